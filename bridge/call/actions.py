@@ -1,0 +1,77 @@
+"""What an agent may want: the vocabulary between an agent and a call. Data only.
+
+An agent answers a prompt with a stream of these; `bridge.call.machine` carries them out at the
+caller's pace.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+Interruption = Literal["interruptible", "protected", "digits_only"]
+"""Who may break off an utterance: any caller speech, nobody (legal text), or a key press alone."""
+
+
+class Say(msgspec.Struct, frozen=True, tag="say"):
+    """Speak this text.
+
+    `more` announces that the next `Say` goes on with the same utterance, so that text is spoken
+    while it is still being written. `cacheable` is false for text that must not be kept, such as
+    what a caller told us.
+    """
+
+    text: str
+    more: bool = False
+    interruption: Interruption = "interruptible"
+    voice: str | None = None
+    cacheable: bool = True
+
+
+class Expect(msgspec.Struct, frozen=True, tag="expect"):
+    """Declare the answer that the caller is about to give, which sets patience and keypad rules.
+
+    `answer` is one of `open`, `yes_no`, `spelling`, `email`, `digits` or `digits:N`.
+    """
+
+    answer: str = "open"
+
+
+class Transfer(msgspec.Struct, frozen=True, tag="transfer"):
+    """Hand the caller to `target` (an E.164 number or a SIP address) once he has heard all words so far."""
+
+    target: str
+
+
+class HangUp(msgspec.Struct, frozen=True, tag="hang_up"):
+    """End the call once the caller has heard all words so far."""
+
+    reason: str = "agent"
+
+
+class Wait(msgspec.Struct, frozen=True, tag="wait"):
+    """Stay silent this long before the next action, without giving up the turn."""
+
+    seconds: float
+
+
+Action = Say | Expect | Transfer | HangUp | Wait
+
+
+class Spoken(msgspec.Struct, frozen=True):
+    """One side's turn as it was really heard; `text` never holds a word the caller did not hear."""
+
+    speaker: Literal["caller", "bot"]
+    text: str
+    interrupted: bool = False
+
+
+class Prompt(msgspec.Struct, frozen=True):
+    """What an agent is asked: what just happened, and all that was said and heard before."""
+
+    kind: Literal["call_started", "caller_said", "digits", "no_input"]
+    text: str = ""
+    history: tuple[Spoken, ...] = ()
+    attempt: int = 0
+    """How many times in a row the caller has stayed silent (`no_input` only)."""

@@ -1,0 +1,115 @@
+"""What to do about it: everything `bridge.call.machine.Call.receive` can order. Data only.
+
+The session in `bridge.gateway` carries these out in order and decides nothing itself.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from bridge.call.actions import Prompt
+
+
+class SendAudio(msgspec.Struct, frozen=True, tag="send_audio"):
+    """Send this mu-law audio to the carrier in one message. `offset_ms` is its place in the utterance."""
+
+    utterance: int
+    offset_ms: int
+    ulaw: bytes
+
+
+class SendMark(msgspec.Struct, frozen=True, tag="send_mark"):
+    """Send a mark after the audio sent so far."""
+
+    name: str
+
+
+class ClearPlayout(msgspec.Struct, frozen=True, tag="clear_playout"):
+    """Make the carrier forget all audio it has not played yet."""
+
+
+class Synthesise(msgspec.Struct, frozen=True, tag="synthesise"):
+    """Add text to an utterance; `final` ends it. Audio is delivered only as far as `PullSpeech` asks."""
+
+    utterance: int
+    text: str
+    final: bool
+    voice: str | None = None
+    cacheable: bool = True
+
+
+class PullSpeech(msgspec.Struct, frozen=True, tag="pull_speech"):
+    """Deliver the utterance's audio up to `upto_ms` from its start; the caller has `lead_ms` still to hear.
+
+    `lead_ms` is the synthesis scheduler's deadline.
+    """
+
+    utterance: int
+    upto_ms: int
+    lead_ms: int
+
+
+class CancelSynthesis(msgspec.Struct, frozen=True, tag="cancel_synthesis"):
+    """Stop making this utterance; nothing more of it is wanted."""
+
+    utterance: int
+
+
+class AskAgent(msgspec.Struct, frozen=True, tag="ask_agent"):
+    """Start the agent's answer to this prompt."""
+
+    turn: int
+    prompt: Prompt
+
+
+class CancelAgent(msgspec.Struct, frozen=True, tag="cancel_agent"):
+    """Break off the agent's answer."""
+
+    turn: int
+
+
+class Transcribe(msgspec.Struct, frozen=True, tag="transcribe"):
+    """Recognise what the caller said from `since` until now, and judge whether his turn is over.
+
+    Answers carry `revision`. A newer revision makes the older ones worthless.
+    """
+
+    revision: int
+    since: float
+    answer: str = "open"
+    """The expected answer, a hint to the recogniser (see `bridge.call.actions.Expect`)."""
+
+
+class HangUp(msgspec.Struct, frozen=True, tag="hang_up"):
+    """End the call now."""
+
+    reason: str
+
+
+class Transfer(msgspec.Struct, frozen=True, tag="transfer"):
+    """Leave the call to `target` now."""
+
+    target: str
+
+
+class Decided(msgspec.Struct, frozen=True, tag="decided"):
+    """A why record: what was decided, and the inputs and margins it was decided from. Nothing to carry out."""
+
+    what: str
+    why: dict[str, float | int | str | bool]
+
+
+Command = (
+    SendAudio
+    | SendMark
+    | ClearPlayout
+    | Synthesise
+    | PullSpeech
+    | CancelSynthesis
+    | AskAgent
+    | CancelAgent
+    | Transcribe
+    | HangUp
+    | Transfer
+    | Decided
+)

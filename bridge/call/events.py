@@ -1,0 +1,149 @@
+"""What happened on a call: everything `bridge.call.machine.Call.receive` can be told. Data only.
+
+Times are seconds on the call's own monotonic clock, the same clock as `now`; offsets into an
+utterance are milliseconds from its first sample; audio is mu-law at 8 kHz, 8 bytes a millisecond.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from bridge.call.actions import Action
+
+
+class Word(msgspec.Struct, frozen=True, array_like=True):
+    """One spoken word and where it lies in its utterance, in milliseconds from the first sample."""
+
+    text: str
+    start_ms: int
+    end_ms: int
+
+
+class CallStarted(msgspec.Struct, frozen=True, tag="call_started"):
+    """The media stream is open and trusted: audio may flow both ways."""
+
+
+class VoiceActivity(msgspec.Struct, frozen=True, tag="voice_activity"):
+    """The voice model judged one 32 ms window of the caller's audio.
+
+    Windows that are clearly silent, after a silent time, are not reported.
+    """
+
+    probability: float
+    level_db: float
+    """Level of the window in dBFS (RMS, 0 = full scale)."""
+    at: float
+    """When the window's last sample arrived."""
+    echo: float = 0.0
+    """0..1: how well the window is explained by what we sent one round trip ago."""
+
+
+class Recognised(msgspec.Struct, frozen=True, tag="recognised"):
+    """Speech to text answered. `revision` repeats the number of the `Transcribe` that asked; 0 = unasked partial."""
+
+    revision: int
+    text: str
+    confidence: float = 1.0
+
+
+class RecogniserFailed(msgspec.Struct, frozen=True, tag="recogniser_failed"):
+    """Speech to text gave no answer to this `Transcribe`."""
+
+    revision: int
+    reason: str
+
+
+class TurnJudged(msgspec.Struct, frozen=True, tag="turn_judged"):
+    """The end-of-turn model's opinion for one `Transcribe`: 1 = the caller has finished."""
+
+    revision: int
+    probability: float
+
+
+class DigitPressed(msgspec.Struct, frozen=True, tag="digit_pressed"):
+    """The caller pressed a key: one of 0-9, *, #, A-D."""
+
+    digit: str
+
+
+class SpeechArrived(msgspec.Struct, frozen=True, tag="speech_arrived"):
+    """Synthesised audio, in order, a multiple of 20 ms; `words` are those newly placed in time."""
+
+    utterance: int
+    ulaw: bytes
+    words: tuple[Word, ...] = ()
+
+
+class SpeechEnded(msgspec.Struct, frozen=True, tag="speech_ended"):
+    """All audio of the utterance has arrived."""
+
+    utterance: int
+
+
+class SpeechFailed(msgspec.Struct, frozen=True, tag="speech_failed"):
+    """No more audio of the utterance will come, and it is not complete."""
+
+    utterance: int
+    reason: str
+
+
+class MarkEchoed(msgspec.Struct, frozen=True, tag="mark_echoed"):
+    """The carrier sent a mark back: playout reached it, or a clear threw it out."""
+
+    name: str
+
+
+class AgentActed(msgspec.Struct, frozen=True, tag="agent_acted"):
+    """The agent's next action in answer to `AskAgent(turn)`."""
+
+    turn: int
+    action: Action
+
+
+class AgentFinished(msgspec.Struct, frozen=True, tag="agent_finished"):
+    """The agent has no more actions for this turn."""
+
+    turn: int
+
+
+class AgentFailed(msgspec.Struct, frozen=True, tag="agent_failed"):
+    """The agent broke off."""
+
+    turn: int
+    reason: str
+
+
+class EndRequested(msgspec.Struct, frozen=True, tag="end_requested"):
+    """Somebody on our side (operator, drain, admission) wants the call to end politely."""
+
+    reason: str
+
+
+class StreamClosed(msgspec.Struct, frozen=True, tag="stream_closed"):
+    """The carrier's socket is gone: the call is over for us."""
+
+    reason: str
+
+
+class TimePassed(msgspec.Struct, frozen=True, tag="time_passed"):
+    """`Call.wake_at` was reached."""
+
+
+Event = (
+    CallStarted
+    | VoiceActivity
+    | Recognised
+    | RecogniserFailed
+    | TurnJudged
+    | DigitPressed
+    | SpeechArrived
+    | SpeechEnded
+    | SpeechFailed
+    | MarkEchoed
+    | AgentActed
+    | AgentFinished
+    | AgentFailed
+    | EndRequested
+    | StreamClosed
+    | TimePassed
+)

@@ -1,0 +1,79 @@
+"""How patient, how polite, how far ahead: the settings of a call, with their units in their names."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+
+class FloorSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """When caller speech over the bot counts as an interruption (`bridge.call.floor`)."""
+
+    on_suspicion: Literal["duck", "hold", "ignore"] = "duck"
+    """What suspected speech does to our voice: lower it, silence it, or nothing until it is confirmed."""
+    duck_db: float = -18.0
+    probability: float = 0.5
+    """A window of at least this probability is speech."""
+    confirm_ms: int = 260
+    """This much speech, gaps allowed, is an interruption."""
+    gap_ms: int = 130
+    voiced_ratio: float = 0.6
+    restore_ms: int = 400
+    """Suspicion that has not grown into an interruption after this much silence was a false alarm."""
+    below_caller_db: float = 14.0
+    """Speech this far below the caller's own running level is somebody else in the room."""
+    minimum_level_db: float = -52.0
+    echo: float = 0.6
+    """Activity explained this well by our own voice is echo."""
+    protect_start_ms: int = 300
+    """The first utterance cannot be broken off this soon: an open microphone must not starve it."""
+
+
+class EndpointSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """When the caller's turn is over (`bridge.call.endpointing`)."""
+
+    guess_ms: int = 160
+    """Silence after which the recogniser and the end-of-turn model are asked."""
+    short_ms: int = 260
+    """Silence that ends a turn which sounds finished."""
+    long_ms: int = 1000
+    """Silence that ends a turn which sounds unfinished."""
+    ceiling_ms: int = 1800
+    """Silence that ends any turn, whatever is still unanswered."""
+    finished_probability: float = 0.8
+    longest_turn_s: float = 60.0
+
+
+class PlayoutSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """How far ahead of the caller's ear audio is sent (`bridge.call.playout`)."""
+
+    lead_ms: int = 160
+    lead_max_ms: int = 400
+    message_ms: int = 60
+    mark_ms: int = 160
+    reserve_ms: int = 600
+    """Audio kept ready beyond the lead; nothing more is pulled from synthesis."""
+    mark_deadline_ms: int = 3000
+    """Once the clock says that all was heard, wait this long for the last mark."""
+
+
+class CallSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Everything a call's decisions depend on besides its events."""
+
+    floor: FloorSettings = FloorSettings()
+    endpoint: EndpointSettings = EndpointSettings()
+    playout: PlayoutSettings = PlayoutSettings()
+    shadow: FloorSettings | None = None
+    """A second set of floor settings that is judged on the same call without acting."""
+    listens: bool = True
+    """False: no recogniser; the end of a caller's turn is reported to the agent without words."""
+    no_input_s: float = 7.0
+    no_input_limit: int = 3
+    inter_digit_s: float = 3.0
+    longest_call_s: float = 3600.0
+    agent_deadline_s: float = 10.0
+    speech_deadline_s: float = 4.0
+    apology: str = "I'm sorry, something went wrong on our side. Please call again later."
+    goodbye: str = "I still can't hear you, so I'll hang up now. Goodbye."
+    time_is_up: str = "We have reached the end of our time. Goodbye."
