@@ -48,14 +48,20 @@ class EndpointSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, 
 class PlayoutSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """How far ahead of the caller's ear audio is sent (`bridge.call.playout`)."""
 
-    lead_ms: int = 160
+    lead_ms: int = 200
+    """Bound of the carrier's buffer in calm weather; between this and a message less is kept there."""
     lead_max_ms: int = 400
+    """The bound may widen to this when underruns or jitter ask for it."""
     message_ms: int = 60
     mark_ms: int = 160
     reserve_ms: int = 600
     """Audio kept ready beyond the lead; nothing more is pulled from synthesis."""
     mark_deadline_ms: int = 3000
     """Once the clock says that all was heard, wait this long for the last mark."""
+    unanswered_ms: int = 1500
+    """Audio sent beyond the last echoed mark, lead and round trip aside, before sending stops."""
+    stalled_s: float = 60.0
+    """A carrier that echoes nothing for this long while we wait is given up."""
 
 
 class CallSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -74,6 +80,9 @@ class CallSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     longest_call_s: float = 3600.0
     agent_deadline_s: float = 10.0
     speech_deadline_s: float = 4.0
-    apology: str = "I'm sorry, something went wrong on our side. Please call again later."
+    failure_limit: int = 3
+    """This many failures of agent or speech in a row end the call."""
+    apology: str = "I'm sorry, I had a problem for a moment. Could you say that again, please?"
+    last_apology: str = "I'm sorry, something went wrong on our side. Please call again later. Goodbye."
     goodbye: str = "I still can't hear you, so I'll hang up now. Goodbye."
     time_is_up: str = "We have reached the end of our time. Goodbye."

@@ -1,0 +1,122 @@
+"""Which millisecond of our audio is in the caller's ear: a clock fitted from mark echoes.
+
+All audio sent in a call is laid on one axis, in milliseconds since the call's start, cleared audio
+included. The carrier plays the axis at real time in *runs*: a run begins when audio reaches an empty
+buffer and ends when the buffer runs dry or is cleared. Within a run, position p plays at
+`anchor + (p - base)`. A mark echo at time t says that p was played at `t - back`, where `back` is
+the way back, half the round trip. Network jitter only ever delays an echo, so the earliest of the
+last few echoes is the best witness; several late ones in a row mean that playout itself has slipped.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+
+_FIRST_GUESS_ROUND_TRIP_S = 0.04
+_SLIP_S = 0.015
+_WITNESSES = 6
+_SLIP_WITNESSES = 3
+
+
+class PlayoutClock:
+    """Maps time to the position on the axis that the caller hears. Times in seconds, positions in ms."""
+
+    def __init__(self) -> None:
+        self.sent_ms = 0.0
+        self.acked_ms = 0.0
+        """Everything before this was surely played, or cleared."""
+        self.marks_work = False
+        """Whether this carrier has echoed any mark in this call."""
+        self.last_echo_at: float | None = None
+        self._round_trips: deque[float] = deque(maxlen=16)
+        self._base_ms = 0.0
+        self._run_sent_at = 0.0
+        self._fresh_run = False
+        self._witnesses: deque[float] = deque(maxlen=_WITNESSES)
+
+    @property
+    def round_trip_s(self) -> float:
+        """Time from us to the carrier and back, the least of the last measurements."""
+        return min(self._round_trips) if self._round_trips else _FIRST_GUESS_ROUND_TRIP_S
+
+    @property
+    def way_s(self) -> float:
+        """One way to the carrier."""
+        return self.round_trip_s / 2
+
+    @property
+    def _anchor_s(self) -> float:
+        """When the run's base plays: by the earliest witness, or by what was sent while there is none."""
+        return min(self._witnesses) - self.way_s if self._witnesses else self._run_sent_at + self.way_s
+
+    @property
+    def jitter_ms(self) -> float:
+        """Spread of the last witnesses against the earliest."""
+        return (max(self._witnesses) - min(self._witnesses)) * 1000 if len(self._witnesses) > 1 else 0.0
+
+    @property
+    def error_ms(self) -> float:
+        """How far `ear_ms` may be off: a floor, the asymmetry the round trip leaves open, and lack of witnesses."""
+        spread = (max(self._round_trips) - min(self._round_trips)) * 250 if self._round_trips else 40.0
+        return min(10.0 + spread + (0.0 if self._witnesses else 10.0), 150.0)
+
+    def unsure(self, now: float) -> bool:
+        """True while an echo is overdue by more than a second, or none was ever seen."""
+        if not self.marks_work or self.last_echo_at is None:
+            return True
+        return self.acked_ms + 1000 < self.ear_ms(now) and now - self.last_echo_at > 1.0
+
+    def ear_ms(self, at: float) -> float:
+        """The axis position that plays at time `at`."""
+        played = self._base_ms + (at - self._anchor_s) * 1000
+        return max(self.acked_ms, min(max(played, self._base_ms), self.sent_ms))
+
+    def lead_ms(self, now: float) -> float:
+        """Audio that will still be unplayed at the carrier when something sent now arrives there."""
+        return self.sent_ms - self.ear_ms(now + self.way_s)
+
+    def heard_by(self, position_ms: float) -> float:
+        """When the position plays, as far as known now."""
+        return self._anchor_s + (position_ms - self._base_ms) / 1000
+
+    def send(self, ms: float, now: float) -> bool:
+        """Note that audio was sent. True when it found the carrier's buffer empty, so that a run begins."""
+        begins = self.lead_ms(now) <= 0
+        if begins:
+            self._base_ms, self._run_sent_at, self._fresh_run = self.sent_ms, now, True
+            self._witnesses.clear()
+        self.sent_ms += ms
+        return begins
+
+    def echo(self, position_ms: float, sent_at: float, now: float) -> None:
+        """A mark that stood at this position was played and echoed. `sent_at`: when the mark was sent."""
+        self.marks_work, self.last_echo_at = True, now
+        if position_ms <= self._base_ms:
+            # Nothing of this run lay before it. With the buffer empty a mark comes back at once.
+            if position_ms == self._base_ms and self.acked_ms >= position_ms:
+                self._round_trips.append(now - sent_at)
+            self.acked_ms = max(self.acked_ms, position_ms)
+            return
+        self.acked_ms = max(self.acked_ms, position_ms)
+        if self._fresh_run:
+            self._fresh_run = False
+            self._round_trips.append(max(now - self._run_sent_at - (position_ms - self._base_ms) / 1000, 0.0))
+        self._witnesses.append(now - (position_ms - self._base_ms) / 1000)
+        latest = list(self._witnesses)[-_SLIP_WITNESSES:]
+        if len(latest) == _SLIP_WITNESSES and min(latest) > min(self._witnesses) + _SLIP_S:
+            self._witnesses = deque(latest, maxlen=_WITNESSES)
+
+    def clear(self, now: float) -> float:
+        """Note that a clear was sent; the axis position at which it will reach the caller's ear."""
+        heard = self.ear_ms(now + self.way_s)
+        self._base_ms = self.acked_ms = self.sent_ms
+        self._run_sent_at = now
+        self._witnesses.clear()
+        self._fresh_run = False
+        return heard
+
+    def clear_echo(self, cleared_at: float, now: float) -> None:
+        """A mark of before the clear came back: the first one at the latest by then tells the round trip."""
+        self.marks_work, self.last_echo_at = True, now
+        if 0 <= now - cleared_at < self.round_trip_s * 4 + 0.2:
+            self._round_trips.append(now - cleared_at)

@@ -1,0 +1,145 @@
+"""Who has the floor: is that sound the caller wanting to speak?
+
+One threshold cannot serve both speed and judgement, so there are two: the first convincing window
+raises a *suspicion*, which lowers our voice; sustained speech *confirms* it, which stops us; silence
+lets it *fade*, which restores our voice. With the bot silent there is nothing to lose and little is
+asked for.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from bridge.call.events import VoiceActivity
+from bridge.call.settings import FloorSettings
+
+WINDOW_MS = 32.0
+_CONFIRM_IN_SILENCE_MS = 64.0
+_LEVEL_MEMORY = 0.05
+"""Weight of one window in the caller's running level: about 0.6 s."""
+
+
+class Verdict(StrEnum):
+    """What a window, or silence, means for the floor."""
+
+    NOTHING = "nothing"
+    SUSPECTED = "suspected"
+    CONFIRMED = "confirmed"
+    FADED = "faded"
+
+
+@dataclass(slots=True)
+class Suspicion:
+    """Speech that may become an interruption."""
+
+    since: float
+    """When its first window began."""
+    last_speech_at: float
+    speech_ms: float = 0.0
+    run_ms: float = 0.0
+    """Speech since the last gap that was too long to bridge."""
+    run_since: float = 0.0
+    windows: int = 0
+    speech_windows: int = 0
+
+    @property
+    def voiced_ratio(self) -> float:
+        """Part of the windows since the suspicion that were speech."""
+        return self.speech_windows / max(self.windows, 1)
+
+
+class Floor:
+    """Judges the caller's windows; remembers how loud he is and the suspicion of the moment."""
+
+    def __init__(self, settings: FloorSettings) -> None:
+        self._settings = settings
+        self.caller_level_db: float | None = None
+        self.suspicion: Suspicion | None = None
+        self.last_refusal = ""
+        """Why the last lively window was not taken for the caller."""
+
+    def is_caller(self, window: VoiceActivity, *, bot_audible: bool) -> bool:
+        """Whether one window is speech of the caller himself: not the room, not our own echo."""
+        s = self._settings
+        self.last_refusal = ""
+        if window.probability < s.probability:
+            return False
+        if window.level_db < s.minimum_level_db:
+            self.last_refusal = "too quiet"
+        elif self.caller_level_db is not None and window.level_db < self.caller_level_db - s.below_caller_db:
+            self.last_refusal = "far below the caller"
+        elif bot_audible and window.echo >= s.echo:
+            self.last_refusal = "echo"
+        return not self.last_refusal
+
+    def hear(self, window: VoiceActivity, *, bot_audible: bool) -> Verdict:
+        """Judge one window while the caller does not have the floor."""
+        speech = self.is_caller(window, bot_audible=bot_audible)
+        begun = self.suspicion
+        if begun is None:
+            if not speech:
+                return Verdict.NOTHING
+            start = window.at - WINDOW_MS / 1000
+            begun = self.suspicion = Suspicion(start, window.at, WINDOW_MS, WINDOW_MS, start, 1, 1)
+            return self._confirmed(begun, bot_audible) or Verdict.SUSPECTED
+        begun.windows += 1
+        if not speech:
+            return self.silence(window.at)
+        if (window.at - begun.last_speech_at) * 1000 - WINDOW_MS > self._settings.gap_ms:
+            begun.run_ms, begun.run_since = 0.0, window.at - WINDOW_MS / 1000
+        begun.run_ms += WINDOW_MS
+        begun.speech_ms += WINDOW_MS
+        begun.speech_windows += 1
+        begun.last_speech_at = window.at
+        return self._confirmed(begun, bot_audible) or Verdict.NOTHING
+
+    def _confirmed(self, begun: Suspicion, bot_audible: bool) -> Verdict | None:
+        s = self._settings
+        if bot_audible:
+            run_s = begun.last_speech_at - begun.run_since
+            enough = run_s * 1000 >= s.confirm_ms and begun.run_ms >= s.confirm_ms * s.voiced_ratio
+        else:
+            enough = begun.run_ms >= _CONFIRM_IN_SILENCE_MS
+        return Verdict.CONFIRMED if enough else None
+
+    def silence(self, now: float) -> Verdict:
+        """Judge that nothing was heard up to now."""
+        if self.suspicion is not None and now >= self.fades_at():
+            return Verdict.FADED
+        return Verdict.NOTHING
+
+    def fades_at(self) -> float:
+        """When the present suspicion will be a false alarm. Only while there is one."""
+        assert self.suspicion is not None
+        return self.suspicion.last_speech_at + self._settings.restore_ms / 1000
+
+    def learn(self, window: VoiceActivity) -> None:
+        """Take a window of the caller's own turn into his running level."""
+        if window.probability < self._settings.probability:
+            return
+        if self.caller_level_db is None:
+            self.caller_level_db = window.level_db
+        # Rises quickly, falls slowly: a soft syllable is no softer caller.
+        weight = _LEVEL_MEMORY * (3 if window.level_db > self.caller_level_db else 1)
+        self.caller_level_db += weight * (window.level_db - self.caller_level_db)
+
+    def settle(self) -> Suspicion | None:
+        """End the suspicion of the moment, one way or the other."""
+        ended, self.suspicion = self.suspicion, None
+        return ended
+
+    def why(self, window: VoiceActivity | None) -> dict[str, float | int | str | bool]:
+        """Inputs and margins of the judgement, for a why record."""
+        why: dict[str, float | int | str | bool] = {"confirm_ms": self._settings.confirm_ms}
+        if self.caller_level_db is not None:
+            why["caller_level_db"] = round(self.caller_level_db, 1)
+        if self.suspicion is not None:
+            why["speech_ms"] = round(self.suspicion.speech_ms)
+            why["since"] = round(self.suspicion.since, 3)
+            why["voiced_ratio"] = round(self.suspicion.voiced_ratio, 2)
+        if window is not None:
+            why["level_db"] = round(window.level_db, 1)
+            why["probability"] = round(window.probability, 2)
+            why["echo"] = round(window.echo, 2)
+        return why

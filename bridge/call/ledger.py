@@ -1,0 +1,126 @@
+"""Every word of a call with its state: queued, sent, heard or cut. The one source of what was said.
+
+Invariant: `history` holds no word of ours that the caller's ear did not hear to its end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from bridge.call.actions import Interruption, Spoken
+from bridge.call.events import Word
+
+
+class Utterance:
+    """One utterance of ours: its text, and its words as synthesis placed them in time."""
+
+    def __init__(self, number: int, interruption: Interruption = "interruptible") -> None:
+        self.number = number
+        self.interruption = interruption
+        self.text = ""
+        self.words: list[Word] = []
+        self.audio_ms = 0.0
+        self.complete = False
+        """All its audio has arrived, so that `audio_ms` is its length."""
+        self.heard_ms = 0.0
+        self.cut = False
+
+    def place(self, words: tuple[Word, ...]) -> None:
+        """Note words that synthesis has placed in time."""
+        self.words += words
+
+    def finish(self, audio_ms: float) -> None:
+        """Note the final length; words beyond it are pulled in, words that were never placed are spread over it."""
+        self.audio_ms, self.complete = audio_ms, True
+        if not self.words:
+            self.words = list(spread(self.text, audio_ms))
+        self.words = [
+            Word(w.text, min(w.start_ms, int(audio_ms)), min(w.end_ms, int(audio_ms))) if w.end_ms > audio_ms else w
+            for w in self.words
+        ]
+
+    @property
+    def all_heard(self) -> bool:
+        """Whether the caller heard it to its end."""
+        return self.complete and self.heard_ms >= self.audio_ms
+
+    def heard_words(self) -> list[Word]:
+        """Words heard to their end."""
+        return [w for w in self.words if w.end_ms <= self.heard_ms]
+
+    def heard_text(self) -> str:
+        """The text of what was heard."""
+        if self.all_heard:
+            return " ".join(self.text.split())
+        return " ".join(w.text for w in self.heard_words())
+
+    def unheard_text(self) -> str:
+        """The words placed in time that the caller has not heard to their end."""
+        return " ".join(w.text for w in self.words if w.end_ms > self.heard_ms)
+
+    def word_start_ms(self, offset_ms: float) -> float:
+        """Where the word that sounds at this offset begins; the offset itself if it lies between words."""
+        for word in self.words:
+            if word.start_ms <= offset_ms < word.end_ms:
+                return float(word.start_ms)
+        return offset_ms
+
+
+def spread(text: str, audio_ms: float) -> Iterator[Word]:
+    """Words laid over the audio in proportion to their letters: a guess for voices without word times."""
+    tokens = text.split()
+    total = sum(len(t) + 1 for t in tokens)
+    at = 0
+    for token in tokens:
+        start, at = at, at + len(token) + 1
+        yield Word(token, int(audio_ms * start / total), int(audio_ms * at / total))
+
+
+class Ledger:
+    """Both sides of the conversation in order."""
+
+    def __init__(self) -> None:
+        self._entries: list[Utterance | Spoken] = []
+        self._utterances: dict[int, Utterance] = {}
+
+    def open(self, number: int, interruption: Interruption) -> Utterance:
+        """Begin an utterance of ours."""
+        utterance = Utterance(number, interruption)
+        self._entries.append(utterance)
+        self._utterances[number] = utterance
+        return utterance
+
+    def __getitem__(self, number: int) -> Utterance:
+        return self._utterances[number]
+
+    def __contains__(self, number: int) -> bool:
+        return number in self._utterances
+
+    def caller_said(self, text: str) -> None:
+        """Note a turn of the caller."""
+        self._entries.append(Spoken("caller", text))
+
+    def withdraw_caller(self) -> None:
+        """Take the caller's last turn back, since he was still speaking; nothing of ours was heard after it."""
+        for i in range(len(self._entries) - 1, -1, -1):
+            if isinstance(self._entries[i], Spoken):
+                del self._entries[i]
+                return
+
+    def cut(self, number: int) -> None:
+        """Break an utterance off where it was heard to."""
+        self._utterances[number].cut = True
+
+    def history(self) -> tuple[Spoken, ...]:
+        """What was really heard, both ways, neighbouring utterances of ours joined."""
+        turns: list[Spoken] = []
+        for entry in self._entries:
+            spoken = entry if isinstance(entry, Spoken) else Spoken("bot", entry.heard_text(), entry.cut)
+            if not spoken.text:
+                continue
+            if spoken.speaker == "bot" and turns and turns[-1].speaker == "bot":
+                joined = f"{turns[-1].text} {spoken.text}"
+                turns[-1] = Spoken("bot", joined, turns[-1].interrupted or spoken.interrupted)
+            else:
+                turns.append(spoken)
+        return tuple(turns)

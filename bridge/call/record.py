@@ -1,0 +1,147 @@
+"""A call's events and commands as JSON lines, and their replay through the machine.
+
+The first line is a header with the format's version and the settings; each further line is
+`{"at": seconds, "event": {...}}` or `{"at": seconds, "command": {...}}`, commands after the event
+that caused them. Audio is recorded as its length: no decision looks at samples, so a replay with
+silence of the same length must find the same commands.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from bridge.call.commands import Command
+from bridge.call.events import Event
+from bridge.call.machine import Call
+from bridge.call.settings import CallSettings
+from bridge.errors import BadMessage
+
+VERSION = 1
+_SILENCE = b"\xff"
+_encoder = msgspec.json.Encoder()
+
+
+def header(settings: CallSettings, about: dict[str, str] | None = None) -> bytes:
+    """The first line. `about` names the call (carrier, call id); keep numbers and words out of it."""
+    line = {"bridge_record": VERSION, "settings": msgspec.to_builtins(settings), "about": about or {}}
+    return _encoder.encode(line) + b"\n"
+
+
+def event_line(event: Event, now: float) -> bytes:
+    """One event."""
+    return _encoder.encode({"at": now, "event": _plain(event)}) + b"\n"
+
+
+def command_line(command: Command, now: float) -> bytes:
+    """One command."""
+    return _encoder.encode({"at": now, "command": _plain(command)}) + b"\n"
+
+
+def _plain(item: Event | Command) -> dict[str, Any]:
+    """As plain data, audio replaced by its length in bytes."""
+    ulaw = getattr(item, "ulaw", None)
+    plain: dict[str, Any] = msgspec.to_builtins(item, builtin_types=(bytes,))
+    if ulaw is not None:
+        plain["ulaw"] = len(ulaw)
+    return plain
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """Where a replay left the record: after the event of line `line`."""
+
+    line: int
+    at: float
+    event: str
+    recorded: list[dict[str, Any]]
+    replayed: list[dict[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Replay:
+    """What a replay found."""
+
+    call: Call
+    events: int
+    commands: int
+    differences: list[Difference]
+
+
+def replay(lines: Iterable[str | bytes], settings: CallSettings | None = None) -> Replay:
+    """Run the machine over a record's events and compare the commands.
+
+    `settings` replaces the recorded ones, to ask what other settings would have decided. Raises
+    BadMessage, naming the line, for what is not a record of this version.
+    """
+    numbered = enumerate(lines, start=1)
+    call = Call(settings or _read_header(numbered))
+    if settings is not None:
+        _read_header(numbered)
+    events = commands = 0
+    differences = []
+    for line, at, event, recorded in _moments(numbered):
+        events += 1
+        commands += len(recorded)
+        # Through JSON, as the record went, so that only meaning is compared.
+        replayed = [msgspec.json.decode(_encoder.encode(_plain(c))) for c in call.receive(event, at)]
+        if replayed != recorded:
+            differences.append(Difference(line, at, type(event).__name__, recorded, replayed))
+    return Replay(call, events, commands, differences)
+
+
+def _read_header(numbered: Iterator[tuple[int, str | bytes]]) -> CallSettings:
+    line, text = next(numbered, (0, ""))
+    head = _read(line, text)
+    if head.get("bridge_record") != VERSION:
+        raise BadMessage(f"line 1: not a call record of version {VERSION}: {text[:60]!r}")
+    try:
+        return msgspec.convert(head.get("settings"), CallSettings)
+    except msgspec.ValidationError as error:
+        raise BadMessage(f"line 1: settings: {error}") from None
+
+
+def _moments(
+    numbered: Iterator[tuple[int, str | bytes]],
+) -> Iterator[tuple[int, float, Event, list[dict[str, Any]]]]:
+    """Each event with its line, its time and the commands recorded after it."""
+    pending: tuple[int, float, Event] | None = None
+    recorded: list[dict[str, Any]] = []
+    for line, text in numbered:
+        if not text.strip():
+            continue
+        entry = _read(line, text)
+        if "command" in entry:
+            recorded.append(entry["command"])
+            continue
+        if pending is not None:
+            yield *pending, recorded
+        pending, recorded = (line, *_event(line, entry)), []
+    if pending is not None:
+        yield *pending, recorded
+
+
+def _event(line: int, entry: dict[str, Any]) -> tuple[float, Event]:
+    plain = entry.get("event")
+    if not isinstance(plain, dict) or not isinstance(entry.get("at"), int | float):
+        raise BadMessage(f"line {line}: neither an event nor a command")
+    if isinstance(plain.get("ulaw"), int):
+        plain = {**plain, "ulaw": _SILENCE * plain["ulaw"]}
+    try:
+        event: Event = msgspec.convert(plain, Event, builtin_types=(bytes,))  # type: ignore[arg-type]
+    except msgspec.ValidationError as error:
+        raise BadMessage(f"line {line}: {error}") from None
+    return float(entry["at"]), event
+
+
+def _read(line: int, text: str | bytes) -> dict[str, Any]:
+    try:
+        entry = msgspec.json.decode(text)
+    except msgspec.DecodeError as error:
+        raise BadMessage(f"line {line}: not JSON: {error}") from None
+    if not isinstance(entry, dict):
+        raise BadMessage(f"line {line}: expected an object")
+    return entry

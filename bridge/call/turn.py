@@ -1,0 +1,49 @@
+"""One turn of the caller, from his first sound to the moment we take the floor."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from bridge.call.endpointing import Endpointing, Patience
+from bridge.call.settings import EndpointSettings
+
+PREROLL_S = 0.3
+"""The voice model needs a moment; a word's soft beginning lies before its first window."""
+_REPORT_LAG_S = 0.05
+_LATE_AUDIO_S = 0.3
+_RESUME_WINDOWS = 2
+
+
+@dataclass(slots=True)
+class CallerTurn:
+    """What is known of the turn so far. Times are seconds on the call's clock."""
+
+    since: float
+    last_speech_at: float
+    endpoint: Endpointing
+    interrupted: bool = False
+    """It broke off words of ours."""
+    revision: int = 0
+    """The number of the `Transcribe` that is to be answered; 0 while the caller speaks."""
+    lively_windows: int = 0
+
+    def resumes(self, is_speech: bool, at: float, gap_ms: float) -> bool:
+        """Whether a window in a pause means that the caller goes on: one alone may be a click."""
+        if not is_speech:
+            return False
+        close = (at - self.last_speech_at) * 1000 <= gap_ms
+        self.lively_windows += 1
+        return close or self.lively_windows >= _RESUME_WINDOWS
+
+    def over_at(self, patience: Patience) -> float:
+        """When the turn is over if no more is heard."""
+        return self.last_speech_at + patience.silence_ms / 1000
+
+    def quiet_at(self, settings: EndpointSettings) -> float:
+        """When his silence is a pause, if no window says so sooner."""
+        return self.last_speech_at + settings.guess_ms / 1000 + _REPORT_LAG_S
+
+
+def silence_is_certain(over_at: float, audio_until: float, now: float) -> bool:
+    """Whether silence up to `over_at` was really heard, not only waited for while audio is late."""
+    return audio_until >= over_at - _REPORT_LAG_S or now >= over_at + _LATE_AUDIO_S

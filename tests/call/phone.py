@@ -1,0 +1,302 @@
+"""A phone around one `Call`: a carrier that plays, a voice that delivers, an agent that answers. Time is passed in.
+
+Nothing here sleeps: `wait(seconds)` runs the world's agenda up to that moment. What the caller heard
+is read from the carrier's side of the line, not from what the call believes.
+"""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from random import Random
+
+from bridge.call.actions import Action, Prompt, Say
+from bridge.call.commands import (
+    AskAgent,
+    CancelAgent,
+    CancelSynthesis,
+    ClearPlayout,
+    Command,
+    Decided,
+    HangUp,
+    PullSpeech,
+    SendAudio,
+    SendMark,
+    Synthesise,
+    Transcribe,
+    Transfer,
+)
+from bridge.call.events import (
+    AgentActed,
+    AgentFinished,
+    CallStarted,
+    DigitPressed,
+    Event,
+    MarkEchoed,
+    Recognised,
+    SpeechArrived,
+    SpeechEnded,
+    TimePassed,
+    VoiceActivity,
+    Word,
+)
+from bridge.call.machine import Call
+from bridge.call.settings import CallSettings
+
+WORD_MS = 300
+WINDOW_S = 0.032
+
+
+@dataclass
+class Played:
+    """Audio as it came out of the carrier."""
+
+    start: float
+    end: float
+    utterance: int
+    offset_ms: float
+    ulaw: bytes
+
+
+@dataclass
+class Line:
+    """The carrier: plays what arrives at real time, echoes marks when they are reached or cleared."""
+
+    echoes: bool = True
+    played: list[Played] = field(default_factory=list)
+    marks: list[tuple[float, str]] = field(default_factory=list)
+    plays_until: float = 0.0
+
+    def audio(self, command: SendAudio, at: float) -> None:
+        start = max(at, self.plays_until)
+        self.plays_until = start + len(command.ulaw) / 8000
+        self.played.append(Played(start, self.plays_until, command.utterance, command.offset_ms, command.ulaw))
+
+    def clear(self, at: float) -> list[str]:
+        self.played = [p for p in self.played if p.start < at]
+        if self.played and self.played[-1].end > at:
+            self.played[-1].end = at
+        self.plays_until = min(self.plays_until, at)
+        cleared = [name for due, name in self.marks if due > at]
+        self.marks = [(due, name) for due, name in self.marks if due <= at]
+        return cleared
+
+    def buffered_s(self, at: float) -> float:
+        return max(self.plays_until - at, 0.0)
+
+
+Script = Callable[[Prompt], Sequence[Action]]
+
+
+class Phone:
+    """One call with everything around it."""
+
+    def __init__(
+        self,
+        script: Script | None = None,
+        settings: CallSettings | None = None,
+        *,
+        way_s: float = 0.02,
+        jitter_s: float = 0.0,
+        synthesis_s: float = 0.03,
+        echoes: bool = True,
+        seed: int = 0,
+    ) -> None:
+        self.settings = settings or CallSettings()
+        self.call = Call(self.settings)
+        self.now = 0.0
+        self.commands: list[tuple[float, Command]] = []
+        self.log: list[tuple[float, Event, list[Command]]] = []
+        self.line = Line(echoes)
+        self.prompts: list[Prompt] = []
+        self.recognises: Callable[[float], str | None] = lambda since: "I would like an appointment please."
+        self.texts: dict[int, str] = {}
+        self._script = script or (lambda prompt: [Say("Thank you for calling, how can I help you today?")])
+        self._way_s, self._jitter_s, self._synthesis_s = way_s, jitter_s, synthesis_s
+        self._random = Random(seed)
+        self._out_until = self._back_until = 0.0
+        self._agenda: list[tuple[float, int, Callable[[], None]]] = []
+        self._tie = itertools.count()
+        self._delivered: dict[int, float] = {}
+        self._complete: set[int] = set()
+        self._cancelled: set[int] = set()
+        self._pulls: dict[int, int] = {}
+        self.lively: list[tuple[float, float]] = []
+        self.voice_works = True
+        self._windows_until = 0.0
+
+    # -- the story -------------------------------------------------------------------------------
+
+    def answers(self) -> None:
+        self.tell(CallStarted())
+        self._next_window()
+
+    def caller_speaks(self, seconds: float) -> None:
+        self.lively.append((self.now, self.now + seconds))
+
+    def presses(self, digits: str, gap_s: float = 0.3) -> None:
+        for digit in digits:
+            self.tell(DigitPressed(digit))
+            self.wait(gap_s)
+
+    def wait(self, seconds: float) -> None:
+        until = self.now + seconds
+        while True:
+            wake = self.call.wake_at
+            due = self._agenda[0][0] if self._agenda else None
+            if wake is not None and wake <= until and (due is None or wake < due):
+                self.now = max(self.now, wake)
+                self.tell(TimePassed())
+            elif due is not None and due <= until:
+                self.now = max(self.now, due)
+                heapq.heappop(self._agenda)[2]()
+            else:
+                break
+        self.now = until
+
+    def wait_until_heard(self, limit_s: float = 60.0) -> None:
+        until = self.now + limit_s
+        while not self.call.mouth.silent and self.now < until:
+            self.wait(0.05)
+
+    # -- what came of it -------------------------------------------------------------------------
+
+    def heard(self) -> list[tuple[int, float, float]]:
+        """Stretches of our utterances in the order the caller heard them: (utterance, from ms, to ms)."""
+        stretches: list[tuple[int, float, float]] = []
+        for piece in self.line.played:
+            end = min(piece.end, self.now)
+            if end <= piece.start:
+                continue
+            until_ms = piece.offset_ms + (end - piece.start) * 1000
+            if stretches and stretches[-1][0] == piece.utterance and abs(stretches[-1][2] - piece.offset_ms) < 1.5:
+                stretches[-1] = (piece.utterance, stretches[-1][1], until_ms)
+            else:
+                stretches.append((piece.utterance, piece.offset_ms, until_ms))
+        return stretches
+
+    def heard_words(self) -> list[str]:
+        """Words that came out of the carrier to their end."""
+        words = []
+        for utterance, start_ms, end_ms in self.heard():
+            for word in self.words_of(utterance):
+                if start_ms <= word.start_ms and word.end_ms <= end_ms + 1:
+                    words.append(word.text)
+        return words
+
+    def words_of(self, utterance: int) -> list[Word]:
+        tokens = self.texts.get(utterance, "").split()
+        return [Word(t, i * WORD_MS, (i + 1) * WORD_MS) for i, t in enumerate(tokens)]
+
+    def ordered(self, kind: type[Command]) -> list[Command]:
+        return [c for _, c in self.commands if isinstance(c, kind)]
+
+    def decided(self) -> list[str]:
+        return [c.what for _, c in self.commands if isinstance(c, Decided)]
+
+    @property
+    def hung_up(self) -> str | None:
+        return next((c.reason for _, c in self.commands if isinstance(c, HangUp)), None)
+
+    # -- the world -------------------------------------------------------------------------------
+
+    def tell(self, event: Event) -> list[Command]:
+        commands = self.call.receive(event, self.now)
+        self.log.append((self.now, event, commands))
+        self.commands += [(self.now, c) for c in commands]
+        for command in commands:
+            self._carry_out(command)
+        return commands
+
+    def later(self, seconds: float, action: Callable[[], None]) -> None:
+        heapq.heappush(self._agenda, (self.now + seconds, next(self._tie), action))
+
+    def _carry_out(self, command: Command) -> None:
+        match command:
+            case SendAudio() | SendMark() | ClearPlayout():
+                arrives = max(self.now + self._way(), self._out_until)  # a socket keeps the order
+                self._out_until = arrives
+                self.later(arrives - self.now, lambda: self._at_carrier(command))
+            case Synthesise(utterance, text):
+                self.texts[utterance] = self.texts.get(utterance, "") + text
+                if command.final:
+                    self._complete.add(utterance)
+                self.later(self._synthesis_s, lambda: self._deliver(utterance))
+            case PullSpeech(utterance, upto_ms):
+                self._pulls[utterance] = upto_ms
+                self.later(self._synthesis_s, lambda: self._deliver(utterance))
+            case CancelSynthesis(utterance):
+                self._cancelled.add(utterance)
+            case AskAgent(turn, prompt):
+                self.prompts.append(prompt)
+                self.later(0.0, lambda: self._reply(turn, prompt))
+            case Transcribe(revision, since):
+                text = self.recognises(since)
+                if text is not None:
+                    self.later(0.08, lambda: self._tell(Recognised(revision, text)))
+            case CancelAgent() | Decided() | HangUp() | Transfer() | PullSpeech():
+                pass
+
+    def _tell(self, event: Event) -> None:
+        self.tell(event)
+
+    def _way(self) -> float:
+        return self._way_s + self._random.uniform(0.0, self._jitter_s)
+
+    def _at_carrier(self, command: SendAudio | SendMark | ClearPlayout) -> None:
+        match command:
+            case SendAudio():
+                self.line.audio(command, self.now)
+            case SendMark(name):
+                due = max(self.now, self.line.plays_until)
+                self.line.marks.append((due, name))
+                self.later(due - self.now, lambda: self._reached(name))
+            case ClearPlayout():
+                for name in self.line.clear(self.now):
+                    self._echo(name)
+
+    def _reached(self, name: str) -> None:
+        due = next((m for m in self.line.marks if m[1] == name), None)
+        if due is not None:
+            self.line.marks.remove(due)
+            self._echo(name)
+
+    def _echo(self, name: str) -> None:
+        if self.line.echoes:
+            arrives = max(self.now + self._way(), self._back_until)
+            self._back_until = arrives
+            self.later(arrives - self.now, lambda: self._tell(MarkEchoed(name)))
+
+    def _deliver(self, utterance: int) -> None:
+        if utterance in self._cancelled or not self.voice_works:
+            return
+        words = self.words_of(utterance)
+        total = len(words) * WORD_MS
+        done = self._delivered.get(utterance, 0.0)
+        upto = min(self._pulls.get(utterance, 0) // 20 * 20, total)
+        if utterance not in self._complete and upto < total:
+            upto = min(upto, total)
+        if upto > done:
+            self._delivered[utterance] = upto
+            new = tuple(w for w in words if done <= w.start_ms < upto)
+            self.tell(SpeechArrived(utterance, b"\x80" * int((upto - done) * 8), new))
+        if upto == total and utterance in self._complete:
+            self._complete.discard(utterance)
+            self.tell(SpeechEnded(utterance))
+
+    def _reply(self, turn: int, prompt: Prompt) -> None:
+        for action in self._script(prompt):
+            self.tell(AgentActed(turn, action))
+        self.tell(AgentFinished(turn))
+
+    def _next_window(self) -> None:
+        """The voice model's windows, 32 ms apart, reported while anything lively is near."""
+        at = self.now
+        lively = any(start <= at - WINDOW_S / 2 <= end for start, end in self.lively)
+        near = any(start <= at <= end + 2.0 for start, end in self.lively)
+        if near:
+            self.tell(VoiceActivity(0.95 if lively else 0.02, -25.0 if lively else -70.0, at))
+        if not self.call.ended:
+            self.later(WINDOW_S, self._next_window)

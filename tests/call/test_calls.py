@@ -1,0 +1,316 @@
+"""Whole calls through the machine, told as they happen."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+
+from bridge.call.actions import Action, Expect, HangUp, Prompt, Say, Transfer, Wait
+from bridge.call.commands import AskAgent, CancelAgent, CancelSynthesis, ClearPlayout, SendAudio, Transcribe
+from bridge.call.commands import HangUp as HangUpNow
+from bridge.call.commands import Transfer as TransferNow
+from bridge.call.events import AgentFailed, SpeechArrived, SpeechFailed, StreamClosed
+from bridge.call.settings import CallSettings, FloorSettings
+from bridge.call.states import Bot, Caller
+from tests.call.phone import Phone
+
+GREETING = "Thank you for calling Riverside Dental, how can I help you today?"
+ANSWER = "I have an opening on Tuesday at nine and another one on Thursday at half past two."
+
+
+def receptionist(prompt: Prompt) -> list[Action]:
+    match prompt.kind:
+        case "call_started":
+            return [Say(GREETING)]
+        case "caller_said":
+            return [Say(ANSWER)]
+        case "digits":
+            return [Say(f"Thank you, {prompt.text}. Goodbye."), HangUp("done")]
+        case _:
+            return [Say("Are you still there?")]
+
+
+def test_the_greeting_is_heard_word_for_word() -> None:
+    phone = Phone(receptionist)
+    phone.answers()
+    phone.wait(8)
+    assert phone.heard_words() == GREETING.split()
+    assert phone.call.transcript()[0].text == GREETING
+    assert phone.call.bot is Bot.IDLE
+
+
+def test_a_question_is_answered() -> None:
+    phone = Phone(receptionist)
+    phone.answers()
+    phone.wait(6)
+    phone.caller_speaks(1.5)
+    phone.wait(12)
+    assert [p.kind for p in phone.prompts][:2] == ["call_started", "caller_said"]
+    assert phone.prompts[1].text == "I would like an appointment please."
+    assert phone.prompts[1].history[0].text == GREETING
+    assert phone.heard_words() == GREETING.split() + ANSWER.split()
+
+
+def test_the_answer_begins_soon_after_the_caller_stops() -> None:
+    phone = Phone(receptionist)
+    phone.answers()
+    phone.wait(6)
+    stops = phone.now + 1.5
+    phone.caller_speaks(1.5)
+    phone.wait(6)
+    first = next(p for p in phone.line.played if p.utterance == 2)
+    assert first.start - stops < 0.45
+
+
+@pytest.mark.parametrize("mode", ["duck", "hold", "ignore"])
+def test_the_caller_interrupts_and_the_bot_falls_silent(mode: str) -> None:
+    settings = CallSettings(floor=msgspec.convert({"on_suspicion": mode}, FloorSettings))
+    phone = Phone(receptionist, settings)
+    phone.answers()
+    phone.wait(2)
+    phone.caller_speaks(2.0)
+    spoke_at = phone.now
+    phone.wait(1.5)
+    last = max(p.end for p in phone.line.played)
+    assert last - spoke_at < 0.5
+    assert CancelSynthesis(1) in phone.ordered(CancelSynthesis) or phone.call.ledger[1].complete
+    heard = phone.call.transcript()[0]
+    assert heard.interrupted
+    assert GREETING.startswith(heard.text)
+    assert heard.text.split() == phone.heard_words()[: len(heard.text.split())]
+
+
+def test_nothing_of_a_cancelled_utterance_leaves_after_the_clear() -> None:
+    phone = Phone(receptionist)
+    phone.answers()
+    phone.wait(2)
+    phone.caller_speaks(2.0)
+    phone.wait(1.0)
+    assert phone.call.caller is Caller.SPEAKING
+    assert phone.tell(SpeechArrived(1, b"\x80" * 800)) == []
+    interrupted_at = next(t for t, c in phone.commands if getattr(c, "what", "") == "interrupted")
+    assert not [c for t, c in phone.commands if isinstance(c, SendAudio) and c.utterance == 1 and t > interrupted_at]
+
+
+def test_a_cough_lowers_the_voice_and_every_word_is_heard_once() -> None:
+    phone = Phone(receptionist)
+    phone.answers()
+    phone.wait(2)
+    phone.caller_speaks(0.1)
+    phone.wait(8)
+    assert "suspected" in phone.decided()
+    assert "false alarm" in phone.decided()
+    assert phone.heard_words() == GREETING.split()
+    loud = {p.ulaw[-1] for p in phone.line.played}
+    assert len(loud) == 2, "part of the greeting was heard softer"
+
+
+def test_hold_mode_goes_on_from_the_start_of_the_broken_word() -> None:
+    phone = Phone(receptionist, CallSettings(floor=FloorSettings(on_suspicion="hold")))
+    phone.answers()
+    phone.wait(2.05)
+    phone.caller_speaks(0.1)
+    phone.wait(8)
+    first, second = phone.heard()
+    assert second[1] <= first[2]
+    assert first[2] - second[1] < 300, "no further back than the word's start"
+    assert [w for w in GREETING.split() if w not in phone.heard_words()] == []
+
+
+def test_a_caller_who_goes_on_before_the_answer_is_heard_as_one_turn() -> None:
+    phone = Phone(receptionist, synthesis_s=0.6)
+    phone.answers()
+    phone.wait(7)
+    began = phone.now
+    phone.caller_speaks(1.0)
+    phone.wait(1.6)
+    phone.caller_speaks(1.0)
+    phone.recognises = lambda since: "I would like an appointment please for Tuesday."
+    phone.wait(4)
+    assert any(c.unheard for c in phone.ordered(CancelAgent) if isinstance(c, CancelAgent))
+    last = [c for c in phone.ordered(Transcribe) if isinstance(c, Transcribe)][-1]
+    assert last.since < began
+    assert [s.text for s in phone.call.transcript() if s.speaker == "caller"] == [
+        "I would like an appointment please for Tuesday."
+    ]
+
+
+def test_hang_up_waits_for_the_goodbye() -> None:
+    phone = Phone(lambda prompt: [Say("Goodbye and thank you."), HangUp("done")], way_s=0.1)
+    phone.answers()
+    phone.wait(6)
+    assert phone.hung_up == "done"
+    hung_up_at = next(t for t, c in phone.commands if isinstance(c, HangUpNow))
+    assert phone.heard_words() == ["Goodbye", "and", "thank", "you."]
+    assert hung_up_at >= max(p.end for p in phone.line.played)
+
+
+def test_hang_up_does_not_wait_for_ever_on_a_carrier_without_marks() -> None:
+    phone = Phone(lambda prompt: [Say("Goodbye and thank you."), HangUp("done")], echoes=False)
+    phone.answers()
+    phone.wait(3)
+    assert phone.hung_up == "done"
+    assert phone.heard_words() == ["Goodbye", "and", "thank", "you."]
+
+
+def test_transfer_happens_after_the_last_word() -> None:
+    phone = Phone(lambda prompt: [Say("I'll put you through."), Transfer("+15005550020")])
+    phone.answers()
+    phone.wait(4)
+    assert phone.ordered(TransferNow) == [TransferNow("+15005550020")]
+    assert phone.heard_words() == ["I'll", "put", "you", "through."]
+    assert phone.call.ended
+
+
+def test_ten_digits_are_gathered_and_confirmed() -> None:
+    def script(prompt: Prompt) -> list[Action]:
+        if prompt.kind == "call_started":
+            return [Say("Please key in your number."), Expect("digits:10")]
+        return receptionist(prompt)
+
+    phone = Phone(script)
+    phone.answers()
+    phone.wait(3)
+    phone.presses("5551234567")
+    phone.wait(4)
+    assert phone.prompts[-1].text == "5551234567"
+    assert phone.hung_up == "done"
+
+
+def test_a_digit_stops_the_bot_at_once() -> None:
+    phone = Phone(receptionist)
+    phone.answers()
+    phone.wait(2)
+    phone.presses("1")
+    assert ClearPlayout() in phone.ordered(ClearPlayout)
+    phone.wait(4)
+    assert phone.prompts[-1].kind == "digits"
+
+
+def test_protected_words_are_spoken_to_their_end() -> None:
+    legal = "This call may be recorded for quality and training."
+    phone = Phone(lambda prompt: [Say(legal, interruption="protected")])
+    phone.answers()
+    phone.wait(1)
+    phone.caller_speaks(1.5)
+    phone.wait(6)
+    assert phone.heard_words()[: len(legal.split())] == legal.split()
+
+
+def test_a_silent_caller_is_asked_again_and_then_let_go() -> None:
+    phone = Phone(receptionist)
+    phone.answers()
+    phone.wait(60)
+    assert [p.attempt for p in phone.prompts if p.kind == "no_input"] == [1, 2, 3]
+    assert phone.hung_up == "no input"
+    assert " ".join(phone.heard_words()).endswith(phone.settings.goodbye)
+
+
+def test_a_call_has_a_longest_length() -> None:
+    phone = Phone(receptionist, CallSettings(longest_call_s=5.0))
+    phone.answers()
+    phone.wait(12)
+    assert phone.hung_up == "longest call"
+
+
+def test_noise_without_words_asks_nothing() -> None:
+    phone = Phone(receptionist)
+    phone.recognises = lambda since: ""
+    phone.answers()
+    phone.wait(6)
+    phone.caller_speaks(0.5)
+    phone.wait(3)
+    assert [p.kind for p in phone.prompts] == ["call_started"]
+
+
+def test_a_recogniser_that_never_answers_does_not_hang_the_call() -> None:
+    phone = Phone(receptionist)
+    phone.recognises = lambda since: None
+    phone.answers()
+    phone.wait(2)
+    phone.caller_speaks(1.5)
+    phone.wait(5)
+    assert phone.prompts[-1].kind == "caller_said"
+    assert phone.prompts[-1].text == ""
+
+
+def test_a_dead_voice_is_answered_by_an_apology_and_the_call_goes_on() -> None:
+    phone = Phone(receptionist)
+    phone.answers()
+    phone.wait(1)
+    phone.tell(SpeechFailed(1, "worker lost"))
+    phone.wait(6)
+    assert " ".join(phone.heard_words()).endswith(phone.settings.apology)
+    assert not phone.call.ended
+
+
+def test_no_voice_at_all_ends_the_call() -> None:
+    phone = Phone(receptionist)
+    phone.voice_works = False
+    phone.answers()
+    phone.wait(60)
+    assert phone.call.ended
+
+
+def test_an_agent_that_fails_three_times_ends_the_call() -> None:
+    phone = Phone(lambda prompt: [])
+    phone.answers()
+    for _ in range(3):
+        phone.call._agent_busy = True
+        phone.tell(AgentFailed(phone.call._agent_turn, "boom"))
+        phone.wait(8)
+        if not phone.call.ended:
+            phone.caller_speaks(1.0)
+            phone.wait(1.7)
+    assert phone.hung_up == "agent failed"
+
+
+def test_a_slow_agent_is_given_up() -> None:
+    phone = Phone(receptionist)
+    phone._reply = lambda turn, prompt: None  # type: ignore[method-assign]
+    phone.answers()
+    phone.wait(11)
+    assert "agent failed" in phone.decided()
+
+
+def test_the_agent_may_pause() -> None:
+    phone = Phone(lambda prompt: [Say("One moment."), Wait(1.0), Say("Here it is.")])
+    phone.answers()
+    phone.wait(5)
+    assert phone.heard_words() == "One moment. Here it is.".split()
+    spoken = [p for p in phone.line.played if p.utterance in (1, 3)]
+    gap = next(p.start for p in spoken if p.utterance == 3) - max(p.end for p in spoken if p.utterance == 1)
+    assert gap == pytest.approx(1.0, abs=0.01)
+
+
+def test_a_lost_socket_ends_everything() -> None:
+    phone = Phone(receptionist)
+    phone.answers()
+    phone.wait(1)
+    commands = phone.tell(StreamClosed("gone"))
+    assert phone.call.ended
+    assert CancelSynthesis(1) in commands or phone.call.ledger[1].complete
+    assert phone.call.receive(StreamClosed("again"), phone.now) == []
+
+
+def test_a_carrier_that_stops_answering_is_not_flooded() -> None:
+    long = Say(" ".join(["word"] * 200))
+    phone = Phone(lambda prompt: [long])
+    phone.answers()
+    phone.wait(3)
+    phone.line.echoes = False
+    before = len(phone.ordered(SendAudio))
+    phone.wait(30)
+    sent_s = sum(len(c.ulaw) for c in phone.ordered(SendAudio)[before:] if isinstance(c, SendAudio)) / 8000
+    assert sent_s < 3.0
+    track = phone.call.mouth.playout.tracks[0]
+    assert track.arrived_ms - track.sent_ms < 1500
+
+
+def test_asked_once_per_turn() -> None:
+    phone = Phone(receptionist)
+    phone.answers()
+    phone.wait(6)
+    phone.caller_speaks(1.0)
+    phone.wait(10)
+    assert len(phone.ordered(AskAgent)) == 2
