@@ -131,7 +131,7 @@ def _event(line: int, entry: dict[str, Any]) -> tuple[float, Event]:
     if isinstance(plain.get("ulaw"), int):
         plain = {**plain, "ulaw": _SILENCE * plain["ulaw"]}
     try:
-        event: Event = msgspec.convert(plain, Event, builtin_types=(bytes,))  # type: ignore[arg-type]
+        event: Event = msgspec.convert(plain, Event, builtin_types=(bytes,))
     except msgspec.ValidationError as error:
         raise BadMessage(f"line {line}: {error}") from None
     return float(entry["at"]), event

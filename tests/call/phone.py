@@ -233,9 +233,10 @@ class Phone:
                 self.prompts.append(prompt)
                 self.later(0.0, lambda: self._reply(turn, prompt))
             case Transcribe(revision, since):
-                text = self.recognises(since)
-                if text is not None:
-                    self.later(0.08, lambda: self._tell(Recognised(revision, text)))
+                words = self.recognises(since)
+                if words is not None:
+                    answer = Recognised(revision, words)
+                    self.later(0.08, lambda: self._tell(answer))
             case CancelAgent() | Decided() | HangUp() | Transfer() | PullSpeech():
                 pass
 

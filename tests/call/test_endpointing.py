@@ -1,0 +1,108 @@
+"""Has the caller finished?"""
+
+from __future__ import annotations
+
+import pytest
+
+from bridge.call.actions import Action, Expect, Prompt, Say
+from bridge.call.endpointing import Endpointing, sounds_unfinished, spoken_digits
+from bridge.call.events import TurnJudged
+from bridge.call.settings import CallSettings, EndpointSettings
+from tests.call.phone import Phone
+
+SETTINGS = EndpointSettings()
+
+
+def patience(answer: str, text: str | None, probability: float | None = None) -> float:
+    endpoint = Endpointing(SETTINGS, answer)
+    endpoint.text, endpoint.probability = text, probability
+    return endpoint.patience(listens=True).silence_ms
+
+
+@pytest.mark.parametrize("text", ["My account number is", "I would like to", "Well, um", "I need it for...", ""])
+def test_a_text_that_asks_for_more(text: str) -> None:
+    assert sounds_unfinished(text)
+
+
+@pytest.mark.parametrize("text", ["Yes.", "On Tuesday, please.", "I would like an appointment.", "Thank you"])
+def test_a_text_that_is_whole(text: str) -> None:
+    assert not sounds_unfinished(text)
+
+
+def test_spoken_digits_are_counted_written_or_said() -> None:
+    assert spoken_digits("555 one two") == 5
+    assert spoken_digits("no digits") == 0
+
+
+def test_a_finished_sentence_is_answered_soon_an_unfinished_one_later() -> None:
+    assert patience("open", "I want an appointment.", 0.95) == SETTINGS.short_ms
+    assert patience("open", "I want an appointment.", 0.2) == SETTINGS.long_ms
+    assert patience("open", "I want an", 0.95) == SETTINGS.long_ms
+    assert patience("open", None) == SETTINGS.ceiling_ms
+
+
+def test_a_declared_answer_sets_the_patience() -> None:
+    assert patience("yes_no", "Yeah.") < SETTINGS.short_ms
+    assert patience("digits:10", "555 123") == SETTINGS.ceiling_ms
+    assert patience("digits:6", "555 123") == SETTINGS.short_ms
+    assert patience("email", "jane at example") == SETTINGS.ceiling_ms
+    assert patience("email", "jane at example dot com") == SETTINGS.short_ms
+    assert patience("spelling", "J A N E") == SETTINGS.ceiling_ms
+
+
+def ask_for(answer: str) -> Phone:
+    def script(prompt: Prompt) -> list[Action]:
+        return [Expect(answer), Say("Please go ahead.")] if prompt.kind == "call_started" else [Say("Thank you.")]
+
+    phone = Phone(script)
+    phone.answers()
+    phone.wait(2)
+    return phone
+
+
+def test_a_phone_number_said_with_pauses_is_not_cut_off() -> None:
+    phone = ask_for("digits:10")
+    phone.recognises = lambda since: {0: "555", 1: "555 123", 2: "555 123 4567"}[min(int((phone.now - begun) / 1.7), 2)]
+    begun = phone.now
+    for _ in range(3):
+        phone.caller_speaks(0.9)
+        phone.wait(1.75)
+    phone.wait(2)
+    said = [p.text for p in phone.prompts if p.kind == "caller_said"]
+    assert said == ["555 123 4567"]
+
+
+def test_a_pause_in_mid_sentence_is_waited_out() -> None:
+    phone = ask_for("open")
+    phone.recognises = lambda since: (
+        "My account number is" if phone.now < paused + 1.0 else "My account number is nine."
+    )
+    phone.caller_speaks(1.0)
+    paused = phone.now + 1.0
+    phone.wait(1.8)
+    phone.caller_speaks(0.6)
+    phone.wait(3)
+    assert [p.text for p in phone.prompts if p.kind == "caller_said"] == ["My account number is nine."]
+
+
+def test_an_opinion_of_an_older_pause_counts_for_nothing() -> None:
+    phone = ask_for("open")
+    phone.caller_speaks(1.0)
+    phone.wait(1.19)
+    phone.caller_speaks(0.5)
+    phone.wait(0.2)
+    phone.tell(TurnJudged(1, 0.99))
+    assert phone.call._turn is not None
+    assert phone.call._turn.endpoint.probability is None
+    phone.wait(0.6)
+    assert len([p for p in phone.prompts if p.kind == "caller_said"]) == 1
+
+
+def test_a_turn_has_a_longest_length() -> None:
+    settings = CallSettings(endpoint=EndpointSettings(longest_turn_s=5.0))
+    phone = Phone(lambda prompt: [Say("Go on.")], settings)
+    phone.answers()
+    phone.wait(2)
+    phone.caller_speaks(20)
+    phone.wait(8)
+    assert "turn over" in phone.decided()
