@@ -61,6 +61,11 @@ class Endpointing:
         """The caller went on: earlier opinions are worthless."""
         self.text = self.probability = None
 
+    @property
+    def sounds_finished(self) -> bool:
+        """Whether the short silence would end the turn, as far as known."""
+        return self.text is not None and self.patience(listens=True).silence_ms <= self._settings.short_ms
+
     def patience(self, *, listens: bool) -> Patience:
         """The silence that ends this turn, as far as known."""
         s = self._settings

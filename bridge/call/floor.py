@@ -8,6 +8,7 @@ asked for.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -18,6 +19,19 @@ WINDOW_MS = 32.0
 _CONFIRM_IN_SILENCE_MS = 64.0
 _LEVEL_MEMORY = 0.05
 """Weight of one window in the caller's running level: about 0.6 s."""
+
+
+_BACKCHANNELS = frozenset(
+    """ah aha alright fine good gotcha great hm hmm huh mhm mm mmm mmhmm mm-hmm nice oh ok okay okey really right sure
+    uh uh-huh uhhuh um wow yeah yep yes yup cool perfect""".split()
+)
+_LONGEST_BACKCHANNEL = 3
+
+
+def is_backchannel(text: str) -> bool:
+    """Whether all that was said is a listener's noise ("mm-hm", "yeah, okay"), which asks for no floor."""
+    words = re.findall(r"[a-z'-]+", text.lower())
+    return 0 < len(words) <= _LONGEST_BACKCHANNEL and all(word in _BACKCHANNELS for word in words)
 
 
 class Verdict(StrEnum):

@@ -17,6 +17,8 @@ class Utterance:
     def __init__(self, number: int, interruption: Interruption = "interruptible") -> None:
         self.number = number
         self.interruption = interruption
+        self.voice: str | None = None
+        self.cacheable = True
         self.text = ""
         self.words: list[Word] = []
         self.audio_ms = 0.0
@@ -54,8 +56,11 @@ class Utterance:
             return " ".join(self.text.split())
         return " ".join(w.text for w in self.heard_words())
 
-    def unheard_text(self) -> str:
-        """The words placed in time that the caller has not heard to their end."""
+    def rest_text(self) -> str:
+        """What the caller has not heard to its end, from the first unheard word on."""
+        tokens, heard = self.text.split(), self.heard_words()
+        if [w.text for w in heard] == tokens[: len(heard)]:
+            return " ".join(tokens[len(heard) :])
         return " ".join(w.text for w in self.words if w.end_ms > self.heard_ms)
 
     def word_start_ms(self, offset_ms: float) -> float:
@@ -106,10 +111,6 @@ class Ledger:
             if isinstance(self._entries[i], Spoken):
                 del self._entries[i]
                 return
-
-    def cut(self, number: int) -> None:
-        """Break an utterance off where it was heard to."""
-        self._utterances[number].cut = True
 
     def history(self) -> tuple[Spoken, ...]:
         """What was really heard, both ways, neighbouring utterances of ours joined."""

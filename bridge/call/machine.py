@@ -8,8 +8,9 @@ says which event makes which move, and what is ordered on the way. What is sent 
 from __future__ import annotations
 
 from bridge.call import actions, commands
-from bridge.call.actions import Action, Prompt, Say, Spoken
-from bridge.call.commands import AskAgent, CancelAgent, CancelSynthesis, Command, Decided, Transcribe
+from bridge.call.actions import Action, Say, Spoken
+from bridge.call.answering import Answering, PromptKind
+from bridge.call.commands import CancelAgent, CancelSynthesis, Command, Decided, Transcribe
 from bridge.call.endpointing import Endpointing
 from bridge.call.events import (
     AgentActed,
@@ -29,7 +30,7 @@ from bridge.call.events import (
     TurnJudged,
     VoiceActivity,
 )
-from bridge.call.floor import Floor, Verdict
+from bridge.call.floor import Floor, Verdict, is_backchannel
 from bridge.call.keypad import Keypad
 from bridge.call.ledger import Ledger
 from bridge.call.mouth import Mouth
@@ -38,6 +39,8 @@ from bridge.call.states import Bot, Caller, next_bot, next_caller
 from bridge.call.turn import PREROLL_S, CallerTurn, silence_is_certain
 
 _LONGEST_MERGE_S = 15.0
+_SHORT_NOISE_S = 1.5
+"""Activity this short in which nothing was recognised asks for no answer; longer, the agent should ask again."""
 _DIGITS = frozenset("0123456789*#ABCD")
 
 
@@ -58,9 +61,7 @@ class Call:
         self.end_reason: str | None = None
         self._started_at: float | None = None
         self._out: list[Command] = []
-        self._agent_turn = 0
-        self._agent_busy = False
-        self._agent_due: float | None = None
+        self.answering = Answering(settings.agent_deadline_s)
         self._turn: CallerTurn | None = None
         self._last_turn: CallerTurn | None = None
         self._revision = 0
@@ -113,16 +114,17 @@ class Call:
                 self.mouth.ended(utterance)
             case SpeechFailed(utterance, reason):
                 self._speech_failed(utterance, reason, now)
-            case AgentActed(turn, action) if turn == self._agent_turn and self._agent_busy:
+            case AgentActed(turn, action) if self.answering.counts(turn):
                 self._act(action, now)
-            case AgentFinished(turn) if turn == self._agent_turn and self._agent_busy:
+            case AgentFinished(turn) if self.answering.counts(turn):
                 self._agent_done(now)
-            case AgentFailed(turn, reason) if turn == self._agent_turn and self._agent_busy:
+            case AgentFailed(turn, reason) if self.answering.counts(turn):
                 self._agent_failed(reason, now)
             case Recognised(revision, text, _) if revision == self._awaited_revision:
-                self._turn_so_far.endpoint.text = text.strip()
+                self._recognised(text.strip(), now)
             case RecogniserFailed(revision, reason) if revision == self._awaited_revision:
                 self._turn_so_far.endpoint.text = ""
+                self._turn_so_far.unrecognised = True
                 self._decide("recogniser failed", reason=reason)
             case TurnJudged(revision, probability) if revision == self._awaited_revision:
                 self._turn_so_far.endpoint.probability = probability
@@ -178,7 +180,7 @@ class Call:
 
     def _may_interrupt(self, now: float) -> bool:
         """Whether speech counts at all: not against protected words, nor before the greeting was noticed."""
-        if self._agent_turn == 1 and self.bot is Bot.THINKING:
+        if self.answering.turn == 1 and self.bot is Bot.THINKING:
             return False
         utterance = self.mouth.sounding(now) or self.mouth.next_up()
         if utterance is None:
@@ -212,7 +214,7 @@ class Call:
         suspicion = self.floor.settle()
         since = (suspicion.since if suspicion else window.at) - PREROLL_S
         self.caller = next_caller(self.caller, "confirmed")
-        spoke = not self.mouth.silent or self._agent_busy
+        spoke = not self.mouth.silent or self.answering.busy
         if spoke:
             self._decide("interrupted", state=str(self.bot), **why)
         unheard = self._break_off(now)
@@ -252,6 +254,7 @@ class Call:
             self.caller = next_caller(self.caller, "activity")
             turn.last_speech_at, turn.revision, turn.lively_windows = window.at, 0, 0
             turn.endpoint.resumed()
+            self._withdraw_guess(now)
         return True
 
     def _pause(self, now: float) -> None:
@@ -275,11 +278,44 @@ class Call:
             return -1
         return self._turn.revision or -1
 
+    def _recognised(self, text: str, now: float) -> None:
+        """The recogniser's words for the turn so far: a chance to begin the answer early."""
+        turn = self._turn_so_far
+        turn.endpoint.text = text
+        if turn.interrupted and self._asks_for_nothing(text):
+            self._end_turn("no words of his own", now)
+        elif text and self.settings.endpoint.speculate and turn.endpoint.sounds_finished:
+            self._guess(text, now)
+
+    def _guess(self, text: str, now: float) -> None:
+        """Begin the answer before the turn is over; `_end_turn` lets it out, or `_withdraw_guess` takes it back."""
+        self._turn_so_far.guessed = text
+        self.ledger.caller_said(text)
+        if self.bot is not Bot.IDLE:
+            self._break_off(now)
+        self.mouth.playout.held = True
+        self._ask("caller_said", text, now)
+
+    def _asks_for_nothing(self, text: str) -> bool:
+        """A cough or a listener's "mm-hm": not an answer, unless a yes or no was asked for."""
+        return not text or (is_backchannel(text) and self.answer != "yes_no")
+
+    def _withdraw_guess(self, now: float) -> None:
+        """Throw away an answer that was begun before the caller had finished; none of it was sent."""
+        turn = self._turn_so_far
+        if turn.guessed is None:
+            return
+        turn.guessed = None
+        self._decide("speculation wasted", letters=self.mouth.queued_letters())
+        self._out += self.mouth.fall_silent(now)
+        self.ledger.withdraw_caller()
+        self._cancel_agent(unheard=True)
+        if self.bot is not Bot.IDLE:
+            self.bot = next_bot(self.bot, "interrupted")
+
     def _end_turn(self, because: str, now: float) -> None:
         turn = self._turn_so_far
         self.caller = next_caller(self.caller, "turn over")
-        self._turn, self._last_turn = None, turn
-        self._idle_since = now
         text = turn.endpoint.text or ""
         self._decide(
             "turn over",
@@ -288,15 +324,35 @@ class Call:
             length_ms=round((turn.last_speech_at - turn.since) * 1000),
             probability=-1.0 if turn.endpoint.probability is None else round(turn.endpoint.probability, 3),
             recognised=bool(text),
+            speculated=turn.guessed is not None,
         )
-        if self.settings.listens and not text and not turn.interrupted:
-            return  # a noise: nobody asked us anything
+        if turn.guessed is not None and turn.guessed != text:
+            self._withdraw_guess(now)
+        self._turn, self._last_turn = None, turn
+        self._idle_since = now
+        if turn.guessed is not None:
+            self._no_input_attempts = 0
+            self.mouth.playout.held = False  # the answer is under way: let it out
+            return
+        if self.settings.listens and turn.endpoint.text is not None and not turn.unrecognised:
+            if turn.interrupted and self._asks_for_nothing(text):
+                self._go_on(now)
+                return
+            if not text and turn.last_speech_at - turn.since < _SHORT_NOISE_S:
+                return  # nobody asked us anything
         self._no_input_attempts = 0
         if text:
             self.ledger.caller_said(text)
         if self.bot is not Bot.IDLE:
             self._break_off(now)  # an apology, say, that came up while he spoke
         self._ask("caller_said", text, now)
+
+    def _go_on(self, now: float) -> None:
+        """It was no interruption after all: say the rest, from the first word he did not hear."""
+        self._decide("went on", utterances=len(self.mouth.resumable))
+        self._out += self.mouth.go_on(now)
+        if not self.mouth.silent and self.bot is Bot.IDLE:
+            self.bot = next_bot(self.bot, "has words")
 
     # -- the keypad ------------------------------------------------------------------------------
 
@@ -322,24 +378,18 @@ class Call:
 
     # -- the agent -------------------------------------------------------------------------------
 
-    def _ask(self, kind: str, text: str, now: float, attempt: int = 0) -> None:
-        self._agent_turn += 1
-        self._agent_busy = True
-        self._agent_due = now + self.settings.agent_deadline_s
-        self.bot = next_bot(self.bot, "asked")
+    def _ask(self, kind: PromptKind, text: str, now: float, attempt: int = 0) -> None:
         history = self.ledger.history()
-        if kind == "caller_said" and text:
+        if kind in ("caller_said", "digits") and text:
             history = history[:-1]  # what he says now is the prompt's text
-        prompt = Prompt(kind, text, history, attempt)  # type: ignore[arg-type]
-        self._out.append(AskAgent(self._agent_turn, prompt))
+        self.bot = next_bot(self.bot, "asked")
+        self._out += self.answering.ask(kind, text, history, now, attempt)
 
     def _cancel_agent(self, *, unheard: bool) -> None:
-        if self._agent_busy or unheard:
-            self._out.append(CancelAgent(self._agent_turn, unheard))
-        self._agent_busy, self._agent_due = False, None
+        self._out += self.answering.cancel(unheard=unheard)
 
     def _act(self, action: Action, now: float) -> None:
-        self._agent_due = None
+        self.answering.acted()
         if self._ending is not None:
             return
         match action:
@@ -362,7 +412,7 @@ class Call:
             self.bot = next_bot(self.bot, "has words")
 
     def _agent_done(self, now: float) -> None:
-        self._agent_busy, self._agent_due = False, None
+        self.answering.done()
         self._out += self.mouth.finish_text()
         if self.bot is Bot.THINKING:
             self.bot = next_bot(self.bot, "nothing to say")
@@ -437,7 +487,7 @@ class Call:
         for utterance in self.mouth.listen(now):
             if utterance.all_heard and utterance.text not in self._apologies:
                 self._failures = 0
-        if self.bot in (Bot.SPEAKING, Bot.DUCKED) and self.mouth.silent and not self._agent_busy:
+        if self.bot in (Bot.SPEAKING, Bot.DUCKED) and self.mouth.silent and not self.answering.busy:
             self.bot = next_bot(self.bot, "all heard")
             self.mouth.playout.set_gain(0.0)
             self._idle_since = now
@@ -451,8 +501,8 @@ class Call:
         if overdue is not None:
             self._out.append(CancelSynthesis(overdue))
             self._speech_failed(overdue, "no audio in time", now)
-        if self._agent_due is not None and now >= self._agent_due:
-            self._out.append(CancelAgent(self._agent_turn))
+        if self.answering.due is not None and now >= self.answering.due:
+            self._out.append(CancelAgent(self.answering.turn))
             self._agent_failed("no answer in time", now)
         if self._ending is None:
             self._caller_due(now)
@@ -504,7 +554,7 @@ class Call:
             self._started_at + self.settings.longest_call_s if self._ending is None else None,
             self.mouth.playout.wake_at(now),
             self.mouth.due_at(self.settings.speech_deadline_s),
-            self._agent_due,
+            self.answering.due,
             self._digits_due(),
             self._no_input_due(),
         ]

@@ -22,6 +22,8 @@ class Mouth:
         self._number = 0
         self._open: Utterance | None = None
         """The utterance whose text is still being written."""
+        self.resumable: list[Utterance] = []
+        """Utterances cut by the last `fall_silent`."""
         self._wanted_since: dict[int, float] = {}
         """Utterances that wait for their first audio, and since when."""
 
@@ -34,6 +36,7 @@ class Mouth:
             if not say.text.strip():
                 return []
             utterance = self._begin(say.interruption)
+            utterance.voice, utterance.cacheable = say.voice, say.cacheable
             self._wanted_since[utterance.number] = now
         utterance.text += say.text
         self._open = utterance if say.more else None
@@ -131,6 +134,10 @@ class Mouth:
         number = self.playout.audible(now)
         return self._ledger[number] if number is not None else None
 
+    def queued_letters(self) -> int:
+        """Length of the texts in the queue: what was synthesised, or soon would be."""
+        return sum(len(self._ledger[track.utterance].text) for track in self.playout.tracks)
+
     def next_up(self) -> Utterance | None:
         """The first utterance in the queue."""
         tracks = self.playout.tracks
@@ -164,17 +171,29 @@ class Mouth:
     def fall_silent(self, now: float) -> list[Command]:
         """Stop for good: all that is unheard is thrown away and cut from the ledger."""
         self.listen(now)
+        self.resumable = []
         if self.silent:
             return []
-        commands = self.playout.clear(now)
+        commands = self.playout.clear(now) if self.playout.in_flight else []
         for track in self.playout.tracks:
             self._heard(track, track.heard_ms)
-        dropped = self.playout.drop()
-        commands += [CancelSynthesis(t.utterance) for t in dropped if not t.complete]
-        for track in dropped:
-            self._ledger.cut(track.utterance)
+        for track in self.playout.drop():
+            entry = self._ledger[track.utterance]
+            entry.cut = True
+            self.resumable.append(entry)
+            if not track.complete:
+                commands.append(CancelSynthesis(track.utterance))
         self._open = None
         self._wanted_since.clear()
         self.playout.held = False
         self.playout.set_gain(0.0)
+        return commands
+
+    def go_on(self, now: float) -> list[Command]:
+        """Say the rest of what `fall_silent` cut, from the first word that was not heard."""
+        cut, self.resumable = self.resumable, []
+        commands: list[Command] = []
+        for entry in cut:
+            if rest := entry.rest_text():
+                commands += self.say(Say(rest, False, entry.interruption, entry.voice, entry.cacheable), now)
         return commands

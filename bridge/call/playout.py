@@ -138,6 +138,11 @@ class Playout:
         return tuple(self._tracks)
 
     @property
+    def in_flight(self) -> bool:
+        """Whether anything sent may still be unheard."""
+        return bool(self._spans)
+
+    @property
     def empty(self) -> bool:
         """True when every queued utterance was heard."""
         return not self._tracks

@@ -33,8 +33,10 @@ class FloorSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
 class EndpointSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """When the caller's turn is over (`bridge.call.endpointing`)."""
 
-    guess_ms: int = 160
+    guess_ms: int = 120
     """Silence after which the recogniser and the end-of-turn model are asked."""
+    speculate: bool = True
+    """Begin the answer as soon as the words are known; none of it is sent before the turn is over."""
     short_ms: int = 260
     """Silence that ends a turn which sounds finished."""
     long_ms: int = 1000

@@ -26,6 +26,10 @@ class CallerTurn:
     revision: int = 0
     """The number of the `Transcribe` that is to be answered; 0 while the caller speaks."""
     lively_windows: int = 0
+    unrecognised: bool = False
+    """The recogniser failed: what he said is unknown, which is not the same as nothing."""
+    guessed: str | None = None
+    """The words that an answer was already begun for, before the turn was over."""
 
     def resumes(self, is_speech: bool, at: float, gap_ms: float) -> bool:
         """Whether a window in a pause means that the caller goes on: one alone may be a click."""

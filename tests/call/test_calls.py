@@ -10,7 +10,7 @@ from bridge.call.commands import AskAgent, CancelAgent, CancelSynthesis, ClearPl
 from bridge.call.commands import HangUp as HangUpNow
 from bridge.call.commands import Transfer as TransferNow
 from bridge.call.events import AgentFailed, SpeechArrived, SpeechFailed, StreamClosed
-from bridge.call.settings import CallSettings, FloorSettings
+from bridge.call.settings import CallSettings, EndpointSettings, FloorSettings
 from bridge.call.states import Bot, Caller
 from tests.call.phone import Phone
 
@@ -256,8 +256,8 @@ def test_an_agent_that_fails_three_times_ends_the_call() -> None:
     phone = Phone(lambda prompt: [])
     phone.answers()
     for _ in range(3):
-        phone.call._agent_busy = True
-        phone.tell(AgentFailed(phone.call._agent_turn, "boom"))
+        phone.call.answering.busy = True
+        phone.tell(AgentFailed(phone.call.answering.turn, "boom"))
         phone.wait(8)
         if not phone.call.ended:
             phone.caller_speaks(1.0)
@@ -314,3 +314,59 @@ def test_asked_once_per_turn() -> None:
     phone.caller_speaks(1.0)
     phone.wait(10)
     assert len(phone.ordered(AskAgent)) == 2
+
+
+def test_a_yeah_over_the_bot_does_not_stop_the_story() -> None:
+    phone = Phone(receptionist)
+    phone.recognises = lambda since: "Yeah, okay."
+    phone.answers()
+    phone.wait(2)
+    phone.caller_speaks(0.5)
+    phone.wait(8)
+    assert "went on" in phone.decided()
+    assert [p.kind for p in phone.prompts] == ["call_started"]
+    heard = phone.heard_words()
+    assert [w for w in GREETING.split() if w not in heard] == []
+    assert len(heard) == len(GREETING.split())
+
+
+def test_a_yeah_that_answers_a_question_is_an_answer() -> None:
+    def script(prompt: Prompt) -> list[Action]:
+        return [Expect("yes_no"), Say(GREETING)] if prompt.kind == "call_started" else [Say("Good.")]
+
+    phone = Phone(script)
+    phone.recognises = lambda since: "Yeah."
+    phone.answers()
+    phone.wait(2)
+    phone.caller_speaks(0.5)
+    phone.wait(3)
+    assert [p.text for p in phone.prompts] == ["", "Yeah."]
+
+
+def test_speculation_is_heard_only_when_the_turn_is_over() -> None:
+    phone = Phone(receptionist)
+    phone.answers()
+    phone.wait(6)
+    stops = phone.now + 1.0
+    phone.caller_speaks(1.0)
+    phone.wait(3)
+    asked_at = next(t for t, c in phone.commands if isinstance(c, AskAgent) and c.prompt.kind == "caller_said")
+    sent_at = next(t for t, c in phone.commands if isinstance(c, SendAudio) and c.utterance == 2)
+    assert asked_at < stops + 0.26 <= sent_at + 0.04
+
+
+def test_a_speculation_on_half_a_sentence_is_thrown_away_unheard() -> None:
+    phone = Phone(receptionist, CallSettings(endpoint=EndpointSettings(short_ms=500)))
+    phone.answers()
+    phone.wait(6)
+    phone.caller_speaks(1.0)
+    phone.wait(1.23)
+    assert phone.prompts[-1].kind == "caller_said"
+    phone.caller_speaks(0.6)
+    phone.recognises = lambda since: "I would like an appointment please on Tuesday."
+    phone.wait(8)
+    assert "speculation wasted" in phone.decided()
+    assert [s.text for s in phone.call.transcript() if s.speaker == "caller"] == [
+        "I would like an appointment please on Tuesday."
+    ]
+    assert phone.heard_words() == GREETING.split() + ANSWER.split()

@@ -95,7 +95,7 @@ def test_an_opinion_of_an_older_pause_counts_for_nothing() -> None:
     assert phone.call._turn is not None
     assert phone.call._turn.endpoint.probability is None
     phone.wait(0.6)
-    assert len([p for p in phone.prompts if p.kind == "caller_said"]) == 1
+    assert len([said for said in phone.call.transcript() if said.speaker == "caller"]) == 1
 
 
 def test_a_turn_has_a_longest_length() -> None:
