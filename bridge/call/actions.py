@@ -75,3 +75,5 @@ class Prompt(msgspec.Struct, frozen=True):
     history: tuple[Spoken, ...] = ()
     attempt: int = 0
     """How many times in a row the caller has stayed silent (`no_input` only)."""
+    again: bool = False
+    """The last prompt was asked too early and nothing of its answer was heard: this one replaces it."""

@@ -19,6 +19,7 @@ class Answering:
         self.busy = False
         self.due: float | None = None
         """When an agent that has done nothing yet is given up."""
+        self._again = False
 
     def ask(
         self, kind: PromptKind, text: str, history: tuple[Spoken, ...], now: float, attempt: int = 0
@@ -26,7 +27,8 @@ class Answering:
         """Begin an answer."""
         self.turn += 1
         self.busy, self.due = True, now + self._deadline_s
-        return [AskAgent(self.turn, Prompt(kind, text, history, attempt))]
+        again, self._again = self._again, False
+        return [AskAgent(self.turn, Prompt(kind, text, history, attempt, again))]
 
     def counts(self, turn: int) -> bool:
         """Whether what this answer says still matters."""
@@ -41,7 +43,8 @@ class Answering:
         self.busy, self.due = False, None
 
     def cancel(self, *, unheard: bool) -> list[Command]:
-        """Break the answer off; `unheard` also takes back a complete one of which nothing was heard."""
-        needed = self.busy or unheard
+        """Break the answer off. `unheard`: nothing of it was heard, so that the next prompt replaces this one."""
+        busy = self.busy
         self.done()
-        return [CancelAgent(self.turn, unheard)] if needed else []
+        self._again = self._again or unheard
+        return [CancelAgent(self.turn)] if busy else []

@@ -63,14 +63,9 @@ class AskAgent(msgspec.Struct, frozen=True, tag="ask_agent"):
 
 
 class CancelAgent(msgspec.Struct, frozen=True, tag="cancel_agent"):
-    """Break off the agent's answer.
-
-    `unheard`: the caller heard none of it, because he had not finished: the agent forgets that it
-    was asked, and will be asked again with all of what he says.
-    """
+    """Break off the agent's answer."""
 
     turn: int
-    unheard: bool = False
 
 
 class Transcribe(msgspec.Struct, frozen=True, tag="transcribe"):

@@ -1,0 +1,252 @@
+"""A scripted dialogue on one call: which state it is in, what it knows, and what it says next.
+
+Nothing is awaited between a prompt and the last action of its answer, so an answer exists in the same
+turn of the event loop as the question, and a broken-off reply leaves the script in a whole state.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Iterable, Iterator
+from dataclasses import dataclass
+
+from bridge.agents.base import CallInfo
+from bridge.agents.matching import normalise
+from bridge.agents.script_states import Line, Script, State, Step
+from bridge.agents.spoken import read_digits, read_email, read_spelling, read_yes_no
+from bridge.call.actions import Action, Expect, HangUp, Prompt, Say, Transfer, Wait
+
+_LONGEST_CHAIN = 64
+"""Steps taken for one prompt; a script that passes its checks never needs as many."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Memory:
+    """What a script must get back when an answer turns out never to have been heard."""
+
+    state: State | None
+    slots: dict[str, str]
+    fixed: set[str]
+    misses: int
+
+
+class ScriptAgent:
+    """Runs a script on one call."""
+
+    def __init__(self, script: Script, info: CallInfo) -> None:
+        self._script = script
+        self._state: State | None = None
+        self._misses = 0
+        self._before: _Memory | None = None
+        self.slots: dict[str, str] = {
+            **dict.fromkeys(script.parameters, ""),
+            **script.values,
+            **{name: value for name, value in info.parameters.items() if name in script.parameters},
+            "from_number": info.from_number,
+            "to_number": info.to_number,
+        }
+        self._fixed = set(script.values) - set(info.parameters)
+        """Slots whose values the script's author wrote: what says them may be kept as audio."""
+
+    @property
+    def state(self) -> str:
+        """Name of the state the dialogue is in; empty before the call has started."""
+        return self._state.name if self._state else ""
+
+    def phrases(self) -> list[str]:
+        """The script's fixed lines."""
+        return self._script.phrases()
+
+    async def reply(self, prompt: Prompt) -> AsyncGenerator[Action, None]:
+        """Answer a prompt; all actions are there at once."""
+        for action in self.answer(prompt):
+            yield action
+
+    def answer(self, prompt: Prompt) -> list[Action]:
+        """All actions that answer a prompt: never none, for any prompt in any state."""
+        if prompt.again and self._before:
+            self._restore(self._before)
+        if self._state is None or prompt.kind == "call_started":
+            self._before = None
+            return list(self._take(Step(goto=self._script.start)))
+        self._before = _Memory(self._state, dict(self.slots), set(self._fixed), self._misses)
+        match prompt.kind:
+            case "caller_said":
+                step = self._step_for_speech(self._state, prompt.text)
+            case "digits":
+                step = self._step_for_digits(self._state, prompt.text)
+            case _:
+                return list(self._reprompt(self._state, self._state.no_input, max(1, prompt.attempt)))
+        if step is None:
+            self._misses += 1
+            return list(self._reprompt(self._state, self._state.not_understood, self._misses))
+        self._misses = 0
+        return list(self._take(step))
+
+    def _restore(self, before: _Memory) -> None:
+        """Be as before an answer that nobody heard."""
+        self._state, self._misses = before.state, before.misses
+        self.slots, self._fixed = dict(before.slots), set(before.fixed)
+
+    def _step_for_speech(self, state: State, text: str) -> Step | None:
+        """The step that this text asks for; None when it fits nothing."""
+        words = normalise(text)
+        if not words:
+            return state.on_speech
+        return (
+            self._answered(state, text)
+            or self._wanted(state, words)
+            or self._decided(state, words)
+            or self._kept(state, text)
+            or state.on_speech
+        )
+
+    def _answered(self, state: State, text: str) -> Step | None:
+        """An answer of a form that hardly anything else has: digits, spelling, an e-mail address."""
+        kind, _, count = state.expect.partition(":")
+        if kind == "digits":
+            digits = read_digits(text)
+            if digits in state.digits:
+                return state.digits[digits]
+            value = digits if not count or len(digits) == int(count) else ""
+        elif kind == "email":
+            value = read_email(text)
+        else:
+            return None
+        return self._capture(state, value)
+
+    def _wanted(self, state: State, words: tuple[str, ...]) -> Step | None:
+        """The step of the intent that fits best; the earlier one where two fit equally well."""
+        best_score = 0.0
+        best: Step | None = None
+        captured: dict[str, str] = {}
+        for intent, step in state.intents:
+            match = intent.match(words)
+            if match and match.score > best_score:
+                best_score, best, captured = match.score, step, match.captured
+        for name, value in captured.items():
+            self._keep(name, value)
+        return best
+
+    def _decided(self, state: State, words: tuple[str, ...]) -> Step | None:
+        """Yes or no, where the state asked for it."""
+        if state.on_yes is None and state.on_no is None and state.expect != "yes_no":
+            return None
+        agreed = read_yes_no(words)
+        if agreed is None:
+            return None
+        step = (state.on_yes if agreed else state.on_no) or state.on_answer
+        if step and state.capture:
+            self._keep(state.capture, "yes" if agreed else "no")
+        return step
+
+    def _kept(self, state: State, text: str) -> Step | None:
+        """Free speech or a spelling, kept as it is."""
+        if state.expect == "spelling":
+            return self._capture(state, read_spelling(text))
+        return self._capture(state, text.strip()) if state.expect == "open" else None
+
+    def _capture(self, state: State, value: str) -> Step | None:
+        """Keep an answer; the step that follows it, or None when there is no answer."""
+        if not value or state.on_answer is None:
+            return None
+        if state.capture:
+            self._keep(state.capture, value)
+        return state.on_answer
+
+    def _step_for_digits(self, state: State, keys: str) -> Step | None:
+        """The step for keys that were pressed; `#` at the end only says that the caller is done."""
+        if keys in state.digits:
+            return state.digits[keys]
+        digits = keys.rstrip("#")
+        if digits in state.digits:
+            return state.digits[digits]
+        kind, _, count = state.expect.partition(":")
+        if kind == "digits" and digits.isdecimal() and (not count or len(digits) == int(count)):
+            return self._capture(state, digits)
+        return None
+
+    def _reprompt(self, state: State, lines: tuple[Line, ...], attempt: int) -> Iterator[Action]:
+        """Ask again, in the words for this attempt, or give up."""
+        leave = state.onward or (state.give_up if attempt >= state.attempts else None)
+        if leave:
+            self._misses = 0
+            yield from self._take(leave)
+            return
+        said = lines[min(attempt, len(lines)) - 1 :][:1]
+        yield Expect(state.expect)
+        yield from self._say((*said, *state.ask))
+
+    def _take(self, step: Step) -> Iterator[Action]:
+        """Take a step and all that follow from it without the caller."""
+        for _ in range(_LONGEST_CHAIN):
+            yield from self._say(step.say)
+            for name, value in step.set:
+                self._set(name, Line(value))
+            if step.transfer:
+                target = Line(step.transfer).fill(self.slots)
+                yield Transfer(target) if target else HangUp("nobody to transfer to")
+                return
+            if step.hang_up:
+                yield HangUp(step.hang_up)
+                return
+            state = self._script.states[step.goto] if step.goto else self._state
+            if state is None:
+                return
+            if not step.goto and not step.repeat:
+                yield Expect(state.expect)
+                return
+            self._state = state
+            if state.onward is None:
+                yield Expect(state.expect)
+            yield from self._say(state.say)
+            if state.onward is None:
+                return
+            step = state.onward
+
+    def _say(self, lines: Iterable[Line]) -> Iterator[Action]:
+        """Say lines; neighbours with the same manners are one utterance."""
+        spoken = [(line, line.fill(self.slots)) for line in lines]
+        spoken = [(line, text) for line, text in spoken if text or line.pause_s]
+        for place, (line, text) in enumerate(spoken):
+            if line.pause_s:
+                yield Wait(line.pause_s)
+                continue
+            cacheable = self._fixed.issuperset(line.slots)
+            following = spoken[place + 1][0] if place + 1 < len(spoken) else None
+            more = following is not None and self._joins(line, following, cacheable)
+            text = f"{text} " if more else text  # what follows is put right behind it
+            yield Say(text, more=more, interruption=line.interruption, voice=line.voice, cacheable=cacheable)
+
+    def _joins(self, line: Line, following: Line, cacheable: bool) -> bool:
+        if following.pause_s or self._fixed.issuperset(following.slots) != cacheable:
+            return False
+        return (line.interruption, line.voice) == (following.interruption, following.voice)
+
+    def _keep(self, slot: str, value: str) -> None:
+        """Remember something that the caller told us."""
+        self.slots[slot] = value
+        self._fixed.discard(slot)
+
+    def _set(self, slot: str, value: Line) -> None:
+        """Remember something that the script says."""
+        fixed = self._fixed.issuperset(value.slots)
+        self.slots[slot] = value.fill(self.slots)
+        (self._fixed.add if fixed else self._fixed.discard)(slot)
+
+
+class ScriptFactory:
+    """Opens one dialogue per call on the same script."""
+
+    def __init__(self, script: Script) -> None:
+        self.script = script
+
+    def open_call(self, info: CallInfo) -> ScriptAgent:
+        """Start the script for a call."""
+        return ScriptAgent(self.script, info)
+
+    def phrases(self) -> list[str]:
+        """The script's fixed lines."""
+        return self.script.phrases()
+
+    async def close(self) -> None:
+        """Nothing to let go of."""

@@ -1,0 +1,155 @@
+"""What can be wrong with a script as a whole: ways that lead nowhere, for ever round, or to an unfilled slot."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator
+
+from bridge.agents.script_states import Line, Script, State, Step, slots_of
+
+_CALL_SLOTS = frozenset({"from_number", "to_number"})
+"""Slots that every call fills by itself."""
+
+
+def find_mistakes(script: Script) -> list[str]:
+    """Reasons not to run this script."""
+    return [*_unknown_states(script), *_dead_ends(script), *_endless(script), *_unknown_slots(script)]
+
+
+def find_oddities(script: Script) -> list[str]:
+    """What can run but is hardly meant: states that no way leads to, and slots that may still be empty."""
+    return [*_unreachable(script), *_unset_slots(script)]
+
+
+def reachable(script: Script) -> set[str]:
+    """Names of the states that some way leads to."""
+    seen: set[str] = set()
+    open_ends = [script.start]
+    while open_ends:
+        name = open_ends.pop()
+        if name not in seen and name in script.states:
+            seen.add(name)
+            open_ends += [step.goto for step in script.states[name].steps() if step.goto]
+    return seen
+
+
+def _unknown_states(script: Script) -> Iterator[str]:
+    if script.states and script.start not in script.states:
+        yield f"start: {script.start!r}: {_no_such_state(script, script.start)}"
+    for state in script.states.values():
+        targets = {step.goto: None for step in state.steps() if step.goto and step.goto not in script.states}
+        for target in targets:
+            yield f"state {state.name!r}: goes to {target!r}: {_no_such_state(script, target)}"
+
+
+def _no_such_state(script: Script, name: str) -> str:
+    near = difflib.get_close_matches(name, script.states, n=1)
+    return (
+        f"there is no such state; did you mean {near[0]!r}?"
+        if near
+        else (f"there is no such state; the states are {', '.join(script.states)}")
+    )
+
+
+def _dead_ends(script: Script) -> Iterator[str]:
+    for state in script.states.values():
+        own = [step for step in state.steps() if step is not state.give_up]
+        if not own:
+            yield (
+                f"state {state.name!r}: nothing leads on from here; "
+                "expected when, digits, on_yes, on_no, on_answer, on_speech, goto, transfer or hang_up"
+            )
+        if not state.say and (state.onward is None):
+            yield f"state {state.name!r}: say: nothing: a state that waits for the caller must say something first"
+        if state.capture and not state.on_answer:
+            yield f"state {state.name!r}: capture: {state.capture!r}: expected on_answer, which says where to go then"
+
+
+def _endless(script: Script) -> Iterator[str]:
+    """Rings of `goto` that never wait for the caller."""
+    for first in script.states.values():
+        ring = [first.name]
+        state: State | None = first
+        while state and state.onward and state.onward.goto:
+            target = state.onward.goto
+            if target == first.name:
+                if min(ring) == first.name:
+                    yield f"state {first.name!r}: goto {' -> '.join([*ring, target])} never waits for the caller"
+                break
+            if target in ring:
+                break
+            ring.append(target)
+            state = script.states.get(target)
+
+
+def _said_in(state: State) -> Iterator[Line]:
+    yield from (*state.say, *state.ask, *state.no_input, *state.not_understood)
+    for step in state.steps():
+        yield from step.say
+
+
+def _fills(state: State, step: Step) -> set[str]:
+    """Slots that are filled by taking this step."""
+    filled = {name for name, _ in step.set}
+    if state.capture and any(step is answer for answer in (state.on_answer, state.on_yes, state.on_no)):
+        filled.add(state.capture)
+    for intent, then in state.intents:
+        if then is step:
+            filled |= {name for pattern in intent.patterns for name in pattern.groupindex}
+    return filled
+
+
+def _given(script: Script) -> set[str]:
+    return set(script.values) | script.parameters | _CALL_SLOTS
+
+
+def _unknown_slots(script: Script) -> Iterator[str]:
+    filled = _given(script)
+    for state in script.states.values():
+        for step in state.steps():
+            filled |= _fills(state, step)
+    for state in script.states.values():
+        said = [line.text for line in _said_in(state)]
+        said += [step.transfer for step in state.steps() if step.transfer]
+        said += [value for step in state.steps() for _, value in step.set]
+        unknown = {name: text for text in said for name in slots_of(text) if name not in filled}
+        for name, text in unknown.items():
+            near = difflib.get_close_matches(name, filled, n=1)
+            hint = f"did you mean {near[0]!r}?" if near else "expected a slot of values, parameters, set or capture"
+            yield f"state {state.name!r}: {text!r}: nothing fills the slot {name!r}; {hint}"
+
+
+def _unreachable(script: Script) -> Iterator[str]:
+    found = reachable(script)
+    for name in script.states:
+        if name not in found:
+            yield f"state {name!r}: no way leads here"
+
+
+def _unset_slots(script: Script) -> Iterator[str]:
+    """Slots spoken in a state that some way reaches before they are filled."""
+    known = _filled_on_every_way(script)
+    for name, filled in known.items():
+        state = script.states[name]
+        lines = dict.fromkeys((*state.say, *state.ask, *state.no_input, *state.not_understood))
+        for line in lines:
+            for slot in line.slots:
+                if slot not in filled:
+                    yield f"state {name!r}: {line.text!r}: {slot!r} may still be empty here"
+
+
+def _filled_on_every_way(script: Script) -> dict[str, set[str]]:
+    """For each reachable state the slots that are filled whichever way led there."""
+    known: dict[str, set[str]] = {script.start: _given(script)}
+    changed = [script.start]
+    while changed:
+        state = script.states[changed.pop()]
+        for step in state.steps():
+            if not step.goto:
+                continue
+            after = known[state.name] | _fills(state, step)
+            before = known.get(step.goto)
+            if before is None or not before <= after:
+                known[step.goto] = after if before is None else before & after
+                changed.append(step.goto)
+    return known

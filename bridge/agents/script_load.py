@@ -1,0 +1,204 @@
+"""From a script's file to states that can run.
+
+Both functions raise one ConfigError that lists every mistake of the file, a line each; what is odd but
+can run (a state that no way leads to) becomes a warning of the script.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from bridge.agents.matching import Intent, normalise
+from bridge.agents.script_check import find_mistakes, find_oddities
+from bridge.agents.script_schema import Go, GoSpec, IntentSpec, Lines, LineSpec, Mistakes, ScriptSpec, StateSpec, parse
+from bridge.agents.script_states import READ_OUT, Line, Script, State, Step, formats_of
+from bridge.call.actions import Interruption
+from bridge.errors import ConfigError
+
+_TARGET = re.compile(r"\+[1-9]\d{6,14}|sips?:\S+@\S+|\{\w+\}")
+_KEYS = re.compile(r"[0-9*#A-D]+")
+_EXPECT = re.compile(r"open|yes_no|spelling|email|digits(:[1-9]\d?)?")
+
+
+def load_script(path: Path) -> Script:
+    """Read and check a script file."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: the script cannot be read: {error}") from None
+    return compile_script(text, str(path))
+
+
+def compile_script(text: str, source: str) -> Script:
+    """Check a script's YAML and make it ready to run; `source` stands before each mistake."""
+    mistakes = Mistakes()
+    spec = parse(text, mistakes)
+    if not mistakes:
+        script = _Compiler(spec, mistakes).script()
+        mistakes += find_mistakes(script)
+        if not mistakes:
+            return dataclasses.replace(script, warnings=tuple(find_oddities(script)))
+    raise ConfigError("\n".join(f"{source}: {mistake}" for mistake in mistakes))
+
+
+class _Compiler:
+    """Turns specs into states, noting what does not fit on the way."""
+
+    def __init__(self, spec: ScriptSpec, mistakes: Mistakes) -> None:
+        self._spec = spec
+        self._mistakes = mistakes
+        self._intents = {name: self._intent(name, intent) for name, intent in spec.intents.items()}
+
+    def script(self) -> Script:
+        """The whole script."""
+        spec = self._spec
+        if not spec.states:
+            self._mistakes.note("states", {}, "expected at least one state")
+        return Script(
+            name=spec.name,
+            start=spec.start,
+            states={name: self._state(name, state) for name, state in spec.states.items()},
+            values=spec.values,
+            parameters=frozenset(spec.parameters),
+        )
+
+    def _state(self, name: str, spec: StateSpec) -> State:
+        where = f"state {name!r}"
+        whole = self._spec
+        interruption = spec.interruption or whole.interruption
+        say = self._lines(spec.say, f"{where}, say", interruption)
+        asked = tuple(line for line in say if line.text)[-1:]
+        anywhere = [(intent, go, "anywhere") for intent, go in whole.anywhere.items()]
+        here = [(intent, go, f"{where}, when") for intent, go in spec.when.items()]
+        if spec.attempts < 0:
+            self._mistakes.note(f"{where}, attempts", spec.attempts, "expected a number above 0")
+        return State(
+            name=name,
+            say=say,
+            ask=self._lines(spec.ask, f"{where}, ask", interruption) or asked,
+            expect=self._expect(spec, where),
+            capture=spec.capture,
+            intents=tuple(self._wanted([*here, *anywhere])),
+            digits=self._keys(whole.anywhere_digits, "anywhere_digits") | self._keys(spec.digits, f"{where}, digits"),
+            on_yes=self._step(spec.on_yes, f"{where}, on_yes"),
+            on_no=self._step(spec.on_no, f"{where}, on_no"),
+            on_answer=self._step(spec.on_answer, f"{where}, on_answer"),
+            on_speech=self._step(spec.on_speech, f"{where}, on_speech"),
+            no_input=self._lines(spec.no_input or whole.no_input, f"{where}, no_input", interruption),
+            not_understood=self._lines(
+                spec.not_understood or whole.not_understood, f"{where}, not_understood", interruption
+            ),
+            attempts=spec.attempts or max(1, whole.attempts),
+            give_up=self._step(spec.give_up or whole.give_up, f"{where}, give_up"),
+            onward=self._onward(spec, where),
+        )
+
+    def _expect(self, spec: StateSpec, where: str) -> str:
+        if spec.expect and not _EXPECT.fullmatch(spec.expect):
+            self._mistakes.note(
+                f"{where}, expect", spec.expect, "expected open, yes_no, digits, digits:N, spelling or email"
+            )
+        if spec.expect:
+            return spec.expect
+        if spec.on_yes or spec.on_no:
+            return "yes_no"
+        if spec.digits and not spec.when and not spec.on_speech:
+            longest = max(len(keys) for keys in spec.digits)
+            return f"digits:{longest}"
+        return "open"
+
+    def _wanted(self, entries: Iterable[tuple[str, Go, str]]) -> Iterable[tuple[Intent, Step]]:
+        for name, go, where in entries:
+            intent = self._intents.get(name)
+            step = self._step(go, f"{where}, {name}")
+            if intent is None:
+                known = ", ".join(sorted(self._intents)) or "none yet"
+                self._mistakes.note(where, name, f"expected the name of an intent; `intents` has {known}")
+            elif step is not None:
+                yield intent, step
+
+    def _keys(self, entries: Mapping[str, Go], where: str) -> dict[str, Step]:
+        steps: dict[str, Step] = {}
+        for keys, go in entries.items():
+            if not _KEYS.fullmatch(keys):
+                self._mistakes.note(where, keys, "expected keys of a telephone: 0-9, *, #")
+            step = self._step(go, f"{where}, {keys}")
+            if step:
+                steps[keys] = step
+        return steps
+
+    def _onward(self, spec: StateSpec, where: str) -> Step | None:
+        go = GoSpec(goto=spec.goto, transfer=spec.transfer, hang_up=spec.hang_up)
+        return self._step(go, where) if spec.goto or spec.transfer or spec.hang_up else None
+
+    def _step(self, go: Go, where: str) -> Step | None:
+        if not go:
+            return None
+        if isinstance(go, str):
+            return Step(goto=go)
+        ways = [key for key in ("goto", "transfer", "hang_up", "repeat") if getattr(go, key)]
+        if len(ways) > 1:
+            self._mistakes.note(where, ways, "expected only one of goto, transfer, hang_up and repeat")
+        if go.transfer and not _TARGET.fullmatch(go.transfer):
+            expected = 'expected an E.164 number such as "+15550100", a SIP address or a {slot}'
+            self._mistakes.note(f"{where}, transfer", go.transfer, expected)
+        return Step(
+            say=self._lines(go.say, f"{where}, say", self._spec.interruption),
+            set=tuple(go.set.items()),
+            goto=go.goto,
+            transfer=go.transfer,
+            hang_up=go.hang_up,
+            repeat=go.repeat,
+        )
+
+    def _lines(self, lines: Lines, where: str, interruption: Interruption) -> tuple[Line, ...]:
+        if not lines:
+            return ()
+        listed = lines if isinstance(lines, list) else [lines]
+        return tuple(self._line(line, where, interruption) for line in listed)
+
+    def _line(self, spec: str | LineSpec, where: str, interruption: Interruption) -> Line:
+        if isinstance(spec, str):
+            spec = LineSpec(text=spec)
+        if not spec.text.strip() and not spec.pause_s > 0:
+            self._mistakes.note(where, spec.text, "expected words to say, or pause_s above 0")
+        if spec.text and spec.pause_s:
+            self._mistakes.note(where, spec.text, "expected either a text or a pause_s, in two entries")
+        for way in formats_of(spec.text):
+            if way not in READ_OUT:
+                self._mistakes.note(where, spec.text, f"a slot can be read out as {' or '.join(READ_OUT)}, not {way!r}")
+        return Line(
+            text=" ".join(spec.text.split()),
+            pause_s=spec.pause_s,
+            interruption=spec.interruption or interruption,
+            voice=spec.voice or self._spec.voice,
+        )
+
+    def _intent(self, name: str, spec: list[str] | IntentSpec) -> Intent:
+        where = f"intent {name!r}"
+        if isinstance(spec, list):
+            spec = IntentSpec(phrases=spec)
+        if not (spec.phrases or spec.words or spec.patterns):
+            self._mistakes.note(where, [], "expected phrases, words or patterns")
+        return Intent(
+            phrases=self._phrases(spec.phrases, f"{where}, phrases"),
+            word_sets=self._phrases([" ".join(words) for words in spec.words], f"{where}, words"),
+            patterns=tuple(self._patterns(spec.patterns, f"{where}, patterns")),
+            unless=self._phrases(spec.unless, f"{where}, unless"),
+        )
+
+    def _phrases(self, phrases: list[str], where: str) -> tuple[tuple[str, ...], ...]:
+        for phrase in phrases:
+            if not normalise(phrase):
+                self._mistakes.note(where, phrase, "expected words")
+        return tuple(normalise(phrase) for phrase in phrases if normalise(phrase))
+
+    def _patterns(self, patterns: list[str], where: str) -> Iterable[re.Pattern[str]]:
+        for pattern in patterns:
+            try:
+                yield re.compile(pattern)
+            except re.error as error:
+                self._mistakes.note(where, pattern, f"expected a regular expression: {error}")

@@ -1,0 +1,233 @@
+"""A dialogue script as its author writes it: the YAML file's keys, read with errors that point at the mistake.
+
+A script is a set of states. A state says its lines, declares the answer it expects, and names what
+comes next for each thing the caller may do:
+
+    start: greeting
+    intents:
+      book: [book an appointment, make an appointment]
+    states:
+      greeting:
+        say: Thank you for calling. How can I help you?
+        when: {book: phone}
+        digits: {"0": operator}
+      phone:
+        say: Please enter your telephone number.
+        expect: digits:10
+        capture: phone
+        on_answer: {say: "I have {phone:digits}. Goodbye.", hang_up: done}
+      operator:
+        say: One moment please.
+        transfer: "+15550100"
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from typing import Any
+
+import msgspec
+import yaml
+
+from bridge.call.actions import Interruption
+
+
+class LineSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A line with its own manners: `say: [{text: ..., interruption: protected}]`, or a pause."""
+
+    text: str = ""
+    pause_s: float = 0.0
+    interruption: Interruption | None = None
+    voice: str | None = None
+
+
+Lines = str | LineSpec | list[str | LineSpec]
+"""One line or several; `{slot}` stands for its value, `{slot:digits}` and `{slot:spelled}` read it out one by one."""
+
+
+class GoSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What to do next: say something, remember something, and go on, leave the call or ask again."""
+
+    say: Lines = ""
+    set: dict[str, str] = {}
+    goto: str = ""
+    transfer: str = ""
+    hang_up: str = ""
+    """The reason written to the call's record, such as `done`."""
+    repeat: bool = False
+    """Say this state's lines again."""
+
+
+Go = str | GoSpec
+"""The name of a state, or the longer form."""
+
+
+class IntentSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Ways to say one thing; see `bridge.agents.matching.Intent`."""
+
+    phrases: list[str] = []
+    words: list[list[str]] = []
+    patterns: list[str] = []
+    unless: list[str] = []
+
+
+class StateSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """One point of the dialogue."""
+
+    say: Lines = ""
+    ask: Lines = ""
+    """The question in short, said again after a reprompt; the last line of `say` unless given."""
+    interruption: Interruption | None = None
+    expect: str = ""
+    """open, yes_no, digits, digits:N, spelling or email; guessed from the other keys unless given."""
+    capture: str = ""
+    """The slot that keeps the answer."""
+    when: dict[str, Go] = {}
+    """What to do for each intent."""
+    digits: dict[str, Go] = {}
+    """What to do for each key or sequence of keys."""
+    on_yes: Go = ""
+    on_no: Go = ""
+    on_answer: Go = ""
+    """For a complete answer of the expected kind."""
+    on_speech: Go = ""
+    """For any speech that nothing else fits, also when there is no recogniser to say what it was."""
+    no_input: Lines = ""
+    """Reprompts for silence: the first time, the second time, ..."""
+    not_understood: Lines = ""
+    attempts: int = 0
+    """Failures in a row before `give_up`; 0 means the script's own number."""
+    give_up: Go = ""
+    goto: str = ""
+    transfer: str = ""
+    hang_up: str = ""
+
+
+class ScriptSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """The whole file. What a state leaves out is taken from here."""
+
+    name: str = ""
+    voice: str | None = None
+    interruption: Interruption = "interruptible"
+    start: str = "start"
+    values: dict[str, str] = {}
+    """Slots that are known from the beginning, such as the name of the business."""
+    parameters: list[str] = []
+    """Slots that are filled from the call's own parameters; empty when the call brings none."""
+    intents: dict[str, list[str] | IntentSpec] = {}
+    anywhere: dict[str, Go] = {}
+    """Intents that are understood in every state, after the state's own."""
+    anywhere_digits: dict[str, Go] = {}
+    no_input: Lines = "Are you still there?"
+    not_understood: Lines = "Sorry, I didn't get that."
+    attempts: int = 3
+    give_up: Go = ""
+    states: dict[str, StateSpec] = {}
+
+
+_LINES = frozenset({"say", "ask", "no_input", "not_understood"})
+"""Keys that hold lines."""
+
+
+class _Loader(yaml.BaseLoader):
+    """Every scalar is text, so that `no`, `012` and `+1555` stay what was written; a key may not come twice."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen: set[str] = set()
+        for key, _ in node.value:
+            if isinstance(key, yaml.ScalarNode):
+                if key.value in seen:
+                    raise yaml.constructor.ConstructorError(
+                        None, None, f"the key {key.value!r} is written twice", key.start_mark
+                    )
+                seen.add(key.value)
+        return super().construct_mapping(node, deep)
+
+
+class Mistakes(list[str]):
+    """Everything found wrong in one file, so that its author sees all of it at once."""
+
+    def note(self, where: str, value: object, expected: str) -> None:
+        """Add one mistake: the place, what stands there, and what was expected."""
+        shown = repr(value)
+        self.append(f"{where}: {shown if len(shown) < 80 else shown[:77] + '...'}: {expected}")
+
+
+def parse(text: str, mistakes: Mistakes) -> ScriptSpec:
+    """Read a script's YAML. What is wrong is added to `mistakes`; the rest is returned."""
+    try:
+        raw = yaml.load(text, Loader=_Loader)  # a BaseLoader makes nothing but text, lists and mappings
+    except yaml.YAMLError as error:
+        what = " ".join(str(error).split()).replace('in "<unicode string>", ', "at ")
+        mistakes.append(f"not readable as YAML: {what}")
+        return ScriptSpec()
+    if not isinstance(raw, dict):
+        mistakes.note("the file", raw, "expected a mapping with `start`, `intents` and `states`")
+        return ScriptSpec()
+    parts: dict[str, Any] = dict(raw)
+    states = _section(parts, "states", StateSpec, "state", mistakes)
+    intents = _section(parts, "intents", list[str] | IntentSpec, "intent", mistakes)
+    spec = _convert(parts, ScriptSpec, "", mistakes) or ScriptSpec()
+    return msgspec.structs.replace(spec, states=states, intents=intents)
+
+
+def _section(parts: dict[str, Any], key: str, kind: Any, noun: str, mistakes: Mistakes) -> dict[str, Any]:
+    """Read a mapping entry by entry, so that one bad entry names itself and spoils no other."""
+    raw = parts.pop(key, {})
+    if not isinstance(raw, dict):
+        mistakes.note(key, raw, f"expected a mapping from the name of each {noun} to what it is")
+        return {}
+    read = {str(name): _convert(entry, kind, f"{noun} {name!r}", mistakes) for name, entry in raw.items()}
+    return {name: entry for name, entry in read.items() if entry is not None}
+
+
+def _convert(raw: Any, kind: Any, where: str, mistakes: Mistakes) -> Any:
+    """Turn raw YAML into a structure; None, with the mistake noted, when it does not fit."""
+    if raw == "" and kind is StateSpec:
+        raw = {}
+    try:
+        return msgspec.convert(raw, kind, strict=False)
+    except msgspec.ValidationError as error:
+        message, _, path = str(error).partition(" - at `")
+        steps = re.findall(r"\w+|\.\.\.", path)
+        unknown = re.search(r"unknown field `(.*)`", message)
+        place = ", ".join(part for part in (where, _place(steps)) if part) or "the file"
+        value = _value_at(raw, steps, unknown[1] if unknown else "")
+        if unknown:
+            known = _keys_at(kind, steps)
+            near = difflib.get_close_matches(unknown[1], known, n=1)
+            hint = f"did you mean {near[0]!r}?" if near else f"known keys are {', '.join(sorted(known))}"
+            mistakes.append(f"{place}: unknown key {unknown[1]!r}; {hint}")
+        else:
+            mistakes.note(place, value, message[0].lower() + message[1:])
+        return None
+
+
+def _place(steps: list[str]) -> str:
+    """A path for people: `say, line 2, interruption`."""
+    return ", ".join(f"line {int(step) + 1}" if step.isdigit() else step for step in steps if step != "...")
+
+
+def _value_at(raw: Any, steps: list[str], key: str) -> Any:
+    """The raw value that a path leads to, as far as it can be followed.
+
+    Where the path does not say which entry of a mapping it means (`...`), the first one holding `key` is taken.
+    """
+    for step in steps:
+        if isinstance(raw, list) and step.isdigit():
+            raw = raw[int(step)]
+        elif isinstance(raw, dict) and step in raw:
+            raw = raw[step]
+        elif isinstance(raw, dict) and step == "..." and key:
+            raw = next((entry for entry in raw.values() if isinstance(entry, dict) and key in entry), raw)
+    return raw
+
+
+def _keys_at(kind: Any, steps: list[str]) -> set[str]:
+    """Keys that a mapping at this place may have."""
+    if not steps:
+        kind = kind if isinstance(kind, type) else IntentSpec
+    else:
+        kind = LineSpec if steps[-1].isdigit() or steps[-1] in _LINES else GoSpec
+    return {field.name for field in msgspec.structs.fields(kind)}

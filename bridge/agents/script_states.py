@@ -1,0 +1,116 @@
+"""A script made ready to run: lines with their slots, steps, and states with the script's defaults filled in."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from bridge.agents.matching import Intent
+from bridge.agents.spoken import say_digits, spell_out
+from bridge.call.actions import Interruption
+
+_SLOT = re.compile(r"\{(\w+)(?::(\w+))?\}")
+
+
+READ_OUT = {"digits": say_digits, "spelled": spell_out}
+"""Ways to read a slot's value out: `{phone:digits}`."""
+
+
+def slots_of(text: str) -> list[str]:
+    """Names of the slots that a text mentions."""
+    return [name for name, _ in _SLOT.findall(text)]
+
+
+def formats_of(text: str) -> list[str]:
+    """Ways of reading out that a text asks for."""
+    return [way for _, way in _SLOT.findall(text) if way]
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line to say, or a pause of `pause_s` when there is no text."""
+
+    text: str
+    pause_s: float = 0.0
+    interruption: Interruption = "interruptible"
+    voice: str | None = None
+
+    @property
+    def slots(self) -> list[str]:
+        """Names of the slots in the text."""
+        return slots_of(self.text)
+
+    def fill(self, slots: Mapping[str, str]) -> str:
+        """The text with each slot's value in place, read out as its format says; unknown slots are left out."""
+
+        def value(found: re.Match[str]) -> str:
+            plain = slots.get(found[1], "")
+            return READ_OUT.get(found[2] or "", str)(plain)
+
+        return " ".join(_SLOT.sub(value, self.text).split())
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What to do next: say, remember, then one of go on, leave the call, repeat, or stay and wait."""
+
+    say: tuple[Line, ...] = ()
+    set: tuple[tuple[str, str], ...] = ()
+    goto: str = ""
+    transfer: str = ""
+    hang_up: str = ""
+    repeat: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """One point of the dialogue, with the script's defaults filled in."""
+
+    name: str
+    say: tuple[Line, ...]
+    ask: tuple[Line, ...]
+    expect: str
+    capture: str
+    intents: tuple[tuple[Intent, Step], ...]
+    digits: Mapping[str, Step]
+    on_yes: Step | None
+    on_no: Step | None
+    on_answer: Step | None
+    on_speech: Step | None
+    no_input: tuple[Line, ...]
+    not_understood: tuple[Line, ...]
+    attempts: int
+    give_up: Step | None
+    onward: Step | None
+    """What follows at once, without waiting for the caller."""
+
+    def steps(self) -> Iterator[Step]:
+        """Every step that can be taken from here."""
+        yield from (step for _, step in self.intents)
+        yield from self.digits.values()
+        single = (self.on_yes, self.on_no, self.on_answer, self.on_speech, self.give_up, self.onward)
+        yield from (step for step in single if step)
+
+
+@dataclass(frozen=True, slots=True)
+class Script:
+    """A dialogue that can run; `values` are the slots known from the beginning."""
+
+    name: str
+    start: str
+    states: Mapping[str, State]
+    values: Mapping[str, str]
+    parameters: frozenset[str]
+    warnings: tuple[str, ...] = ()
+
+    def phrases(self) -> list[str]:
+        """Every line that is the same on each call, without repeats, in the order of the file."""
+        lines: dict[str, None] = {}
+        for state in self.states.values():
+            said = [*state.say, *state.ask, *state.no_input, *state.not_understood]
+            said += [line for step in state.steps() for line in step.say]
+            for line in said:
+                if line.text and all(name in self.values for name in line.slots):
+                    lines[line.fill(self.values)] = None
+        return list(lines)

@@ -1,0 +1,52 @@
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from bridge.agents.base import CallInfo
+from bridge.agents.chat import ChatFactory
+from bridge.agents.factory import build_agents
+from bridge.agents.settings import AgentSettings, ChatSettings, ScriptSettings, WebSettings
+from bridge.agents.web import WebFactory
+from bridge.errors import ConfigError
+
+FIXTURES = Path(__file__).parents[2] / "fixtures"
+
+
+def test_a_script_is_found_beside_the_configuration() -> None:
+    agents = build_agents(ScriptSettings(file="agents/menu.yaml"), FIXTURES)
+    assert "Is there anything else?" in agents.phrases()
+    assert agents.open_call(CallInfo(call_id="CA1")).phrases() == agents.phrases()
+
+
+@pytest.mark.parametrize(
+    ("yaml", "settings"),
+    [
+        (b"{kind: script, file: a.yaml}", ScriptSettings(file="a.yaml")),
+        (b"{kind: chat, model: small}", ChatSettings(model="small")),
+        (b"{kind: web, url: 'http://localhost/agent'}", WebSettings(url="http://localhost/agent")),
+    ],
+)
+def test_the_kind_chooses_the_settings(yaml: bytes, settings: AgentSettings) -> None:
+    assert msgspec.yaml.decode(yaml, type=AgentSettings) == settings
+
+
+async def test_secrets_come_from_the_environment() -> None:
+    chat = build_agents(ChatSettings(model="small", key_env="KEY"), FIXTURES, {"KEY": "k"})
+    web = build_agents(WebSettings(url="https://example.com", secret_env="KEY"), FIXTURES, {"KEY": "k"})
+    assert isinstance(chat, ChatFactory)
+    assert isinstance(web, WebFactory)
+    assert chat._key == web._secret == "k"
+    await chat.close()
+    await web.close()
+
+
+def test_what_cannot_be_an_address_is_refused() -> None:
+    with pytest.raises(ConfigError, match=r"agent.url: 'localhost': expected an address"):
+        build_agents(WebSettings(url="localhost"))
+
+
+def test_a_broken_script_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text("states: {start: {say: Hi}}")
+    with pytest.raises(ConfigError, match=r"a.yaml: state 'start': nothing leads on from here"):
+        build_agents(ScriptSettings(file="a.yaml"), tmp_path)

@@ -1,0 +1,131 @@
+"""A script with a mistake in it names the mistake."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from bridge.agents.script_load import compile_script, load_script
+from bridge.errors import ConfigError
+
+HEAD = """
+intents:
+  book: [book it]
+states:
+  start:
+    say: Hello.
+    when: {book: end}
+  end: {say: Goodbye., hang_up: done}
+"""
+
+
+def mistakes(text: str) -> list[str]:
+    with pytest.raises(ConfigError) as raised:
+        compile_script(text, "clinic.yaml")
+    return str(raised.value).splitlines()
+
+
+def with_state(body: str) -> str:
+    return HEAD.replace("when: {book: end}", f"when: {{book: extra}}\n  extra: {body}")
+
+
+def test_a_correct_script_has_no_warnings() -> None:
+    assert compile_script(HEAD, "clinic.yaml").warnings == ()
+
+
+@pytest.mark.parametrize(
+    ("script", "mistake"),
+    [
+        ("", "the file: None: expected a mapping with `start`, `intents` and `states`"),
+        ("states: [a]", "states: ['a']: expected a mapping from the name of each state to what it is"),
+        ("name: x", "states: {}: expected at least one state"),
+        (HEAD + "begin: start", "the file: unknown key 'begin'; known keys are"),
+        (HEAD + "strat: end", "the file: unknown key 'strat'; did you mean 'start'?"),
+        (HEAD + "start: strat", "start: 'strat': there is no such state; did you mean 'start'?"),
+        (HEAD + "attempts: many", "attempts: 'many': expected `int`, got `str`"),
+        (with_state("{sya: Hi., hang_up: x}"), "state 'extra': unknown key 'sya'; did you mean 'say'?"),
+        (
+            with_state("{say: {text: Hi., interruption: never}, hang_up: x}"),
+            "state 'extra', say, interruption: 'never': invalid enum value 'never'",
+        ),
+        (
+            with_state("{say: [Hi., {txt: Ho.}], hang_up: x}"),
+            "state 'extra', say, line 2: unknown key 'txt'; did you mean 'text'?",
+        ),
+        (
+            with_state("{say: Hi., when: {book: {gto: end}}}"),
+            "state 'extra', when: unknown key 'gto'; did you mean 'goto'?",
+        ),
+        (with_state("{say: Hi., when: {boook: end}}"), "state 'extra', when: 'boook': expected the name of an intent"),
+        (
+            with_state("{say: Hi., goto: edn}"),
+            "state 'extra': goes to 'edn': there is no such state; did you mean 'end'?",
+        ),
+        (with_state("{say: Hi.}"), "state 'extra': nothing leads on from here"),
+        (with_state("{on_speech: end}"), "state 'extra': say: nothing: a state that waits"),
+        (with_state("{say: Hi., goto: extra}"), "state 'extra': goto extra -> extra never waits for the caller"),
+        (with_state("{say: Hi., expect: number, on_answer: end}"), "state 'extra', expect: 'number': expected open,"),
+        (with_state("{say: Hi., capture: x, on_speech: end}"), "state 'extra': capture: 'x': expected on_answer"),
+        (with_state("{say: Hi., digits: {x: end}}"), "state 'extra', digits: 'x': expected keys of a telephone"),
+        (with_state("{say: Hi., transfer: somebody}"), "transfer: 'somebody': expected an E.164 number"),
+        (with_state("{say: Hi., goto: end, hang_up: x}"), "['goto', 'hang_up']: expected only one of"),
+        (with_state("{say: 'Hi {nmae}.', hang_up: x}"), "'Hi {nmae}.': nothing fills the slot 'nmae'"),
+        (with_state("{say: 'Hi {from_number:loud}.', hang_up: x}"), "read out as digits or spelled, not 'loud'"),
+        (with_state("{say: [{pause_s: 0}], hang_up: x}"), "expected words to say, or pause_s above 0"),
+        (HEAD.replace("[book it]", "{patterns: ['(']}"), "intent 'book', patterns: '(': expected a regular expression"),
+        (HEAD.replace("[book it]", "{phrase: [a]}"), "intent 'book': unknown key 'phrase'; did you mean 'phrases'?"),
+        (HEAD.replace("[book it]", "[]"), "intent 'book': []: expected phrases, words or patterns"),
+        (HEAD.replace("[book it]", "['?!']"), "intent 'book', phrases: '?!': expected words"),
+        (HEAD + "start: [", "not readable as YAML"),
+        (HEAD.replace("  end:", "  start:"), "the key 'start' is written twice"),
+    ],
+)
+def test_a_mistake_is_named(script: str, mistake: str) -> None:
+    found = mistakes(script)
+    assert all(line.startswith("clinic.yaml: ") for line in found)
+    assert any(mistake in line for line in found), found
+
+
+def test_all_mistakes_are_named_at_once() -> None:
+    found = mistakes(with_state("{say: 'Hi {x}.', goto: nowhere}") + "start: elsewhere")
+    assert len(found) == 3
+
+
+def test_rings_without_the_caller_are_named_once() -> None:
+    script = HEAD.replace("{say: Goodbye., hang_up: done}", "{say: A., goto: b}\n  b: {say: B., goto: end}")
+    assert mistakes(script) == ["clinic.yaml: state 'b': goto b -> end -> b never waits for the caller"]
+
+
+def test_unreachable_states_and_empty_slots_are_warnings() -> None:
+    script = compile_script(
+        """
+intents: {skip: [skip]}
+states:
+  start: {say: "Which day?", capture: day, on_answer: sure, when: {skip: sure}}
+  sure: {say: "{day}, then.", hang_up: done}
+  orphan: {say: "Hello?", hang_up: done}
+""",
+        "clinic.yaml",
+    )
+    assert script.warnings == (
+        "state 'orphan': no way leads here",
+        "state 'sure': '{day}, then.': 'day' may still be empty here",
+    )
+
+
+def test_words_that_yaml_would_take_for_something_else_stay_words() -> None:
+    script = compile_script(
+        'states: {start: {say: no, digits: {012: off}}, off: {say: "yes", hang_up: on}}', "clinic.yaml"
+    )
+    assert script.states["start"].say[0].text == "no"
+    assert list(script.states["start"].digits) == ["012"]
+    assert script.states["start"].expect == "digits:3"
+
+
+def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"absent.yaml: the script cannot be read"):
+        load_script(tmp_path / "absent.yaml")
+    (tmp_path / "binary.yaml").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(ConfigError, match=r"binary.yaml: the script cannot be read"):
+        load_script(tmp_path / "binary.yaml")
