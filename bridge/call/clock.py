@@ -28,26 +28,16 @@ class PlayoutClock:
         self.marks_work = False
         """Whether this carrier has echoed any mark in this call."""
         self.last_echo_at: float | None = None
+        self.round_trip_s = _FIRST_GUESS_ROUND_TRIP_S
+        """Time from us to the carrier and back: the least of the last measurements."""
+        self.way_s = _FIRST_GUESS_ROUND_TRIP_S / 2
         self._round_trips: deque[float] = deque(maxlen=16)
+        self._anchor_s = 0.0
+        """When the run's base plays."""
         self._base_ms = 0.0
         self._run_sent_at = 0.0
         self._fresh_run = False
         self._witnesses: deque[float] = deque(maxlen=_WITNESSES)
-
-    @property
-    def round_trip_s(self) -> float:
-        """Time from us to the carrier and back, the least of the last measurements."""
-        return min(self._round_trips) if self._round_trips else _FIRST_GUESS_ROUND_TRIP_S
-
-    @property
-    def way_s(self) -> float:
-        """One way to the carrier."""
-        return self.round_trip_s / 2
-
-    @property
-    def _anchor_s(self) -> float:
-        """When the run's base plays: by the earliest witness, or by what was sent while there is none."""
-        return min(self._witnesses) - self.way_s if self._witnesses else self._run_sent_at + self.way_s
 
     @property
     def jitter_ms(self) -> float:
@@ -68,8 +58,11 @@ class PlayoutClock:
 
     def ear_ms(self, at: float) -> float:
         """The axis position that plays at time `at`."""
-        played = self._base_ms + (at - self._anchor_s) * 1000
-        return max(self.acked_ms, min(max(played, self._base_ms), self.sent_ms))
+        base_ms = self._base_ms
+        played_ms = base_ms + (at - self._anchor_s) * 1000 if at > self._anchor_s else base_ms
+        if played_ms > self.sent_ms:
+            return self.sent_ms
+        return played_ms if played_ms > self.acked_ms else self.acked_ms
 
     def lead_ms(self, now: float) -> float:
         """Audio that will still be unplayed at the carrier when something sent now arrives there."""
@@ -85,6 +78,7 @@ class PlayoutClock:
         if begins:
             self._base_ms, self._run_sent_at, self._fresh_run = self.sent_ms, now, True
             self._witnesses.clear()
+            self._fit()
         self.sent_ms += ms
         return begins
 
@@ -95,6 +89,7 @@ class PlayoutClock:
             # Nothing of this run lay before it. With the buffer empty a mark comes back at once.
             if position_ms == self._base_ms and self.acked_ms >= position_ms:
                 self._round_trips.append(now - sent_at)
+                self._fit()
             self.acked_ms = max(self.acked_ms, position_ms)
             return
         self.acked_ms = max(self.acked_ms, position_ms)
@@ -105,6 +100,7 @@ class PlayoutClock:
         latest = list(self._witnesses)[-_SLIP_WITNESSES:]
         if len(latest) == _SLIP_WITNESSES and min(latest) > min(self._witnesses) + _SLIP_S:
             self._witnesses = deque(latest, maxlen=_WITNESSES)
+        self._fit()
 
     def clear(self, now: float) -> float:
         """Note that a clear was sent; the axis position at which it will reach the caller's ear."""
@@ -113,6 +109,7 @@ class PlayoutClock:
         self._run_sent_at = now
         self._witnesses.clear()
         self._fresh_run = False
+        self._fit()
         return heard
 
     def clear_echo(self, cleared_at: float, now: float) -> None:
@@ -120,3 +117,11 @@ class PlayoutClock:
         self.marks_work, self.last_echo_at = True, now
         if 0 <= now - cleared_at < self.round_trip_s * 4 + 0.2:
             self._round_trips.append(now - cleared_at)
+            self._fit()
+
+    def _fit(self) -> None:
+        """Work out the anchor anew: from the earliest witness, or from what was sent while there is none."""
+        if self._round_trips:
+            self.round_trip_s = min(self._round_trips)
+            self.way_s = self.round_trip_s / 2
+        self._anchor_s = min(self._witnesses) - self.way_s if self._witnesses else self._run_sent_at + self.way_s

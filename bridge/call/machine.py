@@ -473,10 +473,9 @@ class Call:
         """Do what time and the event have made due, then say when to be woken."""
         if self.ended or self._started_at is None:
             return
-        self._listen(now)
         self._due(now)
-        self._out += self.mouth.pump(now)
         self._listen(now)
+        self._out += self.mouth.pump(now)
         if self._ending is not None and self.mouth.silent:
             self._out.append(self._ending)
             self.end_reason = self._ending.reason if isinstance(self._ending, commands.HangUp) else "transfer"

@@ -22,6 +22,7 @@ _RAMP_MS = 10
 _WIDEN_MS = 60.0
 _NARROW_MS = 20.0
 _CALM_S = 5.0
+_SURELY_MS = 50.0
 _SMALLEST_MESSAGE_MS = 20
 
 
@@ -166,9 +167,9 @@ class Playout:
         if track is not None and not self.held and not self._unanswered(now):
             room_ms = self._send_below_ms(track)
             if room_ms is not None:
-                times.append(now + max(self.clock.lead_ms(now) - room_ms, 1.0) / 1000)
+                times.append(now + (self.clock.lead_ms(now) - room_ms) / 1000)
         if self._spans:
-            times.append(max(self._deadline(self._spans[0].track), now + 0.001))
+            times.append(self._deadline(self._spans[0]))
         return min(times, default=None)
 
     def _next_unsent(self) -> Track | None:
@@ -189,11 +190,10 @@ class Playout:
         # Less than a whole message waits for the rest while there is time.
         return min(room_ms, message_ms) if piece_ms >= _SMALLEST_MESSAGE_MS else None
 
-    def _deadline(self, track: Track) -> float:
-        """When the last audio sent of a track counts as heard without an echo."""
-        end_ms = max((s.end_ms for s in self._spans if s.track is track), default=self.clock.sent_ms)
+    def _deadline(self, span: _Span) -> float:
+        """When a span counts as heard without an echo."""
         grace_s = self._settings.mark_deadline_ms / 1000 if self.clock.marks_work else 0.0
-        return self.clock.heard_by(end_ms) + grace_s
+        return self.clock.heard_by(span.end_ms) + grace_s
 
     def _unanswered(self, now: float) -> bool:
         """Whether the carrier owes us so many echoes that it must have stalled."""
@@ -291,7 +291,6 @@ class Playout:
     def echo(self, name: str, now: float) -> bool:
         """A mark came back. False for one that is unknown, or that a clear threw out."""
         if name == self._last_cleared_mark:
-            # Earlier ones may have been played just before the clear reached the carrier; this one was not.
             self._last_cleared_mark = ""
             self.clock.clear_echo(self._cleared_at, now)
         mark = self._marks.pop(name, None)
@@ -315,7 +314,7 @@ class Playout:
         sure_ms = max(self.clock.acked_ms, self.clock.ear_ms(now) - self.clock.error_ms)
         while self._spans:
             span = self._spans[0]
-            overdue = now >= self._deadline(span.track)
+            overdue = span.end_ms > sure_ms and now >= self._deadline(span)
             if span.start_ms >= sure_ms and not overdue:
                 break
             reached_ms = span.end_ms if overdue else min(sure_ms, span.end_ms)
@@ -349,13 +348,19 @@ class Playout:
             if sure_ms > span.start_ms:
                 track.heard_ms = max(track.heard_ms, span.offset_ms + min(sure_ms, span.end_ms) - span.start_ms)
         self._spans.clear()
-        self._last_cleared_mark = next(reversed(self._marks), "")
+        self._last_cleared_mark = self._surely_unplayed_mark(reached_ms)
         self._marks.clear()
         self._epoch += 1
         self._marked_ms = self.clock.sent_ms
         self._cleared_at = now
         self._restarts = True
         return [ClearPlayout()]
+
+    def _surely_unplayed_mark(self, reached_ms: float) -> str:
+        """The last mark on its way, whose echo the clear itself will cause; "" when it may have been played already."""
+        name = next(reversed(self._marks), "")
+        surely = bool(name) and self._marks[name].position_ms > reached_ms + _SURELY_MS
+        return name if surely else ""
 
     def set_gain(self, gain_db: float) -> None:
         """The gain of what is sent from now on; the change is ramped."""

@@ -54,8 +54,8 @@ class PlayoutSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, k
     """Bound of the carrier's buffer in calm weather; between this and a message less is kept there."""
     lead_max_ms: int = 400
     """The bound may widen to this when underruns or jitter ask for it."""
-    message_ms: int = 60
-    mark_ms: int = 160
+    message_ms: int = 80
+    mark_ms: int = 200
     reserve_ms: int = 600
     """Audio kept ready beyond the lead; nothing more is pulled from synthesis."""
     mark_deadline_ms: int = 3000
