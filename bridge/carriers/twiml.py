@@ -1,0 +1,64 @@
+"""The documents we answer Twilio's webhooks with.
+
+Source: https://www.twilio.com/docs/voice/twiml/stream, https://www.twilio.com/docs/voice/twiml/dial
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from urllib.parse import urlsplit
+
+from twilio.twiml.voice_response import Connect, Dial, VoiceResponse
+
+_LONGEST_PARAMETER = 499
+"""Name and value of a `<Parameter>` together stay under 500 characters."""
+
+
+def connect_stream(stream_url: str, *, parameters: Mapping[str, str], status_callback: str, then: str) -> str:
+    """Open a two-way media stream; when it ends, ask `then` what to do.
+
+    Raises ValueError for what the carrier would refuse: a scheme other than wss (ws only towards
+    loopback, where no carrier is), a query string, a parameter that is too long.
+    """
+    parts = urlsplit(stream_url)
+    if parts.scheme != "wss" and not (parts.scheme == "ws" and parts.hostname in ("127.0.0.1", "localhost", "::1")):
+        raise ValueError(f"a stream URL must be wss: {stream_url}")
+    if parts.query:
+        raise ValueError(f"a stream URL has no query string (error 31920): {stream_url}")
+    response = VoiceResponse()
+    connect = Connect()
+    stream = connect.stream(url=stream_url, status_callback=status_callback, status_callback_method="POST")
+    for name, value in parameters.items():
+        if len(name) + len(value) > _LONGEST_PARAMETER:
+            raise ValueError(f"stream parameter '{name}' is too long: {len(value)} characters")
+        stream.parameter(name=name, value=value)
+    response.append(connect)
+    response.redirect(then, method="POST")
+    return str(response)
+
+
+def dial(target: str, *, caller_id: str = "", timeout_s: int = 30) -> str:
+    """Put the caller through to a number or a SIP address."""
+    response = VoiceResponse()
+    leg = Dial(timeout=timeout_s, **({"caller_id": caller_id} if caller_id else {}))
+    if target.lower().startswith(("sip:", "sips:")):
+        leg.sip(target)
+    else:
+        leg.number(target)
+    response.append(leg)
+    return str(response)
+
+
+def hang_up() -> str:
+    """End the call."""
+    response = VoiceResponse()
+    response.hangup()
+    return str(response)
+
+
+def say_and_hang_up(text: str) -> str:
+    """Let the carrier's own voice speak, and end the call: for when ours is not to be had."""
+    response = VoiceResponse()
+    response.say(text)
+    response.hangup()
+    return str(response)

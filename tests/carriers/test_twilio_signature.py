@@ -1,0 +1,135 @@
+"""Signatures against Twilio's published example and vectors computed independently."""
+
+from __future__ import annotations
+
+from urllib.parse import urlencode
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bridge.carriers.twilio_signature import fields_of, sign, socket_is_genuine, webhook_is_genuine
+
+TOKEN = "test_auth_token"
+BASE = "https://bridge.example.com"
+FORM = "application/x-www-form-urlencoded"
+EXAMPLE = [
+    ("CallSid", "CA1234567890ABCDE"),
+    ("Caller", "+14158675309"),
+    ("Digits", "1234"),
+    ("From", "+14158675309"),
+    ("To", "+18005551212"),
+]
+CALL = [
+    ("AccountSid", "AC00000000000000000000000000000001"),
+    ("CallSid", "CA00000000000000000000000000000002"),
+    ("From", "+15005550006"),
+    ("To", "+15005550010"),
+    ("CallStatus", "ringing"),
+    ("Direction", "inbound"),
+    ("ApiVersion", "2010-04-01"),
+]
+JSON_URL = f"{BASE}/twilio/amd?bodySHA256=7dc7456a13428deb5048cecbbf9c27b97a29ad32bbc932a7dd1f3f1742d732ee"
+SHA256 = {"x-twilio-webhooks-signature-settings": "key=K1,algorithm=HMAC_SHA256"}
+
+
+def genuine(
+    signature: str,
+    url: str,
+    fields: list[tuple[str, str]] | None = None,
+    *,
+    tokens: tuple[str, ...] = (TOKEN,),
+    more: dict[str, str] | None = None,
+) -> bool:
+    headers = {"x-twilio-signature": signature, "content-type": FORM, **(more or {})}
+    method, body = ("GET", b"") if fields is None else ("POST", urlencode(fields).encode())
+    return webhook_is_genuine(tokens, url=url, headers=headers, method=method, body=body)
+
+
+@pytest.mark.parametrize(
+    ("token", "url", "fields", "signature", "more"),
+    [
+        ("12345", "https://mycompany.com/myapp.php?foo=1&bar=2", EXAMPLE, "RSOYDt4T1cUTdK1PDd93/VVr8B8=", {}),
+        (TOKEN, f"{BASE}/twilio/voice", CALL, "H/OgeKiF253x7tYmcVfxRMloc5E=", {}),
+        (TOKEN, f"{BASE}/twilio/voice?CallSid=CA1&From=%2B15005550006", None, "nscZay+TMqHrRb/hZr3voV9Jnxg=", {}),
+        (TOKEN, f"{BASE}/x", [("A", "b"), ("A", "a"), ("A", "a"), ("N", "Zoë")], "G4fUQwO0PQU03+zwiyOY/U5JRuc=", {}),
+        (
+            "shared_key_secret",
+            f"{BASE}/twilio/voice",
+            CALL,
+            "fsWJ/AWEfhjG79W3l5BE+RzPUnapMbraZ17eFrTpTSo=",
+            SHA256,
+        ),
+    ],
+)
+def test_published_vectors(
+    token: str, url: str, fields: list[tuple[str, str]] | None, signature: str, more: dict[str, str]
+) -> None:
+    assert genuine(signature, url, fields, tokens=(token,), more=more)
+    assert not genuine(signature, url + "x", fields, tokens=(token,), more=more)
+    assert not genuine(signature, url, fields, tokens=("other",), more=more)
+
+
+@pytest.mark.parametrize(
+    ("url", "signature"),
+    [
+        ("wss://bridge.example.com/twilio/media", "McRGZaC8IvrDLB1F1ZoXYUSmVL0="),
+        ("wss://bridge.example.com/twilio/media", "hAxc/9TXExBv4tHnDm6h68THBEU="),
+        ("wss://bridge.example.com/twilio/media", "3TLoK0lgMwYvsCUZ7t4UvR/I93g="),
+        ("https://bridge.example.com/twilio/media", "McRGZaC8IvrDLB1F1ZoXYUSmVL0="),
+        ("wss://bridge.example.com:443/twilio/media", "McRGZaC8IvrDLB1F1ZoXYUSmVL0="),
+    ],
+)
+def test_handshakes_with_and_without_port_and_slash(url: str, signature: str) -> None:
+    assert socket_is_genuine([TOKEN], url=url, headers={"x-twilio-signature": signature})
+    assert not socket_is_genuine(["other"], url=url, headers={"x-twilio-signature": signature})
+    assert not socket_is_genuine([TOKEN], url=url, headers={})
+
+
+def test_a_json_body_is_covered_by_its_hash() -> None:
+    body = b'{"CallSid":"CA1","AnsweredBy":"human"}'
+    headers = {"x-twilio-signature": "K/maDOshRte3aMKrM7QFMYW0cl4=", "content-type": "application/json"}
+    assert webhook_is_genuine([TOKEN], url=JSON_URL, headers=headers, method="POST", body=body)
+    assert not webhook_is_genuine([TOKEN], url=JSON_URL, headers=headers, method="POST", body=body + b" ")
+
+
+def test_either_token_counts_while_they_rotate() -> None:
+    signature = sign("new", f"{BASE}/x", CALL)
+    assert genuine(signature, f"{BASE}/x", CALL, tokens=("old", "new"))
+
+
+def test_an_algorithm_nobody_knows_is_refused() -> None:
+    signature = sign(TOKEN, f"{BASE}/x", CALL)
+    assert not genuine(signature, f"{BASE}/x", CALL, more={"x-twilio-webhooks-signature-settings": "algorithm=MD5"})
+
+
+def test_empty_values_are_signed_too() -> None:
+    fields = [("CallSid", "CA1"), ("CallerName", "")]
+    assert genuine(sign(TOKEN, f"{BASE}/x", fields), f"{BASE}/x", fields)
+
+
+def test_another_port_is_another_server() -> None:
+    signature = sign(TOKEN, f"{BASE}/x", CALL)
+    assert not genuine(signature, "https://bridge.example.com:8443/x", CALL)
+
+
+@given(
+    st.lists(st.tuples(st.text(min_size=1, max_size=8), st.text(max_size=12)), min_size=1, max_size=6, unique=True),
+    st.data(),
+)
+def test_changing_any_field_breaks_the_signature(fields: list[tuple[str, str]], data: st.DataObject) -> None:
+    signature = sign(TOKEN, f"{BASE}/x", fields)
+    assert genuine(signature, f"{BASE}/x", fields)
+    at = data.draw(st.integers(0, len(fields) - 1))
+    changed = [*fields]
+    changed[at] = (fields[at][0], fields[at][1] + "!")
+    assert not genuine(signature, f"{BASE}/x", changed)
+
+
+def test_fields_are_read_from_form_query_and_json() -> None:
+    assert fields_of("GET", "/x?CallSid=CA1&From=%2B1", "", b"") == {"CallSid": "CA1", "From": "+1"}
+    assert fields_of("POST", "/x?a=1", FORM, b"CallSid=CA1&b=") == {"a": "1", "CallSid": "CA1", "b": ""}
+    assert fields_of("POST", "/x", "application/json", b'{"CallSid":"CA1","n":3}') == {"CallSid": "CA1", "n": "3"}
+    for body in (b"{", b"[]"):
+        with pytest.raises(ValueError, match="JSON"):
+            fields_of("POST", "/x", "application/json", body)
