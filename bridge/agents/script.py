@@ -63,8 +63,8 @@ class ScriptAgent:
 
     def answer(self, prompt: Prompt) -> list[Action]:
         """All actions that answer a prompt: never none, for any prompt in any state."""
-        if prompt.again and self._before:
-            self._restore(self._before)
+        if prompt.again and self._before and prompt.kind != "digits":
+            self._restore(self._before)  # but people who know a menu press the next key before they hear anything
         if self._state is None or prompt.kind == "call_started":
             self._before = None
             return list(self._take(Step(goto=self._script.start)))

@@ -195,7 +195,8 @@ def test_keys_pressed_before_the_greeting_was_heard_count() -> None:
     agent = ScriptAgent(MENU, CallInfo(call_id="CA1"))
     agent.answer(Prompt("call_started"))
     agent.answer(Prompt("digits", "1"))
-    assert agent.state == "account"
+    agent.answer(Prompt("digits", "12345678", again=True))
+    assert agent.state == "check_account"
 
 
 def test_only_the_authors_own_words_may_be_cached() -> None:

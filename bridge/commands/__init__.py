@@ -1,0 +1,1 @@
+"""The commands of `bridge`, one module each: DESCRIPTION, EXAMPLES, `add_arguments` and `run`."""

@@ -1,0 +1,129 @@
+"""`bridge cache`: the phrases that are kept as audio ready to send."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from bridge.config import Settings
+
+DESCRIPTION = """\
+Show, fill and empty the cache of spoken phrases: the tiers that outlast a process, on disk and in Redis.
+
+`speaking.cache.disk_path` and `speaking.cache.redis_url` in the configuration say where they are.
+"""
+EXAMPLES = """\
+  bridge cache warm -c bridge.yaml                       speak the agent's fixed lines ahead of the first call
+  bridge cache stats -c bridge.yaml
+  bridge cache list -c bridge.yaml --voice heart
+  bridge cache purge -c bridge.yaml --text "We are closed today."
+  bridge cache purge -c bridge.yaml --everything
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of `bridge cache`."""
+    actions = {
+        "warm": "speak the agent's fixed lines and those of `speaking.warm`, and keep them",
+        "stats": "how much is kept",
+        "list": "what is kept, most used first",
+        "purge": "forget what matches; all of it with --everything",
+    }
+    parser.add_argument(
+        "action", choices=actions, metavar="ACTION", help="; ".join(f"{name}: {what}" for name, what in actions.items())
+    )
+    parser.add_argument("-c", "--config", type=Path, required=True, metavar="FILE", help="the service's configuration")
+    parser.add_argument("--text", help="only this phrase")
+    parser.add_argument("--voice", help="only phrases of this voice")
+    parser.add_argument("--tenant", help="only phrases of this tenant")
+    parser.add_argument("--everything", action="store_true", help="purge without naming text, voice or tenant")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Do what the action says."""
+    from bridge.config import load_settings
+    from bridge.errors import ConfigError
+
+    settings = load_settings(arguments.config)
+    kept = settings.speaking.cache
+    if not kept.disk_path and not kept.redis_url:
+        raise ConfigError(
+            f"{arguments.config}: neither speaking.cache.disk_path nor speaking.cache.redis_url is set, "
+            "so that nothing outlasts the service; set one of them"
+        )
+    chosen = {name: getattr(arguments, name) for name in ("text", "voice", "tenant")}
+    if arguments.action == "purge" and not arguments.everything and not any(chosen.values()):
+        raise ConfigError("purge: name --text, --voice or --tenant, or say --everything")
+    return asyncio.run(_act(arguments, settings, chosen))
+
+
+async def _act(arguments: argparse.Namespace, settings: Settings, chosen: dict[str, str | None]) -> int:
+    if arguments.action == "warm":
+        return await _warm(arguments, settings)
+    import msgspec
+
+    from bridge.errors import ConfigError
+    from bridge.speaking.cache import PhraseCache
+
+    cache = PhraseCache(settings.speaking.cache)
+    await cache.open()
+    try:
+        if cache.redis and not cache.redis.available and not cache.disk:
+            raise ConfigError(f"Redis does not answer at {settings.speaking.cache.redis_url.rpartition('@')[2]}")
+        match arguments.action:
+            case "purge":
+                gone = await cache.purge(**chosen)
+                del gone["memory"]  # ours was empty
+                _print(arguments, gone, [f"{count} phrases gone from {tier}" for tier, count in gone.items()])
+            case "stats":
+                kept: dict[str, dict[str, float]] = {}
+                if cache.disk:
+                    kept["disk"] = cache.disk.stats()
+                if cache.redis:
+                    kept["redis"] = cache.redis.stats()
+                _print(arguments, kept, [f"{tier}: {_counts(counts)}" for tier, counts in kept.items()])
+            case _:
+                entries = await cache.list(**chosen)
+                lines = [f"{e.hits:6d}x {e.audio_ms / 1000:6.1f} s  {e.voice:<12} {e.text}" for e in entries]
+                _print(arguments, msgspec.to_builtins(entries), lines or ["nothing matches"])
+    finally:
+        await cache.close()
+    return 0
+
+
+async def _warm(arguments: argparse.Namespace, settings: Settings) -> int:
+    from bridge.agents.factory import build_agents
+    from bridge.errors import ConfigError
+    from bridge.speaking.speech import Speech
+
+    phrases = list(settings.speaking.warm)
+    if settings.agent:
+        phrases += build_agents(settings.agent, arguments.config.parent).phrases()
+    if not phrases:
+        raise ConfigError(f"{arguments.config}: no agent with fixed lines and no speaking.warm: nothing to speak ahead")
+
+    def progress(done: int, total: int, phrase: str) -> None:
+        print(f"[{done}/{total}] {phrase}", file=sys.stderr, flush=True)
+
+    speech = Speech(settings.speaking)
+    try:
+        await speech.start()
+        await speech.warm(phrases, voice=arguments.voice, tenant=arguments.tenant or "default", progress=progress)
+    finally:
+        await speech.close()
+    _print(arguments, {"phrases": len(phrases)}, [f"{len(phrases)} phrases are ready"])
+    return 0
+
+
+def _print(arguments: argparse.Namespace, data: Any, lines: list[str]) -> None:
+    print(json.dumps(data, indent=2) if arguments.json else "\n".join(lines))
+
+
+def _counts(counts: dict[str, float]) -> str:
+    return ", ".join(f"{name.replace('_', ' ')} {value:g}" for name, value in counts.items())

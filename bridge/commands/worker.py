@@ -1,0 +1,36 @@
+"""`bridge worker`: the speech worker as a process of its own."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+DESCRIPTION = """\
+Synthesise speech for bridges, over the WebSocket protocol described in bridge/worker/protocol.py.
+
+`bridge serve` starts a worker by itself; run your own to share one between bridges, or to put it on another machine.
+It drains on SIGTERM: running utterances are finished, new ones refused.
+"""
+EXAMPLES = """\
+  bridge worker --port 8090
+  bridge worker -c bridge.yaml --unix /run/bridge/worker.sock
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of `bridge worker`."""
+    parser.add_argument("-c", "--config", type=Path, metavar="FILE", help="YAML file; its `worker` section is used")
+    parser.add_argument("--host", help="address to listen on (default 127.0.0.1)")
+    parser.add_argument("--port", type=int, help="port to listen on (default 8090; 0: any free one)")
+    parser.add_argument("--unix", metavar="PATH", help="Unix socket to listen on instead")
+    parser.add_argument("--default-voice", metavar="NAME", help="voice of streams that name none")
+    parser.add_argument("--threads", type=int, metavar="N", help="threads of one synthesis step (default 1)")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Serve until SIGTERM or Ctrl-C."""
+    from bridge.config import load_settings
+    from bridge.worker.main import run_worker, settings_from
+
+    settings = settings_from(arguments, load_settings(arguments.config).worker)
+    return run_worker(settings, announce=lambda line: print(line, flush=True))

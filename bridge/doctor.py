@@ -1,0 +1,251 @@
+"""What would keep calls from working: each check looks at one thing and says how to mend it.
+
+Nothing is changed, and nothing but the public address and the configured workers is spoken to.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import importlib.util
+import os
+import platform
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from bridge.config import Settings, load_settings
+from bridge.doctor_network import Finding, public_address, redis, workers
+from bridge.errors import ConfigError
+
+
+async def examine(
+    config: Path | None, environ: Mapping[str, str], *, host: str = "", port: int | None = None, offline: bool = False
+) -> list[Finding]:
+    """Look at everything; a broken configuration leaves only what can be said without one."""
+    findings = [machine()]
+    try:
+        settings = load_settings(config, environ)
+    except ConfigError as error:
+        mistakes = str(error).splitlines()
+        findings += [Finding("configuration", "fail", mistake, "correct this line") for mistake in mistakes]
+        settings = Settings()
+    else:
+        where = str(config) if config else "the built-in settings; name a file with -c"
+        findings.append(Finding("configuration", "ok", where))
+        findings.append(agent(settings, config.parent if config else Path()))
+        findings.append(credentials(settings))
+    findings.append(free_port(host or settings.gateway.host, settings.gateway.port if port is None else port))
+    findings.append(records(settings, config.parent if config else Path()))
+    findings += await asyncio.to_thread(engines, settings)
+    findings += await workers(settings)
+    findings.append(await redis(settings))
+    findings.append(await asyncio.to_thread(accelerator))
+    findings += await public_address(settings, offline=offline)
+    return findings
+
+
+def machine() -> Finding:
+    """Python, system and cores."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    found = f"Python {platform.python_version()} on {platform.system()} {platform.machine()}, {cores} cores"
+    if cores < 2:
+        return Finding("machine", "warn", found, "give the bridge and its speech worker a core each")
+    return Finding("machine", "ok", found)
+
+
+def agent(settings: Settings, directory: Path) -> Finding:
+    """Who answers the calls."""
+    from bridge.agents.factory import build_agents
+    from bridge.agents.script import ScriptFactory
+
+    if settings.agent is None:
+        remedy = "add to the configuration, for example:\nagent: {kind: script, file: agents/appointment.yaml}"
+        return Finding("agent", "fail", "nobody answers the calls", remedy)
+    try:
+        agents = build_agents(settings.agent, directory)
+    except ConfigError as error:
+        return Finding(
+            "agent", "fail", "; ".join(str(error).splitlines()), "correct the script or the settings under `agent`"
+        )
+    if isinstance(agents, ScriptFactory):
+        script = agents.script
+        found = (
+            f"script {script.name or settings.agent}, {len(script.states)} states, {len(agents.phrases())} fixed lines"
+        )
+        if script.warnings:
+            return Finding("agent", "warn", found, "\n".join(script.warnings))
+        return Finding("agent", "ok", found)
+    return Finding(
+        "agent",
+        "ok",
+        f"{type(settings.agent).__name__.removesuffix('Settings').lower()} at {getattr(settings.agent, 'url', '')}",
+    )
+
+
+def credentials(settings: Settings) -> Finding:
+    """What checks the carrier's signatures."""
+    gateway = settings.gateway
+    tokens = len(gateway.twilio.auth_tokens)
+    if gateway.development_unsigned:
+        remedy = "remove gateway.development_unsigned before anybody else can reach this service"
+        return Finding("credentials", "warn", "signatures are not checked: anybody can place calls", remedy)
+    if not tokens:
+        remedy = (
+            "set TWILIO_AUTH_TOKEN to the auth token shown in the Twilio console\n"
+            "to try things without an account: bridge demo"
+        )
+        return Finding("credentials", "fail", "no auth token: webhooks cannot be checked, so none is taken", remedy)
+    odd = [token for token in gateway.twilio.auth_tokens if token != token.strip() or not token.isascii()]
+    if odd:
+        return Finding(
+            "credentials",
+            "fail",
+            "an auth token has spaces or odd characters in it",
+            "copy it again into TWILIO_AUTH_TOKEN",
+        )
+    ways = (
+        "calls are ended and transferred by REST"
+        if gateway.twilio.rest_credentials
+        else "no REST: the stream's end ends a call"
+    )
+    return Finding("credentials", "ok", f"{tokens} auth token{'s' if tokens > 1 else ''}, {ways}")
+
+
+def free_port(host: str, port: int) -> Finding:
+    """Whether the service could listen."""
+    if port == 0:
+        return Finding("port", "ok", f"any free port of {host}")
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+            probe.listen(1)
+        except OSError as error:
+            if error.errno == errno.EADDRINUSE:
+                remedy = (
+                    "if that is this service, all is well; else choose another with --port\n"
+                    f"who it is: ss -ltnp 'sport = :{port}'"
+                )
+                return Finding("port", "fail", f"{host}:{port} is taken by another process", remedy)
+            if error.errno == errno.EACCES:
+                remedy = "choose a port above 1023 and let a proxy listen on the low one"
+                return Finding("port", "fail", f"{host}:{port} is reserved for the superuser", remedy)
+            return Finding(
+                "port",
+                "fail",
+                f"{host}:{port}: {error.strerror or error}",
+                "set gateway.host to an address of this machine",
+            )
+    return Finding("port", "ok", f"{host}:{port} is free")
+
+
+def records(settings: Settings, directory: Path) -> Finding:
+    """Whether call records can be written."""
+    if not settings.telemetry.record_directory:
+        return Finding("call records", "skip", "none are kept (telemetry.record_directory is empty)")
+    folder = directory / settings.telemetry.record_directory
+    existing = next(parent for parent in (folder, *folder.absolute().parents) if parent.exists())
+    try:
+        with tempfile.TemporaryFile(dir=existing):
+            free_gb = shutil.disk_usage(existing).free / 1e9
+    except OSError as error:
+        return Finding(
+            "call records", "fail", f"{folder}: {error.strerror}", "make the folder writable or name another"
+        )
+    if free_gb < 1:
+        return Finding("call records", "warn", f"{folder}: {free_gb:.1f} GB free", "make room, or remove old records")
+    return Finding("call records", "ok", f"{folder}, {free_gb:.0f} GB free")
+
+
+def engines(settings: Settings) -> list[Finding]:
+    """Load the models and try each once; takes a few seconds."""
+    from bridge.listening.activity import SileroModel
+    from bridge.listening.engine_messages import Setup
+    from bridge.listening.engine_process import Engines
+
+    listening = settings.listening
+    findings = [_tried("voice activity", SileroModel, "reinstall the bridge: its model files are missing or damaged")]
+    if listening.recogniser.engine == "openai":
+        findings.append(Finding("recogniser", "ok", f"by HTTP: {listening.recogniser.url}"))
+    elif listening.recogniser.engine == "none":
+        findings.append(Finding("recogniser", "skip", "none configured: keypad and voice activity only"))
+    if listening.recogniser.engine == "whisper" or listening.turn.engine != "none":
+        names = [
+            name for name in (listening.recogniser.engine, listening.turn.engine) if name in ("whisper", "smart_turn")
+        ]
+        remedy = "reinstall the bridge (make setup); a model of your own: check listening.recogniser.model"
+        findings.append(
+            _tried(" and ".join(names), lambda: Engines(Setup(listening.recogniser, listening.turn)), remedy)
+        )
+    if not settings.speaking.workers:
+        findings.append(
+            _tried(
+                "voice", lambda: _speak_once(settings), "reinstall the bridge (make setup), or correct worker.voices"
+            )
+        )
+    return findings
+
+
+def _speak_once(settings: Settings) -> str:
+    from bridge.worker.voices import load_voices
+
+    voices = load_voices(settings.worker)
+    for engine in {id(voice.engine): voice.engine for voice in voices.values()}.values():
+        engine.warm()
+    return ", ".join(voices)
+
+
+def _tried(about: str, load: Callable[[], object], remedy: str) -> Finding:
+    """Load something and say how long it took."""
+    started_at = time.perf_counter()
+    try:
+        loaded = load()
+    except Exception as error:
+        what = str(error).splitlines()[0] if str(error) else type(error).__name__
+        return Finding(about, "fail", f"cannot be loaded: {what}", remedy)
+    took_s = time.perf_counter() - started_at
+    return Finding(about, "ok", f"{loaded + ', ' if isinstance(loaded, str) else ''}loaded and tried in {took_s:.1f} s")
+
+
+def accelerator() -> Finding:
+    """Whether the torch engines would find a GPU; none is needed."""
+    if importlib.util.find_spec("torch") is None:
+        if shutil.which("nvidia-smi"):
+            return Finding(
+                "accelerator",
+                "warn",
+                "there is an NVIDIA driver, but no torch",
+                "to use the GPU: pip install 'bridge[torch]'",
+            )
+        return Finding("accelerator", "ok", "none, none needed: the default voice runs on the CPU")
+    # In a process of its own: torch takes seconds to import and a broken driver may take the interpreter with it.
+    ask = (
+        "import torch; c = torch.cuda\n"
+        "print(torch.__version__, c.get_device_name(0) if c.is_available() else '', sep='|')"
+    )
+    try:
+        done = subprocess.run([sys.executable, "-c", ask], capture_output=True, text=True, timeout=120, check=False)
+    except subprocess.TimeoutExpired:
+        return Finding("accelerator", "warn", "torch does not answer", "run nvidia-smi; a hung driver needs a reboot")
+    version, _, name = done.stdout.strip().partition("|")
+    if done.returncode or not version:
+        what = (done.stderr.strip().splitlines() or ["it died"])[-1]
+        return Finding(
+            "accelerator",
+            "warn",
+            f"torch cannot be imported: {what}",
+            "reinstall it: pip install --force-reinstall torch",
+        )
+    if name:
+        return Finding("accelerator", "ok", f"{name}, torch {version}")
+    if shutil.which("nvidia-smi"):
+        remedy = "install a torch built for the driver's CUDA version: https://pytorch.org/get-started/locally/"
+        return Finding("accelerator", "warn", f"there is an NVIDIA driver, but torch {version} sees no GPU", remedy)
+    return Finding("accelerator", "ok", f"none, torch {version} on the CPU; the default voice needs none")

@@ -1,0 +1,168 @@
+"""The doctor's questions to others: speech workers, Redis, the public address, and its clock."""
+
+from __future__ import annotations
+
+import email.utils
+import time
+from typing import Literal
+from urllib.parse import urlsplit
+
+import aiohttp
+import msgspec
+
+from bridge.config import Settings
+from bridge.errors import BridgeError
+
+Status = Literal["ok", "warn", "fail", "skip"]
+_NETWORK_S = 5.0
+_CLOCK_WARNS_S = 2.0
+_CLOCK_FAILS_S = 30.0
+
+
+class Finding(msgspec.Struct, frozen=True):
+    """One thing that was looked at."""
+
+    about: str
+    status: Status
+    found: str
+    remedy: str = ""
+
+    def as_dict(self) -> dict[str, str]:
+        """For JSON."""
+        return {"about": self.about, "status": self.status, "found": self.found, "remedy": self.remedy}
+
+
+async def workers(settings: Settings) -> list[Finding]:
+    """Every configured speech worker, or how one will be started."""
+    from bridge.worker.client import connect
+
+    if not settings.speaking.workers:
+        return [Finding("speech worker", "ok", "started by the service on a local socket")]
+    findings = []
+    for address in settings.speaking.workers:
+        started_at = time.perf_counter()
+        try:
+            link = await connect(address, settings.speaking.worker_token, _NETWORK_S)
+        except BridgeError as error:
+            remedy = "start it (bridge worker --port 8090), or correct speaking.workers and speaking.worker_token"
+            findings.append(Finding("speech worker", "fail", str(error), remedy))
+            continue
+        took_ms = (time.perf_counter() - started_at) * 1000
+        await link.close()
+        findings.append(Finding("speech worker", "ok", f"{address} answered in {took_ms:.0f} ms"))
+    return findings
+
+
+async def redis(settings: Settings) -> Finding:
+    """The shared phrase cache, if one is configured."""
+    url = settings.speaking.cache.redis_url
+    if not url:
+        return Finding("redis", "skip", "not configured")
+    from redis.asyncio import Redis
+    from redis.exceptions import RedisError
+
+    client: Redis = Redis.from_url(url, socket_timeout=_NETWORK_S, socket_connect_timeout=_NETWORK_S)
+    place = urlsplit(url).netloc.rpartition("@")[2] or urlsplit(url).path
+    try:
+        started_at = time.perf_counter()
+        await client.ping()
+        took_ms = (time.perf_counter() - started_at) * 1000
+    except (RedisError, OSError, TimeoutError) as error:
+        remedy = "the service runs without it, only slower; start Redis or correct speaking.cache.redis_url"
+        return Finding("redis", "warn", f"{place}: {error}", remedy)
+    finally:
+        await client.aclose()
+    return Finding("redis", "ok", f"{place} answered in {took_ms:.1f} ms")
+
+
+async def public_address(settings: Settings, *, offline: bool) -> list[Finding]:
+    """How the carrier reaches us, and whether its clock and ours agree."""
+    url = settings.gateway.public_url
+    if not url:
+        remedy = (
+            "set PUBLIC_URL to the https address under which the carrier reaches this service\n"
+            "for a try from home, a tunnel gives you one: cloudflared tunnel --url http://localhost:8080"
+        )
+        status: Status = "warn" if settings.gateway.development_unsigned else "fail"
+        return [Finding("public address", status, "not set", remedy)]
+    parts = urlsplit(url)
+    findings = []
+    local = parts.hostname in ("localhost", "127.0.0.1", "::1")
+    if parts.scheme != "https" and not local:
+        findings.append(
+            Finding(
+                "public address",
+                "fail",
+                f"{url} is not https",
+                "the carrier opens media sockets only by wss://: use https",
+            )
+        )
+    elif local:
+        findings.append(
+            Finding(
+                "public address",
+                "warn",
+                f"{url} is this machine alone",
+                "no carrier can reach it; a simulated call can",
+            )
+        )
+    if offline:
+        return [
+            *findings,
+            Finding("public address", "skip", f"{url} not asked (--offline)"),
+            Finding("clock", "skip", "not compared (--offline)"),
+        ]
+    return findings + await _ask_public(url)
+
+
+async def _ask_public(url: str) -> list[Finding]:
+    try:
+        async with (
+            aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=_NETWORK_S)) as session,
+            session.get(f"{url.rstrip('/')}/healthz", allow_redirects=False) as response,
+        ):
+            status, date = response.status, response.headers.get("Date", "")
+            now = time.time()
+    except aiohttp.ClientConnectorCertificateError as error:
+        remedy = "the carrier would refuse it too: renew the certificate, with its whole chain"
+        return [Finding("public address", "fail", f"{url}: {error.certificate_error}", remedy)]
+    except (aiohttp.ClientError, OSError, TimeoutError) as error:
+        remedy = (
+            "check DNS, firewall, proxy or tunnel\n"
+            "some networks cannot reach their own public address: try it from outside"
+        )
+        return [
+            Finding(
+                "public address", "warn", f"{url} cannot be reached from here: {error or type(error).__name__}", remedy
+            )
+        ]
+    if status == 200:
+        reached = Finding("public address", "ok", f"{url} leads to a running service")
+    elif status in (502, 503, 504):
+        reached = Finding(
+            "public address", "ok", f"{url} leads to a proxy; the service behind it is not running ({status})"
+        )
+    else:
+        remedy = (
+            "the address must lead to this service: GET /healthz should answer 200, without redirects or log-in pages"
+        )
+        reached = Finding("public address", "fail", f"{url}/healthz answered {status}", remedy)
+    return [reached, clock(date, now)]
+
+
+def clock(date: str, now: float) -> Finding:
+    """Compare our clock with an HTTP `Date` (whole seconds): tickets and signatures live by it."""
+    try:
+        theirs = email.utils.parsedate_to_datetime(date).timestamp()
+    except (ValueError, TypeError):
+        return Finding("clock", "skip", "the public address names no time to compare with")
+    ahead_s = now - theirs - 0.5
+    found = (
+        f"within {max(abs(ahead_s), 0.5):.1f} s of the public address"
+        if abs(ahead_s) < _CLOCK_WARNS_S
+        else f"{abs(ahead_s):.0f} s {'ahead of' if ahead_s > 0 else 'behind'} the public address"
+    )
+    if abs(ahead_s) < _CLOCK_WARNS_S:
+        return Finding("clock", "ok", found)
+    remedy = "let the system keep time: timedatectl set-ntp true"
+    return Finding("clock", "fail" if abs(ahead_s) > _CLOCK_FAILS_S else "warn", found, remedy)

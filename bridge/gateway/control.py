@@ -1,0 +1,70 @@
+"""Ending and moving calls by the carrier's REST API, where credentials allow it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+
+import aiohttp
+
+from bridge.carriers import twilio_rest, twiml
+from bridge.gateway.ports import HangUp, Outcome, Transfer
+from bridge.gateway.settings import TwilioSettings
+from bridge.telemetry import logs
+from bridge.telemetry.metrics import Metrics
+
+logger = logging.getLogger(__name__)
+
+
+class CallControl:
+    """Sends REST requests about calls in progress. Without credentials it does nothing, and says so."""
+
+    def __init__(self, settings: TwilioSettings, metrics: Metrics) -> None:
+        self._settings = settings
+        self._metrics = metrics
+        self._credentials = settings.rest_credentials
+        self._client: aiohttp.ClientSession | None = None
+
+    async def end(self, call_sid: str, outcome: Outcome) -> bool:
+        """Hang up or transfer. False when that did not happen: then closing the media stream must do it."""
+        if self._credentials is None:
+            return False
+        match outcome:
+            case HangUp():
+                request, what = twilio_rest.hang_up(self._settings.account_sid, call_sid), "hang up"
+            case Transfer(target):
+                document = twiml.dial(target, caller_id=self._settings.caller_id)
+                request, what = twilio_rest.replace_document(self._settings.account_sid, call_sid, document), "transfer"
+            case _:
+                return False
+        result = await self._send(request)
+        self._metrics.rest_requests.labels(what, result).inc()
+        if result not in ("done", "already over"):
+            logs.event(logger, "REST request failed", logging.WARNING, call=call_sid, what=what, result=result)
+        return result in ("done", "already over")
+
+    async def close(self) -> None:
+        """Let go of the connections."""
+        if self._client is not None:
+            await self._client.close()
+            self._client = None
+
+    async def _send(self, request: twilio_rest.RestRequest) -> str:
+        """How it ended, as a metrics label."""
+        if self._client is None:
+            timeout = aiohttp.ClientTimeout(total=self._settings.rest_timeout_s)
+            self._client = aiohttp.ClientSession(timeout=timeout)
+        assert self._credentials is not None
+        try:
+            async with self._client.request(
+                request.method,
+                self._settings.api_base_url.rstrip("/") + request.path,
+                data=request.form,
+                auth=aiohttp.BasicAuth(*self._credentials),
+            ) as response:
+                await response.read()
+                if response.status == 404:
+                    return "already over"  # error 20404: the call ended before we could
+                return "done" if response.status < 300 else f"status {response.status // 100}xx"
+        except (TimeoutError, aiohttp.ClientError) as error:
+            return "timeout" if isinstance(error, asyncio.TimeoutError) else "unreachable"

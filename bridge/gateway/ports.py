@@ -1,0 +1,127 @@
+"""What a session needs from the other rooms, as they offer it for one call."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+import msgspec
+
+from bridge.agents.base import AgentFactory
+from bridge.call.commands import PullSpeech, Synthesise, Transcribe
+from bridge.call.events import Event
+
+Deliver = Callable[[Event], None]
+"""How a room hands an event to its call: on the event loop, never from a thread."""
+
+
+class HangUp(msgspec.Struct, frozen=True, tag="hang_up"):
+    """The call is over."""
+
+
+class Transfer(msgspec.Struct, frozen=True, tag="transfer"):
+    """The caller goes on to another party."""
+
+    target: str
+
+
+class Apologise(msgspec.Struct, frozen=True, tag="apologise"):
+    """We cannot speak any more: the carrier's own voice says it for us, and the call is over."""
+
+    text: str
+
+
+class Busy(msgspec.Struct, frozen=True, tag="busy"):
+    """There was no room when the media stream came, though a webhook had sent it."""
+
+
+Outcome = HangUp | Transfer | Apologise | Busy
+"""What is to become of a caller whose media stream we end."""
+
+
+class Line(Protocol):
+    """The carrier's side of one call: audio towards the caller, and the end of it. Nothing here waits."""
+
+    def send_audio(self, ulaw: bytes) -> None:
+        """Queue mu-law audio at the carrier."""
+        ...
+
+    def send_mark(self, name: str) -> None:
+        """Queue a mark behind the audio sent so far."""
+        ...
+
+    def clear(self) -> None:
+        """Empty the carrier's queue."""
+        ...
+
+    def end(self, outcome: Outcome) -> None:
+        """Leave the call; only the first call of this counts."""
+        ...
+
+
+class Ear(Protocol):
+    """One call's listening."""
+
+    def hear(self, ulaw: bytes, now: float) -> None:
+        """Take audio from the caller."""
+        ...
+
+    def sent(self, ulaw: bytes, now: float) -> None:
+        """Take note of audio sent to the caller."""
+        ...
+
+    def cleared(self, now: float) -> None:
+        """The carrier dropped what it had not played."""
+        ...
+
+    def transcribe(self, command: Transcribe) -> None:
+        """Start to recognise what the caller said."""
+        ...
+
+    def close(self) -> None:
+        """Let go of the call; nothing is delivered afterwards."""
+        ...
+
+
+class Voice(Protocol):
+    """One call's speech."""
+
+    def synthesise(self, command: Synthesise) -> None:
+        """Add text to an utterance."""
+        ...
+
+    def pull(self, command: PullSpeech) -> None:
+        """Deliver an utterance's audio so far."""
+        ...
+
+    def cancel(self, utterance: int) -> None:
+        """Stop making an utterance."""
+        ...
+
+    def close(self) -> None:
+        """Let go of the call; nothing is delivered afterwards."""
+        ...
+
+
+class Listening(Protocol):
+    """The process's listening."""
+
+    def open_call(self, deliver: Deliver, *, started_at: float) -> Ear:
+        """Begin to listen to a call that started at `started_at` (`time.monotonic`)."""
+        ...
+
+
+class Speech(Protocol):
+    """The process's speech."""
+
+    def open_call(self, deliver: Deliver) -> Voice:
+        """Begin to speak on a call."""
+        ...
+
+
+class Rooms(msgspec.Struct, frozen=True):
+    """The rooms a session works with."""
+
+    listening: Listening
+    speech: Speech
+    agents: AgentFactory

@@ -1,0 +1,36 @@
+"""What all routes and sockets of one process share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from bridge.call.settings import CallSettings
+from bridge.gateway.admission import Admission
+from bridge.gateway.afterwards import Afterwards
+from bridge.gateway.control import CallControl
+from bridge.gateway.ports import Rooms
+from bridge.gateway.settings import GatewaySettings
+from bridge.gateway.shelf import Shelf
+from bridge.gateway.signatures import Signatures
+from bridge.gateway.tickets import TicketOffice
+from bridge.gateway.timers import TimerWheel
+from bridge.telemetry.metrics import Metrics
+from bridge.telemetry.recorder import Recorder
+
+
+@dataclass(frozen=True)
+class Process:
+    """One gateway process's parts; `bridge.gateway.server` puts them together."""
+
+    gateway: GatewaySettings
+    call: CallSettings
+    rooms: Rooms
+    metrics: Metrics
+    recorder: Recorder | None
+    wheel: TimerWheel
+    admission: Admission
+    shelf: Shelf
+    afterwards: Afterwards
+    tickets: TicketOffice
+    signatures: Signatures
+    control: CallControl

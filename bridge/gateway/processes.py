@@ -1,0 +1,89 @@
+"""Several processes on one port: started, watched, replaced when they die, ended together."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import multiprocessing
+import os
+import signal
+from collections.abc import Callable
+from multiprocessing.context import SpawnProcess
+from typing import Any
+
+from bridge.telemetry import logs
+from bridge.telemetry.metrics import process_ended
+
+logger = logging.getLogger(__name__)
+
+_RESTART_S = (0.2, 1.0, 5.0, 15.0)
+_WELL_AFTER_S = 60.0
+
+
+class ProcessGroup:
+    """Runs `target(*arguments)` in `count` fresh processes until `stop`.
+
+    A process that ends by itself is replaced, after growing pauses when it keeps ending. Exit code 2 means that its
+    settings are wrong: then all are ended, since another would fare no better.
+    """
+
+    def __init__(self, target: Callable[..., Any], arguments: tuple[Any, ...], count: int) -> None:
+        self._target = target
+        self._arguments = arguments
+        self._count = count
+        # Fresh interpreters: a fork would share sockets, threads and the metrics of the parent.
+        self._context = multiprocessing.get_context("spawn")
+        self._processes: dict[int, SpawnProcess] = {}
+        self._stopping = False
+        self.refused = False
+        """Whether a process found the settings wrong."""
+
+    @property
+    def pids(self) -> list[int]:
+        """The running processes."""
+        return [process.pid for process in self._processes.values() if process.pid is not None and process.is_alive()]
+
+    async def run(self) -> None:
+        """Keep the processes running until `stop`, and until the last has ended."""
+        await asyncio.gather(*(self._keep(place) for place in range(self._count)))
+
+    def stop(self) -> None:
+        """Ask all to drain and end; a second call makes them hurry."""
+        self._stopping = True
+        for pid in self.pids:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGTERM)
+
+    async def _keep(self, place: int) -> None:
+        loop = asyncio.get_running_loop()
+        attempt = 0
+        while not self._stopping:
+            started_at = loop.time()
+            code = await self._run_one(place)
+            if self._stopping:
+                return
+            if code == 2:
+                self.refused = True
+                self.stop()
+                return
+            attempt = 0 if loop.time() - started_at > _WELL_AFTER_S else attempt + 1
+            pause_s = _RESTART_S[min(attempt, len(_RESTART_S) - 1)]
+            logs.event(logger, "process ended", logging.ERROR, place=place, code=code, restart_s=pause_s)
+            await asyncio.sleep(pause_s)
+
+    async def _run_one(self, place: int) -> int:
+        process = self._context.Process(target=self._target, args=self._arguments, name=f"bridge-{place}")
+        process.start()
+        self._processes[place] = process
+        ended = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        loop.add_reader(process.sentinel, ended.set)
+        try:
+            await ended.wait()
+        finally:
+            loop.remove_reader(process.sentinel)
+        process.join()
+        if process.pid is not None:
+            process_ended(process.pid)
+        return process.exitcode or 0

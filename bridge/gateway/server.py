@@ -1,0 +1,187 @@
+"""One gateway process: its parts put together, its routes on a port, its drain.
+
+`GET /healthz` says that the process lives, `GET /readyz` that it takes new calls, `GET /metrics` how it fares.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+import socket
+import time
+from collections.abc import Callable
+
+from aiohttp import web
+
+from bridge.call.settings import CallSettings
+from bridge.errors import ConfigError
+from bridge.gateway.admission import Admission, LoopLag
+from bridge.gateway.afterwards import Afterwards
+from bridge.gateway.control import CallControl
+from bridge.gateway.media import MediaEndpoint
+from bridge.gateway.ports import Rooms
+from bridge.gateway.process import Process
+from bridge.gateway.settings import GatewaySettings
+from bridge.gateway.shelf import Shelf
+from bridge.gateway.signatures import Signatures
+from bridge.gateway.tickets import TicketOffice
+from bridge.gateway.timers import TimerWheel
+from bridge.gateway.twilio_routes import TwilioRoutes
+from bridge.telemetry import logs
+from bridge.telemetry.metrics import CONTENT_TYPE, Metrics
+from bridge.telemetry.recorder import Recorder
+
+logger = logging.getLogger(__name__)
+
+_WEBHOOK_BYTES = 65_536
+_BACKLOG = 1024
+
+
+class Gateway:
+    """A gateway process. Make it on a running loop; `start`, `open_doors`, then `drain` and `stop`.
+
+    Raises ConfigError when the settings would leave requests unchecked. `ticket_secret` and `shelf` are shared by
+    the processes of one port.
+    """
+
+    def __init__(
+        self,
+        settings: GatewaySettings,
+        call: CallSettings,
+        rooms: Rooms,
+        *,
+        metrics: Metrics | None = None,
+        recorder: Recorder | None = None,
+        shelf: Shelf | None = None,
+        ticket_secret: str = "",
+        headroom: Callable[[], float] = lambda: 1.0,
+    ) -> None:
+        self.metrics = metrics or Metrics()
+        shelf = shelf or Shelf()
+        self._settings = settings
+        self._lag = LoopLag(metrics=self.metrics)
+        self.process = Process(
+            gateway=settings,
+            call=call,
+            rooms=rooms,
+            metrics=self.metrics,
+            recorder=recorder,
+            wheel=TimerWheel(asyncio.get_running_loop(), on_late=self.metrics.timer_lateness.observe),
+            admission=Admission(
+                max_calls=settings.max_calls,
+                max_loop_lag_ms=settings.max_loop_lag_ms,
+                lag=self._lag,
+                headroom=headroom,
+            ),
+            shelf=shelf,
+            afterwards=Afterwards(shelf, ttl_s=settings.after_stream_ttl_s),
+            tickets=TicketOffice(
+                settings.twilio.auth_tokens or (ticket_secret or secrets.token_hex(16),),
+                ttl_s=settings.ticket_ttl_s,
+            ),
+            signatures=Signatures(settings, self.metrics),
+            control=CallControl(settings.twilio, self.metrics),
+        )
+        self.media = MediaEndpoint(self.process)
+        self._twilio = TwilioRoutes(self.process, self.media)
+        self._runner: web.AppRunner | None = None
+        self.port = 0
+        """The port in use, once started."""
+
+    @property
+    def calls(self) -> int:
+        """Calls in progress."""
+        return self.process.admission.calls
+
+    async def start(self, host: str, port: int, *, reuse_port: bool = False) -> None:
+        """Listen; calls are turned away as busy until `open_doors`. Raises ConfigError when the port is taken."""
+        app = web.Application(client_max_size=_WEBHOOK_BYTES)
+        self._twilio.add_to(app)
+        app.router.add_get("/healthz", self._health)
+        app.router.add_get("/readyz", self._ready)
+        app.router.add_get("/metrics", self._metrics_page)
+        # No access log: a line for each frame's socket says nothing that the metrics do not.
+        self._runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=1.0)
+        await self._runner.setup()
+        site = web.TCPSite(self._runner, host, port, backlog=_BACKLOG, reuse_port=reuse_port or None)
+        try:
+            await site.start()
+        except OSError as error:
+            await self._runner.cleanup()
+            raise ConfigError(f"cannot listen on {host}:{port}: {error.strerror or error}") from None
+        self.port = _port_of(self._runner)
+        self._lag.start()
+
+    def open_doors(self) -> None:
+        """Everything is warm: admit calls."""
+        self.process.admission.started = True
+        self.metrics.ready.set(1)
+        logs.event(logger, "ready", port=self.port)
+
+    async def drain(self, deadline_s: float | None = None) -> None:
+        """Admit nobody, let calls finish, ask those that last too long to end; returns when none is left."""
+        admission = self.process.admission
+        if not admission.draining:
+            admission.draining = True
+            self.metrics.ready.set(0)
+            logs.event(logger, "draining", calls=self.calls)
+        limit_s = self._settings.drain_deadline_s if deadline_s is None else deadline_s
+        if await self._none_left(limit_s):
+            return
+        logs.event(logger, "asking calls to end", calls=self.calls)
+        self.media.end_all("drain")
+        if not await self._none_left(self._settings.drain_goodbye_s):
+            logs.event(logger, "closing calls", logging.WARNING, calls=self.calls)
+
+    async def stop(self) -> None:
+        """Close what is still open, and the port."""
+        self.process.admission.draining = True
+        self.metrics.ready.set(0)
+        await self.media.close_all()
+        if self._runner is not None:
+            await self._runner.cleanup()
+            self._runner = None
+        self._lag.stop()
+        self.process.wheel.close()
+        await self.process.control.close()
+        self.process.shelf.close()
+
+    async def _none_left(self, limit_s: float) -> bool:
+        until = time.monotonic() + limit_s
+        while self.calls:
+            left_s = until - time.monotonic()
+            if left_s <= 0:
+                return False
+            await asyncio.sleep(min(left_s, 0.05))
+        return True
+
+    async def _health(self, _request: web.Request) -> web.Response:
+        return web.json_response({"alive": True})
+
+    async def _ready(self, _request: web.Request) -> web.Response:
+        admission = self.process.admission
+        status = {
+            "ready": admission.ready,
+            "draining": admission.draining,
+            "calls": admission.calls,
+            "loop_lag_ms": round(self._lag.p90_ms, 1),
+        }
+        return web.json_response(status, status=200 if admission.ready else 503)
+
+    async def _metrics_page(self, _request: web.Request) -> web.Response:
+        return web.Response(body=self.metrics.page(), headers={"Content-Type": CONTENT_TYPE})
+
+
+def _port_of(runner: web.AppRunner) -> int:
+    for address in runner.addresses:
+        if isinstance(address, tuple):
+            return int(address[1])
+    raise ConfigError("the gateway listens on no TCP port")
+
+
+def free_port(host: str) -> int:
+    """A port that is free now, for processes that must agree on one before they listen."""
+    with socket.socket() as probe:
+        probe.bind((host, 0))
+        return int(probe.getsockname()[1])

@@ -1,0 +1,99 @@
+"""How the service meets the telephone network: addresses, credentials, limits and deadlines."""
+
+from __future__ import annotations
+
+import ipaddress
+from typing import Annotated, Literal
+from urllib.parse import urlsplit
+
+import msgspec
+
+Positive = Annotated[float, msgspec.Meta(gt=0)]
+Count = Annotated[int, msgspec.Meta(ge=1)]
+Port = Annotated[int, msgspec.Meta(ge=0, le=65535)]
+
+
+class TwilioSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """The Twilio account. Tokens check signatures; account and key, when both are set, allow REST requests."""
+
+    auth_tokens: tuple[str, ...] = ()
+    """The account's auth token; several while it is being rotated, new one first. Environment: TWILIO_AUTH_TOKEN."""
+    account_sid: str = ""
+    """With it (and an API key, or the first auth token) calls are ended and transferred by REST."""
+    api_key_sid: str = ""
+    api_key_secret: str = ""
+    api_base_url: str = "https://api.twilio.com"
+    """Other regions: https://api.{edge}.{region}.twilio.com."""
+    caller_id: str = ""
+    """The number shown to whom a call is transferred; empty: the caller's own."""
+    rest_timeout_s: Positive = 5.0
+
+    @property
+    def rest_credentials(self) -> tuple[str, str] | None:
+        """User and password for REST, or None: then closing the media stream ends or moves a call."""
+        if not self.account_sid:
+            return None
+        if self.api_key_sid and self.api_key_secret:
+            return self.api_key_sid, self.api_key_secret
+        return (self.account_sid, self.auth_tokens[0]) if self.auth_tokens else None
+
+
+class GatewaySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Webhooks, media sockets, admission and shut-down."""
+
+    host: str = "0.0.0.0"
+    port: Port = 8080
+    """0 takes any free port."""
+    public_url: str = ""
+    """How the carrier reaches this service, such as https://bridge.example.com. Environment: PUBLIC_URL.
+
+    Signatures are checked over this address, never over what a proxy made of it. A path in it is a prefix
+    that the proxy strips.
+    """
+    development_unsigned: bool = False
+    """Accept requests that nobody signed. Never on a public address."""
+    twilio: TwilioSettings = TwilioSettings()
+
+    max_calls: Count = 200
+    """Per process. Beyond it, or while the process is late, callers hear `busy_text` or ring `overflow_number`."""
+    max_loop_lag_ms: Positive = 40.0
+    """No new call while the event loop runs later than this (90th percentile over the last seconds)."""
+    busy_text: str = "All our lines are busy. Please call again in a few minutes."
+    overflow_number: str = ""
+
+    ticket_ttl_s: Positive = 60.0
+    start_deadline_s: Positive = 5.0
+    """A media socket must bring `start` within this time."""
+    max_message_bytes: Annotated[int, msgspec.Meta(ge=2048)] = 65_536
+    max_waiting_per_address: Count = 64
+    """Media sockets of one address that have not brought `start` yet."""
+    no_media_s: Positive = 10.0
+    """A running call from which no audio comes for this long is over: its line is dead."""
+    max_unsent_bytes: Annotated[int, msgspec.Meta(ge=65_536)] = 1_048_576
+    """A carrier that reads so slowly that this much piles up has stopped listening."""
+    trusted_proxies: tuple[str, ...] = ()
+    """Networks whose X-Forwarded-For is believed, such as 10.0.0.0/8, for the limit per address alone."""
+
+    after_stream_ttl_s: Positive = 120.0
+    """How long the next webhook of a call may ask what is to happen after its stream."""
+    on_lost_stream: Literal["apologise", "hang_up"] = "apologise"
+    """What a caller gets whose media stream broke off though nobody ended the call."""
+    end_by_rest_grace_s: Positive = 2.0
+    """After a REST request ended a call, the carrier has this long to close the socket before we do."""
+    drain_deadline_s: Positive = 60.0
+    """After SIGTERM calls may run this long; then they are asked to end."""
+    drain_goodbye_s: Positive = 15.0
+    """After that they have this long for their last words."""
+
+    def __post_init__(self) -> None:
+        if self.public_url:
+            parts = urlsplit(self.public_url)
+            if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
+                raise ValueError(
+                    f"public_url is {self.public_url!r}, expected an address such as https://bridge.example.com"
+                )
+        for network in self.trusted_proxies:
+            try:
+                ipaddress.ip_network(network)
+            except ValueError:
+                raise ValueError(f"trusted_proxies has {network!r}, expected a network such as 10.0.0.0/8") from None

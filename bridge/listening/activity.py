@@ -1,0 +1,301 @@
+"""Voice activity for all calls of a process: one model call per tick, a row of preallocated arrays per call.
+
+`ActivityBatch` has no clock, task or thread: bytes are written, `run` judges what is complete. A call's audio is cut
+into windows of 32 ms (256 samples); a window is judged together with the 32 samples before it and the
+row's recurrent state, so the model sees an unbroken stream however frames arrive.
+
+Model: silero-vad 6.2.3, native 8 kHz mode (MIT, `models/`). Inputs `input` float32 [B, 32 + 256], `state` float32
+[2, B, 128], `sr` int64; outputs `output` [B, 1], `stateN` [2, B, 128].
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+
+from bridge.audio.mulaw import decode_float
+from bridge.call.events import VoiceActivity
+from bridge.listening.settings import ActivitySettings
+from bridge.listening.sound import Floats
+
+WINDOW = 256
+"""Samples in one window: 32 ms at 8 kHz."""
+CONTEXT = 32
+"""Samples of the window before that the model also sees."""
+WINDOW_S = WINDOW / 8000
+QUIETEST_DB = -96.0
+"""The level reported for digital silence."""
+
+SILERO = Path(__file__).with_name("models") / "silero_vad.onnx"
+
+
+_SETTLED = 16
+# Windows (0.5 s) that the model must have judged silent before the silence gate may spare it the next ones.
+_FLOOR_RISE_DB, _FLOOR_FALL_DB = 0.1, 3.0
+# Per window: the noise floor climbs 3 dB a second, too slow for a sentence, and sinks to a pause within three windows.
+
+
+class VoiceModel(Protocol):
+    """A recurrent voice activity model over a batch of windows."""
+
+    def __call__(self, windows: Floats, state: Floats) -> tuple[Floats, Floats]:
+        """Windows [B, 288] and state [2, B, 128] to speech probabilities [B] and the next state."""
+        ...
+
+
+class SileroModel:
+    """Silero VAD on one thread of ONNX Runtime."""
+
+    def __init__(self, path: Path = SILERO) -> None:
+        self._session = onnx_session(path, threads=1)
+        self._rate = np.array(8000, np.int64)
+
+    def __call__(self, windows: Floats, state: Floats) -> tuple[Floats, Floats]:
+        """Judge a batch of windows; the GIL is free meanwhile."""
+        probability, after = self._session.run(None, {"input": windows, "state": state, "sr": self._rate})
+        return probability[:, 0], after
+
+
+def onnx_session(path: Path, *, threads: int) -> Any:
+    """An ONNX Runtime session on the CPU that sleeps, rather than spins, between its calls."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+
+
+class Row:
+    """One call's place in the arrays, and its bytes that do not fill a window yet."""
+
+    __slots__ = ("index", "open", "owner", "pending")
+
+    def __init__(self, index: int, owner: object) -> None:
+        self.index = index
+        self.owner = owner
+        self.open = True
+        self.pending = bytearray()
+
+
+class Work(msgspec.Struct):
+    """Windows judged together: one for each row at most."""
+
+    rows: list[Row]
+    ends_at: list[float]
+    ulaw: bytes
+    indices: npt.NDArray[np.intp]
+    probability: Floats
+    level_db: Floats
+    reported: npt.NDArray[np.bool_]
+
+
+class ActivityCounters(msgspec.Struct):
+    """What the batch has done since the process started."""
+
+    windows: int = 0
+    judged: int = 0
+    """Windows that reached the model: the others were silence."""
+    runs: int = 0
+    dropped: int = 0
+    """Windows never judged because the process was too far behind."""
+
+
+class ActivityBatch:
+    """The rows of all calls, and the windows waiting to be judged.
+
+    `take` and `finish` belong to the thread that writes, `compute` may run in another; one `Work` is under way at a
+    time.
+
+    Silence gate: once a row has been judged silent for half a second, windows below `silence_db`, or `below_floor_db`
+    under the row's noise floor, are silent without asking the model. The row's state then stays what half a second of
+    silence made it, and the context samples go on following the line, so speech after the gap starts from a true
+    "after silence" state.
+    """
+
+    def __init__(self, model: VoiceModel, settings: ActivitySettings | None = None) -> None:
+        self.settings = settings or ActivitySettings()
+        self.counters = ActivityCounters()
+        self._model = model
+        self._linger = round(self.settings.linger_s / WINDOW_S)
+        self._ready: list[tuple[Row, float, bytes]] = []
+        self._free: list[int] = []
+        self._retired: list[int] = []
+        self._under_way = False
+        self._arrays = threading.Lock()  # held while a batch computes in its thread, and while the arrays grow
+        self._allocate(0)
+        self._grow(max(1, self.settings.rows))
+
+    def _allocate(self, rows: int) -> None:
+        self._state = np.zeros((2, rows, 128), np.float32)
+        self._context = np.zeros((rows, CONTEXT), np.float32)
+        self._floor_db = np.zeros(rows, np.float32)
+        self._silent = np.zeros(rows, np.int32)  # windows judged silent in a row
+        self._since_speech = np.zeros(rows, np.int32)  # windows since the last reportable one
+
+    def _grow(self, rows: int) -> None:
+        with self._arrays:
+            before = self._state, self._context, self._floor_db, self._silent, self._since_speech
+            held = before[1].shape[0]
+            self._allocate(rows)
+            self._state[:, :held] = before[0]
+            after = self._context, self._floor_db, self._silent, self._since_speech
+            for new, old in zip(after, before[1:], strict=True):
+                new[:held] = old
+        self._free.extend(range(rows - 1, held - 1, -1))
+
+    @property
+    def capacity(self) -> int:
+        """Rows there is memory for."""
+        return self._context.shape[0]
+
+    @property
+    def ready(self) -> int:
+        """Windows waiting to be judged."""
+        return len(self._ready)
+
+    def open(self, owner: object = None) -> Row:
+        """A fresh row for a call; `owner` comes back with its results."""
+        if not self._free:
+            self._grow(2 * self.capacity)
+        index = self._free.pop()
+        self._state[:, index] = 0.0
+        self._context[index] = 0.0
+        self._floor_db[index] = -50.0
+        self._silent[index] = 0
+        self._since_speech[index] = self._linger
+        return Row(index, owner)
+
+    def release(self, row: Row) -> None:
+        """End a call's row. Its waiting windows are forgotten; its place is reused once no batch is under way."""
+        if row.open:
+            row.open = False
+            (self._retired if self._under_way else self._free).append(row.index)
+
+    def write(self, row: Row, ulaw: bytes, at: float) -> bool:
+        """Add mu-law bytes that arrived `at`; true if a window became ready."""
+        pending = row.pending
+        pending += ulaw
+        if len(pending) < WINDOW:
+            return False
+        while len(pending) >= WINDOW:
+            self._ready.append((row, at, bytes(pending[:WINDOW])))
+            del pending[:WINDOW]
+        return True
+
+    def run(self) -> list[tuple[object, VoiceActivity]]:
+        """Judge one window of every row that has one. Returns the reportable results with their rows' owners."""
+        work = self.take()
+        if work is None:
+            return []
+        self.compute(work)
+        return self.finish(work)
+
+    def take(self) -> Work | None:
+        """The next batch: each row's oldest waiting window."""
+        if self._under_way:
+            raise RuntimeError("a batch is already under way")
+        waiting = [entry for entry in self._ready if entry[0].open]
+        first: dict[int, tuple[Row, float, bytes]] = {}
+        for entry in waiting:
+            first.setdefault(entry[0].index, entry)
+        self._ready = [] if len(first) == len(waiting) else self._without_excess(waiting, first)
+        if not first:
+            return None
+        rows, ends_at, blocks = (list(column) for column in zip(*first.values(), strict=True))
+        count = len(rows)
+        self._under_way = True
+        return Work(
+            rows=rows,
+            ends_at=ends_at,
+            ulaw=b"".join(blocks),
+            indices=np.fromiter(first, np.intp, count),
+            probability=np.zeros(count, np.float32),
+            level_db=np.zeros(count, np.float32),
+            reported=np.zeros(count, np.bool_),
+        )
+
+    def _without_excess(
+        self, waiting: Sequence[tuple[Row, float, bytes]], taken: dict[int, tuple[Row, float, bytes]]
+    ) -> list[tuple[Row, float, bytes]]:
+        """What stays after `taken`, in order; rows hopelessly behind lose their oldest windows."""
+        left = [entry for entry in waiting if taken[entry[0].index] is not entry]
+        excess: dict[int, int] = {}
+        for row, _, _ in left:
+            excess[row.index] = excess.get(row.index, -self.settings.backlog_windows) + 1
+        kept = []
+        for entry in left:
+            if excess[entry[0].index] > 0:
+                excess[entry[0].index] -= 1
+                self.counters.dropped += 1
+            else:
+                kept.append(entry)
+        return kept
+
+    def compute(self, work: Work) -> None:
+        """Fill in probabilities and levels. Touches no Python object that the writing thread also touches."""
+        with self._arrays:
+            rows, count = work.indices, len(work.indices)
+            windows = np.empty((count, CONTEXT + WINDOW), np.float32)
+            windows[:, :CONTEXT] = self._context[rows]
+            samples = decode_float(work.ulaw).reshape(count, WINDOW)
+            windows[:, CONTEXT:] = samples
+            self._context[rows] = samples[:, -CONTEXT:]
+            power = np.einsum("ij,ij->i", samples, samples) / WINDOW
+            work.level_db = 10.0 * np.log10(np.maximum(power, 10 ** (QUIETEST_DB / 10), dtype=np.float32))
+            judged = ~self._is_silence(rows, work.level_db)
+            everyone = bool(judged.all())
+            if everyone:
+                self._judge(rows, windows, work.probability)
+            elif judged.any():
+                probability = np.empty(int(judged.sum()), np.float32)
+                self._judge(rows[judged], windows[judged], probability)
+                work.probability[judged] = probability
+            self._decide(work)
+        self.counters.runs += 1
+        self.counters.windows += count
+        self.counters.judged += count if everyone else int(judged.sum())
+
+    def _is_silence(self, rows: npt.NDArray[np.intp], level_db: Floats) -> npt.NDArray[np.bool_]:
+        """Which windows the model need not see; follows the noise floor of each row."""
+        floor_db = self._floor_db[rows]
+        faint = (level_db < self.settings.silence_db) | (level_db < floor_db - self.settings.below_floor_db)
+        self._floor_db[rows] = floor_db + np.clip(level_db - floor_db, -_FLOOR_FALL_DB, _FLOOR_RISE_DB)
+        return faint & (self._silent[rows] >= _SETTLED)
+
+    def _judge(self, rows: npt.NDArray[np.intp], windows: Floats, probability: Floats) -> None:
+        probability[:], self._state[:, rows] = self._model(windows, self._state[:, rows])
+
+    def _decide(self, work: Work) -> None:
+        """Which windows are worth an event: speech-like ones, and what follows them."""
+        rows = work.indices
+        speech = work.probability >= self.settings.report_probability
+        self._silent[rows] = np.where(speech, 0, self._silent[rows] + 1)
+        since = np.where(speech, 0, self._since_speech[rows] + 1)
+        self._since_speech[rows] = since
+        work.reported = since < self._linger
+
+    def finish(self, work: Work) -> list[tuple[object, VoiceActivity]]:
+        """The results to report, in the order of arrival; frees the places of calls that ended meanwhile."""
+        self._under_way = False
+        self._free += self._retired
+        self._retired.clear()
+        results: list[tuple[object, VoiceActivity]] = []
+        for i in np.flatnonzero(work.reported):
+            row = work.rows[i]
+            if row.open:
+                event = VoiceActivity(
+                    probability=round(float(work.probability[i]), 4),
+                    level_db=round(float(work.level_db[i]), 1),
+                    at=work.ends_at[i],
+                )
+                results.append((row.owner, event))
+        return results

@@ -1,0 +1,163 @@
+"""Is that sound our own voice coming back? Pure numpy, one `EchoGate` a call.
+
+What we sent is laid on a time line as the far end plays it; what comes in is compared with it by normalised
+cross-correlation over all round trips up to the longest. Speech of somebody else correlates by chance up to
+about 0.4; an echo over a line or a loudspeaker in a room 0.5 to 1. Once the same round trip has come up again and
+again, the gate also knows how well this echo usually correlates and how loud it is: less similarity is then enough,
+but sound clearly louder than the echo is a caller who speaks over it.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.fft import irfft, next_fast_len, rfft
+
+from bridge.audio.mulaw import RATE_HZ, decode_float
+from bridge.audio.mulaw import SILENCE as SILENT_CODE
+from bridge.listening.settings import EchoSettings
+from bridge.listening.sound import Floats
+
+SILENCE = bytes([SILENT_CODE])
+_MEMORY_BYTES = 3 * RATE_HZ
+_SHORTEST = 512
+# Less inbound audio than two windows says nothing.
+_CHANCE, _CERTAIN = 0.25, 0.66
+# Correlations that score 0 and 1 while nothing is known of the echo.
+_KNOWN_CHANCE = 0.15
+_KNOWN_CERTAIN = 0.7
+# ... and for a round trip that is known: 1 is this part of the echo's usual correlation.
+_ALIKE = 0.38
+# A correlation that may be a sighting of the echo; by chance it comes up, but not again and again at one lag.
+_SAME_LAG_SAMPLES = 45 * RATE_HZ // 1000
+_FIRST_LAGS_SAMPLES = 8 * RATE_HZ // 1000
+# Within an utterance the lag stands still, between utterances it moves by the jitter of the network.
+_SIGHTINGS = 3
+_EXCESS_DB = (4.0, 9.0)
+# Inbound this much louder than the known echo begins to count as the caller, and surely is.
+_RESTART_S = 0.7
+
+
+class EchoGate:
+    """Compares one call's inbound audio with what was sent on it."""
+
+    def __init__(self, settings: EchoSettings | None = None) -> None:
+        self._settings = settings or EchoSettings()
+        self._window = self._settings.window_ms * RATE_HZ // 1000 // 2 * 2
+        self._longest = self._settings.longest_ms * RATE_HZ // 1000 // 2 * 2
+        self._reference = bytearray()  # without gaps: silence fills them
+        self._starts_at: float | None = None  # when the reference's first byte is played
+        self._lag: int | None = None
+        self._sightings = 0
+        self._usual = 0.0
+        self._gain_db = 0.0
+
+    @property
+    def round_trip_s(self) -> float | None:
+        """From playing to hearing it back, once it is known."""
+        known = self._lag is not None and self._sightings >= _SIGHTINGS
+        return self._lag / RATE_HZ if known and self._lag is not None else None
+
+    def sent(self, ulaw: bytes, at: float) -> None:
+        """Note audio given to the far end `at`; it is played then, or after what it still has to play."""
+        end = self._ends_at()
+        if end is None or at < end - _RESTART_S or at > end + _MEMORY_BYTES / RATE_HZ:
+            self._reference.clear()
+            self._starts_at = at
+        elif at > end:
+            self._reference += SILENCE * round((at - end) * RATE_HZ)
+        self._reference += ulaw
+        excess = len(self._reference) - _MEMORY_BYTES
+        if excess > _MEMORY_BYTES and self._starts_at is not None:
+            del self._reference[:excess]
+            self._starts_at += excess / RATE_HZ
+
+    def cleared(self, at: float) -> None:
+        """The far end forgot what it had not played by now."""
+        if self._starts_at is not None:
+            del self._reference[max(0, round((at - self._starts_at) * RATE_HZ)) :]
+
+    def _ends_at(self) -> float | None:
+        """When the far end will have played all."""
+        return None if self._starts_at is None else self._starts_at + len(self._reference) / RATE_HZ
+
+    def is_possible(self, at: float) -> bool:
+        """Whether anything sent could still come back now."""
+        end = self._ends_at()
+        return end is not None and self._settings.enabled and at < end + self._settings.longest_ms / 1000 + 0.1
+
+    def judge(self, inbound: bytes, at: float) -> float:
+        """0..1: how well the inbound audio that ends `at` is explained by what was sent.
+
+        `inbound` is its last `window_ms`; less is judged by what there is.
+        """
+        if self._starts_at is None or len(inbound) < _SHORTEST:
+            return 0.0
+        length = min(len(inbound) // 2 * 2, self._window)
+        end = round((at - self._starts_at) * RATE_HZ)
+        start = end - length - self._longest
+        known = bytes(self._reference[max(0, start) : max(0, end)])
+        before = SILENCE * min(max(0, -start), length + self._longest)
+        outgoing = decode_float((before + known).ljust(length + self._longest, SILENCE))
+        incoming = decode_float(inbound[-length:])
+        similarity, lag, gain_db = correlate(incoming, outgoing)
+        return self._weigh(similarity, lag, gain_db)
+
+    def _weigh(self, similarity: float, lag: int, gain_db: float) -> float:
+        """Similarity to a score, in the light of what is known of this call's echo."""
+        known = self._lag is not None and self._sightings >= _SIGHTINGS and abs(lag - self._lag) <= _SAME_LAG_SAMPLES
+        if known:
+            certain = max(_KNOWN_CERTAIN * self._usual, _KNOWN_CHANCE + 0.1)
+            score = (similarity - _KNOWN_CHANCE) / (certain - _KNOWN_CHANCE)
+            excess = (gain_db - self._gain_db - _EXCESS_DB[0]) / (_EXCESS_DB[1] - _EXCESS_DB[0])
+            score *= 1.0 - min(1.0, max(0.0, excess))
+        else:
+            score = (similarity - _CHANCE) / (_CERTAIN - _CHANCE)
+        self._learn(similarity, lag, gain_db, score if known else 1.0)
+        return round(min(1.0, max(0.0, score)), 3)
+
+    def _learn(self, similarity: float, lag: int, gain_db: float, score: float) -> None:
+        if similarity < _ALIKE:
+            if score < 0.6 and self._sightings:
+                return  # the caller over a known echo teaches nothing
+            self._sightings = max(0, self._sightings - 1)
+            return
+        tolerance = _SAME_LAG_SAMPLES if self._sightings >= _SIGHTINGS else _FIRST_LAGS_SAMPLES
+        if self._lag is None or abs(lag - self._lag) > tolerance:
+            self._sightings -= 1
+            if self._sightings <= 0:
+                self._lag, self._sightings, self._usual, self._gain_db = lag, 1, similarity, gain_db
+            return
+        weight = max(0.1, 1.0 / (self._sightings + 1))
+        self._lag = round(self._lag + weight * (lag - self._lag))
+        self._usual += weight * (similarity - self._usual)
+        self._gain_db += weight * (gain_db - self._gain_db)
+        self._sightings = min(self._sightings + 1, 12)
+
+
+def correlate(incoming: Floats, outgoing: Floats) -> tuple[float, int, float]:
+    """The best normalised correlation of `incoming` with any stretch of `outgoing`; both end at the same time.
+
+    Returns it (0..1), its lag in samples, and how much louder incoming is than that stretch in dB. Both are
+    whitened a little, since voiced speech otherwise resembles itself at every multiple of its pitch, and halved in
+    rate, since the lower half survives codecs best.
+    """
+    near, far = _halve(incoming), _halve(outgoing)
+    size = next_fast_len(len(far) + 1, real=True)
+    products = irfft(rfft(near, size).conj() * rfft(far, size), size)[: len(far) - len(near) + 1]
+    running = np.concatenate([[0.0], np.cumsum(np.square(far, dtype=np.float64))])
+    energy = running[len(near) :] - running[: -len(near)]
+    near_energy = float(np.square(near, dtype=np.float64).sum())
+    loudest = float(energy.max())
+    if near_energy < 1e-9 or loudest < 1e-6:
+        return 0.0, 0, 0.0
+    likeness = np.abs(products) / np.sqrt(np.maximum(energy, 1e-9) * near_energy)
+    likeness[energy < 0.02 * loudest] = 0.0
+    best = int(likeness.argmax())
+    gain_db = 10.0 * float(np.log10(near_energy / energy[best]))
+    return min(1.0, float(likeness[best])), 2 * (len(likeness) - 1 - best), gain_db
+
+
+def _halve(sound: Floats) -> Floats:
+    bright = np.diff(sound, prepend=np.float32(0.0)) + np.float32(0.1) * sound
+    halved: Floats = bright[0::2] + bright[1::2]
+    return halved

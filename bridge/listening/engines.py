@@ -1,0 +1,237 @@
+"""The bridge's end of the engine processes: jobs queue here, so that one nobody wants any more costs nothing.
+
+A process works on one job at a time. If it dies, its job fails and another process is started; if it passes a job's
+deadline, it is killed, since nothing else stops a computation.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import itertools
+import logging
+import os
+import sys
+import time
+from collections import deque
+from pathlib import Path
+
+import msgspec
+
+from bridge.errors import BridgeError, ConfigError
+from bridge.listening.engine_messages import (
+    LENGTH,
+    Answer,
+    Failed,
+    Judge,
+    Judged,
+    Ready,
+    Recognise,
+    Recognised,
+    Refused,
+    Setup,
+    answers,
+    pack,
+)
+
+log = logging.getLogger(__name__)
+
+_SOURCES = str(Path(__file__).resolve().parents[2])
+# The engine process must find this very package, whatever folder the bridge was started in.
+_LOAD_DEADLINE_S = 120.0
+_RESTART_PAUSES_S = (0.0, 0.5, 2.0, 10.0, 30.0)
+
+
+class EngineFailed(BridgeError):
+    """An engine process gave no answer to a job."""
+
+
+class EngineCounters(msgspec.Struct):
+    """What the processes have done since the start."""
+
+    jobs: int = 0
+    failed: int = 0
+    dropped: int = 0
+    """Jobs that were given up while they waited."""
+    restarts: int = 0
+    busy_s: float = 0.0
+    waited_s: float = 0.0
+    """How long the last job waited for a free process."""
+
+
+class _Job:
+    """A job in the queue or under way."""
+
+    def __init__(self, order: Recognise | Judge, answer: asyncio.Future[Answer]) -> None:
+        self.order = order
+        self.answer = answer
+        self.asked_at = time.monotonic()
+
+
+class Engines:
+    """A pool of engine processes."""
+
+    def __init__(self, setup: Setup, *, processes: int = 1, deadline_s: float = 8.0) -> None:
+        self.counters = EngineCounters()
+        self._setup = setup
+        self._count = processes
+        self._deadline_s = deadline_s
+        self._numbers = itertools.count(1)
+        self._queue: deque[_Job] = deque()
+        self._arrived = asyncio.Event()
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def start(self) -> None:
+        """Start the processes and wait until they are warm. Raises ConfigError with an engine's own words."""
+        try:
+            first = await asyncio.gather(*(self._launch() for _ in range(self._count)))
+        except EngineFailed as error:
+            raise ConfigError(f"listening: the engine process did not start: {error}") from error
+        self._tasks = [asyncio.create_task(self._run(process)) for process in first]
+
+    async def close(self) -> None:
+        """End the processes; waiting jobs fail."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._tasks.clear()
+        for job in self._queue:
+            if not job.answer.done():
+                job.answer.set_exception(EngineFailed("the bridge is closing"))
+        self._queue.clear()
+
+    @property
+    def waiting(self) -> int:
+        """Jobs that wait for a free process."""
+        return len(self._queue)
+
+    async def recognise(self, ulaw: bytes, *, language: str, hints: tuple[str, ...]) -> Recognised:
+        """Text of one utterance. Cancel it, and it is dropped from the queue. Raises EngineFailed."""
+        answer = await self._ask(Recognise(next(self._numbers), ulaw, language, hints))
+        if not isinstance(answer, Recognised):
+            raise EngineFailed(f"the engine process answered {type(answer).__name__}")
+        return answer
+
+    async def judge(self, ulaw: bytes) -> float:
+        """Probability that the caller has finished; cancelling works as in `recognise`. Raises EngineFailed."""
+        answer = await self._ask(Judge(next(self._numbers), ulaw))
+        if not isinstance(answer, Judged):
+            raise EngineFailed(f"the engine process answered {type(answer).__name__}")
+        return answer.probability
+
+    async def _ask(self, order: Recognise | Judge) -> Answer:
+        job = _Job(order, asyncio.get_running_loop().create_future())
+        self._queue.append(job)
+        self._arrived.set()
+        try:
+            async with asyncio.timeout(self._deadline_s):
+                answer = await job.answer
+        except TimeoutError:
+            raise EngineFailed(f"no answer within {self._deadline_s:g} s") from None
+        finally:
+            if job in self._queue:
+                self._queue.remove(job)
+                self.counters.dropped += 1
+        if isinstance(answer, Failed):
+            raise EngineFailed(answer.reason)
+        return answer
+
+    async def _next_job(self) -> _Job:
+        while not self._queue:
+            self._arrived.clear()
+            await self._arrived.wait()
+        return self._queue.popleft()
+
+    async def _run(self, process: asyncio.subprocess.Process | None) -> None:
+        """Feed one process for ever, and replace it when it is lost."""
+        losses = 0
+        try:
+            while True:
+                if process is None:
+                    await asyncio.sleep(_RESTART_PAUSES_S[min(losses, len(_RESTART_PAUSES_S) - 1)])
+                    try:
+                        process = await self._launch()
+                    except EngineFailed as error:
+                        losses += 1
+                        log.error("the engine process did not start again: %s", error)
+                        continue
+                job = await self._next_job()
+                if await self._do(process, job):
+                    losses = 0
+                    continue
+                losses += 1
+                self.counters.restarts += 1
+                await _end(process)
+                process = None
+        finally:
+            if process is not None:
+                await _end(process)
+
+    async def _do(self, process: asyncio.subprocess.Process, job: _Job) -> bool:
+        """Run one job; false if the process is of no use any more."""
+        started = time.monotonic()
+        self.counters.waited_s = started - job.asked_at
+        self.counters.jobs += 1
+        try:
+            async with asyncio.timeout_at(asyncio.get_running_loop().time() + self._deadline_s):
+                answer = await _exchange(process, pack(job.order))
+        except TimeoutError:
+            reason = f"no answer within {self._deadline_s:g} s"
+        except (OSError, EOFError, msgspec.MsgspecError) as error:
+            reason = f"the engine process was lost ({type(error).__name__})"
+        else:
+            self.counters.failed += isinstance(answer, Failed)
+            self.counters.busy_s += time.monotonic() - started
+            if not job.answer.done():
+                job.answer.set_result(answer)
+            return True
+        log.warning("engine job failed: %s; starting another process", reason)
+        self.counters.failed += 1
+        if not job.answer.done():
+            job.answer.set_exception(EngineFailed(reason))
+        return False
+
+    async def _launch(self) -> asyncio.subprocess.Process:
+        """A process that has said it is ready. Raises EngineFailed."""
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            "bridge.listening.engine_process",
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            env={**os.environ, "PYTHONPATH": os.pathsep.join([_SOURCES, *_existing_path()])},
+        )
+        try:
+            async with asyncio.timeout(_LOAD_DEADLINE_S):
+                answer = await _exchange(process, pack(self._setup))
+        except (TimeoutError, OSError, EOFError, msgspec.MsgspecError) as error:
+            await _end(process)
+            raise EngineFailed(f"it said nothing useful ({type(error).__name__})") from error
+        except asyncio.CancelledError:
+            await _end(process)
+            raise
+        if isinstance(answer, Ready):
+            return process
+        await _end(process)
+        raise EngineFailed(answer.reason if isinstance(answer, Refused) else f"it said {answer!r}")
+
+
+def _existing_path() -> list[str]:
+    return [path for path in os.environ.get("PYTHONPATH", "").split(os.pathsep) if path]
+
+
+async def _exchange(process: asyncio.subprocess.Process, message: bytes) -> Answer:
+    """Send one message and read one."""
+    if process.stdin is None or process.stdout is None:
+        raise EOFError
+    process.stdin.write(message)
+    await process.stdin.drain()
+    head = await process.stdout.readexactly(LENGTH.size)
+    return answers.decode(await process.stdout.readexactly(LENGTH.unpack(head)[0]))
+
+
+async def _end(process: asyncio.subprocess.Process) -> None:
+    """Kill it and collect its status."""
+    with contextlib.suppress(ProcessLookupError):
+        process.kill()
+    await process.wait()

@@ -1,0 +1,281 @@
+"""The caller's side of every call of a process: one `Listening`, and a `CallEar` for each call.
+
+Audio comes in by `hear`, what we send by `sent`; `VoiceActivity`, `Recognised`, `RecogniserFailed` and `TurnJudged` go
+out by the call's `deliver`, always in the event loop. Times are the call's own seconds.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine, Sequence
+
+import msgspec
+
+from bridge.audio.mulaw import RATE_HZ
+from bridge.call.commands import Transcribe
+from bridge.call.events import Event, Recognised, RecogniserFailed, TurnJudged, VoiceActivity
+from bridge.listening.activity import WINDOW_S, ActivityBatch, SileroModel, VoiceModel
+from bridge.listening.echo import EchoGate
+from bridge.listening.embedded import EmbeddedRecogniser
+from bridge.listening.engine_messages import Setup
+from bridge.listening.engines import EngineFailed, Engines
+from bridge.listening.openai_transcriptions import OpenAITranscriptions
+from bridge.listening.recogniser import NoRecogniser, Recogniser, RecogniserError, RecogniserStream, Text
+from bridge.listening.settings import ListeningSettings
+from bridge.listening.sound import AudioMemory
+from bridge.listening.taps import Heard, Tap
+from bridge.listening.ticks import ActivityTicks
+
+_ECHO_PROBABILITY = 0.3
+# Only windows that might be speech are worth comparing with what we sent.
+_FULL_QUEUE = 4
+# Transcriptions waiting per process at which there is no headroom left.
+
+
+class ListeningStats(msgspec.Struct):
+    """Counters of this process, summed over all calls."""
+
+    calls: int = 0
+    transcriptions: int = 0
+    transcriptions_failed: int = 0
+    transcription_s: float = 0.0
+    """From `Transcribe` to its answer, summed."""
+    echoes: int = 0
+    """Speech-like windows that were mostly our own voice."""
+
+
+class Listening:
+    """Voice activity, speech to text and end of turn for all calls of a process."""
+
+    def __init__(
+        self, settings: ListeningSettings, *, clock: Callable[[], float], model: VoiceModel | None = None
+    ) -> None:
+        self.settings = settings
+        self.counters = ListeningStats()
+        self.on_call: list[Callable[[CallEar], None]] = []
+        """Called with each new call's ear: the place to add taps."""
+        self._clock = clock
+        self._model = model
+        self._ticks: ActivityTicks | None = None
+        self._engines: Engines | None = None
+        self._recogniser: Recogniser = NoRecogniser()
+        self._load = _Load(clock)
+
+    async def start(self) -> None:
+        """Load and warm all models, start the engine processes. Raises ConfigError."""
+        model = self._model or SileroModel()
+        batch = ActivityBatch(model, self.settings.activity)
+        _warm(batch)
+        self._ticks = ActivityTicks(batch, _deliver_activity)
+        recogniser, turn = self.settings.recogniser, self.settings.turn
+        if recogniser.engine == "whisper" or turn.engine != "none":
+            self._engines = Engines(
+                Setup(recogniser, turn), processes=self.settings.processes, deadline_s=recogniser.deadline_s
+            )
+            await self._engines.start()
+        if recogniser.engine == "whisper" and self._engines is not None:
+            self._recogniser = EmbeddedRecogniser(self._engines)
+        elif recogniser.engine == "openai":
+            self._recogniser = OpenAITranscriptions(recogniser)
+        await self._recogniser.load()
+
+    async def close(self) -> None:
+        """Stop judging, end the engine processes."""
+        if self._ticks is not None:
+            self._ticks.close()
+        await self._recogniser.unload()
+        if self._engines is not None:
+            await self._engines.close()
+
+    def open_call(
+        self, deliver: Callable[[Event], None], *, started_at: float, language: str = "en", hints: Sequence[str] = ()
+    ) -> CallEar:
+        """Begin to listen to a call whose time 0 is `started_at` on the process's clock."""
+        if self._ticks is None:
+            raise RuntimeError("listening has not been started")
+        ear = CallEar(self, self._ticks, deliver, started_at)
+        ear.stream = self._recogniser.start(language=language, hints=hints, on_partial=ear.take_partial)
+        self.counters.calls += 1
+        for welcome in self.on_call:
+            welcome(ear)
+        return ear
+
+    async def judge(self, ulaw: bytes) -> float | None:
+        """The end-of-turn model's probability; None without a model, or without an answer."""
+        if self._engines is None or self.settings.turn.engine == "none":
+            return None
+        try:
+            return await self._engines.judge(ulaw)
+        except EngineFailed:
+            return None
+
+    def stats(self) -> dict[str, float]:
+        """Counters and gauges by name, for the metrics page."""
+        found: dict[str, float] = {
+            f"listening_{name}": value for name, value in msgspec.structs.asdict(self.counters).items()
+        }
+        if self._ticks is not None:
+            for name, value in msgspec.structs.asdict(self._ticks.batch.counters).items():
+                found[f"activity_{name}"] = value
+            found["activity_busy_s"] = self._ticks.busy_s
+            found["activity_failures"] = self._ticks.failures
+            found["activity_waiting"] = self._ticks.batch.ready
+        if self._engines is not None:
+            for name, value in msgspec.structs.asdict(self._engines.counters).items():
+                found[f"engine_{name}"] = value
+            found["engine_waiting"] = self._engines.waiting
+        return found
+
+    def headroom(self) -> float:
+        """0..1: how much more there is room for, by the scarcer of voice activity time and recogniser queue."""
+        busy = self._load.share(self._ticks.busy_s) if self._ticks is not None else 0.0
+        queue = self._engines.waiting / (_FULL_QUEUE * self.settings.processes) if self._engines is not None else 0.0
+        return max(0.0, 1.0 - max(busy, queue))
+
+
+class CallEar:
+    """One call's listening."""
+
+    def __init__(
+        self, listening: Listening, ticks: ActivityTicks, deliver: Callable[[Event], None], started_at: float
+    ) -> None:
+        settings = listening.settings
+        self.started_at = started_at
+        self.stream: RecogniserStream = NoRecogniser()
+        self._listening = listening
+        self._ticks = ticks
+        self._deliver = deliver
+        self._row = ticks.batch.open(self)
+        self._memory = AudioMemory(settings.memory_s)
+        self._echo = EchoGate(settings.echo)
+        self._echo_bytes = settings.echo.window_ms * RATE_HZ // 1000
+        self._taps: list[Tap] = []
+        self._work: set[asyncio.Task[None]] = set()
+        self._closed = False
+
+    def hear(self, ulaw: bytes, now: float) -> None:
+        """Audio from the caller: mu-law, any length, whose last byte arrived now. Fifty times a second."""
+        if self._closed:
+            return
+        self._memory.write(ulaw, now)
+        self._ticks.hear(self._row, ulaw, now)
+        if self.stream.wants_audio:
+            self.stream.feed(ulaw)
+        for tap in self._taps:
+            tap.put(Heard("caller", ulaw, now))
+
+    def sent(self, ulaw: bytes, now: float) -> None:
+        """Audio given to the carrier now, or to be played at that time: what an echo would be made of."""
+        if self._closed:
+            return
+        self._echo.sent(ulaw, now)
+        for tap in self._taps:
+            tap.put(Heard("bot", ulaw, now))
+
+    def cleared(self, now: float) -> None:
+        """The carrier dropped what it had not played yet."""
+        self._echo.cleared(now)
+
+    def tap(self, limit: int = 500) -> Tap:
+        """A copy of both directions from now on, at most `limit` pieces behind."""
+        tap = Tap(limit)
+        self._taps.append(tap)
+        return tap
+
+    def transcribe(self, command: Transcribe) -> None:
+        """Recognise and judge the caller's audio since `command.since`; work on older revisions is dropped."""
+        if self._closed:
+            return
+        for task in self._work:
+            task.cancel()
+        start = self._memory.position(command.since) - self._listening.settings.before_ms * RATE_HZ // 1000
+        ulaw = self._memory.read(start)
+        self._start(self._judge(command.revision, ulaw))
+        self._start(self._recognise(command, ulaw))
+
+    def close(self) -> None:
+        """The call is over: nothing is delivered any more."""
+        if self._closed:
+            return
+        self._closed = True
+        self._ticks.batch.release(self._row)
+        self.stream.close()
+        for task in self._work:
+            task.cancel()
+        for tap in self._taps:
+            tap.close()
+
+    def take_activity(self, event: VoiceActivity) -> None:
+        """A window was judged; speech-like ones are compared with what we sent."""
+        if self._closed:
+            return
+        if event.probability >= _ECHO_PROBABILITY and self._echo.is_possible(event.at):
+            end = self._memory.position(event.at)
+            echo = self._echo.judge(self._memory.read(end - self._echo_bytes, end), event.at)
+            if echo > 0.0:
+                event = msgspec.structs.replace(event, echo=echo)
+                self._listening.counters.echoes += echo >= 0.5
+        self._deliver(event)
+
+    def take_partial(self, text: Text) -> None:
+        """A recogniser that follows the audio heard something so far."""
+        if not self._closed:
+            self._deliver(Recognised(0, text.text, text.confidence))
+
+    def _start(self, work: Coroutine[object, object, None]) -> None:
+        task = asyncio.create_task(work)
+        self._work.add(task)
+        task.add_done_callback(self._work.discard)
+
+    async def _judge(self, revision: int, ulaw: bytes) -> None:
+        probability = await self._listening.judge(ulaw)
+        if probability is not None:
+            self._deliver(TurnJudged(revision, probability))
+
+    async def _recognise(self, command: Transcribe, ulaw: bytes) -> None:
+        counters = self._listening.counters
+        counters.transcriptions += 1
+        started = asyncio.get_running_loop().time()
+        result: Event
+        try:
+            text = await self.stream.recognise(ulaw, answer=command.answer)
+            result = Recognised(command.revision, text.text, text.confidence)
+        except RecogniserError as error:
+            counters.transcriptions_failed += 1
+            result = RecogniserFailed(command.revision, str(error))
+        counters.transcription_s += asyncio.get_running_loop().time() - started
+        self._deliver(result)
+
+
+class _Load:
+    """Turns a running total of busy seconds into the share of the last second or so."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._since = clock()
+        self._busy_s = 0.0
+        self._share = 0.0
+
+    def share(self, busy_s: float) -> float:
+        """0..1, renewed at most once a second."""
+        now = self._clock()
+        if now - self._since >= 1.0:
+            self._share = min(1.0, (busy_s - self._busy_s) / (now - self._since))
+            self._since, self._busy_s = now, busy_s
+        return self._share
+
+
+def _deliver_activity(owner: object, event: VoiceActivity) -> None:
+    if isinstance(owner, CallEar):
+        owner.take_activity(event)
+
+
+def _warm(batch: ActivityBatch) -> None:
+    """The first runs of a model allocate; let no caller wait for that."""
+    rows = [batch.open() for _ in range(4)]
+    for step in range(4):
+        for row in rows[: step + 1]:
+            batch.write(row, b"\xff" * round(WINDOW_S * RATE_HZ), 0.0)
+        batch.run()
+    for row in rows:
+        batch.release(row)

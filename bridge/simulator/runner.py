@@ -1,0 +1,138 @@
+"""Place one simulated call at any server that speaks the carrier's protocol, and measure what was heard."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import aiohttp
+
+from bridge.simulator import ear
+from bridge.simulator.caller import Caller
+from bridge.simulator.ear import Recording, Understand
+from bridge.simulator.judge import judge
+from bridge.simulator.result import CallResult, Happening, Timing, percentile
+from bridge.simulator.scenario import Scenario
+from bridge.simulator.sound import Sound, to_ulaw
+from bridge.simulator.trunk import Trunk, new_call
+from bridge.simulator.twilio_client import Facts, PhoneCall
+
+
+@dataclass(slots=True)
+class PlacedCall:
+    """A call that is over: what came of it, and its sound."""
+
+    result: CallResult
+    recording: Recording
+    facts: Facts
+
+
+async def place_call(
+    url: str,
+    scenario: Scenario,
+    *,
+    auth_token: str,
+    connect_to: str = "",
+    status_callback: str = "",
+    understand: Understand | None = None,
+    on_happening: Callable[[Happening], None] | None = None,
+    session: aiohttp.ClientSession | None = None,
+    seed: str = "",
+) -> PlacedCall:
+    """Ring the number whose voice webhook is `url` and follow the scenario to the end of the call.
+
+    Requests to the origin of `url` go to `connect_to` where that is given. `understand` is the ear's speech to
+    text; without one no words are heard, and a `wait_for` fails. The same `seed` gives the same identifiers.
+    """
+    trunk = Trunk(url=url, auth_token=auth_token, connect_to=connect_to, status_callback=status_callback)
+    call = new_call(scenario.caller.number, scenario.caller.called, seed or uuid.uuid4().hex)
+    started_at = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+    caller = await asyncio.to_thread(Caller, scenario)
+    own = session is None
+    session = session or aiohttp.ClientSession()
+    try:
+        phone = PhoneCall(
+            trunk, call, scenario, caller, session, recognise=_in_thread(understand), on_happening=on_happening
+        )
+        facts = await phone.run()
+    finally:
+        if own:
+            await session.close()
+    result = CallResult(name=scenario.name, call_sid=call.call_sid, url=url, started_at=started_at)
+    return await asyncio.to_thread(_measure, result, scenario, caller, facts, understand)
+
+
+def _in_thread(understand: Understand | None) -> Callable[[Sound], asyncio.Future[str]] | None:
+    if understand is None:
+        return None
+    heard = understand  # bound for the closure: never None below
+
+    def recognise(sound: Sound) -> asyncio.Future[str]:
+        return asyncio.get_running_loop().run_in_executor(None, heard, to_ulaw(sound))
+
+    return recognise
+
+
+def _measure(
+    result: CallResult, scenario: Scenario, caller: Caller, facts: Facts, understand: Understand | None
+) -> PlacedCall:
+    """Fill in the result from what was played, then judge it."""
+    bot = facts.recording.bot.sound
+    clears_ms = [at.at * 1000.0 for stream in facts.streams for at in stream.received if at.kind == "clear"]
+    cuts_ms = [*clears_ms, *(turn.end_ms for turn in caller.done if turn.kind == "hang_up")]
+    idle = [
+        (first + round(stream.opened_at * 8000), end + round(stream.opened_at * 8000))
+        for stream in facts.streams
+        for first, end in stream.idle
+    ]
+    result.hung_up_by, result.ended = facts.hung_up_by, facts.ended
+    result.transferred_to = facts.transferred_to
+    result.duration_ms = round(facts.duration_s * 1000.0)
+    result.unheard_ms = round(facts.unheard_ms)
+    result.turns = ear.listen(facts.recording, caller.done, clears_ms=clears_ms, understand=understand, ulaw=to_ulaw)
+    result.faults = ear.faults(bot, idle, cuts_ms)
+    result.leads_ms = [
+        round(message.lead_ms) for stream in facts.streams for message in stream.received if message.kind == "media"
+    ]
+    result.timing = timing(facts.late_ms)
+    result.callbacks = facts.callbacks
+    result.happenings = sorted([*facts.happenings, *_on_the_wire(facts, caller)], key=lambda one: one.at_ms)
+    bots = [turn for turn in result.turns if turn.speaker == "bot"]
+    if bots:
+        result.first_audio_ms = bots[0].start_ms
+        result.last_sound_to_end_ms = result.duration_ms - bots[-1].end_ms
+    warnings = sum(len(stream.warnings) for stream in facts.streams)
+    spread_db, _ = ear.level_spread_db(result.turns, bot, clears_ms)
+    result.verdicts = judge(result, scenario.expect, failed=caller.failed, warnings=warnings, spread_db=spread_db)
+    return PlacedCall(result, facts.recording, facts)
+
+
+def timing(late_ms: list[float]) -> Timing:
+    """The simulator's own lateness in numbers."""
+    return Timing(
+        frames=len(late_ms),
+        late_p50_ms=round(percentile(late_ms, 0.5) or 0.0, 2),
+        late_p99_ms=round(percentile(late_ms, 0.99) or 0.0, 2),
+        late_max_ms=round(max(late_ms, default=0.0), 2),
+    )
+
+
+def _on_the_wire(facts: Facts, caller: Caller) -> list[Happening]:
+    found = []
+    for stream in facts.streams:
+        for message in stream.received:
+            if message.kind == "clear":
+                thrown = f"{message.lead_ms:.0f} ms thrown away"
+                found.append(Happening(at_ms=round(message.at * 1000), kind="clear", text=thrown))
+        for mark in stream.echoed:
+            kind = "mark" if mark.played else "mark_cleared"
+            found.append(Happening(at_ms=round(mark.at * 1000), kind=kind, text=mark.name))
+        for warning in stream.warnings:
+            found.append(Happening(at_ms=round(warning.at * 1000), kind="warning", text=warning.text))
+    for did in caller.done:
+        if did.kind == "digits":
+            found.append(Happening(at_ms=did.start_ms, kind="digits", text=did.text))
+    return found

@@ -1,0 +1,391 @@
+"""What a simulated call is made of: the caller's steps, the line, the carrier's faults, what must be heard.
+
+A scenario is a YAML file. `load` reads one and names file, key, value and what was expected when it is wrong.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Literal, TypeVar, get_args, get_origin
+
+import msgspec
+import yaml
+
+from bridge.errors import ConfigError
+
+T = TypeVar("T")
+
+
+class _Strict(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Every part of a scenario refuses keys it does not know."""
+
+
+class Utterance(_Strict, frozen=True):
+    """Something the caller says: `text` in a `voice`, or a `recording` (a WAV file, relative to the scenario)."""
+
+    text: str = ""
+    recording: str = ""
+    voice: str = ""
+    """Empty: the voice of the scenario."""
+    level_db: float = -20.0
+
+
+class Say(_Strict, frozen=True, tag="say"):
+    """Speak now."""
+
+    utterance: Utterance
+
+
+class Interrupt(_Strict, frozen=True, tag="interrupt"):
+    """Speak once the bot has been talking for `after_ms` in this turn of his."""
+
+    utterance: Utterance
+    after_ms: int = 1000
+    timeout_s: float = 30.0
+
+
+class Noise(_Strict, frozen=True, tag="noise"):
+    """A `cough`, or an acknowledging `backchannel`, once the bot has talked for `after_ms` (0: now)."""
+
+    kind: Literal["cough", "backchannel", "knock"]
+    after_ms: int = 0
+    level_db: float = -22.0
+    text: str = "Mm-hm."
+    voice: str = ""
+    timeout_s: float = 30.0
+
+
+class WaitForSilence(_Strict, frozen=True, tag="wait_for_silence"):
+    """Listen until the bot has said something since the caller's last step, and then nothing for `ms`."""
+
+    ms: int = 700
+    timeout_s: float = 30.0
+
+
+class WaitFor(_Strict, frozen=True, tag="wait_for"):
+    """Listen until these words were recognised in what the bot said since the caller's last step."""
+
+    words: tuple[str, ...]
+    timeout_s: float = 30.0
+
+
+class Digits(_Strict, frozen=True, tag="digits"):
+    """Press keys, `gap_ms` apart. With `tone`, the tones are audible on the line as well."""
+
+    keys: str
+    gap_ms: int = 220
+    tone: bool = False
+
+
+class Silence(_Strict, frozen=True, tag="silence"):
+    """Say nothing for this long."""
+
+    ms: int
+
+
+class WaitForHangUp(_Strict, frozen=True, tag="wait_for_hang_up"):
+    """Stay on the line until the other side ends the call."""
+
+    timeout_s: float = 30.0
+
+
+class HangUp(_Strict, frozen=True, tag="hang_up"):
+    """End the call."""
+
+
+Step = Say | Interrupt | Noise | WaitForSilence | WaitFor | Digits | Silence | WaitForHangUp | HangUp
+
+
+class Stall(_Strict, frozen=True):
+    """For `ms`, nothing gets through: what was on its way comes in one burst afterwards."""
+
+    at_ms: int
+    ms: int
+    direction: Literal["to_server", "from_server", "both"] = "both"
+
+
+class Line(_Strict, frozen=True):
+    """What happens between the caller's mouth and the server. Everything random follows `seed`."""
+
+    noise_snr_db: float | None = None
+    """Room noise this far below the caller's voice."""
+    noise: Literal["white", "babble", "hum"] = "white"
+    echo_db: float | None = None
+    """The bot's voice comes back on the caller's side this much lower, `echo_delay_ms` later."""
+    echo_delay_ms: int = 160
+    jitter_ms: float = 0.0
+    """Frames come late by up to this much; order is kept, as TCP keeps it."""
+    loss: float = 0.0
+    """Share of frames lost before they reach the carrier: their time stamps are missing."""
+    burst: int = 1
+    """Frames are delivered in groups of this many."""
+    stalls: tuple[Stall, ...] = ()
+    drift_ppm: float = 0.0
+    """How much faster than ours the carrier's sample clock runs, in millionths."""
+    cut_at_ms: int | None = None
+    """The socket breaks without a `stop`."""
+    half_open_at_ms: int | None = None
+    """From here on the socket stays open and nothing moves in either direction."""
+    seed: int = 1
+
+
+class Carrier(_Strict, frozen=True):
+    """How the carrier misbehaves."""
+
+    webhook_delay_ms: int = 0
+    duplicate_webhook: bool = False
+    wrong_signature: bool = False
+    no_socket_signature: bool = False
+    echoes_marks: bool = True
+    second_stream: bool = False
+    """Open the same stream a second time, with the same parameters."""
+    second_start: bool = False
+    shuffled_callbacks: bool = False
+    status_callbacks: bool = True
+    start_delay_ms: int = 0
+    """Time between opening the socket and sending `start`."""
+
+
+class Caller(_Strict, frozen=True):
+    """Who rings."""
+
+    number: str = "+15005550006"
+    called: str = "+15005550010"
+    voice: str = "heart-low"
+
+
+class Expect(_Strict, frozen=True):
+    """What must be heard. Everything left out is not judged, except that the carrier had nothing to complain about."""
+
+    words: tuple[str, ...] = ()
+    """Phrases the bot was heard to say, in this order. `a|b` allows either."""
+    never_words: tuple[str, ...] = ()
+    digits_confirmed: str = ""
+    """These digits were heard from the bot, one by one."""
+    bot_turns: int | None = None
+    """At least this many."""
+    first_audio_ms: float | None = None
+    reply_latency_ms: float | None = None
+    """The slowest answer, from the caller's last sound to the bot's first."""
+    stop_ms: float | None = None
+    """The slowest stop, from the interrupting caller's first sound to silence."""
+    duck_ms: float | None = None
+    underruns: int | None = None
+    longest_gap_ms: float | None = None
+    """Dropouts inside speech, not pauses between sentences."""
+    repeats: int | None = None
+    clicks: int | None = None
+    level_spread_db: float | None = None
+    level_db: tuple[float, float] | None = None
+    hung_up_by: Literal["server", "caller", "carrier"] | None = None
+    transferred_to: str | None = None
+    refused: bool = False
+    """The server must not take this call."""
+    ends_within_s: float | None = None
+    carrier_warnings: int = 0
+    stays_silent: bool = False
+    """The bot must not be heard at all."""
+
+
+class Scenario(_Strict, frozen=True):
+    """One call."""
+
+    name: str
+    steps: tuple[Step, ...]
+    caller: Caller = Caller()
+    line: Line = Line()
+    carrier: Carrier = Carrier()
+    expect: Expect = Expect()
+    longest_s: float = 120.0
+    """The caller's patience: he hangs up after this, and the call has failed."""
+    folder: str = "."
+    """Where recordings are looked for; the scenario file's folder."""
+
+
+_SAYING = ("text", "recording", "voice", "level_db")
+
+
+def _utterance(body: Any) -> dict[str, Any]:
+    """`say: words` and `say: {text: words, ...}` mean the same; utterance keys may stand beside the step's own."""
+    if isinstance(body, str):
+        return {"utterance": {"text": body}}
+    if not isinstance(body, dict):
+        raise TypeError("text, or a mapping with text or recording")
+    said = {key: value for key, value in body.items() if key in _SAYING}
+    if "text" not in said and "recording" not in said:
+        raise TypeError("a mapping with text or recording")
+    return {"utterance": said} | {key: value for key, value in body.items() if key not in _SAYING}
+
+
+def _short(key: str, kind: type | tuple[type, ...]) -> Callable[[Any], dict[str, Any]]:
+    """A step whose value may be just the most important field."""
+
+    def widen(body: Any) -> dict[str, Any]:
+        if body is None:
+            return {}
+        if isinstance(body, kind) and not isinstance(body, bool):
+            return {key: body}
+        if isinstance(body, dict):
+            return body
+        raise TypeError(f"{key}, or a mapping")
+
+    return widen
+
+
+def _nothing(body: Any) -> dict[str, Any]:
+    if body is None:
+        return {}
+    raise TypeError("no value")
+
+
+def _noise(kind: str) -> Callable[[Any], dict[str, Any]]:
+    widen = _short("after_ms", int)
+    return lambda body: {"kind": kind} | widen(body)
+
+
+def _words(body: Any) -> dict[str, Any]:
+    if isinstance(body, str):
+        return {"words": [body]}
+    return {"words": body} if isinstance(body, list) else _short("words", list)(body)
+
+
+_STEPS: dict[str, tuple[type[Any], Callable[[Any], dict[str, Any]]]] = {
+    "say": (Say, _utterance),
+    "interrupt": (Interrupt, _utterance),
+    "cough": (Noise, _noise("cough")),
+    "knock": (Noise, _noise("knock")),
+    "backchannel": (Noise, _noise("backchannel")),
+    "wait_for_silence": (WaitForSilence, _short("ms", int)),
+    "wait_for": (WaitFor, _words),
+    "digits": (Digits, _short("keys", (str, int))),
+    "silence": (Silence, _short("ms", int)),
+    "wait_for_hang_up": (WaitForHangUp, _short("timeout_s", (int, float))),
+    "hang_up": (HangUp, _nothing),
+}
+
+_KEYPAD = re.compile(r"[0-9*#A-D]+")
+
+
+def load(path: Path) -> Scenario:
+    """Read a scenario file. Raises ConfigError naming file, key, value and what was expected."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read ({error.strerror})") from None
+    return parse(text, str(path), path.parent)
+
+
+def parse(text: str, name: str = "scenario", folder: Path = Path(".")) -> Scenario:
+    """Read a scenario from YAML text; `name` stands for the file in errors."""
+    try:
+        body = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{name}: not YAML: {error}") from None
+    if not isinstance(body, dict):
+        raise ConfigError(f"{name}: got {type(body).__name__}, expected a mapping with name and steps")
+    steps = body.pop("steps", None)
+    if not isinstance(steps, list) or not steps:
+        raise ConfigError(f"{name}: steps: got {steps!r}, expected a list of the caller's steps")
+    read = tuple(_step(step, f"{name}: steps[{index}]") for index, step in enumerate(steps))
+    rest = _convert(body | {"steps": [], "folder": str(folder)}, Scenario, name)
+    return msgspec.structs.replace(rest, steps=read)
+
+
+def _step(body: Any, where: str) -> Step:
+    if isinstance(body, str):
+        body = {body: None}
+    if not isinstance(body, dict) or len(body) != 1:
+        raise ConfigError(f"{where}: got {body!r}, expected one of {', '.join(_STEPS)} with its value")
+    key, value = next(iter(body.items()))
+    if key not in _STEPS:
+        raise ConfigError(
+            f"{where}: unknown step {key!r}{_near(str(key), _STEPS)}, expected one of {', '.join(_STEPS)}"
+        )
+    kind, widen = _STEPS[key]
+    try:
+        fields = widen(value)
+    except TypeError as error:
+        raise ConfigError(f"{where}.{key}: got {value!r}, expected {error}") from None
+    if key == "digits" and "keys" in fields:
+        fields = fields | {"keys": str(fields["keys"])}
+        if not _KEYPAD.fullmatch(fields["keys"]):
+            raise ConfigError(f"{where}.digits: got {fields['keys']!r}, expected keys out of 0-9 * # A-D, in quotes")
+    step: Step = _convert(fields, kind, f"{where}.{key}")
+    return step
+
+
+_AT = re.compile(r" - at `\$\.?(.*)`$")
+_UNKNOWN = re.compile(r"unknown field `(.*)`")
+
+
+def _convert(body: Any, kind: type[T], where: str) -> T:
+    try:
+        return msgspec.convert(body, kind)
+    except msgspec.ValidationError as error:
+        message = str(error)
+        at = _AT.search(message)
+        path = at.group(1) if at else ""
+        what = _AT.sub("", message)
+        unknown = _UNKNOWN.search(what)
+        spot = where + (("." if ": " in where else ": ") if path else "") + path
+        if unknown:
+            known = _fields_at(kind, path)
+            raise ConfigError(
+                f"{spot}: unknown key {unknown.group(1)!r}{_near(unknown.group(1), known)}, "
+                f"expected one of {', '.join(known)}"
+            ) from None
+        if "missing required" in what:
+            raise ConfigError(f"{spot}: {what[0].lower() + what[1:]}") from None
+        if what.startswith("Invalid enum value"):
+            what = "expected one of " + ", ".join(map(repr, _choices_at(kind, path)))
+        raise ConfigError(f"{spot}: got {_value_at(body, path)!r}, {what[0].lower() + what[1:]}") from None
+
+
+def _near(wrong: str, known: Any) -> str:
+    close = difflib.get_close_matches(wrong, list(known), 1)
+    return f" (did you mean {close[0]!r}?)" if close else ""
+
+
+def _parts(path: str) -> list[str]:
+    return [part for part in re.split(r"[.\[\]]+", path) if part]
+
+
+def _value_at(body: Any, path: str) -> Any:
+    for part in _parts(path):
+        if isinstance(body, dict):
+            body = body.get(part)
+        elif isinstance(body, list) and part.isdigit() and int(part) < len(body):
+            body = body[int(part)]
+    return body
+
+
+def _fields_at(kind: Any, path: str) -> list[str]:
+    """The keys of the struct at this path of a type."""
+    struct = _type_at(kind, path)
+    return [field.name for field in msgspec.structs.fields(struct) if field.name != "folder"]
+
+
+def _choices_at(kind: Any, path: str) -> list[str]:
+    """The values that the `Literal` at this path of a type allows."""
+    parent, _, key = path.rpartition(".")
+    fields = {field.name: field.type for field in msgspec.structs.fields(_type_at(kind, parent))}
+    return [choice for one in _alternatives(fields[key]) if get_origin(one) is Literal for choice in get_args(one)]
+
+
+def _type_at(kind: Any, path: str) -> Any:
+    for part in _parts(path):
+        if not part.isdigit() and part != "...":
+            fields = {field.name: field.type for field in msgspec.structs.fields(kind)}
+            kind = next((one for one in _alternatives(fields.get(part)) if _is_struct(one)), kind)
+    return kind
+
+
+def _alternatives(hint: Any) -> tuple[Any, ...]:
+    return (hint,) if get_origin(hint) is Literal else (hint, *get_args(hint))
+
+
+def _is_struct(hint: Any) -> bool:
+    return isinstance(hint, type) and issubclass(hint, msgspec.Struct)

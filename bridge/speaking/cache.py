@@ -1,0 +1,229 @@
+"""Finished phrases in up to three tiers: memory, disk, Redis. What one tier has, the faster ones learn."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections import Counter
+from collections.abc import Callable, Coroutine
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+from redis.exceptions import RedisError
+
+from bridge.speaking.disk import DiskTier, Entry
+from bridge.speaking.memory import MemoryTier
+from bridge.speaking.phrase import Phrase, PhraseKey, normalise, verified
+from bridge.speaking.redis_tier import RedisTier
+from bridge.speaking.settings import CacheSettings
+
+_T = TypeVar("_T")
+_MB = 1024 * 1024
+Tier = Literal["memory", "disk", "redis"]
+
+
+class PhraseCache:
+    """Look-ups never raise and never wait longer than the disk or `redis_deadline_ms`."""
+
+    def __init__(self, settings: CacheSettings) -> None:
+        self.settings = settings
+        memory = int(settings.memory_mb * _MB)
+        self.memory = MemoryTier(memory, int(memory * settings.tenant_share))
+        self.disk: DiskTier | None = None
+        if settings.disk_path:
+            limit = int(settings.disk_mb * _MB)
+            self.disk = DiskTier(Path(settings.disk_path), limit, int(limit * settings.tenant_share))
+        self.redis: RedisTier | None = None
+        if settings.redis_url:
+            self.redis = RedisTier(
+                settings.redis_url,
+                prefix=settings.redis_prefix,
+                deadline_s=settings.redis_deadline_ms / 1000,
+                keep_s=settings.redis_keep_days * 86_400,
+                tenant_limit_bytes=int(settings.redis_mb * _MB),
+            )
+        self._disk_thread = ThreadPoolExecutor(1, "phrase-disk") if self.disk else None
+        self._writes: set[asyncio.Task[Any]] = set()
+        self.counts: Counter[str] = Counter()
+        """`hits_memory`, `hits_disk`, `hits_redis`, `misses`, `stored`, `rejected`."""
+        self.saved_audio_ms = 0.0
+        self.saved_synthesis_ms = 0.0
+        self.saved_chars = 0
+
+    async def open(self) -> None:
+        """Open the disk's file and connect to Redis; neither needs to succeed."""
+        if self.disk:
+            await self._in_disk_thread(self.disk.open)
+        if self.redis:
+            await self.redis.open()
+
+    async def close(self) -> None:
+        """Finish the writes that are under way, close the tiers."""
+        if self._writes:
+            await asyncio.wait(self._writes, timeout=2.0)
+        if self.redis:
+            await self.redis.close()
+        if self.disk and self._disk_thread:
+            await self._in_disk_thread(self.disk.close)
+            self._disk_thread.shutdown()
+
+    @property
+    def memory_only(self) -> bool:
+        """Whether a miss in memory is a miss."""
+        return self.disk is None and self.redis is None
+
+    def tenant(self, name: str) -> str:
+        """The tenant that a phrase is kept under."""
+        return "" if self.settings.share_between_tenants else name
+
+    def now(self, key: PhraseKey) -> Phrase | None:
+        """Look into memory alone; count a hit, but no miss."""
+        phrase = self.memory.get(key.tenant, key.digest)
+        if phrase is not None:
+            self._count_hit("memory", phrase)
+        return phrase
+
+    async def fetch(self, key: PhraseKey) -> Phrase | None:
+        """Look into disk, then Redis, and take what is found into memory; count a hit or a miss."""
+        phrase: Phrase | None = None
+        tier: Tier = "disk"
+        if self.disk:
+            phrase = await self._in_disk_thread(self.disk.get, key)
+        if phrase is None and self.redis:
+            tier = "redis"
+            phrase = await self.redis.get(key)
+            if phrase is not None and self.disk:
+                self._write(self._in_disk_thread(self.disk.put, phrase))
+        if phrase is None:
+            self.counts["misses"] += 1
+            return None
+        self._count_hit(tier, phrase)
+        self.memory.put(phrase)
+        return phrase
+
+    def keep(self, phrase: Phrase, *, pinned: bool = False, local: bool = False) -> bool:
+        """Store a finished phrase in memory now and, unless `local`, in the other tiers soon; only if it verifies."""
+        if not verified(phrase):
+            self.counts["rejected"] += 1
+            return False
+        self.counts["stored"] += 1
+        self.memory.put(phrase, pinned=pinned)
+        if not local:
+            if self.disk:
+                self._write(self._in_disk_thread(self.disk.put, phrase))
+            if self.redis:
+                self._write(self.redis.put(phrase))
+        return True
+
+    async def engines(self) -> dict[str, str]:
+        """Engine versions of the voices as last seen, which let the cache answer while no worker is there."""
+        return await self._in_disk_thread(self.disk.engines) if self.disk else {}
+
+    def remember_engines(self, engines: dict[str, str]) -> None:
+        """Note the engine versions of the voices for the next start."""
+        if self.disk:
+            self._write(self._in_disk_thread(self.disk.remember_engines, engines))
+
+    async def list(
+        self, *, text: str | None = None, voice: str | None = None, tenant: str | None = None
+    ) -> list[Entry]:
+        """Entries on disk, or without a disk those in memory, that match all that is given; most used first."""
+        wanted = None if text is None else normalise(text)
+        if self.disk:
+            return await self._in_disk_thread(lambda: self.disk.list(text=wanted, voice=voice, tenant=tenant))  # type: ignore[union-attr]
+        found = [
+            Entry(
+                held.phrase.key.digest,
+                held.phrase.key.tenant,
+                held.phrase.key.voice,
+                held.phrase.key.engine,
+                held.phrase.key.text,
+                held.phrase.cost,
+                held.phrase.audio_ms,
+                0.0,
+                held.hits,
+            )
+            for held in self.memory
+            if _matches(held.phrase.key, wanted, voice, tenant)
+        ]
+        return sorted(found, key=lambda entry: -entry.hits)
+
+    async def purge(
+        self, *, text: str | None = None, voice: str | None = None, tenant: str | None = None
+    ) -> dict[str, int]:
+        """Delete what matches all that is given from every tier; return how many went from each.
+
+        Other running processes keep what they hold in memory until it is evicted or they restart.
+        """
+        wanted = None if text is None else normalise(text)
+        doomed = [h.phrase.key for h in self.memory if _matches(h.phrase.key, wanted, voice, tenant)]
+        for key in doomed:
+            self.memory.drop(key.tenant, key.digest)
+        gone = {"memory": len(doomed)}
+        if self._writes:
+            await asyncio.wait(self._writes, timeout=2.0)
+        if self.disk:
+            disk = self.disk
+            gone["disk"] = await self._in_disk_thread(lambda: disk.purge(text=wanted, voice=voice, tenant=tenant))
+        if self.redis:
+            with contextlib.suppress(RedisError, OSError):
+                gone["redis"] = await self.redis.purge(text=wanted, voice=voice, tenant=tenant)
+        return gone
+
+    def stats(self) -> dict[str, float]:
+        """Hits by tier, misses, and what the hits saved."""
+        hits = sum(self.counts[f"hits_{tier}"] for tier in ("memory", "disk", "redis"))
+        asked = hits + self.counts["misses"]
+        found: dict[str, float] = {
+            name: self.counts[name]
+            for name in ("hits_memory", "hits_disk", "hits_redis", "misses", "stored", "rejected")
+        }
+        found |= {
+            "hit_rate": hits / asked if asked else 0.0,
+            "saved_audio_s": self.saved_audio_ms / 1000,
+            "saved_synthesis_ms": self.saved_synthesis_ms,
+            "saved_money": self.saved_chars * self.settings.price_per_million_chars / 1e6,
+            "memory_phrases": len(self.memory),
+            "memory_bytes": self.memory.bytes,
+            "memory_evicted": self.memory.evicted,
+        }
+        if self.disk:
+            found |= {
+                "disk_failures": self.disk.failures,
+                "disk_damaged": self.disk.damaged,
+                "disk_evicted": self.disk.evicted,
+            }
+        if self.redis:
+            found |= {f"redis_{name}": value for name, value in self.redis.stats().items()}
+        return found
+
+    def count_joined(self, chars: int, audio_ms: float, synthesis_ms: float) -> None:
+        """A call shared a phrase that was being made for another."""
+        self.counts["hits_memory"] += 1
+        self._count_saving(chars, audio_ms, synthesis_ms)
+
+    def _count_hit(self, tier: Tier, phrase: Phrase) -> None:
+        self.counts[f"hits_{tier}"] += 1
+        self._count_saving(len(phrase.key.text), phrase.audio_ms, phrase.synthesis_ms)
+
+    def _count_saving(self, chars: int, audio_ms: float, synthesis_ms: float) -> None:
+        self.saved_chars += chars
+        self.saved_audio_ms += audio_ms
+        self.saved_synthesis_ms += synthesis_ms
+
+    def _write(self, operation: Coroutine[Any, Any, object]) -> None:
+        task = asyncio.ensure_future(operation)
+        self._writes.add(task)
+        task.add_done_callback(self._writes.discard)
+
+    async def _in_disk_thread(self, function: Callable[..., _T], *arguments: object) -> _T:
+        return await asyncio.get_running_loop().run_in_executor(self._disk_thread, function, *arguments)
+
+
+def _matches(key: PhraseKey, text: str | None, voice: str | None, tenant: str | None) -> bool:
+    return (
+        (text is None or key.text == text)
+        and (voice is None or key.voice == voice)
+        and (tenant is None or key.tenant == tenant)
+    )

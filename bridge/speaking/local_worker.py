@@ -1,0 +1,133 @@
+"""A speech worker of our own on a local socket, for a bridge that is told of none: started, watched, restarted."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ctypes
+import logging
+import os
+import shutil
+import signal
+import sys
+import tempfile
+from collections import deque
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from bridge.errors import VoiceError
+
+log = logging.getLogger(__name__)
+
+_RESTART_S = (0.1, 0.5, 2.0, 5.0, 15.0)
+_WELL_AFTER_S = 30.0
+_STOP_S = 5.0
+_LINES_KEPT = 200
+_PR_SET_PDEATHSIG = 1
+"""prctl(2)"""
+
+
+class LocalWorker:
+    """The process `python -m bridge.worker --unix SOCKET`; its address never changes while it is restarted."""
+
+    def __init__(self, command: Sequence[str] = (sys.executable, "-m", "bridge.worker")) -> None:
+        self._command = tuple(command)
+        self._folder = Path(tempfile.mkdtemp(prefix="bridge-voice-"))
+        self._socket = self._folder / "worker.sock"
+        self._ready = asyncio.Event()
+        self._supervisor: asyncio.Task[None] | None = None
+        self._process: asyncio.subprocess.Process | None = None
+        self.lines: deque[str] = deque(maxlen=_LINES_KEPT)
+        """What the worker wrote last, for `bridge doctor` and error messages."""
+        self.restarts = 0
+
+    @property
+    def address(self) -> str:
+        """Where to reach it."""
+        return f"unix:{self._socket}"
+
+    @property
+    def pid(self) -> int | None:
+        """The running process."""
+        return self._process.pid if self._process and self._process.returncode is None else None
+
+    async def start(self, deadline_s: float) -> None:
+        """Start it and wait until it is ready. Raises VoiceError with its last words if it is not in time."""
+        self._supervisor = asyncio.create_task(self._supervise())
+        try:
+            async with asyncio.timeout(deadline_s):
+                await self._ready.wait()
+        except TimeoutError:
+            await self.close()
+            said = "\n  ".join([*self.lines][-10:]) or "nothing"
+            raise VoiceError(f"the speech worker was not ready after {deadline_s:.0f} s; it said:\n  {said}") from None
+
+    async def close(self) -> None:
+        """Stop it and remove its socket."""
+        if self._supervisor:
+            self._supervisor.cancel()
+            await asyncio.gather(self._supervisor, return_exceptions=True)
+        await self._stop()
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    async def _supervise(self) -> None:
+        loop = asyncio.get_running_loop()
+        attempt = 0
+        while True:
+            started_at = loop.time()
+            try:
+                code: int | str = await self._run()
+            except OSError as error:
+                code = str(error)
+                self.lines.append(code)
+            if loop.time() - started_at > _WELL_AFTER_S:
+                attempt = 0
+            pause_s = _RESTART_S[min(attempt, len(_RESTART_S) - 1)]
+            log.warning("the speech worker has ended (%s); starting another in %.1f s", code, pause_s)
+            attempt += 1
+            self.restarts += 1
+            await asyncio.sleep(pause_s)
+
+    async def _run(self) -> int:
+        self._process = await asyncio.create_subprocess_exec(
+            *self._command,
+            "--unix",
+            str(self._socket),
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+            # A terminal's Ctrl-C is ours to handle: the worker must live until the last call is over.
+            start_new_session=True,
+            env=os.environ | {"PYTHONUNBUFFERED": "1"},
+            preexec_fn=_die_with_parent(),
+        )
+        assert self._process.stdout is not None
+        async for raw in self._process.stdout:
+            line = raw.decode(errors="replace").rstrip()
+            self.lines.append(line)
+            if line.startswith("speech worker ready"):
+                self._ready.set()
+            log.info("worker: %s", line)
+        return await self._process.wait()
+
+    async def _stop(self) -> None:
+        process = self._process
+        if process is None or process.returncode is not None:
+            return
+        with contextlib.suppress(ProcessLookupError):
+            process.send_signal(signal.SIGTERM)
+        try:
+            async with asyncio.timeout(_STOP_S):
+                await process.wait()
+        except TimeoutError:
+            with contextlib.suppress(ProcessLookupError):
+                process.kill()
+            await process.wait()
+
+
+def _die_with_parent() -> Callable[[], None] | None:
+    """On Linux: what the child does so that a bridge killed without warning leaves no worker behind."""
+    if sys.platform != "linux":
+        return None
+    prctl = ctypes.CDLL(None).prctl
+    return lambda: prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)

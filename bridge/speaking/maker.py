@@ -1,0 +1,160 @@
+"""Where every phrase comes from: the cache, a phrase already being made for somebody else, or a worker."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Awaitable, Callable
+
+from bridge.errors import VoiceError
+from bridge.speaking.cache import PhraseCache
+from bridge.speaking.making import Making, Patience
+from bridge.speaking.phrase import Phrase, PhraseKey, normalise, tokens
+from bridge.speaking.settings import SpeakingSettings
+from bridge.speaking.voices import Pool, Priority, Request
+
+Fetch = Callable[[Making], Awaitable[Phrase | None]]
+
+
+class PhraseMaker:
+    """At most one synthesis per phrase at a time; only complete, verified phrases are kept."""
+
+    def __init__(self, settings: SpeakingSettings, pool: Pool, cache: PhraseCache, fetch: Fetch | None = None) -> None:
+        self._settings = settings
+        self._pool = pool
+        self._cache = cache
+        self._fetch = fetch
+        self._patience = Patience(settings.first_audio_ms / 1000, settings.stall_ms / 1000, settings.give_up_ms / 1000)
+        self._shared: dict[str, Making] = {}
+        self._all: set[Making] = set()
+        self.counts: Counter[str] = Counter()
+        """`joined`, `made`, `spliced`, `failed`, `private`."""
+        self.wasted_ms = 0.0
+        """Audio that was made and that nobody will hear."""
+
+    def key(self, text: str, voice: str | None, tenant: str) -> PhraseKey | None:
+        """What a text is kept under; None while no worker has ever said what its voices are."""
+        name = self._pool.voice(voice or self._settings.voice)
+        engine = self._pool.engine(name)
+        if not engine:
+            return None
+        return PhraseKey(normalise(text), name, engine, self._settings.speed, self._cache.tenant(tenant))
+
+    def obtain(
+        self,
+        text: str,
+        *,
+        voice: str | None = None,
+        tenant: str = "default",
+        cacheable: bool = True,
+        priority: Priority = "live",
+    ) -> Phrase | Making:
+        """The phrase itself if memory has it, else a phrase on its way that may be attached to."""
+        key = self.key(text, voice, tenant) if cacheable else None
+        if key is not None:
+            phrase = self._cache.now(key)
+            if phrase is not None:
+                return phrase
+            shared = self._shared.get(key.digest)
+            if shared is not None:
+                self.counts["joined"] += 1
+                return shared
+        return self._make(text, voice, key, priority)
+
+    def _make(self, text: str, voice: str | None, key: PhraseKey | None, priority: Priority) -> Making:
+        fetch: Fetch | None = None
+        if key is None:
+            self.counts["private"] += 1
+        elif self._fetch is not None:
+            fetch = self._fetch
+        elif self._cache.memory_only:
+            self._cache.counts["misses"] += 1
+        else:
+            fetch = self._fetch_from_cache
+        name = key.voice if key else (voice or self._settings.voice or None)
+        request = Request(" ".join(tokens(text)), name, self._settings.speed, priority)
+        making = Making(self._pool, request, key, self._patience, self._finished, fetch)
+        self._all.add(making)
+        if key is not None:
+            self._shared[key.digest] = making
+        making.start()
+        return making
+
+    def leave(self, making: Making) -> None:
+        """After a reader was detached: a phrase that nobody waits for is finished only if it is short and can be kept.
+
+        Half a second of a worker's time now saves the whole synthesis the next time; a long text said once is
+        not worth it.
+        """
+        if making.readers or making.over:
+            return
+        finish = making.key is not None and len(making.request.text) <= self._settings.cache.finish_chars
+        making.abandon(finish)
+
+    async def whole(
+        self, text: str, *, voice: str | None = None, tenant: str = "default", priority: Priority = "live"
+    ) -> Phrase:
+        """A phrase, waited for. Raises VoiceError."""
+        found = self.obtain(text, voice=voice, tenant=tenant, priority=priority)
+        if isinstance(found, Phrase):
+            return found
+        key = found.key or PhraseKey(normalise(text), voice or "", "", self._settings.speed, tenant)
+        collector = _Collector(found)
+        found.attach(collector)
+        try:
+            await collector.finished
+        finally:
+            found.detach(collector)
+            self.leave(found)
+        return Phrase(key, bytes(found.ulaw), tuple(found.placed))
+
+    @property
+    def busy(self) -> bool:
+        """Whether a caller waits for speech now."""
+        return any(making.readers and making.request.priority == "live" for making in self._all)
+
+    def close(self) -> None:
+        """Stop everything."""
+        for making in list(self._all):
+            making.abandon(False)
+
+    async def _fetch_from_cache(self, making: Making) -> Phrase | None:
+        assert making.key is not None
+        return await self._cache.fetch(making.key)
+
+    def _finished(self, making: Making, phrase: Phrase | None) -> None:
+        self._all.discard(making)
+        if making.key is not None and self._shared.get(making.key.digest) is making:
+            del self._shared[making.key.digest]
+        if making.splices:
+            self.counts["spliced"] += 1
+        if making.failure is not None and making.failure != "cancelled":
+            self.counts["failed"] += 1
+        if phrase is not None:
+            self.counts["made"] += 1
+            self._cache.keep(phrase)
+
+
+class _Collector:
+    """Waits for a phrase to be complete."""
+
+    def __init__(self, making: Making) -> None:
+        self._making = making
+        self.finished: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.position = 0
+        self.lead_ms = 0.0
+        self.progress()
+
+    @property
+    def starving(self) -> bool:
+        """It always wants more."""
+        return not self._making.over
+
+    def progress(self) -> None:
+        """Resolve the future when the phrase is over."""
+        if self.finished.done():
+            return
+        if self._making.complete:
+            self.finished.set_result(None)
+        elif self._making.failure is not None:
+            self.finished.set_exception(VoiceError(self._making.failure))

@@ -1,0 +1,207 @@
+"""A spoken phrase that is ready to send, the key it is kept under, and its bytes at rest. Pure."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import struct
+import unicodedata
+from collections.abc import Sequence
+from functools import cached_property
+
+import msgspec
+import numpy as np
+
+from bridge.audio.mulaw import decode
+from bridge.call.events import Word
+from bridge.errors import BadMessage
+
+FRAME_BYTES = 160
+"""20 ms of mu-law at 8 kHz."""
+BYTES_PER_MS = 8
+FORMAT = "mulaw_8000"
+FORMAT_VERSION = 1
+"""Of the key and of the bytes at rest; entries of another version are ignored."""
+
+_MAGIC = b"BPHR"
+_HEADER = struct.Struct("<4sHHI16s")
+"""Magic, format version, zero, length of the description, checksum of all that follows."""
+
+_CAPITONYMS = frozenset(
+    "august polish job lima mobile nice reading tangier herb rainier natal said degas ravel worms slough".split()
+)
+"""Words whose sound changes with their capital: `Polish` is a people, `polish` is for shoes."""
+_SPACE_BEFORE_MARK = re.compile(r" +(?=[.,!?;:…]+(?: |$))")
+_FIRST_WORD = re.compile(r"[\"'(\[]*([^\W\d_]+)(?!\.[^\W\d_])")
+
+
+def normalise(text: str) -> str:
+    """The form of a text under which it is kept: what sounds the same meets, nothing else does.
+
+    - Unicode is composed (NFC), white space is one space, and a space before a mark goes: `hello !` is `hello!`.
+    - The capital of the first word goes, since it only says that a sentence begins: `Hello!` is `hello!`.
+      It stays where case is sound: all capitals (`US` is not `us`), single letters (`A` may be the letter),
+      names that are other words without it (`Polish`), and every later word.
+    - Marks stay, because they are intonation: `Yes?` is not `Yes.`. Digits stay apart: `1 0` is not `10`.
+
+    Where in doubt, two texts do not meet: that costs one synthesis, the other mistake would say a wrong word.
+    """
+    text = _SPACE_BEFORE_MARK.sub("", " ".join(unicodedata.normalize("NFC", text).split()))
+    first = _FIRST_WORD.match(text)
+    if first:
+        word = first[1]
+        if len(word) > 1 and word[0].isupper() and word[1:].islower() and word.lower() not in _CAPITONYMS:
+            text = text[: first.start(1)] + word.lower() + text[first.end(1) :]
+    return text
+
+
+class PhraseKey(msgspec.Struct, frozen=True, dict=True):
+    """Everything the sound depends on, and whose it is. `text` is normalised."""
+
+    text: str
+    voice: str
+    engine: str
+    """Engine and model version, as the worker names it."""
+    speed: float = 1.0
+    tenant: str = "default"
+    format: str = FORMAT
+
+    @cached_property
+    def digest(self) -> str:
+        """32 hexadecimal digits that name it in every tier."""
+        parts = (FORMAT_VERSION, self.text, self.voice, self.engine, self.speed, self.tenant, self.format)
+        return hashlib.blake2b(msgspec.json.encode(parts), digest_size=16).hexdigest()
+
+
+class Phrase(msgspec.Struct, frozen=True):
+    """A phrase ready to send.
+
+    ulaw    mu-law at 8 kHz, a multiple of 160 bytes
+    words   the text's tokens, in milliseconds from the first sample
+    """
+
+    key: PhraseKey
+    ulaw: bytes
+    words: tuple[Word, ...] = ()
+    loudness_db: float = -120.0
+    """Level of the speech in it, pauses left out, in dBFS."""
+    synthesis_ms: float = 0.0
+    """What it took to make, and so what a hit saves."""
+
+    @property
+    def audio_ms(self) -> int:
+        """How long it sounds."""
+        return len(self.ulaw) // BYTES_PER_MS
+
+    @property
+    def cost(self) -> int:
+        """Bytes it takes in memory, about."""
+        return len(self.ulaw) + 120 * len(self.words) + len(self.key.text) + 800
+
+    def words_of(self, text: str) -> tuple[Word, ...]:
+        """The word times under another spelling of the same text, so that a ledger reads what its agent wrote."""
+        return relabel(self.words, text)
+
+
+class _Description(msgspec.Struct, array_like=True):
+    text: str
+    voice: str
+    engine: str
+    speed: float
+    tenant: str
+    format: str
+    words: tuple[Word, ...]
+    loudness_db: float
+    synthesis_ms: float
+    audio_bytes: int
+
+
+_encoder = msgspec.msgpack.Encoder()
+_decoder = msgspec.msgpack.Decoder(_Description)
+
+
+def pack(phrase: Phrase) -> bytes:
+    """A phrase as bytes at rest: versioned and checksummed."""
+    key = phrase.key
+    description = _encoder.encode(
+        _Description(
+            key.text,
+            key.voice,
+            key.engine,
+            key.speed,
+            key.tenant,
+            key.format,
+            phrase.words,
+            phrase.loudness_db,
+            phrase.synthesis_ms,
+            len(phrase.ulaw),
+        )
+    )
+    body = description + phrase.ulaw
+    checksum = hashlib.blake2b(body, digest_size=16).digest()
+    return _HEADER.pack(_MAGIC, FORMAT_VERSION, 0, len(description), checksum) + body
+
+
+def unpack(data: bytes) -> Phrase:
+    """Read what `pack` wrote. Raises BadMessage for anything foreign, damaged or of another version."""
+    if len(data) < _HEADER.size:
+        raise BadMessage(f"phrase: {len(data)} bytes, the header alone takes {_HEADER.size}")
+    magic, version, _, length, checksum = _HEADER.unpack_from(data)
+    if magic != _MAGIC or version != FORMAT_VERSION:
+        raise BadMessage(f"phrase: begins with {magic!r} version {version}, expected {_MAGIC!r} {FORMAT_VERSION}")
+    body = data[_HEADER.size :]
+    if hashlib.blake2b(body, digest_size=16).digest() != checksum:
+        raise BadMessage("phrase: checksum does not match")
+    try:
+        described = _decoder.decode(body[:length])
+    except msgspec.DecodeError as error:
+        raise BadMessage(f"phrase: {error}") from None
+    ulaw = body[length:]
+    if len(ulaw) != described.audio_bytes or len(ulaw) % FRAME_BYTES:
+        raise BadMessage(f"phrase: {len(ulaw)} bytes of audio, {described.audio_bytes} announced")
+    key = PhraseKey(
+        described.text, described.voice, described.engine, described.speed, described.tenant, described.format
+    )
+    return Phrase(key, ulaw, described.words, described.loudness_db, described.synthesis_ms)
+
+
+def verified(phrase: Phrase) -> bool:
+    """Whether a finished phrase may be kept: whole frames, not silent, words in order and inside the audio."""
+    if not phrase.ulaw or len(phrase.ulaw) % FRAME_BYTES or phrase.loudness_db < -60.0:
+        return False
+    previous = 0
+    for word in phrase.words:
+        if not previous <= word.start_ms <= word.end_ms <= phrase.audio_ms:
+            return False
+        previous = word.start_ms
+    return True
+
+
+def tokens(text: str) -> list[str]:
+    """White-space separated tokens, a mark that stands alone joined to the word before it."""
+    joined: list[str] = []
+    for token in text.split():
+        if joined and all(char in ".,!?;:…" for char in token):
+            joined[-1] += token
+        else:
+            joined.append(token)
+    return joined
+
+
+def relabel(words: Sequence[Word], text: str) -> tuple[Word, ...]:
+    """Words with the spelling of `text`, where it has as many tokens; unchanged otherwise."""
+    spelled = tokens(text)
+    if len(spelled) != len(words):
+        return tuple(words)
+    return tuple(Word(token, word.start_ms, word.end_ms) for token, word in zip(spelled, words, strict=True))
+
+
+def loudness_db(ulaw: bytes) -> float:
+    """Level of the speech in mu-law audio in dBFS: RMS of the 20 ms frames within 30 dB of the loudest."""
+    whole = len(ulaw) - len(ulaw) % FRAME_BYTES
+    if not whole:
+        return -120.0
+    samples = decode(ulaw[:whole]).astype(np.float32) / 32768.0
+    power = np.square(samples).reshape(-1, FRAME_BYTES).mean(axis=1)
+    speech = power[power >= power.max() * 1e-3]
+    return float(10 * np.log10(max(speech.mean(), 1e-12)))

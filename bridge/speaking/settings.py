@@ -1,0 +1,78 @@
+"""How text becomes speech: settings of chunking, of the phrase cache and of the links to the workers."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+
+class ChunkSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """How the agent's text is cut into pieces (`bridge.speaking.chunker`)."""
+
+    strategy: Literal["sentence", "clause", "fixed", "word"] = "clause"
+    """`clause`: whole sentences, except where the listener would have to wait for one."""
+    clause_after_ms: float = 60.0
+    """The first piece may be a clause once its text has waited this long for a sentence end."""
+    words_after_ms: float = 400.0
+    """The first piece may end between words once its text has waited this long."""
+    settle_ms: float = 250.0
+    """A writer who pauses this long after a sentence's end has ended it."""
+    shortest_chars: int = 8
+    """A fragment with fewer letters and digits is joined to what follows."""
+    longest_chars: int = 220
+    """A longer sentence is cut at a clause."""
+    fixed_chars: int = 60
+    """The least length of a piece of the `fixed` strategy."""
+
+
+class CacheSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Where finished phrases are kept (`bridge.speaking.cache`)."""
+
+    memory_mb: float = 64.0
+    disk_path: str = ""
+    """A folder; empty: nothing is kept on disk."""
+    disk_mb: float = 512.0
+    redis_url: str = ""
+    """`redis://`, `rediss://` or `unix://`; empty: no Redis."""
+    redis_prefix: str = "bridge"
+    redis_mb: float = 256.0
+    """Of one tenant."""
+    redis_deadline_ms: float = 5.0
+    """The longest that a look-up in Redis may hold a call up."""
+    redis_keep_days: float = 30.0
+    tenant_share: float = 0.5
+    """The most of memory and disk that one tenant may take."""
+    share_between_tenants: bool = False
+    """True: a phrase that one tenant's call made is played to all. Only for tenants that trust each other."""
+    finish_chars: int = 160
+    """A phrase up to this length is finished and kept although the call that asked for it has gone."""
+    price_per_million_chars: float = 15.0
+    """What a hosted voice would cost, for the counter of money saved."""
+
+
+class SpeakingSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """The bot's side of the sound."""
+
+    workers: tuple[str, ...] = ()
+    """`ws://host:port` or `unix:/path`; empty: a worker process is started on a local socket."""
+    worker_token: str = ""
+    worker_sockets: int = 1
+    """Warm sockets to each worker."""
+    voice: str = ""
+    """Empty: the worker's default."""
+    speed: float = 1.0
+    chunking: ChunkSettings = ChunkSettings()
+    cache: CacheSettings = CacheSettings()
+    first_audio_ms: float = 1200.0
+    """No audio after this long: the stream is tried on another worker."""
+    stall_ms: float = 1500.0
+    """A caller who waits this long in the middle of an utterance: the rest is made by another worker."""
+    give_up_ms: float = 3500.0
+    """No audio from any worker after this long: the utterance has failed."""
+    start_s: float = 60.0
+    """How long a local worker may take to load its voices."""
+    warm: tuple[str, ...] = ()
+    """Phrases made before the service is ready."""
+    prefetch_streams: int = 1
+    """Phrases made ahead at the same time, while no caller waits for speech."""

@@ -1,0 +1,165 @@
+"""The interface behind which speech is made, by a worker of ours or by a hosted voice, and the choice among them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Literal, Protocol
+
+import msgspec
+
+from bridge.call.events import Word
+from bridge.errors import VoiceError
+
+Priority = Literal["live", "speculation", "prefetch"]
+
+
+class Request(msgspec.Struct, frozen=True):
+    """A text to be spoken as a whole. No voice: the maker's default."""
+
+    text: str
+    voice: str | None = None
+    speed: float = 1.0
+    priority: Priority = "live"
+
+
+class Listener(Protocol):
+    """Who is told about a stream: `audio` and `words` many times, then `done` or `failed`; nothing after a cancel."""
+
+    def audio(self, ulaw: bytes) -> None:
+        """More mu-law at 8 kHz, whole 20 ms frames, in order."""
+
+    def words(self, words: Sequence[Word]) -> None:
+        """Words placed in time, in milliseconds from the stream's start, before the audio they are heard in."""
+
+    def done(self) -> None:
+        """That was all."""
+
+    def failed(self, error: VoiceError) -> None:
+        """Nothing more will come."""
+
+
+class SpeechStream(Protocol):
+    """A text that is being spoken."""
+
+    def playout(self, lead_ms: float) -> None:
+        """Tell the maker how much the caller still has to hear: its deadline."""
+
+    def cancel(self) -> None:
+        """Stop; the listener hears nothing more."""
+
+    def give_up(self) -> None:
+        """Cancel because nothing came in time, which counts against the maker."""
+
+
+class Voices(Protocol):
+    """Somebody who makes speech."""
+
+    @property
+    def name(self) -> str:
+        """For logs and counters."""
+
+    @property
+    def usable(self) -> bool:
+        """Connected and not known to be failing."""
+
+    @property
+    def load(self) -> float:
+        """Work under way; the least loaded is chosen."""
+
+    @property
+    def headroom(self) -> float:
+        """0 (full) .. 1 (idle)."""
+
+    @property
+    def default_voice(self) -> str:
+        """Its name, "" while unknown."""
+
+    @property
+    def engines(self) -> Mapping[str, str]:
+        """Voices by name, each with its engine's version."""
+
+    async def start(self, changed: Callable[[], None]) -> None:
+        """Begin to connect; `changed` is called whenever `usable` or `engines` may have changed."""
+
+    async def close(self) -> None:
+        """End all streams and disconnect."""
+
+    def open(self, request: Request, listener: Listener) -> SpeechStream:
+        """Start speaking. Raises VoiceError when not usable."""
+
+    def stats(self) -> dict[str, float]:
+        """Counters."""
+
+
+class Pool:
+    """All makers of speech, and which of them takes the next stream."""
+
+    def __init__(self, makers: Sequence[Voices]) -> None:
+        self.makers = list(makers)
+        self._waiting: dict[object, Callable[[], None]] = {}
+        self._on_engines: Callable[[dict[str, str]], None] | None = None
+        self._engines: dict[str, str] = {}
+        self._default_voice = ""
+
+    async def start(
+        self, remembered: Mapping[str, str], on_engines: Callable[[dict[str, str]], None] | None = None
+    ) -> None:
+        """Connect all.
+
+        remembered  engine versions that count until a maker says otherwise; under "" the default voice's name
+        """
+        self._engines = {name: engine for name, engine in remembered.items() if name}
+        self._default_voice = remembered.get("", "")
+        self._on_engines = on_engines
+        for maker in self.makers:
+            await maker.start(self._changed)
+
+    async def close(self) -> None:
+        """Disconnect all."""
+        self._waiting.clear()
+        for maker in self.makers:
+            await maker.close()
+
+    def choose(self, voice: str | None, excluded: Collection[Voices]) -> Voices | None:
+        """The least loaded usable maker that has the voice and is not excluded."""
+        able = [m for m in self.makers if m.usable and m not in excluded and (voice is None or voice in m.engines)]
+        return min(able, key=lambda maker: maker.load, default=None)
+
+    @property
+    def usable(self) -> bool:
+        """Whether anybody can speak now."""
+        return any(maker.usable for maker in self.makers)
+
+    @property
+    def headroom(self) -> float:
+        """The best maker's headroom, 0 without any."""
+        return max((maker.headroom for maker in self.makers if maker.usable), default=0.0)
+
+    def voice(self, name: str | None) -> str:
+        """The voice's own name: an empty one means the default; "" while no maker was ever seen."""
+        return name or self._default_voice
+
+    def engine(self, voice: str) -> str:
+        """The engine version that speaks for this voice; "" while unknown."""
+        return self._engines.get(voice, "")
+
+    def wait(self, who: object, changed: Callable[[], None]) -> None:
+        """Call `changed` whenever another maker may have become usable."""
+        self._waiting[who] = changed
+
+    def leave(self, who: object) -> None:
+        """Wait no longer."""
+        self._waiting.pop(who, None)
+
+    def _changed(self) -> None:
+        known = dict(self._engines)
+        for maker in self.makers:
+            known.update(maker.engines)
+            if maker.default_voice:
+                self._default_voice = maker.default_voice
+        if known != self._engines:
+            self._engines = known
+            if self._on_engines:
+                self._on_engines(known | {"": self._default_voice})
+        for changed in list(self._waiting.values()):
+            changed()

@@ -1,0 +1,89 @@
+"""One call's numbers, read off its events and commands as they pass: latencies, underruns, lead, failures."""
+
+from __future__ import annotations
+
+from bridge.call.commands import AskAgent, ClearPlayout, Command, Decided, SendAudio, Synthesise
+from bridge.call.events import Event, RecogniserFailed, SpeechArrived, SpeechFailed
+from bridge.call.machine import Call
+from bridge.telemetry.metrics import Metrics
+
+_AWAITED = 64
+"""Utterances whose first audio is awaited at once; more would be a leak, not a conversation."""
+
+
+class CallMeter:
+    """Watches one call for the metrics. Times are seconds since the call's start."""
+
+    def __init__(self, metrics: Metrics, call: Call) -> None:
+        self._metrics = metrics
+        self._clock = call.mouth.playout.clock
+        self._spoken = False
+        self._caller_stopped_at: float | None = None
+        self._suspected_at: float | None = None
+        self._texts: dict[int, float] = {}
+
+    def saw(self, event: Event, commands: list[Command], now: float) -> None:
+        """Take note of one event and what was ordered because of it."""
+        kind = type(event)
+        if kind is SpeechArrived:
+            self._speech_arrived(event.utterance, now)  # type: ignore[union-attr]
+        elif kind is SpeechFailed:
+            self._metrics.speech_failures.inc()
+        elif kind is RecogniserFailed:
+            self._metrics.recogniser_failures.inc()
+        sent = False
+        for command in commands:
+            if type(command) is SendAudio:
+                sent = True
+            elif type(command) is Decided:
+                self._decided(command, now)
+            elif type(command) is ClearPlayout:
+                self._cleared(now)
+            elif type(command) is Synthesise:
+                self._synthesise(command.utterance, now)
+            elif type(command) is AskAgent and command.prompt.kind != "caller_said":
+                self._caller_stopped_at = None
+        if sent:
+            self._sent(now)
+
+    def _sent(self, now: float) -> None:
+        self._metrics.lead.observe(max(self._clock.lead_ms(now), 0.0) / 1000)
+        if not self._spoken:
+            self._spoken = True
+            self._metrics.first_audio.observe(now)
+        if self._caller_stopped_at is not None:
+            self._metrics.reply_latency.observe(now - self._caller_stopped_at)
+            self._caller_stopped_at = None
+
+    def _decided(self, decision: Decided, now: float) -> None:
+        self._metrics.decisions.labels(decision.what).inc()
+        since = decision.why.get("since")
+        match decision.what:
+            case "turn over":
+                silence_ms = decision.why.get("silence_ms", 0)
+                if isinstance(silence_ms, int | float):
+                    self._caller_stopped_at = now - silence_ms / 1000
+            case "suspected" if isinstance(since, int | float):
+                self._metrics.duck_latency.observe(max(now - since, 0.0))
+            case "interrupted":
+                self._caller_stopped_at = None
+                self._suspected_at = float(since) if isinstance(since, int | float) else None
+            case "underrun":
+                self._metrics.underruns.inc()
+            case _:
+                pass
+
+    def _cleared(self, now: float) -> None:
+        if self._suspected_at is not None:
+            self._metrics.stop_latency.observe(max(now - self._suspected_at, 0.0))
+            self._suspected_at = None
+
+    def _synthesise(self, utterance: int, now: float) -> None:
+        if len(self._texts) >= _AWAITED:
+            self._texts.pop(next(iter(self._texts)))
+        self._texts.setdefault(utterance, now)
+
+    def _speech_arrived(self, utterance: int, now: float) -> None:
+        asked_at = self._texts.pop(utterance, None)
+        if asked_at is not None:
+            self._metrics.speech_first_audio.observe(now - asked_at)

@@ -1,0 +1,165 @@
+"""Prometheus metrics, in the names a telephone person uses. Labels never hold numbers, words or call ids.
+
+With several processes on one port, set PROMETHEUS_MULTIPROC_DIR before this module is imported: any of
+them then answers GET /metrics for all.
+"""
+
+from __future__ import annotations
+
+import os
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
+
+LATENCY_S = (0.01, 0.025, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.7, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0)
+LAG_S = (0.001, 0.002, 0.005, 0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28)
+DURATION_S = (1, 3, 10, 30, 60, 120, 300, 600, 1200, 1800, 3600, 7200)
+LEAD_S = (0.0, 0.02, 0.04, 0.08, 0.12, 0.16, 0.2, 0.3, 0.4, 0.6, 1.0)
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+
+
+def _shared() -> bool:
+    return bool(os.environ.get("PROMETHEUS_MULTIPROC_DIR"))
+
+
+class Metrics:
+    """Every number the service keeps about itself; one object a process, in a registry of its own."""
+
+    def __init__(self) -> None:
+        self._registry = CollectorRegistry()
+        self._calls()
+        self._audio()
+        self._refusals()
+        self._process()
+
+    def _calls(self) -> None:
+        self.calls = Gauge("bridge_calls", "Calls in progress", registry=self._registry, multiprocess_mode="livesum")
+        self.calls_started = Counter("bridge_calls_started", "Media streams accepted", registry=self._registry)
+        self.calls_ended = Counter(
+            "bridge_calls_ended", "Calls over, by who or what ended them", ["why"], registry=self._registry
+        )
+        self.call_seconds = Histogram(
+            "bridge_call_seconds", "Length of calls", buckets=DURATION_S, registry=self._registry
+        )
+        self.frames_in = Counter("bridge_frames_in", "Media messages from carriers", registry=self._registry)
+        self.call_failures = Counter(
+            "bridge_call_failures", "Calls ended by a bug of ours", ["where"], registry=self._registry
+        )
+        self.agent_failures = Counter("bridge_agent_failures", "Agents that broke off", registry=self._registry)
+        self.speech_failures = Counter(
+            "bridge_speech_failures", "Utterances that speech synthesis did not finish", registry=self._registry
+        )
+        self.recogniser_failures = Counter(
+            "bridge_recogniser_failures", "Turns that speech to text did not answer", registry=self._registry
+        )
+        self.decisions = Counter(
+            "bridge_decisions", "Decisions of the call machine, by kind", ["what"], registry=self._registry
+        )
+
+    def _audio(self) -> None:
+        self.first_audio = Histogram(
+            "bridge_first_audio_seconds",
+            "Stream start to the first audio sent",
+            buckets=LATENCY_S,
+            registry=self._registry,
+        )
+        self.reply_latency = Histogram(
+            "bridge_reply_latency_seconds",
+            "The caller's last sound to the first sound of the answer",
+            buckets=LATENCY_S,
+            registry=self._registry,
+        )
+        self.speech_first_audio = Histogram(
+            "bridge_speech_first_audio_seconds",
+            "Text handed to speech synthesis to its first audio (TTFA)",
+            buckets=LATENCY_S,
+            registry=self._registry,
+        )
+        self.duck_latency = Histogram(
+            "bridge_duck_latency_seconds",
+            "The caller's first sound over the bot to the bot's voice lowered",
+            buckets=LATENCY_S,
+            registry=self._registry,
+        )
+        self.stop_latency = Histogram(
+            "bridge_stop_latency_seconds",
+            "The caller's first sound over the bot to the bot's playout cleared",
+            buckets=LATENCY_S,
+            registry=self._registry,
+        )
+        self.underruns = Counter(
+            "bridge_underruns", "Gaps heard inside an utterance: the lead reached zero", registry=self._registry
+        )
+        self.lead = Histogram(
+            "bridge_lead_seconds", "Sent but not yet heard, at each refill", buckets=LEAD_S, registry=self._registry
+        )
+
+    def _refusals(self) -> None:
+        self.refused = Counter(
+            "bridge_calls_refused", "Calls turned away at the webhook or at start", ["why"], registry=self._registry
+        )
+        self.signature_failures = Counter(
+            "bridge_signature_failures",
+            "Requests whose signature was missing or wrong",
+            ["route"],
+            registry=self._registry,
+        )
+        self.protocol_errors = Counter(
+            "bridge_protocol_errors",
+            "What a media socket did against the protocol",
+            ["carrier", "kind"],
+            registry=self._registry,
+        )
+        self.webhooks = Counter(
+            "bridge_webhooks", "Webhooks answered, by route and answer", ["route", "answer"], registry=self._registry
+        )
+        self.callbacks = Counter(
+            "bridge_status_callbacks",
+            "Status callbacks, duplicates left out",
+            ["route", "status"],
+            registry=self._registry,
+        )
+        self.rest_requests = Counter(
+            "bridge_rest_requests",
+            "Requests to carriers, by what for and how they ended",
+            ["what", "result"],
+            registry=self._registry,
+        )
+
+    def _process(self) -> None:
+        self.loop_lag = Histogram(
+            "bridge_loop_lag_seconds", "How late the event loop runs", buckets=LAG_S, registry=self._registry
+        )
+        self.timer_lateness = Histogram(
+            "bridge_timer_lateness_seconds", "How late calls are woken", buckets=LAG_S, registry=self._registry
+        )
+        self.ready = Gauge(
+            "bridge_ready", "1 while new calls are admitted", registry=self._registry, multiprocess_mode="livesum"
+        )
+        self.record_losses = Counter(
+            "bridge_record_losses",
+            "Events that no call record holds because writing fell behind",
+            registry=self._registry,
+        )
+
+        self.rooms = Gauge(
+            "bridge_rooms",
+            "Counters and gauges that listening and speech keep of themselves",
+            ["what"],
+            registry=self._registry,
+            multiprocess_mode="livesum",
+        )
+
+    def page(self) -> bytes:
+        """The text that Prometheus scrapes; of all processes when they share a directory."""
+        if not _shared():
+            return generate_latest(self._registry)
+        registry = CollectorRegistry()
+        MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+        return generate_latest(registry)
+
+
+def process_ended(process_id: int) -> None:
+    """Take a process that is gone out of the shared gauges."""
+    if _shared():
+        mark_process_dead(process_id)  # type: ignore[no-untyped-call]

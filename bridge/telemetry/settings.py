@@ -1,0 +1,23 @@
+"""What the service tells about itself, and to whom."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import msgspec
+
+
+class TelemetrySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Logs and call records. Metrics are always at GET /metrics."""
+
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    log_format: Literal["text", "json"] = "text"
+    log_private: bool = False
+    """Write phone numbers, words and digits into logs. Off: they are replaced by their kind."""
+    record_directory: str = ""
+    """Where each call's record goes, one JSON-lines file a call; empty: none is kept.
+
+    A record holds every word and digit of its call, though no sound, so that `bridge replay` can re-run it.
+    """
+    record_waiting: Annotated[int, msgspec.Meta(ge=1000)] = 200_000
+    """Events of all calls that may wait to be written; beyond it records lose their tails, calls lose nothing."""

@@ -1,0 +1,216 @@
+"""One socket of the worker: obeys its client's messages, and sends what its streams have made."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections import Counter, deque
+from typing import Protocol
+
+from aiohttp import web
+
+from bridge.worker import protocol
+from bridge.worker.protocol import SAMPLE_RATES, Cancel, Cancelled, Done, End, Error, Flush, Open, Playout, Text, Words
+from bridge.worker.runner import EngineRunner, now
+from bridge.worker.settings import WorkerSettings
+from bridge.worker.streams import Encoder, Made, Stream
+from bridge.worker.voices import Voice
+
+REMEMBERED = 256
+"""Streams that ended lately, per socket: late messages about them are no error."""
+
+
+class House(Protocol):
+    """What a connection needs of the worker it belongs to."""
+
+    settings: WorkerSettings
+    voices: dict[str, Voice]
+    default_voice: str
+    draining: bool
+    counts: Counter[str]
+
+    def runner(self, voice: Voice) -> EngineRunner:
+        """Who synthesises this voice."""
+
+    def stream_closed(self) -> None:
+        """A stream is over."""
+
+
+class Refused(Exception):
+    """A message asks for what cannot be; ends the stream with this error."""
+
+    def __init__(self, code: str, message: str, retry_after_ms: int | None = None) -> None:
+        super().__init__(message)
+        self.code, self.retry_after_ms = code, retry_after_ms
+
+
+class Connection:
+    """One socket and its streams."""
+
+    def __init__(self, worker: House, socket: web.WebSocketResponse) -> None:
+        self.worker = worker
+        self.socket = socket
+        self.streams: dict[int, Stream] = {}
+        self._over: deque[int] = deque(maxlen=REMEMBERED)
+        self._queue: asyncio.Queue[str | bytes] = asyncio.Queue()
+        self.queued_bytes = 0
+        """Waiting for the client to take them."""
+        self._held = False
+
+    # ---- from the client --------------------------------------------------------------------------------------
+
+    def receive(self, text: str) -> None:
+        """One message. Raises BadMessage when nothing on this socket can be trusted any more."""
+        try:
+            message = protocol.decode_client(text)
+        except protocol.BadStreamMessage as error:
+            return self._fail(error.stream, Error("bad_message", str(error), error.stream))
+        try:
+            self._obey(message)
+        except Refused as refused:
+            self._fail(message.stream, Error(refused.code, str(refused), message.stream, refused.retry_after_ms))
+
+    def _obey(self, message: protocol.FromClient) -> None:
+        if isinstance(message, Open):
+            return self._open(message)
+        stream = self.streams.get(message.stream)
+        if stream is None:
+            if isinstance(message, Cancel) or message.stream in self._over:
+                return None
+            raise Refused("unknown_stream", f"stream {message.stream} is not open")
+        match message:
+            case Text():
+                self._text(stream, message.text)
+            case Flush():
+                stream.pieces.extend(stream.text.flush())
+            case End():
+                stream.pieces.extend(stream.text.flush())
+                stream.ended = True
+            case Playout():
+                self.worker.runner(stream.voice).report(stream, message.lead_ms, message.upto_ms)
+            case Cancel():
+                self._close(stream)
+                return self.send(Cancelled(stream.number, stream.sent_ms))
+        self.worker.runner(stream.voice).ask(stream)
+        return self.advance(stream)
+
+    def _open(self, message: Open) -> None:
+        worker, settings = self.worker, self.worker.settings
+        if message.stream in self.streams:
+            raise Refused("stream_exists", f"stream {message.stream} is open already")
+        name = worker.default_voice if message.voice is None else message.voice
+        voice = worker.voices.get(name)
+        if voice is None:
+            raise Refused("unknown_voice", f"no voice {name!r}; there are: {', '.join(worker.voices)}")
+        if message.format not in SAMPLE_RATES:
+            raise Refused("unknown_format", f"no format {message.format!r}; there are: {', '.join(SAMPLE_RATES)}")
+        if not protocol.SLOWEST <= message.speed <= protocol.FASTEST:
+            raise Refused("bad_speed", f"speed {message.speed} is not within {protocol.SLOWEST} to {protocol.FASTEST}")
+        if worker.draining:
+            raise Refused("draining", "this worker is about to stop")
+        if len(self.streams) >= settings.streams_per_socket:
+            raise Refused("too_many_streams", f"{settings.streams_per_socket} streams are open on this socket")
+        runner = worker.runner(voice)
+        retry_after_s = runner.scheduler.retry_after_s(now())
+        if retry_after_s is not None:
+            raise Refused("busy", "no place for another stream now", round(retry_after_s * 1000))
+        place = runner.scheduler.join((id(self), message.stream), message.priority)
+        encoder = Encoder(voice.engine.rate_hz, message.format, voice.gain)
+        stream = Stream(message.stream, voice, message.format, message.speed, place, encoder, self.deliver)
+        self.streams[message.stream] = stream
+        runner.join(stream)
+        worker.counts["opened"] += 1
+        if self._held:
+            runner.hold(stream, True)
+
+    def _text(self, stream: Stream, text: str) -> None:
+        if stream.ended:
+            raise Refused("already_ended", f"text after the end of stream {stream.number}")
+        stream.characters += len(text)
+        if stream.characters > self.worker.settings.text_chars:
+            raise Refused(
+                "text_too_long", f"more than {self.worker.settings.text_chars} characters in stream {stream.number}"
+            )
+        stream.pieces.extend(stream.text.feed(text))
+
+    # ---- to the client ----------------------------------------------------------------------------------------
+
+    def advance(self, stream: Stream) -> None:
+        """Send what may be sent; close the stream when that was all."""
+        stream.finish()
+        for audio in stream.take():
+            self.send_audio(audio)
+        if stream.all_sent:
+            self._close(stream)
+            self.worker.counts["done"] += 1
+            self.send(Done(stream.number, stream.sent_ms))
+
+    def deliver(self, stream: Stream, made: Made, error: Exception | None) -> None:
+        """The outcome of one of a stream's steps."""
+        if error is not None:
+            return self._fail(stream.number, Error("engine_failed", f"synthesis failed: {error}", stream.number))
+        if made.words:
+            self.send(Words(stream.number, list(made.words)))
+        stream.add(made.data)
+        return self.advance(stream)
+
+    def fail_all(self, code: str, message: str) -> None:
+        """End every stream for the same reason."""
+        for number in list(self.streams):
+            self._fail(number, Error(code, message, number))
+
+    def _fail(self, number: int, error: Error) -> None:
+        if number in self.streams:
+            self._close(self.streams[number])
+        self._over.append(number)
+        self.worker.counts[f"error_{error.code}"] += 1
+        self.send(error)
+
+    def _close(self, stream: Stream) -> None:
+        self.worker.runner(stream.voice).leave(stream)
+        del self.streams[stream.number]
+        self._over.append(stream.number)
+        self.worker.stream_closed()
+
+    def close(self) -> None:
+        """The socket is gone, and its streams with it."""
+        for stream in list(self.streams.values()):
+            self._close(stream)
+
+    # ---- the socket's queue -----------------------------------------------------------------------------------
+
+    def send(self, message: protocol.FromWorker) -> None:
+        """Queue a message."""
+        self._put(protocol.encode(message))
+
+    def send_audio(self, audio: protocol.Audio) -> None:
+        """Queue audio."""
+        self._put(protocol.encode_audio(audio.stream, audio.offset, audio.data))
+
+    def _put(self, data: str | bytes) -> None:
+        self._queue.put_nowait(data)
+        self.queued_bytes += len(data)
+        if not self._held and self.queued_bytes > 10**12:
+            self._hold(True)
+
+    async def write(self) -> None:
+        """Send what is queued, until cancelled. Raises TimeoutError when the client does not take it."""
+        while True:
+            data = await self._queue.get()
+            async with asyncio.timeout(self.worker.settings.slow_reader_s):
+                await (self.socket.send_bytes(data) if isinstance(data, bytes) else self.socket.send_str(data))
+            self._queue.task_done()
+            self.queued_bytes -= len(data)
+            if self._held and self.queued_bytes < self.worker.settings.held_bytes // 2:
+                self._hold(False)
+
+    async def drained(self) -> None:
+        """Wait, for as long as a slow reader may take, until all that is queued was handed to the socket."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self.worker.settings.slow_reader_s):
+                await self._queue.join()
+
+    def _hold(self, held: bool) -> None:
+        self._held = held
+        for stream in self.streams.values():
+            self.worker.runner(stream.voice).hold(stream, held)

@@ -1,0 +1,108 @@
+"""English text -> phonemes that still know their word, by the front end that comes with the default voice.
+
+The alphabet is misaki's (one character a phoneme, as in Kokoro). The front end first rewrites the text ("9:30 a.m."
+becomes "nine thirty A.M."), then reads it token by token; both steps are undone here for the sake of word times.
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from hibari.g2p import G2P
+from hibari.g2p.normalize import normalize
+
+from bridge.worker.alignment import Span, align, at
+
+LONGEST = 900
+"""Phonemes of one piece. More come only from text that is no language; they are cut off."""
+_LONG_NUMBER = re.compile(r"(?<![\d.,])\d{11,}")
+_NO_WORD = re.compile(r"[^A-Za-z0-9]+")
+SILENT = frozenset(' ;:,.!?—…"()“”')
+"""Characters of the alphabet that stand for pauses rather than sounds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """How a piece is read."""
+
+    phonemes: str
+    words: tuple[Span, ...]
+    """For each token of the piece where its sound lies in `phonemes`, pauses excluded."""
+
+
+class EnglishReader:
+    """Front end for one accent. Not thread-safe by itself, so calls are serialised; it is quick."""
+
+    def __init__(self, british: bool = False) -> None:
+        self._g2p = G2P(british=british)
+        self._lock = threading.Lock()
+
+    def read(self, text: str, tokens: Sequence[str]) -> Reading:
+        """Phonemes of the text, and each token's share of them."""
+        with self._lock:
+            try:
+                normal = normalize(_readable(text))
+                read = self._groups(normal)
+            except (IndexError, ValueError, RecursionError):  # numbers that the front end has no names for
+                normal = " ".join(_NO_WORD.sub(" ", text))
+                read = self._groups(normal)
+            spans = align(tokens, normal.split(), self._weight)
+            if len(read) != len(normal.split()):  # a piece of markup swallowed white space
+                spans = [(a * len(read) / len(normal.split()), b * len(read) / len(normal.split())) for a, b in spans]
+        starts, phonemes = [], ""
+        for group in read:
+            if group and phonemes:
+                phonemes += " "
+            starts.append(len(phonemes))
+            phonemes += group
+        phonemes = phonemes[:LONGEST]
+        edges = [min(start, len(phonemes)) for start in starts] + [len(phonemes)]
+        return Reading(phonemes, tuple(_sound(phonemes, edges, span) for span in spans))
+
+    def _groups(self, normal: str) -> list[str]:
+        """Phonemes of each white-space separated token; empty where it is not read."""
+        if not normal:
+            return []
+        groups, group = [], ""
+        for token in self._g2p.phonemize_tokens(self._g2p.tokenize(normal)):
+            group += token.phonemes or ""
+            if token.whitespace:
+                groups.append(group.strip())
+                group = ""
+        groups.append(group.strip())
+        return groups
+
+    def _weight(self, token: str) -> float:
+        try:
+            return float(len(self._g2p(_readable(token)).strip("".join(SILENT))))
+        except (IndexError, ValueError, RecursionError):
+            return float(len(token))
+
+
+def _readable(text: str) -> str:
+    """Long numbers are account numbers, which people read digit by digit."""
+    return _LONG_NUMBER.sub(lambda number: " ".join(number.group()), text)
+
+
+def _sound(phonemes: str, edges: list[int], span: Span) -> Span:
+    """Indices of the sounds within a span of tokens; at whole tokens the pauses around them are left out."""
+    if len(edges) < 2:
+        return 0.0, 0.0
+    first, end = float(at(edges, span[0])), float(at(edges, span[1]))
+    if first.is_integer() and end.is_integer():
+        a, b = int(first), int(end)
+        while b > a and phonemes[b - 1] in SILENT:
+            b -= 1
+        while a < b and phonemes[a] in SILENT:
+            a += 1
+        return a - _half_space(phonemes, a - 1), b + _half_space(phonemes, b)
+    return first, end
+
+
+def _half_space(phonemes: str, index: int) -> float:
+    """Between two words without a mark the space is no pause: half of it belongs to either."""
+    inside = 0 < index < len(phonemes) - 1 and phonemes[index] == " "
+    return 0.5 if inside and phonemes[index - 1] not in SILENT and phonemes[index + 1] not in SILENT else 0.0

@@ -1,0 +1,179 @@
+"""The loop of one engine: schedule, run, reply. The engine works in a thread of its own, so sockets stay quick."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+from bridge.worker.engines.base import Engine, Step
+from bridge.worker.protocol import SAMPLE_RATES
+from bridge.worker.scheduler import Place, Scheduler
+from bridge.worker.settings import SchedulerSettings
+from bridge.worker.streams import Encoder, Made, Stream
+
+log = logging.getLogger(__name__)
+_T = TypeVar("_T")
+
+
+class Counts:
+    """What an engine has done since the start."""
+
+    def __init__(self) -> None:
+        self.steps = 0
+        self.jobs = 0
+        self.failures = 0
+        self.busy_s = 0.0
+        self.audio_s = 0.0
+        self.largest_batch = 0
+
+
+class EngineRunner:
+    """Serves the streams of one engine until `close`; their `deliver` is called after every step while they are open.
+
+    `hung` is called once if a step does not come back in time; after that nothing more is run.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        settings: SchedulerSettings,
+        step_s: float,
+        hung: Callable[[Engine], None],
+    ) -> None:
+        self.engine = engine
+        self.scheduler = Scheduler(settings, engine.batch)
+        self.counts = Counts()
+        self._step_s = step_s
+        self._hung = hung
+        self._streams: dict[Place, Stream] = {}
+        self._news = asyncio.Event()
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix=f"engine-{engine.name}")
+        self._task: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Warm the engine up and begin to serve."""
+        await self._in_thread(self._warm)
+        self._task = asyncio.create_task(self._serve(), name=f"engine-{self.engine.name}")
+
+    async def close(self) -> None:
+        """Stop after the running step."""
+        if self._task:
+            self._task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._task
+        self._thread.shutdown(wait=False)
+
+    # ---- the loop ---------------------------------------------------------------------------------------------
+
+    async def _serve(self) -> None:
+        while True:
+            batch = self.scheduler.next_batch(now())
+            if not batch:
+                await self._rest()
+                continue
+            streams = [self._streams[place] for place in batch]
+            try:
+                async with asyncio.timeout(self._step_s):
+                    outcomes = await self._in_thread(self._run, streams)
+            except TimeoutError:
+                log.critical("a step of engine %s did not come back within %s s", self.engine.name, self._step_s)
+                return self._hung(self.engine)
+            for stream, outcome in zip(streams, outcomes, strict=True):
+                self._reply(stream, outcome)
+
+    async def _rest(self) -> None:
+        wake_at = self.scheduler.wake_at()
+        self._news.clear()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(None if wake_at is None else max(wake_at - now(), 0.001)):
+                await self._news.wait()
+
+    def _reply(self, stream: Stream, outcome: Made | Exception) -> None:
+        made, error = (Made(), outcome) if isinstance(outcome, Exception) else (outcome, None)
+        if stream.closed:
+            return
+        audio_ms = stream.milliseconds(made.data)
+        self.counts.audio_s += audio_ms / 1000
+        self.counts.failures += error is not None
+        job = None if error else stream.job
+        self.scheduler.ran(stream.place, job.kind if job else None, job.cost_s if job else 0.0, audio_ms, now())
+        stream.deliver(stream, made, error)
+
+    # ---- in the engine's thread -------------------------------------------------------------------------------
+
+    def _warm(self) -> None:
+        self.engine.warm()
+        for audio_format in SAMPLE_RATES:
+            Encoder(self.engine.rate_hz, audio_format, 1.0).silence(1000)
+
+    def _run(self, streams: Sequence[Stream]) -> list[Made | Exception]:
+        """One step for each stream. A batch that fails is run again one by one, so that only the culprit suffers."""
+        began = time.perf_counter()
+        jobs = [stream.job for stream in streams]
+        outcomes: list[Made | Exception] = []
+        try:
+            steps: list[Step | Exception] = [*self.engine.run([job for job in jobs if job])]
+        except Exception as error:
+            if len(streams) > 1:
+                log.warning(
+                    "engine %s failed on a batch of %d (%s); running it one by one",
+                    self.engine.name,
+                    len(streams),
+                    error,
+                )
+                return [outcome for stream in streams for outcome in self._run([stream])]
+            log.exception("engine %s failed", self.engine.name)
+            steps = [error]
+        for stream, step in zip(streams, steps, strict=True):
+            try:
+                outcomes.append(step if isinstance(step, Exception) else stream.advance(step))
+            except Exception as error:
+                log.exception("encoding failed")
+                outcomes.append(error)
+        self.counts.steps += 1
+        self.counts.jobs += len(streams)
+        self.counts.largest_batch = max(self.counts.largest_batch, len(streams))
+        self.counts.busy_s += time.perf_counter() - began
+        return outcomes
+
+    async def _in_thread(self, work: Callable[..., _T], *arguments: object) -> _T:
+        return await asyncio.get_running_loop().run_in_executor(self._thread, lambda: work(*arguments))
+
+    # ---- what the server tells --------------------------------------------------------------------------------
+
+    def join(self, stream: Stream) -> None:
+        """A stream has opened; its place came from this runner's scheduler."""
+        self._streams[stream.place] = stream
+
+    def ask(self, stream: Stream) -> None:
+        """The stream may have new work."""
+        job = stream.job if not stream.place.running else None
+        if job is not None and stream.place.kind is None:
+            self.scheduler.ask(stream.place, job.kind, job.cost_s, now())
+            self._news.set()
+
+    def report(self, stream: Stream, lead_ms: float, upto_ms: float | None) -> None:
+        """The client's playout report."""
+        self.scheduler.report(stream.place, lead_ms, upto_ms, now())
+        self._news.set()
+
+    def hold(self, stream: Stream, held: bool) -> None:
+        """The stream's socket is full, or free again."""
+        self.scheduler.hold(stream.place, held, now())
+        self._news.set()
+
+    def leave(self, stream: Stream) -> None:
+        """The stream is over."""
+        stream.closed = True
+        self.scheduler.leave(stream.place)
+        self._streams.pop(stream.place, None)
+
+
+def now() -> float:
+    """Seconds on the clock of the scheduler."""
+    return time.monotonic()

@@ -1,0 +1,170 @@
+"""The worker's sockets:
+
+every connection speaks `bridge.worker.protocol`, and its streams are served by the engines' runners.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hmac
+import time
+from collections import Counter
+
+from aiohttp import WSCloseCode, WSMsgType, web
+
+from bridge.errors import BadMessage
+from bridge.worker import protocol
+from bridge.worker.connection import Connection
+from bridge.worker.engines.base import Engine
+from bridge.worker.protocol import SAMPLE_RATES
+from bridge.worker.runner import EngineRunner, now
+from bridge.worker.settings import WorkerSettings
+from bridge.worker.voices import Voice
+
+
+class Worker:
+    """Voices, their engines' runners, and the connections."""
+
+    def __init__(self, settings: WorkerSettings, voices: dict[str, Voice]) -> None:
+        self.settings = settings
+        self.voices = voices
+        self.default_voice = settings.default_voice or next(iter(voices))
+        self.draining = False
+        self.failed = asyncio.Event()
+        """Set when the process must be replaced."""
+        self.counts: Counter[str] = Counter()
+        self.connections: set[Connection] = set()
+        engines = dict.fromkeys(voice.engine for voice in voices.values())
+        self.runners = {
+            engine: EngineRunner(engine, settings.scheduler, settings.step_s, self._hung) for engine in engines
+        }
+        self._idle = asyncio.Event()
+        self._started_at = time.time()
+
+    async def start(self) -> None:
+        """Warm up the engines and serve."""
+        for runner in self.runners.values():
+            await runner.start()
+
+    async def close(self) -> None:
+        """Stop the engines."""
+        for runner in self.runners.values():
+            await runner.close()
+
+    async def drain(self) -> None:
+        """Refuse new streams, and give the running ones their time to finish."""
+        self.draining = True
+        for connection in self.connections:
+            connection.send(protocol.Draining())
+        self.stream_closed()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self.settings.drain_s):
+                await self._idle.wait()
+                for connection in list(self.connections):
+                    await connection.drained()
+        for connection in list(self.connections):
+            await connection.socket.close(code=WSCloseCode.GOING_AWAY, message=b"draining")
+
+    def runner(self, voice: Voice) -> EngineRunner:
+        """Who synthesises this voice."""
+        return self.runners[voice.engine]
+
+    def stream_closed(self) -> None:
+        """A stream is over; perhaps it was the last."""
+        if self.draining and not any(connection.streams for connection in self.connections):
+            self._idle.set()
+
+    def _hung(self, engine: Engine) -> None:
+        for connection in list(self.connections):
+            connection.fail_all("engine_hung", f"engine {engine.name} hangs; this worker stops")
+        self.failed.set()
+
+    @property
+    def ready(self) -> bool:
+        """Whether new streams are welcome."""
+        return not self.draining and not self.failed.is_set()
+
+    # ---- routes -----------------------------------------------------------------------------------------------
+
+    def application(self) -> web.Application:
+        """`GET /` is the WebSocket; `/healthz`, `/readyz` and `/stats` are for operators."""
+        app = web.Application()
+        app.router.add_get("/", self._socket)
+        app.router.add_get("/healthz", self._health)
+        app.router.add_get("/readyz", self._readiness)
+        app.router.add_get("/stats", self._stats)
+        return app
+
+    async def _health(self, request: web.Request) -> web.Response:
+        failed = self.failed.is_set()
+        return web.Response(status=503 if failed else 200, text="an engine hangs\n" if failed else "ok\n")
+
+    async def _readiness(self, request: web.Request) -> web.Response:
+        return web.Response(status=200 if self.ready else 503, text="ready\n" if self.ready else "not ready\n")
+
+    async def _stats(self, request: web.Request) -> web.Response:
+        moment = now()
+        return web.json_response(
+            {
+                "up_s": round(time.time() - self._started_at, 1),
+                "ready": self.ready,
+                "sockets": len(self.connections),
+                "streams": sum(len(connection.streams) for connection in self.connections),
+                "counts": dict(self.counts),
+                "engines": {
+                    runner.engine.name: vars(runner.counts) | {"backlog_s": runner.scheduler.backlog_s(moment)}
+                    for runner in self.runners.values()
+                },
+            }
+        )
+
+    async def _socket(self, request: web.Request) -> web.StreamResponse:
+        if self.settings.token:
+            sent = request.headers.get("Authorization", "").encode()
+            if not hmac.compare_digest(sent, f"Bearer {self.settings.token}".encode()):
+                return web.Response(status=401, text="token missing or wrong\n")
+        if len(self.connections) >= self.settings.sockets:
+            return web.Response(status=503, text="too many sockets\n")
+        socket = web.WebSocketResponse(
+            heartbeat=self.settings.keep_alive_s, max_msg_size=protocol.MESSAGE_BYTES, compress=False
+        )
+        await socket.prepare(request)
+        connection = Connection(self, socket)
+        self.connections.add(connection)
+        writer = asyncio.create_task(self._write(connection, request.transport))
+        try:
+            connection.send(self._welcome())
+            await self._read(connection)
+        finally:
+            connection.close()
+            self.connections.discard(connection)
+            writer.cancel()
+        return socket
+
+    def _welcome(self) -> protocol.Ready:
+        limits = protocol.Limits(self.settings.text_chars, self.settings.streams_per_socket)
+        models = {name: voice.engine.model(voice.own_name) for name, voice in self.voices.items()}
+        return protocol.Ready(
+            protocol.VERSION, list(self.voices), self.default_voice, models, list(SAMPLE_RATES), limits
+        )
+
+    async def _read(self, connection: Connection) -> None:
+        async for message in connection.socket:
+            try:
+                if message.type is not WSMsgType.TEXT:
+                    raise BadMessage("speech protocol: clients send no binary messages")
+                connection.receive(message.data)
+            except BadMessage as error:
+                self.counts["bad_sockets"] += 1
+                connection.send(protocol.Error("bad_message", str(error)))
+                await connection.drained()
+                await connection.socket.close(code=WSCloseCode.POLICY_VIOLATION, message=b"bad_message")
+
+    async def _write(self, connection: Connection, transport: asyncio.Transport | None) -> None:
+        try:
+            await connection.write()
+        except (TimeoutError, ConnectionError) as error:
+            self.counts["slow_readers"] += isinstance(error, TimeoutError)
+            if transport is not None:
+                transport.abort()  # a closing handshake would wait for a peer that does not read

@@ -1,0 +1,68 @@
+"""The speech worker's voices, limits and patience, with their units in their names."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import msgspec
+
+Positive = Annotated[float, msgspec.Meta(gt=0)]
+Count = Annotated[int, msgspec.Meta(ge=1)]
+Port = Annotated[int, msgspec.Meta(ge=0, le=65535)]
+
+
+class VoiceSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """One voice: which engine speaks it, and how loud."""
+
+    engine: Literal["hibari"] = "hibari"
+    voice: str = ""
+    """The engine's own name for it; empty: the engine's default."""
+    gain_db: float | None = None
+    """Fixed gain towards -20 dBFS active speech; None: the engine's own measure of its voice."""
+
+
+class SchedulerSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Who is served when (`bridge.worker.scheduler`)."""
+
+    first_audio_ms: Positive = 100.0
+    """Deadline of a stream's first audio, from when its text could be spoken."""
+    margin_ms: Positive = 150.0
+    """A refill is due this long before the caller's buffer runs dry."""
+    ahead_ms: Positive = 2000.0
+    """A stream with more lead than this waits."""
+    credit_ahead_ms: float = 0.0
+    """Under `upto_ms` credit: what is made (and kept here) beyond the credit before the stream waits."""
+    backlog_ms: Positive = 1000.0
+    """More live work than this in the queue: new streams are refused as busy."""
+    max_streams: Count = 2000
+
+
+class WorkerSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A worker process."""
+
+    host: str = "127.0.0.1"
+    port: Port = 8090
+    """0 takes any free port; the ready line says which."""
+    unix: str = ""
+    """A socket path; when set, host and port are not used."""
+    token: str = ""
+    """When set, clients must send `Authorization: Bearer <token>`. Environment: BRIDGE_WORKER_TOKEN."""
+    voices: dict[str, VoiceSettings] = msgspec.field(default_factory=lambda: {"heart": VoiceSettings()})
+    default_voice: str = ""
+    """Empty: the first of `voices`."""
+    threads: Count = 1
+    """Threads of one synthesis step. More workers serve more streams than more threads do."""
+    scheduler: SchedulerSettings = SchedulerSettings()
+
+    text_chars: Count = 20_000
+    streams_per_socket: Count = 1024
+    sockets: Count = 256
+    keep_alive_s: Positive = 20.0
+    held_bytes: Count = 524_288
+    """Unsent bytes on a socket above which its streams are not synthesised further."""
+    slow_reader_s: Positive = 10.0
+    """A socket that takes no data for this long is closed."""
+    step_s: Positive = 30.0
+    """A synthesis step that takes longer has hung: the worker stops, to be started anew."""
+    drain_s: Positive = 30.0
+    """On SIGTERM running streams get this long to finish."""

@@ -1,0 +1,168 @@
+"""Small stand-ins for the rooms around a session, for tests of the gateway itself.
+
+`ToneVoice` turns each character into 20 ms of sound at once; `QuietEar` remembers what it was given;
+`SetAgent` answers prompts from a list.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Callable, Iterable
+
+from bridge.agents.base import CallInfo
+from bridge.call.actions import Action, HangUp, Prompt, Say
+from bridge.call.commands import PullSpeech, Synthesise, Transcribe
+from bridge.call.events import Event, SpeechArrived, SpeechEnded, Word
+from bridge.gateway.ports import Deliver, Outcome, Rooms
+
+FRAME = b"\x20" * 160
+
+
+class QuietEar:
+    def __init__(self, deliver: Deliver) -> None:
+        self.deliver = deliver
+        self.heard: list[bytes] = []
+        self.sounds_sent: list[bytes] = []
+        self.asked: list[Transcribe] = []
+        self.closed = 0
+
+    def hear(self, ulaw: bytes, now: float) -> None:
+        self.heard.append(ulaw)
+
+    def sent(self, ulaw: bytes, now: float) -> None:
+        self.sounds_sent.append(ulaw)
+
+    def cleared(self, now: float) -> None:
+        self.sounds_sent.clear()
+
+    def transcribe(self, command: Transcribe) -> None:
+        self.asked.append(command)
+
+    def close(self) -> None:
+        self.closed += 1
+
+
+class Ears:
+    def __init__(self) -> None:
+        self.calls: list[QuietEar] = []
+
+    def open_call(self, deliver: Deliver, *, started_at: float) -> QuietEar:
+        self.calls.append(QuietEar(deliver))
+        return self.calls[-1]
+
+
+class ToneVoice:
+    """Delivers everything at the first pull: events come from inside the carrying out of a command."""
+
+    def __init__(self, deliver: Deliver) -> None:
+        self._deliver = deliver
+        self._texts: dict[int, str] = {}
+        self._finals: set[int] = set()
+        self._done: set[int] = set()
+        self.cancelled: list[int] = []
+        self.closed = 0
+
+    def synthesise(self, command: Synthesise) -> None:
+        self._texts[command.utterance] = self._texts.get(command.utterance, "") + command.text
+        if command.final:
+            self._finals.add(command.utterance)
+
+    def pull(self, command: PullSpeech) -> None:
+        number = command.utterance
+        if number in self._finals and number not in self._done:
+            self._done.add(number)
+            text = self._texts[number]
+            self._deliver(SpeechArrived(number, FRAME * len(text), (Word(text, 0, 20 * len(text)),)))
+            self._deliver(SpeechEnded(number))
+
+    def cancel(self, utterance: int) -> None:
+        self.cancelled.append(utterance)
+
+    def close(self) -> None:
+        self.closed += 1
+
+
+class Voices:
+    def __init__(self) -> None:
+        self.calls: list[ToneVoice] = []
+
+    def open_call(self, deliver: Deliver) -> ToneVoice:
+        self.calls.append(ToneVoice(deliver))
+        return self.calls[-1]
+
+
+Answer = Callable[[Prompt], Iterable[Action]]
+
+
+class SetAgent:
+    def __init__(self, info: CallInfo, answer: Answer) -> None:
+        self.info = info
+        self.prompts: list[Prompt] = []
+        self._answer = answer
+
+    async def reply(self, prompt: Prompt) -> AsyncGenerator[Action, None]:
+        self.prompts.append(prompt)
+        for action in self._answer(prompt):
+            yield action
+
+    def phrases(self) -> list[str]:
+        return []
+
+
+class Agents:
+    def __init__(self, answer: Answer) -> None:
+        self.answer = answer
+        self.calls: list[SetAgent] = []
+
+    def open_call(self, info: CallInfo) -> SetAgent:
+        self.calls.append(SetAgent(info, self.answer))
+        return self.calls[-1]
+
+    def phrases(self) -> list[str]:
+        return []
+
+    async def close(self) -> None:
+        pass
+
+
+def greet(prompt: Prompt) -> list[Action]:
+    """Says hello, repeats digits, and hangs up on 9."""
+    if prompt.kind == "call_started":
+        return [Say("hello")]
+    if prompt.kind == "digits":
+        return [Say("bye"), HangUp()] if "9" in prompt.text else [Say(prompt.text)]
+    return []
+
+
+class House:
+    """All rooms of a process."""
+
+    def __init__(self, answer: Answer = greet) -> None:
+        self.ears, self.voices, self.agents = Ears(), Voices(), Agents(answer)
+        self.rooms = Rooms(self.ears, self.voices, self.agents)
+
+
+class PaperLine:
+    """Writes down what a session sends."""
+
+    def __init__(self) -> None:
+        self.sent: list[tuple[str, str | bytes]] = []
+        self.ended: list[Outcome] = []
+
+    def send_audio(self, ulaw: bytes) -> None:
+        self.sent.append(("audio", ulaw))
+
+    def send_mark(self, name: str) -> None:
+        self.sent.append(("mark", name))
+
+    def clear(self) -> None:
+        self.sent.append(("clear", ""))
+
+    def end(self, outcome: Outcome) -> None:
+        self.ended.append(outcome)
+
+    def audio(self) -> bytes:
+        return b"".join(what for kind, what in self.sent if kind == "audio" and isinstance(what, bytes))
+
+
+def ignore(_event: Event) -> None:
+    pass

@@ -1,0 +1,108 @@
+"""Who gets in: as many calls as fit, while the process keeps time and the door is open."""
+
+from __future__ import annotations
+
+import asyncio
+
+from bridge.gateway.admission import Admission, LoopLag
+
+
+class Clock:
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def door(max_calls: int = 2) -> tuple[Admission, LoopLag, Clock]:
+    clock, lag = Clock(), LoopLag()
+    admission = Admission(max_calls=max_calls, max_loop_lag_ms=40.0, lag=lag, clock=clock)
+    admission.started = True
+    return admission, lag, clock
+
+
+def test_nobody_is_admitted_before_everything_is_warm() -> None:
+    admission, _, _ = door()
+    admission.started = False
+    assert admission.ask("CA1") == "starting"
+    assert not admission.ready
+
+
+def test_calls_beyond_the_limit_are_turned_away_until_one_ends() -> None:
+    admission, _, _ = door(max_calls=2)
+    for call in ("CA1", "CA2"):
+        assert admission.ask(call) == "admitted"
+        assert admission.begin(call)
+    assert admission.ask("CA3") == "full"
+    admission.end("CA1")
+    assert admission.ask("CA3") == "admitted"
+
+
+def test_an_admitted_call_keeps_its_place_until_its_stream_comes() -> None:
+    admission, _, clock = door(max_calls=1)
+    assert admission.ask("CA1") == "admitted"
+    assert admission.ask("CA2") == "full"
+    assert admission.ask("CA1") == "admitted"  # the carrier repeats a webhook that it thinks lost
+    clock.now += 20.0
+    assert admission.ask("CA2") == "admitted"
+
+
+def test_a_stream_that_another_process_admitted_is_refused_when_there_is_no_room() -> None:
+    admission, _, _ = door(max_calls=1)
+    assert admission.begin("CA1")
+    assert not admission.begin("CA2")
+    admission.end("CA2")
+    assert admission.calls == 1
+
+
+def test_a_late_process_takes_no_new_call_and_keeps_those_it_has() -> None:
+    admission, lag, _ = door()
+    assert admission.ask("CA1") == "admitted"
+    for _ in range(60):
+        lag.note(0.09)
+    assert admission.ask("CA2") == "late"
+    assert admission.ask("CA1") == "admitted"
+    for _ in range(60):
+        lag.note(0.001)
+    assert admission.ask("CA2") == "admitted"
+
+
+def test_one_hiccup_is_not_lateness() -> None:
+    admission, lag, _ = door()
+    for _ in range(59):
+        lag.note(0.001)
+    lag.note(0.5)
+    assert admission.ask("CA1") == "admitted"
+
+
+def test_when_listening_or_speech_is_full_no_new_call_comes_in() -> None:
+    left = 1.0
+    admission = Admission(max_calls=9, max_loop_lag_ms=40.0, lag=LoopLag(), headroom=lambda: left)
+    admission.started = True
+    assert admission.ask("CA1") == "admitted"
+    left = 0.0
+    assert admission.ask("CA2") == "no headroom"
+    assert admission.ask("CA1") == "admitted"
+
+
+def test_a_drain_shuts_the_door() -> None:
+    admission, _, _ = door()
+    before = admission.ready
+    admission.draining = True
+    assert (before, admission.ready) == (True, False)
+    assert admission.ask("CA1") == "draining"
+
+
+async def test_lag_is_measured_on_the_loop() -> None:
+    noted = asyncio.Event()
+
+    class Noting(LoopLag):
+        def note(self, lag_s: float) -> None:
+            super().note(lag_s)
+            noted.set()
+
+    lag = Noting()
+    lag.start()
+    await asyncio.wait_for(noted.wait(), 5.0)
+    lag.stop()
+    assert lag.p90_ms >= 0.0

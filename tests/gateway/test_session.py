@@ -1,0 +1,242 @@
+"""The shell does what the machine orders, in order, and one call's bug stays that call's."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncGenerator, Callable
+
+import pytest
+
+from bridge.agents.base import AgentError, CallInfo
+from bridge.call.actions import Action, Prompt, Say, Wait
+from bridge.call.commands import Command
+from bridge.call.events import DigitPressed, EndRequested, Event, MarkEchoed
+from bridge.call.settings import CallSettings
+from bridge.gateway.ports import Apologise, HangUp, Rooms
+from bridge.gateway.session import CallSession
+from bridge.gateway.timers import TimerWheel
+from bridge.telemetry.metrics import Metrics
+from tests.gateway.doubles import FRAME, Agents, Answer, House, PaperLine, SetAgent, greet
+
+SETTINGS = CallSettings(listens=False, inter_digit_s=0.0)
+
+
+class Phone:
+    """One session between doubles, on a clock that the test moves."""
+
+    def __init__(self, answer: Answer = greet, rooms: Callable[[House], Rooms] = lambda house: house.rooms) -> None:
+        self.now = 1000.0
+        self.house, self.line, self.metrics = House(answer), PaperLine(), Metrics()
+        self.ended = 0
+        self.wheel = TimerWheel(asyncio.get_running_loop(), clock=lambda: self.now)
+        self.session = CallSession(
+            CallInfo(call_id="CA1"),
+            SETTINGS,
+            line=self.line,
+            rooms=rooms(self.house),
+            wheel=self.wheel,
+            metrics=self.metrics,
+            on_ended=self.count_end,
+            clock=lambda: self.now,
+        )
+
+    def count_end(self) -> None:
+        self.ended += 1
+
+    async def turns(self, count: int = 5) -> None:
+        """Let tasks run."""
+        for _ in range(count):
+            await asyncio.sleep(0)
+
+    async def wait(self, seconds: float) -> None:
+        """Time passes; the carrier plays what it got and echoes each mark."""
+        until = self.now + seconds
+        while self.now < until and not self.session.over:
+            self.now = min(self.now + 0.02, until)
+            self.wheel.fire_due()
+            self.echo_marks()
+            await self.turns()
+
+    def echo_marks(self) -> None:
+        echoed: list[str] = []
+        for kind, what in list(self.line.sent):
+            if kind == "mark" and isinstance(what, str):
+                echoed.append(what)
+        for name in echoed[self._echoed :]:
+            self.session.tell(MarkEchoed(name))
+        self._echoed = len(echoed)
+
+    _echoed = 0
+
+    def page(self) -> str:
+        return self.metrics.page().decode()
+
+
+async def test_a_greeting_is_sent_to_the_line_and_noted_by_the_ear() -> None:
+    phone = Phone()
+    phone.session.start()
+    await phone.wait(1.0)
+    assert phone.line.audio() == FRAME * len("hello")
+    assert b"".join(phone.house.ears.calls[0].sounds_sent) == phone.line.audio()
+
+
+async def test_an_agent_that_is_ready_at_once_is_heard_within_a_few_turns_of_the_loop() -> None:
+    phone = Phone()
+    phone.session.start()
+    await phone.turns(3)
+    assert phone.line.audio() != b""
+
+
+async def test_frames_go_to_the_ear_and_not_to_the_machine() -> None:
+    phone = Phone()
+    phone.session.start()
+    before = len(phone.session._last_events)
+    for _ in range(5):
+        phone.session.hear(FRAME)
+    assert phone.house.ears.calls[0].heard == [FRAME] * 5
+    assert len(phone.session._last_events) == before
+
+
+async def test_digits_reach_the_agent_and_its_hang_up_ends_the_call_after_the_last_word() -> None:
+    phone = Phone()
+    phone.session.start()
+    await phone.wait(1.0)
+    phone.session.tell(DigitPressed("9"))
+    await phone.wait(3.0)
+    assert phone.house.agents.calls[0].prompts[-1].text == "9"
+    assert phone.line.audio() == FRAME * len("hellobye")
+    assert phone.line.ended == [HangUp()]
+    assert 'bridge_calls_ended_total{why="agent"} 1.0' in phone.page()
+
+
+async def test_what_a_call_holds_is_released_once() -> None:
+    phone = Phone()
+    phone.session.start()
+    await phone.wait(0.5)
+    phone.session.stream_closed("caller")
+    phone.session.stream_closed("caller")
+    phone.session.tell(DigitPressed("1"))
+    phone.session.hear(FRAME)
+    assert (phone.ended, phone.house.ears.calls[0].closed, phone.house.voices.calls[0].closed) == (1, 1, 1)
+    assert "bridge_calls 0.0" in phone.page()
+    assert phone.house.ears.calls[0].heard == []
+
+
+async def test_events_born_while_commands_are_carried_out_wait_their_turn() -> None:
+    phone = Phone()
+    depth = deepest = 0
+    receive = phone.session.call.receive
+
+    def watched(event: Event, now: float) -> list[Command]:
+        nonlocal depth, deepest
+        depth += 1
+        deepest = max(deepest, depth)
+        try:
+            return receive(event, now)
+        finally:
+            depth -= 1
+
+    phone.session.call.receive = watched  # type: ignore[method-assign]
+    phone.session.start()
+    await phone.wait(1.0)
+    assert phone.line.audio() != b""
+    assert deepest == 1
+
+
+async def test_a_bug_ends_its_call_with_an_apology_and_a_log_line_without_private_words(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    phone = Phone()
+    phone.session.start()
+    await phone.wait(0.5)
+
+    def broken(event: Event, now: float) -> list[Command]:
+        raise RuntimeError("a bug")
+
+    phone.session.call.receive = broken  # type: ignore[method-assign]
+    with caplog.at_level(logging.ERROR):
+        phone.session.tell(DigitPressed("7"))
+    assert phone.line.ended == [Apologise(SETTINGS.last_apology)]
+    assert phone.ended == 1
+    assert "call=CA1" in caplog.text
+    assert "CallStarted" in caplog.text
+    assert "'7'" not in caplog.text
+    assert 'bridge_call_failures_total{where="session"} 1.0' in phone.page()
+
+
+async def test_an_agent_that_fails_costs_an_apology_not_the_call() -> None:
+    def fails(prompt: Prompt) -> list[Action]:
+        raise AgentError("service unreachable")
+
+    phone = Phone(fails)
+    phone.session.start()
+    await phone.wait(0.3)
+    assert phone.line.audio() != b""
+    assert not phone.session.over
+    assert "bridge_agent_failures_total 1.0" in phone.page()
+
+
+async def test_an_agent_with_a_bug_is_logged_and_the_call_goes_on(caplog: pytest.LogCaptureFixture) -> None:
+    def fails(prompt: Prompt) -> list[Action]:
+        raise KeyError("a bug in the agent")
+
+    phone = Phone(fails)
+    phone.session.start()
+    await phone.wait(0.3)
+    assert not phone.session.over
+    assert "a bug in the agent" in caplog.text
+
+
+async def test_an_agent_that_never_stops_talking_is_stopped_and_lets_others_run() -> None:
+    def endless(prompt: Prompt) -> list[Action]:
+        return [Wait(0.0)] * 100_000
+
+    phone = Phone(endless)
+    phone.session.start()
+    await phone.turns(3)
+    assert "bridge_agent_failures_total 0.0" in phone.page()  # it was made to wait
+    await phone.turns(1000)
+    assert "bridge_agent_failures_total 1.0" in phone.page()
+
+
+class SlowAgents(Agents):
+    """An agent that waits in the middle of its answer, and notes that it was broken off."""
+
+    def __init__(self) -> None:
+        super().__init__(greet)
+        self.closed = 0
+
+    def open_call(self, info: CallInfo) -> SetAgent:
+        outer = self
+
+        class Slow(SetAgent):
+            async def reply(self, prompt: Prompt) -> AsyncGenerator[Action, None]:
+                try:
+                    yield Say("one moment", more=True)
+                    await asyncio.Event().wait()
+                finally:
+                    outer.closed += 1
+
+        return Slow(info, greet)
+
+
+async def test_an_agents_answer_is_broken_off_when_the_call_is_over() -> None:
+    agents = SlowAgents()
+    phone = Phone(rooms=lambda house: Rooms(house.ears, house.voices, agents))
+    phone.session.start()
+    await phone.wait(0.1)
+    phone.session.stream_closed("caller")
+    await phone.turns()
+    assert agents.closed == 1
+
+
+async def test_a_drain_ends_a_call_politely() -> None:
+    phone = Phone()
+    phone.session.start()
+    await phone.wait(0.04)
+    phone.session.tell(EndRequested("drain"))
+    await phone.wait(3.0)
+    assert phone.line.audio() == FRAME * len("hello")  # what was begun is finished
+    assert phone.line.ended == [HangUp()]
+    assert 'bridge_calls_ended_total{why="drain"} 1.0' in phone.page()

@@ -1,0 +1,151 @@
+"""The engine processes: real ones, killed, stalled, overfilled and refused."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import os
+import signal
+import subprocess
+from collections.abc import AsyncIterator, Callable
+
+import pytest
+
+from bridge.errors import ConfigError
+from bridge.listening import engine_process
+from bridge.listening.engine_messages import LENGTH, Answer, Failed, Judge, Judged, Order, Ready, Setup, answers, pack
+from bridge.listening.engines import EngineFailed, Engines
+from bridge.listening.settings import RecogniserSettings, TurnSettings
+from tests.listening.sounds import line, say, silence
+
+ONLY_TURN = Setup(RecogniserSettings(engine="none"), TurnSettings())
+FINISHED = line(silence(0.5), say("I want to cancel my order."), silence(0.2))
+
+
+@pytest.fixture
+async def engines() -> AsyncIterator[Engines]:
+    pool = Engines(ONLY_TURN, deadline_s=20.0)
+    await pool.start()
+    yield pool
+    await pool.close()
+
+
+def children() -> set[int]:
+    """Engine processes of this test process."""
+    listed = subprocess.run(
+        ["ps", "--ppid", str(os.getpid()), "-o", "pid=,args="], capture_output=True, text=True, check=True
+    )
+    return {int(row.split()[0]) for row in listed.stdout.splitlines() if "engine_process" in row}
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(30):
+        while not condition():
+            await asyncio.sleep(0.01)
+
+
+async def test_a_job_is_done_in_another_process(engines: Engines) -> None:
+    assert await engines.judge(FINISHED) > 0.8
+    assert engines.counters.jobs == 1
+
+
+async def test_a_recogniser_and_a_turn_model_share_a_process() -> None:
+    pool = Engines(Setup(RecogniserSettings(), TurnSettings()), deadline_s=30.0)
+    await pool.start()
+    try:
+        probability, text = await asyncio.gather(
+            pool.judge(FINISHED), pool.recognise(FINISHED, language="en", hints=())
+        )
+        assert probability > 0.8
+        assert text.text.rstrip(".") == "I want to cancel my order"
+        with pytest.raises(EngineFailed, match="language 'de'"):
+            await pool.recognise(FINISHED, language="de", hints=())
+        assert await pool.judge(FINISHED) == probability  # one bad job harms no other
+    finally:
+        await pool.close()
+
+
+async def test_an_engine_that_is_not_configured_is_named(engines: Engines) -> None:
+    with pytest.raises(EngineFailed, match="no embedded recogniser"):
+        await engines.recognise(FINISHED, language="en", hints=())
+
+
+async def test_a_process_that_dies_fails_its_job_and_is_replaced(engines: Engines) -> None:
+    [first] = children()
+    os.kill(first, signal.SIGSTOP)  # it will die in the middle of a job
+    job = asyncio.create_task(engines.judge(FINISHED))
+    await until(lambda: engines.counters.jobs == 1)
+    os.kill(first, signal.SIGKILL)
+    with pytest.raises(EngineFailed, match="lost"):
+        await job
+    assert await engines.judge(FINISHED) > 0.8
+    assert engines.counters.restarts == 1
+    assert children().isdisjoint({first})
+
+
+async def test_a_process_that_dies_idle_costs_one_job_at_most(engines: Engines) -> None:
+    [first] = children()
+    os.kill(first, signal.SIGKILL)
+    with pytest.raises(EngineFailed):
+        await engines.judge(FINISHED)
+    assert await engines.judge(FINISHED) > 0.8
+
+
+async def test_a_job_past_its_deadline_fails_and_its_process_is_killed() -> None:
+    pool = Engines(ONLY_TURN, deadline_s=0.3)
+    await pool.start()
+    try:
+        [first] = children()
+        os.kill(first, signal.SIGSTOP)
+        with pytest.raises(EngineFailed, match=r"within 0\.3 s"):
+            await pool.judge(FINISHED)
+        await until(lambda: first not in children() and len(children()) == 1)
+        assert pool.counters.restarts == 1
+    finally:
+        await pool.close()
+
+
+async def test_a_job_nobody_wants_any_more_leaves_the_queue(engines: Engines) -> None:
+    jobs = [asyncio.create_task(engines.judge(FINISHED)) for _ in range(5)]
+    await until(lambda: engines.waiting == 4)
+    for job in jobs[1:4]:
+        job.cancel()
+    results = await asyncio.gather(*jobs, return_exceptions=True)
+    assert [isinstance(result, float) for result in results] == [True, False, False, False, True]
+    assert engines.counters.jobs == 2
+    assert engines.counters.dropped == 3
+
+
+async def test_closing_fails_what_waits_and_leaves_no_process() -> None:
+    pool = Engines(ONLY_TURN, deadline_s=20.0)
+    await pool.start()
+    jobs = [asyncio.create_task(pool.judge(FINISHED)) for _ in range(3)]
+    await until(lambda: pool.waiting == 2)
+    await pool.close()
+    for job in jobs[1:]:
+        with pytest.raises(EngineFailed, match="closing"):
+            await job
+    jobs[0].cancel()
+    assert children() == set()
+
+
+async def test_a_model_that_cannot_be_loaded_stops_the_start_with_its_reason() -> None:
+    pool = Engines(Setup(RecogniserSettings(model="/nowhere"), TurnSettings()))
+    with pytest.raises(ConfigError, match="/nowhere holds no model"):
+        await pool.start()
+    assert children() == set()
+
+
+def test_the_process_answers_in_order_and_ends_with_its_input() -> None:
+    orders: list[Order] = [ONLY_TURN, Judge(7, FINISHED), Judge(8, b"")]
+    out = io.BytesIO()
+    engine_process.serve(io.BytesIO(b"".join(pack(order) for order in orders)), out)
+    said: list[Answer] = []
+    left = out.getvalue()
+    while left:
+        length = LENGTH.unpack(left[:4])[0]
+        said.append(answers.decode(left[4 : 4 + length]))
+        left = left[4 + length :]
+    assert isinstance(said[0], Ready)
+    assert [type(answer) for answer in said[1:]] == [Judged, Judged]
+    assert [answer.job for answer in said[1:] if isinstance(answer, Judged | Failed)] == [7, 8]

@@ -1,0 +1,96 @@
+"""A recorded call can be replayed; a disk that cannot keep up costs records, never calls."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from bridge.call.events import CallStarted, DigitPressed, Event, StreamClosed, TimePassed
+from bridge.call.machine import Call
+from bridge.call.record import replay
+from bridge.call.settings import CallSettings
+from bridge.telemetry.metrics import Metrics
+from bridge.telemetry.recorder import Recorder
+
+SETTINGS = CallSettings(no_input_s=1.0)
+
+
+def events(count: int) -> list[tuple[float, Event]]:
+    middle: list[tuple[float, Event]] = [
+        (0.1 * n, DigitPressed("5") if n % 50 == 0 else TimePassed()) for n in range(1, count)
+    ]
+    return [(0.0, CallStarted()), *middle, (0.1 * count, StreamClosed("caller"))]
+
+
+def record_call(recorder: Recorder, call_id: str, count: int = 400) -> None:
+    call, record = Call(SETTINGS), recorder.open_call(call_id, SETTINGS, {"carrier": "twilio"})
+    for at, event in events(count):
+        record.add(at, event, call.receive(event, at))
+    record.close()
+    record.close()  # twice does no harm
+
+
+def test_a_record_replays_to_the_same_commands(tmp_path: Path) -> None:
+    recorder = Recorder(tmp_path / "records", Metrics())
+    record_call(recorder, "CA1")
+    recorder.close()
+    with (tmp_path / "records" / "CA1.jsonl").open("rb") as lines:
+        result = replay(lines)
+    assert result.differences == []
+    assert result.events == 401
+
+
+def test_the_first_line_says_what_the_record_is(tmp_path: Path) -> None:
+    recorder = Recorder(tmp_path, Metrics())
+    record_call(recorder, "CA1", count=2)
+    recorder.close()
+    head = json.loads((tmp_path / "CA1.jsonl").read_bytes().splitlines()[0])
+    assert head["about"] == {"call_id": "CA1", "carrier": "twilio"}
+
+
+def test_call_ids_cannot_lead_out_of_the_directory(tmp_path: Path) -> None:
+    recorder = Recorder(tmp_path / "records", Metrics())
+    record_call(recorder, "../../etc/passwd", count=2)
+    recorder.close()
+    assert [path.parent for path in tmp_path.rglob("*.jsonl")] == [tmp_path / "records"]
+
+
+def test_a_second_call_of_the_same_id_gets_a_file_of_its_own(tmp_path: Path) -> None:
+    for _ in range(2):
+        recorder = Recorder(tmp_path, Metrics())
+        record_call(recorder, "CA1", count=2)
+        recorder.close()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["CA1-2.jsonl", "CA1.jsonl"]
+
+
+def test_when_too_much_waits_a_record_ends_early_and_still_replays(tmp_path: Path) -> None:
+    metrics = Metrics()
+    recorder = Recorder(tmp_path, metrics, max_waiting=130)
+    lock = recorder._lock
+    with lock:
+        recorder._waiting = 2  # as if another call's events waited and the disk stood still
+    record_call(recorder, "CA1", count=1000)
+    recorder.close()
+    with (tmp_path / "CA1.jsonl").open("rb") as lines:
+        result = replay(lines)
+    assert result.differences == []
+    assert result.events % 128 == 0 or result.events == 1001
+
+
+def test_a_full_queue_is_counted_and_costs_the_rest_of_that_record(tmp_path: Path) -> None:
+    metrics = Metrics()
+    recorder = Recorder(tmp_path, metrics, max_waiting=100)
+    record_call(recorder, "CA1", count=1000)
+    recorder.close()
+    with (tmp_path / "CA1.jsonl").open("rb") as lines:
+        assert replay(lines).events == 0
+    assert "bridge_record_losses_total 1001.0" in metrics.page().decode()
+
+
+def test_a_directory_that_vanishes_ends_records_only(tmp_path: Path) -> None:
+    metrics = Metrics()
+    recorder = Recorder(tmp_path / "records", metrics)
+    (tmp_path / "records").rmdir()
+    record_call(recorder, "CA1", count=2)
+    recorder.close()
+    assert "bridge_record_losses_total 3.0" in metrics.page().decode()

@@ -1,0 +1,169 @@
+"""A configuration is either right, or every mistake in it is named with its place and what was expected."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bridge.agents.settings import ScriptSettings
+from bridge.config import Settings, load_settings, parse_settings
+from bridge.errors import ConfigError
+
+
+def mistakes(text: str, environment: dict[str, str] | None = None) -> list[str]:
+    with pytest.raises(ConfigError) as error:
+        parse_settings(text, "bridge.yaml", environment)
+    return str(error.value).splitlines()
+
+
+def test_no_file_gives_the_defaults() -> None:
+    assert load_settings(None, {}) == Settings()
+
+
+def test_an_empty_file_and_empty_sections_give_the_defaults() -> None:
+    assert parse_settings("", "bridge.yaml") == Settings()
+    assert parse_settings("call:\ngateway:\n  twilio:\n", "bridge.yaml") == Settings()
+
+
+def test_settings_are_read_with_their_types(tmp_path: Path) -> None:
+    file = tmp_path / "bridge.yaml"
+    file.write_text(
+        """
+        gateway: {public_url: "https://bridge.example.com", max_calls: 50, twilio: {auth_tokens: [new, old]}}
+        call: {no_input_s: 5, floor: {on_suspicion: hold}}
+        agent: {kind: script, file: menu.yaml}
+        """,
+        encoding="utf-8",
+    )
+    settings = load_settings(file, {})
+    assert settings.gateway.twilio.auth_tokens == ("new", "old")
+    assert settings.gateway.max_calls == 50
+    assert settings.call.no_input_s == 5.0
+    assert settings.call.floor.on_suspicion == "hold"
+    assert settings.agent == ScriptSettings(file="menu.yaml")
+
+
+def test_the_environment_wins_over_the_file() -> None:
+    settings = parse_settings(
+        "gateway: {public_url: 'https://file.example.com'}",
+        "bridge.yaml",
+        {"PUBLIC_URL": "https://env.example.com", "TWILIO_AUTH_TOKEN": "new, old", "BRIDGE_WORKER_TOKEN": "w"},
+    )
+    assert settings.gateway.public_url == "https://env.example.com"
+    assert settings.gateway.twilio.auth_tokens == ("new", "old")
+    assert (settings.worker.token, settings.speaking.worker_token) == ("w", "w")
+
+
+def test_empty_environment_variables_count_as_unset() -> None:
+    assert load_settings(None, {"TWILIO_AUTH_TOKEN": " ", "PUBLIC_URL": ""}) == Settings()
+
+
+def test_a_key_that_is_nearly_right_is_suggested() -> None:
+    assert mistakes("call:\n  floor:\n    confrm_ms: 300\n") == [
+        "bridge.yaml:3: call.floor.confrm_ms: unknown key, did you mean confirm_ms?"
+    ]
+
+
+def test_a_key_that_is_nothing_like_any_other_lists_what_there_is() -> None:
+    (line,) = mistakes("frobnicate: 1\n")
+    assert line.startswith("bridge.yaml:1: frobnicate: unknown key, expected one of agent, call, gateway,")
+
+
+def test_a_wrong_type_names_value_and_expectation() -> None:
+    assert mistakes("call:\n  no_input_s: soon\n") == ["bridge.yaml:2: call.no_input_s: is 'soon', expected float"]
+
+
+def test_a_wrong_choice_lists_the_choices() -> None:
+    (line,) = mistakes("call:\n  floor:\n    on_suspicion: whisper\n")
+    assert line.startswith("bridge.yaml:3: call.floor.on_suspicion: is 'whisper'")
+    for choice in ("duck", "hold", "ignore"):
+        assert choice in line
+
+
+def test_a_number_out_of_range_says_the_range() -> None:
+    assert mistakes("gateway:\n  max_calls: 0\n") == ["bridge.yaml:2: gateway.max_calls: is 0, expected int >= 1"]
+
+
+def test_an_unknown_kind_of_agent_lists_the_kinds() -> None:
+    (line,) = mistakes("agent:\n  kind: parrot\n")
+    assert line.startswith("bridge.yaml:2: agent.kind: is 'parrot'")
+    for kind in ("script", "chat", "web"):
+        assert kind in line
+
+
+def test_an_unknown_key_of_an_agent_is_found_by_its_kind() -> None:
+    assert mistakes("agent:\n  kind: script\n  file: a.yaml\n  modle: x\n")[0].startswith(
+        "bridge.yaml:4: agent.modle: unknown key"
+    )
+
+
+def test_something_missing_is_named() -> None:
+    assert mistakes("agent:\n  kind: script\n") == ["bridge.yaml:1: agent: missing required field file"]
+
+
+def test_all_mistakes_of_a_file_are_reported_at_once() -> None:
+    lines = mistakes("call:\n  no_input_s: soon\n  no_input_limt: 2\ngateway:\n  port: 99999\n")
+    assert [line.split(": ")[1] for line in lines] == ["call.no_input_limt", "call.no_input_s", "gateway.port"]
+
+
+def test_a_bad_public_url_says_what_one_looks_like() -> None:
+    (line,) = mistakes("gateway:\n  public_url: bridge.example.com\n")
+    assert line.startswith("bridge.yaml:2: gateway.public_url: is 'bridge.example.com', expected an address such as")
+
+
+def test_a_mistake_from_the_environment_names_the_variable() -> None:
+    (line,) = mistakes("", {"PUBLIC_URL": "ftp://x"})
+    assert line.startswith("environment variable PUBLIC_URL: is 'ftp://x', expected an address")
+
+
+def test_secrets_are_never_shown() -> None:
+    (line,) = mistakes("gateway:\n  twilio:\n    auth_tokens: hunter2\n")
+    assert "hunter2" not in line
+    assert "gateway.twilio.auth_tokens: is <hidden>, expected array" in line
+
+
+def test_a_key_that_is_set_twice_is_refused() -> None:
+    assert mistakes("call:\n  no_input_s: 5\n  no_input_s: 6\n") == [
+        "bridge.yaml:3: call.no_input_s: is set twice, first in line 2"
+    ]
+
+
+def test_what_is_no_yaml_is_refused_with_its_line() -> None:
+    (line,) = mistakes("call:\n  - [unclosed\n")
+    assert line.startswith("bridge.yaml:")
+    assert "not YAML" in line
+
+
+def test_a_list_at_the_top_is_refused() -> None:
+    assert mistakes("- a\n- b\n") == ["bridge.yaml: is a list, expected sections such as `gateway:`"]
+
+
+def test_a_section_that_is_no_section_is_refused() -> None:
+    assert mistakes("call: 5\n") == ["bridge.yaml:1: call: is 5, expected object"]
+
+
+def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"nowhere\.yaml: cannot be read"):
+        load_settings(tmp_path / "nowhere.yaml", {})
+
+
+_scalars = st.none() | st.booleans() | st.integers() | st.text(max_size=8)
+_keys = st.sampled_from(["call", "floor", "gateway", "twilio", "agent", "kind", "worker", "voices", "auth_tokens", "x"])
+_trees = st.recursive(
+    _scalars, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(_keys, inner, max_size=4), max_leaves=12
+)
+
+
+@given(st.dictionaries(_keys, _trees, max_size=4))
+def test_any_data_at_all_is_either_settings_or_a_named_mistake(tree: dict[str, object]) -> None:
+    text = yaml.safe_dump(tree)
+    try:
+        settings = parse_settings(text, "bridge.yaml")
+    except ConfigError:
+        assert all(line.startswith("bridge.yaml") for line in mistakes(text))
+    else:
+        assert isinstance(settings, Settings)

@@ -1,0 +1,129 @@
+"""Imports point one way, and the rooms that decide touch neither clock, network, disk nor chance."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent / "bridge"
+
+PURE = {"carriers", "call", "audio"}
+ROOMS = {"carriers", "call", "audio", "listening", "speaking", "agents", "gateway", "worker", "simulator", "telemetry"}
+
+MAY_IMPORT: dict[str, set[str]] = {
+    "carriers": PURE,
+    "call": PURE,
+    "audio": PURE,
+    "telemetry": PURE,
+    "listening": PURE,
+    "agents": PURE,
+    "speaking": PURE | {"worker.protocol", "worker.settings"},
+    "worker": PURE | {"telemetry"},
+    "gateway": PURE | {"telemetry", "listening", "speaking", "agents"},
+    "simulator": {"audio", "call", "speaking", "worker", "listening", "agents", "telemetry"},
+}
+"""Besides itself and `bridge.errors`. A name with a dot allows that module alone."""
+
+TOP = {"config", "app", "cli"}
+"""The modules that may know everybody, and that nobody else knows."""
+
+IMPURE = {
+    "aiohttp", "asyncio", "concurrent", "datetime", "logging", "multiprocessing", "os", "random", "redis", "requests",
+    "secrets", "select", "selectors", "signal", "socket", "sqlite3", "ssl", "subprocess", "tempfile", "threading",
+    "time", "urllib.request", "uuid", "uvloop",
+}  # fmt: skip
+IMPURE_CALLS = {"open", "input", "exec", "eval"}
+
+
+def modules() -> Iterator[tuple[str, str, ast.Module]]:
+    """Every module's dotted name below `bridge`, its room, and its syntax tree."""
+    for path in sorted(ROOT.rglob("*.py")):
+        parts = path.relative_to(ROOT).with_suffix("").parts
+        yield ".".join(parts), parts[0], ast.parse(path.read_text(encoding="utf-8"))
+
+
+MODULES = list(modules())
+
+
+def imports(tree: ast.Module) -> Iterator[str]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "relative imports hide where things come from"
+            assert node.module is not None
+            yield node.module
+            # `from bridge.carriers import twilio` imports a module, too.
+            yield from (f"{node.module}.{alias.name}" for alias in node.names if node.module.startswith("bridge"))
+
+
+def ours(tree: ast.Module) -> set[str]:
+    return {name.removeprefix("bridge.") for name in imports(tree) if name.startswith("bridge.")}
+
+
+def allowed(target: str, room: str) -> bool:
+    permitted = MAY_IMPORT[room] | {room, "errors"}
+    steps = target.split(".")
+    return any(".".join(steps[:length]) in permitted for length in range(1, len(steps) + 1))
+
+
+def wrong_ways(room: str, tree: ast.Module) -> list[str]:
+    # `from bridge.worker import protocol` also yields "worker", which says nothing by itself: go by the longest names.
+    targets = ours(tree)
+    longest = {one for one in targets if not any(other.startswith(one + ".") for other in targets)}
+    return sorted(target for target in longest if not allowed(target, room))
+
+
+@pytest.mark.parametrize(("name", "room", "tree"), [entry for entry in MODULES if entry[1] in ROOMS])
+def test_imports_point_one_way(name: str, room: str, tree: ast.Module) -> None:
+    assert wrong_ways(room, tree) == []
+
+
+@pytest.mark.parametrize(("name", "room", "tree"), [entry for entry in MODULES if entry[1] in ROOMS])
+def test_nobody_below_knows_the_composition_root(name: str, room: str, tree: ast.Module) -> None:
+    assert {target.split(".")[0] for target in ours(tree)} & TOP == set()
+
+
+@pytest.mark.parametrize(("name", "room", "tree"), [entry for entry in MODULES if entry[1] in PURE])
+def test_what_decides_is_pure(name: str, room: str, tree: ast.Module) -> None:
+    assert impurities(tree) == []
+
+
+def impurities(tree: ast.Module) -> list[str]:
+    found = [name for name in imports(tree) if name in IMPURE or name.split(".")[0] in IMPURE]
+    for node in ast.walk(tree):
+        if isinstance(node, ast.AsyncFunctionDef):
+            found.append(f"async def {node.name}")
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in IMPURE_CALLS:
+            found.append(f"{node.func.id}()")
+    return found
+
+
+def test_every_module_belongs_to_a_room_or_to_the_top() -> None:
+    strangers = {room for _, room, _ in MODULES} - ROOMS - TOP - {"__init__", "__main__", "errors"}
+    assert strangers == set()
+
+
+@pytest.mark.parametrize(
+    ("room", "source", "wrong"),
+    [
+        ("call", "from bridge.gateway.session import CallSession", ["gateway.session.CallSession"]),
+        ("call", "from bridge.errors import BadMessage", []),
+        ("simulator", "from bridge.carriers import twilio", ["carriers.twilio"]),
+        ("simulator", "import bridge.gateway.media", ["gateway.media"]),
+        ("speaking", "from bridge.worker.protocol import Open", []),
+        ("speaking", "from bridge.worker.engines import hibari", ["worker.engines.hibari"]),
+    ],
+)
+def test_these_checks_can_fail(room: str, source: str, wrong: list[str]) -> None:
+    assert wrong_ways(room, ast.parse(source)) == wrong
+
+
+@pytest.mark.parametrize(
+    "source", ["import time", "from random import random", "import os.path", "open('x')", "async def f(): ..."]
+)
+def test_impurity_is_seen(source: str) -> None:
+    assert impurities(ast.parse(source)) != []

@@ -1,0 +1,80 @@
+"""The worker as operators run it: a process."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+from asyncio.subprocess import PIPE, Process
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from bridge.errors import ConfigError
+from bridge.worker.client import connect
+from bridge.worker.main import main
+from bridge.worker.protocol import Words
+from bridge.worker.settings import VoiceSettings, WorkerSettings
+from bridge.worker.voices import load_voices
+
+
+@asynccontextmanager
+async def process(*options: str) -> AsyncIterator[tuple[Process, str]]:
+    """A worker process and the address in its ready line."""
+    worker = await asyncio.create_subprocess_exec(sys.executable, "-m", "bridge.worker", *options, stdout=PIPE)
+    try:
+        assert worker.stdout is not None
+        async with asyncio.timeout(60):
+            line = (await worker.stdout.readline()).decode()
+        assert line.startswith("speech worker ready on ")
+        yield worker, line.removeprefix("speech worker ready on ").split(",")[0]
+    finally:
+        if worker.returncode is None:
+            worker.kill()
+        await worker.wait()
+
+
+async def test_a_process_speaks_and_finishes_its_streams_on_sigterm() -> None:
+    async with process("--port", "0") as (worker, address), await connect(address) as link:
+        speech = link.open()
+        speech.text("One moment, please. ")
+        messages = aiter(speech)
+        async with asyncio.timeout(30):
+            assert isinstance(await anext(messages), Words)
+        worker.send_signal(signal.SIGTERM)
+        async with asyncio.timeout(30):
+            while not link.draining:
+                await asyncio.sleep(0)
+        speech.text("Goodbye.")
+        speech.end()
+        async with asyncio.timeout(30):
+            words = [word.text async for m in messages if isinstance(m, Words) for word in m.words]
+            assert words == ["Goodbye."]
+            assert await worker.wait() == 0
+
+
+def test_a_wrong_key_in_the_file_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "bridge.yaml"
+    file.write_text("worker:\n  prot: 8090\n")
+    assert main(["-c", str(file)]) == 2
+    assert "prot" in capsys.readouterr().err
+
+
+def test_an_address_in_use_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--unix", "/nowhere/at/all/worker.sock"]) == 2
+    assert "/nowhere/at/all/worker.sock" in capsys.readouterr().err
+
+
+def test_a_default_voice_must_exist() -> None:
+    with pytest.raises(ConfigError, match=r"'hart' is none of worker\.voices: heart"):
+        load_voices(WorkerSettings(default_voice="hart"))
+
+
+def test_voices_have_their_own_names_and_levels() -> None:
+    settings = WorkerSettings(voices={"loud": VoiceSettings(gain_db=6.0), "normal": VoiceSettings()})
+    voices = load_voices(settings)
+    assert list(voices) == ["loud", "normal"]
+    assert voices["loud"].engine is voices["normal"].engine
+    assert voices["loud"].gain == pytest.approx(10 ** (6 / 20))

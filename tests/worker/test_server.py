@@ -1,0 +1,562 @@
+"""The worker over real sockets with its real voice, or where an engine must misbehave, one that does so on request."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, field
+
+import aiohttp
+import numpy as np
+import pytest
+from aiohttp import web
+
+from bridge.call.events import Word
+from bridge.errors import VoiceBusy, VoiceError, VoiceLost
+from bridge.worker import protocol
+from bridge.worker.client import Speech, WorkerLink, connect
+from bridge.worker.engines.base import Engine, Job, Step
+from bridge.worker.engines.hibari import HibariEngine
+from bridge.worker.main import listen
+from bridge.worker.protocol import Audio, Words
+from bridge.worker.server import Worker
+from bridge.worker.settings import SchedulerSettings, WorkerSettings
+from bridge.worker.voices import Voice
+
+LINE = "I have an opening on Tuesday at 3:30 p.m. with Dr. Patel. Shall I book it for you?"
+
+
+@dataclass
+class Tone(Job):
+    text: str
+    kind: str | None = "tone"
+
+    @property
+    def cost_s(self) -> float:
+        return 0.01
+
+
+@dataclass(eq=False)
+class ToneEngine(Engine):
+    """100 ms of tone for each word, in one step; waits at its gate, raises at "bad", and hangs at "hang"."""
+
+    name: str = "tone"
+    rate_hz: int = 8000
+    batch: int = 4
+    gate: threading.Event = field(default_factory=threading.Event)
+    begun: threading.Event = field(default_factory=threading.Event)
+    batches: list[list[str]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.gate.set()
+
+    def model(self, voice: str) -> str:
+        return "tone-1"
+
+    def gain_db(self, voice: str) -> float:
+        return 0.0
+
+    def cost_s(self, text: str) -> float:
+        return 0.01
+
+    def warm(self) -> None:
+        pass
+
+    def begin(self, text: str, tokens: Sequence[str], voice: str, speed: float) -> Job:
+        return Tone(text)
+
+    def run(self, jobs: Sequence[Job]) -> list[Step]:
+        texts = [job.text for job in jobs if isinstance(job, Tone)]
+        self.begun.set()
+        assert self.gate.wait(20)
+        if any("bad" in text for text in texts):
+            raise ArithmeticError("not a number")
+        self.batches.append(texts)
+        steps = []
+        for job, text in zip(jobs, texts, strict=True):
+            job.kind = None
+            count = len(text.split())
+            wave = np.sin(np.arange(800 * count) * 0.5).astype(np.float32) * 0.3
+            steps.append(Step(wave, tuple((index / 10, (index + 1) / 10) for index in range(count))))
+        return steps
+
+
+@dataclass
+class House:
+    worker: Worker
+    address: str
+    tone: ToneEngine
+
+
+async def start(settings: WorkerSettings, hibari: HibariEngine, tone: ToneEngine) -> tuple[House, web.AppRunner]:
+    worker = Worker(settings, {"heart": Voice(hibari, "heart", 1.8), "tone": Voice(tone, "", 1.0)})
+    await worker.start()
+    server = web.AppRunner(worker.application(), shutdown_timeout=0.1)
+    await server.setup()
+    return House(worker, await listen(server, settings), tone), server
+
+
+@pytest.fixture
+def settings() -> WorkerSettings:
+    return WorkerSettings(port=0, voices={}, drain_s=5)
+
+
+@pytest.fixture
+async def house(settings: WorkerSettings, hibari: HibariEngine) -> AsyncIterator[House]:
+    house, server = await start(settings, hibari, ToneEngine())
+    yield house
+    house.tone.gate.set()
+    await server.cleanup()
+    await house.worker.close()
+
+
+@pytest.fixture
+async def link(house: House) -> AsyncIterator[WorkerLink]:
+    async with await connect(house.address) as link:
+        yield link
+
+
+async def heard(speech: Speech) -> tuple[bytes, list[str], list[int]]:
+    """All audio, the words, and the edges of their times; checks that offsets leave no gap."""
+    audio, words, edges = b"", [], []
+    async with asyncio.timeout(20):
+        async for message in speech:
+            if isinstance(message, Audio):
+                assert message.offset == len(audio)
+                assert len(message.data) % 160 == 0
+                audio += message.data
+            else:
+                assert [word.start_ms >= len(audio) // 8 - 40 for word in message.words].count(False) == 0
+                words += [word.text for word in message.words]
+                edges += [edge for word in message.words for edge in (word.start_ms, word.end_ms)]
+    return audio, words, edges
+
+
+def say(link: WorkerLink, text: str, voice: str = "heart") -> Speech:
+    speech = link.open(voice)
+    speech.text(text)
+    speech.end()
+    return speech
+
+
+# ---- an utterance ---------------------------------------------------------------------------------------------
+
+
+async def test_the_worker_says_what_it_offers(link: WorkerLink) -> None:
+    assert link.ready.version == protocol.VERSION
+    assert link.ready.voices == ["heart", "tone"]
+    assert link.ready.default_voice == "heart"
+    assert link.ready.models["heart"].startswith("hibari-")
+    assert link.ready.formats == ["mulaw_8000", "pcm_8000", "pcm_16000", "pcm_24000"]
+
+
+async def test_a_sentence_is_said_with_all_its_words(link: WorkerLink) -> None:
+    speech = say(link, LINE)
+    audio, words, edges = await heard(speech)
+
+    assert words == LINE.split()
+    assert edges == sorted(edges)
+    assert 3500 < len(audio) / 8 < 8000
+    assert speech.audio_ms == len(audio) / 8
+    assert edges[-1] <= speech.audio_ms
+    assert next(index for index, byte in enumerate(audio) if byte & 0x7F < 0x50) / 8 < 40  # audible at once
+
+
+async def test_text_that_arrives_in_pieces_sounds_the_same(link: WorkerLink) -> None:
+    whole = await heard(say(link, LINE))
+    speech = link.open()
+    for start in range(0, len(LINE), 3):
+        speech.text(LINE[start : start + 3])
+    speech.end()
+
+    assert await heard(speech) == whole
+
+
+async def test_the_first_sentence_is_said_before_the_text_is_complete(link: WorkerLink) -> None:
+    speech = link.open()
+    speech.text("I have an opening on Tuesday. Shall ")
+    async with asyncio.timeout(10):
+        words = await anext(aiter(speech))
+    assert isinstance(words, Words)
+    assert [word.text for word in words.words] == "I have an opening on Tuesday.".split()
+    speech.cancel()
+
+
+async def test_flush_does_not_wait_for_the_end_of_the_sentence(link: WorkerLink) -> None:
+    speech = link.open("tone")
+    speech.text("I have an opening,")
+    speech.flush()
+    messages = aiter(speech)
+    async with asyncio.timeout(10):
+        assert [word.text for word in _words(await anext(messages))] == ["I", "have", "an", "opening,"]
+        assert isinstance(await anext(messages), Audio)
+    speech.text("on Tuesday.")
+    speech.end()
+    async with asyncio.timeout(10):
+        rest = [message async for message in messages]
+    assert [word.text for message in rest if isinstance(message, Words) for word in message.words] == ["on", "Tuesday."]
+
+
+async def test_formats_hold_the_same_speech(link: WorkerLink) -> None:
+    lengths = {}
+    for audio_format, rate in protocol.SAMPLE_RATES.items():
+        speech = link.open(audio_format=audio_format)
+        speech.text("Your code is 4 2 7.")
+        speech.end()
+        data = b"".join([message.data async for message in speech if isinstance(message, Audio)])
+        lengths[audio_format] = len(data) / rate / protocol.sample_bytes(audio_format)
+    assert max(lengths.values()) - min(lengths.values()) <= 0.02
+
+
+async def test_an_empty_utterance_is_done_at_once(link: WorkerLink) -> None:
+    speech = say(link, "  ")
+    assert await heard(speech) == (b"", [], [])
+    assert speech.audio_ms == 0
+
+
+# ---- playout --------------------------------------------------------------------------------------------------
+
+
+async def test_audio_goes_out_only_as_far_as_the_credit(link: WorkerLink) -> None:
+    speech = link.open("tone")
+    speech.playout(0, 300)
+    speech.text("one two three four five six seven eight nine ten")
+    speech.end()
+    messages = aiter(speech)
+    async with asyncio.timeout(10):
+        assert isinstance(await anext(messages), Words)
+        first = [await anext(messages), await anext(messages)]
+    assert [len(message.data) // 8 for message in first if isinstance(message, Audio)] == [100, 200]
+    speech.playout(200, 640)
+    async with asyncio.timeout(10):
+        third = await anext(messages)
+        assert isinstance(third, Audio)
+        assert len(third.data) // 8 == 340
+    speech.playout(200, 100_000)
+    async with asyncio.timeout(10):
+        rest = [message async for message in messages]
+    assert sum(len(message.data) // 8 for message in rest if isinstance(message, Audio)) == 360
+    assert speech.audio_ms == 1000
+
+
+async def test_a_long_lead_stops_synthesis(house: House, link: WorkerLink) -> None:
+    speech = link.open("tone")
+    speech.playout(0)
+    for _ in range(40):
+        speech.text("one two three four five six seven eight nine ten. ")
+    speech.end()
+    messages, audio_ms = aiter(speech), 0
+    async with asyncio.timeout(10):
+        while audio_ms < 1000:
+            message = await anext(messages)
+            audio_ms += len(message.data) // 8 if isinstance(message, Audio) else 0
+            speech.playout(60_000)
+    made = len(house.tone.batches)
+    await _answered(link)
+    assert len(house.tone.batches) <= made + 3
+    speech.cancel()
+
+
+async def test_a_cancelled_stream_is_silent_at_once(house: House, link: WorkerLink) -> None:
+    house.tone.gate.clear()
+    speech = say(link, "one two three. four five six.", "tone")
+    await asyncio.to_thread(house.tone.begun.wait, 10)
+    speech.cancel()
+    assert await heard(speech) == (b"", [], [])
+    await _answered(link, "heart")
+    house.tone.gate.set()
+    _, words, _ = await heard(say(link, "seven", "tone"))
+    assert words == ["seven"]
+    assert house.tone.batches == [["one two three."], ["seven"]]
+    assert len(house.worker.runners[house.tone].scheduler) == 0
+
+
+async def test_the_answer_to_cancel_says_what_was_sent(house: House) -> None:
+    async with aiohttp.ClientSession() as session, session.ws_connect(house.address) as socket:
+        await socket.receive()
+        await socket.send_str('{"type":"open","stream":1,"voice":"tone"}')
+        await socket.send_str('{"type":"text","stream":1,"text":"one two. "}')
+        received = [await socket.receive() for _ in range(3)]
+        await socket.send_str('{"type":"cancel","stream":1}')
+        await socket.send_str('{"type":"cancel","stream":1}')
+        await socket.send_str('{"type":"open","stream":1,"voice":"tone"}')
+        await socket.send_str('{"type":"end","stream":1}')
+        cancelled, done = await socket.receive_str(), await socket.receive_str()
+    assert [message.type.name for message in received] == ["TEXT", "BINARY", "BINARY"]
+    assert protocol.decode_worker(cancelled) == protocol.Cancelled(1, 200)
+    assert protocol.decode_worker(done) == protocol.Done(1, 0)
+
+
+# ---- many -----------------------------------------------------------------------------------------------------
+
+
+async def test_two_sockets_with_many_streams_each_get_their_own(house: House) -> None:
+    async with await connect(house.address) as one, await connect(house.address) as two:
+        lines = {f"Line {index} says {index * 7}.": link for index in range(12) for link in (one, two)}
+        speeches = {line: say(link, line) for line, link in lines.items()}
+        results = await asyncio.gather(*(heard(speech) for speech in speeches.values()))
+        assert [words for _, words, _ in results] == [line.split() for line in speeches]
+        alone = await heard(say(one, "Line 5 says 35."))
+    assert results[list(speeches).index("Line 5 says 35.")] == alone
+
+
+async def test_streams_are_batched(house: House, link: WorkerLink) -> None:
+    house.tone.gate.clear()
+    speeches = [say(link, "first", "tone")]
+    await asyncio.to_thread(house.tone.begun.wait, 10)
+    speeches += [say(link, f"line {index}", "tone") for index in range(6)]
+    await _answered(link, "heart")
+    house.tone.gate.set()
+    await asyncio.gather(*(heard(speech) for speech in speeches))
+
+    assert [len(batch) for batch in house.tone.batches] == [1, 4, 2]
+
+
+async def test_a_bad_piece_harms_none_of_its_batch(house: House, link: WorkerLink) -> None:
+    house.tone.gate.clear()
+    first = say(link, "first", "tone")
+    await asyncio.to_thread(house.tone.begun.wait, 10)
+    good, bad, other = (say(link, text, "tone") for text in ("good one", "bad", "other one"))
+    await _answered(link, "heart")
+    house.tone.gate.set()
+    with pytest.raises(VoiceLost, match="engine_failed: synthesis failed: not a number"):
+        await heard(bad)
+    assert [(await heard(speech))[1] for speech in (first, good, other)] == [
+        ["first"],
+        ["good", "one"],
+        ["other", "one"],
+    ]
+
+
+# ---- refusals -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("messages", "code"),
+    [
+        (['{"type":"open","stream":1,"voice":"hart"}'], "unknown_voice"),
+        (['{"type":"open","stream":1,"format":"mp3"}'], "unknown_format"),
+        (['{"type":"open","stream":1,"speed":9}'], "bad_speed"),
+        (['{"type":"open","stream":1,"speed":"fast"}'], "bad_message"),
+        (['{"type":"open","stream":1}', '{"type":"open","stream":1}'], "stream_exists"),
+        (['{"type":"text","stream":1,"text":"Hi."}'], "unknown_stream"),
+        (['{"type":"open","stream":1}', '{"type":"end","stream":1}{'], None),
+        (
+            [
+                '{"type":"open","stream":1}',
+                '{"type":"playout","stream":1,"lead_ms":0,"upto_ms":0}',
+                '{"type":"text","stream":1,"text":"Hi."}',
+                '{"type":"end","stream":1}',
+                '{"type":"text","stream":1,"text":"Ho."}',
+            ],
+            "already_ended",
+        ),
+        (['{"type":"open","stream":1}', '{"type":"text","stream":1,"text":"' + "a" * 21_000 + '"}'], "text_too_long"),
+        (["hello"], None),
+    ],
+)
+async def test_bad_requests_end_a_stream_or_a_socket_never_the_worker(
+    house: House, messages: list[str], code: str | None
+) -> None:
+    async with aiohttp.ClientSession() as session, session.ws_connect(house.address) as socket:
+        await socket.receive()
+        for message in messages:
+            await socket.send_str(message)
+        async with asyncio.timeout(10):
+            error = protocol.decode_worker(await _until_error(socket))
+            assert isinstance(error, protocol.Error)
+            if code is None:
+                assert (error.code, error.stream) == ("bad_message", None)
+                assert (await socket.receive()).type is aiohttp.WSMsgType.CLOSE
+            else:
+                assert (error.code, error.stream) == (code, 1)
+                assert str(error.message)
+                await socket.send_str('{"type":"open","stream":2}')
+                await socket.send_str('{"type":"end","stream":2}')
+                assert protocol.decode_worker(await socket.receive_str()) == protocol.Done(2, 0)
+    async with await connect(house.address) as link:
+        assert (await heard(say(link, "Still here.")))[1] == ["Still", "here."]
+
+
+async def test_binary_from_a_client_ends_its_socket(house: House) -> None:
+    async with aiohttp.ClientSession() as session, session.ws_connect(house.address) as socket:
+        await socket.receive()
+        await socket.send_bytes(b"\x00" * 100)
+        async with asyncio.timeout(10):
+            assert "bad_message" in await socket.receive_str()
+            assert (await socket.receive()).type is aiohttp.WSMsgType.CLOSE
+
+
+async def test_late_messages_about_a_finished_stream_are_no_error(house: House) -> None:
+    async with aiohttp.ClientSession() as session, session.ws_connect(house.address) as socket:
+        await socket.receive()
+        for message in ("open", "end", "end", "cancel", "flush"):
+            await socket.send_str(f'{{"type":"{message}","stream":3}}')
+        await socket.send_str('{"type":"playout","stream":3,"lead_ms":10}')
+        await socket.send_str('{"type":"open","stream":4}')
+        await socket.send_str('{"type":"end","stream":4}')
+        async with asyncio.timeout(10):
+            answers = [protocol.decode_worker(await socket.receive_str()) for _ in range(2)]
+    assert answers == [protocol.Done(3, 0), protocol.Done(4, 0)]
+
+
+async def test_a_full_worker_says_busy(hibari: HibariEngine) -> None:
+    settings = WorkerSettings(port=0, voices={}, scheduler=SchedulerSettings(max_streams=2))
+    house, server = await start(settings, hibari, ToneEngine())
+    async with await connect(house.address) as link:
+        open_ones = [link.open("tone"), link.open("tone")]
+        with pytest.raises(VoiceBusy) as caught:
+            await heard(say(link, "one", "tone"))
+        assert caught.value.retry_after_s == 1.0
+        open_ones[0].cancel()
+        assert (await heard(say(link, "one", "tone")))[1] == ["one"]
+    await server.cleanup()
+    await house.worker.close()
+
+
+async def test_a_stranger_is_turned_away(hibari: HibariEngine) -> None:
+    house, server = await start(WorkerSettings(port=0, voices={}, token="secret"), hibari, ToneEngine())
+    with pytest.raises(VoiceLost, match="401"):
+        await connect(house.address)
+    async with await connect(house.address, token="secret") as link:
+        assert (await heard(say(link, "one", "tone")))[1] == ["one"]
+    await server.cleanup()
+    await house.worker.close()
+
+
+# ---- what goes wrong ------------------------------------------------------------------------------------------
+
+
+async def test_a_client_that_does_not_read_is_dropped_and_harms_nobody(hibari: HibariEngine) -> None:
+    settings = WorkerSettings(port=0, voices={}, slow_reader_s=0.3, held_bytes=50_000)
+    house, server = await start(settings, hibari, ToneEngine())
+    host, port = house.address.removeprefix("ws://").split(":")
+    reader, writer = await asyncio.open_connection(host, int(port), limit=1024)
+    writer.write(
+        b"GET / HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+    )
+    speak = ['{"type":"open","stream":1,"voice":"tone","format":"pcm_24000"}']
+    speak += ['{"type":"text","stream":1,"text":"' + "one two three four five six seven eight. " * 4 + '"}'] * 100
+    for message in speak:
+        writer.write(b"\x81" + bytes([0x80 | 126]) + len(message).to_bytes(2, "big") + bytes(4) + message.encode())
+    async with asyncio.timeout(20), await connect(house.address) as link:
+        while not house.worker.counts["slow_readers"]:
+            assert (await heard(say(link, "one", "tone")))[1] == ["one"]
+            assert all(connection.queued_bytes < 400_000 for connection in house.worker.connections)
+        while len(house.worker.connections) > 1:
+            await asyncio.sleep(0)
+    assert reader.at_eof() is False
+    writer.close()
+    await server.cleanup()
+    await house.worker.close()
+
+
+async def test_a_hung_step_ends_its_streams_and_calls_for_a_new_worker(hibari: HibariEngine) -> None:
+    house, server = await start(WorkerSettings(port=0, voices={}, step_s=0.2), hibari, ToneEngine())
+    house.tone.gate.clear()
+    async with await connect(house.address) as link:
+        with pytest.raises(VoiceLost, match="engine_hung"):
+            await heard(say(link, "hang", "tone"))
+        assert house.worker.failed.is_set()
+        async with aiohttp.ClientSession() as session:
+            health = await session.get(house.address.replace("ws:", "http:") + "/healthz")
+            assert health.status == 503
+    house.tone.gate.set()
+    await server.cleanup()
+    await house.worker.close()
+
+
+async def test_a_draining_worker_finishes_what_it_has_begun(house: House, link: WorkerLink) -> None:
+    speech = link.open("tone")
+    speech.text("one two. three")
+    async with asyncio.timeout(10):
+        assert isinstance(await anext(aiter(speech)), Words)
+    drained = asyncio.create_task(house.worker.drain())
+    while not link.draining:
+        await asyncio.sleep(0)
+    with pytest.raises(VoiceBusy, match="draining"):
+        await heard(say(link, "new", "tone"))
+    assert not drained.done()
+    speech.end()
+    async with asyncio.timeout(10):
+        rest = [message async for message in speech]
+        await drained
+    assert [word.text for message in rest if isinstance(message, Words) for word in message.words] == ["three"]
+
+
+async def test_a_broken_connection_is_reported_to_its_streams(house: House, link: WorkerLink) -> None:
+    speech = link.open()
+    closed = asyncio.Event()
+    link.on_close = closed.set
+    await _answered(link)
+    for connection in list(house.worker.connections):
+        await connection.socket.close()
+    with pytest.raises(VoiceLost):
+        await heard(speech)
+    await asyncio.wait_for(closed.wait(), 10)
+    assert not link.alive
+    with pytest.raises(VoiceLost):
+        await heard(link.open())
+
+
+async def test_nobody_at_that_address(unused_tcp_port: int) -> None:
+    with pytest.raises(VoiceLost, match=f"{unused_tcp_port}"):
+        await connect(f"ws://127.0.0.1:{unused_tcp_port}")
+
+
+async def test_a_vanished_client_frees_its_places(house: House) -> None:
+    link = await connect(house.address)
+    speeches = [link.open("tone") for _ in range(5)]
+    await _answered(link)
+    await link.close()
+    async with asyncio.timeout(10):
+        while len(house.worker.runners[house.tone].scheduler):
+            await asyncio.sleep(0)
+    assert len(speeches) == 5
+
+
+# ---- operation ------------------------------------------------------------------------------------------------
+
+
+async def test_operators_see_what_happens(house: House, link: WorkerLink) -> None:
+    await heard(say(link, "one two", "tone"))
+    async with aiohttp.ClientSession() as session:
+        base = house.address.replace("ws:", "http:")
+        assert (await session.get(base + "/readyz")).status == 200
+        stats = await (await session.get(base + "/stats")).json()
+    assert stats["sockets"] == 1
+    assert stats["counts"] == {"opened": 1, "done": 1}
+    assert stats["engines"]["tone"]["audio_s"] == pytest.approx(0.2)
+
+
+async def test_a_unix_socket_serves_as_well(hibari: HibariEngine, tmp_path_factory: pytest.TempPathFactory) -> None:
+    path = tmp_path_factory.mktemp("w") / "s"
+    house, server = await start(WorkerSettings(unix=str(path), voices={}), hibari, ToneEngine())
+    async with await connect(house.address) as link:
+        assert (await heard(say(link, "one", "tone")))[1] == ["one"]
+    await server.cleanup()
+    await house.worker.close()
+
+
+def _words(message: Audio | Words) -> list[Word]:
+    assert isinstance(message, Words)
+    return message.words
+
+
+async def _answered(link: WorkerLink, voice: str = "tone") -> None:
+    """Wait until the worker has dealt with everything sent so far."""
+    speech = link.open(voice)
+    speech.end()
+    try:
+        await heard(speech)
+    except VoiceError as error:
+        raise AssertionError(str(error)) from error
+
+
+async def _until_error(socket: aiohttp.ClientWebSocketResponse) -> str:
+    while True:
+        message = await socket.receive()
+        if message.type is aiohttp.WSMsgType.TEXT and '"error"' in message.data:
+            return str(message.data)

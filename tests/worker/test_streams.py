@@ -1,0 +1,123 @@
+"""From an engine's samples to the client's bytes: joins, credit, message sizes, and whole equals parts."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bridge.worker.engines.hibari import HibariEngine
+from bridge.worker.protocol import SAMPLE_RATES, Audio, frame_bytes
+from bridge.worker.scheduler import Place
+from bridge.worker.streams import Encoder, Stream, limit
+from bridge.worker.voices import Voice
+
+
+def new_stream(engine: HibariEngine, audio_format: str = "mulaw_8000", speed: float = 1.0) -> Stream:
+    voice = Voice(engine, "heart", 1.0)
+    encoder = Encoder(engine.rate_hz, audio_format, 1.0)
+    return Stream(5, voice, audio_format, speed, Place("test"), encoder, lambda *outcome: None)
+
+
+def make_all(stream: Stream) -> list[tuple[str, int, int]]:
+    """Run the stream's pieces as the runner does; returns the words."""
+    words = []
+    while (job := stream.job) is not None:
+        made = stream.advance(stream.voice.engine.run([job])[0])
+        stream.add(made.data)
+        words += [(word.text, word.start_ms, word.end_ms) for word in made.words]
+    stream.finish()
+    return words
+
+
+@pytest.mark.parametrize("audio_format", SAMPLE_RATES)
+def test_messages_are_whole_frames_without_gap_or_overlap(hibari: HibariEngine, audio_format: str) -> None:
+    stream = new_stream(hibari, audio_format)
+    stream.pieces.extend(stream.text.feed("I have an opening on Tuesday. Shall I book it for you? "))
+    stream.ended = True
+    make_all(stream)
+    messages = stream.take()
+
+    frame = frame_bytes(audio_format)
+    bytes_per_sample = 1 if audio_format == "mulaw_8000" else 2
+    assert [len(message.data) % frame for message in messages] == [0] * len(messages)
+    assert [len(message.data) // frame for message in messages[:4]] == [5, 10, 20, 20]
+    offsets = np.cumsum([0, *(len(message.data) // bytes_per_sample for message in messages)])
+    assert [message.offset for message in messages] == offsets[:-1].tolist()
+    assert stream.all_sent
+    assert stream.sent_ms == offsets[-1] * 1000 / SAMPLE_RATES[audio_format]
+
+
+def test_nothing_goes_beyond_the_credit(hibari: HibariEngine) -> None:
+    stream = new_stream(hibari)
+    stream.pieces.extend(stream.text.feed("I have an opening on Tuesday. "))
+    stream.ended = True
+    make_all(stream)
+    sent: list[Audio] = []
+    for upto_ms in (0, 90, 90, 130, 50, 100_000):
+        stream.place.upto_ms = max(upto_ms, stream.place.upto_ms or 0)
+        sent += stream.take()
+        assert stream.sent_ms <= -(-upto_ms // 20) * 20 or upto_ms == 50
+    assert stream.all_sent
+    assert [len(message.data) // 8 for message in sent[:3]] == [100, 40, 400]
+
+
+def test_words_of_all_pieces_in_order_with_the_pause_between_sentences(hibari: HibariEngine) -> None:
+    text = "Yes. It costs $9.99, I think; Dr. Patel knows. Goodbye!"
+    stream = new_stream(hibari)
+    stream.pieces.extend(stream.text.feed(text) + stream.text.flush())
+    stream.ended = True
+    words = make_all(stream)
+
+    assert [word for word, _, _ in words] == text.split()
+    edges = [edge for _, start, end in words for edge in (start, end)]
+    assert edges == sorted(edges)
+    assert words[1][1] - words[0][2] >= 320
+    stream.take()
+    assert edges[-1] <= stream.sent_ms
+
+
+def test_a_stream_without_a_word_is_empty(hibari: HibariEngine) -> None:
+    stream = new_stream(hibari)
+    stream.ended = True
+    assert stream.finish()
+    assert stream.take() == []
+    assert stream.all_sent
+
+
+def test_joins_do_not_click(hibari: HibariEngine) -> None:
+    """Across a join the waveform moves no faster than within speech."""
+    stream = new_stream(hibari, "pcm_24000")
+    for clause in ("I have an opening", "on Tuesday", "at noon."):
+        stream.pieces.extend(stream.text.feed(clause) + stream.text.flush())
+    ends = []
+    while (job := stream.job) is not None:
+        stream.add(stream.advance(stream.voice.engine.run([job])[0]).data)
+        ends.append(stream.encoder.fed)
+    samples = np.frombuffer(b"".join(message.data for message in stream.take()), "<i2").astype(float)
+    steps = np.abs(np.diff(samples))
+    for end in ends[:-1]:
+        assert steps[end - 240 : end + 240].max() < 0.25 * steps.max()
+
+
+@given(st.lists(st.integers(0, 9000), max_size=6), st.sampled_from(list(SAMPLE_RATES)), st.integers(0, 2**32))
+def test_encoding_in_parts_equals_encoding_the_whole(cuts: list[int], audio_format: str, seed: int) -> None:
+    audio = np.random.default_rng(seed).normal(0, 0.3, 9000).astype(np.float32)
+    whole, parts = (Encoder(24_000, audio_format, 1.5) for _ in range(2))
+    edges = [0, *sorted(cuts), len(audio)]
+    joined = b"".join(parts.feed(audio[a:b]) for a, b in pairwise(edges)) + parts.finish()
+
+    assert joined == whole.feed(audio) + whole.finish()
+
+
+@given(st.lists(st.floats(-50, 50, width=32), min_size=1, max_size=50))
+def test_the_limiter_never_clips_and_never_turns_a_sample_around(values: list[float]) -> None:
+    audio = np.sort(np.array(values, np.float32))
+    limited = limit(audio)
+    assert np.abs(limited).max() <= 1
+    assert (np.diff(limited) >= 0).all()
+    quiet = np.abs(audio) <= 0.9
+    assert np.array_equal(limited[quiet], audio[quiet])
