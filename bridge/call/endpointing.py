@@ -95,7 +95,8 @@ class Endpointing:
 
     def _open(self) -> Patience:
         s = self._settings
-        assert self.text is not None
+        if not self.text:
+            return Patience(s.short_ms, "no words")
         if sounds_unfinished(self.text):
             return Patience(s.long_ms, "last word asks for more")
         if self.probability is not None and self.probability < s.finished_probability:

@@ -282,8 +282,8 @@ class Call:
         """The recogniser's words for the turn so far: a chance to begin the answer early."""
         turn = self._turn_so_far
         turn.endpoint.text = text
-        if turn.interrupted and self._asks_for_nothing(text):
-            self._end_turn("no words of his own", now)
+        if turn.interrupted and text and self._asks_for_nothing(text):
+            self._end_turn("a listener's noise", now)
         elif text and self.settings.endpoint.speculate and turn.endpoint.sounds_finished:
             self._guess(text, now)
 

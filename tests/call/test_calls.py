@@ -370,3 +370,11 @@ def test_a_speculation_on_half_a_sentence_is_thrown_away_unheard() -> None:
         "I would like an appointment please on Tuesday."
     ]
     assert phone.heard_words() == GREETING.split() + ANSWER.split()
+
+
+def test_an_utterance_that_waits_its_turn_is_not_given_up() -> None:
+    phone = Phone(lambda prompt: [Say(" ".join(["first"] * 20)), Say("second"), Say("third")])
+    phone.answers()
+    phone.wait(12)
+    assert phone.heard_words() == ["first"] * 20 + ["second", "third"]
+    assert "speech failed" not in phone.decided()
