@@ -35,6 +35,7 @@ from bridge.call.keypad import Keypad
 from bridge.call.ledger import Ledger
 from bridge.call.mouth import Mouth
 from bridge.call.settings import CallSettings
+from bridge.call.shadow import Shadow
 from bridge.call.states import Bot, Caller, next_bot, next_caller
 from bridge.call.turn import PREROLL_S, CallerTurn, silence_is_certain
 
@@ -55,6 +56,7 @@ class Call:
         self.ledger = Ledger()
         self.mouth = Mouth(settings.playout, self.ledger)
         self.floor = Floor(settings.floor)
+        self.shadow = None if settings.shadow is None else Shadow(settings.shadow)
         self.keypad = Keypad(settings.inter_digit_s)
         self.answer = "open"
         """The answer that the agent expects."""
@@ -167,6 +169,8 @@ class Call:
             return False
         audible = self.bot is Bot.DUCKED or self.mouth.sounding(now) is not None
         verdict = self.floor.hear(window, bot_audible=audible)
+        if self.shadow is not None:
+            self._out += self.shadow.hear(window, verdict, bot_audible=audible)
         if verdict is Verdict.NOTHING:
             return False
         if verdict is Verdict.FADED:
@@ -245,6 +249,8 @@ class Call:
             if is_speech:
                 turn.last_speech_at = window.at
                 self.floor.learn(window)
+                if self.shadow is not None:
+                    self.shadow.learn(window)
                 return False
             if (window.at - turn.last_speech_at) * 1000 < self.settings.endpoint.guess_ms:
                 return False

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from bridge.call.actions import Action, Expect, HangUp, Prompt, Say, Transfer, Wait
-from bridge.call.commands import AskAgent, CancelSynthesis, ClearPlayout, SendAudio, Transcribe
+from bridge.call.commands import AskAgent, CancelSynthesis, ClearPlayout, Decided, SendAudio, Transcribe
 from bridge.call.commands import HangUp as HangUpNow
 from bridge.call.commands import Transfer as TransferNow
 from bridge.call.events import AgentFailed, SpeechArrived, SpeechFailed, StreamClosed
@@ -378,3 +378,18 @@ def test_an_utterance_that_waits_its_turn_is_not_given_up() -> None:
     phone.wait(12)
     assert phone.heard_words() == ["first"] * 20 + ["second", "third"]
     assert "speech failed" not in phone.decided()
+
+
+def test_a_shadow_policy_says_what_it_would_have_done_and_does_nothing() -> None:
+    plain, shadowed = (
+        Phone(receptionist, CallSettings(floor=FloorSettings(confirm_ms=900), shadow=shadow))
+        for shadow in (None, FloorSettings(confirm_ms=150))
+    )
+    for phone in (plain, shadowed):
+        phone.answers()
+        phone.wait(2)
+        phone.caller_speaks(0.5)
+        phone.wait(8)
+    would = [c.why["would"] for _, c in shadowed.commands if isinstance(c, Decided) and c.what == "shadow"]
+    assert "confirmed" in would
+    assert plain.heard() == shadowed.heard()
