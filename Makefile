@@ -37,9 +37,8 @@ format: setup-dev
 	@$(BIN)/ruff check --fix .
 
 bench: setup-dev
-	@for bench in tests/bench/*.py; do \
-	  case $$bench in */__init__.py|*/common.py) continue;; esac; \
-	  echo "== $$bench"; $(BIN)/python -m "$$(echo $${bench%.py} | tr / .)"; \
+	@for bench in $$(grep -l '__main__' tests/bench/*.py); do \
+	  echo "== $$bench"; $(BIN)/python -m "$$(echo $${bench%.py} | tr / .)" || exit 1; \
 	done
 
 clean:

@@ -90,6 +90,7 @@ def build_parser() -> argparse.ArgumentParser:
             module = command_module(name)
             command = chosen.add_parser(
                 name,
+                prog=f"bridge {name}",
                 description=module.DESCRIPTION,
                 epilog=f"examples:\n{module.EXAMPLES}",
                 formatter_class=argparse.RawDescriptionHelpFormatter,

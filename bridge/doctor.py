@@ -150,7 +150,7 @@ def records(settings: Settings, directory: Path) -> Finding:
     """Whether call records can be written."""
     if not settings.telemetry.record_directory:
         return Finding("call records", "skip", "none are kept (telemetry.record_directory is empty)")
-    folder = directory / settings.telemetry.record_directory
+    folder = Path(os.path.normpath(directory / settings.telemetry.record_directory))
     existing = next(parent for parent in (folder, *folder.absolute().parents) if parent.exists())
     try:
         with tempfile.TemporaryFile(dir=existing):
@@ -169,21 +169,25 @@ def engines(settings: Settings) -> list[Finding]:
     from bridge.listening.activity import SileroModel
     from bridge.listening.engine_messages import Setup
     from bridge.listening.engine_process import Engines
+    from bridge.listening.settings import RecogniserSettings, TurnSettings
 
     listening = settings.listening
     findings = [_tried("voice activity", SileroModel, "reinstall the bridge: its model files are missing or damaged")]
-    if listening.recogniser.engine == "openai":
-        findings.append(Finding("recogniser", "ok", f"by HTTP: {listening.recogniser.url}"))
-    elif listening.recogniser.engine == "none":
-        findings.append(Finding("recogniser", "skip", "none configured: keypad and voice activity only"))
-    if listening.recogniser.engine == "whisper" or listening.turn.engine != "none":
-        names = [
-            name for name in (listening.recogniser.engine, listening.turn.engine) if name in ("whisper", "smart_turn")
-        ]
-        remedy = "reinstall the bridge (make setup); a model of your own: check listening.recogniser.model"
-        findings.append(
-            _tried(" and ".join(names), lambda: Engines(Setup(listening.recogniser, listening.turn)), remedy)
-        )
+    match listening.recogniser.engine:
+        case "openai":
+            findings.append(Finding("recogniser", "ok", f"by HTTP: {listening.recogniser.url}"))
+        case "none":
+            findings.append(Finding("recogniser", "skip", "none configured: keypad and voice activity only"))
+        case "whisper":
+            remedy = "reinstall the bridge (make setup), or correct listening.recogniser.model"
+            only = Setup(listening.recogniser, TurnSettings(engine="none"))
+            findings.append(_tried("recogniser", lambda: Engines(only), remedy))
+    if listening.turn.engine == "none":
+        findings.append(Finding("end of turn", "skip", "judged by silence alone"))
+    else:
+        remedy = "reinstall the bridge (make setup): its model files are missing or damaged"
+        turn = Setup(RecogniserSettings(engine="none"), listening.turn)
+        findings.append(_tried("end of turn", lambda: Engines(turn), remedy))
     if not settings.speaking.workers:
         findings.append(
             _tried(

@@ -21,6 +21,8 @@ class Shadow:
 
     def hear(self, window: VoiceActivity, live: Verdict, *, bot_audible: bool) -> list[Decided]:
         """Judge one window beside the live verdict; what differs."""
+        if live is Verdict.SUSPECTED:
+            self._interrupted = False  # a new story; the last one may have ended in silence
         verdict = Verdict.NOTHING if self._interrupted else self._floor.hear(window, bot_audible=bot_audible)
         why = self._floor.why(window)
         if verdict is Verdict.CONFIRMED:

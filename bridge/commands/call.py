@@ -17,7 +17,7 @@ listens again, and hangs up after the last answer. The auth token that the serve
 """
 EXAMPLES = """\
   bridge call http://127.0.0.1:8080/twilio/voice --say "I'd like to book an appointment, please."
-  bridge call https://bridge.example.com/twilio/voice -s fixtures/scenarios/interrupt.yaml -o out/interrupt
+  bridge call https://bridge.example.com/twilio/voice -s fixtures/scenarios/cough.yaml -o out/cough
   bridge call https://bridge.example.com/twilio/voice --connect-to http://127.0.0.1:8080
 """
 _DEFAULT_WORDS = ("Hello, can you hear me?",)
@@ -77,5 +77,5 @@ def plain_scenario(words: list[str] | tuple[str, ...]) -> str:
     steps: list[dict[str, object]] = []
     for text in words:
         steps += [{"wait_for_silence": {"ms": 700}}, {"say": text}]
-    steps += [{"wait_for_silence": {"ms": 1500}}, {"hang_up": {}}]
+    steps += [{"wait_for_silence": {"ms": 1500}}, {"hang_up": None}]
     return json.dumps({"name": "call", "steps": steps})  # JSON is YAML

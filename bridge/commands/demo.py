@@ -27,7 +27,7 @@ interruption, keypad, hang-up. No account, key or network is needed.
 """
 EXAMPLES = """\
   bridge demo
-  bridge demo -s fixtures/scenarios/silence.yaml -o out/silence
+  bridge demo -s fixtures/scenarios/silent_caller.yaml -o out/silent
 """
 _FIXTURES = Path(__file__).parents[2] / "fixtures"
 _PUBLIC_URL = "https://demo.example.com"
@@ -50,7 +50,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "-s",
         "--scenario",
         type=Path,
-        default=_FIXTURES / "scenarios" / "demo.yaml",
+        default=_FIXTURES / "scenarios" / "appointment.yaml",
         metavar="FILE",
         help="what the caller does (default: the demo's)",
     )

@@ -54,9 +54,9 @@ def run(arguments: argparse.Namespace) -> int:
     console = Console(highlight=False, soft_wrap=True)
     for finding in findings:
         sign, style = _SIGNS[finding.status]
-        console.print(Text(f"{sign:>5}  ", style), Text(f"{finding.about:<14}", "bold"), Text(finding.found), sep="")
+        console.print(Text(f"{sign:>5}  ", style), Text(f"{finding.about:<16}", "bold"), Text(finding.found), sep="")
         for remedy in finding.remedy.splitlines():
-            console.print(Text(f"{'':21}-> {remedy}"))
+            console.print(Text(f"{'':23}-> {remedy}"))
     problems = sum(finding.status == "fail" for finding in findings)
     warnings = sum(finding.status == "warn" for finding in findings)
     console.print(f"\n{problems} problems, {warnings} warnings")

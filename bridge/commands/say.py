@@ -11,7 +11,7 @@ import wave
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from bridge.call.events import Word
@@ -110,7 +110,8 @@ async def _worker(address: str | None, settings: WorkerSettings) -> AsyncIterato
         ready: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         stop = asyncio.Event()
         serving = asyncio.create_task(serve(own, ready.set_result, stop))
-        await asyncio.wait({ready, serving}, return_when=asyncio.FIRST_COMPLETED)
+        waiting: set[asyncio.Future[Any]] = {ready, serving}
+        await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
         if serving.done():
             serving.result()  # raises what kept it from starting
         try:

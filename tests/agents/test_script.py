@@ -300,3 +300,17 @@ def test_every_state_of_the_samples_is_reachable_and_speaks(path: Path) -> None:
     assert reachable(script) == set(script.states)
     for state in script.states.values():
         assert any(line.text for line in state.say)
+
+
+def test_what_a_caller_says_in_place_of_a_default_is_not_cached() -> None:
+    script = """
+values: {name: friend}
+states:
+  start: {say: "Hello {name}, what is your name?", capture: name, on_answer: bye}
+  bye: {say: "Goodbye {name}.", hang_up: done}
+"""
+    call = Conversation(compile_script(script, "name.yaml"))
+    call.starts()
+    assert call.actions[-1] == Say("Hello friend, what is your name?")
+    call.says("Ada")
+    assert call.actions[0] == Say("Goodbye Ada.", cacheable=False)
