@@ -11,7 +11,7 @@ import signal
 import sys
 import tempfile
 import time
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -129,8 +129,8 @@ class Application:
         self.gateway.open_doors()
         self._progress("ready for calls")
 
-    async def run(self) -> None:
-        """Serve until SIGTERM or SIGINT, then drain; a second signal ends at once."""
+    async def run(self, signals: Sequence[signal.Signals] = (signal.SIGTERM, signal.SIGINT)) -> None:
+        """Serve until one of `signals`, then drain; a second one ends at once."""
         assert self.gateway is not None
         stopping, hurrying = asyncio.Event(), asyncio.Event()
 
@@ -138,7 +138,7 @@ class Application:
             (hurrying if stopping.is_set() else stopping).set()
 
         loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
+        for number in signals:
             loop.add_signal_handler(number, on_signal)
         try:
             await stopping.wait()
@@ -148,7 +148,7 @@ class Application:
             drain.cancel()
             hurry.cancel()
         finally:
-            for number in (signal.SIGTERM, signal.SIGINT):
+            for number in signals:
                 loop.remove_signal_handler(number)
 
     async def stop(self) -> None:
@@ -298,10 +298,12 @@ def _serve_as_one_of_many(
         await application.start(host, port, reuse_port=True)
         freeze_garbage()
         try:
-            await application.run()
+            await application.run((signal.SIGTERM,))
         finally:
             await application.stop()
 
+    # A terminal's Ctrl-C reaches the whole group, and the parent passes it on: once is enough.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     logs.configure_logs(settings.telemetry)
     try:
         with asyncio.Runner(loop_factory=new_loop) as runner:

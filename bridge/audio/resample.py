@@ -16,6 +16,10 @@ _HALF_CROSSINGS = 32
 _KAISER_BETA = 8.0
 _CUTOFF = 0.92
 """-6 dB point as a part of the lower Nyquist frequency."""
+_FEW = 8
+"""Up to this many phases are computed one after the other."""
+_BLOCK = 2048
+"""Outputs that are computed at once where there are more phases: 3 MB of windows."""
 
 Samples = NDArray[np.float32]
 
@@ -38,6 +42,31 @@ class _Filter:
         bank /= bank.sum(axis=1, keepdims=True)
         self.bank = np.ascontiguousarray(bank[:, ::-1], dtype=np.float32)
 
+    # Both below make one dot product per output, so that every cut of a stream gives the same bits:
+    # a matrix product may sum in another order. `place` is that of the first output in `signal`
+    # (float32, contiguous), in steps of 1 / up samples.
+
+    def few_phases(self, signal: Samples, place: int, count: int) -> Samples:
+        """The outputs of one phase after the other: nothing is copied."""
+        made = np.empty(count, dtype=np.float32)
+        for first in range(min(self.up, count)):
+            start, phase = divmod(place + first * self.down, self.up)
+            shape = (-(-(count - first) // self.up), self.taps)
+            windows: Samples = np.ndarray(shape, np.float32, signal, 4 * start, (4 * self.down, 4))
+            response: Samples = np.ndarray(shape, np.float32, self.bank, 4 * self.taps * phase, (0, 4))
+            made[first :: self.up] = np.einsum("nk,nk->n", windows, response, optimize=False)
+        return made
+
+    def many_phases(self, signal: Samples, place: int, count: int) -> Samples:
+        """The outputs in their order, in blocks: a long signal does not fill the memory with its windows."""
+        made = np.empty(count, dtype=np.float32)
+        windows = np.lib.stride_tricks.sliding_window_view(signal, self.taps)
+        for start in range(0, count, _BLOCK):
+            places = place + self.down * np.arange(start, min(start + _BLOCK, count))
+            rows, phases = windows[places // self.up], self.bank[places % self.up]
+            made[start : start + _BLOCK] = np.einsum("nk,nk->n", rows, phases, optimize=False)
+        return made
+
 
 @functools.lru_cache(maxsize=32)
 def _filter(rate_in_hz: int, rate_out_hz: int) -> _Filter:
@@ -57,7 +86,7 @@ class Resampler:
 
     def feed(self, samples: NDArray[np.floating]) -> Samples:
         """The output that these input samples (float, -1..1, shape [n]) complete."""
-        samples = samples.astype(np.float32, copy=False)
+        samples = np.asarray(samples, dtype=np.float32)
         if self._same:
             return samples
         self._fed += len(samples)
@@ -83,15 +112,11 @@ class Resampler:
         if count <= 0:
             self._held = signal
             return np.zeros(0, dtype=np.float32)
-        windows = np.lib.stride_tricks.sliding_window_view(signal, f.taps)
-        places = self._next + f.down * np.arange(count)
-        # One dot product per output, whatever the cut: a matrix product may sum in another order.
-        made = np.einsum("nk,nk->n", windows[places // f.up], f.bank[places % f.up], optimize=False)
+        made = f.few_phases(signal, self._next, count) if f.up <= _FEW else f.many_phases(signal, self._next, count)
         end = self._next + f.down * count
         drop = min(end // f.up, len(signal))
         self._held, self._next = signal[drop:], end - drop * f.up
-        joined: Samples = made.astype(np.float32, copy=False)
-        return joined
+        return made
 
 
 def resample(samples: NDArray[np.floating], rate_in_hz: int, rate_out_hz: int) -> Samples:

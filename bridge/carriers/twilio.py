@@ -8,14 +8,16 @@ Source: https://www.twilio.com/docs/voice/media-streams/websocket-messages
 
 from __future__ import annotations
 
-import binascii
-import json
+import functools
 from base64 import b64encode
-from typing import Any, TypeVar
+from typing import Any
 
 import msgspec
 
 from bridge.errors import BadMessage
+
+KEYS = frozenset("0123456789*#ABCD")
+"""What a keypad can send (ITU-T Q.23)."""
 
 
 class Connected(msgspec.Struct, frozen=True):
@@ -44,17 +46,19 @@ class Start(msgspec.Struct, frozen=True):
 
 
 class Media(msgspec.Struct, frozen=True):
-    """Audio of the caller: 20 ms as a rule, but any length is legal."""
+    """Audio of the caller: 20 ms as a rule, but any length is legal, none at all included."""
 
     stream_sid: str
     ulaw: bytes
     timestamp_ms: int
     """Since the stream's start; gaps are lost audio. -1 when it was not told."""
     track: str
+    chunk: int = -1
+    """Counts the track's messages from 1. -1 when it was not told."""
 
 
 class Dtmf(msgspec.Struct, frozen=True):
-    """The caller pressed a key."""
+    """The caller pressed a key: one of `KEYS`."""
 
     stream_sid: str
     digit: str
@@ -80,125 +84,156 @@ class Unknown(msgspec.Struct, frozen=True):
     event: str
 
 
-_T = TypeVar("_T")
-
 Inbound = Connected | Start | Media | Dtmf | Mark | Stop | Unknown
 
 
-class _RawMedia(msgspec.Struct):
-    payload: str
-    timestamp: str | int | None = None
+# The messages as they are on the wire: one type for each `event`, so that a field counts only where it belongs.
+
+
+class _Message(msgspec.Struct, rename="camel", tag_field="event"):
+    pass
+
+
+class _Audio(msgspec.Struct):
+    payload: bytes  # msgspec reads base64 here
+    timestamp: int = -1
+    chunk: int = -1
     track: str = "inbound"
 
 
-class _RawDtmf(msgspec.Struct):
-    digit: str
+class _Media(_Message, tag="media"):
+    stream_sid: str
+    media: _Audio
 
 
-class _RawMark(msgspec.Struct):
+class _Label(msgspec.Struct):
     name: str
 
 
-class _RawFormat(msgspec.Struct, rename="camel"):
+class _Mark(_Message, tag="mark"):
+    stream_sid: str
+    mark: _Label
+
+
+class _Key(msgspec.Struct):
+    digit: Any
+
+
+class _Dtmf(_Message, tag="dtmf"):
+    stream_sid: str
+    dtmf: _Key
+
+
+class _Format(msgspec.Struct, rename="camel"):
     encoding: str = ""
-    sample_rate: str | int | float = 0
-    channels: str | int | float = 1
+    sample_rate: int = 0
+    channels: int = 1
 
 
-class _RawStart(msgspec.Struct, rename="camel"):
+class _Details(msgspec.Struct, rename="camel"):
     account_sid: str
     call_sid: str
     stream_sid: str = ""
-    media_format: _RawFormat = msgspec.field(default_factory=_RawFormat)
+    media_format: _Format = msgspec.field(default_factory=_Format)
     custom_parameters: dict[str, Any] = {}
 
 
-class _RawStop(msgspec.Struct, rename="camel"):
+class _Start(_Message, tag="start"):
+    start: _Details
+    stream_sid: str = ""
+
+
+class _Whose(msgspec.Struct, rename="camel"):
     call_sid: str = ""
 
 
-class _Raw(msgspec.Struct, rename="camel"):
-    """Every message at once: one typed decode, whatever the event."""
-
-    event: str
+class _Stop(_Message, tag="stop"):
     stream_sid: str = ""
-    media: _RawMedia | None = None
-    dtmf: _RawDtmf | None = None
-    mark: _RawMark | None = None
-    start: _RawStart | None = None
-    stop: _RawStop | None = None
+    stop: _Whose = msgspec.field(default_factory=_Whose)
+
+
+class _Connected(_Message, tag="connected"):
     protocol: str = ""
     version: str = ""
 
 
-_decode = msgspec.json.Decoder(_Raw).decode
+class _Anything(msgspec.Struct):
+    event: str
+
+
+_KNOWN = frozenset({"media", "mark", "dtmf", "start", "stop", "connected"})
+# Not strict: whole numbers may be written as strings. Strings stay strings.
+_decode = msgspec.json.Decoder(_Media | _Mark | _Dtmf | _Start | _Stop | _Connected, strict=False).decode
+_decode_event = msgspec.json.Decoder(_Anything).decode
 
 
 def decode(text: str | bytes) -> Inbound:
     """Read one message. Raises BadMessage, naming what is missing or wrong."""
     try:
         raw = _decode(text)
-    except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
-        raise BadMessage(f"not a media-stream message: {error}") from None
-    if raw.event == "media":
-        return _media(raw)
-    match raw.event:
-        case "mark":
-            mark = _part(raw.mark, "mark")
-            return Mark(_stream(raw), mark.name)
-        case "dtmf":
-            return Dtmf(_stream(raw), _part(raw.dtmf, "dtmf").digit)
-        case "start":
+    except (ValueError, RecursionError) as error:
+        return _unknown(text, error)
+    if type(raw) is _Media:
+        audio = raw.media
+        return Media(raw.stream_sid, audio.payload, audio.timestamp, audio.track, audio.chunk)
+    match raw:
+        case _Mark():
+            return Mark(_stream(raw.stream_sid, "mark"), raw.mark.name)
+        case _Dtmf():
+            return Dtmf(_stream(raw.stream_sid, "dtmf"), _key(raw.dtmf.digit))
+        case _Start():
             return _start(raw)
-        case "stop":
-            return Stop(raw.stream_sid, raw.stop.call_sid if raw.stop else "")
-        case "connected":
+        case _Stop():
+            return Stop(raw.stream_sid, raw.stop.call_sid)
+        case _Connected():
             return Connected(raw.protocol, raw.version)
-    return Unknown(raw.event[:60])
+    raise AssertionError(raw)  # the union above is complete
 
 
-def _media(raw: _Raw) -> Media:
-    media = _part(raw.media, "media")
+def _unknown(text: str | bytes, error: Exception) -> Unknown:
+    """The message as an event that we do not know, if it is one; what is wrong with it otherwise."""
     try:
-        ulaw = binascii.a2b_base64(media.payload, strict_mode=True) if media.payload else b""
-    except (binascii.Error, ValueError) as error:
-        raise BadMessage(f"media.payload is not base64: {error}") from None
-    told = media.timestamp
-    timestamp_ms = int(told) if told is not None and str(told).isdecimal() else -1
-    return Media(_stream(raw), ulaw, timestamp_ms, media.track)
+        event = _decode_event(text).event
+    except (ValueError, RecursionError):
+        # msgspec's errors, broken UTF-8 and digits without end are all ValueErrors.
+        raise BadMessage(f"not a media-stream message: {error}") from None
+    if event in _KNOWN:
+        raise BadMessage(f"{event} message: {error}") from None
+    return Unknown(event[:60])
 
 
-def _start(raw: _Raw) -> Start:
-    start = _part(raw.start, "start")
+def _start(raw: _Start) -> Start:
+    start = raw.start
     audio = start.media_format
     return Start(
-        start.stream_sid or _stream(raw),
+        _stream(start.stream_sid or raw.stream_sid, "start"),
         start.account_sid,
         start.call_sid,
         audio.encoding,
-        _number(audio.sample_rate, "start.mediaFormat.sampleRate"),
-        _number(audio.channels, "start.mediaFormat.channels"),
-        {name: str(value) for name, value in start.custom_parameters.items()},
+        audio.sample_rate,
+        audio.channels,
+        {name: _parameter(name, value) for name, value in start.custom_parameters.items()},
     )
 
 
-def _part(part: _T | None, name: str) -> _T:
-    if part is None:
-        raise BadMessage(f"{name} message without '{name}'")
-    return part
+def _stream(stream_sid: str, event: str) -> str:
+    if not stream_sid:
+        raise BadMessage(f"{event} message: 'streamSid' is missing or empty")
+    return stream_sid
 
 
-def _stream(raw: _Raw) -> str:
-    if not raw.stream_sid:
-        raise BadMessage(f"{raw.event} message without 'streamSid'")
-    return raw.stream_sid
+def _key(digit: object) -> str:
+    key = str(digit).upper() if isinstance(digit, str | int) else ""
+    if key not in KEYS:
+        raise BadMessage(f"dtmf message: no key of a phone: {repr(digit)[:40]}")
+    return key
 
 
-def _number(value: str | int | float, name: str) -> int:
-    try:
-        return int(value)
-    except (ValueError, OverflowError):
-        raise BadMessage(f"{name} is no number: {str(value)[:40]!r}") from None
+def _parameter(name: str, value: object) -> str:
+    """A parameter's value; it was a string when we sent it."""
+    if isinstance(value, dict | list):
+        raise BadMessage(f"start message: parameter {name[:40]!r} is not a string")
+    return value if isinstance(value, str) else str(value)
 
 
 def encode_media(stream_sid: str, ulaw: bytes) -> bytes:
@@ -208,19 +243,20 @@ def encode_media(stream_sid: str, ulaw: bytes) -> bytes:
 
 def encode_payload(stream_sid: str, base64_ulaw: bytes) -> bytes:
     """The same for audio that is kept in base64."""
-    head = b'{"event":"media","streamSid":' + _quoted(stream_sid)
-    return head + b',"media":{"payload":"' + base64_ulaw + b'"}}'
+    return b'%b,"media":{"payload":"%b"}}' % (_head("media", stream_sid), base64_ulaw)
 
 
 def encode_mark(stream_sid: str, name: str) -> bytes:
     """Ask for an echo when everything queued so far has been played."""
-    return b'{"event":"mark","streamSid":' + _quoted(stream_sid) + b',"mark":{"name":' + _quoted(name) + b"}}"
+    return b'%b,"mark":{"name":%b}}' % (_head("mark", stream_sid), msgspec.json.encode(name))
 
 
 def encode_clear(stream_sid: str) -> bytes:
     """Make the carrier forget what it has not played yet; it then echoes all pending marks."""
-    return b'{"event":"clear","streamSid":' + _quoted(stream_sid) + b"}"
+    return b"%b}" % _head("clear", stream_sid)
 
 
-def _quoted(text: str) -> bytes:
-    return json.dumps(text).encode()
+@functools.lru_cache(maxsize=4096)
+def _head(event: str, stream_sid: str) -> bytes:
+    """What a stream's messages of one kind begin with, made once; three kinds a call."""
+    return b'{"event":"%b","streamSid":%b' % (event.encode(), msgspec.json.encode(stream_sid))

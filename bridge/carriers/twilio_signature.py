@@ -11,15 +11,23 @@ import base64
 import hashlib
 import hmac
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Literal
 from urllib.parse import parse_qsl, urlsplit, urlunsplit
 
 _DEFAULT_PORTS = {"https": 443, "wss": 443, "http": 80, "ws": 80}
 _ALGORITHMS = {"HMAC_SHA1": hashlib.sha1, "HMAC_SHA256": hashlib.sha256}
+_HOST_AND_PORT = re.compile(r"^(.*?)(:\d*)?$")
 _FORM = "application/x-www-form-urlencoded"
 _JSON = "application/json"
 
 Fields = Sequence[tuple[str, str]]
+
+Refusal = Literal[
+    "no_signature", "unknown_algorithm", "unreadable_form", "no_body_hash", "wrong_body_hash", "wrong_signature"
+]
+"""Why a request is not Twilio's, in words that can label a metric. A wrong token shows as `wrong_signature`."""
 
 
 def sign(token: str, url: str, fields: Fields = (), algorithm: str = "HMAC_SHA1") -> str:
@@ -28,31 +36,48 @@ def sign(token: str, url: str, fields: Fields = (), algorithm: str = "HMAC_SHA1"
     for name, value in fields:
         values.setdefault(name, set()).add(value)
     text = url + "".join(name + value for name in sorted(values) for value in sorted(values[name]))
-    digest = hmac.new(token.encode(), text.encode(), _ALGORITHMS[algorithm]).digest()
+    digest = hmac.new(token.encode(), _bytes(text), _ALGORITHMS[algorithm]).digest()
     return base64.b64encode(digest).decode()
 
 
-def webhook_is_genuine(
+def webhook_refusal(
     tokens: Iterable[str], *, url: str, headers: Mapping[str, str], method: str, body: bytes
-) -> bool:
-    """Whether one of the tokens signed this webhook. `headers` have lower-case names; `url` is our public one."""
+) -> Refusal | None:
+    """None when one of the tokens signed this webhook, otherwise why it is not believed.
+
+    `headers` have lower-case names; `url` is our public one with the query string just as it came.
+    """
     kind = headers.get("content-type", "").partition(";")[0].strip().lower()
     fields: Fields = ()
     if method.upper() == "POST" and kind == _FORM:
         try:
             fields = _form(body)
         except ValueError:
-            return False
-    elif body and not _hash_fits(url, body):
-        return False
-    return _signed(tokens, _candidates(url), fields, headers)
+            return "unreadable_form"
+    elif body:
+        refusal = _body_refusal(url, body)
+        if refusal:
+            return refusal
+    return _refusal(tokens, _candidates(url), fields, headers)
+
+
+def socket_refusal(tokens: Iterable[str], *, url: str, headers: Mapping[str, str]) -> Refusal | None:
+    """None when one of the tokens signed this handshake; `url` may be written with http(s) or ws(s)."""
+    scheme, rest = url.split("://", 1)
+    scheme = {"https": "wss", "http": "ws"}.get(scheme, scheme)
+    return _refusal(tokens, _candidates(f"{scheme}://{rest}"), (), headers)
+
+
+def webhook_is_genuine(
+    tokens: Iterable[str], *, url: str, headers: Mapping[str, str], method: str, body: bytes
+) -> bool:
+    """Whether one of the tokens signed this webhook."""
+    return webhook_refusal(tokens, url=url, headers=headers, method=method, body=body) is None
 
 
 def socket_is_genuine(tokens: Iterable[str], *, url: str, headers: Mapping[str, str]) -> bool:
-    """Whether one of the tokens signed this handshake; `url` may be written with http(s) or ws(s)."""
-    scheme, rest = url.split("://", 1)
-    scheme = {"https": "wss", "http": "ws"}.get(scheme, scheme)
-    return _signed(tokens, _candidates(f"{scheme}://{rest}"), (), headers)
+    """Whether one of the tokens signed this handshake."""
+    return socket_refusal(tokens, url=url, headers=headers) is None
 
 
 def fields_of(method: str, path_and_query: str, content_type: str, body: bytes) -> dict[str, str]:
@@ -83,17 +108,24 @@ def _form(body: bytes) -> list[tuple[str, str]]:
         raise ValueError("the form is not UTF-8") from None
 
 
-def _signed(tokens: Iterable[str], urls: Sequence[str], fields: Fields, headers: Mapping[str, str]) -> bool:
+def _refusal(tokens: Iterable[str], urls: Sequence[str], fields: Fields, headers: Mapping[str, str]) -> Refusal | None:
     given = headers.get("x-twilio-signature", "")
     algorithm = _algorithm(headers.get("x-twilio-webhooks-signature-settings", ""))
-    if not given or algorithm not in _ALGORITHMS:
-        return False
+    if not given:
+        return "no_signature"
+    if algorithm not in _ALGORITHMS:
+        return "unknown_algorithm"
     genuine = False
     for token in tokens:
         for url in urls:
-            # Every comparison is made, so that the time taken tells nothing.
-            genuine |= hmac.compare_digest(sign(token, url, fields, algorithm).encode(), given.encode())
-    return genuine
+            # Every comparison is made, so that the time taken tells nothing. An empty token signs nothing.
+            genuine |= bool(token) and hmac.compare_digest(_bytes(sign(token, url, fields, algorithm)), _bytes(given))
+    return None if genuine else "wrong_signature"
+
+
+def _bytes(text: str) -> bytes:
+    """A header's or URL's bytes as they came: aiohttp keeps what is not UTF-8 as surrogates."""
+    return text.encode("utf-8", "surrogateescape")
 
 
 def _algorithm(settings: str) -> str:
@@ -104,32 +136,30 @@ def _algorithm(settings: str) -> str:
     return told.get("algorithm", "")
 
 
-def _hash_fits(url: str, body: bytes) -> bool:
+def _body_refusal(url: str, body: bytes) -> Refusal | None:
     told = dict(parse_qsl(urlsplit(url).query)).get("bodySHA256", "")
-    return hmac.compare_digest(hashlib.sha256(body).hexdigest().encode(), told.lower().encode())
+    if not told:
+        return "no_body_hash"
+    fits = hmac.compare_digest(hashlib.sha256(body).hexdigest().encode(), _bytes(told.lower()))
+    return None if fits else "wrong_body_hash"
 
 
 def _candidates(url: str) -> list[str]:
-    """The URL as configured, with and without its port; for an empty path and for sockets also with another slash."""
-    return list(dict.fromkeys(slashed for ported in _with_ports(url) for slashed in _with_slashes(ported)))
+    """What Twilio may have signed for this URL, the URL itself first.
 
-
-def _with_ports(url: str) -> Iterator[str]:
-    yield url
+    With and without its port, since Twilio does not sign the same one everywhere; without name and
+    password; for an empty path and for sockets also with another slash at the end. Trying more than
+    needed is harmless: each candidate takes a signature under our token.
+    """
     parts = urlsplit(url)
     host = parts.netloc.rpartition("@")[2]
-    bare = host.rsplit(":", 1)[0] if not host.endswith("]") and ":" in host.rpartition("]")[2] else host
+    without_port, port = _HOST_AND_PORT.findall(host)[0]
+    hosts = [parts.netloc, host, without_port]
     default = _DEFAULT_PORTS.get(parts.scheme)
-    if host == bare:
-        if default:
-            yield urlunsplit(parts._replace(netloc=f"{bare}:{default}"))
-    elif host == f"{bare}:{default}":
-        yield urlunsplit(parts._replace(netloc=bare))
-
-
-def _with_slashes(url: str) -> Iterator[str]:
-    yield url
-    parts = urlsplit(url)
+    if default and port in ("", f":{default}"):
+        hosts.append(f"{without_port}:{default}")
+    paths = [parts.path]
     if parts.path in ("", "/") or parts.scheme in ("ws", "wss"):
-        other = parts.path[:-1] if parts.path.endswith("/") else parts.path + "/"
-        yield urlunsplit(parts._replace(path=other))
+        paths.append(parts.path[:-1] if parts.path.endswith("/") else parts.path + "/")
+    others = [urlunsplit(parts._replace(netloc=host, path=path)) for host in hosts for path in paths]
+    return list(dict.fromkeys([url, *others]))

@@ -1,11 +1,12 @@
 """The documents we answer Twilio's webhooks with.
 
-Source: https://www.twilio.com/docs/voice/twiml/stream, https://www.twilio.com/docs/voice/twiml/dial
+Source: https://www.twilio.com/docs/voice/twiml/stream, .../dial, .../reject
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Literal
 from urllib.parse import urlsplit
 
 from twilio.twiml.voice_response import Connect, Dial, VoiceResponse
@@ -37,15 +38,36 @@ def connect_stream(stream_url: str, *, parameters: Mapping[str, str], status_cal
     return str(response)
 
 
-def dial(target: str, *, caller_id: str = "", timeout_s: int = 30) -> str:
-    """Put the caller through to a number or a SIP address."""
-    response = VoiceResponse()
-    leg = Dial(timeout=timeout_s, **({"caller_id": caller_id} if caller_id else {}))
-    if target.lower().startswith(("sip:", "sips:")):
+def dial(target: str, *, caller_id: str = "", timeout_s: int = 30, then: str = "") -> str:
+    """Put the caller through to a number, a SIP address or a `client:` of Twilio's own.
+
+    Afterwards Twilio asks `then` (posting DialCallStatus) or, without it, ends the call.
+    """
+    options: dict[str, str] = {}
+    if caller_id:
+        options["caller_id"] = caller_id
+    if then:
+        options |= {"action": then, "method": "POST"}
+    leg = Dial(timeout=timeout_s, **options)
+    kind, _, name = target.partition(":")
+    if kind.lower() in ("sip", "sips"):
         leg.sip(target)
+    elif kind.lower() == "client":
+        leg.client(name)
     else:
         leg.number(target)
+    response = VoiceResponse()
     response.append(leg)
+    return str(response)
+
+
+def reject(reason: Literal["busy", "rejected"] = "busy") -> str:
+    """Refuse a call that has not been answered, which costs nothing: the caller hears a busy tone or an announcement.
+
+    Only as the answer to the first webhook of a call.
+    """
+    response = VoiceResponse()
+    response.reject(reason=reason)
     return str(response)
 
 

@@ -12,6 +12,8 @@ from bridge.telemetry.metrics import Metrics
 
 BEAT_S = 0.05
 _BEATS = 60
+_ENOUGH_BEATS = 20
+"""Fewer say nothing: one hiccup among three is no lateness."""
 _RESERVED_S = 15.0
 """A call that was admitted but has brought no media stream by now went elsewhere, or gave up."""
 
@@ -30,8 +32,8 @@ class LoopLag:
 
     @property
     def p90_ms(self) -> float:
-        """What nine of ten wake-ups stayed below, in milliseconds; 0 before the first."""
-        if not self._lags_s:
+        """What nine of ten wake-ups stayed below, in milliseconds; 0 in the first second."""
+        if len(self._lags_s) < _ENOUGH_BEATS:
             return 0.0
         return sorted(self._lags_s)[int((len(self._lags_s) - 1) * 0.9)] * 1000
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
+from base64 import b64encode
 
 import aiohttp
 
@@ -60,11 +60,11 @@ class CallControl:
                 request.method,
                 self._settings.api_base_url.rstrip("/") + request.path,
                 data=request.form,
-                auth=aiohttp.BasicAuth(*self._credentials),
+                headers={"Authorization": "Basic " + b64encode(":".join(self._credentials).encode()).decode()},
             ) as response:
                 await response.read()
                 if response.status == 404:
                     return "already over"  # error 20404: the call ended before we could
                 return "done" if response.status < 300 else f"status {response.status // 100}xx"
         except (TimeoutError, aiohttp.ClientError) as error:
-            return "timeout" if isinstance(error, asyncio.TimeoutError) else "unreachable"
+            return "timeout" if isinstance(error, TimeoutError) else "unreachable"

@@ -21,7 +21,7 @@ logger = logging.getLogger(__name__)
 class Socket(Protocol):
     """The media socket that a line may close."""
 
-    async def close(self, code: WSCloseCode) -> None:
+    def close(self, code: WSCloseCode) -> None:
         """Close it."""
         ...
 
@@ -42,6 +42,7 @@ class TwilioLine:
         self._process = process
         self._socket = socket
         self._max_unsent = process.gateway.max_unsent_bytes
+        self._queued: list[bytes] = []
         self._ending: asyncio.Task[None] | None = None
 
     def send_audio(self, ulaw: bytes) -> None:
@@ -59,17 +60,26 @@ class TwilioLine:
     def end(self, outcome: Outcome) -> None:
         """Leave the call; only the first call of this counts."""
         if self._ending is None:
+            self.flush()
             self._ending = asyncio.get_running_loop().create_task(self._end(outcome))
 
-    def _send(self, message: bytes) -> None:
-        transport = self._transport
-        if transport.is_closing() or self._ending is not None:
+    def flush(self) -> None:
+        """Write what was queued since the last flush, in one go: each write is a system call."""
+        if not self._queued:
             return
-        transport.write(text_frame(message))
+        frames, self._queued = b"".join(self._queued), []
+        transport = self._transport
+        if transport.is_closing():
+            return
+        transport.write(frames)
         if transport.get_write_buffer_size() > self._max_unsent:
             self._socket.give_up("not_reading", WSCloseCode.POLICY_VIOLATION)
             # A peer that does not read will not read our close either.
             transport.abort()
+
+    def _send(self, message: bytes) -> None:
+        if self._ending is None:
+            self._queued.append(text_frame(message))
 
     async def _end(self, outcome: Outcome) -> None:
         """The note comes first: the carrier's next webhook follows at once on the close."""
@@ -81,4 +91,4 @@ class TwilioLine:
         except Exception:
             self._process.metrics.call_failures.labels("ending").inc()
             logger.exception("could not end a call in the proper way, call=%s", self._call_sid)
-        await self._socket.close(WSCloseCode.OK)
+        self._socket.close(WSCloseCode.OK)

@@ -119,7 +119,12 @@ class MediaEndpoint:
 
     async def close_all(self) -> None:
         """Close every socket now."""
-        await asyncio.gather(*(socket.close(WSCloseCode.GOING_AWAY) for socket in list(self.sockets.values())))
+        sockets = list(self.sockets.values())
+        for socket in sockets:
+            if socket.session is not None:
+                socket.session.stream_closed("drain")
+            socket.close(WSCloseCode.GOING_AWAY)
+        await asyncio.gather(*(socket.closed() for socket in sockets))
 
 
 class MediaSocket:
@@ -138,38 +143,60 @@ class MediaSocket:
         self._request = request
         self._address: str | None = address
         self._watch = Timer(self._watch_due)
-        self._closing: asyncio.Task[None] | None = None
+        self._reading: asyncio.Timeout | None = None
+        self._code: WSCloseCode | None = None
+        self._done = asyncio.Event()
         self._stream_sid = ""
         self._odd_payloads = 0
         self.session: CallSession | None = None
 
     async def run(self) -> None:
         """Converse until the socket is closed."""
-        reason = "lost"
         self._process.wheel.set(self._watch, time.monotonic() + self._process.gateway.start_deadline_s)
+        reason = "lost"
         try:
-            reason = await self._read()
-        except Violation as violation:
-            self._count(violation.kind, str(violation))
-            reason = "protocol"
-            await self.close(violation.code)
-        except NoRoom:
-            await self.close(WSCloseCode.TRY_AGAIN_LATER)
-        except Exception:
-            self._process.metrics.call_failures.labels("socket").inc()
-            logger.exception("a media socket failed, stream=%s", self._stream_sid)
-            reason = "failure"
-            await self.close(WSCloseCode.INTERNAL_ERROR)
+            reason = await self._read_until_closing()
         finally:
             self._process.wheel.set(self._watch, None)
             if self.session is not None:
                 self.session.stream_closed(reason)
             self._process.metrics.protocol_errors.labels("twilio", "odd_payload").inc(self._odd_payloads)
-        await self.close(WSCloseCode.OK)
+            self._done.set()
+        await self._ws.close(code=self._code or WSCloseCode.OK)
 
-    async def close(self, code: WSCloseCode) -> None:
+    def close(self, code: WSCloseCode) -> None:
         """Close the socket; only the first code is sent."""
-        await self._ws.close(code=code)
+        if self._code is None:
+            self._code = code
+            if self._reading is not None:
+                # The reading task itself closes: then it also waits for the carrier to close in turn.
+                self._reading.reschedule(asyncio.get_running_loop().time())
+
+    async def closed(self) -> None:
+        """Wait until nothing is read from the socket any more."""
+        await self._done.wait()
+
+    async def _read_until_closing(self) -> str:
+        """Read until either side closes; why the call is over."""
+        try:
+            async with asyncio.timeout(None) as self._reading:
+                return await self._read()
+        except TimeoutError:
+            return "closed"  # by `close`, whose caller has told the session why
+        except Violation as violation:
+            self._count(violation.kind, str(violation))
+            self._code = violation.code
+            return "protocol"
+        except NoRoom:
+            self._code = WSCloseCode.TRY_AGAIN_LATER
+            return "no room"
+        except Exception:
+            self._process.metrics.call_failures.labels("socket").inc()
+            logger.exception("a media socket failed, stream=%s", self._stream_sid)
+            self._code = WSCloseCode.INTERNAL_ERROR
+            return "failure"
+        finally:
+            self._reading = None
 
     def no_longer_waiting(self) -> None:
         """The socket has brought `start`, or is gone: it no longer counts against its address."""
@@ -327,16 +354,12 @@ class MediaSocket:
         """The carrier says that the call is over, whatever the socket looks like."""
         if self.session is not None and not self.session.over:
             self.session.stream_closed("carrier completed")
-        self._close_soon(WSCloseCode.OK)
+        self.close(WSCloseCode.OK)
 
     def give_up(self, kind: str, code: WSCloseCode) -> None:
         """Count a violation and close, from outside the reading loop."""
         self._count(kind, kind.replace("_", " "))
-        self._close_soon(code)
-
-    def _close_soon(self, code: WSCloseCode) -> None:
-        if self._closing is None:
-            self._closing = asyncio.get_running_loop().create_task(self.close(code))
+        self.close(code)
 
     def _framing(self, error: BaseException) -> str:
         """The WebSocket layer itself gave up, and has closed the socket."""

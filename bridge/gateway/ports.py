@@ -54,6 +54,10 @@ class Line(Protocol):
         """Empty the carrier's queue."""
         ...
 
+    def flush(self) -> None:
+        """Let go of what was queued: the orders of one event are complete."""
+        ...
+
     def end(self, outcome: Outcome) -> None:
         """Leave the call; only the first call of this counts."""
         ...

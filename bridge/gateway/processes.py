@@ -58,14 +58,13 @@ class ProcessGroup:
     async def _keep(self, place: int) -> None:
         loop = asyncio.get_running_loop()
         attempt = 0
-        while not self._stopping:
+        while True:
             started_at = loop.time()
             code = await self._run_one(place)
-            if self._stopping:
-                return
             if code == 2:
                 self.refused = True
                 self.stop()
+            if self._stopping:
                 return
             attempt = 0 if loop.time() - started_at > _WELL_AFTER_S else attempt + 1
             pause_s = _RESTART_S[min(attempt, len(_RESTART_S) - 1)]
@@ -73,6 +72,9 @@ class ProcessGroup:
             await asyncio.sleep(pause_s)
 
     async def _run_one(self, place: int) -> int:
+        """Start a process and wait for its end; its exit code."""
+        if self._stopping:
+            return 0
         process = self._context.Process(target=self._target, args=self._arguments, name=f"bridge-{place}")
         process.start()
         self._processes[place] = process

@@ -89,7 +89,6 @@ class CallSession:
         self.call = Call(settings)
         self.over = False
         self._line = line
-        self._rooms = rooms
         self._wheel = wheel
         self._metrics = metrics
         self._record = record
@@ -105,9 +104,13 @@ class CallSession:
         self._answers: dict[int, asyncio.Task[None]] = {}
         self._frames = 0
         self._why = "unknown"
-        self._ear = rooms.listening.open_call(self.tell, started_at=self._started_at)
-        self._voice = rooms.speech.open_call(self.tell)
         self._agent: Agent = rooms.agents.open_call(info)
+        self._voice = rooms.speech.open_call(self.tell)
+        try:
+            self._ear = rooms.listening.open_call(self.tell, started_at=self._started_at)
+        except BaseException:
+            self._voice.close()
+            raise
         self._carry_out: dict[type[Command], Callable[[Any], None]] = {
             order.SendAudio: self._send_audio,
             order.SendMark: self._send_mark,
@@ -174,6 +177,8 @@ class CallSession:
         self._meter.saw(event, commands, now)
         for command in commands:
             self._carry_out[type(command)](command)
+        if commands:
+            self._line.flush()
 
     def _wake(self) -> None:
         self.tell(TimePassed())

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ipaddress
 import logging
 from collections.abc import Mapping
+from urllib.parse import urlsplit
 
 from aiohttp import web
 
@@ -17,6 +18,8 @@ from bridge.errors import BridgeError, ConfigError
 from bridge.gateway.settings import GatewaySettings
 from bridge.telemetry import logs
 from bridge.telemetry.metrics import Metrics
+
+_LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
 logger = logging.getLogger(__name__)
 
@@ -53,6 +56,11 @@ class Signatures:
             raise ConfigError(
                 "no public address: set PUBLIC_URL or gateway.public_url to what the carrier calls, such as "
                 "https://bridge.example.com; signatures are checked over it"
+            )
+        parts = urlsplit(self._public_url)
+        if parts.scheme != "https" and parts.hostname not in _LOOPBACK:
+            raise ConfigError(
+                f"gateway.public_url: is {self._public_url!r}, expected https: media streams are opened over TLS only"
             )
 
     def public_url(self, request: web.Request) -> str:

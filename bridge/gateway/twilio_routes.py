@@ -32,6 +32,8 @@ _OVER = frozenset({"completed", "busy", "failed", "no-answer", "canceled"})
 _STATUSES = _OVER | {"queued", "initiated", "ringing", "in-progress"}
 _STREAM_EVENTS = frozenset({"stream-started", "stream-stopped", "stream-error"})
 _REMEMBERED = 4096
+_LONGEST_ADDRESS = 400
+"""Of a SIP caller; a stream parameter has room for 500 characters with its name."""
 
 
 class TwilioRoutes:
@@ -73,8 +75,8 @@ class TwilioRoutes:
         self._process.metrics.webhooks.labels("voice", "stream").inc()
         parameters = {
             "ticket": self._process.tickets.issue(call_sid, account_sid),
-            "from": fields.get("From", ""),
-            "to": fields.get("To", ""),
+            "from": fields.get("From", "")[:_LONGEST_ADDRESS],
+            "to": fields.get("To", "")[:_LONGEST_ADDRESS],
         }
         base = self._process.signatures.public_url(request)
         return _xml(

@@ -32,7 +32,7 @@ _SAME_LAG_SAMPLES = 45 * RATE_HZ // 1000
 _FIRST_LAGS_SAMPLES = 8 * RATE_HZ // 1000
 # Within an utterance the lag stands still, between utterances it moves by the jitter of the network.
 _SIGHTINGS = 3
-_EXCESS_DB = (4.0, 9.0)
+_EXCESS_DB = (3.0, 6.0)
 # Inbound this much louder than the known echo begins to count as the caller, and surely is.
 _RESTART_S = 0.7
 

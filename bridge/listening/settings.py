@@ -12,7 +12,7 @@ class ActivitySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, 
 
     tick_ms: float = 4.0
     """Wait this long after the first ready window, so that other calls' windows share the model call."""
-    inline_windows: int = 8
+    inline_windows: int = 16
     """Batches up to this size run in the event loop; larger ones in a thread of their own."""
     report_probability: float = 0.3
     """Windows of at least this probability are reported ..."""
@@ -20,8 +20,8 @@ class ActivitySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, 
     """... and for this long after them all windows, silent ones too."""
     silence_db: float = -62.0
     """Windows below this level are silence without asking the model ..."""
-    below_floor_db: float = 12.0
-    """... and so are those this far below the line's own noise."""
+    above_floor_db: float = 3.0
+    """... and so is what stands out of the line's own noise by less than this."""
     backlog_windows: int = 32
     """A call whose windows are not judged in time loses the oldest beyond this many (32 ms each)."""
     rows: int = 256

@@ -16,15 +16,17 @@ from bridge.simulator.sound import (
     RATE_HZ,
     Sound,
     between,
-    from_ulaw,
     level_db,
     levels_db,
     speech_level_db,
     stretches,
 )
 
-Understand = Callable[[bytes], str]
-"""Speech to text: mu-law in, words out. Blocks."""
+Understand = Callable[[bytes, Sequence[str]], str]
+"""Speech to text: mu-law and hints in, words out. Blocks."""
+
+DIGIT_HINTS = ("1, 2, 3", "4, 5, 6", "7, 8, 9, 0")
+"""Told so, the recogniser writes digits one by one instead of as a telephone number it half makes up."""
 
 AUDIBLE_DB = -45.0
 DUCKED_DB = 12.0
@@ -92,8 +94,15 @@ def listen(
     _measure_replies(bots, callers)
     if understand is not None and ulaw is not None:
         for turn in bots:
-            turn.text = understand(ulaw(between(bot, turn.start_ms - 100, turn.end_ms + 100))).strip()
+            keyed = _after_digits(turn, callers)
+            sound = ulaw(between(bot, turn.start_ms - 100, turn.end_ms + 100))
+            turn.text = understand(sound, DIGIT_HINTS if keyed else ()).strip()
     return sorted([*callers, *bots], key=lambda turn: turn.start_ms)
+
+
+def _after_digits(turn: Turn, callers: list[Turn]) -> bool:
+    before = [caller for caller in callers if caller.start_ms < turn.start_ms]
+    return bool(before) and before[-1].kind == "digits"
 
 
 def _caller_turn(did: Did, voice: Sound) -> Turn | None:
@@ -176,29 +185,41 @@ def _ducked_ms(bot: Sound, onset_ms: int, clears_ms: Sequence[float]) -> int | N
 # what an ear objects to
 
 
-def faults(bot: Sound, idle: Sequence[tuple[int, int]] = (), quiet_ms: Sequence[float] = ()) -> list[Fault]:
-    """Dropouts, repeats and clicks in the bot's sound.
+def faults(
+    bot: Sound, idle: Sequence[tuple[int, int]] = (), quiet_ms: Sequence[float] = (), *, natural: bool = True
+) -> list[Fault]:
+    """Dropouts, repeats and clicks in the bot's sound; of a voice that is not `natural`, dry buffers alone.
 
     `idle` are the stretches (samples) where the carrier had nothing to play; `quiet_ms` are times of deliberate
     cuts (clears), around which an edge is no click.
     """
-    found = [*_dropouts(bot, idle), *_repeats(bot), *_clicks(bot, quiet_ms, idle)]
+    found = _underruns(bot, idle)
+    if natural:
+        found += [*_holes(bot, idle), *_repeats(bot), *_clicks(bot, quiet_ms, idle)]
     return sorted(found, key=lambda fault: fault.at_ms)
 
 
-def _dropouts(bot: Sound, idle: Sequence[tuple[int, int]]) -> list[Fault]:
-    """Silence that begins in the middle of a sound: the buffer ran dry, or zeros were put in between."""
-    spots = [(first, end) for first, end in idle if end - first < 2 * RATE_HZ and _loud(bot[first - 160 : first])]
+def _underruns(bot: Sound, idle: Sequence[tuple[int, int]]) -> list[Fault]:
+    """The buffer ran dry in the middle of a sound."""
+    dry = [(first, end) for first, end in idle if end - first < 2 * RATE_HZ and _loud(bot[first - 160 : first])]
+    return [_missing(first, end) for first, end in dry]
+
+
+def _holes(bot: Sound, idle: Sequence[tuple[int, int]]) -> list[Fault]:
+    """Zeros put in between two loud samples; speech closes and opens more gently."""
     exact = np.abs(bot) < 1e-4
     edges = np.flatnonzero(np.diff(np.concatenate(([0], exact.astype(np.int8), [0]))))
+    found = []
     for first, end in zip(edges[0::2].tolist(), edges[1::2].tolist(), strict=True):
         inside = 40 <= end - first < RATE_HZ and _loud(bot[max(0, first - 80) : first], -35.0)
-        if inside and _loud(bot[end : end + 80], -35.0) and not any(a < end and first < b for a, b in spots):
-            spots.append((first, end))
-    return [
-        Fault(at_ms=first // 8, kind="dropout", ms=(end - first) / 8.0, text=f"{(end - first) / 8.0:.0f} ms missing")
-        for first, end in spots
-    ]
+        if inside and _loud(bot[end : end + 80], -35.0) and not any(a < end and first < b for a, b in idle):
+            found.append(_missing(first, end))
+    return found
+
+
+def _missing(first: int, end: int) -> Fault:
+    length_ms = (end - first) / 8.0
+    return Fault(at_ms=first // 8, kind="dropout", ms=length_ms, text=f"{length_ms:.0f} ms missing")
 
 
 def _loud(sound: Sound, above_db: float = AUDIBLE_DB) -> bool:
@@ -283,9 +304,4 @@ def whisper() -> Understand:
     from bridge.listening.whisper import Whisper
 
     model = Whisper(RecogniserSettings())
-    return lambda ulaw: model.recognise(ulaw).text
-
-
-def heard_sound(ulaw: bytes | bytearray) -> Sound:
-    """Decode what a carrier played."""
-    return from_ulaw(ulaw)
+    return lambda ulaw, hints: model.recognise(ulaw, hints=hints).text

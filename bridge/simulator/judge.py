@@ -55,7 +55,7 @@ def _words(result: CallResult, expect: Expect) -> Iterator[Verdict]:
     for phrase in expect.words:
         found = min((at for choice in phrase.split("|") if (at := _after(rest, choice)) >= 0), default=-1)
         shown = f"…{rest[:90]}" if rest else "nothing more"
-        yield _verdict(f"says {phrase!r}", "heard, in this order", "heard" if found >= 0 else shown, found >= 0)
+        yield _verdict(f"says {phrase!r}", "in this order", "heard" if found >= 0 else shown, found >= 0)
         rest = rest[max(found, 0) :]
     for phrase in expect.never_words:
         said = says(result.heard(), phrase)
@@ -64,7 +64,8 @@ def _words(result: CallResult, expect: Expect) -> Iterator[Verdict]:
         said_digits = [spoken_digits(turn.text) for turn in result.turns if turn.speaker == "bot"]
         passed = any(expect.digits_confirmed in digits for digits in said_digits)
         longest = max(said_digits, key=len, default="")
-        yield _verdict("digits read back", expect.digits_confirmed, longest or "none", passed)
+        heard = expect.digits_confirmed if passed else longest or "none"
+        yield _verdict("digits read back", expect.digits_confirmed, heard, passed)
     if expect.bot_turns is not None:
         turns = sum(turn.speaker == "bot" for turn in result.turns)
         yield _verdict("turns of the bot", f"at least {expect.bot_turns}", str(turns), turns >= expect.bot_turns)

@@ -8,7 +8,6 @@ from pathlib import Path
 from rich.console import Console
 from rich.text import Text
 
-from bridge.errors import BridgeError, ConfigError
 from bridge.simulator import ear, report
 from bridge.simulator.result import Happening
 from bridge.simulator.runner import PlacedCall, place_call
@@ -19,6 +18,8 @@ SHOWN = {
     "stream_started": "green",
     "stream_error": "red",
     "stream_ended": "green",
+    "caller": "cyan",
+    "bot": "magenta",
     "carrier_says": "yellow",
     "transfer": "magenta",
     "second_stream": "yellow",
@@ -84,37 +85,3 @@ def progress(happening: Happening, console: Console) -> None:
             (at, "dim"), (happening.kind.replace("_", " "), SHOWN[happening.kind]), "  ", happening.text
         )
         console.print(line)
-
-
-def call_command(
-    url: str,
-    scenario_paths: list[Path],
-    out_dir: Path,
-    auth_token: str,
-    *,
-    connect_to: str = "",
-    status_callback: str = "",
-) -> int:
-    """`bridge call`: like `run_call`, with errors as one line instead of a trace; 2 = could not be tried."""
-    console = Console()
-    if not auth_token:
-        console.print(
-            "[red]no auth token:[/red] set TWILIO_AUTH_TOKEN to the token that the server checks signatures with"
-        )
-        return 2
-    try:
-        return run_call(
-            url,
-            scenario_paths,
-            out_dir,
-            auth_token,
-            connect_to=connect_to,
-            status_callback=status_callback,
-            console=console,
-        )
-    except ConfigError as error:
-        console.print(Text.assemble(("scenario: ", "red"), str(error)))
-        return 2
-    except BridgeError as error:
-        console.print(Text.assemble(("call: ", "red"), str(error)))
-        return 2

@@ -65,7 +65,7 @@ class MediaLeg:
         clock: LineClock,
         recording: Recording,
         late_ms: list[float],
-        on_frame: Callable[[], None],
+        on_frame: Callable[[bytes], None],
     ) -> None:
         self._socket = socket
         self._stream = stream
@@ -122,7 +122,8 @@ class MediaLeg:
             if settings.cut_at_ms is not None and due * 1000.0 >= settings.cut_at_ms:
                 return "cut"
             start = (index - self._first_frame) * FRAME_SAMPLES
-            frame = self._caller.tick(bytes(self._stream.heard[start : start + FRAME_SAMPLES]))
+            heard = bytes(self._stream.heard[start : start + FRAME_SAMPLES])
+            frame = self._caller.tick(heard)
             self._keep_heard()
             sound = self._line.colour(index - self._first_frame, frame.sound, self._stream.heard)
             leaves_at = self._line.leaves_at_ms(index) / 1000.0
@@ -133,7 +134,7 @@ class MediaLeg:
                 self._outbox.put_nowait((leaves_at, self._stream.media(ulaw, timestamp_ms)))
             for digit in frame.digits:
                 self._outbox.put_nowait((leaves_at, self._stream.dtmf(digit)))
-            self._on_frame()
+            self._on_frame(heard)
             if frame.hang_up:
                 return "caller"
             if due > self._scenario.longest_s:

@@ -14,11 +14,10 @@ def waveform_path(sound: Sound, samples: int, columns: int) -> str:
 
     Amplitude is drawn by its square root, so that soft speech can be seen beside loud speech.
     """
-    per_column = max(1, samples // columns)
-    whole = np.zeros(per_column * columns, np.float32)
+    whole = np.zeros(max(samples, columns), np.float32)
     part = sound[: len(whole)]
-    whole[: len(part)] = part
-    peaks = np.sqrt(np.abs(whole.reshape(columns, per_column)).max(axis=1))
+    whole[: len(part)] = np.abs(part)
+    peaks = np.sqrt(np.maximum.reduceat(whole, np.arange(columns) * len(whole) // columns))
     half = np.round(peaks * 48.0, 1)
     upper = [f"{x},{50 - y:g}" for x, y in enumerate(half)]
     lower = [f"{x},{50 + y:g}" for x, y in reversed(list(enumerate(half)))]

@@ -17,7 +17,7 @@ from rich.text import Text
 
 from bridge.simulator.ear import Recording
 from bridge.simulator.plots import cumulative_plot, waveform_path
-from bridge.simulator.result import CallResult, Turn, percentile
+from bridge.simulator.result import CallResult, Happening, Turn, percentile
 from bridge.simulator.sound import RATE_HZ, wav_bytes
 
 MEASURES = (
@@ -193,7 +193,15 @@ def _view(call: CallResult, recording: Recording) -> dict[str, Any]:
         for turn in call.turns
         if turn.latency_ms is not None and turn.latency_ms > 0
     ]
-    ticks = [{"left": place(one.at_ms), "one": one} for one in call.happenings if one.at_ms >= 0]
+    ticks = []
+    label_free_at = 0.0
+    for one in call.happenings:
+        at = place(one.at_ms)
+        label = _label(one) if one.at_ms >= 0 and at >= label_free_at else ""
+        if label:
+            label_free_at = at + 100.0 * (8 + 7 * len(label)) / width
+        if one.at_ms >= 0:
+            ticks.append({"left": at, "one": one, "label": label})
     step = next(step for step in (1, 2, 5, 10, 20, 30, 60, 120, 300) if step * 1000 * width / length_ms >= 60)
     return {
         "call": call,
@@ -209,6 +217,15 @@ def _view(call: CallResult, recording: Recording) -> dict[str, Any]:
         "tiles": _tiles(call),
         "failed": [verdict for verdict in call.verdicts if not verdict.passed],
     }
+
+
+def _label(one: Happening) -> str:
+    if one.kind == "digits":
+        return f"keys {one.text}"
+    return one.kind.replace("_", " ") if one.kind in _LABELLED else ""
+
+
+_LABELLED = ("clear", "transfer", "warning", "second_stream", "second_start")
 
 
 def _same_length(caller: Any, bot: Any, length_ms: int) -> tuple[Any, Any]:
@@ -243,7 +260,7 @@ def _tiles(call: CallResult) -> list[dict[str, str]]:
 
 
 def write_all(folder: Path, calls: Sequence[tuple[CallResult, Recording]]) -> list[Path]:
-    """Write call.json, junit.xml, call.html and a recording of each call (call.wav, or call-2.wav ...)."""
+    """Write call.json, junit.xml, call.html and a recording of each call (recording.wav, recording-2.wav ...)."""
     folder.mkdir(parents=True, exist_ok=True)
     results = [result for result, _ in calls]
     written = []
@@ -251,7 +268,10 @@ def write_all(folder: Path, calls: Sequence[tuple[CallResult, Recording]]) -> li
         ("call.html", page(calls).encode()),
         ("call.json", json_text(results)),
         ("junit.xml", junit(results)),
-        *((f"call-{n}.wav" if n > 1 else "call.wav", recording_wav(one)) for n, (_, one) in enumerate(calls, 1)),
+        *(
+            (f"recording-{n}.wav" if n > 1 else "recording.wav", recording_wav(one))
+            for n, (_, one) in enumerate(calls, 1)
+        ),
     ):
         path = folder / name
         path.write_bytes(content)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import datetime
+import time
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -41,15 +42,17 @@ async def place_call(
     on_happening: Callable[[Happening], None] | None = None,
     session: aiohttp.ClientSession | None = None,
     seed: str = "",
+    natural_voice: bool = True,
 ) -> PlacedCall:
     """Ring the number whose voice webhook is `url` and follow the scenario to the end of the call.
 
     Requests to the origin of `url` go to `connect_to` where that is given. `understand` is the ear's speech to
-    text; without one no words are heard, and a `wait_for` fails. The same `seed` gives the same identifiers.
+    text; without one no words are heard, and a `wait_for` fails. The same `seed` gives the same identifiers. A voice
+    that is not natural (`bridge.simulator.spelled`) is not searched for the faults of natural ones.
     """
     trunk = Trunk(url=url, auth_token=auth_token, connect_to=connect_to, status_callback=status_callback)
     call = new_call(scenario.caller.number, scenario.caller.called, seed or uuid.uuid4().hex)
-    started_at = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+    started_at = datetime.datetime.fromtimestamp(time.time(), datetime.UTC).isoformat(timespec="seconds")
     caller = await asyncio.to_thread(Caller, scenario)
     own = session is None
     session = session or aiohttp.ClientSession()
@@ -62,7 +65,7 @@ async def place_call(
         if own:
             await session.close()
     result = CallResult(name=scenario.name, call_sid=call.call_sid, url=url, started_at=started_at)
-    return await asyncio.to_thread(_measure, result, scenario, caller, facts, understand)
+    return await asyncio.to_thread(_measure, result, scenario, caller, facts, understand, natural_voice)
 
 
 def _in_thread(understand: Understand | None) -> Callable[[Sound], asyncio.Future[str]] | None:
@@ -71,13 +74,18 @@ def _in_thread(understand: Understand | None) -> Callable[[Sound], asyncio.Futur
     heard = understand  # bound for the closure: never None below
 
     def recognise(sound: Sound) -> asyncio.Future[str]:
-        return asyncio.get_running_loop().run_in_executor(None, heard, to_ulaw(sound))
+        return asyncio.get_running_loop().run_in_executor(None, heard, to_ulaw(sound), ())
 
     return recognise
 
 
 def _measure(
-    result: CallResult, scenario: Scenario, caller: Caller, facts: Facts, understand: Understand | None
+    result: CallResult,
+    scenario: Scenario,
+    caller: Caller,
+    facts: Facts,
+    understand: Understand | None,
+    natural_voice: bool,
 ) -> PlacedCall:
     """Fill in the result from what was played, then judge it."""
     bot = facts.recording.bot.sound
@@ -93,7 +101,7 @@ def _measure(
     result.duration_ms = round(facts.duration_s * 1000.0)
     result.unheard_ms = round(facts.unheard_ms)
     result.turns = ear.listen(facts.recording, caller.done, clears_ms=clears_ms, understand=understand, ulaw=to_ulaw)
-    result.faults = ear.faults(bot, idle, cuts_ms)
+    result.faults = ear.faults(bot, idle, cuts_ms, natural=natural_voice)
     result.leads_ms = [
         round(message.lead_ms) for stream in facts.streams for message in stream.received if message.kind == "media"
     ]

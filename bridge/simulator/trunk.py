@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import email.utils
 import hashlib
+import time
 from urllib.parse import quote, urlsplit, urlunsplit
 
 import aiohttp
@@ -103,7 +104,7 @@ class Webhooks:
             "StreamSid": call.stream_sid,
             "StreamName": call.stream_sid,
             "StreamEvent": event,
-            "Timestamp": datetime.datetime.now(datetime.UTC).isoformat(),
+            "Timestamp": datetime.datetime.fromtimestamp(time.time(), datetime.UTC).isoformat(),
         }
         return form | ({"StreamError": error} if error else {})
 
@@ -114,7 +115,7 @@ class Webhooks:
             status,
             SequenceNumber=str(number),
             CallbackSource="call-progress-events",
-            Timestamp=email.utils.format_datetime(datetime.datetime.now(datetime.UTC)),
+            Timestamp=email.utils.format_datetime(datetime.datetime.fromtimestamp(time.time(), datetime.UTC)),
             **ended,
         )
 

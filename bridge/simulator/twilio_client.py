@@ -18,6 +18,7 @@ from bridge.errors import BadMessage
 from bridge.simulator import documents
 from bridge.simulator.caller import Caller
 from bridge.simulator.carrier import CarrierStream
+from bridge.simulator.commentary import Commentary
 from bridge.simulator.documents import Verb
 from bridge.simulator.ear import Recording
 from bridge.simulator.line import LineConditions
@@ -72,6 +73,7 @@ class PhoneCall:
         self._session = session
         self._recognise = recognise
         self._on_happening = on_happening
+        self._commentary = Commentary(caller, on_happening, recognise) if on_happening and recognise else None
         carrier = scenario.carrier
         self._webhooks = Webhooks(trunk, call, session, wrong_signature=carrier.wrong_signature)
         self._line = LineConditions(scenario.line)
@@ -93,6 +95,8 @@ class PhoneCall:
         except BadMessage as error:
             facts.hung_up_by, facts.ended = "carrier", str(error)
         facts.duration_s = self._clock.now
+        if self._commentary is not None and (rest := self._commentary.rest()) is not None:
+            await rest
         self._note("ended", f"by {facts.hung_up_by}: {facts.ended}")
         await self._call_event("completed")
         await self._flush_callbacks()
@@ -239,10 +243,12 @@ class PhoneCall:
         self._note("stream_started", sid)
         return stream
 
-    def _on_frame(self) -> None:
+    def _on_frame(self, heard: bytes) -> None:
         """Between two frames: let the caller understand what he heard, without holding up the clock."""
         if self._recognise is None:
             return
+        if self._commentary is not None and (comment := self._commentary.frame(heard)) is not None:
+            self._spawn(comment)
         sound = self._caller.wants_recognition()
         if sound is not None:
             self._spawn(self._understand(sound))

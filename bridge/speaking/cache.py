@@ -12,9 +12,9 @@ from typing import Any, Literal, TypeVar
 
 from redis.exceptions import RedisError
 
-from bridge.speaking.disk import DiskTier, Entry
+from bridge.speaking.disk import DiskTier
 from bridge.speaking.memory import MemoryTier
-from bridge.speaking.phrase import Phrase, PhraseKey, normalise, verified
+from bridge.speaking.phrase import Entry, Phrase, PhraseKey, entry, normalise, verified
 from bridge.speaking.redis_tier import RedisTier
 from bridge.speaking.settings import CacheSettings
 
@@ -128,26 +128,30 @@ class PhraseCache:
     async def list(
         self, *, text: str | None = None, voice: str | None = None, tenant: str | None = None
     ) -> list[Entry]:
-        """Entries on disk, or without a disk those in memory, that match all that is given; most used first."""
+        """Entries that match all that is given, most used first: those on disk, else in Redis, else in memory.
+
+        Raises OSError or RedisError if Redis is asked and fails.
+        """
         wanted = None if text is None else normalise(text)
         if self.disk:
-            return await self._in_disk_thread(lambda: self.disk.list(text=wanted, voice=voice, tenant=tenant))  # type: ignore[union-attr]
-        found = [
-            Entry(
-                held.phrase.key.digest,
-                held.phrase.key.tenant,
-                held.phrase.key.voice,
-                held.phrase.key.engine,
-                held.phrase.key.text,
-                held.phrase.cost,
-                held.phrase.audio_ms,
-                0.0,
-                held.hits,
-            )
-            for held in self.memory
-            if _matches(held.phrase.key, wanted, voice, tenant)
-        ]
-        return sorted(found, key=lambda entry: -entry.hits)
+            disk = self.disk
+            return await self._in_disk_thread(lambda: disk.list(text=wanted, voice=voice, tenant=tenant))
+        if self.redis:
+            return [e async for e in self.redis.list(voice=voice, tenant=tenant) if wanted in (None, e.text)]
+        held = (h for h in self.memory if _matches(h.phrase.key, wanted, voice, tenant))
+        return sorted((entry(h.phrase, h.phrase.cost, hits=h.hits) for h in held), key=lambda e: -e.hits)
+
+    async def kept(self) -> dict[str, dict[str, float]]:
+        """Phrases and bytes in each tier that is in use, and what went wrong there."""
+        found: dict[str, dict[str, float]] = {"memory": {"phrases": len(self.memory), "bytes": self.memory.bytes}}
+        if self.disk:
+            found["disk"] = await self._in_disk_thread(self.disk.stats)
+        if self.redis:
+            found["redis"] = self.redis.stats()
+            with contextlib.suppress(RedisError, OSError):
+                sizes = [e.bytes async for e in self.redis.list()]
+                found["redis"] |= {"phrases": len(sizes), "bytes": sum(sizes)}
+        return found
 
     async def purge(
         self, *, text: str | None = None, voice: str | None = None, tenant: str | None = None

@@ -14,7 +14,7 @@ from bridge.speaking.settings import ChunkSettings
 
 _MS_PER_CHAR = 65.0
 """How long a character takes to say, for guessing when the listener will run dry."""
-_HURRY_MS = 500.0
+_HURRY_MS = 300.0
 _LAST_MOMENT_MS = 150.0
 _FEWEST_WORDS = 4
 _WEAK_ENDS = frozenset(
@@ -75,6 +75,7 @@ class Chunker:
 
     def _cut(self, now: float, complete: bool = False) -> list[str]:
         pieces: list[str] = []
+        self.wake_at = None
         while self._text:
             offset = len(self._text) - len(self._text.lstrip())
             gaps = [Boundary(b.at + offset, b.kind, b.after) for b in boundaries(self._text[offset:], complete)]
@@ -82,17 +83,18 @@ class Chunker:
             if at is None:
                 break
             pieces.append(self._take(at, now))
+            self.wake_at = None
         return pieces
 
     def _best(self, gaps: list[Boundary], now: float, complete: bool) -> int | None:
         """Where the next piece ends, or None; sets `wake_at`."""
         settings = self._settings
-        self.wake_at = None
         match settings.strategy:
             case "word":
                 at = next((g.at for g in gaps if g.kind > Kind.GLUED), None)
             case "fixed":
-                at = next((g.at for g in gaps if g.kind > Kind.GLUED and g.at >= settings.fixed_chars), None)
+                least = settings.fixed_chars + len(self._text) - len(self._text.lstrip())
+                at = next((g.at for g in gaps if g.kind > Kind.GLUED and g.at >= least), None)
             case _:
                 at = self._sentence(gaps)
         if at is not None or complete:

@@ -15,10 +15,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
-import msgspec
-
 from bridge.errors import BadMessage
-from bridge.speaking.phrase import FORMAT_VERSION, Phrase, PhraseKey, pack, unpack
+from bridge.speaking.phrase import FORMAT_VERSION, Entry, Phrase, PhraseKey, pack, unpack
 
 _T = TypeVar("_T")
 _BUSY_S = 0.2
@@ -33,21 +31,6 @@ CREATE INDEX IF NOT EXISTS phrase_size ON phrase (tenant, bytes);
 CREATE INDEX IF NOT EXISTS phrase_worth ON phrase (tenant, hits > 0, used_at);
 CREATE TABLE IF NOT EXISTS voice (name TEXT PRIMARY KEY, engine TEXT NOT NULL) WITHOUT ROWID;
 """
-
-
-class Entry(msgspec.Struct, frozen=True):
-    """One line of the cache's list."""
-
-    digest: str
-    tenant: str
-    voice: str
-    engine: str
-    text: str
-    bytes: int
-    audio_ms: int
-    used_at: float
-    """Seconds since 1970."""
-    hits: int
 
 
 class DiskTier:

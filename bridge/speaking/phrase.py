@@ -103,6 +103,27 @@ class Phrase(msgspec.Struct, frozen=True):
         return relabel(self.words, text)
 
 
+class Entry(msgspec.Struct, frozen=True):
+    """One line of the cache's list."""
+
+    digest: str
+    tenant: str
+    voice: str
+    engine: str
+    text: str
+    bytes: int
+    audio_ms: int
+    used_at: float
+    """Seconds since 1970; 0 where it is not known."""
+    hits: int
+
+
+def entry(phrase: Phrase, taken: int, *, used_at: float = 0.0, hits: int = 0) -> Entry:
+    """A phrase as a line of the list; `taken` is what it takes in its tier, in bytes."""
+    key = phrase.key
+    return Entry(key.digest, key.tenant, key.voice, key.engine, key.text, taken, phrase.audio_ms, used_at, hits)
+
+
 class _Description(msgspec.Struct, array_like=True):
     text: str
     voice: str

@@ -27,7 +27,7 @@ from redis.exceptions import RedisError
 
 from bridge.errors import BadMessage
 from bridge.speaking.breaker import Breaker
-from bridge.speaking.phrase import Phrase, PhraseKey, pack, unpack
+from bridge.speaking.phrase import Entry, Phrase, PhraseKey, entry, pack, unpack
 
 _T = TypeVar("_T")
 _DAY_S = 86_400.0
@@ -89,6 +89,7 @@ class RedisTier:
         self._tenant_limit = tenant_limit_bytes
         self._clock = clock
         self._breaker = Breaker(failures=3, cool_off_s=1.0)
+        self._answered = False
         self._background: set[asyncio.Task[object]] = set()
         self.failures = 0
         self.late = 0
@@ -112,7 +113,7 @@ class RedisTier:
     @property
     def available(self) -> bool:
         """Whether Redis answered lately."""
-        return self._breaker.closed
+        return self._answered and self._breaker.closed
 
     @property
     def client(self) -> redis.Redis:
@@ -139,7 +140,9 @@ class RedisTier:
             raise
         else:
             self._breaker.succeeded()
+            self._answered = True
             return result
+        self._answered = False
         self._breaker.failed(loop_time())
         return None
 
@@ -173,23 +176,26 @@ class RedisTier:
         self.evicted += evicted or 0
         return evicted is not None
 
-    async def scan(self, *, voice: str | None = None, tenant: str | None = None) -> AsyncIterator[PhraseKey]:
-        """The keys of the entries that match all that is given. Raises OSError or RedisError: it is no call's path."""
-        pattern = ":".join(
-            (_escape(self.prefix), "phrase", _pattern(tenant), _pattern(voice), "*"),
-        )
+    async def list(self, *, voice: str | None = None, tenant: str | None = None) -> AsyncIterator[Entry]:
+        """Entries that match all that is given. Raises OSError or RedisError: it is no call's path."""
+        async for name, phrase, size in self._scan(voice, tenant):
+            del name
+            yield entry(phrase, size)
+
+    async def purge(self, *, text: str | None = None, voice: str | None = None, tenant: str | None = None) -> int:
+        """Delete the entries that match all that is given; return how many. Raises OSError or RedisError."""
+        doomed = [(n, p.key) async for n, p, _ in self._scan(voice, tenant) if text is None or p.key.text == text]
+        return sum([await self._drop(name, key.tenant) for name, key in doomed])
+
+    async def _scan(self, voice: str | None, tenant: str | None) -> AsyncIterator[tuple[str, Phrase, int]]:
+        pattern = ":".join((_escape(self.prefix), "phrase", _pattern(tenant), _pattern(voice), "*"))
         async for name in self._client.scan_iter(match=pattern, count=500):
             data = await self._client.get(name)
             if isinstance(data, bytes):
                 try:
-                    yield unpack(data).key
+                    yield name.decode(), unpack(data), len(data)
                 except BadMessage:
                     self.damaged += 1
-
-    async def purge(self, *, text: str | None = None, voice: str | None = None, tenant: str | None = None) -> int:
-        """Delete the entries that match all that is given; return how many. Raises OSError or RedisError."""
-        doomed = [key async for key in self.scan(voice=voice, tenant=tenant) if text is None or key.text == text]
-        return sum([await self._drop(self._name(key), key.tenant) for key in doomed])
 
     def stats(self) -> dict[str, float]:
         """What went wrong, and whether Redis is in use."""

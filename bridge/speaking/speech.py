@@ -36,11 +36,15 @@ Progress = Callable[[int, int, str], None]
 class Speech:
     """Text to speech for every call of a process: chunking, phrase cache, workers.
 
-    voices  makers of speech to use instead of those that the settings name
+    voices     makers of speech to use instead of those that the settings name
+    connect_s  how long `start` waits for the first of them
     """
 
-    def __init__(self, settings: SpeakingSettings, *, voices: Sequence[Voices] | None = None) -> None:
+    def __init__(
+        self, settings: SpeakingSettings, *, voices: Sequence[Voices] | None = None, connect_s: float = _CONNECT_S
+    ) -> None:
         self.settings = settings
+        self._connect_s = connect_s
         self.cache = PhraseCache(settings.cache)
         self._local = LocalWorker() if voices is None and not settings.workers else None
         if voices is None:
@@ -66,7 +70,7 @@ class Speech:
         self._pool.wait(self, lambda: usable.set() if self._pool.usable else None)
         await self._pool.start(await self.cache.engines(), self._engines_changed)
         try:
-            async with asyncio.timeout(_CONNECT_S):
+            async with asyncio.timeout(self._connect_s):
                 await usable.wait()
         except TimeoutError:
             log.error("no speech worker answers: %s", ", ".join(maker.name for maker in self._pool.makers))

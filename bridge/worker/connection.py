@@ -14,6 +14,7 @@ from bridge.worker.protocol import SAMPLE_RATES, Cancel, Cancelled, Done, End, E
 from bridge.worker.runner import EngineRunner, now
 from bridge.worker.settings import WorkerSettings
 from bridge.worker.streams import Encoder, Made, Stream
+from bridge.worker.text import PieceBuffer
 from bridge.worker.voices import Voice
 
 REMEMBERED = 256
@@ -116,7 +117,16 @@ class Connection:
             raise Refused("busy", "no place for another stream now", round(retry_after_s * 1000))
         place = runner.scheduler.join((id(self), message.stream), message.priority)
         encoder = Encoder(voice.engine.rate_hz, message.format, voice.gain)
-        stream = Stream(message.stream, voice, message.format, message.speed, place, encoder, self.deliver)
+        stream = Stream(
+            message.stream,
+            voice,
+            message.format,
+            message.speed,
+            place,
+            encoder,
+            self.deliver,
+            PieceBuffer(voice.chunking),
+        )
         self.streams[message.stream] = stream
         runner.join(stream)
         worker.counts["opened"] += 1
@@ -190,7 +200,7 @@ class Connection:
     def _put(self, data: str | bytes) -> None:
         self._queue.put_nowait(data)
         self.queued_bytes += len(data)
-        if not self._held and self.queued_bytes > 10**12:
+        if not self._held and self.queued_bytes > self.worker.settings.held_bytes:
             self._hold(True)
 
     async def write(self) -> None:

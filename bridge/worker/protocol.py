@@ -22,10 +22,10 @@ One utterance, written while it is spoken:
     <- binary: stream 7, sample offset 800, 200 ms of audio
     <- {"type":"done","stream":7,"audio_ms":2320}
 
-Text: a sentence is spoken as soon as it is complete, that is, when white space follows its last mark; the rest on
-`flush` or `end`. `flush` also ends a word. Words come back as exactly the white-space separated tokens of the text,
-in order, whatever they are read as ("$9.99" is one), and always before the audio in which they are heard; times are
-milliseconds from the stream's first sample.
+Text: a sentence is spoken as soon as it is complete, that is, when white space follows its last mark (a voice may be
+set to begin with the first clause, or to cut otherwise); the rest on `flush` or `end`. `flush` also ends a word.
+Words come back as exactly the white-space separated tokens of the text, in order, whatever they are read as ("$9.99"
+is one), and always before the audio in which they are heard; times are milliseconds from the stream's first sample.
 
 Audio: header `<II` (little-endian, like the samples): stream, then the offset of the first sample in the stream; then
 mu-law bytes or linear16 samples. Every message holds a multiple of 20 ms; the first is small, later ones are larger.

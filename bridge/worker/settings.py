@@ -6,6 +6,8 @@ from typing import Annotated, Literal
 
 import msgspec
 
+from bridge.worker.text import Chunking
+
 Positive = Annotated[float, msgspec.Meta(gt=0)]
 Count = Annotated[int, msgspec.Meta(ge=1)]
 Port = Annotated[int, msgspec.Meta(ge=0, le=65535)]
@@ -17,6 +19,8 @@ class VoiceSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
     engine: Literal["hibari"] = "hibari"
     voice: str = ""
     """The engine's own name for it; empty: the engine's default."""
+    chunking: Chunking = "clause"
+    """Where text that arrives is cut into pieces, see `bridge.worker.text.Chunking`."""
     gain_db: float | None = None
     """Fixed gain towards -20 dBFS active speech; None: the engine's own measure of its voice."""
 

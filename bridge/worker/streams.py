@@ -17,7 +17,7 @@ from bridge.call.events import Word
 from bridge.worker.engines.base import Job, Samples, Step
 from bridge.worker.protocol import SAMPLE_RATES, Audio, frame_bytes, sample_bytes
 from bridge.worker.scheduler import Place
-from bridge.worker.text import Piece, SentenceBuffer
+from bridge.worker.text import Piece, PieceBuffer
 from bridge.worker.voices import Voice
 
 FIRST_MESSAGE_MS = 100
@@ -98,7 +98,7 @@ class Stream:
     encoder: Encoder
     deliver: Callable[[Stream, Made, Exception | None], None]
     """Called in the loop with the outcome of every step."""
-    text: SentenceBuffer = field(default_factory=SentenceBuffer)
+    text: PieceBuffer = field(default_factory=PieceBuffer)
     characters: int = 0
     pieces: deque[Piece] = field(default_factory=deque)
     ended: bool = False

@@ -1,14 +1,23 @@
-"""Text as it is written -> pieces to synthesise. Cut at sentence ends, however the deltas were cut."""
+"""Text as it is written -> pieces to synthesise, the same pieces however the deltas were cut."""
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from typing import Literal
 
 import msgspec
 
 LONGEST_PIECE = 260
 """Characters after which a piece is cut at a clause, or else between words, although its sentence goes on."""
+
+SHORTEST_CLAUSE = 24
+"""Characters that a first clause must have: shorter ones leave no time to make the next."""
+FIXED_PIECE = 60
+
+Chunking = Literal["sentence", "clause", "fixed", "word"]
+"""Where pieces end: at sentences; the same, but the first piece of a stream at a clause; after so many characters; at
+every word. Shorter pieces are heard earlier, longer ones sound better."""
 
 _SENTENCE_END = re.compile(r"""[.!?…]+["'”’)\]]*(?=\s)|\n""")
 _CLAUSE_END = re.compile(r"""[,;:—–]["'”’)\]]*(?=\s)""")
@@ -68,21 +77,33 @@ def _sentence_end(text: str) -> int | None:
 
 def _early_cut(text: str) -> int | None:
     """Where a text that is too long is best cut: after the last clause, else between the last words that fit."""
-    head = text[:LONGEST_PIECE]
-    clauses = [match.end() for match in _CLAUSE_END.finditer(head)]
+    clauses = [match.end() for match in _CLAUSE_END.finditer(text[:LONGEST_PIECE])]
     if clauses and clauses[-1] > LONGEST_PIECE // 4:
         return clauses[-1]
-    spaces = [match.start() for match in re.finditer(r"\s", head)]
-    if spaces:
-        return spaces[-1]
+    return _last_space(text, LONGEST_PIECE - 1)
+
+
+def _first_clause(text: str) -> int | None:
+    """Where a clause ends that is long enough to be spoken by itself."""
+    return next((match.end() for match in _CLAUSE_END.finditer(text) if match.end() >= SHORTEST_CLAUSE), None)
+
+
+def _last_space(text: str, longest: int) -> int | None:
+    """Where the last word ends that still fits, once there is more than that; never within the first word."""
+    if len(text) <= longest:
+        return None
+    spaces = [match.start() for match in re.finditer(r"\s", text[: longest + 1])]
     after = re.search(r"\s", text)
-    return after.start() if after else None
+    return spaces[-1] if spaces else after.start() if after else None
 
 
-class SentenceBuffer(msgspec.Struct):
+class PieceBuffer(msgspec.Struct):
     """Collects deltas and gives out pieces as soon as they are complete."""
 
+    strategy: Chunking = "clause"
     text: str = ""
+    begun: bool = False
+    """The first piece of the stream is out."""
 
     def feed(self, delta: str) -> list[Piece]:
         """More text; returns the pieces that it completed."""
@@ -98,17 +119,25 @@ class SentenceBuffer(msgspec.Struct):
 
     def _pieces(self) -> list[Piece]:
         pieces = []
+        self.text = self.text.lstrip()
         while (cut := self._cut()) is not None:
-            piece, self.text = _piece(self.text[:cut]), self.text[cut:]
-            if piece.text:
-                pieces.append(piece)
+            pieces.append(_piece(self.text[:cut]))
+            self.text = self.text[cut:].lstrip()
+            self.begun = True
         return pieces
 
     def _cut(self) -> int | None:
-        """Depends only on the text's beginning, so pieces do not depend on how it arrived."""
-        self.text = self.text.lstrip()
+        """The first place where a rule cuts. Depends only on the text's beginning, so not on how it arrived."""
         head = self.text[: LONGEST_PIECE + 1]
-        end = _sentence_end(head)
-        if end is None and len(head) > LONGEST_PIECE:
+        cuts = [_sentence_end(head)]
+        match self.strategy:
+            case "clause" if not self.begun:
+                cuts.append(_first_clause(head))
+            case "fixed":
+                cuts.append(_last_space(self.text, FIXED_PIECE))
+            case "word":
+                cuts.append(_last_space(self.text, 0))
+        found = [cut for cut in cuts if cut is not None]
+        if not found and len(head) > LONGEST_PIECE:
             return _early_cut(self.text)
-        return end
+        return min(found, default=None)

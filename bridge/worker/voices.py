@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from bridge.errors import ConfigError
 from bridge.worker.engines.base import Engine
 from bridge.worker.settings import VoiceSettings, WorkerSettings
+from bridge.worker.text import Chunking
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +20,7 @@ class Voice:
     """What the engine calls it."""
     gain: float
     """Factor from the engine's level to the worker's."""
+    chunking: Chunking = "clause"
 
 
 def load_voices(settings: WorkerSettings) -> dict[str, Voice]:
@@ -37,7 +39,7 @@ def load_voices(settings: WorkerSettings) -> dict[str, Voice]:
         engine = _load_engine(engine_name, group, settings.threads)
         for name, voice in group.items():
             gain_db = engine.gain_db(voice.voice) if voice.gain_db is None else voice.gain_db
-            voices[name] = Voice(engine, voice.voice, 10 ** (gain_db / 20))
+            voices[name] = Voice(engine, voice.voice, 10 ** (gain_db / 20), voice.chunking)
     return {name: voices[name] for name in settings.voices}
 
 

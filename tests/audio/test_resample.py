@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from bridge.audio.resample import Resampler, resample
 
-RATIOS = [(24000, 8000), (22050, 8000), (16000, 8000), (8000, 16000), (24000, 16000)]
+RATIOS = [(24000, 8000), (22050, 8000), (16000, 8000), (8000, 16000), (24000, 16000), (8000, 24000), (44100, 8000)]
 
 
 def level_db(rate_in_hz: int, rate_out_hz: int, tone_hz: float) -> float:
@@ -68,3 +68,16 @@ def test_equal_rates_change_nothing_and_odd_rates_are_refused() -> None:
     assert np.array_equal(resample(signal, 8000, 8000), signal)
     with pytest.raises(ValueError, match="must be positive"):
         Resampler(0, 8000)
+
+
+def test_a_long_signal_equals_its_parts() -> None:
+    signal = np.random.default_rng(3).standard_normal(3 * 22050).astype(np.float32)
+    stream = Resampler(22050, 8000)
+    parts = [stream.feed(part) for part in np.split(signal, 300)]
+    assert np.array_equal(np.concatenate([*parts, stream.flush()]), resample(signal, 22050, 8000))
+
+
+def test_up_and_down_again_is_the_same_sound() -> None:
+    tone = np.sin(2 * np.pi * 1000 * np.arange(8000) / 8000)
+    for rate_hz in (16000, 22050, 24000, 48000):
+        assert np.abs(resample(resample(tone, 8000, rate_hz), rate_hz, 8000) - tone)[200:-200].max() < 2e-3

@@ -8,7 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge.carriers.twilio_signature import fields_of, sign, socket_is_genuine, webhook_is_genuine
+from bridge.carriers.twilio_signature import (
+    fields_of,
+    sign,
+    socket_is_genuine,
+    socket_refusal,
+    webhook_is_genuine,
+    webhook_refusal,
+)
 
 TOKEN = "test_auth_token"
 BASE = "https://bridge.example.com"
@@ -108,9 +115,60 @@ def test_empty_values_are_signed_too() -> None:
     assert genuine(sign(TOKEN, f"{BASE}/x", fields), f"{BASE}/x", fields)
 
 
-def test_another_port_is_another_server() -> None:
-    signature = sign(TOKEN, f"{BASE}/x", CALL)
-    assert not genuine(signature, "https://bridge.example.com:8443/x", CALL)
+@pytest.mark.parametrize(
+    ("configured", "signed", "believed"),
+    [
+        (f"{BASE}:443/x", f"{BASE}/x", True),
+        (f"{BASE}/x", f"{BASE}:443/x", True),
+        (f"{BASE}:8443/x", f"{BASE}:8443/x", True),
+        (f"{BASE}:8443/x", f"{BASE}/x", True),  # Twilio leaves out even other ports in places
+        (f"{BASE}:8443/x", f"{BASE}:443/x", False),
+        (f"{BASE}/x", f"{BASE}:8443/x", False),
+        (f"{BASE}/x", f"{BASE}/x/", False),  # a slash more is another page,
+        (BASE, f"{BASE}/", True),  # but for an empty path
+        (f"{BASE}/?a=1", f"{BASE}?a=1", True),
+        ("https://user:secret@bridge.example.com/x", f"{BASE}/x", True),
+        ("https://[2001:db8::1]/x", "https://[2001:db8::1]:443/x", True),
+        ("https://[2001:db8::1]:443/x", "https://[2001:db8::1]/x", True),
+        ("http://bridge.example.com/x", f"{BASE}/x", False),
+    ],
+)
+def test_which_addresses_are_the_same(configured: str, signed: str, believed: bool) -> None:
+    assert genuine(sign(TOKEN, signed, CALL), configured, CALL) is believed
+
+
+@pytest.mark.parametrize(
+    ("changed", "body", "refusal"),
+    [
+        ({}, b"CallSid=CA1", None),
+        ({}, b"CallSid=CA2", "wrong_signature"),
+        ({"x-twilio-signature": ""}, b"CallSid=CA1", "no_signature"),
+        ({"x-twilio-signature": "\udcff\u00e9"}, b"CallSid=CA1", "wrong_signature"),
+        ({"x-twilio-webhooks-signature-settings": "key=K1,algorithm=MD5"}, b"CallSid=CA1", "unknown_algorithm"),
+        ({"x-twilio-webhooks-signature-settings": "nonsense"}, b"CallSid=CA1", "unknown_algorithm"),
+        ({}, b"CallSid=\xff", "unreadable_form"),
+        ({}, b"CallSid=%FF", "unreadable_form"),
+        ({"content-type": "application/json"}, b"{}", "no_body_hash"),
+    ],
+)
+def test_a_refusal_says_why(changed: dict[str, str], body: bytes, refusal: str | None) -> None:
+    headers = {"x-twilio-signature": sign(TOKEN, f"{BASE}/x", [("CallSid", "CA1")]), "content-type": FORM} | changed
+    assert webhook_refusal([TOKEN], url=f"{BASE}/x", headers=headers, method="POST", body=body) == refusal
+
+
+def test_a_changed_json_body_is_named() -> None:
+    headers = {"x-twilio-signature": sign(TOKEN, JSON_URL), "content-type": "application/json"}
+    assert webhook_refusal([TOKEN], url=JSON_URL, headers=headers, method="POST", body=b"{}") == "wrong_body_hash"
+
+
+def test_an_empty_token_signs_nothing() -> None:
+    assert not genuine(sign("", f"{BASE}/x", CALL), f"{BASE}/x", CALL, tokens=("",))
+
+
+def test_a_path_that_is_no_text_is_refused_like_any_other() -> None:
+    # aiohttp hands over bytes that are not UTF-8 as surrogates
+    headers = {"x-twilio-signature": "x"}
+    assert socket_refusal([TOKEN], url=f"{BASE}/\udcff?\udcfe", headers=headers) == "wrong_signature"
 
 
 @given(

@@ -59,6 +59,7 @@ class ToneVoice:
         self._finals: set[int] = set()
         self._done: set[int] = set()
         self.cancelled: list[int] = []
+        self.pulling = False
         self.closed = 0
 
     def synthesise(self, command: Synthesise) -> None:
@@ -70,9 +71,11 @@ class ToneVoice:
         number = command.utterance
         if number in self._finals and number not in self._done:
             self._done.add(number)
+            self.pulling = True
             text = self._texts[number]
             self._deliver(SpeechArrived(number, FRAME * len(text), (Word(text, 0, 20 * len(text)),)))
             self._deliver(SpeechEnded(number))
+            self.pulling = False
 
     def cancel(self, utterance: int) -> None:
         self.cancelled.append(utterance)
@@ -147,6 +150,7 @@ class PaperLine:
     def __init__(self) -> None:
         self.sent: list[tuple[str, str | bytes]] = []
         self.ended: list[Outcome] = []
+        self.flushed = 0
 
     def send_audio(self, ulaw: bytes) -> None:
         self.sent.append(("audio", ulaw))
@@ -156,6 +160,9 @@ class PaperLine:
 
     def clear(self) -> None:
         self.sent.append(("clear", ""))
+
+    def flush(self) -> None:
+        self.flushed = len(self.sent)
 
     def end(self, outcome: Outcome) -> None:
         self.ended.append(outcome)

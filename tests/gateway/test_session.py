@@ -11,7 +11,7 @@ import pytest
 from bridge.agents.base import AgentError, CallInfo
 from bridge.call.actions import Action, Prompt, Say, Wait
 from bridge.call.commands import Command
-from bridge.call.events import DigitPressed, EndRequested, Event, MarkEchoed
+from bridge.call.events import DigitPressed, EndRequested, Event, MarkEchoed, SpeechArrived
 from bridge.call.settings import CallSettings
 from bridge.gateway.ports import Apologise, HangUp, Rooms
 from bridge.gateway.session import CallSession
@@ -79,6 +79,7 @@ async def test_a_greeting_is_sent_to_the_line_and_noted_by_the_ear() -> None:
     await phone.wait(1.0)
     assert phone.line.audio() == FRAME * len("hello")
     assert b"".join(phone.house.ears.calls[0].sounds_sent) == phone.line.audio()
+    assert phone.line.flushed == len(phone.line.sent)  # nothing waits in the line
 
 
 async def test_an_agent_that_is_ready_at_once_is_heard_within_a_few_turns_of_the_loop() -> None:
@@ -125,23 +126,19 @@ async def test_what_a_call_holds_is_released_once() -> None:
 
 async def test_events_born_while_commands_are_carried_out_wait_their_turn() -> None:
     phone = Phone()
-    depth = deepest = 0
     receive = phone.session.call.receive
+    arrivals: list[bool] = []
 
     def watched(event: Event, now: float) -> list[Command]:
-        nonlocal depth, deepest
-        depth += 1
-        deepest = max(deepest, depth)
-        try:
-            return receive(event, now)
-        finally:
-            depth -= 1
+        if isinstance(event, SpeechArrived):
+            arrivals.append(phone.house.voices.calls[0].pulling)
+        return receive(event, now)
 
     phone.session.call.receive = watched  # type: ignore[method-assign]
     phone.session.start()
     await phone.wait(1.0)
-    assert phone.line.audio() != b""
-    assert deepest == 1
+    assert phone.line.audio() == FRAME * len("hello")
+    assert arrivals == [False]  # delivered from within `pull`, received after it
 
 
 async def test_a_bug_ends_its_call_with_an_apology_and_a_log_line_without_private_words(
@@ -227,6 +224,21 @@ async def test_an_agents_answer_is_broken_off_when_the_call_is_over() -> None:
     phone.session.start()
     await phone.wait(0.1)
     phone.session.stream_closed("caller")
+    await phone.turns()
+    assert agents.closed == 1
+
+
+async def test_an_agents_answer_is_broken_off_when_its_call_fails() -> None:
+    agents = SlowAgents()
+    phone = Phone(rooms=lambda house: Rooms(house.ears, house.voices, agents))
+    phone.session.start()
+    await phone.wait(0.1)
+
+    def broken(event: Event, now: float) -> list[Command]:
+        raise RuntimeError("a bug")
+
+    phone.session.call.receive = broken  # type: ignore[method-assign]
+    phone.session.tell(DigitPressed("7"))
     await phone.turns()
     assert agents.closed == 1
 

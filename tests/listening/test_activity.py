@@ -14,7 +14,7 @@ from tests.listening.sounds import frames, keypad, line, noise, say, silence
 
 SENTENCE = "Hello, I would like to make an appointment on Tuesday."
 MODEL = SileroModel()
-EVERYTHING = ActivitySettings(report_probability=0.0, silence_db=-200.0, below_floor_db=200.0, rows=2)
+EVERYTHING = ActivitySettings(report_probability=0.0, silence_db=-200.0, above_floor_db=-200.0, rows=2)
 """Report each window, spare the model none."""
 
 
@@ -79,7 +79,7 @@ def test_a_window_is_dated_by_the_frame_that_completed_it() -> None:
 
 
 def test_the_model_sees_an_unbroken_stream() -> None:
-    """The same as the plain loop of the model's authors: 32 samples of the past before each window, the state handed on."""
+    """As in the plain loop of the model's authors: 32 samples of the past before each window, the state handed on."""
     ulaw = line(say("Can you hear me?"))
     signal = np.concatenate([np.zeros(32, np.float32), decode_float(ulaw)])
     state, plain = np.zeros((2, 1, 128), np.float32), []
@@ -199,7 +199,7 @@ def test_only_one_batch_is_under_way() -> None:
 
 def test_a_process_hopelessly_behind_skips_the_oldest_windows_of_that_call_only() -> None:
     batch = ActivityBatch(
-        MODEL, ActivitySettings(report_probability=0.0, silence_db=-200.0, below_floor_db=200, backlog_windows=3)
+        MODEL, ActivitySettings(report_probability=0.0, silence_db=-200.0, above_floor_db=-200.0, backlog_windows=3)
     )
     late, punctual = batch.open("late"), batch.open("punctual")
     for number in range(10):
@@ -230,14 +230,27 @@ def test_digital_silence_does_not_reach_the_model_and_delays_no_onset() -> None:
     spared = listen(ulaw, ActivityBatch(model))
     windows = len(ulaw) // 256
     assert model.windows < 0.45 * windows
-    asked = listen(ulaw, ActivityBatch(MODEL, ActivitySettings(silence_db=-200.0, below_floor_db=200.0)))
+    asked = listen(ulaw, ActivityBatch(MODEL, ActivitySettings(silence_db=-200.0, above_floor_db=-200.0)))
     for begins in (10.0, 20.0):
         first, reference = (next(at for at in speech_times(heard) if at > begins) for heard in (spared, asked))
         assert first < reference + 0.033
 
 
-def test_a_pause_in_loud_noise_is_silence_too() -> None:
+def test_steady_noise_does_not_reach_the_model_and_speech_out_of_it_is_noticed_no_later() -> None:
     model = CountingModel()
-    ulaw = line(noise(5.0, -30), noise(5.0, -50), noise(5.0, -30), noise_db=-90)
-    listen(ulaw, ActivityBatch(model))
-    assert model.windows < len(ulaw) // 256  # the first windows after the drop: the floor has not followed yet
+    room = noise(12.0, -48, seed=2)
+    speech = np.concatenate([silence(8.0), say(SENTENCE, -26.0)])
+    room[: len(speech)] += speech
+    ulaw = line(room, noise_db=-90)
+    spared = listen(ulaw[:64000], ActivityBatch(model))
+    assert spared == []
+    assert model.windows < 0.4 * 250
+    heard = listen(ulaw, ActivityBatch(MODEL))
+    asked = listen(ulaw, ActivityBatch(MODEL, ActivitySettings(silence_db=-200.0, above_floor_db=-200.0)))
+    assert 8.0 < speech_times(heard)[0] <= speech_times(asked)[0] + 0.033
+
+
+def test_the_noise_floor_follows_a_line_that_becomes_quiet() -> None:
+    """After loud noise a soft speaker in a now quiet room is heard at once."""
+    ulaw = line(noise(8.0, -30), silence(1.0), say("Hello? Can you hear me now?", -40.0), noise_db=-65)
+    assert 9.0 < speech_times(listen(ulaw))[0] < 9.2

@@ -99,7 +99,7 @@ def test_a_bent_echo_is_known_once_its_round_trip_is() -> None:
 
 
 def test_a_caller_over_his_own_echo_is_heard() -> None:
-    for gain_db, refused in ((-20.0, 0.05), (-12.0, 0.3)):
+    for gain_db, refused in ((-20.0, 0.1), (-12.0, 0.12)):
         echo = through(LINE, 150, gain_db)
         late = np.concatenate([np.zeros(20000, np.float32), CALLER * np.float32(1.6)])
         heard = Heard(mixed(echo, late))

@@ -45,7 +45,7 @@ async def until(condition: Callable[[], bool]) -> None:
 
 
 def ticks_for(model: Watched, heard: list[tuple[object, VoiceActivity]], **settings: float) -> ActivityTicks:
-    chosen = {"report_probability": 0.0, "silence_db": -200.0, "below_floor_db": 200.0, "tick_ms": 1.0, **settings}
+    chosen = {"report_probability": 0.0, "silence_db": -200.0, "above_floor_db": -200.0, "tick_ms": 1.0, **settings}
     return ActivityTicks(
         ActivityBatch(model, ActivitySettings(**chosen)),  # type: ignore[arg-type]
         lambda owner, event: heard.append((owner, event)),

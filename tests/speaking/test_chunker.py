@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Literal, get_args
 
 import pytest
@@ -15,7 +16,7 @@ STRATEGIES: tuple[Strategy, ...] = get_args(Strategy)
 
 TOKENS = st.sampled_from(
     "Hello Dr. Patel Mr. is at 9:30 a.m. p.m. on Tuesday, or 3.5 percent; 1,200 dollars. www.example.com, a.b@c.com. The U.S. "
-    "Government. No. 5 No. I can't! Really? yes J. Smith 555 0199 — \"Stop!\" he said. 1. **bold** `x` 👋 very 你好。再见".split()
+    'Government. No. 5 No. I can\'t! Really? yes J. Smith 555 0199 — "Stop!" he said. 1. **bold** `x` 👋 very 你好。再见'.split()
 )
 TEXTS = st.lists(TOKENS, max_size=40).map(" ".join)
 
@@ -94,8 +95,11 @@ def test_without_hurry_the_cuts_depend_on_the_text_alone(text: str, cuts: list[i
 
 @given(TEXTS, st.sampled_from(STRATEGIES))
 def test_what_belongs_together_is_never_parted(text: str, strategy: Strategy) -> None:
-    for piece in whole(text, ChunkSettings(strategy=strategy))[:-1]:
-        assert not piece.endswith((" Dr.", " Mr.", " 9:30", "555")) or piece.endswith("No. 555")
+    pieces = whole(text, ChunkSettings(strategy=strategy))
+    for before, after in pairwise(pieces):
+        last, first = before.split()[-1], after.split()[0]
+        assert last not in ("Dr.", "Mr.")
+        assert not (last[-1].isdigit() and (first[0].isdigit() or first in ("a.m.", "p.m.", "percent;", "dollars.")))
 
 
 def write(chunker: Chunker, text: str, ms_per_word: float) -> list[tuple[int, str]]:
@@ -125,7 +129,7 @@ def test_the_first_clause_does_not_wait_for_its_sentence() -> None:
     assert write(Chunker(ChunkSettings()), text, 30) == [
         (60, "Certainly,"),
         (390, "I can do that, let me look at the calendar for you."),
-        (810, "It will not take long at all."),
+        (820, "It will not take long at all."),  # 250 ms after the last word
     ]
 
 
@@ -142,7 +146,7 @@ def test_a_slow_writer_without_marks_is_spoken_between_words() -> None:
 
 def test_later_pieces_wait_for_their_sentence_while_the_listener_is_still_busy() -> None:
     text = "Let me check the calendar for you right now. Well, on Tuesday, as far as I can see, there is one place."
-    pieces = write(Chunker(ChunkSettings()), text, 60)
+    pieces = write(Chunker(ChunkSettings()), text, 40)
     assert [piece for _, piece in pieces] == [
         "Let me check the calendar for you right now.",
         "Well, on Tuesday, as far as I can see, there is one place.",

@@ -93,6 +93,16 @@ def test_a_number_takes_as_long_as_its_many_words(hibari: HibariEngine) -> None:
     assert duration["now"] < 0.8
 
 
+@pytest.mark.parametrize("text", ["Come at 9:30 a.m. sharp", "Born 3/4/2025 in Leeds", "St. John's is 5 km away"])
+def test_words_after_a_rewritten_one_keep_their_place(hibari: HibariEngine, text: str) -> None:
+    step = say(hibari, text)
+    assert step.words is not None
+    length_s = len(step.audio) / hibari.rate_hz
+    start_s, end_s = step.words[-1]
+    assert length_s - 0.15 < end_s <= length_s
+    assert length_s - start_s < 0.9
+
+
 def test_speed(hibari: HibariEngine) -> None:
     slow, fast = (len(say(hibari, "I have an opening on Tuesday.", speed).audio) for speed in (0.8, 1.25))
     assert 1.25 < slow / fast < 1.9

@@ -99,7 +99,7 @@ async def start(settings: WorkerSettings, hibari: HibariEngine, tone: ToneEngine
 
 @pytest.fixture
 def settings() -> WorkerSettings:
-    return WorkerSettings(port=0, voices={}, drain_s=5)
+    return WorkerSettings(port=0, voices={}, drain_s=60)
 
 
 @pytest.fixture
@@ -286,6 +286,23 @@ async def test_the_answer_to_cancel_says_what_was_sent(house: House) -> None:
     assert [message.type.name for message in received] == ["TEXT", "BINARY", "BINARY"]
     assert protocol.decode_worker(cancelled) == protocol.Cancelled(1, 200)
     assert protocol.decode_worker(done) == protocol.Done(1, 0)
+
+
+async def test_nothing_of_a_cancelled_stream_follows_though_its_step_was_running(house: House) -> None:
+    house.tone.gate.clear()
+    async with aiohttp.ClientSession() as session, session.ws_connect(house.address) as socket:
+        await socket.receive()
+        await socket.send_str('{"type":"open","stream":1,"voice":"tone"}')
+        await socket.send_str('{"type":"text","stream":1,"text":"one two. "}')
+        await asyncio.to_thread(house.tone.begun.wait, 10)
+        await socket.send_str('{"type":"cancel","stream":1}')
+        answers = [protocol.decode_worker(await socket.receive_str())]
+        house.tone.gate.set()
+        await socket.send_str('{"type":"open","stream":2,"voice":"tone"}')
+        await socket.send_str('{"type":"text","stream":2,"text":"three"}')
+        await socket.send_str('{"type":"end","stream":2}')
+        answers += [protocol.decode_worker(await socket.receive_str())]
+    assert answers == [protocol.Cancelled(1, 0), protocol.Words(2, [Word("three", 0, 100)])]
 
 
 # ---- many -----------------------------------------------------------------------------------------------------

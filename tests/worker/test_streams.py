@@ -33,6 +33,20 @@ def make_all(stream: Stream) -> list[tuple[str, int, int]]:
     return words
 
 
+def test_the_end_of_the_text_does_not_end_a_stream_whose_last_step_is_on_its_way(hibari: HibariEngine) -> None:
+    stream = new_stream(hibari)
+    stream.pieces.extend(stream.text.feed("Yes. "))
+    job = stream.job
+    assert job is not None
+    stream.place.running = True
+    made = stream.advance(hibari.run([job])[0])  # in the engine's thread; the loop has not heard of it yet
+    stream.ended = True
+    assert not stream.finish()
+    stream.place.running = False
+    stream.add(made.data)
+    assert stream.finish()
+
+
 @pytest.mark.parametrize("audio_format", SAMPLE_RATES)
 def test_messages_are_whole_frames_without_gap_or_overlap(hibari: HibariEngine, audio_format: str) -> None:
     stream = new_stream(hibari, audio_format)

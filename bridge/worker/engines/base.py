@@ -81,29 +81,46 @@ class Engine(ABC):
         """Do everything that would make the first real request slow, and measure."""
 
 
-def trim(audio: Samples, rate_hz: int, keep_head_ms: float = 15.0, keep_tail_ms: float = 40.0) -> tuple[int, int]:
-    """The part of a piece that is worth sending: from its first to its last audible sample, with a little around.
+class SilenceGate:
+    """Passes on the sound of one piece without the silence around it, fading at its ends so that pieces join.
 
-    Audible is what comes within 45 dB of the loudest 5 ms. Returns first and end index; (0, 0) for silence.
+    Silence is what stays below -60 dBFS for a hop; it is kept back until there is sound again, so chunks do not matter
+    as long as they are whole hops. Until a voice speaks nothing is heard, and 310 ms of nothing is what the default
+    voice begins with.
     """
-    hop = rate_hz // 200
-    windows = audio[: len(audio) // hop * hop].reshape(-1, hop)
-    energy = np.einsum("ij,ij->i", windows, windows)
-    loudest = float(energy.max(initial=0.0))
-    if loudest <= 1e-9 * hop:
-        return 0, 0
-    audible = np.flatnonzero(energy > loudest * 10**-4.5)
-    first = int(audible[0]) * hop - int(keep_head_ms * rate_hz / 1000)
-    end = (int(audible[-1]) + 1) * hop + int(keep_tail_ms * rate_hz / 1000)
-    return max(first, 0), min(end, len(audio))
 
+    floor = 10**-6.0
+    head_s, tail_s, fade_s = 0.015, 0.04, 0.005
+    """Kept of the silence before and after; and how long the ends rise and fall."""
 
-def fade(audio: Samples, rate_hz: int, milliseconds: float = 5.0) -> Samples:
-    """A copy whose two ends rise from and fall to zero, so that pieces join without a click."""
-    count = min(int(rate_hz * milliseconds / 1000), len(audio) // 2)
-    faded = audio.copy()
-    if count:
+    def __init__(self, rate_hz: int, hop: int) -> None:
+        self.cut = 0
+        """Samples that were dropped at the beginning; known when there is sound."""
+        self._rate_hz, self._hop = rate_hz, hop
+        self._begun = False
+        self._held = NO_SAMPLES
+
+    def feed(self, audio: Samples, last: bool) -> Samples:
+        """What to send after hearing some more of the piece; `last` ends it."""
+        audio = np.concatenate([self._held, audio])
+        hops = audio[: len(audio) // self._hop * self._hop].reshape(-1, self._hop)
+        loud = np.flatnonzero(np.einsum("ij,ij->i", hops, hops) > self.floor * self._hop)
+        first, end = 0, (int(loud[-1]) + 1) * self._hop if len(loud) else 0
+        begins = not self._begun and len(loud) > 0
+        if begins:
+            self._begun = True
+            self.cut = first = max(int(loud[0]) * self._hop - int(self.head_s * self._rate_hz), 0)
+        self._held = audio[end:]
+        if last and self._begun:
+            end = min(end + int(self.tail_s * self._rate_hz), len(audio))
+        return self._fade(audio[first:end], begins, last)
+
+    def _fade(self, audio: Samples, head: bool, tail: bool) -> Samples:
+        count = min(int(self._rate_hz * self.fade_s), len(audio) // 2)
+        audio = audio.copy()
         ramp = np.linspace(0.0, 1.0, count, endpoint=False, dtype=np.float32)
-        faded[:count] *= ramp
-        faded[-count:] *= ramp[::-1]
-    return faded
+        if head:
+            audio[:count] *= ramp
+        if tail and count:
+            audio[-count:] *= ramp[::-1]
+        return audio

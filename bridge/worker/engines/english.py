@@ -18,6 +18,8 @@ from bridge.worker.alignment import Span, align, at
 
 LONGEST = 900
 """Phonemes of one piece. More come only from text that is no language; they are cut off."""
+ONSET_S = 0.04
+"""A word is audible this much before its first id's turn (default voice, after pauses: 30 to 60 ms)."""
 _LONG_NUMBER = re.compile(r"(?<![\d.,])\d{11,}")
 _NO_WORD = re.compile(r"[^A-Za-z0-9]+")
 SILENT = frozenset(' ;:,.!?—…"()“”')
@@ -106,3 +108,20 @@ def _half_space(phonemes: str, index: int) -> float:
     """Between two words without a mark the space is no pause: half of it belongs to either."""
     inside = 0 < index < len(phonemes) - 1 and phonemes[index] == " "
     return 0.5 if inside and phonemes[index - 1] not in SILENT and phonemes[index + 1] not in SILENT else 0.0
+
+
+def word_times(
+    reading: Reading, places: Sequence[int], edges: Sequence[float], cut_s: float, length_s: float
+) -> tuple[Span, ...]:
+    """When each token is heard, in seconds of a piece whose first `cut_s` are not sent; never going back.
+
+    `places` gives the network's id for each phoneme and for the end, `edges` the second at which each id begins and
+    the end.
+    """
+    times, earliest = [], 0.0
+    for first, end in reading.words:
+        start_s = min(max(at(edges, at(places, first)) - ONSET_S - cut_s, earliest), length_s)
+        end_s = min(max(at(edges, at(places, end)) - cut_s, start_s), length_s)
+        times.append((start_s, end_s))
+        earliest = end_s
+    return tuple(times)

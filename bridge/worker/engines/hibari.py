@@ -23,17 +23,15 @@ from hibari.tts import ASSETS
 from hibari.voices import VOICES, voice_path
 
 from bridge.errors import ConfigError
-from bridge.worker.alignment import Span, at
-from bridge.worker.engines.base import Engine, Job, Samples, Step, fade, trim
-from bridge.worker.engines.english import EnglishReader, Reading
+from bridge.worker.engines.base import Engine, Job, Samples, SilenceGate, Step
+from bridge.worker.engines.english import EnglishReader, word_times
 
 RATE_HZ = 24_000
+HOP = 300
 DEFAULT = "heart"
 DURATIONS = "/Cast_32_output_0"
 """The graph's tensor of frames per id, [N], int64."""
 FRAME_S = 0.025
-ONSET_S = 0.04
-"""A word is audible this much before its first id's turn (measured after pauses: 30 to 60 ms)."""
 WARMING = "Warming up takes one made-up word, zorblatt, and a sentence of the usual length."
 
 
@@ -83,8 +81,8 @@ class HibariEngine(Engine):
     batch = 1
 
     def __init__(self, voices: Sequence[str] = (DEFAULT,), threads: int = 1) -> None:
-        self._ids: dict[str, int] = json.loads((Path(ASSETS) / "vocab.json").read_text(encoding="utf-8"))
-        self._voices = {name: _Voice(name, _path(name), threads) for name in voices}
+        self._symbols = Symbols()
+        self._voices = {name: _Voice(name, model_path(name), threads) for name in voices}
         self._cost_of_character_s = 0.0002
 
     def model(self, voice: str) -> str:
@@ -120,21 +118,34 @@ class HibariEngine(Engine):
                 self.run([self.begin(WARMING, WARMING.split(), voice, 1.0)])
                 self._cost_of_character_s = (time.perf_counter() - began) / (len(WARMING) + 8)
 
+    def session(self, voice: str) -> onnxruntime.InferenceSession:
+        """The network itself: ids [1, N] int64, speed [1] -> five parts [1, 601, F], pitch [1, F], durations [N]."""
+        return self._voices[voice].session
+
     def _speak(self, job: _Speech) -> Step:
         voice = self._voices[job.voice or DEFAULT]
         reading = voice.reader.read(job.text, job.tokens)
-        ids, places = self._numbers(reading.phonemes)
+        ids, places = self._symbols.numbers(reading.phonemes)
         if len(ids) == 2:
             return Step(words=tuple((0.0, 0.0) for _ in job.tokens))
         inputs = {"ids": np.array([ids], np.int64), "speed": np.array([job.speed], np.float32)}
         *spectrum, durations = voice.session.run(None, inputs)
         noise = np.random.default_rng(crc32(job.text.encode()))
         audio: Samples = dsp.synth(*(part[0] for part in spectrum), noise)
-        first, end = trim(audio, RATE_HZ)
-        words = _word_times(reading, places, durations, first / RATE_HZ, (end - first) / RATE_HZ)
-        return Step(fade(audio[first:end], RATE_HZ), words)
+        gate = SilenceGate(RATE_HZ, HOP)
+        audio = gate.feed(audio, last=True)
+        edges = [0.0, *(np.cumsum(durations) * FRAME_S).tolist()]
+        words = word_times(reading, places, edges, gate.cut / RATE_HZ, len(audio) / RATE_HZ)
+        return Step(audio, words)
 
-    def _numbers(self, phonemes: str) -> tuple[list[int], list[int]]:
+
+class Symbols:
+    """The package's phoneme alphabet as numbers."""
+
+    def __init__(self) -> None:
+        self._ids: dict[str, int] = json.loads((Path(ASSETS) / "vocab.json").read_text(encoding="utf-8"))
+
+    def numbers(self, phonemes: str) -> tuple[list[int], list[int]]:
         """Ids with the padding at both ends, and for each phoneme (and the end) the index of its id."""
         ids, places = [0], []
         for phoneme in phonemes:
@@ -145,7 +156,8 @@ class HibariEngine(Engine):
         return [*ids, 0], places
 
 
-def _path(name: str) -> Path:
+def model_path(name: str) -> Path:
+    """Where a voice's weights are. Raises ConfigError when there is no such voice on this machine."""
     if name not in VOICES:
         raise ConfigError(f"hibari has no voice {name!r}; there are: {', '.join(VOICES)}")
     try:
@@ -154,17 +166,3 @@ def _path(name: str) -> Path:
         raise ConfigError(
             f"hibari voice {name!r} is not on this machine ({missing}); `hibari --voice {name} Hi` fetches it"
         ) from None
-
-
-def _word_times(
-    reading: Reading, places: list[int], durations: Samples, cut_s: float, length_s: float
-) -> tuple[Span, ...]:
-    """Spans of phonemes -> seconds in the trimmed audio, never going back."""
-    edges = [0.0, *(np.cumsum(durations.reshape(-1)) * FRAME_S).tolist()]
-    times, earliest = [], 0.0
-    for first, end in reading.words:
-        start_s = min(max(at(edges, at(places, first)) - ONSET_S - cut_s, earliest), length_s)
-        end_s = min(max(at(edges, at(places, end)) - cut_s, start_s), length_s)
-        times.append((start_s, end_s))
-        earliest = end_s
-    return tuple(times)

@@ -1,0 +1,51 @@
+"""Several processes: one that dies is replaced, wrong settings end all, a stop ends all."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+import threading
+from pathlib import Path
+
+from bridge.gateway.processes import ProcessGroup
+
+
+def stay(directory: str) -> None:
+    """Lives until it is told to end; leaves a file with its number."""
+    Path(directory, str(os.getpid())).touch()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    threading.Event().wait(30.0)
+
+
+def refuse(_directory: str) -> None:
+    sys.exit(2)
+
+
+async def until_files(directory: Path, count: int) -> set[int]:
+    async with asyncio.timeout(20.0):
+        while len(found := {int(file.name) for file in directory.iterdir()}) < count:
+            await asyncio.sleep(0.02)
+    return found
+
+
+async def test_a_process_that_dies_is_replaced_and_a_stop_ends_all(tmp_path: Path) -> None:
+    group = ProcessGroup(stay, (str(tmp_path),), 2)
+    running = asyncio.create_task(group.run())
+    first = await until_files(tmp_path, 2)
+    victim = first.pop()
+    os.kill(victim, signal.SIGKILL)
+    everybody = await until_files(tmp_path, 3)
+    await asyncio.sleep(0)
+    assert set(group.pids) <= everybody - {victim}
+    group.stop()
+    await asyncio.wait_for(running, 10.0)
+    assert group.pids == []
+    assert not group.refused
+
+
+async def test_wrong_settings_end_all_processes(tmp_path: Path) -> None:
+    group = ProcessGroup(refuse, (str(tmp_path),), 2)
+    await asyncio.wait_for(group.run(), 20.0)
+    assert group.refused

@@ -1,0 +1,108 @@
+"""The process around the calls: health, drain, one port that is taken, records."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from bridge.call.record import replay
+from bridge.errors import ConfigError
+from bridge.gateway.server import Gateway
+from bridge.gateway.settings import GatewaySettings
+from bridge.telemetry.metrics import Metrics
+from bridge.telemetry.recorder import Recorder
+from tests.gateway.carrier import CALL_SETTINGS, RINGING, SETTINGS, Carrier, running
+from tests.gateway.doubles import FRAME, House
+
+
+async def ready(carrier: Carrier) -> tuple[int, dict[str, object]]:
+    async with carrier.http.get(carrier.base + "/readyz") as response:
+        return response.status, await response.json()
+
+
+async def test_a_process_is_alive_before_it_is_ready() -> None:
+    async with running(doors_open=False) as carrier:
+        async with carrier.http.get(carrier.base + "/healthz") as response:
+            assert response.status == 200
+        assert (await ready(carrier))[0] == 503
+        carrier.gateway.open_doors()
+        assert (await ready(carrier))[0] == 200
+
+
+async def test_a_drain_lets_a_call_finish_and_admits_no_other() -> None:
+    async with running() as carrier:
+        leg = await carrier.call()
+        await leg.until_audio(len(FRAME) * 5)
+        drain = asyncio.create_task(carrier.gateway.drain(deadline_s=30.0))
+        await asyncio.sleep(0)
+        status, told = await ready(carrier)
+        assert (status, told["draining"], told["calls"]) == (503, True, 1)
+        document = await carrier.document("/twilio/voice", {**RINGING, "CallSid": "CA9"})
+        assert [one.tag for one in document] == ["Say", "Hangup"]
+        await leg.press("9")
+        await leg.until_closed()
+        await asyncio.wait_for(drain, 5.0)
+        assert bytes(leg.audio) == FRAME * len("hellobye")
+
+
+async def test_at_the_deadline_a_drain_asks_calls_to_end() -> None:
+    async with running() as carrier:
+        leg = await carrier.call()
+        await leg.until_audio(len(FRAME) * 5)
+        drain = asyncio.create_task(carrier.gateway.drain(deadline_s=0.0))
+        assert await leg.until_closed() == 1000
+        await asyncio.wait_for(drain, 5.0)
+        assert await carrier.count("bridge_calls_ended_total", why="drain") == 1
+
+
+async def test_stopping_closes_the_sockets_of_calls_that_would_not_end() -> None:
+    async with running(msgspec.structs.replace(SETTINGS, drain_goodbye_s=0.01)) as carrier:
+        leg = await carrier.call()
+        leg.answers_marks = False  # so that nothing counts as heard soon
+        await leg.until_audio(len(FRAME) * 5)
+        closed = asyncio.create_task(leg.until_closed())
+        await carrier.gateway.drain(deadline_s=0.0)
+        await carrier.gateway.stop()
+        assert await closed in (1000, 1001)
+
+
+async def test_a_port_that_is_taken_is_named() -> None:
+    async with running() as carrier:
+        other = Gateway(SETTINGS, CALL_SETTINGS, House().rooms)
+        with pytest.raises(ConfigError, match=str(carrier.gateway.port)):
+            await other.start("127.0.0.1", carrier.gateway.port)
+
+
+async def test_two_gateways_share_a_port_where_asked_to() -> None:
+    first, second = (Gateway(SETTINGS, CALL_SETTINGS, House().rooms) for _ in range(2))
+    await first.start("127.0.0.1", 0, reuse_port=True)
+    await second.start("127.0.0.1", first.port, reuse_port=True)
+    assert first.port == second.port
+    await first.stop()
+    await second.stop()
+
+
+async def test_a_gateway_without_a_token_refuses_to_be_made() -> None:
+    with pytest.raises(ConfigError, match="TWILIO_AUTH_TOKEN"):
+        Gateway(GatewaySettings(public_url="https://bridge.example.com"), CALL_SETTINGS, House().rooms)
+
+
+async def test_a_call_over_the_wire_leaves_a_record_that_replays(tmp_path: Path) -> None:
+    recorder = Recorder(tmp_path, Metrics())
+    async with running(recorder=recorder) as carrier:
+        leg = await carrier.call()
+        await leg.until_audio(len(FRAME) * 5)
+        await leg.press("9")
+        await leg.until_closed()
+        await carrier.until_calls(0)
+    recorder.close()
+    (file,) = tmp_path.iterdir()
+    lines = file.read_bytes().splitlines()
+    assert "+1500" not in json.dumps(json.loads(lines[0]))  # the header holds no numbers
+    result = replay(lines)
+    assert result.differences == []
+    assert result.commands > 5

@@ -1,0 +1,325 @@
+"""The webhooks, over real sockets: signatures, documents, and everything twice and out of order."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import AsyncIterator
+
+import msgspec
+import pytest
+from aiohttp import web
+
+from bridge.call.actions import Action, Prompt, Say, Transfer
+from bridge.errors import ConfigError
+from bridge.gateway.settings import GatewaySettings, TwilioSettings
+from bridge.gateway.signatures import Signatures
+from bridge.telemetry.metrics import Metrics
+from tests.gateway.carrier import CALL, CALLED, CALLER, PUBLIC, RINGING, SETTINGS, STREAM, Carrier, running, sign
+from tests.gateway.doubles import FRAME, House
+
+
+@pytest.fixture
+async def carrier() -> AsyncIterator[Carrier]:
+    async with running() as carrier:
+        yield carrier
+
+
+# A call rings
+
+
+async def test_a_ringing_call_is_told_to_open_a_stream(carrier: Carrier) -> None:
+    document = await carrier.document("/twilio/voice", RINGING)
+    (stream,) = document.iter("Stream")
+    assert stream.attrib["url"] == "wss://bridge.example.com/twilio/media"
+    assert stream.attrib["statusCallback"] == PUBLIC + "/twilio/stream-status"
+    assert [child.tag for child in document] == ["Connect", "Redirect"]
+    assert document[1].text == PUBLIC + "/twilio/after-stream"
+    parameters = {one.attrib["name"]: one.attrib["value"] for one in document.iter("Parameter")}
+    assert parameters["from"] == CALLER
+    assert parameters["to"] == CALLED
+    assert set(parameters) == {"ticket", "from", "to"}
+
+
+async def test_a_webhook_that_comes_twice_gets_a_stream_twice_and_takes_one_place() -> None:
+    async with running(msgspec.structs.replace(SETTINGS, max_calls=1)) as carrier:
+        first, second = await carrier.ring(), await carrier.ring()
+        assert first["ticket"] != second["ticket"]
+
+
+async def test_when_all_places_are_taken_the_caller_hears_so_at_once() -> None:
+    async with running(msgspec.structs.replace(SETTINGS, max_calls=1, busy_text="Later, please.")) as carrier:
+        await carrier.ring("CA1")
+        document = await carrier.document("/twilio/voice", {**RINGING, "CallSid": "CA2"})
+        assert [(one.tag, one.text) for one in document] == [("Say", "Later, please."), ("Hangup", None)]
+        assert await carrier.count("bridge_calls_refused_total", why="full") == 1
+
+
+async def test_an_overflow_number_takes_the_calls_that_do_not_fit() -> None:
+    settings = msgspec.structs.replace(SETTINGS, max_calls=1, overflow_number="+15005550099")
+    async with running(settings) as carrier:
+        await carrier.ring("CA1")
+        document = await carrier.document("/twilio/voice", {**RINGING, "CallSid": "CA2"})
+        assert document[0].tag == "Dial"
+        assert "".join(document[0].itertext()) == "+15005550099"
+
+
+async def test_before_everything_is_warm_callers_hear_busy() -> None:
+    async with running(doors_open=False) as carrier:
+        document = await carrier.document("/twilio/voice", RINGING)
+        assert [one.tag for one in document] == ["Say", "Hangup"]
+
+
+async def test_a_webhook_without_a_call_is_a_bad_request(carrier: Carrier) -> None:
+    status, text, _ = await carrier.post("/twilio/voice", {"From": CALLER})
+    assert status == 400
+    assert "CallSid" in text
+
+
+async def test_a_sip_caller_with_an_endless_name_is_answered(carrier: Carrier) -> None:
+    document = await carrier.document("/twilio/voice", {**RINGING, "From": "sip:" + "a" * 600})
+    assert [child.tag for child in document] == ["Connect", "Redirect"]
+
+
+# Signatures
+
+
+@pytest.mark.parametrize("path", ["voice", "after-stream", "stream-status", "call-status"])
+async def test_an_unsigned_or_wrongly_signed_webhook_is_refused(carrier: Carrier, path: str) -> None:
+    for signature in ("", "bm90IGl0", sign(PUBLIC + "/twilio/" + path, RINGING, token="another")):
+        status, _, _ = await carrier.post("/twilio/" + path, RINGING, signature)
+        assert status == 403
+    assert await carrier.count("bridge_signature_failures_total", route=path) == 3
+
+
+async def test_a_changed_field_breaks_the_signature(carrier: Carrier) -> None:
+    signature = sign(PUBLIC + "/twilio/voice", RINGING)
+    status, _, _ = await carrier.post("/twilio/voice", {**RINGING, "From": "+15005550001"}, signature)
+    assert status == 403
+
+
+async def test_the_published_form_signature_is_accepted(carrier: Carrier) -> None:
+    status, _, _ = await carrier.post("/twilio/voice", RINGING, "H/OgeKiF253x7tYmcVfxRMloc5E=")
+    assert status == 200
+
+
+async def test_the_published_get_signature_is_accepted(carrier: Carrier) -> None:
+    # The query string is part of the signed address, percent-encoded as it was sent.
+    query, headers = "?CallSid=CA1&From=%2B15005550006", {"X-Twilio-Signature": "nscZay+TMqHrRb/hZr3voV9Jnxg="}
+    from yarl import URL
+
+    url = URL(f"{carrier.base}/twilio/voice{query}", encoded=True)
+    async with carrier.http.get(url, headers=headers) as response:
+        assert response.status == 400  # genuine, though it names no account
+        assert await carrier.count("bridge_signature_failures_total", route="voice") == 0
+
+
+async def test_a_json_webhook_is_signed_by_its_hash(carrier: Carrier) -> None:
+    body = json.dumps({"CallSid": CALL, "CallStatus": "in-progress"})
+    path = f"/twilio/call-status?bodySHA256={hashlib.sha256(body.encode()).hexdigest()}"
+    headers = {"X-Twilio-Signature": sign(PUBLIC + path), "Content-Type": "application/json"}
+    async with carrier.http.post(carrier.base + path, data=body, headers=headers) as response:
+        assert response.status == 204
+    async with carrier.http.post(carrier.base + path, data=body + " ", headers=headers) as response:
+        assert response.status == 403
+
+
+async def test_during_a_rotation_both_tokens_are_accepted() -> None:
+    settings = msgspec.structs.replace(SETTINGS, twilio=TwilioSettings(auth_tokens=("new", "old")))
+    async with running(settings) as carrier:
+        for token, status in (("new", 200), ("old", 200), ("older", 403)):
+            signature = sign(PUBLIC + "/twilio/voice", RINGING, token)
+            assert (await carrier.post("/twilio/voice", RINGING, signature))[0] == status
+
+
+async def test_a_prefix_in_the_public_address_is_part_of_what_is_signed() -> None:
+    async with running(msgspec.structs.replace(SETTINGS, public_url=PUBLIC + "/phone/")) as carrier:
+        signature = sign(PUBLIC + "/phone/twilio/voice", RINGING)
+        status, text, _ = await carrier.post("/twilio/voice", RINGING, signature)
+        assert status == 200
+        assert "wss://bridge.example.com/phone/twilio/media" in text
+
+
+async def test_an_oversized_webhook_is_refused(carrier: Carrier) -> None:
+    status, _, _ = await carrier.post("/twilio/voice", {**RINGING, "Extra": "x" * 100_000})
+    assert status == 413
+
+
+@pytest.mark.parametrize(
+    ("settings", "wrong"),
+    [
+        (GatewaySettings(public_url=PUBLIC), "TWILIO_AUTH_TOKEN"),
+        (GatewaySettings(public_url=PUBLIC, twilio=TwilioSettings(auth_tokens=("",))), "TWILIO_AUTH_TOKEN"),
+        (GatewaySettings(twilio=TwilioSettings(auth_tokens=("t",))), "PUBLIC_URL"),
+        (GatewaySettings(public_url="http://bridge.example.com", twilio=TwilioSettings(auth_tokens=("t",))), "https"),
+    ],
+)
+def test_a_service_that_could_check_nothing_refuses_to_start(settings: GatewaySettings, wrong: str) -> None:
+    with pytest.raises(ConfigError, match=wrong):
+        Signatures(settings, Metrics())
+
+
+async def test_the_development_switch_works_without_token_or_address_and_is_loud(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async with running(msgspec.structs.replace(SETTINGS, public_url="", development_unsigned=True)) as carrier:
+        status, text, _ = await carrier.post("/twilio/voice", RINGING, "")
+        assert status == 200
+        assert f"ws://127.0.0.1:{carrier.gateway.port}/twilio/media" in text
+    assert "DEVELOPMENT MODE" in caplog.text
+
+
+# After the stream
+
+
+def _transfers(prompt: Prompt) -> list[Action]:
+    return [Say("one moment"), Transfer("+15005550020")]
+
+
+async def test_a_transfer_by_closing_the_stream() -> None:
+    async with running(house=House(_transfers)) as carrier:
+        leg = await carrier.call()
+        assert await leg.until_closed() == 1000
+        assert bytes(leg.audio) == FRAME * len("one moment")
+        for _ in range(2):  # a repeated webhook gets the same answer
+            document = await carrier.after_stream()
+            assert document[0].tag == "Dial"
+            assert "".join(document[0].itertext()) == "+15005550020"
+        assert await carrier.count("bridge_calls_ended_total", why="transfer") == 1
+
+
+async def test_a_stream_that_never_began_gets_an_apology(carrier: Carrier) -> None:
+    await carrier.ring()
+    assert [one.tag for one in await carrier.after_stream()] == ["Say", "Hangup"]
+
+
+async def test_a_caller_who_hung_up_needs_no_apology(carrier: Carrier) -> None:
+    assert [one.tag for one in await carrier.after_stream(status="completed")] == ["Hangup"]
+
+
+async def test_a_lost_stream_may_end_without_words() -> None:
+    async with running(msgspec.structs.replace(SETTINGS, on_lost_stream="hang_up")) as carrier:
+        assert [one.tag for one in await carrier.after_stream()] == ["Hangup"]
+
+
+async def test_when_the_webhook_knows_first_that_the_stream_is_gone_the_call_ends(carrier: Carrier) -> None:
+    leg = await carrier.call()
+    await leg.until_audio(1)
+    assert [one.tag for one in await carrier.after_stream()] == ["Say", "Hangup"]
+    await carrier.until_calls(0)
+
+
+# Status callbacks
+
+
+async def test_stream_status_callbacks_are_counted_once_each_and_in_any_order(carrier: Carrier) -> None:
+    told = {**RINGING, "StreamSid": STREAM, "Timestamp": "2026-01-01T00:00:00Z"}
+    for event in ("stream-stopped", "stream-started", "stream-stopped", "stream-nonsense"):
+        status, _, _ = await carrier.post("/twilio/stream-status", {**told, "StreamEvent": event})
+        assert status == 204
+    counted = [
+        await carrier.count("bridge_status_callbacks_total", route="stream-status", status=status)
+        for status in ("stream-started", "stream-stopped", "stream-error", "unknown")
+    ]
+    assert counted == [1, 1, 0, 1]
+
+
+async def test_the_reason_of_a_failed_handshake_is_logged(carrier: Carrier, caplog: pytest.LogCaptureFixture) -> None:
+    told = {**RINGING, "StreamSid": STREAM, "StreamEvent": "stream-error", "StreamError": "31920 handshake"}
+    with caplog.at_level("WARNING"):
+        await carrier.post("/twilio/stream-status", told)
+    assert any("31920" in str(vars(record)) for record in caplog.records)
+
+
+async def test_a_completed_call_lets_go_of_a_socket_that_hangs(carrier: Carrier) -> None:
+    leg = await carrier.call()
+    await leg.until_audio(1)
+    await carrier.post("/twilio/call-status", {**RINGING, "CallStatus": "in-progress", "SequenceNumber": "1"})
+    assert carrier.gateway.calls == 1
+    for _ in range(2):
+        await carrier.post("/twilio/call-status", {**RINGING, "CallStatus": "completed", "SequenceNumber": "2"})
+    assert await leg.until_closed() == 1000
+    await carrier.until_calls(0)
+    assert await carrier.count("bridge_calls_ended_total", why="carrier completed") == 1
+    assert await carrier.count("bridge_status_callbacks_total", route="call-status", status="completed") == 1
+
+
+# REST
+
+
+class RestApi:
+    """The carrier's API: answers with a status, keeps what was asked."""
+
+    def __init__(self, status: int) -> None:
+        self.status = status
+        self.asked: list[tuple[str, dict[str, str], str]] = []
+        self.url = ""
+
+    async def answer(self, request: web.Request) -> web.Response:
+        form = {name: str(value) for name, value in (await request.post()).items()}
+        self.asked.append((request.path, form, request.headers["Authorization"]))
+        return web.json_response({"code": 20404} if self.status == 404 else {}, status=self.status)
+
+
+@pytest.fixture
+async def api(request: pytest.FixtureRequest) -> AsyncIterator[RestApi]:
+    api = RestApi(getattr(request, "param", 200))
+    app = web.Application()
+    app.router.add_post("/{path:.*}", api.answer)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    api.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+    yield api
+    await runner.cleanup()
+
+
+def _with_rest(api: RestApi) -> GatewaySettings:
+    twilio = msgspec.structs.replace(
+        SETTINGS.twilio, account_sid=RINGING["AccountSid"], api_base_url=api.url, rest_timeout_s=2.0
+    )
+    return msgspec.structs.replace(SETTINGS, twilio=twilio, end_by_rest_grace_s=0.05)
+
+
+async def test_with_credentials_a_call_is_hung_up_by_rest(api: RestApi) -> None:
+    async with running(_with_rest(api)) as carrier:
+        leg = await carrier.call()
+        await leg.until_audio(len(FRAME) * 5)
+        await leg.press("9")
+        assert await leg.until_closed() == 1000
+        ((path, form, authorization),) = api.asked
+        assert path == f"/2010-04-01/Accounts/{RINGING['AccountSid']}/Calls/{CALL}.json"
+        assert form == {"Status": "completed"}
+        assert authorization.startswith("Basic ")
+        assert await carrier.count("bridge_rest_requests_total", what="hang up", result="done") == 1
+
+
+async def test_with_credentials_a_call_is_transferred_by_rest(api: RestApi) -> None:
+    async with running(_with_rest(api), House(_transfers)) as carrier:
+        await (await carrier.call()).until_closed()
+        assert "<Dial" in api.asked[0][1]["Twiml"]
+        assert "+15005550020" in api.asked[0][1]["Twiml"]
+
+
+@pytest.mark.parametrize(
+    ("api", "result"), [(500, "status 5xx"), (401, "status 4xx"), (404, "already over")], indirect=["api"]
+)
+async def test_whatever_rest_answers_the_call_ends(api: RestApi, result: str) -> None:
+    async with running(_with_rest(api)) as carrier:
+        leg = await carrier.call()
+        await leg.until_audio(len(FRAME) * 5)
+        await leg.press("9")
+        assert await leg.until_closed() == 1000
+        assert [one.tag for one in await carrier.after_stream()] == ["Hangup"]
+        assert await carrier.count("bridge_rest_requests_total", what="hang up", result=result) == 1
+
+
+async def test_an_api_that_cannot_be_reached_ends_the_call_by_closing_the_stream() -> None:
+    api = RestApi(200)
+    api.url = "http://127.0.0.1:1"
+    async with running(_with_rest(api)) as carrier:
+        leg = await carrier.call()
+        await leg.until_audio(len(FRAME) * 5)
+        await leg.press("9")
+        assert await leg.until_closed() == 1000
+        assert await carrier.count("bridge_rest_requests_total", what="hang up", result="unreachable") == 1

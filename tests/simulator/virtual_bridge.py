@@ -1,0 +1,54 @@
+"""The real gateway, call machine, voice activity and script, in virtual time; speech is spelled in chords."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import aiohttp
+
+from bridge.agents.settings import ScriptSettings
+from bridge.app import Application
+from bridge.call.events import Word
+from bridge.call.settings import CallSettings
+from bridge.config import Settings
+from bridge.gateway.settings import GatewaySettings, TwilioSettings
+from bridge.listening.settings import ActivitySettings, ListeningSettings, RecogniserSettings, TurnSettings
+from bridge.simulator.spelled import SpelledVoice
+from bridge.simulator.virtual import MemoryConnector
+from bridge.speaking.settings import SpeakingSettings
+from bridge.speaking.speech import Speech
+
+TOKEN = "secret"
+PUBLIC = "https://bridge.example.com"
+AGENTS = Path(__file__).parent / "agents"
+
+
+@contextlib.asynccontextmanager
+async def virtual_bridge(agent: str, call: CallSettings | None = None) -> AsyncIterator[tuple[Application, str]]:
+    """A running service and its origin on the virtual network."""
+    settings = Settings(
+        gateway=GatewaySettings(public_url=PUBLIC, twilio=TwilioSettings(auth_tokens=(TOKEN,)), max_calls=1000),
+        call=call or CallSettings(listens=False),
+        listening=ListeningSettings(
+            activity=ActivitySettings(inline_windows=1_000_000),  # no thread: virtual time does not wait for one
+            recogniser=RecogniserSettings(engine="none"),
+            turn=TurnSettings(engine="none"),
+        ),
+        agent=ScriptSettings(file=agent),
+    )
+    application = Application(settings, directory=AGENTS)
+    voice = SpelledVoice(Word, asyncio.get_running_loop().call_later)
+    application.speech = Speech(SpeakingSettings(), voices=[voice])
+    await application.start("127.0.0.1", 0)
+    try:
+        yield application, f"http://127.0.0.1:{application.port}"
+    finally:
+        await application.stop()
+
+
+def session() -> aiohttp.ClientSession:
+    """A carrier's way into the virtual network."""
+    return aiohttp.ClientSession(connector=MemoryConnector(limit=0))

@@ -1,0 +1,202 @@
+"""The doctor finds what is wrong and says how to mend it."""
+
+from __future__ import annotations
+
+import email.utils
+import json
+import socket
+from pathlib import Path
+
+import pytest
+from aiohttp import web
+
+from bridge import doctor, doctor_network
+from bridge.cli import main
+from bridge.config import Settings, parse_settings
+from bridge.doctor_network import Finding
+
+ROOT = Path(__file__).parents[1]
+TOKEN = {"TWILIO_AUTH_TOKEN": "12345"}
+
+
+def settings(text: str = "", **environ: str) -> Settings:
+    return parse_settings(text, "bridge.yaml", environ)
+
+
+def test_a_missing_token_comes_with_its_remedy() -> None:
+    found = doctor.credentials(settings())
+    assert found.status == "fail"
+    assert "TWILIO_AUTH_TOKEN" in found.remedy
+    assert doctor.credentials(settings(**TOKEN)).status == "ok"
+
+
+def test_unsigned_requests_are_a_warning() -> None:
+    found = doctor.credentials(settings("gateway: {development_unsigned: true}"))
+    assert found.status == "warn"
+    assert "development_unsigned" in found.remedy
+
+
+def test_a_token_that_was_copied_badly() -> None:
+    found = doctor.credentials(settings("gateway: {twilio: {auth_tokens: ['12345 ']}}"))
+    assert found.status == "fail"
+    assert "copy it again" in found.remedy
+    assert "12345" not in found.found
+
+
+def test_a_taken_port_is_found() -> None:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen(1)
+        port = other.getsockname()[1]
+        found = doctor.free_port("127.0.0.1", port)
+    assert found.status == "fail"
+    assert f"127.0.0.1:{port} is taken" in found.found
+    assert "--port" in found.remedy
+    assert doctor.free_port("127.0.0.1", port).status == "ok"
+
+
+def test_an_address_that_is_not_ours() -> None:
+    found = doctor.free_port("192.0.2.1", 8080)
+    assert found.status == "fail"
+    assert "gateway.host" in found.remedy
+
+
+def test_nobody_to_answer_and_a_broken_script(tmp_path: Path) -> None:
+    assert doctor.agent(settings(), tmp_path).status == "fail"
+    (tmp_path / "a.yaml").write_text("states: {start: {say: Hi}}")
+    broken = doctor.agent(settings("agent: {kind: script, file: a.yaml}"), tmp_path)
+    assert broken.status == "fail"
+    assert "nothing leads on from here" in broken.found
+
+
+def test_a_script_with_oddities_is_a_warning(tmp_path: Path) -> None:
+    script = "states: {start: {say: Hi, hang_up: x}, orphan: {say: Ho, hang_up: x}}"
+    (tmp_path / "a.yaml").write_text(script)
+    found = doctor.agent(settings("agent: {kind: script, file: a.yaml}"), tmp_path)
+    assert found.status == "warn"
+    assert "orphan" in found.remedy
+
+
+def test_records_that_cannot_be_written(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    found = doctor.records(settings("telemetry: {record_directory: file/records}"), tmp_path)
+    assert found.status == "fail"
+    assert doctor.records(settings("telemetry: {record_directory: new/records}"), tmp_path).status == "ok"
+
+
+def test_engines_are_really_tried() -> None:
+    found = {finding.about: finding for finding in doctor.engines(settings())}
+    assert {about: finding.status for about, finding in found.items()} == {
+        "voice activity": "ok",
+        "recogniser": "ok",
+        "end of turn": "ok",
+        "voice": "ok",
+    }
+    broken = doctor.engines(
+        settings("worker: {voices: {heart: {voice: nobody}}}\nlistening: {recogniser: {model: /no}}")
+    )
+    assert {finding.about for finding in broken if finding.status == "fail"} == {"recogniser", "voice"}
+    assert all(finding.remedy for finding in broken if finding.status == "fail")
+
+
+async def test_a_worker_that_does_not_answer() -> None:
+    [found] = await doctor_network.workers(settings("speaking: {workers: ['ws://127.0.0.1:9']}"))
+    assert found.status == "fail"
+    assert "bridge worker" in found.remedy
+
+
+async def test_a_redis_that_does_not_answer_only_slows_us_down() -> None:
+    found = await doctor_network.redis(settings("speaking: {cache: {redis_url: 'redis://:secret@127.0.0.1:9/0'}}"))
+    assert found.status == "warn"
+    assert "secret" not in found.found
+
+
+@pytest.mark.parametrize(
+    ("url", "status", "says"),
+    [
+        ("", "fail", "not set"),
+        ("http://bridge.example.com", "fail", "is not https"),
+        ("http://127.0.0.1:8080", "warn", "this machine alone"),
+        ("https://bridge.example.com", "skip", "not asked"),
+    ],
+)
+async def test_public_addresses_judged_by_their_looks(url: str, status: str, says: str) -> None:
+    first, *_ = await doctor_network.public_address(settings(PUBLIC_URL=url) if url else settings(), offline=True)
+    assert first.status == status
+    assert says in first.found
+
+
+async def _asked(answer_status: int, ahead_s: float) -> list[Finding]:
+    """What the doctor finds at a public address that answers like this, its clock so far behind ours."""
+
+    async def healthz(request: web.Request) -> web.Response:
+        import time
+
+        date = email.utils.formatdate(time.time() - ahead_s, usegmt=True)
+        return web.Response(status=answer_status, headers={"Date": date})
+
+    application = web.Application()
+    application.router.add_get("/prefix/healthz", healthz)
+    runner = web.AppRunner(application)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    try:
+        url = f"http://127.0.0.1:{runner.addresses[0][1]}/prefix"
+        found = await doctor_network.public_address(settings(PUBLIC_URL=url), offline=False)
+        return found[1:]  # the first says that it is this machine's own
+    finally:
+        await runner.cleanup()
+
+
+async def test_a_public_address_that_leads_here_with_a_good_clock() -> None:
+    assert [finding.status for finding in await _asked(200, 0.0)] == ["ok", "ok"]
+
+
+async def test_a_log_in_page_in_the_way() -> None:
+    address, _ = await _asked(302, 0.0)
+    assert address.status == "fail"
+    assert "without redirects" in address.remedy
+
+
+async def test_a_proxy_without_a_service_behind_it() -> None:
+    address, _ = await _asked(502, 0.0)
+    assert address.status == "ok"
+    assert "not running" in address.found
+
+
+async def test_a_clock_that_is_wrong() -> None:
+    _, clock = await _asked(200, 90.0)
+    assert clock.status == "fail"
+    assert "ahead of" in clock.found
+    assert "ntp" in clock.remedy
+
+
+async def test_an_address_where_nobody_listens() -> None:
+    *_, found = await doctor_network.public_address(settings(PUBLIC_URL="http://127.0.0.1:9"), offline=False)
+    assert found.status == "warn"
+    assert "cannot be reached" in found.found
+
+
+def test_the_command_says_it_all_and_fails(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(doctor, "engines", lambda _settings: [])
+    monkeypatch.delenv("TWILIO_AUTH_TOKEN", raising=False)
+    config = tmp_path / "bridge.yaml"
+    config.write_text("gateway: {prot: 8080}\ncall: {no_input_s: soon}")
+    assert main(["doctor", "-c", str(config), "--offline", "--json", "--port", "0"]) == 1
+    report = json.loads(capsys.readouterr().out)
+    assert report["healthy"] is False
+    wrong = [finding for finding in report["findings"] if finding["about"] == "configuration"]
+    assert len(wrong) == 2
+    assert any("did you mean port?" in finding["found"] for finding in wrong)
+    assert all(finding["remedy"] for finding in report["findings"] if finding["status"] == "fail")
+
+
+def test_a_healthy_set_up_is_status_0(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doctor, "engines", lambda _settings: [])
+    monkeypatch.setenv("TWILIO_AUTH_TOKEN", "12345")
+    monkeypatch.setenv("PUBLIC_URL", "https://bridge.example.com")
+    config = ROOT / "fixtures" / "demo.yaml"
+    assert main(["doctor", "-c", str(config), "--offline", "--port", "0"]) == 0
+    assert "0 problems" in capsys.readouterr().out
