@@ -74,13 +74,15 @@ class Endpointing:
         if self.text is None:
             return Patience(s.ceiling_ms, "recogniser has not answered")
         kind, _, count = self._answer.partition(":")
+        if not self.text and kind in ("digits", "spelling", "email"):
+            return Patience(s.ceiling_ms, "nothing understood yet")  # letters and digits alone are hard to recognise
         match kind:
             case "yes_no" if _YES_NO.search(self.text):
-                return Patience(s.short_ms * 0.75, "a yes or no")
+                return Patience(s.short_ms, "a yes or no")
             case "digits":
                 wanted, got = int(count or 0), spoken_digits(self.text)
                 if got and not wanted:
-                    return Patience(s.long_ms, f"{got} digits")
+                    return Patience(s.ceiling_ms, f"{got} digits")
                 if got:
                     done = got >= wanted
                     return Patience(s.short_ms if done else s.ceiling_ms, f"{got} of {wanted} digits")

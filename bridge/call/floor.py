@@ -12,11 +12,17 @@ import re
 from dataclasses import dataclass
 from enum import StrEnum
 
+import msgspec
+
 from bridge.call.events import VoiceActivity
 from bridge.call.settings import FloorSettings
 
 WINDOW_MS = 32.0
 _CONFIRM_IN_SILENCE_MS = 64.0
+_SYLLABLE_S = 0.16
+"""Between the loud parts of words lie soft ones this long: they are speech as much as the loud ones."""
+_KEEPS_FLOOR_DB = 8.0
+_ABOVE_ROOM_DB = 3.0
 _LEVEL_MEMORY = 0.05
 """Weight of one window in the caller's running level: about 0.6 s."""
 
@@ -25,12 +31,16 @@ _BACKCHANNELS = frozenset(
     """ah aha alright fine good gotcha great hm hmm huh mhm mm mmm mmhmm mm-hmm nice oh ok okay okey really right sure
     uh uh-huh uhhuh um wow yeah yep yes yup cool perfect""".split()
 )
-_LONGEST_BACKCHANNEL = 3
+_BACKCHANNEL_PHRASES = ("i see", "got it", "go on", "go ahead", "of course", "makes sense", "sounds good", "i know")
+_LONGEST_BACKCHANNEL = 4
 
 
 def is_backchannel(text: str) -> bool:
     """Whether all that was said is a listener's noise ("mm-hm", "yeah, okay"), which asks for no floor."""
-    words = re.findall(r"[a-z'-]+", text.lower())
+    lower = text.lower()
+    for phrase in _BACKCHANNEL_PHRASES:
+        lower = re.sub(rf"\b{phrase}\b", "yes", lower)
+    words = re.findall(r"[a-z'-]+", lower)
     return 0 < len(words) <= _LONGEST_BACKCHANNEL and all(word in _BACKCHANNELS for word in words)
 
 
@@ -51,9 +61,6 @@ class Suspicion:
     """When its first window began."""
     last_speech_at: float
     speech_ms: float = 0.0
-    run_ms: float = 0.0
-    """Speech since the last gap that was too long to bridge."""
-    run_since: float = 0.0
     windows: int = 0
     speech_windows: int = 0
 
@@ -69,22 +76,33 @@ class Floor:
     def __init__(self, settings: FloorSettings) -> None:
         self._settings = settings
         self.caller_level_db: float | None = None
+        self.room_level_db: float | None = None
+        """Level of what last took the floor without a word: a room, until words are recognised again."""
         self.suspicion: Suspicion | None = None
         self.last_refusal = ""
         """Why the last lively window was not taken for the caller."""
+        self._loud_at = -1.0
 
-    def is_caller(self, window: VoiceActivity, *, bot_audible: bool) -> bool:
-        """Whether one window is speech of the caller himself: not the room, not our own echo."""
+    def is_caller(self, window: VoiceActivity, *, bot_audible: bool, has_floor: bool = False) -> bool:
+        """Whether one window is speech of the caller himself: not the room, not our own echo.
+
+        To take the floor asks for more level than to keep it.
+        """
         s = self._settings
+        below_db = s.below_caller_db + (_KEEPS_FLOOR_DB if has_floor else 0.0)
         self.last_refusal = ""
         if window.probability < s.probability:
             return False
         if window.level_db < s.minimum_level_db:
             self.last_refusal = "too quiet"
-        elif self.caller_level_db is not None and window.level_db < self.caller_level_db - s.below_caller_db:
-            self.last_refusal = "far below the caller"
         elif bot_audible and window.echo >= s.echo:
             self.last_refusal = "echo"
+        elif not has_floor and self.room_level_db is not None and window.level_db < self.room_level_db + _ABOVE_ROOM_DB:
+            self.last_refusal = "no louder than the room"
+        elif self.caller_level_db is None or window.level_db >= self.caller_level_db - below_db:
+            self._loud_at = window.at
+        elif window.at - self._loud_at > _SYLLABLE_S:
+            self.last_refusal = "far below the caller"
         return not self.last_refusal
 
     def hear(self, window: VoiceActivity, *, bot_audible: bool) -> Verdict:
@@ -92,29 +110,33 @@ class Floor:
         speech = self.is_caller(window, bot_audible=bot_audible)
         begun = self.suspicion
         if begun is None:
-            if not speech:
+            if not speech and not (bot_audible and self._may_become_speech(window)):
                 return Verdict.NOTHING
             start = window.at - WINDOW_MS / 1000
-            begun = self.suspicion = Suspicion(start, window.at, WINDOW_MS, WINDOW_MS, start, 1, 1)
+            heard_ms = WINDOW_MS if speech else 0.0
+            begun = self.suspicion = Suspicion(start, window.at, heard_ms, 1, int(speech))
             return self._confirmed(begun, bot_audible) or Verdict.SUSPECTED
         begun.windows += 1
         if not speech:
             return self.silence(window.at)
-        if (window.at - begun.last_speech_at) * 1000 - WINDOW_MS > self._settings.gap_ms:
-            begun.run_ms, begun.run_since = 0.0, window.at - WINDOW_MS / 1000
-        begun.run_ms += WINDOW_MS
         begun.speech_ms += WINDOW_MS
         begun.speech_windows += 1
         begun.last_speech_at = window.at
         return self._confirmed(begun, bot_audible) or Verdict.NOTHING
 
+    def _may_become_speech(self, window: VoiceActivity) -> bool:
+        """Whether a window is lively enough to lower our voice for, though not yet to be taken for speech."""
+        if window.probability < self._settings.suspect_probability:
+            return False
+        return self.is_caller(msgspec.structs.replace(window, probability=1.0), bot_audible=True)
+
     def _confirmed(self, begun: Suspicion, bot_audible: bool) -> Verdict | None:
         s = self._settings
         if bot_audible:
-            run_s = begun.last_speech_at - begun.run_since
-            enough = run_s * 1000 >= s.confirm_ms and begun.run_ms >= s.confirm_ms * s.voiced_ratio
+            span_ms = (begun.last_speech_at - begun.since) * 1000
+            enough = span_ms >= s.confirm_ms and begun.speech_ms >= s.confirm_ms * s.voiced_ratio
         else:
-            enough = begun.run_ms >= _CONFIRM_IN_SILENCE_MS
+            enough = begun.speech_ms >= _CONFIRM_IN_SILENCE_MS
         return Verdict.CONFIRMED if enough else None
 
     def silence(self, now: float) -> Verdict:

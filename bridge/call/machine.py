@@ -40,8 +40,10 @@ from bridge.call.states import Bot, Caller, next_bot, next_caller
 from bridge.call.turn import PREROLL_S, CallerTurn, silence_is_certain
 
 _LONGEST_MERGE_S = 15.0
-_SHORT_NOISE_S = 1.5
-"""Activity this short in which nothing was recognised asks for no answer; longer, the agent should ask again."""
+_SHORT_NOISE_S = 0.6
+"""Activity this short in which nothing was recognised counts for nothing; longer may have been words."""
+_WORDLESS_TURNS = 2
+"""After so many longer ones in a row the agent is told that somebody spoke and was not understood."""
 _DIGITS = frozenset("0123456789*#ABCD")
 
 
@@ -70,6 +72,8 @@ class Call:
         self._audio_until = 0.0
         self._idle_since = 0.0
         self._no_input_attempts = 0
+        self._wordless = 0
+        """Long turns in a row in which nothing was recognised."""
         self._failures = 0
         self._apologies: set[str] = {settings.apology, settings.last_apology}
         self._ending: commands.HangUp | commands.Transfer | None = None
@@ -244,10 +248,10 @@ class Call:
 
     def _hear_turn(self, window: VoiceActivity, now: float) -> bool:
         turn = self._turn_so_far
-        is_speech = self.floor.is_caller(window, bot_audible=False)
+        is_speech = self.floor.is_caller(window, bot_audible=False, has_floor=True)
         if self.caller is Caller.SPEAKING:
             if is_speech:
-                turn.last_speech_at = window.at
+                turn.heard(window)
                 self.floor.learn(window)
                 if self.shadow is not None:
                     self.shadow.learn(window)
@@ -341,17 +345,28 @@ class Call:
             self.mouth.playout.held = False  # the answer is under way: let it out
             return
         if self.settings.listens and turn.endpoint.text is not None and not turn.unrecognised:
-            if turn.interrupted and self._asks_for_nothing(text):
-                self._go_on(now)
-                return
-            if not text and turn.last_speech_at - turn.since < _SHORT_NOISE_S:
-                return  # nobody asked us anything
+            if text:
+                self._wordless = 0
+                self.floor.room_level_db = None
+            if self._asks_for_nothing(text) and (turn.interrupted or not text):
+                self._let_pass(turn, text, now)
+                if self._wordless < _WORDLESS_TURNS:
+                    return
+                self._wordless = 0  # somebody is trying to tell us something
         self._no_input_attempts = 0
         if text:
             self.ledger.caller_said(text)
         if self.bot is not Bot.IDLE:
             self._break_off(now)  # an apology, say, that came up while he spoke
         self._ask("caller_said", text, now)
+
+    def _let_pass(self, turn: CallerTurn, text: str, now: float) -> None:
+        """It asked for nothing: a listener's noise, or the room. The room will have to be louder next time."""
+        if not text:
+            self.floor.room_level_db = turn.level_db
+            self._wordless += turn.length_s >= _SHORT_NOISE_S
+        if turn.interrupted and self._wordless < _WORDLESS_TURNS:
+            self._go_on(now)
 
     def _go_on(self, now: float) -> None:
         """It was no interruption after all: say the rest, from the first word he did not hear."""

@@ -13,12 +13,16 @@ class FloorSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
     on_suspicion: Literal["duck", "hold", "ignore"] = "duck"
     """What suspected speech does to our voice: lower it, silence it, or nothing until it is confirmed."""
     duck_db: float = -18.0
+    suspect_probability: float = 0.3
+    """A window of at least this probability raises a suspicion over our voice: being early costs a soft word."""
     probability: float = 0.5
     """A window of at least this probability is speech."""
     confirm_ms: int = 260
-    """This much speech, gaps allowed, is an interruption."""
+    """A suspicion that has lasted this long is an interruption, if enough of it was speech."""
+    voiced_ratio: float = 0.7
+    """How much of `confirm_ms` must be speech; gaps between words are allowed."""
     gap_ms: int = 130
-    voiced_ratio: float = 0.6
+    """In a pause of his own turn, speech this soon after the last goes on with it, however short."""
     restore_ms: int = 400
     """Suspicion that has not grown into an interruption after this much silence was a false alarm."""
     below_caller_db: float = 14.0
@@ -37,13 +41,13 @@ class EndpointSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, 
     """Silence after which the recogniser and the end-of-turn model are asked."""
     speculate: bool = True
     """Begin the answer as soon as the words are known; none of it is sent before the turn is over."""
-    short_ms: int = 260
+    short_ms: int = 380
     """Silence that ends a turn which sounds finished."""
-    long_ms: int = 1000
+    long_ms: int = 1250
     """Silence that ends a turn which sounds unfinished."""
-    ceiling_ms: int = 1800
+    ceiling_ms: int = 2000
     """Silence that ends any turn, whatever is still unanswered."""
-    finished_probability: float = 0.8
+    finished_probability: float = 0.9
     longest_turn_s: float = 60.0
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from bridge.call.endpointing import Endpointing, Patience
+from bridge.call.events import VoiceActivity
 from bridge.call.settings import EndpointSettings
 
 PREROLL_S = 0.3
@@ -12,6 +13,8 @@ PREROLL_S = 0.3
 _REPORT_LAG_S = 0.05
 _LATE_AUDIO_S = 0.3
 _RESUME_WINDOWS = 2
+_LEVEL_WEIGHT = 0.1
+_RISE_DB = 10.0
 
 
 @dataclass(slots=True)
@@ -30,6 +33,20 @@ class CallerTurn:
     """The recogniser failed: what he said is unknown, which is not the same as nothing."""
     guessed: str | None = None
     """The words that an answer was already begun for, before the turn was over."""
+
+    level_db: float = -100.0
+    """Running level of his speech."""
+
+    def heard(self, window: VoiceActivity) -> None:
+        """Take in one window of his speech."""
+        self.last_speech_at = window.at
+        quieter = self.level_db + _LEVEL_WEIGHT * (window.level_db - self.level_db)
+        self.level_db = max(quieter, window.level_db) if self.level_db < window.level_db - _RISE_DB else quieter
+
+    @property
+    def length_s(self) -> float:
+        """From his first sound to his last so far."""
+        return self.last_speech_at - self.since - PREROLL_S
 
     def resumes(self, is_speech: bool, at: float, gap_ms: float) -> bool:
         """Whether a window in a pause means that the caller goes on: one alone may be a click."""

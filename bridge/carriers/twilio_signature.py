@@ -154,7 +154,7 @@ def _candidates(url: str) -> list[str]:
     parts = urlsplit(url)
     host = parts.netloc.rpartition("@")[2]
     without_port, port = _HOST_AND_PORT.findall(host)[0]
-    hosts = [parts.netloc, host, without_port]
+    hosts = [host, without_port]
     default = _DEFAULT_PORTS.get(parts.scheme)
     if default and port in ("", f":{default}"):
         hosts.append(f"{without_port}:{default}")

@@ -92,15 +92,24 @@ class EchoGate:
         """
         if self._starts_at is None or len(inbound) < _SHORTEST:
             return 0.0
-        length = min(len(inbound) // 2 * 2, self._window)
+        incoming = decode_float(inbound[-(min(len(inbound) // 2 * 2, self._window)) :])
         end = round((at - self._starts_at) * RATE_HZ)
-        start = end - length - self._longest
-        known = bytes(self._reference[max(0, start) : max(0, end)])
-        before = SILENCE * min(max(0, -start), length + self._longest)
-        outgoing = decode_float((before + known).ljust(length + self._longest, SILENCE))
-        incoming = decode_float(inbound[-length:])
+        if self._lag is not None and self._sightings >= _SIGHTINGS:
+            shortest = max(0, self._lag - _SAME_LAG_SAMPLES) // 2 * 2
+            found = self._search(incoming, end, shortest, shortest + 2 * _SAME_LAG_SAMPLES)
+            if found[0] >= _KNOWN_CERTAIN * self._usual:
+                return self._weigh(*found)  # as usual: no need to look at all other round trips
+        return self._weigh(*self._search(incoming, end, 0, self._longest))
+
+    def _search(self, incoming: Floats, end: int, shortest: int, longest: int) -> tuple[float, int, float]:
+        """`correlate` over these round trips (even), for inbound audio that ends `end` bytes into the reference."""
+        span = len(incoming) + longest - shortest
+        last = end - shortest
+        known = bytes(self._reference[max(0, last - span) : max(0, last)])
+        before = SILENCE * min(max(0, span - last), span)
+        outgoing = decode_float((before + known).ljust(span, SILENCE))
         similarity, lag, gain_db = correlate(incoming, outgoing)
-        return self._weigh(similarity, lag, gain_db)
+        return similarity, lag + shortest, gain_db
 
     def _weigh(self, similarity: float, lag: int, gain_db: float) -> float:
         """Similarity to a score, in the light of what is known of this call's echo."""
@@ -135,7 +144,7 @@ class EchoGate:
 
 
 def correlate(incoming: Floats, outgoing: Floats) -> tuple[float, int, float]:
-    """The best normalised correlation of `incoming` with any stretch of `outgoing`; both end at the same time.
+    """The best normalised correlation of `incoming` with any stretch of `outgoing`; even lengths, ending together.
 
     Returns it (0..1), its lag in samples, and how much louder incoming is than that stretch in dB. Both are
     whitened a little, since voiced speech otherwise resembles itself at every multiple of its pitch, and halved in

@@ -10,9 +10,9 @@ import msgspec
 class ActivitySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Neural voice activity for all calls of the process (`bridge.listening.activity`)."""
 
-    tick_ms: float = 4.0
+    tick_ms: float = 8.0
     """Wait this long after the first ready window, so that other calls' windows share the model call."""
-    inline_windows: int = 16
+    inline_windows: int = 48
     """Batches up to this size run in the event loop; larger ones in a thread of their own."""
     report_probability: float = 0.3
     """Windows of at least this probability are reported ..."""
@@ -49,9 +49,9 @@ class RecogniserSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True
     """A `Transcribe` that has no answer after this long has failed."""
     context_s: float = 12.0
     """`whisper`: how much audio the encoder sees at least; less is faster, below 10 s it breaks down."""
-    minimum_score: float = -0.8
+    minimum_score: float = -1.1
     """`whisper`: texts of a lower average log probability are noise."""
-    maximum_no_speech: float = 0.6
+    maximum_no_speech: float = 0.4
     """`whisper`: texts with a higher no-speech probability are noise."""
     url: str = "https://api.openai.com/v1/audio/transcriptions"
     """`openai`: where any server that speaks this API takes a file."""

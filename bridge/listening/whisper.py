@@ -9,6 +9,7 @@ at the first percentile and a no-speech probability under 0.15; silence, noise a
 from __future__ import annotations
 
 import json
+import zlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,9 @@ _LONGEST_S = 26.0
 """The encoder takes 30 s, and wants some silence after the last word."""
 _AFTER_S = 4.0
 _LONGEST_TEXT = 200
+_TOKENS, _TOKENS_A_SECOND = 8, 9
+"""Nobody says more than this; a decoder that does runs in circles."""
+_LOOP_BYTES, _LOOP_RATIO = 48, 2.4
 _HINT_TOKENS = 60
 
 
@@ -107,7 +111,7 @@ class Whisper:
             encoded,
             [prompt],
             beam_size=1,
-            max_length=_LONGEST_TEXT,
+            max_length=min(_LONGEST_TEXT, len(prompt) + int(_TOKENS + _TOKENS_A_SECOND * len(samples) / RATE_HZ)),
             return_scores=True,
             return_no_speech_prob=True,
         )
@@ -115,7 +119,18 @@ class Whisper:
         if score < self._settings.minimum_score or best.no_speech_prob > self._settings.maximum_no_speech:
             return "", 0.0
         text = self._tokenizer.decode(best.sequences_ids[0], skip_special_tokens=True).strip()
+        if is_loop(text):
+            return "", 0.0
         return text, float(np.exp(min(score, 0.0)))
+
+
+def is_loop(text: str) -> bool:
+    """Whether the decoder ran in circles: its text then compresses far better than speech does.
+
+    The measure and its bound are those of OpenAI's Whisper (`compression_ratio_threshold`).
+    """
+    data = text.encode()
+    return len(data) >= _LOOP_BYTES and len(data) / len(zlib.compress(data)) > _LOOP_RATIO
 
 
 def pieces(samples: Floats) -> list[Floats]:

@@ -41,7 +41,7 @@ class Track:
     """One direction, addressed by frame of the line's clock; what was never written is silence."""
 
     def __init__(self) -> None:
-        self._sound = np.zeros(60 * RATE_HZ, np.float32)
+        self._sound = np.zeros(8 * RATE_HZ, np.float32)
         self._length = 0
 
     def write(self, first_sample: int, sound: Sound) -> None:
@@ -156,7 +156,8 @@ def _measure_interruption(turn: Turn, bots: list[Turn], bot: Sound, clears_ms: S
     onset = turn.start_ms
     spoken = stretches(between(bot, onset, over.end_ms), threshold_db=AUDIBLE_DB, join_ms=STOPPED_MS, shortest_ms=10)
     stopped = spoken[0][1] if spoken and spoken[0][0] < STOPPED_MS else 0
-    if turn.kind in ("interrupt", "speech") and stopped + onset <= turn.end_ms + 1000:
+    went_on = any(onset + start < turn.end_ms for start, _ in spoken[1:])  # a pause between sentences is no stop
+    if turn.kind in ("interrupt", "speech") and not went_on and stopped + onset <= turn.end_ms + 1000:
         turn.stop_ms = stopped
         over.interrupted = True
     if turn.kind != "digits":
@@ -282,14 +283,15 @@ def _clicks(bot: Sound, quiet_ms: Sequence[float], idle: Sequence[tuple[int, int
 
 
 def level_spread_db(turns: Sequence[Turn], bot: Sound, clears_ms: Sequence[float]) -> tuple[float, int]:
-    """Largest difference in level between stretches of speech, and where the odd one is; ducked stretches left out."""
+    """Largest difference in level between stretches of speech, and where the odd one is; ducked speech left out."""
     measured = []
     for turn in turns:
         if turn.speaker != "bot":
             continue
         for start, end in stretches(between(bot, turn.start_ms, turn.end_ms), threshold_db=AUDIBLE_DB):
             at, until = start + turn.start_ms, end + turn.start_ms
-            if until - at >= 500 and not any(at - 1000 <= clear <= until + 200 for clear in clears_ms):
+            until = int(min([until, *(clear for clear in clears_ms if at - 1000 <= clear)]))  # what follows is ducked
+            if until - at >= 500:
                 measured.append((speech_level_db(between(bot, at, until)), at))
     if len(measured) < 2:
         return 0.0, 0

@@ -106,9 +106,6 @@ def _sound(result: CallResult, expect: Expect, spread_db: float) -> Iterator[Ver
             found = [fault for fault in result.faults if fault.kind == kind]
             where = f", first at {found[0].at_ms / 1000:.2f} s" if found else ""
             yield _verdict(what, f"at most {limit}", f"{len(found)}{where}", len(found) <= limit)
-    foreign = [fault for fault in result.faults if fault.kind == "foreign_audio"]
-    if foreign:
-        yield _verdict("another call's audio", "none", foreign[0].text, False)
     if expect.level_spread_db is not None:
         passed = spread_db <= expect.level_spread_db
         yield _verdict("level spread", f"at most {expect.level_spread_db:g} dB", f"{spread_db:.1f} dB", passed)

@@ -9,7 +9,7 @@ import random
 
 import numpy as np
 
-from bridge.simulator import voices
+from bridge.simulator import voices, watermark
 from bridge.simulator.scenario import Line
 from bridge.simulator.sound import FRAME_MS, FRAME_SAMPLES, RATE_HZ, Sound, from_ulaw
 
@@ -22,8 +22,10 @@ _ROOM_SECONDS = 10
 class LineConditions:
     """One call's line."""
 
-    def __init__(self, settings: Line) -> None:
+    def __init__(self, settings: Line, mark: str = "") -> None:
+        """`mark` names the caller in a watermark under his voice (`bridge.simulator.watermark`); empty: none."""
         self._settings = settings
+        self._mark = mark
         self._random = random.Random(settings.seed)
         self._room: Sound | None = None
         if settings.noise_snr_db is not None:
@@ -45,6 +47,8 @@ class LineConditions:
                 part = from_ulaw(heard[max(0, end - FRAME_SAMPLES) : end])
                 echo[FRAME_SAMPLES - len(part) :] = part
             sound = sound + self._gain * echo
+        if self._mark:
+            sound = watermark.mark(sound, self._mark, at=frame * FRAME_SAMPLES)
         return sound
 
     def lost(self) -> bool:

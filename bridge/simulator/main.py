@@ -1,17 +1,22 @@
-"""What the command line calls: place a call, show it as it happens, leave its results as files, say pass or fail."""
+"""What the command line calls: place calls, show them as they happen, leave results as files, say pass or fail."""
 
 from __future__ import annotations
 
 import asyncio
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from rich.console import Console
 from rich.text import Text
 
-from bridge.simulator import ear, report
+from bridge.simulator import ear, load_report, processes, report, sound
+from bridge.simulator.load import Load, OwnLimits, ServiceLevel
+from bridge.simulator.load_generator import Job, Tally
 from bridge.simulator.result import Happening
 from bridge.simulator.runner import PlacedCall, place_call
-from bridge.simulator.scenario import Scenario, load
+from bridge.simulator.scenario import Scenario
+from bridge.simulator.scenario import load as load_scenario
+from bridge.simulator.trunk import Trunk
 
 SHOWN = {
     "dialled": "cyan",
@@ -43,7 +48,7 @@ def run_call(
     Writes call.html, call.json, junit.xml and the recordings to `out_dir`. Raises ConfigError for a bad scenario.
     """
     console = console or Console()
-    scenarios = [load(path) for path in scenario_paths]
+    scenarios = [load_scenario(path) for path in scenario_paths]
     return asyncio.run(_run(url, scenarios, out_dir, auth_token, connect_to, status_callback, console))
 
 
@@ -85,3 +90,60 @@ def progress(happening: Happening, console: Console) -> None:
             (at, "dim"), (happening.kind.replace("_", " "), SHOWN[happening.kind]), "  ", happening.text
         )
         console.print(line)
+
+
+def run_load(
+    url: str,
+    auth_token: str,
+    recordings: list[Path],
+    out_dir: Path,
+    *,
+    calls: int = 20,
+    search: bool = False,
+    hold_s: float = 40.0,
+    generators: int = 1,
+    calls_per_s: float = 10.0,
+    connect_to: str = "",
+    server_pid: int | None = None,
+    level: ServiceLevel | None = None,
+    limits: OwnLimits | None = None,
+    console: Console | None = None,
+) -> int:
+    """Hold `calls` calls, or search for the most up to `calls`; 0 levels held, 1 missed, 3 not measurable from here.
+
+    The server's CPU and memory are those of `server_pid`, or of whoever listens on its port on this machine.
+    Writes load.html and load.json to `out_dir`. Raises BridgeError when the calls do not come about.
+    """
+    console = console or Console()
+    for path in recordings:
+        sound.read_wav(path)  # a missing file is told here, in one line, rather than by every process
+    job = Job(recordings=tuple(str(path) for path in recordings))
+    pid = server_pid or _server_here(connect_to or url)
+    trunk = Trunk(url=url, auth_token=auth_token, connect_to=connect_to)
+    with console.status("starting the callers") as status:
+
+        def tell(what: str, tally: Tally) -> None:
+            status.update(load_report.progress_line(what, tally))
+
+        with Load(
+            trunk,
+            job,
+            generators=generators,
+            server_pid=pid,
+            level=level,
+            limits=limits,
+            calls_per_s=calls_per_s,
+            progress=tell,
+        ) as load:
+            steps = load.search(calls, hold_s) if search else [load.step(calls, hold_s)]
+    written = load_report.write(out_dir, steps)
+    result = load_report.conclude(steps, console)
+    console.print("written: " + ", ".join(str(path) for path in written))
+    return result
+
+
+def _server_here(url: str) -> int | None:
+    parts = urlsplit(url)
+    if parts.hostname not in ("127.0.0.1", "localhost", "::1"):
+        return None
+    return processes.listening_on(parts.port or (443 if parts.scheme == "https" else 80))

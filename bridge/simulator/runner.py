@@ -6,7 +6,7 @@ import asyncio
 import datetime
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import aiohttp
@@ -15,11 +15,12 @@ from bridge.simulator import ear
 from bridge.simulator.caller import Caller
 from bridge.simulator.ear import Recording, Understand
 from bridge.simulator.judge import judge
-from bridge.simulator.result import CallResult, Happening, Timing, percentile
+from bridge.simulator.result import CallResult, Happening, Timing, Verdict, percentile
 from bridge.simulator.scenario import Scenario
 from bridge.simulator.sound import Sound, to_ulaw
 from bridge.simulator.trunk import Trunk, new_call
 from bridge.simulator.twilio_client import Facts, PhoneCall
+from bridge.simulator.watermark import foreign
 
 
 @dataclass(slots=True)
@@ -43,12 +44,14 @@ async def place_call(
     session: aiohttp.ClientSession | None = None,
     seed: str = "",
     natural_voice: bool = True,
+    watermark: bool = False,
 ) -> PlacedCall:
     """Ring the number whose voice webhook is `url` and follow the scenario to the end of the call.
 
     Requests to the origin of `url` go to `connect_to` where that is given. `understand` is the ear's speech to
-    text; without one no words are heard, and a `wait_for` fails. The same `seed` gives the same identifiers. A voice
-    that is not natural (`bridge.simulator.spelled`) is not searched for the faults of natural ones.
+    text; without one no words are heard, and a `wait_for` fails. The same `seed` gives the same identifiers.
+    A voice that is not natural (`bridge.simulator.spelled`) is not searched for the faults of natural ones.
+    `watermark` marks the caller's voice with his call, for `check_for_foreign_audio` over several calls.
     """
     trunk = Trunk(url=url, auth_token=auth_token, connect_to=connect_to, status_callback=status_callback)
     call = new_call(scenario.caller.number, scenario.caller.called, seed or uuid.uuid4().hex)
@@ -58,7 +61,14 @@ async def place_call(
     session = session or aiohttp.ClientSession()
     try:
         phone = PhoneCall(
-            trunk, call, scenario, caller, session, recognise=_in_thread(understand), on_happening=on_happening
+            trunk,
+            call,
+            scenario,
+            caller,
+            session,
+            recognise=_in_thread(understand),
+            on_happening=on_happening,
+            watermark=watermark,
         )
         facts = await phone.run()
     finally:
@@ -66,6 +76,17 @@ async def place_call(
             await session.close()
     result = CallResult(name=scenario.name, call_sid=call.call_sid, url=url, started_at=started_at)
     return await asyncio.to_thread(_measure, result, scenario, caller, facts, understand, natural_voice)
+
+
+def check_for_foreign_audio(calls: Sequence[PlacedCall]) -> None:
+    """Listen in each call for the marks of all others, and note what is found as faults and failed verdicts."""
+    names = [call.result.call_sid for call in calls]
+    for call in calls:
+        found = foreign(call.recording.bot.sound, call.result.call_sid, names)
+        call.result.faults += found
+        for fault in found:
+            verdict = Verdict(what="another call's audio", expected="none", heard=fault.text, passed=False)
+            call.result.verdicts.append(verdict)
 
 
 def _in_thread(understand: Understand | None) -> Callable[[Sound], asyncio.Future[str]] | None:

@@ -89,6 +89,7 @@ def levels_db(sound: Sound, window_ms: int = 10) -> NDArray[np.float64]:
 def speech_level_db(sound: Sound) -> float:
     """Level of the loud parts alone (within 20 dB of the 95th percentile), so pauses don't count."""
     levels = levels_db(sound, 20)
+    levels = levels[levels > -60.0]
     if not len(levels):
         return -100.0
     loud = levels[levels > np.percentile(levels, 95) - 20.0]

@@ -83,8 +83,8 @@ def speak(text: str) -> tuple[Sound, list[tuple[str, int, int]]]:
 
 def read(sound: Sound, vocabulary: Iterable[str]) -> list[HeardWord]:
     """The words in a sound, in order. Words outside the vocabulary come out as `?`, broken ones as `wor-`."""
-    known = {spelling(word): word for word in vocabulary}
-    heads = {}
+    known: dict[tuple[int, ...], str] = {spelling(word): word for word in vocabulary}
+    heads: dict[tuple[int, ...], str] = {}
     for chords, word in known.items():
         for length in (1, 2):
             heads.setdefault(chords[:length], word)
@@ -135,7 +135,7 @@ _FLOOR = (0.11 * 10 ** (-30 / 20) * _WINDOW / 2) ** 2
 @lru_cache(maxsize=1)
 def _basis() -> NDArray[np.complex64]:
     time = np.arange(_WINDOW) / RATE_HZ
-    return np.exp(-2j * np.pi * np.outer(time, TONES_HZ)).astype(np.complex64)
+    return np.asarray(np.exp(-2j * np.pi * np.outer(time, TONES_HZ)), np.complex64)
 
 
 def _groups(chords: list[tuple[int, int, int]]) -> list[list[tuple[int, int, int]]]:

@@ -65,6 +65,7 @@ class PhoneCall:
         *,
         recognise: Callable[[Sound], Awaitable[str]] | None = None,
         on_happening: Callable[[Happening], None] | None = None,
+        watermark: bool = False,
     ) -> None:
         self._trunk = trunk
         self._call = call
@@ -76,7 +77,7 @@ class PhoneCall:
         self._commentary = Commentary(caller, on_happening, recognise) if on_happening and recognise else None
         carrier = scenario.carrier
         self._webhooks = Webhooks(trunk, call, session, wrong_signature=carrier.wrong_signature)
-        self._line = LineConditions(scenario.line)
+        self._line = LineConditions(scenario.line, call.call_sid if watermark else "")
         self._clock = LineClock(asyncio.get_running_loop(), scenario.line.drift_ppm)
         self._loop = asyncio.get_running_loop()
         self._dialled = self._loop.time()

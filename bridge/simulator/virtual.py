@@ -16,7 +16,7 @@ import random
 import selectors
 import sys
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from typing import Any, TypeVar
 
 import aiohttp
@@ -267,7 +267,7 @@ class MemoryConnector(aiohttp.BaseConnector):
 
     async def _create_connection(self, req: Any, traces: Any, timeout: Any) -> ResponseHandler:
         _, protocol = await self._loop.create_connection(self._factory, req.url.host, req.url.port)
-        return protocol  # type: ignore[no-any-return]
+        return protocol
 
 
 def run(main: Callable[[], Awaitable[T]], *, seed: int = 1) -> T:

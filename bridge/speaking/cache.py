@@ -44,6 +44,7 @@ class PhraseCache:
                 tenant_limit_bytes=int(settings.redis_mb * _MB),
             )
         self._disk_thread = ThreadPoolExecutor(1, "phrase-disk") if self.disk else None
+        self._closed = False
         self._writes: set[asyncio.Task[Any]] = set()
         self.counts: Counter[str] = Counter()
         """`hits_memory`, `hits_disk`, `hits_redis`, `misses`, `stored`, `rejected`."""
@@ -59,7 +60,10 @@ class PhraseCache:
             await self.redis.open()
 
     async def close(self) -> None:
-        """Finish the writes that are under way, close the tiers."""
+        """Finish the writes that are under way, close the tiers. Closing again does nothing."""
+        if self._closed:
+            return
+        self._closed = True
         if self._writes:
             await asyncio.wait(self._writes, timeout=2.0)
         if self.redis:

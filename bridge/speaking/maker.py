@@ -9,8 +9,9 @@ from collections.abc import Awaitable, Callable
 from bridge.errors import VoiceError
 from bridge.speaking.cache import PhraseCache
 from bridge.speaking.making import Making, Patience
-from bridge.speaking.phrase import Phrase, PhraseKey, normalise, tokens
+from bridge.speaking.phrase import Phrase, PhraseKey, loudness_db, normalise, tokens
 from bridge.speaking.settings import SpeakingSettings
+from bridge.speaking.template import Template, Templates, cut_head
 from bridge.speaking.voices import Pool, Priority, Request
 
 Fetch = Callable[[Making], Awaitable[Phrase | None]]
@@ -25,10 +26,11 @@ class PhraseMaker:
         self._cache = cache
         self._fetch = fetch
         self._patience = Patience(settings.first_audio_ms / 1000, settings.stall_ms / 1000, settings.give_up_ms / 1000)
+        self.templates = Templates()
         self._shared: dict[str, Making] = {}
         self._all: set[Making] = set()
         self.counts: Counter[str] = Counter()
-        """`joined`, `made`, `spliced`, `failed`, `private`."""
+        """`joined`, `made`, `filled` (templates), `spliced`, `failed`, `private`."""
         self.wasted_ms = 0.0
         """Audio that was made and that nobody will hear."""
 
@@ -49,7 +51,13 @@ class PhraseMaker:
         cacheable: bool = True,
         priority: Priority = "live",
     ) -> Phrase | Making:
-        """The phrase itself if memory has it, else a phrase on its way that may be attached to."""
+        """The phrase itself if memory has it, else a phrase on its way that may be attached to.
+
+        A sentence that fills a template is never kept.
+        """
+        template = self.templates.match(text)
+        if template is not None:
+            return self._fill(template, text, voice, tenant, priority)
         key = self.key(text, voice, tenant) if cacheable else None
         if key is not None:
             phrase = self._cache.now(key)
@@ -61,7 +69,38 @@ class PhraseMaker:
                 return shared
         return self._make(text, voice, key, priority)
 
-    def _make(self, text: str, voice: str | None, key: PhraseKey | None, priority: Priority) -> Making:
+    async def hold(self, text: str, *, voice: str | None = None, tenant: str = "default") -> None:
+        """Have a phrase, or a template's head, in memory for good. Raises VoiceError."""
+        template = next(iter(self.templates.add([text])), None)
+        if template is None:
+            key = (await self.whole(text, voice=voice, tenant=tenant, priority="prefetch")).key
+        else:
+            key = await self._make_head(template, voice, tenant)
+        self._cache.memory.pin(key.tenant, key.digest)
+
+    async def _make_head(self, template: Template, voice: str | None, tenant: str) -> PhraseKey:
+        key = self.key(template.kept_as, voice, tenant)
+        if key is not None and (self._cache.now(key) or await self._cache.fetch(key)):
+            return key
+        making = self._make(template.carrier, voice, None, "prefetch")
+        carrier = await self._wait_for(making, tenant)
+        key = self.key(template.kept_as, voice, tenant)
+        if key is None or len(carrier.words) <= len(template.head):
+            raise VoiceError(f"no word times to cut {template.text!r} at")
+        ulaw, words = cut_head(carrier.ulaw, carrier.words, len(template.head))
+        self._cache.keep(Phrase(key, ulaw, words, loudness_db(ulaw), making.taken_ms))
+        return key
+
+    def _fill(self, template: Template, text: str, voice: str | None, tenant: str, priority: Priority) -> Making:
+        key = self.key(template.kept_as, voice, tenant)
+        head = self._cache.now(key) if key else None
+        if head is not None:
+            self.counts["filled"] += 1
+        return self._make(text, voice, None, priority, head)
+
+    def _make(
+        self, text: str, voice: str | None, key: PhraseKey | None, priority: Priority, head: Phrase | None = None
+    ) -> Making:
         fetch: Fetch | None = None
         if key is None:
             self.counts["private"] += 1
@@ -71,9 +110,9 @@ class PhraseMaker:
             self._cache.counts["misses"] += 1
         else:
             fetch = self._fetch_from_cache
-        name = key.voice if key else (voice or self._settings.voice or None)
+        name = key.voice if key else (self._pool.voice(voice or self._settings.voice) or None)
         request = Request(" ".join(tokens(text)), name, self._settings.speed, priority)
-        making = Making(self._pool, request, key, self._patience, self._finished, fetch)
+        making = Making(self._pool, request, key, self._patience, self._finished, fetch, head)
         self._all.add(making)
         if key is not None:
             self._shared[key.digest] = making
@@ -98,15 +137,19 @@ class PhraseMaker:
         found = self.obtain(text, voice=voice, tenant=tenant, priority=priority)
         if isinstance(found, Phrase):
             return found
-        key = found.key or PhraseKey(normalise(text), voice or "", "", self._settings.speed, tenant)
-        collector = _Collector(found)
-        found.attach(collector)
+        return await self._wait_for(found, tenant)
+
+    async def _wait_for(self, making: Making, tenant: str) -> Phrase:
+        text, voice, speed = making.request.text, making.request.voice or "", making.request.speed
+        key = making.key or PhraseKey(normalise(text), voice, "", speed, tenant)
+        collector = _Collector(making)
+        making.attach(collector)
         try:
             await collector.finished
         finally:
-            found.detach(collector)
-            self.leave(found)
-        return Phrase(key, bytes(found.ulaw), tuple(found.placed))
+            making.detach(collector)
+            self.leave(making)
+        return Phrase(key, bytes(making.ulaw), tuple(making.placed))
 
     @property
     def busy(self) -> bool:

@@ -16,6 +16,7 @@ import msgspec
 from bridge.call.events import Word
 from bridge.errors import VoiceBusy, VoiceError
 from bridge.speaking.phrase import BYTES_PER_MS, Phrase, PhraseKey, loudness_db
+from bridge.speaking.template import cut_body, fade_in
 from bridge.speaking.voices import Pool, Request, SpeechStream, Voices
 
 _UNHURRIED_MS = 1500.0
@@ -57,6 +58,7 @@ class Making:
 
     fetch     looks into the slower tiers first, if there are any
     finished  is called once, with the phrase if it is complete and of one piece, else None
+    head      its first words from the cache, to be played while the rest is made (`bridge.speaking.template`)
     """
 
     def __init__(
@@ -67,11 +69,12 @@ class Making:
         patience: Patience,
         finished: Callable[[Making, Phrase | None], None],
         fetch: Callable[[Making], Awaitable[Phrase | None]] | None = None,
+        head: Phrase | None = None,
     ) -> None:
         self.request = request
         self.key = key
-        self.ulaw = bytearray()
-        self.placed: list[Word] = []
+        self.ulaw = bytearray(head.ulaw if head else b"")
+        self.placed: list[Word] = list(head.words) if head else []
         self.complete = False
         self.failure: str | None = None
         self.splices = 0
@@ -80,6 +83,7 @@ class Making:
         self._patience = patience
         self._finished = finished
         self._fetch = fetch
+        self._head = head
         self._readers: list[Reader] = []
         self._stream: SpeechStream | None = None
         self._maker: Voices | None = None
@@ -99,6 +103,11 @@ class Making:
     def over(self) -> bool:
         """Complete or failed."""
         return self.complete or self.failure is not None
+
+    @property
+    def taken_ms(self) -> float:
+        """How long ago it was begun."""
+        return (self._loop.time() - self._opened_at) * 1000
 
     @property
     def readers(self) -> int:
@@ -171,7 +180,7 @@ class Making:
         self._pool.leave(self)
         if self.over:
             return
-        text, at = self._missing()
+        text, at = self._missing() if self._head is None else (self.request.text, len(self.ulaw))
         if not text:
             self._conclude(None)
             return
@@ -179,11 +188,14 @@ class Making:
         if maker is None:
             self._wait_for_maker()
             return
-        if self.ulaw:
-            self._splice(at)
         self._quiet_since = self._loop.time()
         self._maker = maker
-        self._attempt = Attempt(self, len(self.ulaw))
+        if self._head is not None:
+            self._attempt, self._head = JoiningAttempt(self, self._head), None
+        else:
+            if self.ulaw:
+                self._splice(at)
+            self._attempt = Attempt(self, len(self.ulaw))
         try:
             self._stream = maker.open(msgspec.structs.replace(self.request, text=text), self._attempt)
         except VoiceError as error:
@@ -252,8 +264,7 @@ class Making:
         if self.key is None or self.splices:
             return None
         ulaw = bytes(self.ulaw)
-        taken_ms = (self._loop.time() - self._opened_at) * 1000
-        return Phrase(self.key, ulaw, tuple(self.placed), loudness_db(ulaw), taken_ms)
+        return Phrase(self.key, ulaw, tuple(self.placed), loudness_db(ulaw), self.taken_ms)
 
     # ---- the end ----------------------------------------------------------------------------------------------
 
@@ -355,3 +366,45 @@ class Attempt:
     def failed(self, error: VoiceError) -> None:
         """The stream broke off."""
         self._making.attempt_failed(error)
+
+
+class JoiningAttempt(Attempt):
+    """Listens to a rendition of a whole sentence whose first words are there already, and takes what follows them."""
+
+    def __init__(self, making: Making, head: Phrase) -> None:
+        super().__init__(making, len(head.ulaw))
+        self._head = head
+        self._words: list[Word] = []
+        self._cut: int | None = None
+        """Bytes of the rendition that the head stands for; unknown until its words are placed."""
+        self._held = bytearray()
+        self._skipped = False
+
+    def words(self, words: Sequence[Word]) -> None:
+        """Words in the rendition's own time."""
+        spoken = len(self._head.words)
+        self._words.extend(words)
+        if self._cut is None:
+            if len(self._words) <= spoken:
+                return
+            words = self._words[spoken:]
+            self._cut = cut_body(self._head.audio_ms, self._head.words[-1].end_ms, self._words[spoken - 1].end_ms)
+        offset = self._head.audio_ms - self._cut // BYTES_PER_MS
+        self._making.placed.extend(Word(w.text, w.start_ms + offset, w.end_ms + offset) for w in words)
+
+    def audio(self, ulaw: bytes) -> None:
+        """More of the rendition."""
+        if self._skipped:
+            self._making.arrived(ulaw)
+            return
+        self._held += ulaw
+        if self._cut is not None and len(self._held) > self._cut:
+            self._skipped = True
+            self._making.arrived(fade_in(bytes(self._held[self._cut :])))
+
+    def done(self) -> None:
+        """The rendition is complete."""
+        if self._skipped:
+            super().done()
+        else:
+            self.failed(VoiceError("the maker gave no word times to join at"))

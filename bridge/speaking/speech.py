@@ -111,7 +111,8 @@ class Speech:
     ) -> None:
         """Have these phrases in memory, never to be evicted, so that they play even without a worker.
 
-        Raises VoiceError if one can neither be found nor made.
+        A phrase with slots (`"Your code is {digits}."`) becomes a template, of which the words before the first
+        slot are held. Raises VoiceError if a phrase can neither be found nor made.
         """
         texts = list(dict.fromkeys(phrases))
         for done, text in enumerate(texts, 1):
@@ -141,7 +142,7 @@ class Speech:
     def stats(self) -> dict[str, float]:
         """Counters of the cache, of the phrases made and of each worker (`worker0_...`)."""
         found: dict[str, float] = {f"cache_{name}": value for name, value in self.cache.stats().items()}
-        found |= {f"phrases_{name}": self._maker.counts[name] for name in ("made", "joined", "private")}
+        found |= {f"phrases_{name}": self._maker.counts[name] for name in ("made", "joined", "filled", "private")}
         found |= {f"phrases_{name}": self._maker.counts[name] for name in ("spliced", "failed")}
         found |= {"waste_ms": self._maker.wasted_ms, "headroom": self.headroom(), "calls": len(self._calls)}
         if self._local:
@@ -152,8 +153,7 @@ class Speech:
 
     async def _hold(self, text: str, voice: str | None, tenant: str) -> None:
         for piece in chunker.whole(text, self.settings.chunking):
-            phrase = await self._maker.whole(piece, voice=voice, tenant=tenant, priority="prefetch")
-            self.cache.memory.pin(phrase.key.tenant, phrase.key.digest)
+            await self._maker.hold(piece, voice=voice, tenant=tenant)
 
     def _engines_changed(self, engines: dict[str, str]) -> None:
         self.cache.remember_engines(engines)

@@ -226,9 +226,7 @@ class Utterance:
             self._last_piece = self._pieces.popleft()
             self._start_pieces()
         if data or words:
-            ulaw = b"".join(data)
-            self._dry_at = max(self._dry_at, self._loop.time()) + len(ulaw) / BYTES_PER_MS / 1000
-            self._deliver(SpeechArrived(self.number, ulaw, tuple(words)))
+            self._deliver(SpeechArrived(self.number, b"".join(data), tuple(words)))
             if self._closed:
                 return
         if not self._pulled:
@@ -250,18 +248,22 @@ class Utterance:
                 self._last_piece = None
             if piece.pause:
                 length = min(len(piece.pause), room - room % FRAME_BYTES)
-                data.append(piece.pause[:length])
+                data.append(self._count(piece.pause[:length]))
                 piece.pause = piece.pause[length:]
-                self._delivered += length
                 room -= length
                 if piece.pause:
                     return
             piece.starts_at = self._delivered
         taken = piece.read(room)
         if taken:
-            data.append(taken)
-            self._delivered += len(taken)
+            data.append(self._count(taken))
         words += piece.words()
+
+    def _count(self, ulaw: bytes) -> bytes:
+        """This much more is being delivered."""
+        self._delivered += len(ulaw)
+        self._dry_at = max(self._dry_at, self._loop.time()) + len(ulaw) / BYTES_PER_MS / 1000
+        return ulaw
 
     def _pause(self, before: Piece, after: Piece) -> bytes:
         """The silence to put between two pieces, less what both bring and what the caller has heard of it already."""

@@ -13,7 +13,7 @@ from bridge.worker import protocol
 from bridge.worker.protocol import SAMPLE_RATES, Cancel, Cancelled, Done, End, Error, Flush, Open, Playout, Text, Words
 from bridge.worker.runner import EngineRunner, now
 from bridge.worker.settings import WorkerSettings
-from bridge.worker.streams import Encoder, Made, Stream
+from bridge.worker.streams import Made, Stream
 from bridge.worker.text import PieceBuffer
 from bridge.worker.voices import Voice
 
@@ -116,7 +116,7 @@ class Connection:
         if retry_after_s is not None:
             raise Refused("busy", "no place for another stream now", round(retry_after_s * 1000))
         place = runner.scheduler.join((id(self), message.stream), message.priority)
-        encoder = Encoder(voice.engine.rate_hz, message.format, voice.gain)
+        encoder = voice.engine.encoder(message.format, voice.gain)
         stream = Stream(
             message.stream,
             voice,

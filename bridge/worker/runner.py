@@ -10,11 +10,15 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
-from bridge.worker.engines.base import Engine, Step
+import numpy as np
+
+from bridge.call.events import Word
+from bridge.worker.encoder import Samples
+from bridge.worker.engines.base import NO_SAMPLES, Engine, Step
 from bridge.worker.protocol import SAMPLE_RATES
 from bridge.worker.scheduler import Place, Scheduler
 from bridge.worker.settings import SchedulerSettings
-from bridge.worker.streams import Encoder, Made, Stream
+from bridge.worker.streams import Made, Stream
 
 log = logging.getLogger(__name__)
 _T = TypeVar("_T")
@@ -71,6 +75,13 @@ class EngineRunner:
     # ---- the loop ---------------------------------------------------------------------------------------------
 
     async def _serve(self) -> None:
+        try:
+            await self._loop()
+        except Exception:
+            log.critical("engine %s cannot go on", self.engine.name, exc_info=True)
+        self._hung(self.engine)
+
+    async def _loop(self) -> None:
         while True:
             batch = self.scheduler.next_batch(now())
             if not batch:
@@ -82,7 +93,7 @@ class EngineRunner:
                     outcomes = await self._in_thread(self._run, streams)
             except TimeoutError:
                 log.critical("a step of engine %s did not come back within %s s", self.engine.name, self._step_s)
-                return self._hung(self.engine)
+                return
             for stream, outcome in zip(streams, outcomes, strict=True):
                 self._reply(stream, outcome)
 
@@ -109,37 +120,37 @@ class EngineRunner:
     def _warm(self) -> None:
         self.engine.warm()
         for audio_format in SAMPLE_RATES:
-            Encoder(self.engine.rate_hz, audio_format, 1.0).silence(1000)
+            encoder = self.engine.encoder(audio_format, 1.0)
+            encoder.feed_all([encoder], [np.zeros(self.engine.rate_hz, np.float32)])
 
     def _run(self, streams: Sequence[Stream]) -> list[Made | Exception]:
-        """One step for each stream. A batch that fails is run again one by one, so that only the culprit suffers."""
+        """One step for each stream, and its sound in the stream's format."""
         began = time.perf_counter()
-        jobs = [stream.job for stream in streams]
-        outcomes: list[Made | Exception] = []
-        try:
-            steps: list[Step | Exception] = [*self.engine.run([job for job in jobs if job])]
-        except Exception as error:
-            if len(streams) > 1:
-                log.warning(
-                    "engine %s failed on a batch of %d (%s); running it one by one",
-                    self.engine.name,
-                    len(streams),
-                    error,
-                )
-                return [outcome for stream in streams for outcome in self._run([stream])]
-            log.exception("engine %s failed", self.engine.name)
-            steps = [error]
-        for stream, step in zip(streams, steps, strict=True):
-            try:
-                outcomes.append(step if isinstance(step, Exception) else stream.advance(step))
-            except Exception as error:
-                log.exception("encoding failed")
-                outcomes.append(error)
+        outcomes = self._steps(streams)
         self.counts.steps += 1
         self.counts.jobs += len(streams)
         self.counts.largest_batch = max(self.counts.largest_batch, len(streams))
         self.counts.busy_s += time.perf_counter() - began
         return outcomes
+
+    def _steps(self, streams: Sequence[Stream]) -> list[Made | Exception]:
+        """A batch that fails is run again one by one, so that only the culprit suffers."""
+        name = self.engine.name
+        try:
+            steps = self.engine.run([job for stream in streams if (job := stream.job)])
+        except Exception as error:
+            if len(streams) > 1:
+                log.warning("engine %s failed on a batch of %d (%s): one by one now", name, len(streams), error)
+                return [outcome for stream in streams for outcome in self._steps([stream])]
+            log.exception("engine %s failed", name)
+            return [error]
+        taken = [_advance(stream, step) for stream, step in zip(streams, steps, strict=True)]
+        sounding = [stream.encoder for stream, (audio, _) in zip(streams, taken, strict=True) if len(audio)]
+        data = iter(type(streams[0].encoder).feed_all(sounding, [audio for audio, _ in taken if len(audio)]))
+        return [
+            words if isinstance(words, Exception) else Made(next(data) if len(audio) else b"", words)
+            for audio, words in taken
+        ]
 
     async def _in_thread(self, work: Callable[..., _T], *arguments: object) -> _T:
         return await asyncio.get_running_loop().run_in_executor(self._thread, lambda: work(*arguments))
@@ -177,3 +188,13 @@ class EngineRunner:
 def now() -> float:
     """Seconds on the clock of the scheduler."""
     return time.monotonic()
+
+
+def _advance(stream: Stream, step: Step) -> tuple[Samples, tuple[Word, ...] | Exception]:
+    """Samples that are not numbers would be noise at full level in somebody's ear."""
+    try:
+        audio, words = stream.advance(step)
+    except (ValueError, AssertionError) as error:
+        log.exception("an engine's answer does not fit its question")
+        return NO_SAMPLES, error
+    return (audio, words) if np.isfinite(audio).all() else (NO_SAMPLES, ArithmeticError("samples are not numbers"))

@@ -1,7 +1,4 @@
-"""The worker's sockets:
-
-every connection speaks `bridge.worker.protocol`, and its streams are served by the engines' runners.
-"""
+"""The worker and its sockets. Connections speak `bridge.worker.protocol`; engines' runners serve their streams."""
 
 from __future__ import annotations
 

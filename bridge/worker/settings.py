@@ -16,9 +16,14 @@ Port = Annotated[int, msgspec.Meta(ge=0, le=65535)]
 class VoiceSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """One voice: which engine speaks it, and how loud."""
 
-    engine: Literal["hibari"] = "hibari"
+    engine: Literal["hibari", "hibari_torch", "piper"] = "hibari"
+    """The default voice on the CPU; the same in torch, for a GPU; a Piper voice in torch."""
     voice: str = ""
-    """The engine's own name for it; empty: the engine's default."""
+    """The engine's own name for it (of a Piper file: the speaker); empty: the engine's default."""
+    model: str = ""
+    """Path of the voice's file, for engines that take one."""
+    device: str = ""
+    """Where a torch engine computes, such as `cuda:1` or `cpu`; empty: on a GPU if there is one."""
     chunking: Chunking = "clause"
     """Where text that arrives is cut into pieces, see `bridge.worker.text.Chunking`."""
     gain_db: float | None = None

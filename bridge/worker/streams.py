@@ -1,7 +1,4 @@
-"""One stream:
-
-text in, pieces, audio out in the client's format, and how much of it may be sent. No socket, no clock.
-"""
+"""One stream: text in, pieces, audio out in the client's format, how much of it may be sent. No socket, no clock."""
 
 from __future__ import annotations
 
@@ -11,68 +8,17 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from bridge.audio.mulaw import encode as encode_mulaw
-from bridge.audio.resample import Resampler
 from bridge.call.events import Word
-from bridge.worker.engines.base import Job, Samples, Step
-from bridge.worker.protocol import SAMPLE_RATES, Audio, frame_bytes, sample_bytes
+from bridge.worker.alignment import Span
+from bridge.worker.encoder import Encoder, Samples
+from bridge.worker.engines.base import Job, Step
+from bridge.worker.protocol import FRAME_MS, Audio, frame_bytes, sample_bytes
 from bridge.worker.scheduler import Place
 from bridge.worker.text import Piece, PieceBuffer
 from bridge.worker.voices import Voice
 
 FIRST_MESSAGE_MS = 100
 LONGEST_MESSAGE_MS = 400
-BLOCK = 4800
-"""Samples that are resampled at a time: the resampler's scratch space then stays within the processor's cache."""
-KNEE = 0.9
-"""Samples beyond this are bent rather than clipped."""
-
-
-class Encoder:
-    """Samples at the engine's rate -> bytes in the client's format, for one stream, the same however it is fed."""
-
-    def __init__(self, rate_hz: int, audio_format: str, gain: float) -> None:
-        self.rate_hz = rate_hz
-        self.fed = 0
-        """Samples taken so far, at the engine's rate."""
-        self._format = audio_format
-        self._gain = np.float32(gain)
-        self._resampler = Resampler(rate_hz, SAMPLE_RATES[audio_format])
-
-    @property
-    def position_ms(self) -> float:
-        """Where the next sample lies in the stream."""
-        return self.fed / self.rate_hz * 1000
-
-    def silence(self, milliseconds: float) -> bytes:
-        """Encode a pause."""
-        return self.feed(np.zeros(int(milliseconds * self.rate_hz / 1000), np.float32))
-
-    def feed(self, audio: Samples) -> bytes:
-        """Encode some samples; with resampling the last few milliseconds come with the next call."""
-        self.fed += len(audio)
-        blocks = (audio[start : start + BLOCK] for start in range(0, len(audio), BLOCK))
-        return b"".join([self._pack(self._resampler.feed(block)) for block in blocks])
-
-    def finish(self) -> bytes:
-        """What was kept back."""
-        return self._pack(self._resampler.flush())
-
-    def _pack(self, audio: Samples) -> bytes:
-        samples = (limit(audio * self._gain) * 32767.0).round().astype("<i2")
-        return encode_mulaw(samples) if self._format.startswith("mulaw") else samples.tobytes()
-
-
-def limit(audio: Samples) -> Samples:
-    """Bend what exceeds the knee so that nothing reaches 1; below it nothing changes.
-
-    Sample by sample, so chunks do not matter.
-    """
-    magnitude = np.abs(audio)
-    if float(magnitude.max(initial=0.0)) <= KNEE:
-        return audio
-    bent = KNEE + (1 - KNEE) * np.tanh((magnitude - KNEE) / (1 - KNEE))
-    return np.where(magnitude > KNEE, np.copysign(bent, audio), audio).astype(np.float32)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +56,7 @@ class Stream:
     _job: Job | None = None
     _piece: Piece | None = None
     _pause_ms: float = 0.0
+    _last_word_ms: int = 0
     _unsent: bytearray = field(default_factory=bytearray)
     _messages: int = 0
 
@@ -123,30 +70,30 @@ class Stream:
             self._job = self.voice.engine.begin(self._piece.text, self._piece.tokens, self.voice.own_name, self.speed)
         return self._job
 
-    def advance(self, step: Step) -> Made:
-        """Take the outcome of the job's step."""
+    def advance(self, step: Step) -> tuple[Samples, tuple[Word, ...]]:
+        """Take the outcome of the job's step: what is to be encoded next, and the words newly placed in time."""
         assert self._job is not None
         assert self._piece is not None
-        data = b""
+        audio = step.audio
         words: tuple[Word, ...] = ()
         if step.words is not None:
-            data = self.encoder.silence(self._pause_ms)
-            words = self._place_words(step)
-        if len(step.audio):
-            data += self.encoder.feed(step.audio)
+            pause = np.zeros(int(self._pause_ms * self.voice.engine.rate_hz / 1000), np.float32)
+            words = self._place_words(step.words, self.encoder.position_ms + self._pause_ms)
+            audio = np.concatenate([pause, audio]) if len(pause) else audio
+            self._pause_ms = 0.0
         if self._job.kind is None:
             self._pause_ms = self._piece.pause_ms / self.speed
             self._job = self._piece = None
-        return Made(data, words)
+        return audio, words
 
-    def _place_words(self, step: Step) -> tuple[Word, ...]:
+    def _place_words(self, spans: tuple[Span, ...], origin_ms: float) -> tuple[Word, ...]:
         assert self._piece is not None
-        assert step.words is not None
-        origin_ms = self.encoder.position_ms
-        return tuple(
-            Word(token, round(origin_ms + start_s * 1000), round(origin_ms + end_s * 1000))
-            for token, (start_s, end_s) in zip(self._piece.tokens, step.words, strict=True)
-        )
+        words = []
+        for token, (start_s, end_s) in zip(self._piece.tokens, spans, strict=True):
+            start_ms = max(round(origin_ms + start_s * 1000), self._last_word_ms)
+            self._last_word_ms = max(round(origin_ms + end_s * 1000), start_ms)
+            words.append(Word(token, start_ms, self._last_word_ms))
+        return tuple(words)
 
     # ---- what to send -----------------------------------------------------------------------------------------
 
@@ -155,9 +102,9 @@ class Stream:
         self._unsent += data
 
     def finish(self) -> bool:
-        """After the last piece:
+        """After the last piece give out what the encoder keeps, and fill up the last 20 ms. True once: all was made.
 
-        give out what the encoder keeps, fill up the last 20 ms. True once, when all was made.
+        No word ends after the audio: who counts words by playout would wait for it for ever.
         """
         if self.complete or not self.ended or self.place.running or self.pieces or self._job is not None:
             return False
@@ -166,7 +113,9 @@ class Stream:
             self._unsent += self.encoder.finish()
             frame = frame_bytes(self.audio_format)
             silence = b"\xff" if self.audio_format.startswith("mulaw") else b"\x00"
-            self._unsent += silence * (-(self.sent_bytes + len(self._unsent)) % frame)
+            made = self.sent_bytes + len(self._unsent)
+            frames = max(-(-made // frame), -(-self._last_word_ms // FRAME_MS))
+            self._unsent += silence * ((frames * frame - made) // len(silence))
         return True
 
     def take(self) -> list[Audio]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass
+from pathlib import Path
 
 from bridge.errors import ConfigError
 from bridge.worker.engines.base import Engine
@@ -31,24 +32,40 @@ def load_voices(settings: WorkerSettings) -> dict[str, Voice]:
         raise ConfigError(
             f"worker.default_voice: {settings.default_voice!r} is none of worker.voices: {', '.join(settings.voices)}"
         )
-    wanted: dict[str, dict[str, VoiceSettings]] = defaultdict(dict)
+    wanted: dict[tuple[str, str, str], dict[str, VoiceSettings]] = defaultdict(dict)
     for name, voice in settings.voices.items():
-        wanted[voice.engine][name] = voice
+        wanted[voice.engine, voice.model, voice.device][name] = voice
     voices: dict[str, Voice] = {}
-    for engine_name, group in wanted.items():
-        engine = _load_engine(engine_name, group, settings.threads)
+    for group in wanted.values():
+        engine = _load_engine(list(group.values()), settings.threads)
         for name, voice in group.items():
             gain_db = engine.gain_db(voice.voice) if voice.gain_db is None else voice.gain_db
             voices[name] = Voice(engine, voice.voice, 10 ** (gain_db / 20), voice.chunking)
     return {name: voices[name] for name in settings.voices}
 
 
-def _load_engine(engine: str, voices: dict[str, VoiceSettings], threads: int) -> Engine:
+def _load_engine(voices: list[VoiceSettings], threads: int) -> Engine:
     """Import an engine only when it is asked for: most need libraries that not every machine has."""
-    match engine:
-        case "hibari":
-            from bridge.worker.engines.hibari import DEFAULT, HibariEngine
+    first, names = voices[0], sorted({voice.voice for voice in voices})
+    try:
+        match first.engine:
+            case "hibari":
+                from bridge.worker.engines.hibari import DEFAULT, HibariEngine
 
-            return HibariEngine(sorted({voice.voice or DEFAULT for voice in voices.values()}), threads)
-        case _:
-            raise ConfigError(f"worker.voices: unknown engine {engine!r}")
+                return HibariEngine(sorted({name or DEFAULT for name in names}), threads)
+            case "hibari_torch":
+                from bridge.worker.engines.hibari import DEFAULT
+                from bridge.worker.engines.hibari_torch import HibariTorchEngine
+
+                return HibariTorchEngine(sorted({name or DEFAULT for name in names}), first.device, threads)
+            case "piper":
+                from bridge.worker.engines.piper import PiperEngine
+
+                engine = PiperEngine(Path(first.model), first.device, threads)
+                for name in names:
+                    engine.speaker(name)
+                return engine
+    except ModuleNotFoundError as error:
+        raise ConfigError(
+            f"worker.voices: engine {first.engine!r} needs {error.name}, which comes with pip install 'bridge[torch]'"
+        ) from error

@@ -33,9 +33,30 @@ def test_every_sample_is_coded_as_the_standard_library_codes_it() -> None:
     assert mulaw.decode(bytes(range(256))).tobytes() == audioop.ulaw2lin(bytes(range(256)), 2)
 
 
+def test_many_streams_at_once_are_coded_like_each() -> None:
+    rows = ALL.reshape(256, 256)
+    coded = mulaw.encode_rows(rows)
+    assert [row.tobytes() for row in coded] == [mulaw.encode(row) for row in rows]
+    assert np.array_equal(mulaw.decode_rows(coded), mulaw.decode(coded.tobytes()).reshape(256, 256))
+
+
+def test_floats_are_clipped_and_what_is_no_number_is_silence() -> None:
+    with np.errstate(invalid="raise"):  # what becomes of such a cast differs between processors
+        coded = mulaw.encode_float(np.array([np.nan, np.inf, -np.inf, 2.0, -2.0, 0.0]))
+    assert coded == bytes.fromhex("ff80008000ff")
+
+
+def test_floats_go_there_and_back() -> None:
+    codes = bytes(range(256)).replace(b"\x7f", b"\xff")  # negative zero is zero
+    assert mulaw.encode_float(mulaw.decode_float(codes)) == codes
+    assert codes.translate(mulaw.gain_table(0.0)) == codes
+
+
 def test_alaw_goes_there_and_back() -> None:
     codes = bytes(range(256))
     assert mulaw.encode_alaw(mulaw.decode_alaw(codes)) == codes
+    assert mulaw.encode_alaw(ALL) == audioop.lin2alaw(ALL.tobytes(), 2)
+    assert mulaw.decode_alaw(bytes([mulaw.ALAW_SILENCE])) == 8
 
 
 @given(st.binary(min_size=1, max_size=400))

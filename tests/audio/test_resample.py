@@ -23,8 +23,8 @@ def level_db(rate_in_hz: int, rate_out_hz: int, tone_hz: float) -> float:
 def test_speech_passes_flat_and_nothing_folds_back(rate_in_hz: int, rate_out_hz: int) -> None:
     for tone_hz in (200, 500, 1000, 2000, 3000, 3400):
         assert abs(level_db(rate_in_hz, rate_out_hz, tone_hz)) < 0.05
-    for tone_hz in (4200, 5000, 7800):
-        assert level_db(rate_in_hz, rate_out_hz, tone_hz) < -85
+    for tone_hz in (4020, 4200, 5000, 7800):
+        assert level_db(rate_in_hz, rate_out_hz, tone_hz) < (-60 if tone_hz < 4100 else -85)
 
 
 def test_upsampling_makes_no_images() -> None:
@@ -73,7 +73,7 @@ def test_equal_rates_change_nothing_and_odd_rates_are_refused() -> None:
 def test_a_long_signal_equals_its_parts() -> None:
     signal = np.random.default_rng(3).standard_normal(3 * 22050).astype(np.float32)
     stream = Resampler(22050, 8000)
-    parts = [stream.feed(part) for part in np.split(signal, 300)]
+    parts = [stream.feed(part) for part in np.array_split(signal, 301)]
     assert np.array_equal(np.concatenate([*parts, stream.flush()]), resample(signal, 22050, 8000))
 
 

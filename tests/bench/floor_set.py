@@ -115,7 +115,8 @@ def floor_table() -> list[dict[str, object]]:
         print(
             f"{kind:22} {count:6} {len(row['hint_ms']):11} {percentiles(row['hint_ms'])}"
             f" {len(row['onset_ms']):11} {percentiles(row['onset_ms'])}        {percentiles(row['active_ms'])}"
-            f"  {echo:4.0%} {sum(row['suspected']):10.0f} {len(row['confirmed_ms']):10} {percentiles(row['confirmed_ms'])}"
+            f"  {echo:4.0%} {sum(row['suspected']):10.0f} {len(row['confirmed_ms']):10}"
+            f" {percentiles(row['confirmed_ms'])}"
         )
     return table
 

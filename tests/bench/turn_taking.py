@@ -14,7 +14,6 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
-import wave
 from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
@@ -39,7 +38,8 @@ from tests.call.phone import Phone
 
 CLIPS = Path(__file__).parents[2] / "fixtures" / "floor"
 FRAME_S = 0.02
-WAY_S = 0.025
+WAYS_S = (0.0, 0.025)
+"""One way over the network; the ear lies at the carrier."""
 TICK_S = 0.005
 """From a window's last frame to the voice model's answer."""
 RECOGNISER_S, TURN_MODEL_S = 0.1, 0.04
@@ -51,9 +51,10 @@ BOT_TEXT = "I have an opening on Tuesday morning at half past nine with Doctor P
 
 
 def read_ulaw(path: Path) -> bytes:
-    """A clip as mu-law."""
-    with wave.open(str(path)) as wav:
-        return mulaw.encode(np.frombuffer(wav.readframes(wav.getnframes()), "<i2").astype(np.int16))
+    """A mu-law WAV's samples, which the standard library does not read."""
+    data = path.read_bytes()
+    at = data.index(b"data", 12)
+    return data[at + 8 : at + 8 + int.from_bytes(data[at + 4 : at + 8], "little")]
 
 
 class Engines:
@@ -75,13 +76,15 @@ class Engines:
 class Listener(Phone):
     """A phone whose caller is a recording, heard by the real models."""
 
-    def __init__(self, engines: Engines, clip: bytes, script: Any, settings: CallSettings, bot: bytes = b"") -> None:
-        super().__init__(script, settings, way_s=WAY_S, synthesis_s=0.04)
+    def __init__(
+        self, engines: Engines, clip: bytes, script: Any, settings: CallSettings, way_s: float, bot: bytes = b""
+    ) -> None:
+        super().__init__(script, settings, way_s=way_s, synthesis_s=0.04)
         self._engines, self._clip, self._bot = engines, clip, bot
         self._clip_at: float | None = None
         self._batch = ActivityBatch(engines.voice)
         self._row = self._batch.open()
-        self._echo = EchoGate()
+        self._gate = EchoGate()
         self._heard = bytearray()
         self._position = 0
 
@@ -93,7 +96,7 @@ class Listener(Phone):
         """A frame of the caller reaches us every 20 ms, one way later than he spoke it."""
         self.later(FRAME_S, self._next_window)
         frame = b""
-        if self._clip_at is not None and self.now - WAY_S >= self._clip_at:
+        if self._clip_at is not None and self.now - self._way_s >= self._clip_at:
             frame = self._clip[self._position : self._position + 160]
             self._position += 160
         self._heard += frame.ljust(160, b"\xff")
@@ -102,18 +105,18 @@ class Listener(Phone):
                 self._judge(window)
 
     def _judge(self, window: VoiceActivity) -> None:
-        if window.probability >= 0.3 and self._echo.is_possible(window.at):
+        if window.probability >= 0.3 and self._gate.is_possible(window.at):
             until = len(self._heard) - round((self.now - window.at) * 8000)
             window = msgspec.structs.replace(
-                window, echo=self._echo.judge(bytes(self._heard[max(until - 960, 0) : until]), window.at)
+                window, echo=self._gate.judge(bytes(self._heard[max(until - 960, 0) : until]), window.at)
             )
         self.later(TICK_S, lambda: self._tell(window))
 
     def _carry_out(self, command: Command) -> None:
         if isinstance(command, SendAudio):
-            self._echo.sent(command.ulaw, self.now)
+            self._gate.sent(command.ulaw, self.now)
         elif isinstance(command, ClearPlayout):
-            self._echo.cleared(self.now)
+            self._gate.cleared(self.now)
         elif isinstance(command, Transcribe):
             start = max(int((command.since - 0.2) * 8000), 0)
             text, probability = self._engines.words(bytes(self._heard[start:]))
@@ -171,7 +174,8 @@ class Outcome:
     kind: str
     interrupts: bool
     stopped: bool
-    """The bot gave up its words for good."""
+    """The bot gave up its words for good: the agent was asked for others."""
+    suspected: bool
     down_ms: float | None
     """From the first sound to 15 dB less of our voice at the ear."""
     silent_ms: float | None
@@ -191,11 +195,11 @@ def first_drop_ms(got: NDArray[np.float32], full: NDArray[np.float32], onset_ms:
     return None
 
 
-def floor_outcome(engines: Engines, entry: dict[str, Any], bot: bytes, floor: FloorSettings) -> Outcome:
+def floor_outcome(engines: Engines, entry: dict[str, Any], bot: bytes, floor: FloorSettings, way_s: float) -> Outcome:
     """One clip against the bot's recording."""
     settings = CallSettings(floor=floor, no_input_s=60)
     script = lambda prompt: [Say(BOT_TEXT)] if prompt.kind == "call_started" else [Say("I see.")]  # noqa: E731
-    phone = Listener(engines, read_ulaw(CLIPS / entry["file"]), script, settings, bot)
+    phone = Listener(engines, read_ulaw(CLIPS / entry["file"]), script, settings, way_s, bot)
     phone.call.floor.caller_level_db = CALLER_DB
     phone.answers()
     while not phone.line.played:
@@ -203,15 +207,14 @@ def floor_outcome(engines: Engines, entry: dict[str, Any], bot: bytes, floor: Fl
     phone.wait(phone.line.played[0].start - phone.now if phone.line.played[0].start > phone.now else 0.0)
     phone.plays_clip()
     phone.wait(len(phone._clip) / 8000 + 6.0)
-    utterance = phone.call.ledger[1]
-    resumed = "went on" in phone.decided()
-    stopped = utterance.cut and not resumed
+    stopped = any(prompt.kind == "caller_said" for prompt in phone.prompts)
     got, full = phone.ear()
     onset_ms = float(entry["onset_ms"])
     return Outcome(
         entry["kind"],
         entry["interrupts"],
         stopped,
+        bool({"suspected", "interrupted"} & set(phone.decided())),
         first_drop_ms(got, full, onset_ms, DUCKED_DB),
         first_drop_ms(got, full, onset_ms, 60.0),
     )
@@ -225,7 +228,8 @@ def turn_outcome(engines: Engines, entry: dict[str, Any], endpoint: EndpointSett
             return [Expect(entry["answer"])]
         return [Say("Thank you, I have noted that.")]
 
-    phone = Listener(engines, read_ulaw(CLIPS / entry["file"]), script, CallSettings(endpoint=endpoint, no_input_s=60))
+    settings = CallSettings(endpoint=endpoint, no_input_s=60)
+    phone = Listener(engines, read_ulaw(CLIPS / entry["file"]), script, settings, WAYS_S[-1])
     phone.call.floor.caller_level_db = CALLER_DB
     phone.answers()
     phone.wait(0.5)
@@ -244,26 +248,25 @@ def percentiles(values: list[float]) -> str:
     return f"{np.percentile(values, 50):.0f} / {np.percentile(values, 95):.0f} ms" if values else "-"
 
 
-def floor_report(engines: Engines, entries: list[dict[str, Any]], floor: FloorSettings) -> dict[str, Any]:
+def floor_report(engines: Engines, entries: list[dict[str, Any]], floor: FloorSettings, way_s: float) -> dict[str, Any]:
     """The confusion matrix and latencies for one policy."""
     bot = read_ulaw(CLIPS / "bot.wav")
-    outcomes = [floor_outcome(engines, entry, bot, floor) for entry in entries if entry["set"] == "floor"]
-    print(
-        f"\nfloor: on suspicion {floor.on_suspicion}, confirm {floor.confirm_ms} ms, network {WAY_S * 1000:.0f} ms each way"
-    )
+    outcomes = [floor_outcome(engines, entry, bot, floor, way_s) for entry in entries if entry["set"] == "floor"]
+    print(f"\nfloor: {floor.on_suspicion}, confirm {floor.confirm_ms} ms, network {way_s * 1000:.0f} ms each way")
     print(f"  {'kind':24} {'n':>4} {'stopped':>8} {'restored':>9} {'untouched':>10}")
     kinds: dict[str, list[Outcome]] = defaultdict(list)
     for outcome in outcomes:
         kinds[outcome.kind].append(outcome)
     for kind, found in sorted(kinds.items(), key=lambda item: (not item[1][0].interrupts, item[0])):
         stopped = sum(o.stopped for o in found)
-        touched = sum(not o.stopped and o.down_ms is not None for o in found)
+        touched = sum(not o.stopped and o.suspected for o in found)
         print(f"  {kind:24} {len(found):4} {stopped:8} {touched:9} {len(found) - stopped - touched:10}")
     true, false = [o for o in outcomes if o.interrupts], [o for o in outcomes if not o.interrupts]
     down = [o.down_ms for o in true if o.down_ms is not None]
     silent = [o.silent_ms for o in true if o.silent_ms is not None and o.stopped]
     result = {
         "policy": floor.on_suspicion,
+        "way_ms": way_s * 1000,
         "true": len(true),
         "missed": sum(not o.stopped for o in true),
         "false": len(false),
@@ -272,9 +275,7 @@ def floor_report(engines: Engines, entries: list[dict[str, Any]], floor: FloorSe
         "silent_ms": [round(float(np.percentile(silent, p))) for p in (50, 95)],
         "by_kind": {k: {"n": len(v), "stopped": sum(o.stopped for o in v)} for k, v in kinds.items()},
     }
-    print(
-        f"  interruptions missed {result['missed']} of {len(true)}; others restored {result['restored']} of {len(false)}"
-    )
+    print(f"  missed {result['missed']} of {len(true)} interruptions, restored {result['restored']} of {len(false)}")
     print(f"  voice down 15 dB p50/p95 {percentiles(down)}, silent {percentiles(silent)}")
     return result
 
@@ -282,9 +283,20 @@ def floor_report(engines: Engines, entries: list[dict[str, Any]], floor: FloorSe
 def turn_report(engines: Engines, entries: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """The curve of cut-offs against reply latency."""
     print("\nend of turn: silences that end a turn which sounds finished / unfinished")
-    print(f"  {'short/long ms':>14} {'complete p50/p95':>18} {'cut off: unfinished':>20} {'declared':>10}")
+    print(
+        f"  {'short/long ms':>14} {'complete p50/p95':>18} {'cut off: unfinished':>20} {'declared':>10} {'whole':>10}"
+    )
     curve = []
-    for short_ms, long_ms in ((160, 700), (200, 800), (260, 1000), (320, 1000), (400, 1200), (600, 600), (800, 800)):
+    for short_ms, long_ms in (
+        (200, 1000),
+        (260, 1200),
+        (320, 1200),
+        (380, 1250),
+        (450, 1300),
+        (520, 1300),
+        (600, 600),
+        (1000, 1000),
+    ):
         endpoint = EndpointSettings(short_ms=short_ms, long_ms=long_ms)
         replies, cuts = defaultdict(list), defaultdict(list)
         for entry in entries:
@@ -303,7 +315,7 @@ def turn_report(engines: Engines, entries: list[dict[str, Any]]) -> list[dict[st
         curve.append(row)
         print(
             f"  {short_ms:>6} / {long_ms:<5} {percentiles(complete):>18} {row.get('cut_unfinished', '-'):>20}"
-            f" {row.get('cut_declared', '-'):>10}",
+            f" {row.get('cut_declared', '-'):>10} {row.get('cut_complete', '-'):>10}",
             flush=True,
         )
     return curve
@@ -318,8 +330,11 @@ def main() -> None:
     entries = json.loads((CLIPS / "manifest.json").read_text())["clips"]
     result: dict[str, Any] = {}
     if arguments.only != "turn":
-        result["floor"] = [floor_report(engines, entries, FloorSettings())]
-        result["floor"].append(floor_report(engines, entries, FloorSettings(on_suspicion="hold")))
+        result["floor"] = [
+            floor_report(engines, entries, FloorSettings(), WAYS_S[0]),
+            floor_report(engines, entries, FloorSettings(), WAYS_S[1]),
+            floor_report(engines, entries, FloorSettings(on_suspicion="hold"), WAYS_S[0]),
+        ]
     if arguments.only != "floor":
         result["turn"] = turn_report(engines, entries)
     print("\nkept in", keep("turn_taking", result))

@@ -261,7 +261,7 @@ def test_an_agent_that_fails_three_times_ends_the_call() -> None:
         phone.wait(8)
         if not phone.call.ended:
             phone.caller_speaks(1.0)
-            phone.wait(1.7)
+            phone.wait(1.6)
     assert phone.hung_up == "agent failed"
 
 
@@ -393,3 +393,29 @@ def test_a_shadow_policy_says_what_it_would_have_done_and_does_nothing() -> None
     would = [c.why["would"] for _, c in shadowed.commands if isinstance(c, Decided) and c.what == "shadow"]
     assert "confirmed" in would
     assert plain.heard() == shadowed.heard()
+
+
+def test_a_noisy_room_does_not_starve_the_greeting() -> None:
+    phone = Phone(receptionist)
+    phone.recognises = lambda since: ""
+    phone.answers()
+    for _ in range(4):
+        phone.wait(1.0)
+        phone.caller_speaks(0.9)  # a television
+    phone.wait(6)
+    heard = phone.heard_words()
+    assert [word for word in GREETING.split() if word not in heard] == []
+
+
+def test_somebody_who_speaks_twice_and_is_not_understood_is_asked_again() -> None:
+    phone = Phone(receptionist)
+    phone.recognises = lambda since: ""
+    phone.answers()
+    phone.wait(7)
+    phone.caller_speaks(1.2)
+    phone.wait(3)
+    assert len(phone.prompts) == 1
+    phone.call.floor.room_level_db = -40.0
+    phone.caller_speaks(1.2)
+    phone.wait(3)
+    assert (phone.prompts[-1].kind, phone.prompts[-1].text) == ("caller_said", "")

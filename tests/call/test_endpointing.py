@@ -42,7 +42,7 @@ def test_a_finished_sentence_is_answered_soon_an_unfinished_one_later() -> None:
 
 
 def test_a_declared_answer_sets_the_patience() -> None:
-    assert patience("yes_no", "Yeah.") < SETTINGS.short_ms
+    assert patience("yes_no", "Yeah.", 0.1) == SETTINGS.short_ms
     assert patience("digits:10", "555 123") == SETTINGS.ceiling_ms
     assert patience("digits:6", "555 123") == SETTINGS.short_ms
     assert patience("email", "jane at example") == SETTINGS.ceiling_ms

@@ -1,4 +1,4 @@
-"""The carrier double: plays at the caller's pace, echoes marks when they were played, refuses what a carrier refuses."""
+"""The carrier double: plays at the caller's pace, echoes marks once played, refuses what carriers refuse."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def names(messages: list[str]) -> list[str]:
     return [json.loads(message)["mark"]["name"] for message in messages]
 
 
-def test_a_mark_comes_back_when_the_audio_before_it_was_played():
+def test_a_mark_comes_back_when_the_audio_before_it_was_played() -> None:
     line = stream()
     assert line.receive(media(b"\x01" * 800), now=10.0) == []
     assert line.receive(mark("half"), now=10.0) == []
@@ -43,11 +43,11 @@ def test_a_mark_comes_back_when_the_audio_before_it_was_played():
     assert line.next_mark_at is None
 
 
-def test_a_mark_on_an_empty_buffer_comes_back_at_once():
+def test_a_mark_on_an_empty_buffer_comes_back_at_once() -> None:
     assert names(stream().receive(mark("now"), now=12.0)) == ["now"]
 
 
-def test_a_clear_sends_all_waiting_marks_back_in_order_and_the_rest_is_never_heard():
+def test_a_clear_sends_all_waiting_marks_back_in_order_and_the_rest_is_never_heard() -> None:
     line = stream()
     line.receive(media(b"\x01" * 8000), now=10.0)
     line.receive(mark("a"), now=10.0)
@@ -59,7 +59,7 @@ def test_a_clear_sends_all_waiting_marks_back_in_order_and_the_rest_is_never_hea
     assert line.heard == b"\x01" * 2000 + b"\xff" * 6000
 
 
-def test_audio_sent_too_late_leaves_a_hole_that_is_noted():
+def test_audio_sent_too_late_leaves_a_hole_that_is_noted() -> None:
     line = stream()
     line.receive(media(b"\x01" * 160), now=10.0)
     line.receive(media(b"\x02" * 160), now=10.05)
@@ -68,7 +68,7 @@ def test_audio_sent_too_late_leaves_a_hole_that_is_noted():
     assert line.idle == [(160, 400)]
 
 
-def test_silence_after_a_clear_is_no_hole():
+def test_silence_after_a_clear_is_no_hole() -> None:
     line = stream()
     line.receive(media(b"\x01" * 1600), now=10.0)
     line.receive(CLEAR, now=10.05)
@@ -91,21 +91,21 @@ def test_silence_after_a_clear_is_no_hole():
         ('{"event":"clear","streamSid":"MZ1","mark":{}}', 31951, "fields"),
     ],
 )
-def test_what_a_carrier_would_refuse_is_refused_with_its_number(message, code, why):
+def test_what_a_carrier_would_refuse_is_refused_with_its_number(message: Any, code: Any, why: Any) -> None:
     line = stream()
     assert line.receive(message, now=10.0) == []
     assert [(warning.code, why in warning.text) for warning in line.warnings] == [(code, True)]
     assert line.lead_ms == 0
 
 
-def test_more_than_ten_minutes_are_thrown_away():
+def test_more_than_ten_minutes_are_thrown_away() -> None:
     line = stream()
     line.receive(media(bytes(BUFFER_BYTES)), now=10.0)
     line.receive(media(b"\x01"), now=10.0)
     assert [warning.code for warning in line.warnings] == [31931]
 
 
-def test_messages_have_the_carriers_fields_and_types():
+def test_messages_have_the_carriers_fields_and_types() -> None:
     line = stream()
     assert json.loads(line.connected()) == {"event": "connected", "protocol": "Call", "version": "1.0.0"}
     assert json.loads(line.start()) == {
@@ -131,7 +131,7 @@ def test_messages_have_the_carriers_fields_and_types():
     assert json.loads(line.stop())["sequenceNumber"] == "4"
 
 
-def test_a_carrier_that_has_lost_its_marks_sends_none():
+def test_a_carrier_that_has_lost_its_marks_sends_none() -> None:
     assert stream(echoes_marks=False).receive(mark("a"), now=11.0) == []
 
 
@@ -145,7 +145,7 @@ sent = st.lists(
 
 
 @given(sent)
-def test_every_byte_is_played_once_in_order_or_cleared_and_every_mark_comes_back_once(script):
+def test_every_byte_is_played_once_in_order_or_cleared_and_every_mark_comes_back_once(script: Any) -> None:
     line = stream()
     now, queued, back, marks = 10.0, bytearray(), [], []
     for pause, what in script:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,7 +14,7 @@ from bridge.simulator.scenario import Digits, Interrupt, Noise, Say, Utterance, 
 FIXTURES = Path(__file__).parents[2] / "fixtures" / "scenarios"
 
 
-def test_short_and_long_forms_mean_the_same():
+def test_short_and_long_forms_mean_the_same() -> None:
     short = parse("name: x\nsteps: [{say: hello}, {wait_for_silence: 600}, {wait_for: number}, {digits: '12'}, cough]")
     long = parse(
         "name: x\nsteps: [{say: {text: hello}}, {wait_for_silence: {ms: 600}}, {wait_for: {words: [number]}}, "
@@ -29,7 +30,7 @@ def test_short_and_long_forms_mean_the_same():
     )
 
 
-def test_an_interruption_has_words_and_a_time():
+def test_an_interruption_has_words_and_a_time() -> None:
     [step] = parse("name: x\nsteps: [{interrupt: {after_ms: 1200, text: wait, level_db: -26}}]").steps
     assert step == Interrupt(utterance=Utterance(text="wait", level_db=-26.0), after_ms=1200)
 
@@ -58,18 +59,18 @@ def test_an_interruption_has_words_and_a_time():
         ("name: [", r"f.yaml: not YAML"),
     ],
 )
-def test_an_error_names_file_key_value_and_expectation(text, message):
+def test_an_error_names_file_key_value_and_expectation(text: Any, message: Any) -> None:
     with pytest.raises(ConfigError, match=message):
         parse(text, "f.yaml")
 
 
-def test_a_missing_file_is_named():
-    with pytest.raises(ConfigError, match="nowhere.yaml: cannot be read"):
+def test_a_missing_file_is_named() -> None:
+    with pytest.raises(ConfigError, match=r"nowhere\.yaml: cannot be read"):
         scenario.load(Path("nowhere.yaml"))
 
 
 @pytest.mark.parametrize("path", sorted(FIXTURES.glob("*.yaml")), ids=lambda path: path.stem)
-def test_the_scenarios_that_come_with_the_bridge_are_valid_and_their_recordings_exist(path):
+def test_the_scenarios_that_come_with_the_bridge_are_valid_and_their_recordings_exist(path: Any) -> None:
     read = scenario.load(path)
     for step in read.steps:
         if isinstance(step, Say | Interrupt) and step.utterance.recording:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from bridge.errors import BadMessage
@@ -10,7 +12,7 @@ from bridge.simulator.documents import Dial, Hangup, Pause, Redirect, Reject, Sa
 from bridge.simulator.signing import signature
 
 
-def test_the_published_example():
+def test_the_published_example() -> None:
     form = {
         "CallSid": "CA1234567890ABCDE",
         "Caller": "+14158675309",
@@ -22,17 +24,17 @@ def test_the_published_example():
     assert signature("12345", url, form) == "RSOYDt4T1cUTdK1PDd93/VVr8B8="
 
 
-def test_a_socket_is_signed_over_its_wss_url():
+def test_a_socket_is_signed_over_its_wss_url() -> None:
     signed = signature("test_auth_token", "wss://bridge.example.com/twilio/media")
     assert signed == "McRGZaC8IvrDLB1F1ZoXYUSmVL0="
 
 
-def test_repeated_fields_count_once_each_value():
+def test_repeated_fields_count_once_each_value() -> None:
     fields = [("A", "b"), ("A", "a"), ("A", "a"), ("N", "Zoë")]
     assert signature("test_auth_token", "https://bridge.example.com/x", fields) == "G4fUQwO0PQU03+zwiyOY/U5JRuc="
 
 
-def test_a_document_is_read_verb_by_verb():
+def test_a_document_is_read_verb_by_verb() -> None:
     document = """<?xml version="1.0" encoding="UTF-8"?>
     <Response><Say>One <prosody>moment</prosody></Say><Pause length="2"/>
       <Connect action="/next"><Stream url="wss://x/y" statusCallback="https://x/s"><Parameter name="a" value="b&amp;c"/>
@@ -67,6 +69,6 @@ def test_a_document_is_read_verb_by_verb():
         ),
     ],
 )
-def test_a_document_the_carrier_cannot_use_is_refused_with_its_number(document, why):
+def test_a_document_the_carrier_cannot_use_is_refused_with_its_number(document: Any, why: Any) -> None:
     with pytest.raises(BadMessage, match=why):
         documents.read(document)

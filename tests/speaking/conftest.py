@@ -5,8 +5,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Iterator
-from pathlib import Path
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 
 import pytest
 import redis as redis_client
@@ -47,10 +46,16 @@ def _redis_server() -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
         options = ["--port", "0", "--unixsocket", path, "--save", "", "--appendonly", "no", "--dir", folder]
         process = subprocess.Popen([binary, *options], stdout=subprocess.DEVNULL)
         try:
+            client = redis_client.Redis.from_url(f"unix://{path}")
             deadline = time.monotonic() + 10
-            while not Path(path).exists():
-                assert time.monotonic() < deadline, "redis-server did not start"
-                time.sleep(0.01)  # a fixture waiting for a process
+            while True:
+                try:
+                    client.ping()
+                    break
+                except redis_client.ConnectionError:
+                    assert time.monotonic() < deadline, "redis-server did not start"
+                    time.sleep(0.01)  # a fixture waiting for a process
+            client.close()
             yield f"unix://{path}", process
         finally:
             process.kill()
@@ -95,12 +100,26 @@ def impatient(*workers: FakeWorker, cache: CacheSettings | None = None) -> Speak
     )
 
 
+OpenSpeech = Callable[..., Awaitable[Speech]]
+
+
 @pytest.fixture
-async def speech(worker: str) -> AsyncIterator[Speech]:
-    """Speech with the real worker and an empty cache in memory."""
-    speech = Speech(SpeakingSettings(workers=(worker,)))
-    await speech.start()
-    try:
-        yield speech
-    finally:
+async def open_speech() -> AsyncIterator[OpenSpeech]:
+    """Starts Speech with these settings; closed at the end of the test, whatever happened in it."""
+    opened: list[Speech] = []
+
+    async def start(settings: SpeakingSettings, connect_s: float = 5.0) -> Speech:
+        speech = Speech(settings, connect_s=connect_s)
+        opened.append(speech)
+        await speech.start()
+        return speech
+
+    yield start
+    for speech in opened:
         await speech.close()
+
+
+@pytest.fixture
+async def speech(worker: str, open_speech: OpenSpeech) -> Speech:
+    """Speech with the real worker and an empty cache in memory."""
+    return await open_speech(SpeakingSettings(workers=(worker,)))

@@ -24,8 +24,9 @@ _codes: dict[str, int] = {}
 
 def sound_of(word: str) -> bytes:
     """200 ms that belong to this word alone: a loud square wave with the word's number in it."""
-    code = _codes.setdefault(word, len(_codes) % 48)
-    return bytes((code, code | 0x80)) * (WORD_BYTES // 2)
+    high, low = divmod(_codes.setdefault(word, len(_codes)), 48)
+    assert high < 48, "too many different words"
+    return bytes((high, low | 0x80)) * (WORD_BYTES // 2)
 
 
 def heard(ulaw: bytes) -> list[str]:

@@ -10,9 +10,9 @@ def test_failures_in_a_row_open_it_and_one_success_forgives() -> None:
     breaker.succeeded()
     breaker.failed(0.0)
     breaker.failed(0.0)
-    assert breaker.closed
+    assert breaker.allows(0.0)
     breaker.failed(0.0)
-    assert not breaker.closed
+    assert not breaker.allows(0.0)
     assert not breaker.allows(0.9)
 
 

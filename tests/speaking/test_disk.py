@@ -148,7 +148,7 @@ def test_rubbish_is_evicted_first(tmp_path: Path) -> None:
         disk.put(phrase(f"number {number}"))
     assert disk.get(key("good morning")) is not None
     assert disk.stats()["bytes"] <= SIZE * 5.5
-    assert [e.text for e in disk.list()][0] == "good morning"
+    assert next(e.text for e in disk.list()) == "good morning"
     assert disk.get(key("number 10000")) is None
     assert disk.get(key("number 10019")) is not None
     disk.close()

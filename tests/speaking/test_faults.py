@@ -13,7 +13,7 @@ from bridge.call.events import SpeechEnded, SpeechFailed
 from bridge.errors import VoiceError
 from bridge.speaking.settings import SpeakingSettings
 from bridge.speaking.speech import Speech
-from tests.speaking.conftest import impatient
+from tests.speaking.conftest import OpenSpeech, impatient
 from tests.speaking.doubles import Ear, FakeWorker, Mode, heard
 
 TEXT = "one two three four five six"
@@ -139,7 +139,7 @@ async def test_a_worker_that_fails_again_and_again_is_left_alone_until_a_probe_s
         fake.mode, fake.after = "fails", 0
         await said(speech, "one")
         await said(speech, "two")
-        assert not speech.ready
+        assert speech.stats()["worker0_usable"] == 0
         assert isinstance((await said(speech, "three")).events[-1], SpeechFailed)
         assert "three" not in fake.texts
         fake.mode = "well"
@@ -178,18 +178,16 @@ async def test_a_call_waits_for_a_worker_that_is_being_restarted(fake: FakeWorke
         assert heard(ear.audio()) == TEXT.split()
 
 
-async def test_without_any_worker_the_service_starts_and_says_what_it_can_not_do(fake: FakeWorker) -> None:
+async def test_without_any_worker_the_service_starts_and_says_what_it_can_not_do(
+    fake: FakeWorker, open_speech: OpenSpeech
+) -> None:
     settings = impatient(fake)
     await fake.stop()
-    speech = Speech(settings, connect_s=0.05)
-    await speech.start()
-    try:
-        assert not speech.ready
-        assert speech.headroom() == 0.0
-        with pytest.raises(VoiceError, match="no audio for"):
-            await speech.synthesise_whole("one two")
-    finally:
-        await speech.close()
+    speech = await open_speech(settings, connect_s=0.05)
+    assert not speech.ready
+    assert speech.headroom() == 0.0
+    with pytest.raises(VoiceError, match="no audio for"):
+        await speech.synthesise_whole("one two")
 
 
 async def test_one_stalled_call_does_not_hold_up_another(fake: FakeWorker) -> None:

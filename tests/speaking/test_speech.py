@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 
 import pytest
 
@@ -11,7 +12,7 @@ from bridge.call.events import Event, SpeechArrived, SpeechEnded
 from bridge.speaking.joins import quiet_ms
 from bridge.speaking.settings import CacheSettings, SpeakingSettings
 from bridge.speaking.speech import CallSpeech, Speech
-from tests.speaking.conftest import impatient
+from tests.speaking.conftest import OpenSpeech, impatient
 from tests.speaking.doubles import Ear, FakeWorker, heard
 
 GREETING = "Good morning! You have reached Dr. Patel's practice. How can I help you today?"
@@ -162,20 +163,17 @@ async def test_what_must_not_be_kept_is_not_kept(speech: Speech) -> None:
     assert kept == ["thank you for waiting."]
 
 
-async def test_tenants_share_nothing_unless_configured(fake: FakeWorker) -> None:
+async def test_tenants_share_nothing_unless_configured(fake: FakeWorker, open_speech: OpenSpeech) -> None:
     for share, asked in ((False, 2), (True, 1)):
-        speech = Speech(impatient(fake, cache=CacheSettings(share_between_tenants=share)))
-        await speech.start()
+        speech = await open_speech(impatient(fake, cache=CacheSettings(share_between_tenants=share)))
         fake.texts.clear()
         for tenant in ("a", "b", "a", "b"):
             await say(speech, "one two", tenant=tenant)
         assert len(fake.texts) == asked
-        await speech.close()
 
 
-async def test_calls_that_want_the_same_phrase_share_one_synthesis(fake: FakeWorker) -> None:
-    speech = Speech(impatient(fake))
-    await speech.start()
+async def test_calls_that_want_the_same_phrase_share_one_synthesis(fake: FakeWorker, open_speech: OpenSpeech) -> None:
+    speech = await open_speech(impatient(fake))
     fake.hold = asyncio.Event()
     ears = [Ear() for _ in range(5)]
     calls = [speech.open_call(ear.deliver) for ear in ears]
@@ -191,13 +189,13 @@ async def test_calls_that_want_the_same_phrase_share_one_synthesis(fake: FakeWor
         assert heard(ear.audio()) == ["one", "two", "three"]
     assert fake.texts == ["one two three"]
     assert fake.cancelled == 0
-    await speech.close()
 
 
-async def test_a_short_phrase_is_finished_for_the_next_call_and_a_long_one_is_not(fake: FakeWorker) -> None:
+async def test_a_short_phrase_is_finished_for_the_next_call_and_a_long_one_is_not(
+    fake: FakeWorker, open_speech: OpenSpeech
+) -> None:
     long_text = "one two three four five six seven eight"
-    speech = Speech(impatient(fake, cache=CacheSettings(finish_chars=20)))
-    await speech.start()
+    speech = await open_speech(impatient(fake, cache=CacheSettings(finish_chars=20)))
     fake.hold = asyncio.Event()
     ear = Ear()
     call = speech.open_call(ear.deliver)
@@ -214,12 +212,10 @@ async def test_a_short_phrase_is_finished_for_the_next_call_and_a_long_one_is_no
     await say(speech, long_text)
     assert fake.texts == ["one two", long_text, long_text]
     assert fake.cancelled == 1
-    await speech.close()
 
 
-async def test_the_callers_lead_reaches_the_worker(fake: FakeWorker) -> None:
-    speech = Speech(impatient(fake))
-    await speech.start()
+async def test_the_callers_lead_reaches_the_worker(fake: FakeWorker, open_speech: OpenSpeech) -> None:
+    speech = await open_speech(impatient(fake))
     fake.hold = asyncio.Event()
     ear = Ear()
     call = speech.open_call(ear.deliver)
@@ -233,24 +229,22 @@ async def test_the_callers_lead_reaches_the_worker(fake: FakeWorker) -> None:
     # 90 ms are on their way to the caller, 40 were given now, 60 of the first word's 200 wait here.
     assert fake.leads[-1] == pytest.approx(90 + 40 + 60, abs=30)
     fake.hold.set()
-    await speech.close()
 
 
-async def test_warm_up_says_how_far_it_is_and_makes_nothing_twice(fake: FakeWorker) -> None:
-    speech = Speech(impatient(fake))
-    await speech.start()
+async def test_warm_up_says_how_far_it_is_and_makes_nothing_twice(fake: FakeWorker, open_speech: OpenSpeech) -> None:
+    speech = await open_speech(impatient(fake))
     seen: list[tuple[int, int, str]] = []
     await speech.warm(["one two", "three four", "one two"], progress=lambda *progress: seen.append(progress))
     await speech.warm(["three four"])
     assert seen == [(1, 2, "one two"), (2, 2, "three four")]
     assert fake.texts == ["one two", "three four"]
     assert fake.priorities == ["prefetch", "prefetch"]
-    await speech.close()
 
 
-async def test_a_new_engine_version_is_another_voice_and_warm_phrases_are_made_again(fake: FakeWorker) -> None:
-    speech = Speech(impatient(fake))
-    await speech.start()
+async def test_a_new_engine_version_is_another_voice_and_warm_phrases_are_made_again(
+    fake: FakeWorker, open_speech: OpenSpeech
+) -> None:
+    speech = await open_speech(impatient(fake))
     await speech.warm(["one two"])
     await fake.stop()
     fake.model = "fake-2"
@@ -258,38 +252,33 @@ async def test_a_new_engine_version_is_another_voice_and_warm_phrases_are_made_a
     async with asyncio.timeout(5):
         while fake.texts.count("one two") < 2:
             await asyncio.sleep(0.001)
-    await speech.close()
 
 
-async def test_a_whole_text_as_one_phrase(worker: str) -> None:
-    speech = Speech(SpeakingSettings(workers=(worker,)))
-    await speech.start()
+async def test_a_whole_text_as_one_phrase(worker: str, open_speech: OpenSpeech) -> None:
+    speech = await open_speech(SpeakingSettings(workers=(worker,)))
     phrase = await speech.synthesise_whole(GREETING)
     assert " ".join(word.text for word in phrase.words) == GREETING
     assert phrase.key.engine.startswith("hibari")
     assert phrase.loudness_db == pytest.approx(-20, abs=3)
-    await speech.close()
 
 
-async def test_phrases_survive_a_restart_on_disk_and_play_without_any_worker(fake: FakeWorker, tmp_path: object) -> None:
+async def test_phrases_survive_a_restart_on_disk_and_play_without_any_worker(
+    fake: FakeWorker, tmp_path: Path, open_speech: OpenSpeech
+) -> None:
     settings = impatient(fake, cache=CacheSettings(disk_path=str(tmp_path)))
-    first = Speech(settings)
-    await first.start()
+    first = await open_speech(settings)
     await say(first, "one two")
     await first.close()
     await fake.stop()
-    second = Speech(settings, connect_s=0.05)
-    await second.start()
+    second = await open_speech(settings, connect_s=0.05)
     ear = await say(second, "One two")
     assert heard(ear.audio()) == ["one", "two"]
     assert second.stats()["cache_hits_disk"] == 1
-    await second.close()
 
 
-async def test_the_voice_changes_between_pieces(other: FakeWorker) -> None:
+async def test_the_voice_changes_between_pieces(other: FakeWorker, open_speech: OpenSpeech) -> None:
     async with FakeWorker(voices=("heart", "joe")) as fake:
-        speech = Speech(impatient(fake))
-        await speech.start()
+        speech = await open_speech(impatient(fake))
         ear = Ear()
         call = speech.open_call(ear.deliver)
         call.synthesise(Synthesise(1, "one two ", False))
@@ -299,4 +288,3 @@ async def test_the_voice_changes_between_pieces(other: FakeWorker) -> None:
         assert heard(ear.audio()) == ["one", "two", "three", "four"]
         assert fake.texts == ["one two", "three four"]
         assert {entry.voice for entry in await speech.cache.list()} == {"heart", "joe"}
-        await speech.close()

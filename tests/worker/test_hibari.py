@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from bridge.errors import ConfigError
-from bridge.worker.engines.base import Samples, Step
+from bridge.worker.encoder import Samples
+from bridge.worker.engines.base import Step
 from bridge.worker.engines.hibari import HibariEngine
 
 

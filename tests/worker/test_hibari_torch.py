@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from bridge.errors import ConfigError
 from bridge.worker.alignment import Span
-from bridge.worker.engines.base import Samples
+from bridge.worker.encoder import Samples
 from bridge.worker.engines.english import EnglishReader
 from bridge.worker.engines.hibari import HibariEngine, Symbols, model_path
 from bridge.worker.engines.hibari_network import load_network

@@ -72,6 +72,18 @@ def test_a_default_voice_must_exist() -> None:
         load_voices(WorkerSettings(default_voice="hart"))
 
 
+def test_a_voice_file_that_is_not_there_is_named(tmp_path: Path) -> None:
+    voices = {"joe": VoiceSettings(engine="piper", model=str(tmp_path / "joe.onnx"))}
+    with pytest.raises(ConfigError, match=r"joe\.onnx"):
+        load_voices(WorkerSettings(voices=voices))
+
+
+def test_an_engine_whose_library_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "bridge.worker.engines.hibari_torch", None)
+    with pytest.raises(ConfigError, match="'hibari_torch' needs"):
+        load_voices(WorkerSettings(voices={"heart": VoiceSettings(engine="hibari_torch")}))
+
+
 def test_voices_have_their_own_names_and_levels() -> None:
     settings = WorkerSettings(voices={"loud": VoiceSettings(gain_db=6.0), "normal": VoiceSettings()})
     voices = load_voices(settings)

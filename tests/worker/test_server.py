@@ -71,13 +71,13 @@ class ToneEngine(Engine):
         self.begun.set()
         assert self.gate.wait(20)
         if any("bad" in text for text in texts):
-            raise ArithmeticError("not a number")
+            raise ArithmeticError("out of range")
         self.batches.append(texts)
         steps = []
         for job, text in zip(jobs, texts, strict=True):
             job.kind = None
             count = len(text.split())
-            wave = np.sin(np.arange(800 * count) * 0.5).astype(np.float32) * 0.3
+            wave = np.sin(np.arange(800 * count) * 0.5).astype(np.float32) * (np.nan if "nan" in text else 0.3)
             steps.append(Step(wave, tuple((index / 10, (index + 1) / 10) for index in range(count))))
         return steps
 
@@ -334,11 +334,14 @@ async def test_a_bad_piece_harms_none_of_its_batch(house: House, link: WorkerLin
     house.tone.gate.clear()
     first = say(link, "first", "tone")
     await asyncio.to_thread(house.tone.begun.wait, 10)
+    no_number = say(link, "nan", "tone")
     good, bad, other = (say(link, text, "tone") for text in ("good one", "bad", "other one"))
     await _answered(link, "heart")
     house.tone.gate.set()
-    with pytest.raises(VoiceLost, match="engine_failed: synthesis failed: not a number"):
+    with pytest.raises(VoiceLost, match="engine_failed: synthesis failed: out of range"):
         await heard(bad)
+    with pytest.raises(VoiceLost, match="samples are not numbers"):
+        await heard(no_number)
     assert [(await heard(speech))[1] for speech in (first, good, other)] == [
         ["first"],
         ["good", "one"],

@@ -9,10 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bridge.worker.encoder import Encoder, limit
+from bridge.worker.engines.base import Step
 from bridge.worker.engines.hibari import HibariEngine
 from bridge.worker.protocol import SAMPLE_RATES, Audio, frame_bytes
 from bridge.worker.scheduler import Place
-from bridge.worker.streams import Encoder, Stream, limit
+from bridge.worker.streams import Stream
 from bridge.worker.voices import Voice
 
 
@@ -26,9 +28,9 @@ def make_all(stream: Stream) -> list[tuple[str, int, int]]:
     """Run the stream's pieces as the runner does; returns the words."""
     words = []
     while (job := stream.job) is not None:
-        made = stream.advance(stream.voice.engine.run([job])[0])
-        stream.add(made.data)
-        words += [(word.text, word.start_ms, word.end_ms) for word in made.words]
+        audio, placed = stream.advance(stream.voice.engine.run([job])[0])
+        stream.add(stream.encoder.feed(audio))
+        words += [(word.text, word.start_ms, word.end_ms) for word in placed]
     stream.finish()
     return words
 
@@ -39,11 +41,11 @@ def test_the_end_of_the_text_does_not_end_a_stream_whose_last_step_is_on_its_way
     job = stream.job
     assert job is not None
     stream.place.running = True
-    made = stream.advance(hibari.run([job])[0])  # in the engine's thread; the loop has not heard of it yet
+    audio, _ = stream.advance(hibari.run([job])[0])  # in the engine's thread; the loop has not heard of it yet
     stream.ended = True
     assert not stream.finish()
     stream.place.running = False
-    stream.add(made.data)
+    stream.add(stream.encoder.feed(audio))
     assert stream.finish()
 
 
@@ -94,6 +96,26 @@ def test_words_of_all_pieces_in_order_with_the_pause_between_sentences(hibari: H
     assert edges[-1] <= stream.sent_ms
 
 
+@pytest.mark.parametrize("audio_format", SAMPLE_RATES)
+def test_no_word_ends_after_the_audio(hibari: HibariEngine, audio_format: str) -> None:
+    """Even if an engine says that its last word does."""
+    stream = new_stream(hibari, audio_format)
+    stream.pieces.extend(stream.text.feed("Yes. "))
+    job = stream.job
+    assert job is not None
+    hibari.run([job])
+    audio, words = stream.advance(Step(np.full(2400, 0.1, np.float32), ((0.0, 0.512),)))
+    stream.add(stream.encoder.feed(audio))
+    stream.ended = True
+    stream.finish()
+    data = b"".join(message.data for message in stream.take())
+
+    assert words[0].end_ms == 512
+    assert stream.sent_ms == 520
+    assert len(data) == 26 * frame_bytes(audio_format)
+    assert set(data[-200:]) == ({0xFF} if audio_format == "mulaw_8000" else {0})
+
+
 def test_a_stream_without_a_word_is_empty(hibari: HibariEngine) -> None:
     stream = new_stream(hibari)
     stream.ended = True
@@ -109,7 +131,8 @@ def test_joins_do_not_click(hibari: HibariEngine) -> None:
         stream.pieces.extend(stream.text.feed(clause) + stream.text.flush())
     ends = []
     while (job := stream.job) is not None:
-        stream.add(stream.advance(stream.voice.engine.run([job])[0]).data)
+        audio, _ = stream.advance(stream.voice.engine.run([job])[0])
+        stream.add(stream.encoder.feed(audio))
         ends.append(stream.encoder.fed)
     samples = np.frombuffer(b"".join(message.data for message in stream.take()), "<i2").astype(float)
     steps = np.abs(np.diff(samples))

@@ -1,7 +1,4 @@
-"""What the worker asks of a speech engine:
-
-turn one piece of text after the other into samples, in steps that can be batched.
-"""
+"""What the worker asks of a speech engine: turn piece after piece of text into samples, in steps that can be batched."""
 
 from __future__ import annotations
 
@@ -10,12 +7,9 @@ from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-from numpy.typing import NDArray
 
 from bridge.worker.alignment import Span
-
-Samples = NDArray[np.float32]
-"""Mono, -1..1."""
+from bridge.worker.encoder import Encoder, Samples
 
 NO_SAMPLES: Samples = np.zeros(0, np.float32)
 
@@ -60,6 +54,10 @@ class Engine(ABC):
     @abstractmethod
     def gain_db(self, voice: str) -> float:
         """Gain that brings this voice's active speech to about -20 dBFS."""
+
+    def encoder(self, audio_format: str, gain: float) -> Encoder:
+        """What turns a stream's samples into this format, amplified by this factor."""
+        return Encoder(self.rate_hz, audio_format, gain)
 
     @abstractmethod
     def cost_s(self, text: str) -> float:

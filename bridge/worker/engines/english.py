@@ -20,6 +20,8 @@ LONGEST = 900
 """Phonemes of one piece. More come only from text that is no language; they are cut off."""
 ONSET_S = 0.04
 """A word is audible this much before its first id's turn (default voice, after pauses: 30 to 60 ms)."""
+LAST_S = 0.12
+"""The last phoneme of a piece lasts no longer, whatever the network says: the rest of it is silence."""
 _LONG_NUMBER = re.compile(r"(?<![\d.,])\d{11,}")
 _NO_WORD = re.compile(r"[^A-Za-z0-9]+")
 SILENT = frozenset(' ;:,.!?—…"()“”')
@@ -119,9 +121,12 @@ def word_times(
     the end.
     """
     times, earliest = [], 0.0
+    spoken = [end for first, end in reading.words if end > first]
     for first, end in reading.words:
         start_s = min(max(at(edges, at(places, first)) - ONSET_S - cut_s, earliest), length_s)
         end_s = min(max(at(edges, at(places, end)) - cut_s, start_s), length_s)
+        if spoken and end == spoken[-1]:
+            end_s = min(end_s, max(at(edges, at(places, end - 1)) - cut_s + LAST_S, start_s))
         times.append((start_s, end_s))
         earliest = end_s
     return tuple(times)

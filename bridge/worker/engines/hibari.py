@@ -23,7 +23,8 @@ from hibari.tts import ASSETS
 from hibari.voices import VOICES, voice_path
 
 from bridge.errors import ConfigError
-from bridge.worker.engines.base import Engine, Job, Samples, SilenceGate, Step
+from bridge.worker.encoder import Samples
+from bridge.worker.engines.base import Engine, Job, SilenceGate, Step
 from bridge.worker.engines.english import EnglishReader, word_times
 
 RATE_HZ = 24_000

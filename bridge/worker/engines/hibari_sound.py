@@ -78,9 +78,9 @@ def _uniform(counter: Tensor) -> Tensor:
 
 
 def spectrum(parts: Tensor, pulse_train: Tensor, white: Tensor) -> Tensor:
-    """Shape pulses and noise:
+    """Shape pulses and noise by the spectral parts.
 
-    parts [B, T, 3005], their pulses [B, (T - 1) * 300 + 1200], noise [B, T, 601] -> [B, T, 601].
+    parts [B, T, 3005], pulses around them [B, (T - 1) * 300 + 1200], noise [B, T, 601] -> [B, T, 601]
     """
     level, rotation, noise_level, free_level, free_phase = parts.view(*parts.shape[:2], 5, BINS).unbind(2)
     window = torch.hann_window(WINDOW, device=parts.device, dtype=pulse_train.dtype)

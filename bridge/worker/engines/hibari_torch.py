@@ -21,7 +21,9 @@ from torch.nn import functional
 
 from bridge.errors import ConfigError
 from bridge.worker.alignment import Span
+from bridge.worker.encoder import Encoder
 from bridge.worker.engines.base import Engine, Job, SilenceGate, Step
+from bridge.worker.engines.device_encoder import DeviceEncoder
 from bridge.worker.engines.english import EnglishReader, Reading, word_times
 from bridge.worker.engines.hibari import DEFAULT, FRAME_S, WARMING, Symbols, model_path
 from bridge.worker.engines.hibari_network import HALO, HibariNetwork, load_network
@@ -98,6 +100,12 @@ class HibariTorchEngine(Engine):
     def gain_db(self, voice: str) -> float:
         """As of the default engine."""
         return 5.4
+
+    def encoder(self, audio_format: str, gain: float) -> Encoder:
+        """On the same device; a CPU encodes single streams faster without torch."""
+        if self._device.type == "cpu":
+            return super().encoder(audio_format, gain)
+        return DeviceEncoder(self.rate_hz, audio_format, gain, self._device)
 
     def cost_s(self, text: str) -> float:
         """A line through zero, from `warm`."""

@@ -130,10 +130,7 @@ def _tensor(data: memoryview) -> tuple[str, Array]:
 
 
 def _fields(data: memoryview) -> Iterator[tuple[int, int | memoryview]]:
-    """Field numbers and values of one protobuf message:
-
-    numbers, or the bytes of what has a length (or a fixed size).
-    """
+    """Field numbers and values of one protobuf message; a value is a number, or the bytes of what has a length."""
     position = 0
     while position < len(data):
         key, position = _varint(data, position)

@@ -1,0 +1,231 @@
+"""Fixtures that make a test read like a phone call: `call` in real time, `city` for many callers in virtual time.
+
+    def test_books_an_appointment(call):
+        heard = call("scenarios/appointment.yaml")
+        assert heard.says("tuesday morning")
+        assert heard.reply_latency_ms < 1500
+        assert heard.hung_up_by == "server"
+
+`--bridge-url` (or the ini setting `bridge_url`) names the voice webhook, TWILIO_AUTH_TOKEN holds the token,
+`--bridge-connect-to` says where the server really is. `--bridge-report DIR` keeps the pages and recordings.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import os
+import re
+from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+
+from bridge.simulator import ear, report, scenario, virtual
+from bridge.simulator.caller import says
+from bridge.simulator.ear import Understand
+from bridge.simulator.result import CallResult, Turn
+from bridge.simulator.runner import PlacedCall, check_for_foreign_audio, place_call
+from bridge.simulator.scenario import Scenario
+
+Serve = Callable[[], AbstractAsyncContextManager[tuple[str, str]]]
+"""Starts a server; gives its voice webhook as the carrier knows it, and the origin where it really listens."""
+
+
+class Heard:
+    """A call that is over, as a test asks about it."""
+
+    def __init__(self, placed: PlacedCall) -> None:
+        self.placed = placed
+        self.result: CallResult = placed.result
+
+    def __repr__(self) -> str:
+        lines = [f"{turn.start_ms / 1000:7.2f} s {turn.speaker:6} {turn.text}" for turn in self.result.turns]
+        return "\n".join([f"<{self.result.name}, ended by {self.result.hung_up_by}>", *lines])
+
+    @property
+    def turns(self) -> list[Turn]:
+        """Both sides' turns, as heard."""
+        return self.result.turns
+
+    @property
+    def hung_up_by(self) -> str:
+        """`server`, `caller` or `carrier`."""
+        return self.result.hung_up_by
+
+    @property
+    def transferred_to(self) -> str:
+        """Who the caller was put through to, if he was."""
+        return self.result.transferred_to
+
+    @property
+    def words(self) -> str:
+        """Everything the bot was heard to say."""
+        return self.result.heard()
+
+    @property
+    def reply_latency_ms(self) -> int:
+        """The slowest answer. Fails the test when there was none."""
+        if not self.result.reply_latencies_ms:
+            pytest.fail(f"the bot never answered\n{self!r}")
+        return max(self.result.reply_latencies_ms)
+
+    @property
+    def stop_ms(self) -> int:
+        """The slowest stop of a bot that was talked over. Fails the test when it never stopped."""
+        if not self.result.stops_ms:
+            pytest.fail(f"the bot never stopped for the caller\n{self!r}")
+        return max(self.result.stops_ms)
+
+    def says(self, phrase: str) -> bool:
+        """Whether the bot was heard to say this; `a|b` allows either."""
+        return says(self.words, phrase)
+
+    def check(self) -> Heard:
+        """Fail the test unless every expectation of the scenario was met."""
+        missed = [
+            f"{one.what}: {one.heard} (expected: {one.expected})" for one in self.result.verdicts if not one.passed
+        ]
+        if missed:
+            pytest.fail("\n".join([*missed, repr(self)]), pytrace=False)
+        return self
+
+
+class CallFixture:
+    """The `call` fixture: ring the server in real time."""
+
+    def __init__(
+        self, url: str, token: str, connect_to: str, folder: Path, keep: Callable[[list[Heard]], None]
+    ) -> None:
+        self._url = url
+        self._token = token
+        self._connect_to = connect_to
+        self._folder = folder
+        self._keep = keep
+
+    def __call__(self, what: str | Path | Scenario, *, url: str = "", connect_to: str = "") -> Heard:
+        """Place one call; `what` is a scenario, its file (relative to the test), or its YAML text."""
+        url = url or self._url
+        if not url:
+            pytest.fail("whom to call? give --bridge-url, the ini setting bridge_url, or url=", pytrace=False)
+        placed = asyncio.run(
+            place_call(
+                url,
+                _scenario(what, self._folder),
+                auth_token=self._token,
+                connect_to=connect_to or self._connect_to,
+                understand=_whisper(),
+            )
+        )
+        heard = Heard(placed)
+        self._keep([heard])
+        return heard
+
+
+class CityFixture:
+    """The `city` fixture: many callers at one server, in virtual time."""
+
+    def __init__(self, folder: Path, keep: Callable[[list[Heard]], None]) -> None:
+        self._folder = folder
+        self._keep = keep
+
+    def __call__(
+        self,
+        serve: Serve,
+        scenarios: Sequence[str | Path | Scenario],
+        *,
+        auth_token: str = "secret",
+        every_ms: float = 100.0,
+        seed: int = 1,
+        understand: Understand | None = None,
+        natural_voice: bool = True,
+        watermarks: bool = False,
+    ) -> list[Heard]:
+        """Start the server in virtual time and let a caller ring every `every_ms`; the same seed, the same bytes.
+
+        With `watermarks`, every caller's voice carries a mark, and hearing another's is a failed expectation.
+        """
+        read = [_scenario(what, self._folder) for what in scenarios]
+
+        async def one(index: int, webhook: str, origin: str, session: aiohttp.ClientSession) -> PlacedCall:
+            await asyncio.sleep(index * every_ms / 1000.0)
+            return await place_call(
+                webhook,
+                read[index],
+                auth_token=auth_token,
+                connect_to=origin,
+                session=session,
+                seed=f"{seed}/{index}",
+                understand=understand,
+                natural_voice=natural_voice,
+                watermark=watermarks,
+            )
+
+        async def live() -> list[PlacedCall]:
+            connector = virtual.MemoryConnector(limit=0)
+            async with serve() as (webhook, origin), aiohttp.ClientSession(connector=connector) as session:
+                return await asyncio.gather(*[one(index, webhook, origin, session) for index in range(len(read))])
+
+        calls = virtual.run(live, seed=seed)
+        if watermarks:
+            check_for_foreign_audio(calls)
+        heard = [Heard(placed) for placed in calls]
+        self._keep(heard)
+        return heard
+
+
+def _scenario(what: str | Path | Scenario, folder: Path) -> Scenario:
+    if isinstance(what, Scenario):
+        return what
+    if isinstance(what, str) and "\n" in what:
+        return scenario.parse(what, "scenario", folder)
+    return scenario.load(folder / what)
+
+
+@functools.lru_cache(maxsize=1)
+def _whisper() -> Understand:
+    return ear.whisper()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """The options of `call`."""
+    group = parser.getgroup("bridge", "simulated phone calls")
+    group.addoption("--bridge-url", default="", help="the voice webhook to ring")
+    group.addoption("--bridge-connect-to", default="", metavar="ORIGIN", help="where that server really is")
+    group.addoption("--bridge-report", default="", metavar="DIR", help="keep each test's page, recordings and results")
+    parser.addini("bridge_url", "the voice webhook to ring", default="")
+
+
+def _keeper(request: pytest.FixtureRequest) -> Callable[[list[Heard]], None]:
+    folder = request.config.getoption("--bridge-report", default="")
+    kept: list[Heard] = []
+
+    def keep(heard: list[Heard]) -> None:
+        kept.extend(heard)
+        if folder:
+            name = re.sub(r"[^\w.-]+", "_", request.node.name)
+            report.write_all(Path(folder) / name, [(one.result, one.placed.recording) for one in kept])
+
+    return keep
+
+
+@pytest.fixture
+def call(request: pytest.FixtureRequest) -> CallFixture:
+    """Ring the server under test: `heard = call("scenario.yaml")`."""
+    config: Any = request.config
+    return CallFixture(
+        config.getoption("--bridge-url", default="") or config.getini("bridge_url"),
+        os.environ.get("TWILIO_AUTH_TOKEN", "").partition(",")[0],
+        config.getoption("--bridge-connect-to", default=""),
+        request.path.parent,
+        _keeper(request),
+    )
+
+
+@pytest.fixture
+def city(request: pytest.FixtureRequest) -> CityFixture:
+    """Many callers at once in virtual time: `heard = city(serve, scenarios)`."""
+    return CityFixture(request.path.parent, _keeper(request))

@@ -1,0 +1,70 @@
+"""Encoding on the device says what the plain encoder says, for every format, in any cut, one stream or many."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bridge.audio.mulaw import decode
+from bridge.worker.encoder import Encoder, Samples
+from bridge.worker.engines.device_encoder import DeviceEncoder
+from bridge.worker.protocol import SAMPLE_RATES
+
+CPU = torch.device("cpu")
+RATES_HZ = (24_000, 22_050, 16_000)
+
+
+def sound(count: int, seed: int = 1) -> Samples:
+    return np.random.default_rng(seed).normal(0, 0.25, count).astype(np.float32)
+
+
+def linear(data: bytes, audio_format: str) -> np.ndarray[tuple[int], np.dtype[np.int32]]:
+    samples = decode(data) if audio_format == "mulaw_8000" else np.frombuffer(data, "<i2")
+    return samples.astype(np.int32)
+
+
+@pytest.mark.parametrize("rate_hz", RATES_HZ)
+@pytest.mark.parametrize("audio_format", SAMPLE_RATES)
+def test_it_equals_the_plain_encoder(rate_hz: int, audio_format: str) -> None:
+    audio = sound(rate_hz // 2)
+    plain, device = Encoder(rate_hz, audio_format, 1.8), DeviceEncoder(rate_hz, audio_format, 1.8, CPU)
+    theirs = linear(plain.feed(audio) + plain.finish(), audio_format)
+    ours = linear(device.feed(audio) + device.finish(), audio_format)
+
+    assert len(ours) == len(theirs) == rate_hz // 2 * SAMPLE_RATES[audio_format] // rate_hz
+    difference = np.abs(ours - theirs)
+    if audio_format == "mulaw_8000":
+        assert (difference > 0).mean() < 0.001  # a sample on the edge between two codes
+    else:
+        assert difference.max() <= 1
+    assert np.abs(theirs).max() > 20_000
+
+
+@settings(deadline=None, max_examples=30)
+@given(
+    st.lists(st.tuples(st.integers(0, 5000), st.integers(0, 3), st.integers(0, 1)), min_size=1, max_size=6),
+    st.lists(st.integers(0, 5000), max_size=4),
+)
+def test_streams_of_a_batch_keep_to_themselves(streams: list[tuple[int, int, int]], cuts: list[int]) -> None:
+    """However many streams, of any formats and lengths, fed together in any parts: each as if it were alone."""
+    formats = list(SAMPLE_RATES)
+    rate_hz = RATES_HZ[streams[0][2]]
+    audio = [sound(count, index) for index, (count, _, _) in enumerate(streams)]
+    together = [DeviceEncoder(rate_hz, formats[number], 1.0, CPU) for _, number, _ in streams]
+    data = [b"" for _ in streams]
+    for start, end in pairwise([0, *sorted(cuts), 5000]):
+        for index, part in enumerate(DeviceEncoder.feed_all(together, [samples[start:end] for samples in audio])):
+            data[index] += part
+    for (count, number, _), samples, joined, encoder in zip(streams, audio, data, together, strict=True):
+        alone = DeviceEncoder(rate_hz, formats[number], 1.0, CPU)
+        expected = linear(alone.feed(samples) + alone.finish(), formats[number])
+        heard = linear(joined + encoder.finish(), formats[number])
+        assert encoder.fed == count
+        assert len(heard) == len(expected)
+        allowed = 1 + (np.abs(expected) // 16 if formats[number] == "mulaw_8000" else 0)
+        assert (np.abs(heard - expected) <= allowed).all()
