@@ -42,6 +42,7 @@ from bridge.call.turn import PREROLL_S, CallerTurn, silence_is_certain
 _LONGEST_MERGE_S = 15.0
 _SHORT_NOISE_S = 0.6
 """Activity this short in which nothing was recognised counts for nothing; longer may have been words."""
+_WORDS_EXPECTED_S = 1.5
 _WORDLESS_TURNS = 2
 """After so many longer ones in a row the agent is told that somebody spoke and was not understood."""
 _DIGITS = frozenset("0123456789*#ABCD")
@@ -252,6 +253,7 @@ class Call:
         if self.caller is Caller.SPEAKING:
             if is_speech:
                 turn.heard(window)
+                self._check_for_words(turn)
                 self.floor.learn(window)
                 if self.shadow is not None:
                     self.shadow.learn(window)
@@ -267,14 +269,22 @@ class Call:
             self._withdraw_guess(now)
         return True
 
+    def _check_for_words(self, turn: CallerTurn) -> None:
+        """Somebody talks over us without a pause: a television would keep us silent for ever, so ask for words."""
+        if self.settings.listens and turn.interrupted and not turn.revision and turn.length_s >= _WORDS_EXPECTED_S:
+            self._transcribe(turn)
+
+    def _transcribe(self, turn: CallerTurn) -> None:
+        self._revision += 1
+        turn.revision = self._revision
+        self._out.append(Transcribe(self._revision, turn.since, self.answer))
+
     def _pause(self, now: float) -> None:
         self.caller = next_caller(self.caller, "went quiet")
         turn = self._turn_so_far
         turn.lively_windows = 0
         if self.settings.listens:
-            self._revision += 1
-            turn.revision = self._revision
-            self._out.append(Transcribe(self._revision, turn.since, self.answer))
+            self._transcribe(turn)
 
     @property
     def _turn_so_far(self) -> CallerTurn:
@@ -284,7 +294,7 @@ class Call:
     @property
     def _awaited_revision(self) -> int:
         """The `Transcribe` whose answer counts; -1 when none does."""
-        if self.caller is not Caller.PAUSED or self._turn is None:
+        if self._turn is None:
             return -1
         return self._turn.revision or -1
 
@@ -292,6 +302,10 @@ class Call:
         """The recogniser's words for the turn so far: a chance to begin the answer early."""
         turn = self._turn_so_far
         turn.endpoint.text = text
+        if self.caller is Caller.SPEAKING:
+            if not text:
+                self._end_turn("no words for long", now)
+            return
         if turn.interrupted and text and self._asks_for_nothing(text):
             self._end_turn("a listener's noise", now)
         elif text and self.settings.endpoint.speculate and turn.endpoint.sounds_finished:

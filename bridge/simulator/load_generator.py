@@ -214,7 +214,7 @@ def measure(stream: CarrierStream, spoken_ms: Sequence[tuple[int, int]], length_
 class Generator:
     """Holds `target` calls up."""
 
-    def __init__(self, trunk: Trunk, job: Job, name: str) -> None:
+    def __init__(self, trunk: Trunk, job: Job, name: str, session: aiohttp.ClientSession | None = None) -> None:
         self.tally = Tally()
         self.target = 0
         self._trunk = trunk
@@ -225,7 +225,7 @@ class Generator:
         self._placed = 0
         self._loop = asyncio.get_running_loop()
         self._origin = self._loop.time()
-        self._session = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0))
+        self._session = session or aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0))
         self._since = time.process_time(), time.perf_counter()
         for phase in range(PHASES):
             self._loop.call_at(self._origin + phase * FRAME_S / PHASES, self._tick, phase, 0)

@@ -15,8 +15,8 @@ import msgspec
 
 from bridge.call.events import Word
 from bridge.errors import VoiceBusy, VoiceError
+from bridge.speaking.attempt import Attempt, JoiningAttempt
 from bridge.speaking.phrase import BYTES_PER_MS, Phrase, PhraseKey, loudness_db
-from bridge.speaking.template import cut_body, fade_in
 from bridge.speaking.voices import Pool, Request, SpeechStream, Voices
 
 _UNHURRIED_MS = 1500.0
@@ -154,10 +154,12 @@ class Making:
         self.placed, self.ulaw = list(phrase.words), bytearray(phrase.ulaw)
         self._conclude(None)
 
-    def arrived(self, ulaw: bytes, words: Sequence[Word] = ()) -> None:
-        """More of it has come, in order."""
-        if words:
-            self.placed.extend(words)
+    def place(self, words: Sequence[Word]) -> None:
+        """More of its words have their times."""
+        self.placed.extend(words)
+
+    def arrived(self, ulaw: bytes) -> None:
+        """More of its audio has come, in order."""
         self.ulaw += ulaw
         self._quiet_since = self._loop.time()
         self._starving_since = None
@@ -338,73 +340,3 @@ class Making:
             stream, self._stream = self._stream, None
             stream.give_up()
             self.attempt_failed(VoiceError("no audio came in time"))
-
-
-class Attempt:
-    """Listens to one stream on behalf of a phrase, and places its words after what was there before."""
-
-    def __init__(self, making: Making, begins_at: int) -> None:
-        self._making = making
-        self.begins_at = begins_at
-        """Bytes of the phrase that came from earlier attempts."""
-
-    def audio(self, ulaw: bytes) -> None:
-        """More audio."""
-        self._making.arrived(ulaw)
-
-    def words(self, words: Sequence[Word]) -> None:
-        """Words placed in the attempt's own time."""
-        offset = self.begins_at // BYTES_PER_MS
-        if offset:
-            words = [Word(word.text, word.start_ms + offset, word.end_ms + offset) for word in words]
-        self._making.placed.extend(words)
-
-    def done(self) -> None:
-        """The stream is complete."""
-        self._making.attempt_done()
-
-    def failed(self, error: VoiceError) -> None:
-        """The stream broke off."""
-        self._making.attempt_failed(error)
-
-
-class JoiningAttempt(Attempt):
-    """Listens to a rendition of a whole sentence whose first words are there already, and takes what follows them."""
-
-    def __init__(self, making: Making, head: Phrase) -> None:
-        super().__init__(making, len(head.ulaw))
-        self._head = head
-        self._words: list[Word] = []
-        self._cut: int | None = None
-        """Bytes of the rendition that the head stands for; unknown until its words are placed."""
-        self._held = bytearray()
-        self._skipped = False
-
-    def words(self, words: Sequence[Word]) -> None:
-        """Words in the rendition's own time."""
-        spoken = len(self._head.words)
-        self._words.extend(words)
-        if self._cut is None:
-            if len(self._words) <= spoken:
-                return
-            words = self._words[spoken:]
-            self._cut = cut_body(self._head.audio_ms, self._head.words[-1].end_ms, self._words[spoken - 1].end_ms)
-        offset = self._head.audio_ms - self._cut // BYTES_PER_MS
-        self._making.placed.extend(Word(w.text, w.start_ms + offset, w.end_ms + offset) for w in words)
-
-    def audio(self, ulaw: bytes) -> None:
-        """More of the rendition."""
-        if self._skipped:
-            self._making.arrived(ulaw)
-            return
-        self._held += ulaw
-        if self._cut is not None and len(self._held) > self._cut:
-            self._skipped = True
-            self._making.arrived(fade_in(bytes(self._held[self._cut :])))
-
-    def done(self) -> None:
-        """The rendition is complete."""
-        if self._skipped:
-            super().done()
-        else:
-            self.failed(VoiceError("the maker gave no word times to join at"))

@@ -14,9 +14,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from bridge.audio.mulaw import decode, ramp
+from bridge.audio.mulaw import decode, gain_table, ramp
 from bridge.call.events import Word
-from bridge.speaking.phrase import BYTES_PER_MS, FRAME_BYTES, normalise, tokens
+from bridge.speaking.phrase import BYTES_PER_MS, FRAME_BYTES, loudness_db, normalise, tokens
 
 _SLOT = re.compile(r"\{(\w+)\}")
 _SAMPLES = {
@@ -33,6 +33,8 @@ _ANY_SAMPLE = "ten"
 _FEWEST_WORDS = 2
 _FADE_MS = 4
 _FADE_DB = -30.0
+_LEAST_GAIN_DB = 0.2
+_MOST_GAIN_DB = 3.0
 _SEARCH_MS = 40
 """How far into the next word the quietest point of the gap before it is looked for; word times are that rough."""
 
@@ -122,6 +124,19 @@ def fade_in(ulaw: bytes) -> bytes:
     """The beginning of the audio after a join, without a click."""
     length = _FADE_MS * BYTES_PER_MS
     return ramp(ulaw[:length], _FADE_DB, 0.0) + ulaw[length:]
+
+
+def level_table(head: bytes, replaced: bytes) -> bytes | None:
+    """What makes the audio after a join as loud for its head as it was for the words that the head replaces.
+
+    A table for `bytes.translate`; None where the difference is too small to hear or cannot be told.
+    """
+    if not replaced:
+        return None
+    gain_db = loudness_db(head) - loudness_db(replaced)
+    if abs(gain_db) < _LEAST_GAIN_DB:
+        return None
+    return gain_table(round(max(-_MOST_GAIN_DB, min(_MOST_GAIN_DB, gain_db)), 1))
 
 
 def _power_around(samples: np.ndarray[tuple[int], np.dtype[np.float32]], at: int) -> float:

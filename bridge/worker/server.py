@@ -74,7 +74,7 @@ class Worker:
 
     def _hung(self, engine: Engine) -> None:
         for connection in list(self.connections):
-            connection.fail_all("engine_hung", f"engine {engine.name} hangs; this worker stops")
+            connection.fail_all("engine_hung", f"engine {engine.name} does not answer; this worker stops")
         self.failed.set()
 
     @property

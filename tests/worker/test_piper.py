@@ -19,7 +19,8 @@ from bridge.worker.engines.english import EnglishReader
 from bridge.worker.engines.espeak import to_espeak
 from bridge.worker.engines.onnx_file import Array, Graph, Node, read_onnx
 from bridge.worker.engines.piper import PiperEngine, TextReader
-from bridge.worker.engines.vits_network import VitsNetwork, VitsShape
+from bridge.worker.engines.vits_network import VitsNetwork
+from bridge.worker.engines.vits_shape import VitsShape
 from bridge.worker.engines.vits_weights import build_vits, load_vits
 
 TEXTS = ["Yes.", "I have an opening on Tuesday.", "Dr. Patel costs $9.99 at 9:30 a.m., is that okay for you?"]

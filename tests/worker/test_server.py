@@ -39,7 +39,7 @@ class Tone(Job):
 
 @dataclass(eq=False)
 class ToneEngine(Engine):
-    """100 ms of tone for each word, in one step; waits at its gate, raises at "bad", and hangs at "hang"."""
+    """100 ms of tone for each word, in one step; waits at its gate, raises at "bad", forgets to answer "silence"."""
 
     name: str = "tone"
     rate_hz: int = 8000
@@ -72,6 +72,8 @@ class ToneEngine(Engine):
         assert self.gate.wait(20)
         if any("bad" in text for text in texts):
             raise ArithmeticError("out of range")
+        if "silence" in texts:
+            return []
         self.batches.append(texts)
         steps = []
         for job, text in zip(jobs, texts, strict=True):
@@ -478,7 +480,7 @@ async def test_a_hung_step_ends_its_streams_and_calls_for_a_new_worker(hibari: H
     house.tone.gate.clear()
     async with await connect(house.address) as link:
         with pytest.raises(VoiceLost, match="engine_hung"):
-            await heard(say(link, "hang", "tone"))
+            await heard(say(link, "one", "tone"))
         assert house.worker.failed.is_set()
         async with aiohttp.ClientSession() as session:
             health = await session.get(house.address.replace("ws:", "http:") + "/healthz")
@@ -486,6 +488,12 @@ async def test_a_hung_step_ends_its_streams_and_calls_for_a_new_worker(hibari: H
     house.tone.gate.set()
     await server.cleanup()
     await house.worker.close()
+
+
+async def test_an_engine_that_answers_nonsense_calls_for_a_new_worker(house: House, link: WorkerLink) -> None:
+    with pytest.raises(VoiceLost, match="engine_hung"):
+        await heard(say(link, "silence", "tone"))
+    assert house.worker.failed.is_set()
 
 
 async def test_a_draining_worker_finishes_what_it_has_begun(house: House, link: WorkerLink) -> None:

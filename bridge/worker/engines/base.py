@@ -1,4 +1,4 @@
-"""What the worker asks of a speech engine: turn piece after piece of text into samples, in steps that can be batched."""
+"""What the worker asks of a speech engine: to turn pieces of text into samples, in steps that can be batched."""
 
 from __future__ import annotations
 

@@ -10,7 +10,8 @@ from torch import Tensor
 
 from bridge.errors import ConfigError
 from bridge.worker.engines.onnx_file import Array, Graph, Node, read_onnx
-from bridge.worker.engines.vits_network import VitsNetwork, VitsShape
+from bridge.worker.engines.vits_network import VitsNetwork
+from bridge.worker.engines.vits_shape import VitsShape
 
 
 def load_vits(path: Path) -> VitsNetwork:

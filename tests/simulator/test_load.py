@@ -1,0 +1,241 @@
+"""The load: what it measures, when it refuses to, and how it searches."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import os
+import socket
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+from aiohttp import web
+from rich.console import Console
+
+from bridge.errors import BadMessage, BridgeError
+from bridge.simulator import load, load_report, processes, virtual
+from bridge.simulator.carrier import CarrierStream
+from bridge.simulator.load import Load, OwnLimits, ServiceLevel, Step
+from bridge.simulator.load_generator import Generator, Job, Tally, Voice, measure
+from bridge.simulator.load_wire import MediaSocket, frame
+from bridge.simulator.sound import to_ulaw
+from bridge.simulator.trunk import Trunk
+from tests.simulator.media_server import MediaServer, canned, serve
+
+CALLERS = Path(__file__).parents[2] / "fixtures" / "callers"
+JOB = Job(recordings=(str(CALLERS / "tuesday_morning.wav"),), first_at_s=2.0, every_s=9.0, length_s=20.0)
+
+
+def generate(server: MediaServer, calls: int, seconds: float, job: Job = JOB) -> Tally:
+    async def main() -> Tally:
+        runner = await serve(server)
+        connector = virtual.MemoryConnector(limit=0)
+        async with aiohttp.ClientSession(connector=connector) as session:
+            generator = Generator(Trunk(url=server.url, auth_token="secret"), job, "test", session)
+            generator.target = calls
+            for _ in range(int(seconds * 10)):
+                generator.hold()
+                await asyncio.sleep(0.1)
+            await generator.close()
+            tally = generator.take_tally()
+        await runner.cleanup()
+        return tally
+
+    return virtual.run(main)
+
+
+def test_calls_are_held_listened_to_and_replaced() -> None:
+    tally = generate(MediaServer(), calls=4, seconds=45.0)
+    assert tally.failed == tally.refused == tally.warnings == tally.underruns == 0
+    assert tally.placed == tally.finished == 12
+    assert tally.call_s == pytest.approx(4 * 45.0, rel=0.05)
+    assert max(tally.first_audio_ms) <= 60
+    assert tally.stop_ms
+    assert max(tally.stop_ms) < 400
+    assert tally.reply_ms
+    assert max(tally.reply_ms) < 700
+    assert max(tally.late_ms) < 0.1  # in virtual time nothing is late
+
+
+def test_frames_leave_on_an_absolute_schedule() -> None:
+    server = MediaServer()
+    generate(server, calls=1, seconds=19.0)
+    media = [message["media"] for message in server.messages if message["event"] == "media"]
+    assert [one["timestamp"] for one in media] == [str(20 * index) for index in range(len(media))]
+    assert 930 <= len(media) <= 950
+
+
+def test_a_server_that_closes_or_refuses_is_counted_with_its_reason() -> None:
+    busy = generate(MediaServer(document="<Response><Reject/></Response>"), calls=2, seconds=3.0)
+    assert busy.refused >= 2
+    closing = MediaServer(document="<Response><Connect><Stream url='ws://127.0.0.1:9/x'/></Connect></Response>")
+    tally = generate(closing, calls=1, seconds=3.0)
+    assert tally.failed >= 1
+    assert tally.finished == 0
+    assert "nobody listens" in " ".join(tally.reasons)
+
+
+def test_a_hole_in_a_bots_speech_is_an_underrun() -> None:
+    assert generate(MediaServer(faults={"underrun"}), calls=1, seconds=19.0).underruns >= 1
+
+
+def test_what_one_playout_is_measured_as() -> None:
+    stream = CarrierStream("AC", "CA", "MZ", {}, opened_at=0.0)
+    talk = canned("Thank you for calling, how can I help you today?")
+
+    def play(at: float, ulaw: bytes) -> None:
+        payload = base64.b64encode(ulaw).decode()
+        stream.receive(f'{{"event":"media","streamSid":"MZ","media":{{"payload":"{payload}"}}}}', at)
+
+    play(0.1, talk)
+    stream.receive('{"event":"clear","streamSid":"MZ"}', 1.4)
+    play(4.5, talk)
+    tally = measure(stream, [(1000, 3900), (25000, 26000)], 30.0)
+    assert tally.first_audio_ms[0] == pytest.approx(110, abs=20)
+    assert tally.stop_ms[0] == pytest.approx(400, abs=60)
+    assert tally.reply_ms[0] == pytest.approx(610, abs=30)
+    assert tally.unanswered == 0  # the second came too close to the end to tell
+
+
+def test_the_callers_voice_is_encoded_once_with_its_times() -> None:
+    voice = Voice(JOB)
+    assert len(voice.frames) == 1000
+    assert [round(start / 1000) for start, _ in voice.spoken_ms] == [2, 11]
+    assert base64.b64decode(voice.frames[0]) == to_ulaw_silence()
+
+
+def to_ulaw_silence() -> bytes:
+    import numpy as np
+
+    return to_ulaw(np.zeros(160, np.float32))
+
+
+# whether to believe it
+
+
+def step(calls: int = 10, **more: Any) -> Step:
+    tally = Tally(first_audio_ms=[50.0], reply_ms=[500.0], stop_ms=[300.0], finished=10, bot_s=60.0, late_ms=[0.5])
+    for name, value in more.items():
+        setattr(tally, name, value)
+    return Step(calls=calls, seconds=30.0, tally=tally)
+
+
+@pytest.mark.parametrize(
+    ("what", "words"),
+    [
+        ({"reply_ms": [2000.0]}, "reply latency p95 2000 ms"),
+        ({"stop_ms": [900.0]}, "stop latency"),
+        ({"first_audio_ms": [1500.0]}, "first audio"),
+        ({"underruns": 1}, "underruns a minute"),
+        ({"failed": 1, "reasons": {"closed": 1}}, "1 of 11 calls failed"),
+        ({"refused": 2}, "2 refused"),
+        ({"unanswered": 5}, "went unanswered"),
+    ],
+)
+def test_a_missed_service_level_is_named(what: dict[str, Any], words: str) -> None:
+    assert list(load.missed(step(), ServiceLevel())) == []
+    [missed] = load.missed(step(**what), ServiceLevel())
+    assert words in missed
+
+
+def test_a_step_where_the_generator_was_late_shows_no_number(capsys: pytest.CaptureFixture[str]) -> None:
+    console = Console(width=200)
+    loads = Load(Trunk(url="http://x/", auth_token="t"), JOB, limits=OwnLimits(late_p99_ms=5.0, cpu_share=0.8))
+    late = step(late_ms=[9.0])
+    late.generator_cpu = [0.95]
+    late.void = loads._void(late)
+    assert len(late.void) == 2
+    assert load_report.conclude([late], console) == 3
+    shown = capsys.readouterr().out
+    assert "not measured: our own frames were late: p99 9.0 ms" in shown
+    assert "500" not in shown
+    assert "bottleneck" in shown
+    good = step()
+    good.generator_cpu = [0.2]
+    good.void = loads._void(good)
+    assert load_report.conclude([good], console) == 0
+    assert "500" in capsys.readouterr().out
+
+
+def test_the_page_shows_steps_and_distributions() -> None:
+    void = step(calls=99)
+    void.void = ["our own frames were late"]
+    page = load_report.page([step(), void])
+    assert "not measured: our own frames were late" in page
+    assert page.count("<polyline") == 3
+    assert b'"machine"' in load_report.json_text([step()])
+
+
+@pytest.mark.parametrize(("capacity", "most"), [(37, 200), (200, 200), (500, 100), (3, 100)])
+def test_the_search_closes_in_on_the_capacity(capacity: int, most: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+
+    def measured(self: Load, calls: int, hold_s: float) -> Step:
+        asked.append(calls)
+        one = step(calls=calls)
+        one.missed = ["too many"] if calls > capacity else []
+        return one
+
+    monkeypatch.setattr(Load, "step", measured)
+    steps = Load(Trunk(url="http://x/", auth_token="t"), JOB).search(most, 30.0)
+    best = max((one.calls for one in steps if one.passed), default=0)
+    assert best <= capacity
+    assert best >= min(capacity, most) - max(1, min(capacity, most) // 8)
+    assert len(asked) == len(set(asked)) <= 12
+
+
+# the wire
+
+
+async def test_the_socket_speaks_to_a_real_server() -> None:
+    got: asyncio.Queue[bytes | int | None] = asyncio.Queue()
+
+    async def echo(request: web.Request) -> web.WebSocketResponse:
+        peer = web.WebSocketResponse()
+        await peer.prepare(request)
+        await peer.ping(b"are you there")
+        async for message in peer:
+            await peer.send_str(message.data)
+            if message.data == "bye":
+                await peer.close(code=4001)
+        return peer
+
+    app = web.Application()
+    app.router.add_get("/media", echo)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    port = runner.addresses[0][1]
+    wire = await MediaSocket.connect(f"ws://127.0.0.1:{port}/media", {"X": "y"}, got.put_nowait, got.put_nowait)
+    for text in (b"short", b"m" * 1000, b"l" * 100_000, b"bye"):
+        wire.send(text)
+        assert await asyncio.wait_for(got.get(), 5.0) == text
+    assert await asyncio.wait_for(got.get(), 5.0) == 4001
+    with pytest.raises(BadMessage, match=r"31920 handshake error: HTTP/1\.1 404"):
+        await MediaSocket.connect(f"ws://127.0.0.1:{port}/nowhere", {}, got.put_nowait, got.put_nowait)
+    await runner.cleanup()
+
+
+def test_frames_are_masked_and_sized_as_rfc_6455_says() -> None:
+    assert frame(b"hi") == b"\x81\x82\0\0\0\0hi"
+    assert frame(b"x" * 200)[:4] == b"\x81\xfe\x00\xc8"
+    assert frame(b"x" * 70000)[:10] == b"\x81\xff" + (70000).to_bytes(8, "big")
+
+
+def test_a_process_knows_its_use_and_who_listens() -> None:
+    own = processes.usage(os.getpid())
+    assert own.total_cpu_s > 0
+    assert own.total_memory > 10_000_000
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        assert processes.listening_on(server.getsockname()[1]) == os.getpid()
+    assert processes.usage(2**22 - 3).total_memory == 0
+
+
+def test_a_generator_that_dies_is_reported() -> None:
+    with (
+        pytest.raises(BridgeError, match="has died"),
+        Load(Trunk(url="http://127.0.0.1:9/", auth_token="t"), Job(recordings=("nowhere.wav",))),
+    ):
+        pass
