@@ -27,6 +27,8 @@ class PhraseMaker:
         self._fetch = fetch
         self._patience = Patience(settings.first_audio_ms / 1000, settings.stall_ms / 1000, settings.give_up_ms / 1000)
         self.templates = Templates()
+        self.on_hit: Callable[[PhraseKey], None] | None = None
+        """Told of every phrase that a call takes from memory or shares while it is being made."""
         self._shared: dict[str, Making] = {}
         self._all: set[Making] = set()
         self.counts: Counter[str] = Counter()
@@ -62,12 +64,22 @@ class PhraseMaker:
         if key is not None:
             phrase = self._cache.now(key)
             if phrase is not None:
+                self._tell_hit(key, priority)
                 return phrase
             shared = self._shared.get(key.digest)
             if shared is not None:
                 self.counts["joined"] += 1
+                self._tell_hit(key, priority)
                 return shared
         return self._make(text, voice, key, priority)
+
+    def has(self, key: PhraseKey) -> bool:
+        """Whether a phrase is in memory or being made; counts as no use of it."""
+        return key.digest in self._shared or self._cache.memory.peek(key.tenant, key.digest) is not None
+
+    def _tell_hit(self, key: PhraseKey, priority: Priority) -> None:
+        if self.on_hit is not None and priority == "live":
+            self.on_hit(key)
 
     async def hold(self, text: str, *, voice: str | None = None, tenant: str = "default") -> None:
         """Have a phrase, or a template's head, in memory for good. Raises VoiceError."""
@@ -149,7 +161,7 @@ class PhraseMaker:
         finally:
             making.detach(collector)
             self.leave(making)
-        return Phrase(key, bytes(making.ulaw), tuple(making.placed))
+        return Phrase(key, bytes(making.ulaw), tuple(making.placed), synthesis_ms=making.taken_ms)
 
     @property
     def busy(self) -> bool:

@@ -19,6 +19,7 @@ from bridge.speaking.link import WorkerLink
 from bridge.speaking.local_worker import LocalWorker
 from bridge.speaking.maker import PhraseMaker
 from bridge.speaking.phrase import Phrase, PhraseKey, loudness_db, normalise
+from bridge.speaking.prefetch import Likely, Prefetcher
 from bridge.speaking.settings import SpeakingSettings
 from bridge.speaking.utterance import Utterance
 from bridge.speaking.voices import Pool, Voices
@@ -52,6 +53,12 @@ class Speech:
             voices = [WorkerLink(a, token=settings.worker_token, sockets=settings.worker_sockets) for a in addresses]
         self._pool = Pool(voices)
         self._maker = PhraseMaker(settings, self._pool, self.cache)
+        self._prefetcher = Prefetcher(
+            self._maker,
+            self.headroom,
+            lambda text: chunker.whole(text, settings.chunking),
+            settings.prefetch_streams,
+        )
         self._warm: dict[tuple[str, str | None, str], None] = {}
         """Phrases to hold ready: text, voice, tenant; made again when a worker brings a new engine version."""
         self._rewarming: asyncio.Task[None] | None = None
@@ -84,6 +91,7 @@ class Speech:
             await asyncio.gather(self._rewarming, return_exceptions=True)
         for call in list(self._calls):
             call.close()
+        await self._prefetcher.close()
         self._maker.close()
         await self._pool.close()
         if self._local:
@@ -97,7 +105,7 @@ class Speech:
 
     def open_call(self, deliver: Callable[[Event], None], *, tenant: str = "default") -> CallSpeech:
         """The voice of one call; `deliver` gets SpeechArrived, SpeechEnded and SpeechFailed, on the event loop."""
-        call = CallSpeech(self, self._maker, deliver, tenant, self._calls.discard)
+        call = CallSpeech(self, self._maker, self._prefetcher, deliver, tenant, self._calls.discard)
         self._calls.add(call)
         return call
 
@@ -144,6 +152,7 @@ class Speech:
         found: dict[str, float] = {f"cache_{name}": value for name, value in self.cache.stats().items()}
         found |= {f"phrases_{name}": self._maker.counts[name] for name in ("made", "joined", "filled", "private")}
         found |= {f"phrases_{name}": self._maker.counts[name] for name in ("spliced", "failed")}
+        found |= {f"prefetch_{name}": value for name, value in self._prefetcher.stats().items()}
         found |= {"waste_ms": self._maker.wasted_ms, "headroom": self.headroom(), "calls": len(self._calls)}
         if self._local:
             found["worker_restarts"] = self._local.restarts
@@ -176,12 +185,14 @@ class CallSpeech:
         self,
         speech: Speech,
         maker: PhraseMaker,
+        prefetcher: Prefetcher,
         deliver: Callable[[Event], None],
         tenant: str,
         closed: Callable[[CallSpeech], None],
     ) -> None:
         self._chunking = speech.settings.chunking
         self._maker = maker
+        self._prefetcher = prefetcher
         self._deliver = deliver
         self._tenant = tenant
         self._on_closed = closed
@@ -215,9 +226,15 @@ class CallSpeech:
         if under_way is not None:
             under_way.cancel()
 
+    def expect(self, lines: Iterable[Likely]) -> None:
+        """What the call will probably say next, in place of all that was expected before: made ahead in idle time."""
+        if not self._closed:
+            self._prefetcher.offer(self, lines, self._tenant)
+
     def close(self) -> None:
         """The call is over."""
         self._closed = True
+        self._prefetcher.withdraw(self)
         for utterance in list(self._utterances.values()):
             utterance.cancel()
         self._on_closed(self)

@@ -30,10 +30,11 @@ def speech(text: str = "Thank you for calling the dental practice. How can I hel
 
 def loud_spot(sound: Sound) -> int:
     """A sample with loud sound before it and 50 ms after it."""
-    spots = np.flatnonzero(np.abs(sound) > 0.15)[500:].tolist()
-    return next(
-        at for at in spots if level_db(sound[at - 80 : at]) > -25 and level_db(sound[at + 400 : at + 480]) > -25
-    )
+    spots: list[int] = np.flatnonzero(np.abs(sound) > 0.15)[500:].tolist()
+    for at in spots:
+        if level_db(sound[at - 80 : at]) > -25 and level_db(sound[at + 400 : at + 480]) > -25:
+            return at
+    raise AssertionError("no loud spot")
 
 
 def kinds(sound: Sound, idle: list[tuple[int, int]] | None = None) -> set[str]:

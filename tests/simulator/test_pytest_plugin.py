@@ -73,6 +73,8 @@ def test_a_users_test_reads_like_a_phone_call(
             "bridge.simulator.pytest_plugin",
             "-p",
             "no:cacheprovider",
+            "-p",
+            "no:asyncio",
             "-c",
             str(tmp_path / "pytest.ini"),
             f"--bridge-url={server.url}",

@@ -88,7 +88,7 @@ class SilenceGate:
     """
 
     floor = 10**-6.0
-    head_s, tail_s, fade_s = 0.015, 0.04, 0.005
+    head_s, tail_s, fade_s = 0.005, 0.04, 0.005
     """Kept of the silence before and after; and how long the ends rise and fall."""
 
     def __init__(self, rate_hz: int, hop: int) -> None:
