@@ -26,6 +26,7 @@ GROUPS: dict[str, dict[str, str]] = {
     "try it out": {
         "demo": "run the service, its speech worker and a simulated caller, and keep the recording",
         "call": "place one simulated call at any server that speaks the carrier's protocol",
+        "load": "place many simulated calls at once, and measure what callers hear",
         "say": "speak a text into a WAV file",
         "replay": "run a call's record through the call machine again and compare",
     },

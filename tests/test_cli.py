@@ -26,6 +26,7 @@ OPTIONS = {
     "doctor": ["--config", "--host", "--port", "--offline", "--json"],
     "demo": ["--config", "--scenario", "--output"],
     "call": ["URL", "--scenario", "--say", "--output", "--connect-to", "--status-callback", "TWILIO_AUTH_TOKEN"],
+    "load": ["URL", "--calls", "--search", "--hold", "--generators", "--say", "--output", "--server-pid"],
     "say": ["TEXT", "--output", "--voice", "--speed", "--rate", "--worker", "--words"],
     "replay": ["FILE", "--settings", "--all"],
     "cache": ["warm", "stats", "list", "purge", "--config", "--text", "--voice", "--tenant", "--everything", "--json"],

@@ -176,9 +176,11 @@ def _ducked_ms(bot: Sound, onset_ms: int, clears_ms: Sequence[float]) -> int | N
     clears = [at for at in clears_ms if onset_ms <= at <= onset_ms + 1500]
     begin = max(onset_ms, int(clears[0]) // step_ms * step_ms) if clears else onset_ms
     after = levels_db(between(bot, begin, onset_ms + 1500), step_ms)
-    low = np.concatenate([after <= limit, np.ones(10, bool)])
+    # Without a clear only a long low stretch is told from a pause.
+    lasting = 10 if clears else 30
+    low = np.concatenate([after <= limit, np.ones(lasting, bool)])
     for index in range(len(after)):
-        if low[index : index + 10].all():
+        if low[index : index + lasting].all():
             return begin + index * step_ms - onset_ms
     return None
 
@@ -269,7 +271,7 @@ def _clicks(bot: Sound, quiet_ms: Sequence[float], idle: Sequence[tuple[int, int
     near = maximum_filter1d(jumps, 37)
     before = np.concatenate([np.zeros(23), near[:-23]])
     after = np.concatenate([near[23:], np.zeros(23)])
-    spots = np.flatnonzero((jumps > 0.2) & (jumps == around) & (jumps > 5.0 * np.maximum(before, after)))
+    spots = np.flatnonzero((jumps > 0.28) & (jumps == around) & (jumps > 5.0 * np.maximum(before, after)))
     excused = [at * 8 for at in quiet_ms] + [edge for pair in idle for edge in pair]
     found: list[Fault] = []
     for spot in spots.tolist():

@@ -89,7 +89,7 @@ def progress(happening: Happening, console: Console) -> None:
         line = Text.assemble(
             (at, "dim"), (happening.kind.replace("_", " "), SHOWN[happening.kind]), "  ", happening.text
         )
-        console.print(line)
+        console.print(line, soft_wrap=True)
 
 
 def run_load(

@@ -1,8 +1,9 @@
 """One synthesis per phrase across processes: whoever holds the phrase's lock in Redis makes it, the others read along.
 
-The maker renews its lock and appends its audio to a Redis stream while it makes it; followers play from that
-stream. A maker that dies stops renewing: a follower who sees neither progress nor lock takes over and makes the rest
-himself. Where Redis is away or slow there is no lock, and every process makes its own.
+The leader renews its lock and appends its audio to a Redis stream while it makes it; followers play from that
+stream. A leader that dies stops renewing: a follower who sees neither progress nor lock makes the rest himself.
+Where Redis is away or slow there is no lock, and every process makes its own. After a success the lock is left to
+expire, so that nobody starts again before the finished phrase is in Redis.
 """
 
 from __future__ import annotations
@@ -15,21 +16,21 @@ from typing import Any, cast
 import msgspec
 
 from bridge.call.events import Word
-from bridge.errors import VoiceError
 from bridge.speaking.making import Making
-from bridge.speaking.phrase import BYTES_PER_MS, Phrase
 from bridge.speaking.redis_tier import RedisTier
 
 _LOCK_MS = 1500
 _RENEW_S = 0.5
 _POLL_S = 0.01
+_WRITE_S = 0.25
+_READ_S = 0.1
 _KEEP_AUDIO_MS = 10_000
-_LEAVE = """
+_RELEASE = """
 if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end
 return 0
 """
-_words_encoder = msgspec.msgpack.Encoder()
-_words_decoder = msgspec.msgpack.Decoder(list[Word])
+_Entries = list[tuple[bytes, dict[bytes, bytes]]]
+_words = msgspec.msgpack.Decoder(list[Word])
 
 
 class Flight:
@@ -38,123 +39,117 @@ class Flight:
     def __init__(self, tier: RedisTier) -> None:
         self._tier = tier
         self._me = secrets.token_hex(8)
-        self._leading: dict[str, _Leader] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._leading: set[asyncio.Task[None]] = set()
+        self.led = 0
         self.followed = 0
         """Phrases taken from another process while it made them."""
         self.took_over = 0
-        """Phrases whose maker in another process went away."""
+        """Phrases whose leader went away before their end."""
 
-    async def join(self, making: Making) -> bool:
-        """Either lead (True: make it, it will be shared) or follow to its end (False: it is complete, or was given up).
+    async def join(self, making: Making) -> None:
+        """Follow whoever makes this phrase to its end, or become who makes it.
 
-        Returns True as well when a leader vanished, with what he made already in the phrase.
+        Afterwards the phrase is either over, or ours to make, from wherever a vanished leader left it.
         """
         assert making.key is not None
         digest = making.key.digest
-        owner = await self._lock(digest)
-        if owner is None or owner == self._me:
-            if owner is not None and not making.over:
-                leader = self._leading[digest] = _Leader(self, making, digest)
-                making.attach(leader)
-            return True
-        if await self._follow(making, digest, owner):
-            self.followed += 1
-            return False
-        self.took_over += 1
-        return True
+        leader = await self._leader(digest)
+        if leader is not None and leader != self._me:
+            if await self._follow(making, digest, leader):
+                self.followed += 1
+                return
+            self.took_over += 1
+            leader = await self._leader(digest)
+        if leader == self._me and not making.over:
+            self.led += 1
+            task = asyncio.ensure_future(self._lead(making, digest))
+            self._leading.add(task)
+            task.add_done_callback(self._leading.discard)
 
     async def close(self) -> None:
-        """Give up all locks."""
-        for leader in list(self._leading.values()):
-            leader.leave()
-        if self._tasks:
-            await asyncio.wait(self._tasks, timeout=1.0)
+        """Stop sharing; followers elsewhere take over."""
+        for task in self._leading:
+            task.cancel()
+        await asyncio.gather(*self._leading, return_exceptions=True)
 
-    async def _lock(self, digest: str) -> str | None:
-        """Who makes this phrase: ourselves if nobody did; None if Redis does not say."""
-        name = self._lock_name(digest)
-        client = self._tier.client
-        taken = await self._tier.guarded(client.set(name, self._me, nx=True, px=_LOCK_MS, get=True))
-        if taken is None:
-            # Nobody held it, or Redis failed: only a second look can tell.
-            held = await self._tier.guarded(cast(Awaitable[bytes | None], client.get(name)))
-            return held.decode() if isinstance(held, bytes) else None
-        return taken.decode() if isinstance(taken, bytes) else str(taken)
+    def stats(self) -> dict[str, float]:
+        """Phrases led, followed, and taken over."""
+        return {"led": self.led, "followed": self.followed, "took_over": self.took_over}
 
-    async def _follow(self, making: Making, digest: str, owner: str) -> bool:
+    async def _leader(self, digest: str) -> str | None:
+        """Who makes this phrase, ourselves if nobody did until now; None if Redis does not say."""
+        name, client = self._lock(digest), self._tier.client
+        if await self._tier.guarded(client.set(name, self._me, nx=True, px=_LOCK_MS)):
+            return self._me
+        held = await self._tier.guarded(cast(Awaitable[bytes | None], client.get(name)))
+        return held.decode() if held else None
+
+    async def _lead(self, making: Making, digest: str) -> None:
+        """Append what is made to the phrase's stream, in order, until it is over."""
+        name, client, news = self._audio(digest, self._me), self._tier.client, asyncio.Event()
+        making.watch(news.set)
+        shared_bytes = shared_words = 0
+        try:
+            while True:
+                over, failed = making.over, making.failure is not None
+                words, ulaw = making.placed[shared_words:], bytes(making.ulaw[shared_bytes:])
+                shared_words, shared_bytes = len(making.placed), len(making.ulaw)
+                fields = {"words": msgspec.msgpack.encode(words), "ulaw": ulaw}
+                # A phrase that another worker had to finish is cut back to a word's start: no use to a follower.
+                if failed or making.splices:
+                    break
+                if over:
+                    fields["done"] = b"1"
+                if ulaw or words or over:
+                    pipe = client.pipeline(transaction=False)
+                    pipe.xadd(name, cast(dict[Any, Any], fields))
+                    pipe.pexpire(name, _KEEP_AUDIO_MS)
+                    pipe.pexpire(self._lock(digest), _LOCK_MS)
+                    await self._tier.guarded(pipe.execute(), deadline_s=_WRITE_S)
+                if over:
+                    return
+                try:
+                    async with asyncio.timeout(_RENEW_S):
+                        await news.wait()
+                except TimeoutError:
+                    await self._tier.guarded(client.pexpire(self._lock(digest), _LOCK_MS), deadline_s=_WRITE_S)
+                news.clear()
+        except asyncio.CancelledError:
+            await self._release(digest)
+            raise
+        await self._release(digest)
+
+    async def _release(self, digest: str) -> None:
+        operation = self._tier.client.eval(_RELEASE, 1, self._lock(digest), self._me)
+        await self._tier.guarded(operation, deadline_s=_WRITE_S)
+
+    async def _follow(self, making: Making, digest: str, leader: str) -> bool:
         """Read along with another process; False if it has gone before the end."""
-        last = b"0"
         client, loop = self._tier.client, asyncio.get_running_loop()
-        seen_at = loop.time()
+        last, seen_at = "-", loop.time()
         while not making.over:
-            operation = client.xrange(self._audio_name(digest, owner), min=b"(" + last if last != b"0" else b"-")
-            entries = await self._tier.guarded(operation, deadline_s=0.1)
+            operation = cast(Awaitable[_Entries], client.xrange(self._audio(digest, leader), min=last))
+            entries = await self._tier.guarded(operation, deadline_s=_READ_S)
             if entries is None:
                 return False
             for number, fields in entries:
-                last, seen_at = number, loop.time()
-                if b"failed" in fields:
-                    return False
-                making.place(_words_decoder.decode(fields.get(b"words", b"\x90")))
-                if fields.get(b"ulaw"):
+                last, seen_at = f"({number.decode()}", loop.time()
+                making.place(_words.decode(fields[b"words"]))
+                if fields[b"ulaw"]:
                     making.arrived(fields[b"ulaw"])
                 if b"done" in fields:
-                    making.conclude_followed()
+                    making.followed_to_end()
                     return True
-            if not entries and loop.time() - seen_at > _RENEW_S:
-                held = await self._tier.guarded(cast(Awaitable[bytes | None], client.get(self._lock_name(digest))))
-                if held is None or held.decode() != owner:
-                    return False
-                seen_at = loop.time()
-            await asyncio.sleep(_POLL_S)
+            if not entries:
+                if loop.time() - seen_at > 0.1:
+                    held = await self._tier.guarded(cast(Awaitable[bytes | None], client.get(self._lock(digest))))
+                    if held is None or held.decode() != leader:
+                        return False
+                await asyncio.sleep(_POLL_S)
         return True
 
-    def share(self, digest: str, fields: dict[str, bytes]) -> None:
-        """Append to the phrase's audio, in order."""
-        name = self._audio_name(digest, self._me)
-        pipe = self._tier.client.pipeline(transaction=False)
-        pipe.xadd(name, cast(dict[Any, Any], fields))
-        pipe.pexpire(name, _KEEP_AUDIO_MS)
-        self._later(self._tier.guarded(pipe.execute(), deadline_s=0.25))
-
-    def renew(self, digest: str) -> None:
-        """Say that we are still at it."""
-        self._later(self._tier.guarded(self._tier.client.pexpire(self._lock_name(digest), _LOCK_MS), deadline_s=0.25))
-
-    def release(self, digest: str) -> None:
-        """Give the lock back."""
-        self._leading.pop(digest, None)
-        operation = cast(Awaitable[Any], self._tier.client.eval(_LEAVE, 1, self._lock_name(digest), self._me))
-        self._later(self._tier.guarded(operation, deadline_s=0.25))
-
-    def _later(self, operation: Awaitable[object]) -> None:
-        async def run() -> None:
-            await operation
-
-        task = asyncio.ensure_future(run())
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-
-    def _lock_name(self, digest: str) -> str:
+    def _lock(self, digest: str) -> str:
         return f"{self._tier.prefix}:making:{digest}"
 
-    def _audio_name(self, digest: str, owner: str) -> str:
-        return f"{self._tier.prefix}:audio:{digest}:{owner}"
-
-
-class _Leader:
-    """Reads the phrase that we make, and shares it."""
-
-    def __init__(self, flight: Flight, making: Making, digest: str) -> None:
-        self._flight = flight
-        self._making = making
-        self._digest = digest
-        self._words = 0
-        self.position = 0
-        self.starving = False
-        self.lead_ms = 60_000.0
-        self._renewal = asyncio.get_running_loop().call_later(_RENEW_S, self._renew)
-
-    def progress(self) -> None:
-        """There is more, or it is over."""
+    def _audio(self, digest: str, leader: str) -> str:
+        return f"{self._tier.prefix}:audio:{digest}:{leader}"

@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 
 from bridge.errors import VoiceError
 from bridge.speaking.cache import PhraseCache
+from bridge.speaking.flight import Flight
 from bridge.speaking.making import Making, Patience
 from bridge.speaking.phrase import Phrase, PhraseKey, loudness_db, normalise, tokens
 from bridge.speaking.settings import SpeakingSettings
@@ -20,11 +21,11 @@ Fetch = Callable[[Making], Awaitable[Phrase | None]]
 class PhraseMaker:
     """At most one synthesis per phrase at a time; only complete, verified phrases are kept."""
 
-    def __init__(self, settings: SpeakingSettings, pool: Pool, cache: PhraseCache, fetch: Fetch | None = None) -> None:
+    def __init__(self, settings: SpeakingSettings, pool: Pool, cache: PhraseCache) -> None:
         self._settings = settings
         self._pool = pool
         self._cache = cache
-        self._fetch = fetch
+        self.flight = Flight(cache.redis) if cache.redis is not None else None
         self._patience = Patience(settings.first_audio_ms / 1000, settings.stall_ms / 1000, settings.give_up_ms / 1000)
         self.templates = Templates()
         self.on_hit: Callable[[PhraseKey], None] | None = None
@@ -116,8 +117,6 @@ class PhraseMaker:
         fetch: Fetch | None = None
         if key is None:
             self.counts["private"] += 1
-        elif self._fetch is not None:
-            fetch = self._fetch
         elif self._cache.memory_only:
             self._cache.counts["misses"] += 1
         else:
@@ -168,14 +167,19 @@ class PhraseMaker:
         """Whether a caller waits for speech now."""
         return any(making.readers and making.request.priority == "live" for making in self._all)
 
-    def close(self) -> None:
+    async def close(self) -> None:
         """Stop everything."""
+        if self.flight is not None:
+            await self.flight.close()
         for making in list(self._all):
             making.abandon(False)
 
     async def _fetch_from_cache(self, making: Making) -> Phrase | None:
         assert making.key is not None
-        return await self._cache.fetch(making.key)
+        phrase = await self._cache.fetch(making.key)
+        if phrase is None and self.flight is not None:
+            await self.flight.join(making)
+        return phrase
 
     def _finished(self, making: Making, phrase: Phrase | None) -> None:
         self._all.discard(making)

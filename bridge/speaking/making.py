@@ -85,6 +85,7 @@ class Making:
         self._fetch = fetch
         self._head = head
         self._readers: list[Reader] = []
+        self._watchers: list[Callable[[], None]] = []
         self._stream: SpeechStream | None = None
         self._maker: Voices | None = None
         self._attempt: Attempt | None = None
@@ -131,6 +132,10 @@ class Making:
             self._readers.remove(reader)
         self._look_after()
 
+    def watch(self, progress: Callable[[], None]) -> None:
+        """Call this whenever readers are told something, without counting as one."""
+        self._watchers.append(progress)
+
     def abandon(self, finish: bool) -> None:
         """Nobody reads it any more: finish it without haste, or stop."""
         if self.over:
@@ -148,6 +153,10 @@ class Making:
         if self._stream is not None and self._readers:
             self._stream.playout(min(reader.lead_ms for reader in self._readers))
         self._look_after()
+
+    def followed_to_end(self) -> None:
+        """Another process has made all of it, and it has arrived here."""
+        self._conclude(self._phrase())
 
     def complete_with(self, phrase: Phrase) -> None:
         """It was found in another tier, or made by another process."""
@@ -265,6 +274,8 @@ class Making:
     def _phrase(self) -> Phrase | None:
         if self.key is None or self.splices:
             return None
+        if self._maker is not None and self._maker.engines.get(self.key.voice) != self.key.engine:
+            return None  # workers are being replaced, and this one is not the version that the key says
         ulaw = bytes(self.ulaw)
         return Phrase(self.key, ulaw, tuple(self.placed), loudness_db(ulaw), self.taken_ms)
 
@@ -295,6 +306,8 @@ class Making:
             self._task.cancel()
 
     def _tell(self) -> None:
+        for watcher in self._watchers:
+            watcher()
         for reader in list(self._readers):
             reader.progress()
 

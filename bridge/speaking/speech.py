@@ -92,7 +92,7 @@ class Speech:
         for call in list(self._calls):
             call.close()
         await self._prefetcher.close()
-        self._maker.close()
+        await self._maker.close()
         await self._pool.close()
         if self._local:
             await self._local.close()
@@ -102,6 +102,11 @@ class Speech:
     def ready(self) -> bool:
         """Whether something that is in no cache can be said now."""
         return self._pool.usable
+
+    @property
+    def worker_address(self) -> str | None:
+        """Where the local worker can be reached by others too; None if workers are configured."""
+        return self._local.address if self._local else None
 
     def open_call(self, deliver: Callable[[Event], None], *, tenant: str = "default") -> CallSpeech:
         """The voice of one call; `deliver` gets SpeechArrived, SpeechEnded and SpeechFailed, on the event loop."""
@@ -154,6 +159,8 @@ class Speech:
         found |= {f"phrases_{name}": self._maker.counts[name] for name in ("spliced", "failed")}
         found |= {f"prefetch_{name}": value for name, value in self._prefetcher.stats().items()}
         found |= {"waste_ms": self._maker.wasted_ms, "headroom": self.headroom(), "calls": len(self._calls)}
+        if self._maker.flight:
+            found |= {f"flight_{name}": value for name, value in self._maker.flight.stats().items()}
         if self._local:
             found["worker_restarts"] = self._local.restarts
         for number, maker in enumerate(self._pool.makers):

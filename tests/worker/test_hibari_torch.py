@@ -16,7 +16,7 @@ from bridge.worker.alignment import Span
 from bridge.worker.encoder import Samples
 from bridge.worker.engines.english import EnglishReader
 from bridge.worker.engines.hibari import HibariEngine, Symbols, model_path
-from bridge.worker.engines.hibari_network import load_network
+from bridge.worker.engines.hibari_network import FEATURES, HALO, load_network
 from bridge.worker.engines.hibari_sound import AFTER, BEFORE, HOP, blocks, noise, pulses, spectrum
 from bridge.worker.engines.hibari_torch import HibariTorchEngine, pick_device
 
@@ -94,6 +94,19 @@ def test_the_network_is_the_packages(hibari: HibariEngine) -> None:
     assert plan.pitch_hz.numpy() == pytest.approx(pitch, abs=3.0)
     for ours, theirs in zip(parts[0].T.numpy().reshape(5, 601, -1), spectra, strict=True):
         assert np.corrcoef(ours.ravel(), theirs[0].ravel())[0, 1] > 0.999
+
+
+@torch.inference_mode()
+def test_the_halo_is_all_that_a_frame_can_see() -> None:
+    """In double precision, so that nothing but the halo can make a difference."""
+    network = load_network(model_path("heart")).double()
+    torch.manual_seed(1)
+    features, count = torch.randn(1, FEATURES, 150, dtype=torch.float64), 10
+    whole = network.decode(features, torch.ones(1, 1, 150, dtype=torch.float64))[:, 70 : 70 + count]
+    for halo, equal in ((HALO, True), (HALO - 1, False)):
+        window = features[..., 70 - halo : 70 + count + halo]
+        part = network.decode(window, torch.ones(1, 1, window.shape[2], dtype=torch.float64))[:, halo : halo + count]
+        assert ((part - whole).abs().max().item() < 1e-12) == equal
 
 
 def test_the_signal_processing_is_the_packages(hibari: HibariEngine) -> None:
