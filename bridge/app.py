@@ -208,6 +208,8 @@ def freeze_garbage() -> None:
     """What is alive now stays alive: the collector need never look at it again, nor hold up a call for it."""
     gc.collect()
     gc.freeze()
+    # Calls leave next to no cycles behind: at the default of 700 the collector took 6 % of a busy process.
+    gc.set_threshold(50_000, 20, 20)
 
 
 async def serve(

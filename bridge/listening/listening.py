@@ -32,6 +32,9 @@ _FULL_QUEUE = 4
 # Transcriptions waiting per process at which there is no headroom left.
 
 
+_ECHO_MEMORY_S = 2.0
+
+
 class ListeningStats(msgspec.Struct):
     """Counters of this process, summed over all calls."""
 
@@ -60,6 +63,11 @@ class Listening:
         self._engines: Engines | None = None
         self._recogniser: Recogniser = NoRecogniser()
         self._load = _Load(clock)
+
+    @property
+    def looks_back(self) -> bool:
+        """Whether anything will ever ask for audio that lies behind."""
+        return self.settings.recogniser.engine != "none" or self.settings.turn.engine != "none"
 
     async def start(self) -> None:
         """Load and warm all models, start the engine processes. Raises ConfigError."""
@@ -146,7 +154,8 @@ class CallEar:
         self._ticks = ticks
         self._deliver = deliver
         self._row = ticks.batch.open(self)
-        self._memory = AudioMemory(settings.memory_s)
+        # Without an engine that looks back, the echo gate alone does.
+        self._memory = AudioMemory(settings.memory_s if listening.looks_back else _ECHO_MEMORY_S)
         self._echo = EchoGate(settings.echo)
         self._echo_bytes = settings.echo.window_ms * RATE_HZ // 1000
         self._taps: list[Tap] = []

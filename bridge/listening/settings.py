@@ -75,7 +75,7 @@ class ListeningSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True,
     turn: TurnSettings = TurnSettings()
     processes: int = 1
     """Processes that run the embedded recogniser and the end-of-turn model, about 300 MB each."""
-    memory_s: float = 30.0
-    """How much of the caller's audio is kept for recognition."""
+    memory_s: float = 24.0
+    """How much of the caller's audio is kept for recognition: 8 kB a second for each call."""
     before_ms: int = 300
     """Audio before the first speech window that the recogniser hears too: soft beginnings."""

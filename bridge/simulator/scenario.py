@@ -138,10 +138,13 @@ class Carrier(_Strict, frozen=True):
     webhook_delay_ms: int = 0
     duplicate_webhook: bool = False
     wrong_signature: bool = False
+    """Of webhooks and callbacks; the socket's is right."""
     no_socket_signature: bool = False
     echoes_marks: bool = True
     second_stream: bool = False
     """Open the same stream a second time, with the same parameters."""
+    replayed_stream: bool = False
+    """Open it again once the call is over."""
     second_start: bool = False
     shuffled_callbacks: bool = False
     status_callbacks: bool = True

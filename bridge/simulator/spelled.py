@@ -11,7 +11,7 @@ import hashlib
 import itertools
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any, Protocol
 
@@ -41,6 +41,8 @@ class HeardWord:
     start_ms: int
     end_ms: int
     complete: bool = True
+    likeness: float = 0.0
+    """1 for a complete word whose every sample is the voice's, whatever the level; holes and clicks lower it."""
 
 
 def words_of(text: str) -> list[str]:
@@ -89,7 +91,21 @@ def read(sound: Sound, vocabulary: Iterable[str]) -> list[HeardWord]:
         for length in (1, 2):
             heads.setdefault(chords[:length], word)
     tails = {chords[length:]: word for chords, word in known.items() for length in (1, 2)}
-    return [_word(group, known, heads, tails) for group in _groups(_chords(sound))]
+    words = [_word(group, known, heads, tails) for group in _groups(_chords(sound))]
+    return [replace(word, likeness=_likeness(sound, word)) if word.complete else word for word in words]
+
+
+def _likeness(sound: Sound, word: HeardWord) -> float:
+    """Normalised correlation with the word as it should sound, at the best fitting sample."""
+    wanted = _word_sound(word.text)[: 3 * CHORD_MS * RATE_HZ // 1000]
+    first = max(0, (word.start_ms - 25) * RATE_HZ // 1000)
+    around = sound[first : first + len(wanted) + 50 * RATE_HZ // 1000]
+    if len(around) < len(wanted):
+        return 0.0
+    match = np.correlate(around, wanted, "valid")
+    best = int(np.argmax(match))
+    heard = around[best : best + len(wanted)]
+    return float(match[best] / (np.linalg.norm(heard) * np.linalg.norm(wanted) + 1e-9))
 
 
 def reader(vocabulary: Iterable[str]) -> Callable[[bytes, Sequence[str]], str]:

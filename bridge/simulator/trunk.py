@@ -147,7 +147,7 @@ class Webhooks:
         """What the carrier was seen to send with a media socket's upgrade."""
         headers = {"User-Agent": SOCKET_AGENT, "Accept-Encoding": "gzip"}
         if signed:
-            headers["X-Twilio-Signature"] = signature(self._token, url)
+            headers["X-Twilio-Signature"] = signature(self._trunk.auth_token, url)
         return headers
 
     def real_address(self, url: str) -> str:

@@ -34,6 +34,7 @@ _REDIRECTS = 20
 """A carrier gives up on documents that send it in circles."""
 
 _LAST_CALLBACKS_S = 2.0
+_THIEF_WAITS_S = 1.0
 
 
 @dataclass(slots=True)
@@ -85,6 +86,7 @@ class PhoneCall:
         self._tasks: set[asyncio.Task[None]] = set()
         self._held_callbacks: list[tuple[str, str, dict[str, str], str]] = []
         self._call_events = 0
+        self._stream_url = ""
         self.facts = Facts(callbacks=self._webhooks.log)
 
     async def run(self) -> Facts:
@@ -99,6 +101,8 @@ class PhoneCall:
         if self._commentary is not None and (rest := self._commentary.rest()) is not None:
             await rest
         self._note("ended", f"by {facts.hung_up_by}: {facts.ended}")
+        if self._scenario.carrier.replayed_stream and facts.streams:
+            await self._open_second_stream(facts.streams[0], self._stream_url)
         await self._call_event("completed")
         await self._flush_callbacks()
         for happening, at in zip(facts.happenings, self._noted_at, strict=True):
@@ -263,6 +267,7 @@ class PhoneCall:
     def _misbehave(self, socket: aiohttp.ClientWebSocketResponse, stream: CarrierStream, url: str) -> None:
         if len(self.facts.streams) > 1:
             return
+        self._stream_url = url
         if self._scenario.carrier.second_start:
             self._spawn(self._send_second_start(socket, stream))
         if self._scenario.carrier.second_stream:
@@ -275,7 +280,7 @@ class PhoneCall:
 
     async def _open_second_stream(self, stream: CarrierStream, url: str) -> None:
         """The same ticket once more, as a thief would use it: nothing may be said to him."""
-        await asyncio.sleep(1.0)
+        await asyncio.sleep(_THIEF_WAITS_S)
         try:
             socket = await self._connect(url)
         except BadMessage as error:

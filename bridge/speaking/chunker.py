@@ -8,6 +8,8 @@ if he then goes on without a space, that token is in two pieces.
 
 from __future__ import annotations
 
+import functools
+
 from bridge.speaking.boundaries import Boundary, Kind, boundaries, ends_sentence
 from bridge.speaking.cleaning import Cleaner
 from bridge.speaking.settings import ChunkSettings
@@ -164,9 +166,11 @@ class Chunker:
         return sum(map(str.isalnum, self._text[:at])) >= self._settings.shortest_chars
 
 
-def whole(text: str, settings: ChunkSettings) -> list[str]:
-    """The pieces of a text that is known from its start, ready to synthesise.
+@functools.lru_cache(maxsize=2048)
+def whole(text: str, settings: ChunkSettings) -> tuple[str, ...]:
+    """The pieces of a text that is known from its start, ready to synthesise; remembered, since fixed lines recur.
 
-    The cuts depend on the text alone, so warm-up and calls agree on them.
+    The cuts depend on the text alone, so warm-up and calls agree on them. A text that must not be kept goes
+    through `Chunker.finish`, which remembers nothing.
     """
-    return [stripped for piece in Chunker(settings).finish(0.0, text) if (stripped := piece.strip())]
+    return tuple(stripped for piece in Chunker(settings).finish(0.0, text) if (stripped := piece.strip()))

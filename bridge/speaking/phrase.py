@@ -23,6 +23,10 @@ FORMAT = "mulaw_8000"
 FORMAT_VERSION = 1
 """Of the key and of the bytes at rest; entries of another version are ignored."""
 
+_QUIET_DB = -42.0
+"""Relative to the loudest 10 ms: below this it counts as pause."""
+_STEP = 80
+_LONGEST_MEASURED_MS = 600
 _MAGIC = b"BPHR"
 _HEADER = struct.Struct("<4sHHI16s")
 """Magic, format version, zero, length of the description, checksum of all that follows."""
@@ -73,7 +77,7 @@ class PhraseKey(msgspec.Struct, frozen=True, dict=True):
         return hashlib.blake2b(msgspec.json.encode(parts), digest_size=16).hexdigest()
 
 
-class Phrase(msgspec.Struct, frozen=True):
+class Phrase(msgspec.Struct, frozen=True, dict=True):
     """A phrase ready to send.
 
     ulaw    mu-law at 8 kHz, a multiple of 160 bytes
@@ -92,6 +96,16 @@ class Phrase(msgspec.Struct, frozen=True):
     def audio_ms(self) -> int:
         """How long it sounds."""
         return len(self.ulaw) // BYTES_PER_MS
+
+    @cached_property
+    def quiet_start_ms(self) -> int:
+        """See `quiet_ms`."""
+        return quiet_ms(self.ulaw, at_end=False)
+
+    @cached_property
+    def quiet_end_ms(self) -> int:
+        """See `quiet_ms`."""
+        return quiet_ms(self.ulaw, at_end=True)
 
     @property
     def cost(self) -> int:
@@ -232,3 +246,18 @@ def loudness_db(ulaw: bytes) -> float:
     if not len(sounding):
         return -120.0
     return float(10 * np.log10(sounding[sounding >= sounding.mean() / 10].mean()))
+
+
+def quiet_ms(ulaw: bytes | bytearray, *, at_end: bool) -> int:
+    """How long audio is quiet at its start or its end, in steps of 10 ms; at most 600."""
+    edge = min(len(ulaw), _LONGEST_MEASURED_MS * BYTES_PER_MS)
+    edge -= edge % _STEP
+    if not edge:
+        return 0
+    part = bytes(ulaw[-edge:]) if at_end else bytes(ulaw[:edge])
+    power = np.square(decode(part).astype(np.float32)).reshape(-1, _STEP).mean(axis=1)
+    loud = np.flatnonzero(power > max(power.max(), 1e4) * 10 ** (_QUIET_DB / 10))
+    if not len(loud):
+        return edge // BYTES_PER_MS
+    steps = len(power) - 1 - loud[-1] if at_end else loud[0]
+    return int(steps) * 10

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 import msgspec
 
@@ -39,7 +39,7 @@ class Prefetcher:
     """
 
     def __init__(
-        self, maker: PhraseMaker, headroom: Callable[[], float], pieces: Callable[[str], list[str]], streams: int
+        self, maker: PhraseMaker, headroom: Callable[[], float], pieces: Callable[[str], Sequence[str]], streams: int
     ) -> None:
         self._maker = maker
         self._headroom = headroom

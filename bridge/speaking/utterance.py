@@ -7,11 +7,11 @@ from collections import deque
 from collections.abc import Callable, Sequence
 
 from bridge.call.events import Event, SpeechArrived, SpeechEnded, SpeechFailed, Word
-from bridge.speaking.chunker import Chunker
-from bridge.speaking.joins import pause_after_ms, quiet_ms, silence
+from bridge.speaking.chunker import Chunker, whole
+from bridge.speaking.joins import pause_after_ms, silence
 from bridge.speaking.maker import PhraseMaker
 from bridge.speaking.making import Making
-from bridge.speaking.phrase import BYTES_PER_MS, FRAME_BYTES, Phrase, tokens
+from bridge.speaking.phrase import BYTES_PER_MS, FRAME_BYTES, Phrase, quiet_ms, tokens
 from bridge.speaking.settings import ChunkSettings
 
 _MAKINGS_AT_ONCE = 2
@@ -68,6 +68,20 @@ class Piece:
     def failure(self) -> str | None:
         """Why there will be no more."""
         return self.source.failure if isinstance(self.source, Making) else None
+
+    @property
+    def quiet_start_ms(self) -> int:
+        """How long it is quiet before its first sound."""
+        if isinstance(self.source, Phrase):
+            return self.source.quiet_start_ms
+        return quiet_ms(self.source.ulaw, at_end=False) if self.source is not None else 0
+
+    @property
+    def quiet_end_ms(self) -> int:
+        """How long it is quiet after its last sound."""
+        if isinstance(self.source, Phrase):
+            return self.source.quiet_end_ms
+        return quiet_ms(self.source.ulaw, at_end=True) if self.source is not None else 0
 
     @property
     def starving(self) -> bool:
@@ -131,7 +145,10 @@ class Utterance:
         self._deliver = deliver
         self._over = over
         self._loop = asyncio.get_running_loop()
+        self._chunking = settings
         self._chunker = Chunker(settings)
+        self._begun = False
+        """Some text was added."""
         self._pieces: deque[Piece] = deque()
         self._final = False
         self._voice: str | None = None
@@ -158,7 +175,11 @@ class Utterance:
             self._voice = voice
         self._cacheable = self._cacheable and cacheable
         self._final = final
-        self._enqueue(self._chunker.finish(now, text) if final else self._chunker.feed(text, now))
+        if final and self._cacheable and not self._begun:
+            self._enqueue(whole(text, self._chunking))
+        else:
+            self._enqueue(self._chunker.finish(now, text) if final else self._chunker.feed(text, now))
+        self._begun = True
         self._plan_wake()
         self.pump()
 
@@ -268,10 +289,7 @@ class Utterance:
     def _pause(self, before: Piece, after: Piece) -> bytes:
         """The silence to put between two pieces, less what both bring and what the caller has heard of it already."""
         wanted = float(pause_after_ms(before.text))
-        if before.source is not None:
-            wanted -= quiet_ms(before.source.ulaw, at_end=True)
-        if after.source is not None:
-            wanted -= quiet_ms(after.source.ulaw, at_end=False)
+        wanted -= before.quiet_end_ms + after.quiet_start_ms
         waited_ms = (self._loop.time() - self._dry_at) * 1000
         return silence(wanted - max(0.0, waited_ms))
 
@@ -285,7 +303,7 @@ class Utterance:
                 if under_way >= _MAKINGS_AT_ONCE:
                     return
 
-    def _enqueue(self, pieces: list[str]) -> None:
+    def _enqueue(self, pieces: Sequence[str]) -> None:
         for text in pieces:
             if any(map(str.isalnum, text)):
                 self._pieces.append(Piece(self, text.strip(), self._voice, self._cacheable))

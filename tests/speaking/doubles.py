@@ -17,7 +17,7 @@ from bridge.call.events import Event, SpeechArrived, SpeechEnded, SpeechFailed, 
 
 WORD_MS = 200
 WORD_BYTES = WORD_MS * 8
-Mode = Literal["well", "busy", "silent", "garbage", "dies", "fails", "stalls", "shifted"]
+Mode = Literal["well", "busy", "silent", "garbage", "dies", "fails", "stalls", "shifted", "halves"]
 
 _codes: dict[str, int] = {}
 
@@ -143,6 +143,11 @@ class FakeWorker:
                 return
             if index >= after and mode == "garbage":
                 await socket.send_bytes(b"\x01")
+                return
+            if index >= after and mode == "halves":
+                half = sound_of(word)[: WORD_BYTES // 2]
+                await socket.send_bytes(struct.pack("<II", stream, index * WORD_BYTES) + half)
+                _break(socket)
                 return
             offset = index * WORD_BYTES + (160 if index >= after and mode == "shifted" else 0)
             await socket.send_bytes(struct.pack("<II", stream, offset) + sound_of(word))

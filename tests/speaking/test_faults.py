@@ -14,7 +14,7 @@ from bridge.errors import VoiceError
 from bridge.speaking.settings import SpeakingSettings
 from bridge.speaking.speech import Speech
 from tests.speaking.conftest import OpenSpeech, impatient
-from tests.speaking.doubles import Ear, FakeWorker, Mode, heard
+from tests.speaking.doubles import Ear, FakeWorker, Mode, heard, sound_of
 
 TEXT = "one two three four five six"
 FAR = 60_000
@@ -67,22 +67,30 @@ async def test_another_worker_goes_on_at_the_first_missing_word(
         assert speech.stats()["cache_memory_phrases"] == 0, "a phrase made in two parts is not kept"
 
 
-async def test_a_word_the_caller_is_hearing_when_the_worker_dies_is_said_again(
-    fake: FakeWorker, other: FakeWorker
+@pytest.mark.parametrize(("upto_ms", "repeated_ms"), [(500, 100), (460, 60), (400, 0), (200, 0)])
+async def test_a_word_of_which_only_half_came_is_said_again(
+    fake: FakeWorker, other: FakeWorker, upto_ms: int, repeated_ms: int
 ) -> None:
-    """The call has pulled into the middle of the third word, and only half of it ever came."""
+    """What the call was given of it stays given; the word itself is heard whole, and none is lost."""
     async with speaking(impatient(fake, other)) as speech:
-        fake.mode = other.mode = "dies"
+        fake.mode = other.mode = "halves"
         fake.after = other.after = 2
         ear = Ear()
         call = speech.open_call(ear.deliver)
         call.synthesise(Synthesise(1, TEXT, True))
-        call.pull(PullSpeech(1, 300, 0))
-        await ear.until(lambda: len(ear.audio()) == 300 * 8)
+        call.pull(PullSpeech(1, upto_ms, 0))
+        await ear.until(lambda: len(ear.audio()) == upto_ms * 8)
         fake.mode = other.mode = "well"
-        call.pull(PullSpeech(1, FAR, 300))
+        async with asyncio.timeout(5):
+            while len(fake.texts) + len(other.texts) < 2:
+                await asyncio.sleep(0)
+        call.pull(PullSpeech(1, FAR, upto_ms))
         assert isinstance(await ear.end(), SpeechEnded)
-        assert heard(ear.audio()) == TEXT.split()
+        half = sound_of("three")[: repeated_ms * 8]
+        assert ear.audio() == b"".join(map(sound_of, TEXT.split()[:2])) + half + b"".join(
+            map(sound_of, TEXT.split()[2:])
+        )
+        assert ear.text() == TEXT
 
 
 async def test_a_busy_worker_is_passed_over_and_both_busy_are_asked_again(fake: FakeWorker, other: FakeWorker) -> None:
