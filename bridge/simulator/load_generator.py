@@ -47,7 +47,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     """What each caller does: speak `recordings` in turn, first at `first_at_s`, then every `every_s`."""
 
     recordings: tuple[str, ...]
-    first_at_s: float = 4.0
+    first_at_s: float = 3.0
     every_s: float = 9.0
     length_s: float = 30.0
     """Then he hangs up, and another caller rings."""
