@@ -36,9 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="WAV",
         help="what callers say, an 8 kHz recording; repeatable (default: those in fixtures/callers)",
     )
-    parser.add_argument(
-        "--server-pid", type=int, metavar="PID", help="the server (default: found by its port)"
-    )
+    parser.add_argument("--server-pid", type=int, metavar="PID", help="the server (default: found by its port)")
     parser.add_argument("--connect-to", default="", metavar="ORIGIN", help="where the server really is, if not at URL")
     parser.add_argument(
         "-o", "--output", type=Path, default=Path("out/load"), metavar="DIR", help="for results (default out/load)"
