@@ -5,6 +5,7 @@ Source: https://www.twilio.com/docs/voice/twiml/stream, .../dial, .../reject
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Literal
 from urllib.parse import urlsplit
@@ -13,6 +14,8 @@ from twilio.twiml.voice_response import Connect, Dial, VoiceResponse
 
 _LONGEST_PARAMETER = 499
 """Name and value of a `<Parameter>` together stay under 500 characters."""
+_NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+"""What an XML 1.0 document cannot hold in any way; the builder would let it through (error 12100)."""
 
 
 def connect_stream(stream_url: str, *, parameters: Mapping[str, str], status_callback: str, then: str) -> str:
@@ -32,7 +35,7 @@ def connect_stream(stream_url: str, *, parameters: Mapping[str, str], status_cal
     for name, value in parameters.items():
         if len(name) + len(value) > _LONGEST_PARAMETER:
             raise ValueError(f"stream parameter '{name}' is too long: {len(value)} characters")
-        stream.parameter(name=name, value=value)
+        stream.parameter(name=_text(name), value=_text(value))
     response.append(connect)
     response.redirect(then, method="POST")
     return str(response)
@@ -48,6 +51,7 @@ def dial(target: str, *, caller_id: str = "", timeout_s: int = 30, then: str = "
         options["caller_id"] = caller_id
     if then:
         options |= {"action": then, "method": "POST"}
+    target = _text(target)
     leg = Dial(timeout=timeout_s, **options)
     kind, _, name = target.partition(":")
     if kind.lower() in ("sip", "sips"):
@@ -81,6 +85,11 @@ def hang_up() -> str:
 def say_and_hang_up(text: str) -> str:
     """Let the carrier's own voice speak, and end the call: for when ours is not to be had."""
     response = VoiceResponse()
-    response.say(text)
+    response.say(_text(text))
     response.hangup()
     return str(response)
+
+
+def _text(text: str) -> str:
+    """Words from a caller's name or an agent, fit for a document: one control character would lose the call."""
+    return _NOT_XML.sub("", text)

@@ -167,7 +167,7 @@ def _environment() -> jinja2.Environment:
 
 
 _WIDTH_PX = 1100
-_PX_PER_SECOND = 46
+_PX_PER_SECOND = 36
 """A timeline is at least this wide, so that words stay readable; longer calls scroll."""
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import xml.etree.ElementTree as ET
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from bridge.carriers import twilio_rest, twiml
 
@@ -73,6 +75,25 @@ def test_the_end_of_a_call() -> None:
     spoken = ET.fromstring(twiml.say_and_hang_up("Sorry & goodbye"))
     assert [part.tag for part in spoken] == ["Say", "Hangup"]
     assert spoken.findtext("Say") == "Sorry & goodbye"
+
+
+@given(st.text(max_size=200))
+def test_whatever_is_in_the_words_a_document_can_be_read(words: str) -> None:
+    def kept(text: str | None) -> str:
+        return "".join(character for character in text or "" if character.isalnum())
+
+    spoken = ET.fromstring(twiml.say_and_hang_up(words))
+    assert kept(spoken.findtext("Say")) == kept(words)
+    assert kept(ET.fromstring(twiml.dial(f"client:{words}")).findtext("Dial/Client")) == kept(words)
+    stream = ET.fromstring(twiml.connect_stream(URL, parameters={"n": words}, status_callback="https://b/s", then="/a"))
+    parameter = stream.find("Connect/Stream/Parameter")
+    assert parameter is not None
+    assert kept(parameter.get("value")) == kept(words)
+
+
+@pytest.mark.parametrize("words", ["a\x00b", "a\x0bb", "a\ud800b", "a\uffffb"])
+def test_what_xml_cannot_hold_is_left_out(words: str) -> None:
+    assert ET.fromstring(twiml.say_and_hang_up(words)).findtext("Say") == "ab"
 
 
 def test_rest_requests_about_a_call() -> None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 from urllib.parse import urlencode
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from multidict import MultiDict
+from twilio.request_validator import RequestValidator
 
 from bridge.carriers.twilio_signature import (
     fields_of,
@@ -159,6 +162,38 @@ def test_a_refusal_says_why(changed: dict[str, str], body: bytes, refusal: str |
 def test_a_changed_json_body_is_named() -> None:
     headers = {"x-twilio-signature": sign(TOKEN, JSON_URL), "content-type": "application/json"}
     assert webhook_refusal([TOKEN], url=JSON_URL, headers=headers, method="POST", body=b"{}") == "wrong_body_hash"
+
+
+@pytest.mark.parametrize(("method", "kind"), [("POST", "application/json"), ("POST", FORM), ("GET", ""), ("POST", "")])
+def test_a_body_that_was_left_out_is_missed(method: str, kind: str) -> None:
+    headers = {"x-twilio-signature": sign(TOKEN, JSON_URL), "content-type": kind}
+    assert webhook_refusal([TOKEN], url=JSON_URL, headers=headers, method=method, body=b"") == "wrong_body_hash"
+
+
+@given(st.binary(min_size=1, max_size=80), st.data())
+def test_one_changed_byte_of_a_body_its_url_or_the_signature_is_noticed(body: bytes, data: st.DataObject) -> None:
+    url = f"{BASE}/twilio/amd?bodySHA256={hashlib.sha256(body).hexdigest()}&a=b"
+    signature = sign(TOKEN, url)
+
+    def refusal(url: str, body: bytes, signature: str) -> str | None:
+        headers = {"x-twilio-signature": signature, "content-type": "application/json"}
+        return webhook_refusal([TOKEN], url=url, headers=headers, method="POST", body=body)
+
+    assert refusal(url, body, signature) is None
+    at = data.draw(st.integers(0, len(body) - 1))
+    other = bytes([body[at] ^ data.draw(st.integers(1, 255))])
+    assert refusal(url, body[:at] + other + body[at + 1 :], signature) == "wrong_body_hash"
+    at = data.draw(st.integers(len(BASE) + 1, len(url) - 1))
+    assert refusal(url[:at] + ("y" if url[at] == "x" else "x") + url[at + 1 :], body, signature) is not None
+    at = data.draw(st.integers(0, len(signature) - 1))
+    changed = signature[:at] + ("B" if signature[at] == "A" else "A") + signature[at + 1 :]
+    assert refusal(url, body, changed) == "wrong_signature"
+
+
+@given(st.lists(st.tuples(st.sampled_from("ABab"), st.text(max_size=6)), max_size=8))
+def test_our_signatures_are_those_of_twilios_own_library(fields: list[tuple[str, str]]) -> None:
+    told = RequestValidator(TOKEN).compute_signature(f"{BASE}/x?a=1", MultiDict(fields))
+    assert sign(TOKEN, f"{BASE}/x?a=1", fields) == told
 
 
 def test_an_empty_token_signs_nothing() -> None:
