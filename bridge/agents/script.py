@@ -6,6 +6,7 @@ turn of the event loop as the question, and a broken-off reply leaves the script
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncGenerator, Iterable, Iterator
 from dataclasses import dataclass
 
@@ -15,6 +16,8 @@ from bridge.agents.script_states import Line, Script, State, Step
 from bridge.agents.spoken import read_digits, read_email, read_spelling, read_yes_no
 from bridge.call.actions import Action, Expect, HangUp, Prompt, Say, Transfer, Wait
 
+DIALLABLE = re.compile(r"\+[1-9]\d{6,14}|sips?:\S+@\S+")
+"""An E.164 number or a SIP address."""
 _LONGEST_CHAIN = 64
 """Steps taken for one prompt; a script that passes its checks never needs as many."""
 
@@ -37,6 +40,8 @@ class ScriptAgent:
         self._state: State | None = None
         self._misses = 0
         self._before: _Memory | None = None
+        self._told: set[str] = set()
+        """Slots that the caller has ever filled."""
         self.slots: dict[str, str] = {
             **dict.fromkeys(script.parameters, ""),
             **script.values,
@@ -183,7 +188,7 @@ class ScriptAgent:
             for name, value in step.set:
                 self._set(name, Line(value))
             if step.transfer:
-                target = Line(step.transfer).fill(self.slots)
+                target = self._transfer_target(Line(step.transfer))
                 yield Transfer(target) if target else HangUp("nobody to transfer to")
                 return
             if step.hang_up:
@@ -202,6 +207,12 @@ class ScriptAgent:
             if state.onward is None:
                 return
             step = state.onward
+
+    def _transfer_target(self, line: Line) -> str:
+        """Whom to dial; nobody when the caller himself named the number (toll fraud), or it cannot be dialled."""
+        target = line.fill(self.slots)
+        named_by_caller = self._told.intersection(line.slots)
+        return target if DIALLABLE.fullmatch(target) and not named_by_caller else ""
 
     def _say(self, lines: Iterable[Line]) -> Iterator[Action]:
         """Say lines; neighbours with the same manners are one utterance."""
@@ -226,6 +237,7 @@ class ScriptAgent:
         """Remember something that the caller told us."""
         self.slots[slot] = value
         self._fixed.discard(slot)
+        self._told.add(slot)
 
     def _set(self, slot: str, value: Line) -> None:
         """Remember something that the script says."""

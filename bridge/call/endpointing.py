@@ -20,6 +20,7 @@ _UNFINISHED_WORDS = frozenset(
 _YES_NO = re.compile(
     r"\b(yes|yeah|yep|yup|sure|correct|right|okay|ok|no|nope|nah|not|exactly|absolutely|of course|definitely)\b", re.I
 )
+_SPOKEN_WITH_PAUSES = ("digits", "spelling", "email")
 _NUMBER_WORDS = frozenset("zero oh one two three four five six seven eight nine".split())
 _EMAIL_END = re.compile(r"(\bdot|\.)\s*(com|org|net|edu|gov|io|co|uk|de|info)\W*$", re.I)
 
@@ -69,12 +70,13 @@ class Endpointing:
     def patience(self, *, listens: bool) -> Patience:
         """The silence that ends this turn, as far as known."""
         s = self._settings
+        kind, _, count = self._answer.partition(":")
         if not listens:
-            return Patience(s.short_ms, "no recogniser")
+            paused = kind in _SPOKEN_WITH_PAUSES
+            return Patience(s.ceiling_ms if paused else s.short_ms, "no recogniser")
         if self.text is None:
             return Patience(s.ceiling_ms, "recogniser has not answered")
-        kind, _, count = self._answer.partition(":")
-        if not self.text and kind in ("digits", "spelling", "email"):
+        if not self.text and kind in _SPOKEN_WITH_PAUSES:
             return Patience(s.ceiling_ms, "nothing understood yet")  # letters and digits alone are hard to recognise
         match kind:
             case "yes_no" if _YES_NO.search(self.text):

@@ -42,6 +42,8 @@ from bridge.call.turn import PREROLL_S, CallerTurn, silence_is_certain
 _LONGEST_MERGE_S = 15.0
 _SHORT_NOISE_S = 0.6
 """Activity this short in which nothing was recognised counts for nothing; longer may have been words."""
+_MUMBLE = 0.38
+"""Confidence of the recogniser below which a single word is a listener's noise."""
 _WORDS_EXPECTED_S = 1.5
 _WORDLESS_TURNS = 2
 """After so many longer ones in a row the agent is told that somebody spoke and was not understood."""
@@ -127,8 +129,8 @@ class Call:
                 self._agent_done(now)
             case AgentFailed(turn, reason) if self.answering.counts(turn):
                 self._agent_failed(reason, now)
-            case Recognised(revision, text, _) if revision == self._awaited_revision:
-                self._recognised(text.strip(), now)
+            case Recognised(revision, text, confidence) if revision == self._awaited_revision:
+                self._recognised(text.strip(), confidence, now)
             case RecogniserFailed(revision, reason) if revision == self._awaited_revision:
                 self._turn_so_far.endpoint.text = ""
                 self._turn_so_far.unrecognised = True
@@ -298,9 +300,11 @@ class Call:
             return -1
         return self._turn.revision or -1
 
-    def _recognised(self, text: str, now: float) -> None:
+    def _recognised(self, text: str, confidence: float, now: float) -> None:
         """The recogniser's words for the turn so far: a chance to begin the answer early."""
         turn = self._turn_so_far
+        if turn.interrupted and confidence < _MUMBLE and len(text.split()) == 1:
+            text = ""  # one doubtful word over our own voice: a recogniser makes words of any "mm-hm"
         turn.endpoint.text = text
         if self.caller is Caller.SPEAKING:
             if not text:

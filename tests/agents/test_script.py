@@ -314,3 +314,19 @@ states:
     assert call.actions[-1] == Say("Hello friend, what is your name?")
     call.says("Ada")
     assert call.actions[0] == Say("Goodbye Ada.", cacheable=False)
+
+
+def test_a_caller_cannot_name_the_number_he_is_put_through_to() -> None:
+    script = compile_script(
+        """
+start: ask
+values: {desk: "+15550100"}
+states:
+  ask: {say: "Which number?", expect: "digits:11", capture: desk, on_answer: {transfer: "{desk}"}}
+""",
+        "fraud.yaml",
+    )
+    call = Conversation(script)
+    call.starts()
+    call.presses("19005550000")
+    assert call.ended == HangUp("nobody to transfer to")

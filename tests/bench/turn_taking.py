@@ -64,12 +64,13 @@ class Engines:
         self.voice = SileroModel()
         self.turn = TurnModel()
         self.whisper = Whisper(RecogniserSettings())
-        self._known: dict[bytes, tuple[str, float]] = {}
+        self._known: dict[bytes, tuple[str, float, float]] = {}
 
-    def words(self, ulaw: bytes) -> tuple[str, float]:
-        """Text, and the probability that the turn is over; remembered, since settings are swept over the same audio."""
+    def words(self, ulaw: bytes) -> tuple[str, float, float]:
+        """Text, confidence, and how likely the turn is over; remembered, since settings are swept."""
         if ulaw not in self._known:
-            self._known[ulaw] = (self.whisper.recognise(ulaw).text, self.turn.judge(ulaw))
+            heard = self.whisper.recognise(ulaw)
+            self._known[ulaw] = (heard.text, heard.confidence, self.turn.judge(ulaw))
         return self._known[ulaw]
 
 
@@ -119,9 +120,9 @@ class Listener(Phone):
             self._gate.cleared(self.now)
         elif isinstance(command, Transcribe):
             start = max(int((command.since - 0.2) * 8000), 0)
-            text, probability = self._engines.words(bytes(self._heard[start:]))
+            text, confidence, probability = self._engines.words(bytes(self._heard[start:]))
             judged = TurnJudged(command.revision, probability)
-            recognised = Recognised(command.revision, text)
+            recognised = Recognised(command.revision, text, confidence)
             self.later(TURN_MODEL_S, lambda: self._tell(judged))
             self.later(RECOGNISER_S, lambda: self._tell(recognised))
             return

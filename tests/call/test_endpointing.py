@@ -50,6 +50,11 @@ def test_a_declared_answer_sets_the_patience() -> None:
     assert patience("spelling", "J A N E") == SETTINGS.ceiling_ms
 
 
+def test_without_a_recogniser_declared_digits_are_waited_for() -> None:
+    assert Endpointing(SETTINGS, "digits:10").patience(listens=False).silence_ms == SETTINGS.ceiling_ms
+    assert Endpointing(SETTINGS, "open").patience(listens=False).silence_ms == SETTINGS.short_ms
+
+
 def ask_for(answer: str) -> Phone:
     def script(prompt: Prompt) -> list[Action]:
         return [Expect(answer), Say("Please go ahead.")] if prompt.kind == "call_started" else [Say("Thank you.")]
