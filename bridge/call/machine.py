@@ -439,10 +439,8 @@ class Call:
             case actions.Wait(seconds):
                 self._out += self.mouth.wait(seconds)
             case actions.HangUp(reason):
-                self._out += self.mouth.finish_text()
                 self._close(commands.HangUp(reason))
             case actions.Transfer(target):
-                self._out += self.mouth.finish_text()
                 self._close(commands.Transfer(target))
 
     def _say(self, say: Say, now: float) -> None:
@@ -461,6 +459,7 @@ class Call:
 
     def _close(self, end: commands.HangUp | commands.Transfer) -> None:
         """End the call once the last word was heard."""
+        self._out += self.mouth.finish_text()
         if self._ending is None:
             self._ending = end
             self.bot = next_bot(self.bot, "last words")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bridge.call.actions import Interruption, Say
-from bridge.call.commands import CancelSynthesis, Command, PullSpeech, Synthesise
+from bridge.call.commands import CancelSynthesis, Command, Synthesise
 from bridge.call.events import Word
 from bridge.call.ledger import Ledger, Utterance
 from bridge.call.playout import BYTES_PER_MS, Playout, Track
@@ -24,10 +24,8 @@ class Mouth:
         """The utterance whose text is still being written."""
         self.resumable: list[Utterance] = []
         """Utterances cut by the last `fall_silent`."""
-        self._unheard_of: set[int] = set()
-        """Utterances of which no audio has arrived."""
-        self._wanted_since: dict[int, float] = {}
-        """Those whose audio was asked for, and since when."""
+        self._wanted: tuple[int, float] | None = None
+        """The utterance whose next audio we wait for with empty hands, and since when."""
 
     # -- saying ----------------------------------------------------------------------------------
 
@@ -39,7 +37,6 @@ class Mouth:
                 return []
             utterance = self._begin(say.interruption)
             utterance.voice, utterance.cacheable = say.voice, say.cacheable
-            self._unheard_of.add(utterance.number)
         utterance.text += say.text
         self._open = utterance if say.more else None
         return [Synthesise(utterance.number, say.text, not say.more, say.voice, say.cacheable)]
@@ -71,19 +68,16 @@ class Mouth:
     def arrived(self, utterance: int, ulaw: bytes, words: tuple[Word, ...]) -> None:
         """Queue audio; what was cancelled is not queued."""
         if self.playout.arrived(utterance, ulaw):
-            self._began(utterance)
             self._ledger[utterance].place(words)
 
     def ended(self, utterance: int) -> None:
         """Note that an utterance is complete."""
-        self._began(utterance)
         track = self.playout.ended(utterance)
         if track is not None:
             self._ledger[utterance].finish(track.arrived_ms)
 
     def broke_off(self, utterance: int) -> bool:
         """Note that no more will come. False when nobody waits for it any more."""
-        self._began(utterance)
         if self._open is not None and self._open.number == utterance:
             self._open = None
         track = self.playout.ended(utterance)
@@ -96,21 +90,14 @@ class Mouth:
         entry.audio_ms = track.arrived_ms
         return True
 
-    def _began(self, utterance: int) -> None:
-        """It no longer waits for its first audio."""
-        self._unheard_of.discard(utterance)
-        self._wanted_since.pop(utterance, None)
-
     def overdue(self, now: float, deadline_s: float) -> int | None:
-        """The utterance at the head of the queue that has waited too long for its first audio."""
-        for number, since in self._wanted_since.items():
-            if now >= since + deadline_s:
-                return number
-        return None
+        """The utterance that has waited too long for its next audio."""
+        due = self.due_at(deadline_s)
+        return self._wanted[0] if self._wanted and due is not None and now >= due else None
 
     def due_at(self, deadline_s: float) -> float | None:
         """When the next utterance will be overdue."""
-        return min((since + deadline_s for since in self._wanted_since.values()), default=None)
+        return self._wanted[1] + deadline_s if self._wanted else None
 
     # -- hearing ---------------------------------------------------------------------------------
 
@@ -122,10 +109,11 @@ class Mouth:
     def pump(self, now: float) -> list[Command]:
         """Send and pull what is due."""
         commands = self.playout.pump(now)
-        if self._unheard_of:
-            for command in commands:
-                if isinstance(command, PullSpeech) and command.utterance in self._unheard_of:
-                    self._wanted_since.setdefault(command.utterance, now)
+        starving = self.playout.starving()
+        if starving is None or (self._open is not None and self._open.number == starving):
+            self._wanted = None  # or its text is still being written: no fault of synthesis
+        elif self._wanted is None or self._wanted[0] != starving:
+            self._wanted = (starving, now)
         return commands
 
     def listen(self, now: float) -> list[Utterance]:
@@ -196,8 +184,7 @@ class Mouth:
             if not track.complete:
                 commands.append(CancelSynthesis(track.utterance))
         self._open = None
-        self._unheard_of.clear()
-        self._wanted_since.clear()
+        self._wanted = None
         self.playout.held = False
         self.playout.set_gain(0.0)
         return commands

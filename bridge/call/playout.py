@@ -207,6 +207,15 @@ class Playout:
         last = self.clock.last_echo_at
         return last is not None and self._unanswered(now) and now - last > self._settings.stalled_s
 
+    def starving(self) -> int | None:
+        """The utterance that could be sent now if more of its audio were here."""
+        for track in self._tracks:
+            if not track.complete:
+                return track.utterance if track.waiting_ms <= 0 and track.pulled_ms > 0 else None
+            if track.waiting_ms > 0:
+                return None
+        return None
+
     # -- sending ---------------------------------------------------------------------------------
 
     def probe(self, now: float) -> list[Command]:

@@ -418,3 +418,13 @@ def test_somebody_who_speaks_twice_and_is_not_understood_is_asked_again() -> Non
     phone.caller_speaks(1.2)
     phone.wait(3)
     assert (phone.prompts[-1].kind, phone.prompts[-1].text) == ("caller_said", "")
+
+
+def test_a_voice_that_stops_in_mid_sentence_is_given_up_and_apologised_for() -> None:
+    phone = Phone(lambda prompt: [Say(" ".join(["word"] * 40)), HangUp("done")])
+    phone.answers()
+    phone.wait(2)
+    phone.voice_works = False
+    phone.wait(8)
+    assert "speech failed" in phone.decided()
+    assert phone.hung_up == "done"
