@@ -48,7 +48,7 @@ TOKEN = "bench"
 PUBLIC_URL = "https://bench.example.com"
 SILENT = mulaw.encode((np.random.default_rng(1).standard_normal(160 * 50) * 12).astype(np.int16))
 """A quiet line: noise at about -69 dBFS, since no real line is digitally silent."""
-TALKS_AT_S = (6.0, 12.0, 22.0, 28.0, 38.0, 44.0, 54.0, 60.0, 70.0, 76.0, 86.0, 92.0)
+TALKS_AT_S = (6.0, 16.0, 20.0, 30.0, 34.0, 44.0, 48.0, 58.0, 62.0, 72.0, 76.0, 86.0)
 """Over the greeting, over the answer, then into silence and over the answer by turns."""
 MEANT_LEAD_MS = 120.0
 """The service keeps between this and 200 ms at the carrier; a message that finds less came late."""
