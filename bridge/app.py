@@ -113,6 +113,7 @@ class Application:
             shelf=Shelf(self._shelf_path),
             ticket_secret=self._ticket_secret,
             headroom=self._headroom,
+            speech=self.speech,
         )
         self._closers = [
             ("listening", self.listening.close),

@@ -4,7 +4,8 @@ Every mistake is reported with file, line, key, value and what was expected, and
 Unknown keys are refused, because a setting that is silently ignored is found on the worst evening.
 
 The environment wins over the file: TWILIO_AUTH_TOKEN (several with commas, the new one first),
-TWILIO_ACCOUNT_SID, TWILIO_API_KEY, TWILIO_API_SECRET, PUBLIC_URL, BRIDGE_WORKER_TOKEN, REDIS_URL.
+TWILIO_ACCOUNT_SID, TWILIO_API_KEY, TWILIO_API_SECRET, PUBLIC_URL, BRIDGE_API_KEYS (several with commas),
+BRIDGE_WORKER_TOKEN, REDIS_URL.
 """
 
 from __future__ import annotations
@@ -36,6 +37,7 @@ ENVIRONMENT: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("TWILIO_ACCOUNT_SID", ("gateway", "twilio", "account_sid")),
     ("TWILIO_API_KEY", ("gateway", "twilio", "api_key_sid")),
     ("TWILIO_API_SECRET", ("gateway", "twilio", "api_key_secret")),
+    ("BRIDGE_API_KEYS", ("gateway", "speech_api", "keys")),
     ("PUBLIC_URL", ("gateway", "public_url")),
     ("BRIDGE_WORKER_TOKEN", ("worker", "token")),
     ("BRIDGE_WORKER_TOKEN", ("speaking", "worker_token")),
@@ -43,8 +45,8 @@ ENVIRONMENT: tuple[tuple[str, tuple[str, ...]], ...] = (
 )
 """Which settings each environment variable sets."""
 
-_LISTS = frozenset({"TWILIO_AUTH_TOKEN"})
-_SECRET = re.compile(r"token|secret|password|(^|_)key($|_)", re.IGNORECASE)
+_LISTS = frozenset({"TWILIO_AUTH_TOKEN", "BRIDGE_API_KEYS"})
+_SECRET = re.compile(r"token|secret|password|(^|_)keys?($|_)", re.IGNORECASE)
 _MESSAGE = re.compile(r"^(?P<what>.*?)(?: - at `\$(?P<where>[^`]*)`)?$", re.DOTALL)
 _STEP = re.compile(r"\.([^.\[\]]+)|\[(\d+)\]|(\[\.\.\.\])")
 _MOST_MISTAKES = 20

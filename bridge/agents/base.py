@@ -29,6 +29,14 @@ class CallInfo(msgspec.Struct, frozen=True, kw_only=True):
     """What the webhook or the dialling application passed along with the call."""
 
 
+class Likely(msgspec.Struct, frozen=True):
+    """A line that may be said next, and how probable that is, 0..1."""
+
+    text: str
+    likelihood: float
+    voice: str | None = None
+
+
 class Agent(Protocol):
     """One call's agent."""
 
@@ -41,6 +49,10 @@ class Agent(Protocol):
 
     def phrases(self) -> list[str]:
         """Lines that this agent is going to say word for word, worth keeping ready as audio."""
+        ...
+
+    def likely(self) -> list[Likely]:
+        """Lines that the answer to the next prompt may hold, asked for after each answer. Never blocks."""
         ...
 
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import msgspec
 
-from bridge.agents.base import AgentError, CallInfo
+from bridge.agents.base import AgentError, CallInfo, Likely
 from bridge.agents.settings import ChatSettings
 from bridge.agents.streaming import LineClient
 from bridge.call.actions import Action, Expect, HangUp, Prompt, Say, Transfer
@@ -74,6 +74,10 @@ class ChatAgent:
     def phrases(self) -> list[str]:
         """The fixed greeting, if there is one."""
         return [self._settings.greeting] if self._settings.greeting else []
+
+    def likely(self) -> list[Likely]:
+        """None: what a model will say is known from its first words at the earliest."""
+        return []
 
     async def reply(self, prompt: Prompt) -> AsyncGenerator[Action, None]:
         """Stream the model's answer as it is written, then what its tools ask for. Raises AgentError."""

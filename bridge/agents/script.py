@@ -10,7 +10,7 @@ import re
 from collections.abc import AsyncGenerator, Iterable, Iterator
 from dataclasses import dataclass
 
-from bridge.agents.base import CallInfo
+from bridge.agents.base import CallInfo, Likely
 from bridge.agents.matching import normalise
 from bridge.agents.script_states import Line, Script, State, Step
 from bridge.agents.spoken import read_digits, read_email, read_spelling, read_yes_no
@@ -20,6 +20,8 @@ DIALLABLE = re.compile(r"\+[1-9]\d{6,14}|sips?:\S+@\S+")
 """An E.164 number or a SIP address."""
 _LONGEST_CHAIN = 64
 """Steps taken for one prompt; a script that passes its checks never needs as many."""
+_NOT_ANSWERED = 0.1
+"""How probable silence is, and words that fit nothing, each; what is left is shared evenly by the state's answers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +42,8 @@ class ScriptAgent:
         self._state: State | None = None
         self._misses = 0
         self._before: _Memory | None = None
+        self._leaving = False
+        """The last answer ends the call."""
         self._told: set[str] = set()
         """Slots that the caller has ever filled."""
         self.slots: dict[str, str] = {
@@ -61,6 +65,29 @@ class ScriptAgent:
         """The script's fixed lines."""
         return self._script.phrases()
 
+    def likely(self) -> list[Likely]:
+        """What is said one step from here, if it may be kept: after each answer that the state knows, or without one.
+
+        Found by taking each step for a trial, so that the texts are exactly those that the call will get.
+        """
+        state, before = self._state, self._memory()
+        if state is None or self._leaving:
+            return []
+        answers = list(state.answers())
+        trials = [(step, (1 - 2 * _NOT_ANSWERED) / len(answers)) for step in answers]
+        chances: dict[tuple[str, str | None], float] = {}
+        told = set(self._told)
+        for step, chance in trials:
+            if step is state.on_answer and state.capture:
+                self._fixed.discard(state.capture)
+            _count(chances, self._take(step), chance)
+            self._restore(before)
+        for lines, attempt in ((state.no_input, 1), (state.not_understood, self._misses + 1)):
+            _count(chances, self._reprompt(state, lines, attempt), _NOT_ANSWERED)
+            self._restore(before)
+        self._told = told
+        return [Likely(text, min(chance, 1.0), voice) for (text, voice), chance in chances.items()]
+
     async def reply(self, prompt: Prompt) -> AsyncGenerator[Action, None]:
         """Answer a prompt; all actions are there at once."""
         for action in self.answer(prompt):
@@ -68,12 +95,17 @@ class ScriptAgent:
 
     def answer(self, prompt: Prompt) -> list[Action]:
         """All actions that answer a prompt: never none, for any prompt in any state."""
+        actions = self._answer(prompt)
+        self._leaving = isinstance(actions[-1], HangUp | Transfer)
+        return actions
+
+    def _answer(self, prompt: Prompt) -> list[Action]:
         if prompt.again and self._before and prompt.kind != "digits":
             self._restore(self._before)  # but people who know a menu press the next key before they hear anything
         if self._state is None or prompt.kind == "call_started":
             self._before = None
             return list(self._take(Step(goto=self._script.start)))
-        self._before = _Memory(self._state, dict(self.slots), set(self._fixed), self._misses)
+        self._before = self._memory()
         match prompt.kind:
             case "caller_said":
                 step = self._step_for_speech(self._state, prompt.text)
@@ -86,6 +118,9 @@ class ScriptAgent:
             return list(self._reprompt(self._state, self._state.not_understood, self._misses))
         self._misses = 0
         return list(self._take(step))
+
+    def _memory(self) -> _Memory:
+        return _Memory(self._state, dict(self.slots), set(self._fixed), self._misses)
 
     def _restore(self, before: _Memory) -> None:
         """Be as before an answer that nobody heard."""
@@ -244,6 +279,17 @@ class ScriptAgent:
         fixed = self._fixed.issuperset(value.slots)
         self.slots[slot] = value.fill(self.slots)
         (self._fixed.add if fixed else self._fixed.discard)(slot)
+
+
+def _count(chances: dict[tuple[str, str | None], float], actions: Iterable[Action], chance: float) -> None:
+    """Add a chance to each utterance among these actions that may be kept, whole as the call will hear it."""
+    text = ""
+    for action in actions:
+        if isinstance(action, Say) and action.cacheable:
+            text += action.text
+            if not action.more:
+                chances[text, action.voice] = chances.get((text, action.voice), 0.0) + chance
+                text = ""
 
 
 class ScriptFactory:

@@ -87,10 +87,14 @@ class State:
 
     def steps(self) -> Iterator[Step]:
         """Every step that can be taken from here."""
+        yield from self.answers()
+        yield from (step for step in (self.give_up, self.onward) if step)
+
+    def answers(self) -> Iterator[Step]:
+        """Every step that something the caller says or presses can lead to."""
         yield from (step for _, step in self.intents)
         yield from self.digits.values()
-        single = (self.on_yes, self.on_no, self.on_answer, self.on_speech, self.give_up, self.onward)
-        yield from (step for step in single if step)
+        yield from (step for step in (self.on_yes, self.on_no, self.on_answer, self.on_speech) if step)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,12 +109,56 @@ class Script:
     warnings: tuple[str, ...] = ()
 
     def phrases(self) -> list[str]:
-        """Every line that is the same on each call, without repeats, in the order of the file."""
-        lines: dict[str, None] = {}
+        """Every line that is the same on each call, then those with slots, without repeats, in the order of the file.
+
+        A line with slots is a template of speech: known values are filled in, `{phone:digits}` stays as `{digits}`.
+        Where only the script itself fills the slots, its few versions are fixed lines in their turn, and no template.
+        """
+        fixed: dict[str, None] = {}
+        templates: dict[str, None] = {}
+        own = self._own_slots()
+        for line in self._lines():
+            unknown = {name for name in line.slots if name not in self.values}
+            if not unknown:
+                fixed[line.fill(self.values)] = None
+            elif not unknown <= own:
+                templates[_as_template(line.text, self.values)] = None
+        return [*fixed, *templates]
+
+    def _lines(self) -> Iterator[Line]:
+        """Every line with text."""
         for state in self.states.values():
             said = [*state.say, *state.ask, *state.no_input, *state.not_understood]
             said += [line for step in state.steps() for line in step.say]
-            for line in said:
-                if line.text and all(name in self.values for name in line.slots):
-                    lines[line.fill(self.values)] = None
-        return list(lines)
+            yield from (line for line in said if line.text)
+
+    def _own_slots(self) -> set[str]:
+        """Slots that never hold a caller's word: set by the script, out of what is its own."""
+        texts: dict[str, list[str]] = {}
+        foreign = {"from_number", "to_number", *self.parameters}
+        for state in self.states.values():
+            foreign.add(state.capture)
+            for intent, _ in state.intents:
+                foreign.update(name for pattern in intent.patterns for name in pattern.groupindex)
+            for step in state.steps():
+                for name, text in step.set:
+                    texts.setdefault(name, []).append(text)
+        own = set(texts) - foreign
+        while True:
+            known = own | set(self.values)
+            spoilt = {name for name in own if any(not known.issuperset(slots_of(text)) for text in texts[name])}
+            if not spoilt:
+                return own
+            own -= spoilt
+
+
+def _as_template(text: str, values: Mapping[str, str]) -> str:
+    """A line with slots as a template: known values in place, and ways of reading out as the slot's name."""
+
+    def slot(found: re.Match[str]) -> str:
+        name, way = found[1], found[2]
+        if name in values:
+            return READ_OUT.get(way or "", str)(values[name])
+        return f"{{{way or name}}}"
+
+    return " ".join(_SLOT.sub(slot, text).split())

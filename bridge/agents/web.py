@@ -16,7 +16,9 @@ Answer (`application/x-ndjson`), each line spoken or done as it arrives; the fie
     {"type": "transfer", "target": "+15550123"}
     {"type": "hang_up", "reason": "done"}
     {"type": "wait", "seconds": 0.5}
+    {"type": "likely", "lines": [{"text": "You are booked.", "likelihood": 0.7}]}
 
+The last one says nothing: it names lines that the next answer may hold, which are made ahead in idle time.
 When the caller interrupts, the connection is closed in the middle of the answer.
 """
 
@@ -27,12 +29,17 @@ from contextlib import aclosing
 
 import msgspec
 
-from bridge.agents.base import AgentError, CallInfo
+from bridge.agents.base import AgentError, CallInfo, Likely
 from bridge.agents.settings import WebSettings
 from bridge.agents.streaming import LineClient
 from bridge.call.actions import Action, Prompt
 
-_actions: msgspec.json.Decoder[Action] = msgspec.json.Decoder(Action)
+
+class _Likely(msgspec.Struct, frozen=True, tag="likely"):
+    lines: list[Likely]
+
+
+_decoder: msgspec.json.Decoder[Action | _Likely] = msgspec.json.Decoder(Action | _Likely)
 
 
 class _Request(msgspec.Struct, frozen=True):
@@ -47,6 +54,7 @@ class WebAgent:
         self._settings = settings
         self._client = client
         self._info = info
+        self._likely: list[Likely] = []
         self._headers = {"Content-Type": "application/json", "Accept": "application/x-ndjson"}
         if secret:
             self._headers["Authorization"] = f"Bearer {secret}"
@@ -55,8 +63,13 @@ class WebAgent:
         """The lines that the settings name."""
         return self._settings.phrases
 
+    def likely(self) -> list[Likely]:
+        """What the service named in its last answer."""
+        return self._likely
+
     async def reply(self, prompt: Prompt) -> AsyncGenerator[Action, None]:
         """Stream the service's actions as they arrive. Raises AgentError."""
+        self._likely = []
         lines = self._client.post(
             self._settings.url,
             msgspec.json.encode(_Request(self._info, prompt)),
@@ -66,7 +79,11 @@ class WebAgent:
         )
         async with aclosing(lines):
             async for line in lines:
-                yield _decode(line)
+                said = _decode(line)
+                if isinstance(said, _Likely):
+                    self._likely = said.lines
+                else:
+                    yield said
 
 
 class WebFactory:
@@ -90,8 +107,8 @@ class WebFactory:
         await self._client.close()
 
 
-def _decode(line: bytes) -> Action:
+def _decode(line: bytes) -> Action | _Likely:
     try:
-        return _actions.decode(line)
+        return _decoder.decode(line)
     except msgspec.DecodeError as error:
         raise AgentError(f"the agent sent {line[:100]!r}: {error}") from None

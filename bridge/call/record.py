@@ -2,8 +2,9 @@
 
 The first line is a header with the format's version and the settings; each further line is
 `{"at": seconds, "event": {...}}` or `{"at": seconds, "command": {...}}`, commands after the event
-that caused them. Audio is recorded as its length: no decision looks at samples, so a replay with
-silence of the same length must find the same commands.
+that caused them; the last line may be `{"summary": {...}}`, what was counted around the call. Audio
+is recorded as its length: no decision looks at samples, so a replay with silence of the same length
+must find the same commands.
 """
 
 from __future__ import annotations
@@ -39,6 +40,11 @@ def event_line(event: Event, now: float) -> bytes:
 def command_line(command: Command, now: float) -> bytes:
     """One command."""
     return _encoder.encode({"at": now, "command": _plain(command)}) + b"\n"
+
+
+def summary_line(counts: dict[str, dict[str, float]]) -> bytes:
+    """The last line: numbers by name, grouped by whom they are about. A replay ignores it."""
+    return _encoder.encode({"summary": counts}) + b"\n"
 
 
 def _plain(item: Event | Command) -> dict[str, Any]:
@@ -116,6 +122,8 @@ def _moments(
         entry = _read(line, text)
         if "command" in entry:
             recorded.append(entry["command"])
+            continue
+        if "summary" in entry:
             continue
         if pending is not None:
             yield *pending, recorded

@@ -82,11 +82,8 @@ async def _act(arguments: argparse.Namespace, settings: Settings, chosen: dict[s
                 del gone["memory"]  # ours was empty
                 _print(arguments, gone, [f"{count} phrases gone from {tier}" for tier, count in gone.items()])
             case "stats":
-                kept: dict[str, dict[str, float]] = {}
-                if cache.disk:
-                    kept["disk"] = cache.disk.stats()
-                if cache.redis:
-                    kept["redis"] = cache.redis.stats()
+                kept = await cache.kept()
+                del kept["memory"]  # ours is empty
                 _print(arguments, kept, [f"{tier}: {_counts(counts)}" for tier, counts in kept.items()])
             case _:
                 entries = await cache.list(**chosen)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Protocol
 
 import msgspec
 
-from bridge.agents.base import AgentFactory
+from bridge.agents.base import AgentFactory, Likely
 from bridge.call.commands import PullSpeech, Synthesise, Transcribe
 from bridge.call.events import Event
 
@@ -100,6 +100,14 @@ class Voice(Protocol):
 
     def cancel(self, utterance: int) -> None:
         """Stop making an utterance."""
+        ...
+
+    def expect(self, lines: Iterable[Likely]) -> None:
+        """Take note of what will probably be said next; may be made ahead."""
+        ...
+
+    def savings(self) -> dict[str, float]:
+        """What was said from the cache: `phrases`, `hit_rate`, `saved_synthesis_s`, `saved_money`, and more."""
         ...
 
     def close(self) -> None:

@@ -1,6 +1,7 @@
 """One gateway process: its parts put together, its routes on a port, its drain.
 
 `GET /healthz` says that the process lives, `GET /readyz` that it takes new calls, `GET /metrics` how it fares.
+Below `/v1/` speech is offered to other programs (`bridge.gateway.speech_api`).
 """
 
 from __future__ import annotations
@@ -25,6 +26,8 @@ from bridge.gateway.process import Process
 from bridge.gateway.settings import GatewaySettings
 from bridge.gateway.shelf import Shelf
 from bridge.gateway.signatures import Signatures
+from bridge.gateway.speech_api import SpeechApi, SpeechSource
+from bridge.gateway.speech_socket import SpeechSockets
 from bridge.gateway.tickets import TicketOffice
 from bridge.gateway.timers import TimerWheel
 from bridge.gateway.twilio_routes import TwilioRoutes
@@ -42,7 +45,7 @@ class Gateway:
     """A gateway process. Make it on a running loop; `start`, `open_doors`, then `drain` and `stop`.
 
     Raises ConfigError when the settings would leave requests unchecked. `ticket_secret` and `shelf` are shared by
-    the processes of one port.
+    the processes of one port. `speech` is what the speech API speaks with; without it there is none.
     """
 
     def __init__(
@@ -56,6 +59,7 @@ class Gateway:
         shelf: Shelf | None = None,
         ticket_secret: str = "",
         headroom: Callable[[], float] = lambda: 1.0,
+        speech: SpeechSource | None = None,
     ) -> None:
         self.metrics = metrics or Metrics()
         shelf = shelf or Shelf()
@@ -85,6 +89,8 @@ class Gateway:
         )
         self.media = MediaEndpoint(self.process)
         self._twilio = TwilioRoutes(self.process, self.media)
+        self._speech_api = SpeechApi(settings.speech_api, speech, self.process.admission, self.metrics)
+        self._speech_sockets = SpeechSockets(self._speech_api)
         self._runner: web.AppRunner | None = None
         self.port = 0
         """The port in use, once started."""
@@ -98,6 +104,8 @@ class Gateway:
         """Listen; calls are turned away as busy until `open_doors`. Raises ConfigError when the port is taken."""
         app = web.Application(client_max_size=_WEBHOOK_BYTES)
         self._twilio.add_to(app)
+        self._speech_api.add_to(app)
+        self._speech_sockets.add_to(app)
         app.router.add_get("/healthz", self._health)
         app.router.add_get("/readyz", self._ready)
         app.router.add_get("/metrics", self._metrics_page)
@@ -139,6 +147,7 @@ class Gateway:
         self.process.admission.draining = True
         self.metrics.ready.set(0)
         await self.media.close_all()
+        await self._speech_sockets.close()
         if self._runner is not None:
             await self._runner.cleanup()
             self._runner = None

@@ -238,9 +238,21 @@ class CallSession:
             self.tell(AgentFailed(turn, type(error).__name__))
         else:
             self.tell(AgentFinished(turn))
+            # Not now: what the answer has set going goes first.
+            asyncio.get_running_loop().call_soon(self._look_ahead)
         finally:
             self._answers.pop(turn, None)
             await reply.aclose()
+
+    def _look_ahead(self) -> None:
+        """Let speech know what the agent will probably say next; a mistake in that ends no call."""
+        if self.over:
+            return
+        try:
+            self._voice.expect(self._agent.likely())
+        except Exception:
+            self._metrics.agent_failures.inc()
+            logger.exception("agent could not name its next lines, call=%s", self.info.call_id)
 
     # The end.
 
@@ -270,7 +282,7 @@ class CallSession:
             task.cancel()
         self._answers.clear()
         length_s = self._clock() - self._started_at
-        for close in (self._ear.close, self._voice.close, self._close_record):
+        for close in (self._ear.close, self._voice.close, self._sum_up):
             try:
                 close()
             except Exception:
@@ -283,9 +295,15 @@ class CallSession:
         logs.event(logger, "call ended", call=self.info.call_id, why=self._why, seconds=round(length_s, 1))
         on_ended()
 
-    def _close_record(self) -> None:
+    def _sum_up(self) -> None:
+        """After the voice has closed, so that what was being said counts, too."""
+        savings = self._voice.savings()
+        if savings.get("phrases"):
+            self._metrics.phrase_hit_rate.observe(savings["hit_rate"])
+            self._metrics.saved_synthesis.inc(savings["saved_synthesis_s"])
+            self._metrics.saved_money.inc(savings["saved_money"])
         if self._record is not None:
-            self._record.close()
+            self._record.close({"phrases": savings})
 
 
 def _released() -> None:

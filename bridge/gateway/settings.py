@@ -38,6 +38,27 @@ class TwilioSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
         return (self.account_sid, self.auth_tokens[0]) if self.auth_tokens else None
 
 
+class SpeechApiSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Speech for other programs, see `bridge.gateway.speech_api`. Off while there is no key."""
+
+    keys: tuple[str, ...] = ()
+    """Who may use it: long random strings. Environment: BRIDGE_API_KEYS, separated by commas."""
+    voices: dict[str, str] = {}
+    """Further names for voices, such as `alloy: heart`, for programs whose names cannot be changed."""
+    text_chars: Count = 4096
+    """Of one request or stream."""
+    requests_per_minute: Count = 120
+    """Of each key, streams on a WebSocket included; as many may come at once after a quiet minute."""
+    streams_per_key: Count = 16
+    """Spoken at the same time."""
+    stall_s: Positive = 15.0
+    """A stream that brings no audio for this long has failed."""
+
+    def __post_init__(self) -> None:
+        if any(len(key) < 16 or not key.isascii() or not key.isprintable() or " " in key for key in self.keys):
+            raise ValueError("keys has one that is too easy or cannot be sent, expected 16 printable ASCII characters")
+
+
 class GatewaySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Webhooks, media sockets, admission and shut-down."""
 
@@ -73,6 +94,8 @@ class GatewaySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, k
     """A carrier that reads so slowly that this much piles up has stopped listening."""
     trusted_proxies: tuple[str, ...] = ()
     """Networks whose X-Forwarded-For is believed, such as 10.0.0.0/8, for the limit per address alone."""
+
+    speech_api: SpeechApiSettings = SpeechApiSettings()
 
     after_stream_ttl_s: Positive = 120.0
     """How long the next webhook of a call may ask what is to happen after its stream."""

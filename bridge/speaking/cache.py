@@ -15,6 +15,7 @@ from redis.exceptions import RedisError
 from bridge.speaking.disk import DiskTier
 from bridge.speaking.memory import MemoryTier
 from bridge.speaking.phrase import Entry, Phrase, PhraseKey, entry, normalise, verified
+from bridge.speaking.purges import Purges, Selection
 from bridge.speaking.redis_tier import RedisTier
 from bridge.speaking.settings import CacheSettings
 
@@ -43,6 +44,9 @@ class PhraseCache:
                 keep_s=settings.redis_keep_days * 86_400,
                 tenant_limit_bytes=int(settings.redis_mb * _MB),
             )
+        self._purges = Purges(self.redis, self._obey_purge) if self.redis else None
+        self.on_purge: Callable[[Selection], None] | None = None
+        """Told of every purge, our own and those of other processes."""
         self._disk_thread = ThreadPoolExecutor(1, "phrase-disk") if self.disk else None
         self._closed = False
         self._writes: set[asyncio.Task[Any]] = set()
@@ -58,6 +62,8 @@ class PhraseCache:
             await self._in_disk_thread(self.disk.open)
         if self.redis:
             await self.redis.open()
+        if self._purges:
+            await self._purges.start()
 
     async def close(self) -> None:
         """Finish the writes that are under way, close the tiers. Closing again does nothing."""
@@ -66,6 +72,8 @@ class PhraseCache:
         self._closed = True
         if self._writes:
             await asyncio.wait(self._writes, timeout=2.0)
+        if self._purges:
+            await self._purges.close()
         if self.redis:
             await self.redis.close()
         if self.disk and self._disk_thread:
@@ -90,6 +98,21 @@ class PhraseCache:
 
     async def fetch(self, key: PhraseKey) -> Phrase | None:
         """Look into disk, then Redis, and take what is found into memory; count a hit or a miss."""
+        phrase, tier = await self._find(key)
+        if phrase is None:
+            self.counts["misses"] += 1
+            return None
+        self._count_hit(tier, phrase)
+        return phrase
+
+    async def bring(self, key: PhraseKey) -> bool:
+        """Have a phrase in memory, from disk or Redis, if it is in any tier; counts as no look-up."""
+        if self.memory.peek(key.tenant, key.digest) is not None:
+            return True
+        return (await self._find(key))[0] is not None
+
+    async def _find(self, key: PhraseKey) -> tuple[Phrase | None, Tier]:
+        """Look into disk, then Redis, and take what is found into memory."""
         phrase: Phrase | None = None
         tier: Tier = "disk"
         if self.disk:
@@ -99,12 +122,9 @@ class PhraseCache:
             phrase = await self.redis.get(key)
             if phrase is not None and self.disk:
                 self._write(self._in_disk_thread(self.disk.put, phrase))
-        if phrase is None:
-            self.counts["misses"] += 1
-            return None
-        self._count_hit(tier, phrase)
-        self.memory.put(phrase)
-        return phrase
+        if phrase is not None:
+            self.memory.put(phrase)
+        return phrase, tier
 
     def keep(self, phrase: Phrase, *, pinned: bool = False, local: bool = False) -> bool:
         """Store a finished phrase in memory now and, unless `local`, in the other tiers soon; only if it verifies."""
@@ -162,22 +182,35 @@ class PhraseCache:
     ) -> dict[str, int]:
         """Delete what matches all that is given from every tier; return how many went from each.
 
-        Other running processes keep what they hold in memory until it is evicted or they restart.
+        Processes that share our Redis follow within moments, in their memory and on their disks; without Redis, other
+        running processes keep what they hold in memory until it is evicted or they restart.
         """
-        wanted = None if text is None else normalise(text)
-        doomed = [h.phrase.key for h in self.memory if _matches(h.phrase.key, wanted, voice, tenant)]
+        chosen = Selection(None if text is None else normalise(text), voice, tenant)
+        gone = await self._purge_here(chosen)
+        if self.redis and self._purges:
+            with contextlib.suppress(RedisError, OSError):
+                gone["redis"] = await self.redis.purge(text=chosen.text, voice=voice, tenant=tenant)
+                await self._purges.announce(chosen)  # last, or a process could take from Redis what it has just dropped
+        return gone
+
+    async def _purge_here(self, chosen: Selection) -> dict[str, int]:
+        """Delete from memory and disk."""
+        text, voice, tenant = chosen.text, chosen.voice, chosen.tenant
+        doomed = [h.phrase.key for h in self.memory if _matches(h.phrase.key, text, voice, tenant)]
         for key in doomed:
             self.memory.drop(key.tenant, key.digest)
+        if self.on_purge is not None:
+            self.on_purge(chosen)
         gone = {"memory": len(doomed)}
         if self._writes:
             await asyncio.wait(self._writes, timeout=2.0)
         if self.disk:
             disk = self.disk
-            gone["disk"] = await self._in_disk_thread(lambda: disk.purge(text=wanted, voice=voice, tenant=tenant))
-        if self.redis:
-            with contextlib.suppress(RedisError, OSError):
-                gone["redis"] = await self.redis.purge(text=wanted, voice=voice, tenant=tenant)
+            gone["disk"] = await self._in_disk_thread(lambda: disk.purge(text=text, voice=voice, tenant=tenant))
         return gone
+
+    async def _obey_purge(self, chosen: Selection) -> None:
+        await self._purge_here(chosen)
 
     def stats(self) -> dict[str, float]:
         """Hits by tier, misses, and what the hits saved."""

@@ -52,6 +52,11 @@ class Chunker:
             self._started = now
         return self._cut(now)
 
+    @property
+    def waiting(self) -> str:
+        """Text that is in no piece yet."""
+        return self._text
+
     def wake(self, now: float) -> list[str]:
         """Time has passed; return the pieces that patience has made ready."""
         return self._cut(now)

@@ -18,10 +18,24 @@ import aiohttp
 from bridge.call.events import Word
 from bridge.errors import BadMessage, VoiceBusy, VoiceError, VoiceLost
 from bridge.speaking.breaker import Breaker
-from bridge.speaking.phrase import FORMAT, FRAME_BYTES
-from bridge.speaking.voices import Listener, Request, SpeechStream
+from bridge.speaking.voices import Listener, Request, SpeechStream, TextStream
 from bridge.worker import protocol
-from bridge.worker.protocol import Cancel, Cancelled, Done, Draining, End, Error, Open, Playout, Ready, Text, Words
+from bridge.worker.protocol import (
+    Cancel,
+    Cancelled,
+    Done,
+    Draining,
+    End,
+    Error,
+    Flush,
+    Open,
+    Playout,
+    Ready,
+    Text,
+    Words,
+    frame_bytes,
+    sample_bytes,
+)
 
 log = logging.getLogger(__name__)
 
@@ -39,18 +53,41 @@ _NOT_ITS_FAULT = frozenset(("unknown_voice", "unknown_format", "bad_speed", "tex
 class _Stream:
     """One text on its way through a socket."""
 
-    def __init__(self, socket: _Socket, number: int, listener: Listener, opened_at: float) -> None:
+    def __init__(self, socket: _Socket, number: int, audio_format: str, listener: Listener) -> None:
         self._socket = socket
         self.number = number
         self.listener: Listener | None = listener
-        self.opened_at = opened_at
+        self.sample_bytes, self.frame_bytes = sample_bytes(audio_format), frame_bytes(audio_format)
+        self.asked_at: float | None = None
+        """When the worker had something that it must speak at once; it is not late before that."""
         self.received = 0
-        """Bytes, which at 8 kHz mu-law are samples."""
+        """Bytes."""
 
-    def playout(self, lead_ms: float) -> None:
-        """Tell the worker how much the caller still has to hear."""
+    def text(self, delta: str) -> None:
+        """Add text; it may be cut anywhere."""
         if self.listener is not None:
-            self._socket.send(Playout(self.number, max(0, int(lead_ms))))
+            self._socket.send(Text(self.number, delta))
+
+    def flush(self) -> None:
+        """Have all text so far spoken without waiting for the end of its sentence."""
+        if self.listener is not None:
+            self._asked()
+            self._socket.send(Flush(self.number))
+
+    def end(self) -> None:
+        """There is no more text."""
+        if self.listener is not None:
+            self._asked()
+            self._socket.send(End(self.number))
+
+    def _asked(self) -> None:
+        if self.asked_at is None and not self.received:
+            self.asked_at = self._socket.link.time()
+
+    def playout(self, lead_ms: float, upto_ms: int | None = None) -> None:
+        """Tell the worker how much the caller still has to hear, and how far it may send."""
+        if self.listener is not None:
+            self._socket.send(Playout(self.number, max(0, int(lead_ms)), upto_ms))
 
     def cancel(self) -> None:
         """Stop; nothing more reaches the listener."""
@@ -82,13 +119,13 @@ class _Socket:
         """Queue a message."""
         self._outgoing.put_nowait(protocol.encode(message))
 
-    def open(self, request: Request, listener: Listener, now: float) -> _Stream:
-        """Begin a stream with all its text."""
+    def open(self, request: Request, listener: Listener) -> _Stream:
+        """Begin a stream."""
         self._number = (self._number + 1) & 0xFFFF_FFFF
-        stream = self.streams[self._number] = _Stream(self, self._number, listener, now)
-        self.send(Open(stream.number, request.voice, FORMAT, request.speed, request.priority))
-        self.send(Text(stream.number, request.text))
-        self.send(End(stream.number))
+        stream = self.streams[self._number] = _Stream(self, self._number, request.audio_format, listener)
+        self.send(Open(stream.number, request.voice, request.audio_format, request.speed, request.priority))
+        if request.text:
+            stream.text(request.text)
         return stream
 
     async def run(self, http: aiohttp.ClientSession, address: str, headers: Mapping[str, str]) -> None:
@@ -128,13 +165,13 @@ class _Socket:
         stream = self.streams.get(audio.stream)
         if stream is None or stream.listener is None:
             return
-        if audio.offset != stream.received or len(audio.data) % FRAME_BYTES:
+        if audio.offset * stream.sample_bytes != stream.received or len(audio.data) % stream.frame_bytes:
             raise BadMessage(
-                f"speech protocol: stream {audio.stream} has {stream.received} samples, "
+                f"speech protocol: stream {audio.stream} has {stream.received // stream.sample_bytes} samples, "
                 f"then came {len(audio.data)} bytes for offset {audio.offset}"
             )
-        if not stream.received:
-            self.link.count_first_audio(stream.opened_at)
+        if not stream.received and stream.asked_at is not None:
+            self.link.count_first_audio(stream.asked_at)
         stream.received += len(audio.data)
         stream.listener.audio(audio.data)
 
@@ -212,15 +249,16 @@ class WorkerLink:
     def load(self) -> float:
         """Streams under way; a worker that was just busy comes after all others."""
         streams = sum(len(socket.streams) for socket in self._sockets)
-        return streams + (1e6 if self._time() < self._busy_until else 0.0)
+        return streams + (1e6 if self.time() < self._busy_until else 0.0)
 
     @property
     def headroom(self) -> float:
         """By how much first audio still comes sooner than half a second, waiting streams included."""
-        if not self.usable or self._time() < self._busy_until:
+        if not self.usable or self.time() < self._busy_until:
             return 0.0
-        now = self._time()
-        waiting = [now - s.opened_at for socket in self._sockets for s in socket.streams.values() if not s.received]
+        now = self.time()
+        streams = [stream for socket in self._sockets for stream in socket.streams.values()]
+        waiting = [now - s.asked_at for s in streams if s.asked_at is not None and not s.received]
         late_s = max([self._first_audio_s, *waiting])
         return min(1.0, max(0.0, 1.0 - late_s / _FIRST_AUDIO_TARGET_S))
 
@@ -252,11 +290,17 @@ class WorkerLink:
 
     def open(self, request: Request, listener: Listener) -> SpeechStream:
         """Start speaking on the least loaded socket. Raises VoiceError when none is there."""
+        stream = self.open_stream(request, listener)
+        stream.end()
+        return stream
+
+    def open_stream(self, request: Request, listener: Listener) -> TextStream:
+        """The same for a text that is not complete yet."""
         ready = [socket for socket in self._sockets if socket.ready]
         if not ready:
             raise VoiceError(f"worker {self.name} is not connected")
         self.counts["streams"] += 1
-        return min(ready, key=lambda socket: len(socket.streams)).open(request, listener, self._time())
+        return min(ready, key=lambda socket: len(socket.streams)).open(request, listener)
 
     def stats(self) -> dict[str, float]:
         """Counters, connections and the smoothed time to first audio."""
@@ -281,9 +325,9 @@ class WorkerLink:
         """Something about this link is different."""
         self._changed()
 
-    def count_first_audio(self, opened_at: float) -> None:
+    def count_first_audio(self, asked_at: float) -> None:
         """First audio of a stream has come."""
-        taken_s = self._time() - opened_at
+        taken_s = self.time() - asked_at
         self._first_audio_s += (taken_s - self._first_audio_s) * _SMOOTHING
 
     def count_success(self) -> None:
@@ -293,12 +337,12 @@ class WorkerLink:
     def count_busy(self, retry_after_s: float) -> None:
         """The worker is full, which is no failure."""
         self.counts["busy"] += 1
-        self._busy_until = self._time() + retry_after_s
+        self._busy_until = self.time() + retry_after_s
 
     def count_failure(self, why: str) -> None:
         """A stream failed by the worker's fault."""
         self.counts[f"failed_{why}"] += 1
-        self._breaker.failed(self._time())
+        self._breaker.failed(self.time())
         if not self._breaker.closed and self._probe is None:
             log.warning("worker %s fails (%s): leaving it alone", self.name, why)
             self._plan_probe()
@@ -341,10 +385,11 @@ class WorkerLink:
             # The next connection is as good a sign as any; ask again a little later.
             self._probe = asyncio.get_running_loop().call_later(0.2, self._try_again)
             return
-        if self._breaker.allows(self._time()):
+        if self._breaker.allows(self.time()):
             _Probe(self)
 
-    def _time(self) -> float:
+    def time(self) -> float:
+        """Seconds on the event loop's clock."""
         return asyncio.get_running_loop().time()
 
     def probed(self, well: bool) -> None:
@@ -354,7 +399,7 @@ class WorkerLink:
             log.info("worker %s is well again", self.name)
             self._changed()
         elif not self._breaker.closed and self._probe is None:
-            self._breaker.failed(self._time())
+            self._breaker.failed(self.time())
             self._plan_probe()
 
 

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 
 from bridge.errors import VoiceError
+from bridge.speaking.beginnings import Beginnings
 from bridge.speaking.cache import PhraseCache
 from bridge.speaking.flight import Flight
 from bridge.speaking.making import Making, Patience
-from bridge.speaking.phrase import Phrase, PhraseKey, loudness_db, normalise, tokens
+from bridge.speaking.phrase import BYTES_PER_MS, Phrase, PhraseKey, loudness_db, normalise, tokens
 from bridge.speaking.settings import SpeakingSettings
-from bridge.speaking.template import Template, Templates, cut_head
+from bridge.speaking.template import Template, Templates, cut_head, has_slot
 from bridge.speaking.voices import Pool, Priority, Request
+
+log = logging.getLogger(__name__)
 
 Fetch = Callable[[Making], Awaitable[Phrase | None]]
 
@@ -28,6 +32,8 @@ class PhraseMaker:
         self.flight = Flight(cache.redis) if cache.redis is not None else None
         self._patience = Patience(settings.first_audio_ms / 1000, settings.stall_ms / 1000, settings.give_up_ms / 1000)
         self.templates = Templates()
+        self.beginnings = Beginnings()
+        cache.on_purge = lambda gone: self.beginnings.purge(text=gone.text, voice=gone.voice, tenant=gone.tenant)
         self.on_hit: Callable[[PhraseKey], None] | None = None
         """Told of every phrase that a call takes from memory or shares while it is being made."""
         self._shared: dict[str, Making] = {}
@@ -53,15 +59,14 @@ class PhraseMaker:
         tenant: str = "default",
         cacheable: bool = True,
         priority: Priority = "live",
+        fixed: bool = False,
     ) -> Phrase | Making:
         """The phrase itself if memory has it, else a phrase on its way that may be attached to.
 
-        A sentence that fills a template is never kept.
+        A sentence that fills a template is never kept, except a `fixed` one: a line of its own that only begins
+        like a template. What must not be kept may still be found: an agent's free text can be a phrase that is known.
         """
-        template = self.templates.match(text)
-        if template is not None:
-            return self._fill(template, text, voice, tenant, priority)
-        key = self.key(text, voice, tenant) if cacheable else None
+        key = self.key(text, voice, tenant)
         if key is not None:
             phrase = self._cache.now(key)
             if phrase is not None:
@@ -72,26 +77,53 @@ class PhraseMaker:
                 self.counts["joined"] += 1
                 self._tell_hit(key, priority)
                 return shared
-        return self._make(text, voice, key, priority)
+        template = None if fixed else self.templates.match(text)
+        if template is not None:
+            return self._fill(template, text, voice, tenant, priority)
+        return self._make(text, voice, key if cacheable else None, priority)
 
     def has(self, key: PhraseKey) -> bool:
         """Whether a phrase is in memory or being made; counts as no use of it."""
         return key.digest in self._shared or self._cache.memory.peek(key.tenant, key.digest) is not None
+
+    async def bring(self, key: PhraseKey) -> bool:
+        """Have a phrase in memory if any tier keeps it."""
+        return await self._cache.bring(key)
 
     def _tell_hit(self, key: PhraseKey, priority: Priority) -> None:
         if self.on_hit is not None and priority == "live":
             self.on_hit(key)
 
     async def hold(self, text: str, *, voice: str | None = None, tenant: str = "default") -> None:
-        """Have a phrase, or a template's head, in memory for good. Raises VoiceError."""
+        """Have a phrase, or a template's head, in memory for good. Raises VoiceError.
+
+        Of a template that begins with its slot, or nearly so, there is nothing to hold.
+        """
         template = next(iter(self.templates.add([text])), None)
         if template is None:
-            key = (await self.whole(text, voice=voice, tenant=tenant, priority="prefetch")).key
+            if has_slot(text):
+                return
+            key = (await self.whole(text, voice=voice, tenant=tenant, priority="prefetch", fixed=True)).key
+            self._know(key)
         else:
-            key = await self._make_head(template, voice, tenant)
+            head = await self._make_head(template, voice, tenant)
+            if head is None:
+                log.warning("no word times to cut at, so %r is no template", template.text)
+                self.templates.discard(template)
+                return
+            key = head
         self._cache.memory.pin(key.tenant, key.digest)
 
-    async def _make_head(self, template: Template, voice: str | None, tenant: str) -> PhraseKey:
+    def know(self, texts: Iterable[tuple[str, str, str]]) -> None:
+        """Phrases that some tier keeps from earlier: tenant, voice, normalised text."""
+        for tenant, voice, text in texts:
+            self.beginnings.add(tenant, voice, text)
+
+    def _know(self, key: PhraseKey) -> None:
+        self.beginnings.add(key.tenant, key.voice, key.text)
+
+    async def _make_head(self, template: Template, voice: str | None, tenant: str) -> PhraseKey | None:
+        """A template's first words, in memory; None if the voice does not say where its words are."""
         key = self.key(template.kept_as, voice, tenant)
         if key is not None and (self._cache.now(key) or await self._cache.fetch(key)):
             return key
@@ -99,7 +131,7 @@ class PhraseMaker:
         carrier = await self._wait_for(making, tenant)
         key = self.key(template.kept_as, voice, tenant)
         if key is None or len(carrier.words) <= len(template.head):
-            raise VoiceError(f"no word times to cut {template.text!r} at")
+            return None
         ulaw, words = cut_head(carrier.ulaw, carrier.words, len(template.head))
         self._cache.keep(Phrase(key, ulaw, words, loudness_db(ulaw), making.taken_ms))
         return key
@@ -130,6 +162,10 @@ class PhraseMaker:
         making.start()
         return making
 
+    def shared(self, making: Making) -> None:
+        """A call has heard a phrase that was made for another."""
+        self._cache.count_joined(len(making.request.text), len(making.ulaw) / BYTES_PER_MS, making.taken_ms)
+
     def leave(self, making: Making) -> None:
         """After a reader was detached: a phrase that nobody waits for is finished only if it is short and can be kept.
 
@@ -142,10 +178,16 @@ class PhraseMaker:
         making.abandon(finish)
 
     async def whole(
-        self, text: str, *, voice: str | None = None, tenant: str = "default", priority: Priority = "live"
+        self,
+        text: str,
+        *,
+        voice: str | None = None,
+        tenant: str = "default",
+        priority: Priority = "live",
+        fixed: bool = False,
     ) -> Phrase:
-        """A phrase, waited for. Raises VoiceError."""
-        found = self.obtain(text, voice=voice, tenant=tenant, priority=priority)
+        """A phrase, waited for; `fixed` as for `obtain`. Raises VoiceError."""
+        found = self.obtain(text, voice=voice, tenant=tenant, priority=priority, fixed=fixed)
         if isinstance(found, Phrase):
             return found
         return await self._wait_for(found, tenant)
@@ -153,6 +195,7 @@ class PhraseMaker:
     async def _wait_for(self, making: Making, tenant: str) -> Phrase:
         text, voice, speed = making.request.text, making.request.voice or "", making.request.speed
         key = making.key or PhraseKey(normalise(text), voice, "", speed, tenant)
+        making.claimed = True
         collector = _Collector(making)
         making.attach(collector)
         try:
@@ -192,6 +235,7 @@ class PhraseMaker:
         if phrase is not None:
             self.counts["made"] += 1
             self._cache.keep(phrase)
+            self._know(phrase.key)
 
 
 class _Collector:

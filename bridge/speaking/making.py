@@ -77,6 +77,10 @@ class Making:
         self.placed: list[Word] = list(head.words) if head else []
         self.complete = False
         self.failure: str | None = None
+        self.found: Phrase | None = None
+        """It was in another tier."""
+        self.claimed = False
+        """Somebody has asked for it."""
         self.splices = 0
         """How often another maker had to go on with it."""
         self._pool = pool
@@ -160,6 +164,7 @@ class Making:
 
     def complete_with(self, phrase: Phrase) -> None:
         """It was found in another tier, or made by another process."""
+        self.found = phrase
         self.placed, self.ulaw = list(phrase.words), bytearray(phrase.ulaw)
         self._conclude(None)
 

@@ -9,8 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
-
-import msgspec
+from typing import NamedTuple, Protocol
 
 from bridge.errors import VoiceError
 from bridge.speaking.maker import PhraseMaker
@@ -24,11 +23,27 @@ _SMOOTHING = 0.1
 _LOOK_AGAIN_S = 0.1
 
 
-class Likely(msgspec.Struct, frozen=True):
-    """A line that may be said next, and how probable that is, 0..1."""
+class Likely(Protocol):
+    """A line that may be said next."""
+
+    @property
+    def text(self) -> str:
+        """What is said, word for word."""
+
+    @property
+    def likelihood(self) -> float:
+        """How probable that is, 0..1."""
+
+    @property
+    def voice(self) -> str | None:
+        """None: the default."""
+
+
+class _Guess(NamedTuple):
+    """A phrase of which the first words are written."""
 
     text: str
-    likelihood: float
+    likelihood: float = 0.9
     voice: str | None = None
 
 
@@ -55,11 +70,49 @@ class Prefetcher:
         self.made = 0
         self.used = 0
         self.wasted_ms = 0.0
+        self._begun: dict[str, None] = {}
+        """Digests of phrases recognised by their first words, and not in memory then."""
+        self._bringing: set[asyncio.Task[None]] = set()
+        self.foreseen = 0
+        self.foreseen_used = 0
+        self.foreseen_wasted = 0
+        """Guesses that were fetched or made for nothing."""
         maker.on_hit = self._hit
 
     def offer(self, owner: object, lines: Iterable[Likely], tenant: str) -> None:
         """What this owner (a call) will probably say next, in place of all that it offered before."""
         self._offers[owner] = [(line, tenant) for line in lines if line.likelihood >= _LEAST_LIKELIHOOD]
+        self._next()
+
+    def foresee(self, begun: str, voice: str | None, tenant: str) -> PhraseKey | None:
+        """The one known phrase that a text begins like, from now on being prepared; None if there is none."""
+        key = self._maker.key(begun, voice, tenant)
+        text = self._maker.beginnings.match(key.tenant, key.voice, begun) if key else None
+        if key is None or text is None:
+            return None
+        key = PhraseKey(text, key.voice, key.engine, key.speed, key.tenant)
+        self.foreseen += 1
+        if not self._maker.has(key):
+            self._begun[key.digest] = None
+            task = asyncio.ensure_future(self._bring(key))
+            self._bringing.add(task)
+            task.add_done_callback(self._bringing.discard)
+        return key
+
+    def came_out(self, key: PhraseKey, right: bool) -> None:
+        """What became of a guess."""
+        if right:
+            self.foreseen_used += 1
+        elif key.digest in self._begun:
+            self.foreseen_wasted += 1
+        self._begun.pop(key.digest, None)
+        self._offers.pop(key.digest, None)
+
+    async def _bring(self, key: PhraseKey) -> None:
+        """Have a phrase in memory: from a slower tier at once, else from a worker if one is idle."""
+        if await self._maker.bring(key) or key.digest not in self._begun:
+            return
+        self._offers[key.digest] = [(_Guess(key.text, voice=key.voice), key.tenant)]
         self._next()
 
     def withdraw(self, owner: object) -> None:
@@ -71,14 +124,23 @@ class Prefetcher:
         self._offers.clear()
         if self._again is not None:
             self._again.cancel()
-        for task in self._tasks:
+        running = [*self._tasks, *self._bringing]
+        for task in running:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*running, return_exceptions=True)
 
     def stats(self) -> dict[str, float]:
         """Lines made ahead, how many of them were said, and the audio of those that were not, so far."""
         unused_ms = sum(self._unused.values()) + self.wasted_ms
-        return {"made": self.made, "used": self.used, "unused_ms": unused_ms, "waiting": self._waiting()}
+        return {
+            "made": self.made,
+            "used": self.used,
+            "unused_ms": unused_ms,
+            "waiting": self._waiting(),
+            "foreseen": self.foreseen,
+            "foreseen_used": self.foreseen_used,
+            "foreseen_wasted": self.foreseen_wasted,
+        }
 
     def _waiting(self) -> int:
         return sum(map(len, self._offers.values()))

@@ -8,6 +8,7 @@ is down or slow costs a call at most one deadline now and then. Layout, all keys
     {prefix}:size:{tenant}                      hash: key -> bytes; field `total` their sum
     {prefix}:making:{digest}                    who makes this phrase now (`bridge.speaking.flight`)
     {prefix}:audio:{digest}:{owner}             stream: its audio while it is being made
+    {prefix}:purges                             stream: what was purged (`bridge.speaking.purges`)
 
 Tenant and voice are percent-encoded in key names.
 """

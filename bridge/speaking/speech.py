@@ -14,21 +14,25 @@ from bridge.call.commands import PullSpeech, Synthesise
 from bridge.call.events import Event, SpeechArrived, SpeechEnded, SpeechFailed, Word
 from bridge.errors import VoiceError
 from bridge.speaking import chunker
+from bridge.speaking.beginnings import Foresight
 from bridge.speaking.cache import PhraseCache
 from bridge.speaking.link import WorkerLink
 from bridge.speaking.local_worker import LocalWorker
 from bridge.speaking.maker import PhraseMaker
 from bridge.speaking.phrase import Phrase, PhraseKey, loudness_db, normalise
 from bridge.speaking.prefetch import Likely, Prefetcher
+from bridge.speaking.savings import Savings
 from bridge.speaking.settings import SpeakingSettings
 from bridge.speaking.utterance import Utterance
-from bridge.speaking.voices import Pool, Voices
+from bridge.speaking.voices import Listener, Pool, Request, TextStream, Voices
 
 log = logging.getLogger(__name__)
 
 _CONNECT_S = 5.0
 _EVERYTHING_MS = 3_600_000
 _UNHURRIED_MS = 2000
+_KNOWN = 8000
+"""Phrases of the disk that are recognised by their first words."""
 
 Progress = Callable[[int, int, str], None]
 """Phrases done, phrases in all, the phrase just done."""
@@ -71,6 +75,8 @@ class Speech:
         waited for a few seconds only, and what the cache holds can be said without them.
         """
         await self.cache.open()
+        if self.cache.disk:
+            self._maker.know((e.tenant, e.voice, e.text) for e in reversed((await self.cache.list())[:_KNOWN]))
         if self._local:
             await self._local.start(self.settings.start_s)
         usable = asyncio.Event()
@@ -148,6 +154,27 @@ class Speech:
         key = self._maker.key(text, voice, "default") or PhraseKey(normalise(text), voice or "", "")
         return Phrase(key, ulaw, tuple(collected.words), loudness_db(ulaw))
 
+    @property
+    def voices(self) -> dict[str, str]:
+        """Voices that streams can have now, each with its engine's version; the default one first."""
+        found = {name: engine for link in self._links() for name, engine in link.engines.items()}
+        default = self._pool.voice(None)
+        return ({default: found[default]} if default in found else {}) | found
+
+    def open_stream(self, request: Request, listener: Listener) -> TextStream:
+        """Speak in any of the workers' formats, past the cache, a text that may still be growing: end it with `end`.
+
+        Raises VoiceError when no worker can take it; later failures are told to the listener.
+        """
+        links = self._links()
+        maker = self._pool.choose(request.voice, [maker for maker in self._pool.makers if maker not in links])
+        if not isinstance(maker, WorkerLink):
+            raise VoiceError("no speech worker is connected that can take this stream")
+        return maker.open_stream(request, listener)
+
+    def _links(self) -> list[WorkerLink]:
+        return [maker for maker in self._pool.makers if isinstance(maker, WorkerLink) and maker.usable]
+
     def headroom(self) -> float:
         """0 (no new call should be taken for speech's sake) .. 1 (idle)."""
         return self._pool.headroom
@@ -198,6 +225,7 @@ class CallSpeech:
         closed: Callable[[CallSpeech], None],
     ) -> None:
         self._chunking = speech.settings.chunking
+        self._savings = Savings(speech.settings.cache.price_per_million_chars)
         self._maker = maker
         self._prefetcher = prefetcher
         self._deliver = deliver
@@ -214,8 +242,16 @@ class CallSpeech:
             if self._closed or command.utterance <= self._newest:
                 return
             self._newest = command.utterance
+            foresight = Foresight(self._foresee, self._prefetcher.came_out)
             utterance = Utterance(
-                command.utterance, self._maker, self._chunking, self._tenant, self._deliver, self._forget
+                command.utterance,
+                self._maker,
+                self._chunking,
+                self._tenant,
+                self._deliver,
+                self._forget,
+                foresight,
+                self._savings,
             )
             self._utterances[command.utterance] = utterance
         utterance.add(command.text, command.final, command.voice, command.cacheable)
@@ -238,6 +274,10 @@ class CallSpeech:
         if not self._closed:
             self._prefetcher.offer(self, lines, self._tenant)
 
+    def savings(self) -> dict[str, float]:
+        """What the cache has done for this call so far: see `bridge.speaking.savings.Savings.report`."""
+        return self._savings.report()
+
     def close(self) -> None:
         """The call is over."""
         self._closed = True
@@ -245,6 +285,9 @@ class CallSpeech:
         for utterance in list(self._utterances.values()):
             utterance.cancel()
         self._on_closed(self)
+
+    def _foresee(self, begun: str, voice: str | None) -> PhraseKey | None:
+        return self._prefetcher.foresee(begun, voice, self._tenant)
 
     def _forget(self, number: int) -> None:
         self._utterances.pop(number, None)

@@ -28,6 +28,7 @@ _SAMPLES = {
     "amount": "twenty dollars",
     "code": "four two seven",
     "phone": "five five five",
+    "spelled": "A, B, C",
 }
 _ANY_SAMPLE = "ten"
 _FEWEST_WORDS = 2
@@ -52,6 +53,11 @@ class Template(NamedTuple):
     def kept_as(self) -> str:
         """The text that its head is cached under; a brace is never spoken, so no sentence has the same."""
         return normalise(" ".join(self.head)) + " {}"
+
+
+def has_slot(text: str) -> bool:
+    """Whether a text is a template rather than something that can be said."""
+    return _SLOT.search(text) is not None
 
 
 def parse(text: str) -> Template | None:
@@ -85,6 +91,10 @@ class Templates:
             self._by_head[template.kept_as] = template
             self._lengths.add(len(template.head))
         return found
+
+    def discard(self, template: Template) -> None:
+        """Forget a template that turned out to be of no use."""
+        self._by_head.pop(template.kept_as, None)
 
     def match(self, text: str) -> Template | None:
         """The template with the longest head that this sentence begins with and goes on after."""

@@ -7,11 +7,13 @@ from collections import deque
 from collections.abc import Callable, Sequence
 
 from bridge.call.events import Event, SpeechArrived, SpeechEnded, SpeechFailed, Word
+from bridge.speaking.beginnings import Foresight
 from bridge.speaking.chunker import Chunker, whole
 from bridge.speaking.joins import pause_after_ms, silence
 from bridge.speaking.maker import PhraseMaker
 from bridge.speaking.making import Making
 from bridge.speaking.phrase import BYTES_PER_MS, FRAME_BYTES, Phrase, quiet_ms, tokens
+from bridge.speaking.savings import Savings
 from bridge.speaking.settings import ChunkSettings
 
 _MAKINGS_AT_ONCE = 2
@@ -33,6 +35,8 @@ class Piece:
         """Silence still to deliver before it."""
         self.starts_at = 0
         """Its first byte's place in the utterance; valid once anything of it was delivered."""
+        self._shared = False
+        """Somebody else had asked for it before."""
         self._spelled = tokens(text)
         self._words_given = 0
 
@@ -40,13 +44,23 @@ class Piece:
         """Get it from wherever it can be had."""
         source = maker.obtain(self.text, voice=self.voice, tenant=tenant, cacheable=self.cacheable)
         self.source = source
+        if isinstance(source, Making):
+            self._shared, source.claimed = source.claimed, True
         if isinstance(source, Making) and not source.over:
             source.attach(self)
             if self.lead_ms > 0:
                 source.hurry()
 
-    def stop(self, maker: PhraseMaker) -> None:
+    def settle(self, maker: PhraseMaker, savings: Savings) -> None:
+        """It is over: count it, if any of it was delivered."""
+        if self.source is not None and self.position:
+            made_for_another = savings.heard(self.source, shared=self._shared)
+            if made_for_another is not None:
+                maker.shared(made_for_another)
+
+    def stop(self, maker: PhraseMaker, savings: Savings) -> None:
         """Nothing more of it is wanted."""
+        self.settle(maker, savings)
         source, self.source = self.source, None
         if isinstance(source, Making):
             source.detach(self)
@@ -138,8 +152,12 @@ class Utterance:
         tenant: str,
         deliver: Callable[[Event], None],
         over: Callable[[int], None],
+        foresight: Foresight,
+        savings: Savings,
     ) -> None:
         self.number = number
+        self._savings = savings
+        self._foresight = foresight
         self._maker = maker
         self._tenant = tenant
         self._deliver = deliver
@@ -180,6 +198,8 @@ class Utterance:
         else:
             self._enqueue(self._chunker.finish(now, text) if final else self._chunker.feed(text, now))
         self._begun = True
+        if not final:
+            self._foresight.written(self._chunker.waiting, self._voice)
         self._plan_wake()
         self.pump()
 
@@ -199,13 +219,7 @@ class Utterance:
         """Nothing more of it is wanted, and nothing more will be delivered."""
         if self._closed:
             return
-        self._closed = True
-        if self._wake is not None:
-            self._wake.cancel()
-        for piece in self._pieces:
-            piece.stop(self._maker)
-        self._pieces.clear()
-        self._over(self.number)
+        self._close()
 
     def wants(self, piece: Piece) -> bool:
         """Whether this piece is the one to be heard next, and the call has room for it."""
@@ -245,6 +259,7 @@ class Utterance:
                 break
             words += piece.words()
             self._last_piece = self._pieces.popleft()
+            self._last_piece.settle(self._maker, self._savings)
             self._start_pieces()
         if data or words:
             self._deliver(SpeechArrived(self.number, b"".join(data), tuple(words)))
@@ -305,6 +320,7 @@ class Utterance:
 
     def _enqueue(self, pieces: Sequence[str]) -> None:
         for text in pieces:
+            self._foresight.said(text)
             if any(map(str.isalnum, text)):
                 self._pieces.append(Piece(self, text.strip(), self._voice, self._cacheable))
 
@@ -322,11 +338,15 @@ class Utterance:
         self.pump()
 
     def _conclude(self, event: Event) -> None:
+        self._close()
+        self._deliver(event)
+
+    def _close(self) -> None:
         self._closed = True
+        self._foresight.over()
         if self._wake is not None:
             self._wake.cancel()
         for piece in self._pieces:
-            piece.stop(self._maker)
+            piece.stop(self._maker, self._savings)
         self._pieces.clear()
         self._over(self.number)
-        self._deliver(event)

@@ -20,13 +20,15 @@ class Request(msgspec.Struct, frozen=True):
     voice: str | None = None
     speed: float = 1.0
     priority: Priority = "live"
+    audio_format: str = "mulaw_8000"
+    """Any of `bridge.worker.protocol.SAMPLE_RATES`; calls use no other than this one."""
 
 
 class Listener(Protocol):
     """Who is told about a stream: `audio` and `words` many times, then `done` or `failed`; nothing after a cancel."""
 
     def audio(self, ulaw: bytes) -> None:
-        """More mu-law at 8 kHz, whole 20 ms frames, in order."""
+        """More mu-law at 8 kHz (or what else was requested), whole 20 ms frames, in order."""
 
     def words(self, words: Sequence[Word]) -> None:
         """Words placed in time, in milliseconds from the stream's start, before the audio they are heard in."""
@@ -49,6 +51,22 @@ class SpeechStream(Protocol):
 
     def give_up(self) -> None:
         """Cancel because nothing came in time, which counts against the maker."""
+
+
+class TextStream(SpeechStream, Protocol):
+    """A text that is spoken while it is being written."""
+
+    def text(self, delta: str) -> None:
+        """Add text; it may be cut anywhere."""
+
+    def flush(self) -> None:
+        """Have all text so far spoken without waiting for the end of its sentence."""
+
+    def end(self) -> None:
+        """There is no more text."""
+
+    def playout(self, lead_ms: float, upto_ms: int | None = None) -> None:
+        """The same as for any stream; `upto_ms` allows audio up to that place, and no further, from now on."""
 
 
 class Voices(Protocol):

@@ -14,6 +14,7 @@ from prometheus_client.multiprocess import MultiProcessCollector, mark_process_d
 LATENCY_S = (0.01, 0.025, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.7, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0)
 LAG_S = (0.001, 0.002, 0.005, 0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28)
 DURATION_S = (1, 3, 10, 30, 60, 120, 300, 600, 1200, 1800, 3600, 7200)
+SHARE = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
 LEAD_S = (0.0, 0.02, 0.04, 0.08, 0.12, 0.16, 0.2, 0.3, 0.4, 0.6, 1.0)
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -87,6 +88,18 @@ class Metrics:
             buckets=LATENCY_S,
             registry=self._registry,
         )
+        self.phrase_hit_rate = Histogram(
+            "bridge_call_phrase_hit_rate",
+            "Share of a call's phrases that were not made for it, over calls",
+            buckets=SHARE,
+            registry=self._registry,
+        )
+        self.saved_synthesis = Counter(
+            "bridge_saved_synthesis_seconds", "Synthesis that the cache spared calls", registry=self._registry
+        )
+        self.saved_money = Counter(
+            "bridge_saved_money", "What a hosted voice would have cost for it", registry=self._registry
+        )
         self.underruns = Counter(
             "bridge_underruns", "Gaps heard inside an utterance: the lead reached zero", registry=self._registry
         )
@@ -117,6 +130,12 @@ class Metrics:
             "bridge_status_callbacks",
             "Status callbacks, duplicates left out",
             ["route", "status"],
+            registry=self._registry,
+        )
+        self.speech_requests = Counter(
+            "bridge_speech_api_requests",
+            "Streams asked for through the speech API, by how they ended",
+            ["answer"],
             registry=self._registry,
         )
         self.rest_requests = Counter(

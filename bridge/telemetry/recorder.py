@@ -17,7 +17,7 @@ import msgspec
 
 from bridge.call.commands import Command
 from bridge.call.events import Event
-from bridge.call.record import command_line, event_line, header
+from bridge.call.record import command_line, event_line, header, summary_line
 from bridge.call.settings import CallSettings
 from bridge.telemetry.metrics import Metrics
 
@@ -41,6 +41,7 @@ class _Batch(msgspec.Struct, frozen=True):
     moments: list[Moment]
     lost: int
     last: bool
+    tail: bytes
 
 
 class CallRecord:
@@ -63,19 +64,19 @@ class CallRecord:
         if len(self._moments) >= _BATCH:
             self._hand_over(last=False)
 
-    def close(self) -> None:
-        """The call is over."""
+    def close(self, summary: dict[str, dict[str, float]] | None = None) -> None:
+        """The call is over; `summary` is what was counted in it, for the record's last line."""
         if not self._closed:
             self._closed = True
-            self._hand_over(last=True)
+            self._hand_over(last=True, tail=summary_line(summary) if summary else b"")
 
-    def _hand_over(self, *, last: bool) -> None:
+    def _hand_over(self, *, last: bool, tail: bytes = b"") -> None:
         moments, self._moments = self._moments, []
         if not self._recorder.reserve(len(moments)):
             self._lost += len(moments)  # told when the record is closed
             moments = []
         if moments or last:
-            self._recorder.write(_Batch(self._path, self._head, moments, self._lost, last))
+            self._recorder.write(_Batch(self._path, self._head, moments, self._lost, last, tail))
             self._head = None
 
 
@@ -143,6 +144,7 @@ class Recorder:
         for moment in batch.moments:
             lines.append(event_line(moment.event, moment.at))
             lines += [command_line(command, moment.at) for command in moment.commands]
+        lines.append(batch.tail)
         file.write(b"".join(lines))
         file.flush()
         if batch.last:

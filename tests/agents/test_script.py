@@ -228,7 +228,9 @@ def test_warm_up_lines_are_those_that_never_change() -> None:
     phrases = ScriptFactory(APPOINTMENT).phrases()
     assert "Thank you for calling Riverside Dental. How can I help you?" in phrases
     assert len(phrases) == len(set(phrases))
-    assert not any("{" in phrase for phrase in phrases)
+    slots = [phrase for phrase in phrases if "{" in phrase]
+    assert slots == ["I have {digits}."], "{time} is set by the script alone: no template, but fixed lines"
+    assert phrases[-1] == slots[0], "what can be kept whole comes first"
 
 
 def test_the_answer_is_there_without_giving_up_control() -> None:
@@ -330,3 +332,72 @@ states:
     call.starts()
     call.presses("19005550000")
     assert call.ended == HangUp("nobody to transfer to")
+
+
+YES_OR_NO = """
+start: ask
+values: {firm: Acme}
+states:
+  ask:
+    say: Welcome to {firm}. Shall I go on?
+    no_input: Are you there?
+    not_understood: ["Yes or no, please.", "Just say yes."]
+    on_yes: {say: "Very well.", goto: code}
+    on_no: {say: Goodbye then., hang_up: done}
+  code:
+    say: What is your code?
+    expect: digits
+    capture: code
+    on_answer: {say: "Your code is {code}.", goto: bye}
+  bye:
+    say: Thank you for calling {firm}.
+    hang_up: done
+"""
+
+
+def test_a_script_names_what_one_step_may_lead_to_and_stays_where_it_is() -> None:
+    agent = ScriptAgent(compile_script(YES_OR_NO, "yes or no"), CallInfo(call_id="CA1"))
+    assert agent.likely() == [], "before the call nothing is known"
+    agent.answer(Prompt("call_started"))
+    before = dict(agent.slots)
+    named = {line.text: line.likelihood for line in agent.likely()}
+    assert named == pytest.approx(
+        {
+            "Very well.": 0.4,
+            "What is your code?": 0.4,
+            "Goodbye then.": 0.4,
+            "Are you there? Welcome to Acme. Shall I go on?": 0.1,
+            "Yes or no, please. Welcome to Acme. Shall I go on?": 0.1,
+        }
+    )
+    assert (agent.state, agent.slots) == ("ask", before)
+    agent.answer(Prompt("caller_said", "what?"))
+    assert "Just say yes. Welcome to Acme. Shall I go on?" in {line.text for line in agent.likely()}
+
+
+def test_what_the_caller_is_about_to_tell_is_in_no_likely_line() -> None:
+    agent = ScriptAgent(compile_script(YES_OR_NO, "yes or no"), CallInfo(call_id="CA1"))
+    agent.answer(Prompt("call_started"))
+    agent.answer(Prompt("caller_said", "yes"))
+    texts = [line.text for line in agent.likely()]
+    assert "Thank you for calling Acme." in texts
+    assert not any("Your code" in text for text in texts)
+    agent.answer(Prompt("digits", "4711"))
+    assert agent.likely() == [], "after the goodbye nothing follows"
+
+
+@pytest.mark.parametrize("path", SAMPLES, ids=lambda path: path.stem)
+def test_what_a_script_says_next_was_named_before(path: Path) -> None:
+    """Each answer that may be kept, to anything the first state knows, is among the lines named."""
+    script = load_script(path)
+    for prompt in (Prompt("no_input", attempt=1), Prompt("caller_said", "xylophone"), Prompt("caller_said", "yes")):
+        agent = ScriptAgent(script, CallInfo(call_id="CA1"))
+        agent.answer(Prompt("call_started"))
+        named = {line.text for line in agent.likely()}
+        said = ""
+        for action in agent.answer(prompt):
+            if isinstance(action, Say) and action.cacheable:
+                said += action.text
+                if not action.more:
+                    assert said in named
+                    said = ""

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from bridge.agents.base import AgentError, CallInfo
+from bridge.agents.base import AgentError, CallInfo, Likely
 from bridge.agents.settings import WebSettings
 from bridge.agents.web import WebFactory
 from bridge.call.actions import Action, Expect, HangUp, Prompt, Say, Spoken, Transfer, Wait
@@ -132,3 +132,18 @@ async def test_what_the_reader_does_meanwhile_is_his_own_time() -> None:
 
 async def _read_one(reply: Any, expected: Action) -> None:
     assert await anext(reply) == expected
+
+
+async def test_the_service_may_name_what_it_will_probably_say_next() -> None:
+    async with service(
+        '{"type": "likely", "lines": [{"text": "You are booked.", "likelihood": 0.7}]}\n',
+        '{"type": "say", "text": "Shall I?"}\n',
+    ) as server:
+        factory = WebFactory(WebSettings(url=f"{server.url}/agent"))
+        agent = factory.open_call(INFO)
+        assert [action async for action in agent.reply(PROMPT)] == [Say("Shall I?")]
+        assert agent.likely() == [Likely("You are booked.", 0.7)]
+        reply = agent.reply(PROMPT)
+        assert await anext(reply) == Say("Shall I?")
+        await reply.aclose()
+        await factory.close()

@@ -3,21 +3,30 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 from collections.abc import AsyncGenerator, Callable
+from pathlib import Path
 
 import pytest
 
-from bridge.agents.base import AgentError, CallInfo
+from bridge.agents.base import AgentError, CallInfo, Likely
+from bridge.agents.script import ScriptFactory
+from bridge.agents.script_load import compile_script
 from bridge.call.actions import Action, Prompt, Say, Wait
 from bridge.call.commands import Command
 from bridge.call.events import DigitPressed, EndRequested, Event, MarkEchoed, SpeechArrived
+from bridge.call.record import replay
 from bridge.call.settings import CallSettings
 from bridge.gateway.ports import Apologise, HangUp, Rooms
 from bridge.gateway.session import CallSession
 from bridge.gateway.timers import TimerWheel
+from bridge.speaking.settings import SpeakingSettings
+from bridge.speaking.speech import Speech
 from bridge.telemetry.metrics import Metrics
+from bridge.telemetry.recorder import Recorder
 from tests.gateway.doubles import FRAME, Agents, Answer, House, PaperLine, SetAgent, greet
+from tests.speaking.doubles import FakeWorker
 
 SETTINGS = CallSettings(listens=False, inter_digit_s=0.0)
 
@@ -252,3 +261,68 @@ async def test_a_drain_ends_a_call_politely() -> None:
     assert phone.line.audio() == FRAME * len("hello")  # what was begun is finished
     assert phone.line.ended == [HangUp()]
     assert 'bridge_calls_ended_total{why="drain"} 1.0' in phone.page()
+
+
+async def test_after_each_answer_speech_hears_what_the_agent_will_probably_say_next() -> None:
+    phone = Phone()
+    agent, voice = phone.house.agents.calls[0], phone.house.voices.calls[0]
+    agent.next_lines = [Likely("bye", 0.5)]
+    phone.session.start()
+    await phone.wait(0.5)
+    assert voice.expected == [Likely("bye", 0.5)]
+    agent.next_lines = []
+    phone.session.tell(DigitPressed("1"))
+    await phone.wait(1.0)
+    assert voice.expected == []
+
+
+async def test_an_agent_that_cannot_look_ahead_harms_no_call(caplog: pytest.LogCaptureFixture) -> None:
+    phone = Phone()
+
+    def broken() -> list[Likely]:
+        raise RuntimeError("a bug")
+
+    phone.house.agents.calls[0].likely = broken  # type: ignore[method-assign]
+    phone.session.start()
+    await phone.wait(1.0)
+    assert phone.line.audio() == FRAME * len("hello")
+    assert not phone.session.over
+    assert "call=CA1" in caplog.text
+
+
+async def test_a_scripts_next_line_is_ready_before_the_caller_has_answered() -> None:
+    """A script, a session, real speech with a worker on a socket: the answer to come is made while he thinks."""
+    script = compile_script(
+        "start: ask\nstates:\n  ask:\n    say: Shall I?\n    on_yes: {say: 'Very well then, goodbye.', hang_up: x}\n",
+        "test",
+    )
+    async with FakeWorker() as worker:
+        speech = Speech(SpeakingSettings(workers=(worker.address,)))
+        await speech.start()
+        try:
+            phone = Phone(rooms=lambda house: Rooms(house.ears, speech, ScriptFactory(script)))
+            phone.session.start()
+            async with asyncio.timeout(5):
+                while "Very well then, goodbye." not in worker.texts:
+                    await phone.wait(0.02)
+            phone.session.stream_closed("caller")
+            assert speech.stats()["prefetch_waiting"] == 0
+        finally:
+            await speech.close()
+
+
+async def test_what_the_cache_spared_a_call_is_in_its_record_and_in_the_metrics(tmp_path: Path) -> None:
+    phone = Phone()
+    recorder = Recorder(tmp_path, phone.metrics)
+    phone.session._record = recorder.open_call("CA1", SETTINGS)
+    phone.session.start()
+    await phone.wait(0.5)
+    phone.session.stream_closed("caller")
+    recorder.close()
+    lines = (tmp_path / "CA1.jsonl").read_bytes().splitlines()
+    assert json.loads(lines[-1])["summary"]["phrases"]["saved_money"] == 0.25
+    assert replay(lines).differences == []
+    assert "bridge_saved_synthesis_seconds_total 1.5" in phone.page()
+    assert "bridge_saved_money_total 0.25" in phone.page()
+    assert 'bridge_call_phrase_hit_rate_bucket{le="0.7"} 0.0' in phone.page()
+    assert 'bridge_call_phrase_hit_rate_bucket{le="0.8"} 1.0' in phone.page()

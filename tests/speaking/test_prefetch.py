@@ -3,9 +3,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
+from bridge.agents.base import Likely
 from bridge.call.commands import PullSpeech, Synthesise
 from bridge.call.events import SpeechEnded
-from bridge.speaking.prefetch import Likely
 from tests.speaking.conftest import OpenSpeech, impatient
 from tests.speaking.doubles import Ear, FakeWorker
 

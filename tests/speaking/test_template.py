@@ -143,3 +143,24 @@ async def test_without_its_head_in_memory_a_filled_sentence_is_simply_spoken(
     await ear.end()
     assert heard(ear.audio()) == "Your code is 9 1 3.".split()
     assert await speech.cache.list() == []
+
+
+async def test_a_fixed_line_that_begins_like_a_template_is_still_a_fixed_line(
+    fake: FakeWorker, open_speech: OpenSpeech
+) -> None:
+    speech = await open_speech(impatient(fake))
+    await speech.warm(["I have {digits}.", "I have nothing for you.", "{time} it is.", "Hello {name}, how are you?"])
+    assert not any("{" in text or "it is" in text for text in fake.texts), "a slot is nothing to say"
+    made = len(fake.texts)
+    ear = Ear()
+    call = speech.open_call(ear.deliver)
+    call.synthesise(Synthesise(1, "I have nothing for you.", True))
+    call.pull(PullSpeech(1, FAR, 0))
+    await ear.end()
+    assert ear.text() == "I have nothing for you."
+    assert len(fake.texts) == made, "from memory, not filled into the template"
+    call.synthesise(Synthesise(2, "I have 4 2.", True, cacheable=False))
+    call.pull(PullSpeech(2, FAR, 0))
+    await ear.end(2)
+    assert fake.texts[made:] == ["I have 4 2."]
+    assert speech.stats()["phrases_filled"] == 1

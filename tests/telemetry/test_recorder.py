@@ -40,6 +40,19 @@ def test_a_record_replays_to_the_same_commands(tmp_path: Path) -> None:
     assert result.events == 401
 
 
+def test_a_summary_is_the_last_line_and_changes_no_replay(tmp_path: Path) -> None:
+    recorder = Recorder(tmp_path, Metrics())
+    call, record = Call(SETTINGS), recorder.open_call("CA1", SETTINGS)
+    for at, event in events(3):
+        record.add(at, event, call.receive(event, at))
+    record.close({"phrases": {"hits": 3, "saved_money": 0.25}})
+    recorder.close()
+    lines = (tmp_path / "CA1.jsonl").read_bytes().splitlines()
+    assert json.loads(lines[-1]) == {"summary": {"phrases": {"hits": 3, "saved_money": 0.25}}}
+    result = replay(lines)
+    assert (result.differences, result.events) == ([], 4)
+
+
 def test_the_first_line_says_what_the_record_is(tmp_path: Path) -> None:
     recorder = Recorder(tmp_path, Metrics())
     record_call(recorder, "CA1", count=2)

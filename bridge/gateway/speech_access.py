@@ -1,0 +1,103 @@
+"""Who may use the speech API, and how much of it: keys, a rate and a number of streams for each of them."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import math
+import time
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+from aiohttp import web
+
+from bridge.errors import BridgeError
+from bridge.gateway.settings import SpeechApiSettings
+
+
+class ApiError(BridgeError):
+    """A request that gets no speech: an HTTP status, and the fields of OpenAI's error object."""
+
+    def __init__(
+        self, status: int, code: str, message: str, *, param: str | None = None, retry_after_s: float | None = None
+    ) -> None:
+        super().__init__(message)
+        self.status, self.code, self.param, self.retry_after_s = status, code, param, retry_after_s
+
+    @property
+    def body(self) -> dict[str, Any]:
+        """`{"error": {"message", "type", "param", "code"}}`."""
+        kind = {401: "authentication_error", 429: "rate_limit_error"}.get(self.status)
+        kind = kind or ("server_error" if self.status >= 500 else "invalid_request_error")
+        return {"error": {"message": str(self), "type": kind, "param": self.param, "code": self.code}}
+
+    def response(self) -> web.Response:
+        """The answer."""
+        headers = {} if self.retry_after_s is None else {"Retry-After": str(max(1, math.ceil(self.retry_after_s)))}
+        if self.status == 401:
+            headers["WWW-Authenticate"] = "Bearer"
+        return web.json_response(self.body, status=self.status, headers=headers, dumps=_json)
+
+
+def _json(value: object) -> str:
+    return msgspec.json.encode(value).decode()
+
+
+class Account:
+    """What one key has in use."""
+
+    def __init__(self, settings: SpeechApiSettings, clock: Callable[[], float]) -> None:
+        self._settings = settings
+        self._clock = clock
+        self._left = float(settings.requests_per_minute)
+        self._counted_at = clock()
+        self.streams = 0
+        self.sockets = 0
+
+    def take(self) -> None:
+        """A stream begins; `give_back` must follow. Raises ApiError when it is one too many."""
+        if self.streams >= self._settings.streams_per_key:
+            raise ApiError(
+                429,
+                "too_many_streams",
+                f"{self._settings.streams_per_key} streams of this key are being spoken already",
+                retry_after_s=1.0,
+            )
+        most, now = self._settings.requests_per_minute, self._clock()
+        self._left = min(most, self._left + (now - self._counted_at) * most / 60)
+        self._counted_at = now
+        if self._left < 1:
+            wait_s = (1 - self._left) * 60 / most
+            raise ApiError(429, "rate_limit_exceeded", f"more than {most} requests a minute", retry_after_s=wait_s)
+        self._left -= 1
+        self.streams += 1
+
+    def give_back(self) -> None:
+        """The stream is over."""
+        self.streams -= 1
+
+
+class Access:
+    """All keys with their accounts. `clock` is in seconds."""
+
+    def __init__(self, settings: SpeechApiSettings, clock: Callable[[], float] = time.monotonic) -> None:
+        self._accounts = [(_digest(key), Account(settings, clock)) for key in dict.fromkeys(settings.keys)]
+
+    def account(self, authorization: str) -> Account:
+        """The account of an `Authorization` header. Raises ApiError when it names no key of ours."""
+        scheme, _, key = authorization.partition(" ")
+        if scheme.lower() != "bearer" or not key.strip():
+            raise ApiError(401, "missing_api_key", "no API key: send it as `Authorization: Bearer KEY`")
+        # Digests have one length, and all are compared: the time taken tells nothing about the keys.
+        sent, found = _digest(key.strip()), None
+        for digest, account in self._accounts:
+            if hmac.compare_digest(sent, digest):
+                found = account
+        if found is None:
+            raise ApiError(401, "invalid_api_key", "this API key is not valid here")
+        return found
+
+
+def _digest(key: str) -> bytes:
+    return hashlib.sha256(key.encode(errors="surrogateescape")).digest()
