@@ -43,6 +43,7 @@ class Purges:
         """The newest entry obeyed or written; empty until Redis has answered once."""
         self._task: asyncio.Task[None] | None = None
         self.obeyed = 0
+        self._closing = False
 
     async def start(self) -> None:
         """Read from now on; waits until the stream's end is known, where Redis answers."""
@@ -50,10 +51,12 @@ class Purges:
         self._task = asyncio.ensure_future(self._read())
 
     async def close(self) -> None:
-        """Stop reading."""
+        """Stop reading. Never waits long: a client under way may turn our cancellation into an error of its own."""
+        self._closing = True
         if self._task is not None:
             self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+            await asyncio.wait({self._task}, timeout=1.0)
+            self._task.cancel()
 
     async def announce(self, selection: Selection) -> None:
         """Tell all processes. Raises RedisError or OSError."""
@@ -61,7 +64,7 @@ class Purges:
         await self._tier.client.xadd(self._name, fields, maxlen=_HELD, approximate=False)  # type: ignore[arg-type]
 
     async def _read(self) -> None:
-        while True:
+        while not self._closing:
             try:
                 if not self._last:
                     self._last = await self._newest()
