@@ -1,16 +1,19 @@
 """Which millisecond of our audio is in the caller's ear: a clock fitted from mark echoes.
 
 All audio sent in a call is laid on one axis, in milliseconds since the call's start, cleared audio
-included. The carrier plays the axis at real time in *runs*: a run begins when audio reaches an empty
-buffer and ends when the buffer runs dry or is cleared. Within a run, position p plays at
-`anchor + (p - base)`. A mark echo at time t says that p was played at `t - back`, where `back` is
+included. The carrier plays the axis at its own clock's pace in *runs*: a run begins when audio reaches an
+empty buffer and ends when the buffer runs dry or is cleared. Within a run, position p plays at
+`anchor + (p - base) * pace`. A mark echo at time t says that p was played at `t - back`, where `back` is
 the way back, half the round trip. Network jitter only ever delays an echo, so the earliest of the
-last few echoes is the best witness; several late ones in a row mean that playout itself has slipped.
+last few echoes is the best witness of the anchor; several late ones in a row mean that playout itself has
+slipped. The pace is one number for the call (`drift`).
 """
 
 from __future__ import annotations
 
 from collections import deque
+
+from bridge.call.drift import Drift
 
 _FIRST_GUESS_ROUND_TRIP_S = 0.04
 _SLIP_S = 0.015
@@ -31,24 +34,22 @@ class PlayoutClock:
         self.round_trip_s = _FIRST_GUESS_ROUND_TRIP_S
         """Time from us to the carrier and back: the least of the last measurements."""
         self.way_s = _FIRST_GUESS_ROUND_TRIP_S / 2
+        self.drift = Drift()
+        self.jitter_ms = 0.0
+        """Spread of the last witnesses against the earliest."""
+        self.error_ms = 0.0
+        """How far `ear_ms` may be off: a floor, the asymmetry the round trip leaves open, and lack of witnesses."""
         self._round_trips: deque[float] = deque(maxlen=16)
         self._anchor_s = 0.0
         """When the run's base plays."""
         self._base_ms = 0.0
+        self._ms_per_s = 1000.0
+        """Audio that the carrier plays in one of our seconds."""
         self._run_sent_at = 0.0
         self._fresh_run = False
-        self._witnesses: deque[float] = deque(maxlen=_WITNESSES)
-
-    @property
-    def jitter_ms(self) -> float:
-        """Spread of the last witnesses against the earliest."""
-        return (max(self._witnesses) - min(self._witnesses)) * 1000 if len(self._witnesses) > 1 else 0.0
-
-    @property
-    def error_ms(self) -> float:
-        """How far `ear_ms` may be off: a floor, the asymmetry the round trip leaves open, and lack of witnesses."""
-        spread = (max(self._round_trips) - min(self._round_trips)) * 250 if self._round_trips else 40.0
-        return min(10.0 + spread + (0.0 if self._witnesses else 10.0), 150.0)
+        self._witnesses: deque[tuple[float, float]] = deque(maxlen=_WITNESSES)
+        """The last echoes of this run: when, and of what position."""
+        self._fit()
 
     def unsure(self, now: float) -> bool:
         """True while an echo is overdue by more than a second, or none was ever seen."""
@@ -58,8 +59,9 @@ class PlayoutClock:
 
     def ear_ms(self, at: float) -> float:
         """The axis position that plays at time `at`."""
-        base_ms = self._base_ms
-        played_ms = base_ms + (at - self._anchor_s) * 1000 if at > self._anchor_s else base_ms
+        played_ms = self._base_ms
+        if at > self._anchor_s:
+            played_ms += (at - self._anchor_s) * self._ms_per_s
         if played_ms > self.sent_ms:
             return self.sent_ms
         return played_ms if played_ms > self.acked_ms else self.acked_ms
@@ -70,15 +72,14 @@ class PlayoutClock:
 
     def heard_by(self, position_ms: float) -> float:
         """When the position plays, as far as known now."""
-        return self._anchor_s + (position_ms - self._base_ms) / 1000
+        return self._anchor_s + (position_ms - self._base_ms) / self._ms_per_s
 
     def send(self, ms: float, now: float) -> bool:
         """Note that audio was sent. True when it found the carrier's buffer empty, so that a run begins."""
         begins = self.lead_ms(now) <= 0
         if begins:
             self._base_ms, self._run_sent_at, self._fresh_run = self.sent_ms, now, True
-            self._witnesses.clear()
-            self._fit()
+            self._new_run()
         self.sent_ms += ms
         return begins
 
@@ -93,13 +94,16 @@ class PlayoutClock:
             self.acked_ms = max(self.acked_ms, position_ms)
             return
         self.acked_ms = max(self.acked_ms, position_ms)
+        played_s = (position_ms - self._base_ms) / 1000
         if self._fresh_run:
             self._fresh_run = False
-            self._round_trips.append(max(now - self._run_sent_at - (position_ms - self._base_ms) / 1000, 0.0))
-        self._witnesses.append(now - (position_ms - self._base_ms) / 1000)
-        latest = list(self._witnesses)[-_SLIP_WITNESSES:]
-        if len(latest) == _SLIP_WITNESSES and min(latest) > min(self._witnesses) + _SLIP_S:
-            self._witnesses = deque(latest, maxlen=_WITNESSES)
+            self._round_trips.append(max(now - self._run_sent_at - played_s, 0.0))
+        self.drift.echoed(played_s, now - played_s)
+        self._witnesses.append((now, position_ms))
+        if self._slipped():
+            for _ in range(len(self._witnesses) - _SLIP_WITNESSES):
+                self._witnesses.popleft()
+            self.drift.new_run()
         self._fit()
 
     def clear(self, now: float) -> float:
@@ -107,9 +111,8 @@ class PlayoutClock:
         heard = self.ear_ms(now + self.way_s)
         self._base_ms = self.acked_ms = self.sent_ms
         self._run_sent_at = now
-        self._witnesses.clear()
         self._fresh_run = False
-        self._fit()
+        self._new_run()
         return heard
 
     def clear_echo(self, cleared_at: float, now: float) -> None:
@@ -119,9 +122,33 @@ class PlayoutClock:
             self._round_trips.append(now - cleared_at)
             self._fit()
 
+    def _new_run(self) -> None:
+        self._witnesses.clear()
+        self.drift.new_run()
+        self._fit()
+
+    def _anchors(self) -> list[float]:
+        """When the base's echo would have come, by each witness."""
+        return [at - (position_ms - self._base_ms) / self._ms_per_s for at, position_ms in self._witnesses]
+
+    def _slipped(self) -> bool:
+        anchors = self._anchors()
+        return len(anchors) > _SLIP_WITNESSES and min(anchors[-_SLIP_WITNESSES:]) > min(anchors) + _SLIP_S
+
     def _fit(self) -> None:
         """Work out the anchor anew: from the earliest witness, or from what was sent while there is none."""
+        asymmetry_ms = 40.0
         if self._round_trips:
             self.round_trip_s = min(self._round_trips)
             self.way_s = self.round_trip_s / 2
-        self._anchor_s = min(self._witnesses) - self.way_s if self._witnesses else self._run_sent_at + self.way_s
+            asymmetry_ms = (max(self._round_trips) - self.round_trip_s) * 250
+        self._ms_per_s = 1000.0 / (1.0 + self.drift.rate)
+        if self._witnesses:
+            anchors = self._anchors()
+            earliest = min(anchors)
+            self._anchor_s = earliest - self.way_s
+            self.jitter_ms = (max(anchors) - earliest) * 1000
+        else:
+            self._anchor_s = self._run_sent_at + self.way_s
+            self.jitter_ms = 0.0
+        self.error_ms = min((10.0 if self._witnesses else 20.0) + asymmetry_ms, 150.0)

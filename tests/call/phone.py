@@ -65,13 +65,15 @@ class Line:
     """The carrier: plays what arrives at real time, echoes marks when they are reached or cleared."""
 
     echoes: bool = True
+    drift: float = 0.0
+    """How much longer than ours the carrier's seconds are."""
     played: list[Played] = field(default_factory=list)
     marks: list[tuple[float, str]] = field(default_factory=list)
     plays_until: float = 0.0
 
     def audio(self, command: SendAudio, at: float) -> None:
         start = max(at, self.plays_until)
-        self.plays_until = start + len(command.ulaw) / 8000
+        self.plays_until = start + len(command.ulaw) / 8000 * (1 + self.drift)
         self.played.append(Played(start, self.plays_until, command.utterance, command.offset_ms, command.ulaw))
 
     def clear(self, at: float) -> list[str]:

@@ -5,9 +5,13 @@ from __future__ import annotations
 from random import Random
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from bridge.call.actions import Say
 from bridge.call.clock import PlayoutClock
+from bridge.call.drift import Drift
+from bridge.call.settings import CallSettings, PlayoutSettings
 from tests.call.phone import Phone
 
 LONG = " ".join(f"word{i}" for i in range(60))
@@ -17,6 +21,13 @@ def true_offset_ms(phone: Phone) -> float | None:
     for piece in phone.line.played:
         if piece.start <= phone.now < piece.end:
             return piece.offset_ms + (phone.now - piece.start) * 1000
+    return None
+
+
+def true_drifting_offset_ms(phone: Phone) -> float | None:
+    for piece in phone.line.played:
+        if piece.start <= phone.now < piece.end:
+            return piece.offset_ms + (phone.now - piece.start) * 1000 / (1 + phone.line.drift)
     return None
 
 
@@ -90,6 +101,53 @@ def test_the_clock_is_unsure_without_echoes_and_sure_with_them() -> None:
     phone.line.echoes = False
     phone.wait(3)
     assert phone.call.mouth.playout.clock.unsure(phone.now)
+
+
+@pytest.mark.parametrize("drift", [-0.002, -0.0005, 0.0005, 0.002])
+@pytest.mark.parametrize("jitter_ms", [0, 20])
+def test_a_carrier_whose_clock_drifts_is_followed_when_it_falls_silent(drift: float, jitter_ms: int) -> None:
+    """Echoes stop after 40 s; a carrier that is off by 2 in 1000 would be 20 ms away after the next ten."""
+    monologue = [Say(" ".join(f"word{i}" for i in range(200)))]
+    settings = CallSettings(playout=PlayoutSettings(unanswered_ms=30_000))
+    phone = Phone(lambda prompt: monologue, settings, jitter_s=jitter_ms / 1000, seed=7)
+    phone.line.drift = drift
+    phone.answers()
+    phone.wait(40)
+    clock = phone.call.mouth.playout.clock
+    assert clock.drift.rate == pytest.approx(drift, abs=0.0003)
+    phone.line.echoes = False
+    errors = []
+    for _ in range(260):
+        phone.wait(0.037)
+        truth = true_drifting_offset_ms(phone)
+        if truth is not None:
+            errors.append(abs(believed_offset_ms(phone) - truth))
+    assert len(errors) > 200
+    assert max(errors) <= 20
+
+
+def test_jitter_is_no_drift() -> None:
+    phone = Phone(lambda prompt: [Say(LONG)], jitter_s=0.06, seed=11)
+    phone.answers()
+    phone.wait(15)
+    assert abs(phone.call.mouth.playout.clock.drift.rate) < 0.0006
+
+
+@given(
+    rate=st.floats(-0.003, 0.003),
+    runs=st.lists(st.tuples(st.floats(-1.0, 1.0), st.floats(20.0, 60.0)), min_size=3, max_size=8),
+    seed=st.integers(0, 1000),
+)
+def test_one_rate_is_found_in_runs_that_begin_when_they_like(
+    rate: float, runs: list[tuple[float, float]], seed: int
+) -> None:
+    drift, random = Drift(), Random(seed)
+    for offset_s, length_s in runs:
+        drift.new_run()
+        for mark in range(int(length_s / 0.24)):
+            played_s = mark * 0.24
+            drift.echoed(played_s, offset_s + rate * played_s + random.uniform(0, 0.002))
+    assert drift.rate == pytest.approx(rate, abs=0.0002 + abs(rate) * 0.5)
 
 
 def test_a_slip_of_the_carrier_is_followed() -> None:
