@@ -105,6 +105,11 @@ class Floor:
             self.last_refusal = "far below the caller"
         return not self.last_refusal
 
+    def is_quiet(self, window: VoiceActivity) -> bool:
+        """Whether a window can mean nothing at all, whoever speaks: no suspicion goes on, and it raises none."""
+        s = self._settings
+        return self.suspicion is None and window.probability < min(s.probability, s.suspect_probability)
+
     def hear(self, window: VoiceActivity, *, bot_audible: bool) -> Verdict:
         """Judge one window while the caller does not have the floor."""
         speech = self.is_caller(window, bot_audible=bot_audible)

@@ -172,6 +172,8 @@ class Call:
                 return self._hear_turn(window, now)
 
     def _hear_for_floor(self, window: VoiceActivity, now: float) -> bool:
+        if self.floor.is_quiet(window) and (self.shadow is None or self.shadow.is_quiet(window)):
+            return False
         if not self._may_interrupt(now):
             return False
         audible = self.bot is Bot.DUCKED or self.mouth.sounding(now) is not None
@@ -269,7 +271,8 @@ class Call:
             turn.last_speech_at, turn.revision, turn.lively_windows = window.at, 0, 0
             turn.endpoint.resumed()
             self._withdraw_guess(now)
-        return True
+            return True
+        return now >= self._turn_over_at()
 
     def _check_for_words(self, turn: CallerTurn) -> None:
         """Somebody talks over us without a pause: a television would keep us silent for ever, so ask for words."""

@@ -319,6 +319,8 @@ class Playout:
 
     def listen(self, now: float) -> list[Track]:
         """Bring every track's `heard_ms` up to now; the tracks that are heard to their end leave the queue."""
+        if not self._tracks:
+            return []
         # What the ear reached for certain; between marks the clock's error is left out.
         sure_ms = max(self.clock.acked_ms, self.clock.ear_ms(now) - self.clock.error_ms)
         while self._spans:
@@ -333,12 +335,12 @@ class Playout:
             span.track.forget()
             self._spans.popleft()
         done = []
-        while self._tracks and self._tracks[0].all_sent and not self._in_flight(self._tracks[0]):
+        # Spans are in the order of the tracks, so the first track is in flight if the first span is.
+        while (
+            self._tracks and self._tracks[0].all_sent and not (self._spans and self._spans[0].track is self._tracks[0])
+        ):
             done.append(self._tracks.popleft())
         return done
-
-    def _in_flight(self, track: Track) -> bool:
-        return any(span.track is track for span in self._spans)
 
     # -- taking back -----------------------------------------------------------------------------
 

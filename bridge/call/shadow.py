@@ -19,6 +19,10 @@ class Shadow:
         self._interrupted = False
         """It would already have stopped the bot in this suspicion."""
 
+    def is_quiet(self, window: VoiceActivity) -> bool:
+        """Whether a window can mean nothing to this floor either."""
+        return self._floor.is_quiet(window)
+
     def hear(self, window: VoiceActivity, live: Verdict, *, bot_audible: bool) -> list[Decided]:
         """Judge one window beside the live verdict; what differs."""
         if live is Verdict.SUSPECTED:

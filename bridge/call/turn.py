@@ -11,6 +11,8 @@ from bridge.call.settings import EndpointSettings
 PREROLL_S = 0.3
 """The voice model needs a moment; a word's soft beginning lies before its first window."""
 _REPORT_LAG_S = 0.05
+_HEARTBEAT_S = 0.12
+"""Long silences are reported this rarely (`bridge.listening.activity`)."""
 _LATE_AUDIO_S = 0.3
 _RESUME_WINDOWS = 2
 _LEVEL_WEIGHT = 0.1
@@ -67,4 +69,4 @@ class CallerTurn:
 
 def silence_is_certain(over_at: float, audio_until: float, now: float) -> bool:
     """Whether silence up to `over_at` was really heard, not only waited for while audio is late."""
-    return audio_until >= over_at - _REPORT_LAG_S or now >= over_at + _LATE_AUDIO_S
+    return audio_until >= over_at - _HEARTBEAT_S or now >= over_at + _LATE_AUDIO_S

@@ -11,7 +11,7 @@ Model: silero-vad 6.2.3, native 8 kHz mode (MIT, `models/`). Inputs `input` floa
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections import deque
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -39,6 +39,12 @@ _SETTLED = 16
 # Windows (0.5 s) that the model must have judged silent before the silence gate may spare it the next ones.
 _FLOOR_RISE_DB, _FLOOR_FALL_DB = 0.1, 3.0
 # Per window: the noise floor climbs 3 dB a second, too slow for a sentence, and sinks to a pause within three windows.
+
+
+_EAGER = 14
+_HEARTBEAT = 3
+# After speech every silent window is reported for 0.45 s, in which a finished turn ends; then every third one says that
+# the line still lives.
 
 
 class VoiceModel(Protocol):
@@ -75,22 +81,23 @@ def onnx_session(path: Path, *, threads: int) -> Any:
 
 
 class Row:
-    """One call's place in the arrays, and its bytes that do not fill a window yet."""
+    """One call's place in the arrays, its windows that wait to be judged, and its bytes that do not fill one yet."""
 
-    __slots__ = ("index", "open", "owner", "pending")
+    __slots__ = ("index", "open", "owner", "pending", "windows")
 
     def __init__(self, index: int, owner: object) -> None:
         self.index = index
         self.owner = owner
         self.open = True
         self.pending = bytearray()
+        self.windows: deque[tuple[float, bytes]] = deque()
 
 
 class Work(msgspec.Struct):
     """Windows judged together: one for each row at most."""
 
     rows: list[Row]
-    ends_at: list[float]
+    ends_at: tuple[float, ...]
     ulaw: bytes
     indices: npt.NDArray[np.intp]
     probability: Floats
@@ -127,7 +134,7 @@ class ActivityBatch:
         self.counters = ActivityCounters()
         self._model = model
         self._linger = round(self.settings.linger_s / WINDOW_S)
-        self._ready: list[tuple[Row, float, bytes]] = []
+        self._ready: list[Row] = []  # rows with windows, the longest waiting first
         self._free: list[int] = []
         self._retired: list[int] = []
         self._under_way = False
@@ -160,7 +167,7 @@ class ActivityBatch:
 
     @property
     def ready(self) -> int:
-        """Windows waiting to be judged."""
+        """Calls that have windows waiting to be judged."""
         return len(self._ready)
 
     def open(self, owner: object = None) -> Row:
@@ -182,14 +189,19 @@ class ActivityBatch:
             (self._retired if self._under_way else self._free).append(row.index)
 
     def write(self, row: Row, ulaw: bytes, at: float) -> bool:
-        """Add mu-law bytes that arrived `at`; true if a window became ready."""
+        """Add mu-law bytes that arrived `at`; true if a window became ready. A row too far behind loses its oldest."""
         pending = row.pending
         pending += ulaw
         if len(pending) < WINDOW:
             return False
+        if not row.windows:
+            self._ready.append(row)
         while len(pending) >= WINDOW:
-            self._ready.append((row, at, bytes(pending[:WINDOW])))
+            row.windows.append((at, bytes(pending[:WINDOW])))
             del pending[:WINDOW]
+        while len(row.windows) > self.settings.backlog_windows:
+            row.windows.popleft()
+            self.counters.dropped += 1
         return True
 
     def run(self) -> list[tuple[object, VoiceActivity]]:
@@ -204,42 +216,23 @@ class ActivityBatch:
         """The next batch: each row's oldest waiting window."""
         if self._under_way:
             raise RuntimeError("a batch is already under way")
-        waiting = [entry for entry in self._ready if entry[0].open]
-        first: dict[int, tuple[Row, float, bytes]] = {}
-        for entry in waiting:
-            first.setdefault(entry[0].index, entry)
-        self._ready = [] if len(first) == len(waiting) else self._without_excess(waiting, first)
-        if not first:
+        rows = [row for row in self._ready if row.open]
+        if not rows:
+            self._ready = []
             return None
-        rows, ends_at, blocks = (list(column) for column in zip(*first.values(), strict=True))
+        ends_at, blocks = zip(*[row.windows.popleft() for row in rows], strict=True)
+        self._ready = [row for row in rows if row.windows]
         count = len(rows)
         self._under_way = True
         return Work(
             rows=rows,
             ends_at=ends_at,
             ulaw=b"".join(blocks),
-            indices=np.fromiter(first, np.intp, count),
+            indices=np.fromiter((row.index for row in rows), np.intp, count),
             probability=np.zeros(count, np.float32),
             level_db=np.zeros(count, np.float32),
             reported=np.zeros(count, np.bool_),
         )
-
-    def _without_excess(
-        self, waiting: Sequence[tuple[Row, float, bytes]], taken: dict[int, tuple[Row, float, bytes]]
-    ) -> list[tuple[Row, float, bytes]]:
-        """What stays after `taken`, in order; rows hopelessly behind lose their oldest windows."""
-        left = [entry for entry in waiting if taken[entry[0].index] is not entry]
-        excess: dict[int, int] = {}
-        for row, _, _ in left:
-            excess[row.index] = excess.get(row.index, -self.settings.backlog_windows) + 1
-        kept = []
-        for entry in left:
-            if excess[entry[0].index] > 0:
-                excess[entry[0].index] -= 1
-                self.counters.dropped += 1
-            else:
-                kept.append(entry)
-        return kept
 
     def compute(self, work: Work) -> None:
         """Fill in probabilities and levels. Touches no Python object that the writing thread also touches."""
@@ -282,7 +275,7 @@ class ActivityBatch:
         self._silent[rows] = np.where(speech, 0, self._silent[rows] + 1)
         since = np.where(speech, 0, self._since_speech[rows] + 1)
         self._since_speech[rows] = since
-        work.reported = since < self._linger
+        work.reported = (since < self._linger) & ((since < _EAGER) | (since % _HEARTBEAT == 0))
 
     def finish(self, work: Work) -> list[tuple[object, VoiceActivity]]:
         """The results to report, in the order of arrival; frees the places of calls that ended meanwhile."""

@@ -35,6 +35,11 @@ _SIGHTINGS = 3
 _EXCESS_DB = (3.0, 6.0)
 # Inbound this much louder than the known echo begins to count as the caller, and surely is.
 _RESTART_S = 0.7
+_STRANGER = 0.2
+_STRANGE_WINDOWS = (3, 9)
+_SAME_SPEECH_S = 0.1
+# After so many windows in a row that scored less, every second one, then every fourth, is taken to be like the last:
+# speech that was somebody else's for a tenth of a second does not become ours from one window to the next.
 
 
 class EchoGate:
@@ -50,6 +55,9 @@ class EchoGate:
         self._sightings = 0
         self._usual = 0.0
         self._gain_db = 0.0
+        self._strange_windows = 0
+        self._last: tuple[float, float] = (-1.0, 0.0)
+        """When the last window ended, and its score."""
 
     @property
     def round_trip_s(self) -> float | None:
@@ -90,6 +98,19 @@ class EchoGate:
 
         `inbound` is its last `window_ms`; less is judged by what there is.
         """
+        before, score = self._last
+        goes_on = at - before < _SAME_SPEECH_S
+        if not (goes_on and self._may_skip()):
+            score = self._judged(inbound, at)
+        self._strange_windows = (self._strange_windows + 1 if goes_on else 1) if score < _STRANGER else 0
+        self._last = at, score
+        return score
+
+    def _may_skip(self) -> bool:
+        few, many = _STRANGE_WINDOWS
+        return self._strange_windows >= few and self._strange_windows % (4 if self._strange_windows >= many else 2) != 0
+
+    def _judged(self, inbound: bytes, at: float) -> float:
         if self._starts_at is None or len(inbound) < _SHORTEST:
             return 0.0
         incoming = decode_float(inbound[-(min(len(inbound) // 2 * 2, self._window)) :])

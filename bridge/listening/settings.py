@@ -17,7 +17,7 @@ class ActivitySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, 
     report_probability: float = 0.3
     """Windows of at least this probability are reported ..."""
     linger_s: float = 2.0
-    """... and for this long after them all windows, silent ones too."""
+    """... and for this long after them silent ones too, so that silence can be told from audio that is late."""
     silence_db: float = -62.0
     """Windows below this level are silence without asking the model ..."""
     above_floor_db: float = 3.0

@@ -31,6 +31,7 @@ class AudioMemory:
     def __init__(self, seconds: float) -> None:
         self._capacity = max(1, round(seconds * RATE_HZ))
         self._ring = bytearray()
+        self._latest = bytearray()  # what came after them: a copy into the ring fifty times a second would cost more
         self._next_stamp = 0
         self._stamps: deque[tuple[float, int]] = deque(maxlen=max(2, round(seconds * 10)))
         self.total = 0
@@ -38,28 +39,23 @@ class AudioMemory:
 
     def write(self, ulaw: bytes, at: float) -> None:
         """Add audio whose last byte arrived `at`."""
-        if len(ulaw) > self._capacity:
-            for first in range(0, len(ulaw), self._capacity):
-                self.write(ulaw[first : first + self._capacity], at)
-            return
-        room = self._capacity - len(self._ring)
-        if room:
-            self._ring += ulaw[:room]
-            rest = ulaw[room:]
-            self._ring[: len(rest)] = rest
-        else:
-            start = self.total % self._capacity
-            end = start + len(ulaw)
-            if end <= self._capacity:
-                self._ring[start:end] = ulaw
-            else:
-                split = self._capacity - start
-                self._ring[start:] = ulaw[:split]
-                self._ring[: end - self._capacity] = ulaw[split:]
+        self._latest += ulaw
         self.total += len(ulaw)
         if self.total >= self._next_stamp:
             self._stamps.append((at, self.total))
             self._next_stamp = self.total + self.STAMP_BYTES
+            self._move()
+
+    def _move(self) -> None:
+        """Put the latest bytes into the ring."""
+        kept = self._latest[-self._capacity :]
+        at = (self.total - len(kept)) % self._capacity
+        if len(self._ring) < self._capacity:
+            self._ring.extend(bytes(min(self._capacity, at + len(kept)) - len(self._ring)))
+        before_end = kept[: self._capacity - at]
+        self._ring[at : at + len(before_end)] = before_end
+        self._ring[: len(kept) - len(before_end)] = kept[len(before_end) :]
+        self._latest.clear()
 
     def position(self, at: float) -> int:
         """How many bytes had arrived at this time, between two remembered arrivals by the clock."""
@@ -75,6 +71,8 @@ class AudioMemory:
 
     def read(self, start: int, end: int | None = None) -> bytes:
         """Bytes from `start` to `end` (counted from the start of the call), as far as they are still held."""
+        if self._latest:
+            self._move()
         end = self.total if end is None else min(end, self.total)
         start = max(start, self.total - len(self._ring), 0)
         if start >= end:

@@ -59,10 +59,13 @@ def test_a_silent_caller_is_not_reported_and_after_speech_two_seconds_are() -> N
     ended = 3.0 + len(speech) / 8000
     assert heard[0].at > 3.0
     last_speech = [event.at for event in heard if event.probability >= 0.3][-1]
-    assert heard[-1].at == pytest.approx(last_speech + 2.0, abs=0.07)
+    assert heard[-1].at == pytest.approx(last_speech + 2.0, abs=0.1)
     assert heard[-1].at < ended + 2.6
-    gaps = np.diff([event.at for event in heard])
-    assert gaps.max() < 0.045  # windows of 32 ms end in frames of 20 ms
+    times = np.array([event.at for event in heard])
+    gaps = np.diff(times)
+    assert gaps[times[1:] < last_speech + 0.45].max() < 0.045  # windows of 32 ms end in frames of 20 ms
+    assert gaps.max() < 0.12  # then a sign of life now and then
+    assert len(times[times > last_speech + 0.5]) < 20
 
 
 def test_levels_are_in_db_of_full_scale() -> None:
@@ -208,9 +211,9 @@ def test_a_process_hopelessly_behind_skips_the_oldest_windows_of_that_call_only(
     heard = []
     while batch.ready:
         heard += batch.run()
-    assert [event.at for owner, event in heard if owner == "late"] == [0.0, 7.0, 8.0, 9.0]
+    assert [event.at for owner, event in heard if owner == "late"] == [7.0, 8.0, 9.0]
     assert [event.at for owner, event in heard if owner == "punctual"] == [9.0]
-    assert batch.counters.dropped == 6
+    assert batch.counters.dropped == 7
 
 
 class CountingModel:
