@@ -42,12 +42,21 @@ from bridge.call.turn import PREROLL_S, CallerTurn, silence_is_certain
 _LONGEST_MERGE_S = 15.0
 _SHORT_NOISE_S = 0.6
 """Activity this short in which nothing was recognised counts for nothing; longer may have been words."""
-_MUMBLE = 0.38
-"""Confidence of the recogniser below which a single word is a listener's noise."""
+_MUMBLE, _LONG_MUMBLE, _LONG_LETTERS = 0.38, 0.25, 5
+"""Confidence of the recogniser below which a single word is a listener's noise: a recogniser makes "No." of any "mm-hm",
+but hardly "Agent." or "Operator."."""
 _WORDS_EXPECTED_S = 1.5
 _WORDLESS_TURNS = 2
 """After so many longer ones in a row the agent is told that somebody spoke and was not understood."""
 _DIGITS = frozenset("0123456789*#ABCD")
+
+
+def _is_mumble(text: str, confidence: float) -> bool:
+    """Whether what was recognised over our own voice is one doubtful word, which is most likely none."""
+    words = text.split()
+    if len(words) != 1:
+        return False
+    return confidence < (_MUMBLE if sum(map(str.isalpha, words[0])) < _LONG_LETTERS else _LONG_MUMBLE)
 
 
 class Call:
@@ -306,8 +315,8 @@ class Call:
     def _recognised(self, text: str, confidence: float, now: float) -> None:
         """The recogniser's words for the turn so far: a chance to begin the answer early."""
         turn = self._turn_so_far
-        if turn.interrupted and confidence < _MUMBLE and len(text.split()) == 1:
-            text = ""  # one doubtful word over our own voice: a recogniser makes words of any "mm-hm"
+        if turn.interrupted and _is_mumble(text, confidence):
+            text = ""
         turn.endpoint.text = text
         if self.caller is Caller.SPEAKING:
             if not text:

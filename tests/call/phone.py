@@ -114,6 +114,7 @@ class Phone:
         self.line = Line(echoes)
         self.prompts: list[Prompt] = []
         self.recognises: Callable[[float], str | None] = lambda since: "I would like an appointment please."
+        self.confidence = 1.0
         self.texts: dict[int, str] = {}
         self._script = script or (lambda prompt: [Say("Thank you for calling, how can I help you today?")])
         self._way_s, self._jitter_s, self._synthesis_s = way_s, jitter_s, synthesis_s
@@ -237,7 +238,7 @@ class Phone:
             case Transcribe(revision, since):
                 words = self.recognises(since)
                 if words is not None:
-                    answer = Recognised(revision, words)
+                    answer = Recognised(revision, words, self.confidence)
                     self.later(0.08, lambda: self._tell(answer))
             case CancelAgent() | Decided() | HangUp() | Transfer() | PullSpeech():
                 pass

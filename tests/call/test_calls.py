@@ -428,3 +428,25 @@ def test_a_voice_that_stops_in_mid_sentence_is_given_up_and_apologised_for() -> 
     phone.wait(8)
     assert "speech failed" in phone.decided()
     assert phone.hung_up == "done"
+
+
+@pytest.mark.parametrize(
+    ("text", "confidence", "stops"),
+    [
+        ("No.", 0.36, False),
+        ("Agent.", 0.34, True),
+        ("Agent.", 0.2, False),
+        ("No.", 0.6, True),
+        ("No, wait.", 0.3, True),
+    ],
+)
+def test_one_doubtful_word_over_the_bot_is_no_word(text: str, confidence: float, stops: bool) -> None:
+    """A recogniser makes "No." of many an "mm-hm"; a longer word, or a second one, is hardly made of nothing."""
+    phone = Phone(receptionist)
+    phone.recognises = lambda since: text
+    phone.confidence = confidence
+    phone.answers()
+    phone.wait(2.0)
+    phone.caller_speaks(0.5)
+    phone.wait(3.0)
+    assert [prompt.kind for prompt in phone.prompts] == ["call_started", *["caller_said"] * stops]
