@@ -33,6 +33,9 @@ _BACKCHANNELS = frozenset(
 )
 _BACKCHANNEL_PHRASES = ("i see", "got it", "go on", "go ahead", "of course", "makes sense", "sounds good", "i know")
 _LONGEST_BACKCHANNEL = 4
+_MUMBLE, _LONG_MUMBLE, _LONG_LETTERS = 0.38, 0.25, 5
+"""Confidence of the recogniser below which a single word is a listener's noise: it makes "No." of any "mm-hm", but
+hardly "Agent." or "Operator."."""
 
 
 def is_backchannel(text: str) -> bool:
@@ -42,6 +45,14 @@ def is_backchannel(text: str) -> bool:
         lower = re.sub(rf"\b{phrase}\b", "yes", lower)
     words = re.findall(r"[a-z'-]+", lower)
     return 0 < len(words) <= _LONGEST_BACKCHANNEL and all(word in _BACKCHANNELS for word in words)
+
+
+def is_mumble(text: str, confidence: float) -> bool:
+    """Whether what was recognised over our own voice is one doubtful word, which is most likely none."""
+    words = text.split()
+    if len(words) != 1:
+        return False
+    return confidence < (_MUMBLE if sum(map(str.isalpha, words[0])) < _LONG_LETTERS else _LONG_MUMBLE)
 
 
 class Verdict(StrEnum):

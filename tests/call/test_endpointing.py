@@ -97,8 +97,8 @@ def test_an_opinion_of_an_older_pause_counts_for_nothing() -> None:
     phone.caller_speaks(0.5)
     phone.wait(0.2)
     phone.tell(TurnJudged(1, 0.99))
-    assert phone.call._turn is not None
-    assert phone.call._turn.endpoint.probability is None
+    assert phone.call._caller.turn is not None
+    assert phone.call._caller.turn.endpoint.probability is None
     phone.wait(0.6)
     assert len([said for said in phone.call.transcript() if said.speaker == "caller"]) == 1
 
