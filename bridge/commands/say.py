@@ -7,7 +7,6 @@ import asyncio
 import contextlib
 import tempfile
 import time
-import wave
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -122,9 +121,9 @@ async def _worker(address: str | None, settings: WorkerSettings) -> AsyncIterato
 
 
 def _write(path: Path, audio: bytes, rate_hz: int) -> None:
+    import numpy as np
+
+    from bridge.audio import wav
+
     path.parent.mkdir(parents=True, exist_ok=True)
-    with wave.open(str(path), "wb") as file:
-        file.setnchannels(1)
-        file.setsampwidth(2)
-        file.setframerate(rate_hz)
-        file.writeframes(audio)
+    path.write_bytes(wav.write(np.frombuffer(audio, "<i2"), rate_hz))

@@ -7,16 +7,15 @@ and `no_speech_prob`. Source: OpenAI API reference, "Create transcription".
 
 from __future__ import annotations
 
-import io
 import math
 import os
-import wave
 from collections.abc import Callable, Sequence
 
 import aiohttp
 import msgspec
 import numpy as np
 
+from bridge.audio.wav import write as write_wav
 from bridge.errors import ConfigError
 from bridge.listening.recogniser import RecogniserError, Text
 from bridge.listening.settings import RecogniserSettings
@@ -124,11 +123,5 @@ class OpenAIStream:
 
 def wav(ulaw: bytes) -> bytes:
     """Mu-law at 8 kHz as a WAV file of linear16 at 16 kHz, which every server takes."""
-    linear16 = np.clip(samples_16k(ulaw) * 32768.0, -32768, 32767).round().astype("<i2")
-    file = io.BytesIO()
-    with wave.open(file, "wb") as out:
-        out.setnchannels(1)
-        out.setsampwidth(2)
-        out.setframerate(16000)
-        out.writeframes(linear16.tobytes())
-    return file.getvalue()
+    linear16 = np.clip(samples_16k(ulaw) * 32768.0, -32768, 32767).round().astype(np.int16)
+    return write_wav(linear16, 16000)

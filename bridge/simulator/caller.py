@@ -174,9 +174,9 @@ class Caller:
         assert self._playing is not None
         part = self._playing[self._played : self._played + FRAME_SAMPLES]
         self._played += FRAME_SAMPLES
+        self.done[-1].end_ms = self._now_ms + FRAME_MS  # so far: the other side may hang up at any moment
         if self._played >= len(self._playing):
             self._playing = None
-            self.done[-1].end_ms = self._now_ms + FRAME_MS
             self._next()
             self._forget_heard()
         if len(part) < FRAME_SAMPLES:

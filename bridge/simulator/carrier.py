@@ -78,6 +78,8 @@ class CarrierStream:
     """Everything played since `opened_at`, mu-law, silence where there was nothing to play."""
     idle: list[tuple[int, int]] = field(default_factory=list)
     """Where `heard` is silent for want of audio: (first, end) byte, between audio only."""
+    joints: list[int] = field(default_factory=list)
+    """Bytes of `heard` where one message followed another without a pause."""
     received: list[Received] = field(default_factory=list)
     echoed: list[Echoed] = field(default_factory=list)
     warnings: list[Warned] = field(default_factory=list)
@@ -170,6 +172,8 @@ class CarrierStream:
         if self._queued_bytes + len(ulaw) > BUFFER_BYTES:
             return self._warn(now, 31931, f"{len(ulaw)} bytes thrown away", out)
         if ulaw:
+            if self._queued_bytes:
+                self.joints.append(len(self.heard) + self._queued_bytes)
             self._begin_playing()
             self._queue.append(ulaw)
             self._queued_bytes += len(ulaw)
@@ -190,6 +194,7 @@ class CarrierStream:
         waiting = [item for item in self._queue if isinstance(item, str)]
         if self._queued_bytes:
             self._idle_from = -1  # a cleared queue is silent on purpose
+        self.joints = [at for at in self.joints if at < len(self.heard)]
         self._queue.clear()
         self._queued_bytes = self._head = 0
         for name in waiting:

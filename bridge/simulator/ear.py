@@ -11,6 +11,7 @@ from scipy.signal import fftconvolve
 
 from bridge.simulator.caller import Did
 from bridge.simulator.result import Fault, Turn
+from bridge.simulator.seams import seams
 from bridge.simulator.sound import (
     FRAME_SAMPLES,
     RATE_HZ,
@@ -33,6 +34,10 @@ DUCKED_DB = 12.0
 """A voice this much lower than before counts as ducked."""
 ONE_TURN_MS = 2500
 """Silence up to this long, with nothing from the caller in it, belongs to one turn of the bot."""
+_REPEATABLE_DB = -42.0
+"""A voice that was lowered by 18 dB is above this: what it said may be heard again when it is restored."""
+TOGETHER_MS = 300
+"""Who begins this soon after the other has begun at the same time: nobody can know better."""
 STOPPED_MS = 400
 """The bot has stopped when nothing is heard for this long."""
 
@@ -122,9 +127,13 @@ def _caller_turn(did: Did, voice: Sound) -> Turn | None:
 def _bot_turns(bot: Sound, callers: list[Turn]) -> list[Turn]:
     turns: list[Turn] = []
     ends = [turn.end_ms for turn in callers]
+    starts = [turn.start_ms for turn in callers if turn.kind in ("speech", "interrupt")]
     for start, end in stretches(bot, threshold_db=AUDIBLE_DB, join_ms=250):
-        same = turns and start - turns[-1].end_ms <= ONE_TURN_MS
-        if same and not any(turns[-1].end_ms - 200 < said <= start for said in ends):
+        before_ms = turns[-1].end_ms if turns else 0
+        spoke = any(before_ms - 200 < at <= start for at in ends) or any(
+            before_ms <= at <= start - TOGETHER_MS for at in starts
+        )
+        if turns and start - before_ms <= ONE_TURN_MS and not spoke:
             turns[-1].end_ms = end
         else:
             turns.append(Turn(speaker="bot", start_ms=start, end_ms=end))
@@ -189,16 +198,21 @@ def _ducked_ms(bot: Sound, onset_ms: int, clears_ms: Sequence[float]) -> int | N
 
 
 def faults(
-    bot: Sound, idle: Sequence[tuple[int, int]] = (), quiet_ms: Sequence[float] = (), *, natural: bool = True
+    bot: Sound,
+    idle: Sequence[tuple[int, int]] = (),
+    quiet_ms: Sequence[float] = (),
+    joints: Sequence[int] = (),
+    *,
+    natural: bool = True,
 ) -> list[Fault]:
-    """Dropouts, repeats and clicks in the bot's sound; of a voice that is not `natural`, dry buffers alone.
+    """Dropouts, repeats, clicks and seams in the bot's sound; of a voice that is not `natural`, dry buffers alone.
 
     `idle` are the stretches (samples) where the carrier had nothing to play; `quiet_ms` are times of deliberate
-    cuts (clears), around which an edge is no click.
+    cuts (clears), around which an edge is no click; `joints` are samples where one message follows another.
     """
     found = _underruns(bot, idle)
     if natural:
-        found += [*_holes(bot, idle), *_repeats(bot), *_clicks(bot, quiet_ms, idle)]
+        found += [*_holes(bot, idle), *_repeats(bot), *_clicks(bot, quiet_ms, idle), *seams(bot, joints)]
     return sorted(found, key=lambda fault: fault.at_ms)
 
 
@@ -236,7 +250,7 @@ def _repeats(bot: Sound, *, block_ms: int = 300, within_ms: int = 2500, alike: f
     power = np.concatenate(([0.0], np.cumsum(np.square(bot, dtype=np.float64))))
     for start in range(0, len(bot) - 2 * block, block // 3):
         piece = bot[start : start + block]
-        if not _loud(piece, -35.0):
+        if not _loud(piece, _REPEATABLE_DB):
             continue
         later = bot[start + block : start + block + reach]
         if len(later) < block:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from pathlib import PurePath
 
 from bridge.simulator.caller import plain, says
+from bridge.simulator.ear import TOGETHER_MS
 from bridge.simulator.result import CallResult, Verdict
 from bridge.simulator.scenario import Expect
 
@@ -15,15 +17,30 @@ _DIGIT_WORDS = {
 }  # fmt: skip
 
 
+_LAST_SOUND_MS = 150
+"""An answer that comes this close to the end of what it answers has guessed well, and cuts nothing off."""
+
+
 def judge(
-    result: CallResult, expect: Expect, *, failed: str = "", warnings: int = 0, spread_db: float = 0.0
+    result: CallResult,
+    expect: Expect,
+    *,
+    failed: str = "",
+    warnings: int = 0,
+    spread_db: float = 0.0,
+    sounds: Mapping[str, str] | None = None,
 ) -> list[Verdict]:
-    """All verdicts on a call. `failed` is why the caller could not follow his scenario."""
+    """All verdicts on a call.
+
+    failed  why the caller could not follow his scenario
+    sounds  what became of each recording that was expected, "" where nothing is to be said against it
+    """
     if expect.refused:
         return list(_refused(result))
     return [
         *_conduct(result, expect, failed, warnings),
         *_words(result, expect),
+        *_recordings(sounds or {}),
         *_latencies(result, expect),
         *_sound(result, expect, spread_db),
         *_ending(result, expect),
@@ -36,18 +53,27 @@ def _refused(result: CallResult) -> Iterator[Verdict]:
     yield _verdict("refused", "no word from the bot", "talked to" if talked or accepted else result.ended, not accepted)
 
 
+_THIEVES = {"second_stream": "second stream on one ticket", "stolen_ticket": "another call's ticket"}
+
+
 def _conduct(result: CallResult, expect: Expect, failed: str, warnings: int) -> Iterator[Verdict]:
     yield _verdict("caller followed his scenario", "to the end", failed or "to the end", not failed)
     for happening in result.happenings:
         if happening.kind == "stream_error":
             yield _verdict("media stream opened", "yes", happening.text, False)
-        if happening.kind == "second_stream":
-            yield _verdict(
-                "second stream on one ticket", "refused", happening.text, happening.text.startswith("refused")
-            )
+        if happening.kind in _THIEVES:
+            refused = happening.text.startswith("refused")
+            yield _verdict(_THIEVES[happening.kind], "refused", happening.text, refused)
     complaints = [happening.text for happening in result.happenings if happening.kind == "warning"]
     heard = f"{warnings}: {complaints[0]}" if complaints else str(warnings)
     yield _verdict("carrier warnings", f"at most {expect.carrier_warnings}", heard, warnings <= expect.carrier_warnings)
+    if expect.lead_ms is not None:
+        most = max(result.leads_ms, default=0)
+        yield _verdict("audio waiting", f"at most {expect.lead_ms:g} ms", f"{most} ms", most <= expect.lead_ms)
+    if expect.marks_per_s is not None:
+        marks = sum(one.kind in ("mark", "mark_cleared") for one in result.happenings)
+        rate = 1000.0 * marks / max(result.duration_ms, 1000)
+        yield _verdict("marks", f"at most {expect.marks_per_s:g} a second", f"{rate:.1f}", rate <= expect.marks_per_s)
 
 
 def _words(result: CallResult, expect: Expect) -> Iterator[Verdict]:
@@ -74,6 +100,11 @@ def _words(result: CallResult, expect: Expect) -> Iterator[Verdict]:
         yield _verdict("bot stays silent", "nothing heard", f"{turns} turns", turns == 0)
 
 
+def _recordings(sounds: Mapping[str, str]) -> Iterator[Verdict]:
+    for name, told in sounds.items():
+        yield _verdict(f"sounds like {PurePath(name).name}", "untouched", told or "untouched", not told)
+
+
 def _latencies(result: CallResult, expect: Expect) -> Iterator[Verdict]:
     first = [] if result.first_audio_ms is None else [result.first_audio_ms]
     for what, limit, values in (
@@ -97,15 +128,19 @@ def _sound(result: CallResult, expect: Expect, spread_db: float) -> Iterator[Ver
             f"{longest:.0f} ms",
             longest <= expect.longest_gap_ms,
         )
-    for what, kind, limit in (
-        ("underruns", "dropout", expect.underruns),
-        ("repeats", "repeat", expect.repeats),
-        ("clicks", "click", expect.clicks),
+    for what, kinds, limit in (
+        ("underruns", ("dropout",), expect.underruns),
+        ("repeats", ("repeat",), expect.repeats),
+        ("clicks", ("click", "seam"), expect.clicks),
     ):
         if limit is not None:
-            found = [fault for fault in result.faults if fault.kind == kind]
+            found = [fault for fault in result.faults if fault.kind in kinds]
             where = f", first at {found[0].at_ms / 1000:.2f} s" if found else ""
             yield _verdict(what, f"at most {limit}", f"{len(found)}{where}", len(found) <= limit)
+    if expect.cut_offs is not None:
+        cut_offs = list(_cut_offs(result))
+        heard = f"{len(cut_offs)}, first at {cut_offs[0] / 1000:.2f} s" if cut_offs else "0"
+        yield _verdict("caller cut off", f"at most {expect.cut_offs}", heard, len(cut_offs) <= expect.cut_offs)
     if expect.level_spread_db is not None:
         passed = spread_db <= expect.level_spread_db
         yield _verdict("level spread", f"at most {expect.level_spread_db:g} dB", f"{spread_db:.1f} dB", passed)
@@ -115,6 +150,16 @@ def _sound(result: CallResult, expect: Expect, spread_db: float) -> Iterator[Ver
         passed = bool(levels) and low <= min(levels) and max(levels) <= high
         heard = f"{min(levels):.1f} to {max(levels):.1f} dBFS" if levels else "nothing heard"
         yield _verdict("speech level", f"{low:g} to {high:g} dBFS", heard, passed)
+
+
+def _cut_offs(result: CallResult) -> Iterator[int]:
+    """When the bot began to talk into a sentence of the caller."""
+    spoken = [turn for turn in result.turns if turn.speaker == "caller" and turn.kind in ("speech", "interrupt")]
+    for turn in result.turns:
+        if turn.speaker == "bot" and any(
+            one.start_ms + TOGETHER_MS <= turn.start_ms < one.end_ms - _LAST_SOUND_MS for one in spoken
+        ):
+            yield turn.start_ms
 
 
 def _ending(result: CallResult, expect: Expect) -> Iterator[Verdict]:

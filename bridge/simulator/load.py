@@ -228,6 +228,8 @@ class Load:
         late = percentile(step.tally.late_ms, 0.99)
         if late is None:
             found.append("no frame was sent")
+        elif not (step.tally.finished or step.tally.failed or step.tally.refused):
+            found.append("no call came to its end, which is when it is measured; hold longer")
         elif late > self._limits.late_p99_ms:
             found.append(
                 f"our own frames were late: p99 {late:.1f} ms, at most {self._limits.late_p99_ms:g} ms allowed"
@@ -256,6 +258,8 @@ def missed(step: Step, level: ServiceLevel) -> Iterator[str]:
     if over and (tally.failed + tally.refused) / over > level.failed_share:
         reasons = ", ".join(f"{reason} ({count})" for reason, count in tally.reasons.items())
         yield f"{tally.failed} of {over} calls failed, {tally.refused} refused {reasons}".strip()
+    if tally.silent:
+        yield f"{tally.silent} callers heard nothing"
     asked = len(tally.reply_ms) + tally.unanswered
     if asked and tally.unanswered / asked > level.unanswered_share:
         yield f"{tally.unanswered} of {asked} turns of the caller went unanswered"

@@ -39,12 +39,15 @@ from bridge.simulator.trunk import Trunk, Webhooks, new_call
 FRAME_S = 0.020
 PHASES = 10
 """Calls of a process are spread over this many moments of each 20 ms."""
+VOICES = 7
+VOICE_SHIFT_S = 0.17
+"""Callers speak at different moments: else all of them would talk over the same syllable, or meet the same pause."""
 ANSWER_MS = 6000
 """An answer that takes longer is none."""
 
 
 class Job(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What each caller does: speak `recordings` in turn, first at `first_at_s`, then every `every_s`."""
+    """What each caller does: speak `recordings` in turn, first at about `first_at_s`, then every `every_s`."""
 
     recordings: tuple[str, ...]
     first_at_s: float = 3.0
@@ -66,6 +69,8 @@ class Tally(msgspec.Struct, kw_only=True):
     first_audio_ms: list[float] = msgspec.field(default_factory=list)
     reply_ms: list[float] = msgspec.field(default_factory=list)
     stop_ms: list[float] = msgspec.field(default_factory=list)
+    silent: int = 0
+    """Calls in which the bot was not heard at all."""
     unanswered: int = 0
     underruns: int = 0
     bot_s: float = 0.0
@@ -96,14 +101,17 @@ class Tally(msgspec.Struct, kw_only=True):
 
 
 class Voice:
-    """The caller's side of every call, encoded once: base64 of each frame, and when he speaks."""
+    """The caller's side of many calls, encoded once: base64 of each frame, and when he speaks.
 
-    def __init__(self, job: Job) -> None:
+    `later_s` shifts all he says.
+    """
+
+    def __init__(self, job: Job, later_s: float = 0.0) -> None:
         sounds = [at_level(read_wav(Path(name)), -20.0) for name in job.recordings]
         samples = round(job.length_s * RATE_HZ)
         line = bytearray((SILENCE,)) * samples
         self.spoken_ms: list[tuple[int, int]] = []
-        at_s, index = job.first_at_s, 0
+        at_s, index = job.first_at_s + later_s, 0
         while sounds and at_s * RATE_HZ + len(sounds[index % len(sounds)]) < samples:
             sound: Sound = sounds[index % len(sounds)]
             first = round(at_s * RATE_HZ)
@@ -197,6 +205,8 @@ def measure(stream: CarrierStream, spoken_ms: Sequence[tuple[int, int]], length_
     )
     if heard:
         tally.first_audio_ms.append(heard[0][0])
+    else:
+        tally.silent += 1
     for begin, end in spoken_ms:
         if end > length_s * 1000 - ANSWER_MS:
             break
@@ -219,7 +229,7 @@ class Generator:
         self.target = 0
         self._trunk = trunk
         self._name = name
-        self._voice = Voice(job)
+        self._voices = [Voice(job, number * VOICE_SHIFT_S) for number in range(VOICES)]
         self._phases: list[set[_Call]] = [set() for _ in range(PHASES)]
         self._tasks: set[asyncio.Task[None]] = set()
         self._placed = 0
@@ -285,7 +295,7 @@ class Generator:
         stream = CarrierStream(
             self._trunk.account_sid, identity.call_sid, identity.stream_sid, verb.parameters, opened_at=0.0
         )
-        call = _Call(stream, self._voice)
+        call = _Call(stream, self._voices[self._placed % VOICES])
         call.began = self._loop.time()
         socket = await MediaSocket.connect(
             webhooks.real_address(url), webhooks.socket_headers(url), call.on_text, call.on_close

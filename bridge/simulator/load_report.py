@@ -11,6 +11,7 @@ from pathlib import Path
 
 import jinja2
 import msgspec
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -34,43 +35,63 @@ def machine() -> str:
 
 
 def progress_line(what: str, tally: Tally) -> str:
-    """One line for the terminal while it runs."""
-    return (
-        f"{what}: {tally.active} in progress, {tally.finished} finished, {tally.failed} failed, "
-        f"{tally.refused} refused; "
-        f"reply p95 {_ms(tally.reply_ms)}, underruns {tally.underruns}, our lateness p99 {_ms(tally.late_ms, 0.99, 1)}"
-    )
+    """One line of at most 80 columns, as a rule, for the terminal while it runs."""
+    told = [f"{tally.active} up", f"{tally.finished} over"]
+    for count, name in ((tally.failed, "failed"), (tally.refused, "refused"), (tally.underruns, "underruns")):
+        if count:
+            told.append(f"{count} {name}")
+    if tally.reply_ms:
+        told.append(f"reply p95 {_number(tally.reply_ms, 0.95)} ms")
+    return f"{what}: {', '.join(told)}; own lateness {_number(tally.late_ms, 0.99, 1)} ms"
+
+
+_COLUMNS = (
+    "calls",
+    "first\naudio",
+    "reply",
+    "stop",
+    "under-\nruns",
+    "CPU",
+    "MB per\ncall",
+    "own\nlateness",
+    "own\nCPU",
+)
+_LEGEND = (
+    "first audio, reply, stop: p50/p95 in ms · underruns: a minute of speech · CPU: the server's ms for a second of a "
+    "call · own: the load generator's lateness (p99, ms) and CPU"
+)
 
 
 def table(steps: Sequence[Step]) -> Table:
-    """A row for each step. A void step shows why, and no numbers about the server."""
-    shown = Table(title=f"Load, on {machine()}", title_justify="left", title_style="bold")
-    columns = ("calls", "first audio\np50 / p95", "reply\np50 / p95", "stop\np50 / p95", "underruns\nper minute")
-    for column in (*columns, "CPU\nms per call s", "memory\nper call", "our lateness\np99", "our CPU", ""):
-        shown.add_column(column, justify="right" if column else "left")
+    """A row for each step, in 80 columns. A void step shows no numbers about the server."""
+    shown = Table(title=f"Load, on {machine()}", title_justify="left", title_style="bold", box=SIMPLE_HEAD)
+    shown.show_edge = shown.pad_edge = False
+    shown.padding = (0, 1, 0, 0)
+    for column in (*_COLUMNS, ""):
+        shown.add_column(column, justify="right" if column else "left", no_wrap=True)
     for step in steps:
-        tally = step.tally
-        own = [f"{_ms(tally.late_ms, 0.99, 1)}", f"{100 * max(step.generator_cpu, default=0):.0f} %"]
-        if step.void:
-            shown.add_row(str(step.calls), *["–"] * 6, *own, Text("not measured: " + "; ".join(step.void), "yellow"))
-            continue
-        verdict = Text("✓", "green") if not step.missed else Text("; ".join(step.missed), "red")
-        shown.add_row(
-            str(step.calls),
-            *_cells(step),
-            *own,
-            verdict,
-        )
+        own = f"{_number(step.tally.late_ms, 0.99, 1)}", f"{100 * max(step.generator_cpu, default=0):.0f} %"
+        sign = Text("–", "yellow") if step.void else Text("✗", "red") if step.missed else Text("✓", "green")
+        shown.add_row(str(step.calls), *_cells(step), *own, sign)
     return shown
 
 
-def conclude(steps: Sequence[Step], console: Console) -> int:
-    """Print the table and what it means; exit status 0 passed, 1 missed, 3 not measured."""
+def conclude(steps: Sequence[Step], console: Console, *, search: bool = False) -> int:
+    """Print the table and what it means; exit status 0 passed, 1 missed, 3 not measured. `search`: for the most."""
     console.print(table(steps))
+    console.print(_LEGEND, style="dim")
+    for step in steps:
+        if step.void:
+            console.print(Text(f"{step.calls} calls not measured: {'; '.join(step.void)}", "yellow"))
+        elif step.missed:
+            console.print(Text(f"{step.calls} calls: {'; '.join(step.missed)}", "red"))
     good = [step.calls for step in steps if step.passed]
     void = [step for step in steps if step.void]
-    if len(steps) > 1 and good:
-        console.print(f"highest number of calls at which the service levels held: [bold]{max(good)}[/bold]")
+    if search and good:
+        if any(step.missed and step.calls > max(good) for step in steps if not step.void):
+            console.print(f"highest number of calls at which the service levels held: [bold]{max(good)}[/bold]")
+        else:
+            console.print(f"the service levels held at [bold]{max(good)}[/bold] calls; the limit lies higher")
     if void and (not good or void[-1].calls > max(good)):
         console.print(
             "[yellow]the load generator was the bottleneck: give it a machine of its own, or more processes[/yellow]"
@@ -127,10 +148,10 @@ def _cells(step: Step) -> list[str]:
     cpu, memory = step.cpu_ms_per_call_second, step.memory_per_call
     per_minute = 60.0 * step.tally.underruns / step.tally.bot_s if step.tally.bot_s else 0.0
     return [
-        *[f"{_number(values, 0.5)} / {_number(values, 0.95)}" for values in _measured(step.tally).values()],
+        *[f"{_number(values, 0.5)}/{_number(values, 0.95)}" for values in _measured(step.tally).values()],
         f"{per_minute:.2f}",
         "–" if cpu is None else f"{cpu:.2f}",
-        "–" if memory is None else f"{memory / 1e6:.2f} MB",
+        "–" if memory is None else f"{memory / 1e6:.2f}",
     ]
 
 
@@ -141,10 +162,6 @@ def _measured(tally: Tally) -> dict[str, list[float]]:
 def _number(values: list[float], share: float, digits: int = 0) -> str:
     value = percentile(values, share)
     return "–" if value is None else f"{value:.{digits}f}"
-
-
-def _ms(values: list[float], share: float = 0.95, digits: int = 0) -> str:
-    return f"{_number(values, share, digits)} ms"
 
 
 def _now() -> str:

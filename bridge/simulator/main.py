@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 from rich.console import Console
 from rich.text import Text
 
+from bridge.errors import ConfigError
 from bridge.simulator import ear, load_report, processes, report, sound
 from bridge.simulator.load import Load, OwnLimits, ServiceLevel
 from bridge.simulator.load_generator import Job, Tally
@@ -27,9 +28,8 @@ SHOWN = {
     "bot": "magenta",
     "carrier_says": "yellow",
     "transfer": "magenta",
-    "second_stream": "yellow",
     "ended": "cyan",
-}
+} | dict.fromkeys(report.CARRIER_FAULTS, "yellow")
 """Happenings worth a line while the call goes on, and their colour."""
 
 
@@ -112,12 +112,15 @@ def run_load(
     """Hold `calls` calls, or search for the most up to `calls`; 0 levels held, 1 missed, 3 not measurable from here.
 
     The server's CPU and memory are those of `server_pid`, or of whoever listens on its port on this machine.
-    Writes load.html and load.json to `out_dir`. Raises BridgeError when the calls do not come about.
+    Writes load.html and load.json to `out_dir`. Raises BridgeError when the calls do not come about,
+    ConfigError when no call would end in `hold_s`.
     """
     console = console or Console()
     for path in recordings:
         sound.read_wav(path)  # a missing file is told here, in one line, rather than by every process
     job = Job(recordings=tuple(str(path) for path in recordings))
+    if hold_s < job.length_s:
+        raise ConfigError(f"--hold {hold_s:g}: a call is measured when it ends, after {job.length_s:g} s; hold as long")
     pid = server_pid or _server_here(connect_to or url)
     trunk = Trunk(url=url, auth_token=auth_token, connect_to=connect_to)
     with console.status("starting the callers") as status:
@@ -137,7 +140,7 @@ def run_load(
         ) as load:
             steps = load.search(calls, hold_s) if search else [load.step(calls, hold_s)]
     written = load_report.write(out_dir, steps)
-    result = load_report.conclude(steps, console)
+    result = load_report.conclude(steps, console, search=search)
     console.print("written: " + ", ".join(str(path) for path in written))
     return result
 

@@ -154,7 +154,9 @@ def page(calls: Sequence[tuple[CallResult, Recording]]) -> str:
         if (values := measured(results)[name])
     ]
     template = _environment().get_template("call.html")
-    return template.render(calls=[_view(result, recording) for result, recording in calls], plots=plots)
+    return template.render(
+        calls=[_view(result, recording) for result, recording in calls], plots=plots, played=CARRIER_FAULTS
+    )
 
 
 def _environment() -> jinja2.Environment:
@@ -225,7 +227,9 @@ def _label(one: Happening) -> str:
     return one.kind.replace("_", " ") if one.kind in _LABELLED else ""
 
 
-_LABELLED = ("clear", "transfer", "warning", "second_stream", "second_start")
+CARRIER_FAULTS = ("second_stream", "stolen_ticket", "second_start", "stray_messages")
+"""Happenings that the scenario's carrier did wrong on purpose."""
+_LABELLED = ("clear", "transfer", "warning", *CARRIER_FAULTS)
 
 
 def _same_length(caller: Any, bot: Any, length_ms: int) -> tuple[Any, Any]:

@@ -44,7 +44,7 @@ class Fault(msgspec.Struct, kw_only=True):
     """Something the ear objects to."""
 
     at_ms: int
-    kind: Literal["dropout", "repeat", "click", "level_jump", "foreign_audio"]
+    kind: Literal["dropout", "repeat", "click", "seam", "foreign_audio"]
     text: str
     ms: float = 0.0
 

@@ -8,6 +8,7 @@ import time
 import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import aiohttp
 
@@ -15,9 +16,10 @@ from bridge.simulator import ear
 from bridge.simulator.caller import Caller
 from bridge.simulator.ear import Recording, Understand
 from bridge.simulator.judge import judge
+from bridge.simulator.likeness import differences
 from bridge.simulator.result import CallResult, Happening, Timing, Verdict, percentile
 from bridge.simulator.scenario import Scenario
-from bridge.simulator.sound import Sound, to_ulaw
+from bridge.simulator.sound import RATE_HZ, Sound, read_wav, to_ulaw
 from bridge.simulator.trunk import Trunk, new_call
 from bridge.simulator.twilio_client import Facts, PhoneCall
 from bridge.simulator.watermark import foreign
@@ -56,7 +58,7 @@ async def place_call(
     trunk = Trunk(url=url, auth_token=auth_token, connect_to=connect_to, status_callback=status_callback)
     call = new_call(scenario.caller.number, scenario.caller.called, seed or uuid.uuid4().hex)
     started_at = datetime.datetime.fromtimestamp(time.time(), datetime.UTC).isoformat(timespec="seconds")
-    caller = await asyncio.to_thread(Caller, scenario)
+    caller, sounds = await asyncio.to_thread(_prepare, scenario)
     own = session is None
     session = session or aiohttp.ClientSession()
     try:
@@ -75,7 +77,12 @@ async def place_call(
         if own:
             await session.close()
     result = CallResult(name=scenario.name, call_sid=call.call_sid, url=url, started_at=started_at)
-    return await asyncio.to_thread(_measure, result, scenario, caller, facts, understand, natural_voice)
+    return await asyncio.to_thread(_measure, result, scenario, caller, facts, sounds, understand, natural_voice)
+
+
+def _prepare(scenario: Scenario) -> tuple[Caller, dict[str, Sound]]:
+    """The caller, and the recordings that the bot is compared with. Raises ConfigError before anybody is rung up."""
+    return Caller(scenario), {name: read_wav(Path(scenario.folder) / name) for name in scenario.expect.sounds}
 
 
 def check_for_foreign_audio(calls: Sequence[PlacedCall]) -> None:
@@ -105,6 +112,7 @@ def _measure(
     scenario: Scenario,
     caller: Caller,
     facts: Facts,
+    sounds: dict[str, Sound],
     understand: Understand | None,
     natural_voice: bool,
 ) -> PlacedCall:
@@ -112,17 +120,15 @@ def _measure(
     bot = facts.recording.bot.sound
     clears_ms = [at.at * 1000.0 for stream in facts.streams for at in stream.received if at.kind == "clear"]
     cuts_ms = [*clears_ms, *(turn.end_ms for turn in caller.done if turn.kind == "hang_up")]
-    idle = [
-        (first + round(stream.opened_at * 8000), end + round(stream.opened_at * 8000))
-        for stream in facts.streams
-        for first, end in stream.idle
-    ]
+    opened = [(stream, round(stream.opened_at * RATE_HZ)) for stream in facts.streams]
+    idle = [(first + begin, end + begin) for stream, begin in opened for first, end in stream.idle]
+    joints = [at + begin for stream, begin in opened for at in stream.joints]
     result.hung_up_by, result.ended = facts.hung_up_by, facts.ended
     result.transferred_to = facts.transferred_to
     result.duration_ms = round(facts.duration_s * 1000.0)
     result.unheard_ms = round(facts.unheard_ms)
     result.turns = ear.listen(facts.recording, caller.done, clears_ms=clears_ms, understand=understand, ulaw=to_ulaw)
-    result.faults = ear.faults(bot, idle, cuts_ms, natural=natural_voice)
+    result.faults = ear.faults(bot, idle, cuts_ms, joints, natural=natural_voice)
     result.leads_ms = [
         round(message.lead_ms) for stream in facts.streams for message in stream.received if message.kind == "media"
     ]
@@ -135,7 +141,10 @@ def _measure(
         result.last_sound_to_end_ms = result.duration_ms - bots[-1].end_ms
     warnings = sum(len(stream.warnings) for stream in facts.streams)
     spread_db, _ = ear.level_spread_db(result.turns, bot, clears_ms)
-    result.verdicts = judge(result, scenario.expect, failed=caller.failed, warnings=warnings, spread_db=spread_db)
+    told = {name: differences(bot, recording) for name, recording in sounds.items()}
+    result.verdicts = judge(
+        result, scenario.expect, failed=caller.failed, warnings=warnings, spread_db=spread_db, sounds=told
+    )
     return PlacedCall(result, facts.recording, facts)
 
 

@@ -5,18 +5,16 @@ A scenario is a YAML file. `load` reads one and names file, key, value and what 
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Literal, TypeVar, get_args, get_origin
+from typing import Any, Literal
 
 import msgspec
 import yaml
 
 from bridge.errors import ConfigError
-
-T = TypeVar("T")
+from bridge.simulator.typed import convert, near
 
 
 class _Strict(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -128,7 +126,7 @@ class Line(_Strict, frozen=True):
     cut_at_ms: int | None = None
     """The socket breaks without a `stop`."""
     half_open_at_ms: int | None = None
-    """From here on the socket stays open and nothing moves in either direction."""
+    """From here on the socket stays open and nothing moves in either direction, until the server gives it up."""
     seed: int = 1
 
 
@@ -145,6 +143,10 @@ class Carrier(_Strict, frozen=True):
     """Open the same stream a second time, with the same parameters."""
     replayed_stream: bool = False
     """Open it again once the call is over."""
+    stolen_ticket: bool = False
+    """Before the call's own stream, another call opens one with this call's parameters."""
+    stray_messages: bool = False
+    """A second into the stream, a key press and a frame arrive that name a stream of somebody else."""
     second_start: bool = False
     shuffled_callbacks: bool = False
     status_callbacks: bool = True
@@ -166,6 +168,8 @@ class Expect(_Strict, frozen=True):
     words: tuple[str, ...] = ()
     """Phrases the bot was heard to say, in this order. `a|b` allows either."""
     never_words: tuple[str, ...] = ()
+    sounds: tuple[str, ...] = ()
+    """Recordings of the bot (WAV files, relative to the scenario) that were heard whole, not a syllable changed."""
     digits_confirmed: str = ""
     """These digits were heard from the bot, one by one."""
     bot_turns: int | None = None
@@ -181,6 +185,13 @@ class Expect(_Strict, frozen=True):
     """Dropouts inside speech, not pauses between sentences."""
     repeats: int | None = None
     clicks: int | None = None
+    """Single jumps; and seams, where it can be heard that the sound was put together from messages."""
+    cut_offs: int | None = None
+    """How often the bot began to talk while the caller was still speaking."""
+    lead_ms: float | None = None
+    """The most audio that ever waited at the carrier: what a caller who interrupts would have to sit through."""
+    marks_per_s: float | None = None
+    """Over the whole call; each one costs a message each way."""
     level_spread_db: float | None = None
     level_db: tuple[float, float] | None = None
     hung_up_by: Literal["server", "caller", "carrier"] | None = None
@@ -293,7 +304,7 @@ def parse(text: str, name: str = "scenario", folder: Path = Path(".")) -> Scenar
     if not isinstance(steps, list) or not steps:
         raise ConfigError(f"{name}: steps: got {steps!r}, expected a list of the caller's steps")
     read = tuple(_step(step, f"{name}: steps[{index}]") for index, step in enumerate(steps))
-    rest = _convert(body | {"steps": [], "folder": str(folder)}, Scenario, name)
+    rest = convert(body | {"steps": [], "folder": str(folder)}, Scenario, name)
     return msgspec.structs.replace(rest, steps=read)
 
 
@@ -304,9 +315,7 @@ def _step(body: Any, where: str) -> Step:
         raise ConfigError(f"{where}: got {body!r}, expected one of {', '.join(_STEPS)} with its value")
     key, value = next(iter(body.items()))
     if key not in _STEPS:
-        raise ConfigError(
-            f"{where}: unknown step {key!r}{_near(str(key), _STEPS)}, expected one of {', '.join(_STEPS)}"
-        )
+        raise ConfigError(f"{where}: unknown step {key!r}{near(str(key), _STEPS)}, expected one of {', '.join(_STEPS)}")
     kind, widen = _STEPS[key]
     try:
         fields = widen(value)
@@ -316,79 +325,5 @@ def _step(body: Any, where: str) -> Step:
         fields = fields | {"keys": str(fields["keys"])}
         if not _KEYPAD.fullmatch(fields["keys"]):
             raise ConfigError(f"{where}.digits: got {fields['keys']!r}, expected keys out of 0-9 * # A-D, in quotes")
-    step: Step = _convert(fields, kind, f"{where}.{key}")
+    step: Step = convert(fields, kind, f"{where}.{key}")
     return step
-
-
-_AT = re.compile(r" - at `\$\.?(.*)`$")
-_UNKNOWN = re.compile(r"unknown field `(.*)`")
-
-
-def _convert(body: Any, kind: type[T], where: str) -> T:
-    try:
-        return msgspec.convert(body, kind)
-    except msgspec.ValidationError as error:
-        message = str(error)
-        at = _AT.search(message)
-        path = at.group(1) if at else ""
-        what = _AT.sub("", message)
-        unknown = _UNKNOWN.search(what)
-        spot = where + (("." if ": " in where else ": ") if path else "") + path
-        if unknown:
-            known = _fields_at(kind, path)
-            raise ConfigError(
-                f"{spot}: unknown key {unknown.group(1)!r}{_near(unknown.group(1), known)}, "
-                f"expected one of {', '.join(known)}"
-            ) from None
-        if "missing required" in what:
-            raise ConfigError(f"{spot}: {what[0].lower() + what[1:]}") from None
-        if what.startswith("Invalid enum value"):
-            what = "expected one of " + ", ".join(map(repr, _choices_at(kind, path)))
-        raise ConfigError(f"{spot}: got {_value_at(body, path)!r}, {what[0].lower() + what[1:]}") from None
-
-
-def _near(wrong: str, known: Any) -> str:
-    close = difflib.get_close_matches(wrong, list(known), 1)
-    return f" (did you mean {close[0]!r}?)" if close else ""
-
-
-def _parts(path: str) -> list[str]:
-    return [part for part in re.split(r"[.\[\]]+", path) if part]
-
-
-def _value_at(body: Any, path: str) -> Any:
-    for part in _parts(path):
-        if isinstance(body, dict):
-            body = body.get(part)
-        elif isinstance(body, list) and part.isdigit() and int(part) < len(body):
-            body = body[int(part)]
-    return body
-
-
-def _fields_at(kind: Any, path: str) -> list[str]:
-    """The keys of the struct at this path of a type."""
-    struct = _type_at(kind, path)
-    return [field.name for field in msgspec.structs.fields(struct) if field.name != "folder"]
-
-
-def _choices_at(kind: Any, path: str) -> list[str]:
-    """The values that the `Literal` at this path of a type allows."""
-    parent, _, key = path.rpartition(".")
-    fields = {field.name: field.type for field in msgspec.structs.fields(_type_at(kind, parent))}
-    return [choice for one in _alternatives(fields[key]) if get_origin(one) is Literal for choice in get_args(one)]
-
-
-def _type_at(kind: Any, path: str) -> Any:
-    for part in _parts(path):
-        if not part.isdigit() and part != "...":
-            fields = {field.name: field.type for field in msgspec.structs.fields(kind)}
-            kind = next((one for one in _alternatives(fields.get(part)) if _is_struct(one)), kind)
-    return kind
-
-
-def _alternatives(hint: Any) -> tuple[Any, ...]:
-    return (hint,) if get_origin(hint) is Literal else (hint, *get_args(hint))
-
-
-def _is_struct(hint: Any) -> bool:
-    return isinstance(hint, type) and issubclass(hint, msgspec.Struct)

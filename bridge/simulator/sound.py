@@ -1,19 +1,19 @@
 """Samples as the carrier and the ear handle them: mu-law, WAV, levels, stretches of sound.
 
-Own tables rather than those of `bridge.audio`: a wrong table over there must be audible here.
+Own mu-law tables rather than those of `bridge.audio`: a wrong table over there must be audible here. WAV files are no
+part of a call, so they are read and written over there.
 Sound is float32 in -1..1 at 8 kHz unless a name says otherwise.
 """
 
 from __future__ import annotations
 
-import io
-import wave
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.signal import resample_poly
 
+from bridge.audio import wav
 from bridge.errors import ConfigError
 
 RATE_HZ = 8000
@@ -132,31 +132,21 @@ def between(sound: Sound, start_ms: float, end_ms: float) -> Sound:
 
 
 def read_wav(path: Path) -> Sound:
-    """Read a 16-bit WAV of any rate as 8 kHz mono. Raises ConfigError naming the file and what is wrong."""
+    """Read a WAV file of any rate and coding as 8 kHz mono. Raises ConfigError naming the file and what is wrong."""
     try:
-        with wave.open(str(path), "rb") as file:
-            if file.getsampwidth() != 2:
-                raise ConfigError(f"{path}: {8 * file.getsampwidth()}-bit samples, expected 16-bit PCM")
-            raw = np.frombuffer(file.readframes(file.getnframes()), "<i2").reshape(-1, file.getnchannels())
-            rate_hz = file.getframerate()
+        file = wav.read(path.read_bytes())
     except FileNotFoundError:
         raise ConfigError(f"{path}: no such recording") from None
-    except (wave.Error, EOFError, ValueError) as error:
-        raise ConfigError(f"{path}: not a PCM WAV file ({error})") from None
-    mono = raw.astype(np.float32).mean(axis=1) / np.float32(32768.0)
-    return resample(mono.astype(np.float32), rate_hz, RATE_HZ)
+    except (wav.BadWav, OSError) as error:
+        raise ConfigError(f"{path}: {error}") from None
+    mono = file.samples.astype(np.float32).mean(axis=1) / np.float32(32768.0)
+    return resample(mono, file.rate_hz, RATE_HZ)
 
 
 def wav_bytes(*channels: Sound) -> bytes:
     """A 16-bit 8 kHz WAV file of these channels, the shorter ones filled with silence."""
     length = max((len(channel) for channel in channels), default=0)
-    frames = np.zeros((length, len(channels)), "<i2")
+    frames = np.zeros((length, len(channels)), np.int16)
     for index, channel in enumerate(channels):
         frames[: len(channel), index] = np.clip(np.rint(channel * 32768.0), -32768, 32767)
-    buffer = io.BytesIO()
-    with wave.open(buffer, "wb") as file:
-        file.setnchannels(len(channels))
-        file.setsampwidth(2)
-        file.setframerate(RATE_HZ)
-        file.writeframes(frames.tobytes())
-    return buffer.getvalue()
+    return wav.write(frames, RATE_HZ)

@@ -25,7 +25,7 @@ from bridge.simulator.line import LineConditions
 from bridge.simulator.media_leg import FRAME_S, Ending, LineClock, MediaLeg
 from bridge.simulator.result import Happening, HungUpBy
 from bridge.simulator.scenario import Scenario
-from bridge.simulator.sound import Sound
+from bridge.simulator.sound import FRAME_MS, Sound, silence, to_ulaw
 from bridge.simulator.trunk import Call, Trunk, Webhooks
 
 LOCAL = ("127.0.0.1", "localhost", "::1", "[::1]")
@@ -177,6 +177,8 @@ class PhoneCall:
         """Run one media stream; a stream that cannot be opened falls through like one that was closed."""
         url = urljoin(base.replace("http", "ws", 1), verb.url)
         callback = (urljoin(base, verb.status_callback) if verb.status_callback else "", verb.status_method)
+        if self._scenario.carrier.stolen_ticket and not self.facts.streams:
+            await self._try_stolen_ticket(verb, url)
         try:
             socket = await self._connect(url)
         except BadMessage as error:
@@ -270,6 +272,8 @@ class PhoneCall:
         self._stream_url = url
         if self._scenario.carrier.second_start:
             self._spawn(self._send_second_start(socket, stream))
+        if self._scenario.carrier.stray_messages:
+            self._spawn(self._send_stray_messages(socket, stream))
         if self._scenario.carrier.second_stream:
             self._spawn(self._open_second_stream(stream, url))
 
@@ -278,21 +282,39 @@ class PhoneCall:
         await socket.send_str(stream.start())
         self._note("second_start", "sent")
 
+    async def _send_stray_messages(self, socket: aiohttp.ClientWebSocketResponse, stream: CarrierStream) -> None:
+        await asyncio.sleep(1.0)
+        stray = self._foreign_stream(stream.call_sid, stream.parameters)
+        for message in (stray.dtmf("5"), stray.media(to_ulaw(silence(FRAME_MS)), 0)):
+            await socket.send_str(message)
+        self._note("stray_messages", "sent")
+
+    async def _try_stolen_ticket(self, verb: documents.Stream, url: str) -> None:
+        """This call's ticket in another call's hands, before it was used."""
+        call_sid = "CA" + "f" * 32
+        await self._try_stream(self._foreign_stream(call_sid, verb.parameters), url, "stolen_ticket")
+
     async def _open_second_stream(self, stream: CarrierStream, url: str) -> None:
-        """The same ticket once more, as a thief would use it: nothing may be said to him."""
+        """The same ticket once more, as a thief would use it."""
         await asyncio.sleep(_THIEF_WAITS_S)
+        await self._try_stream(self._foreign_stream(stream.call_sid, stream.parameters), url, "second_stream")
+
+    def _foreign_stream(self, call_sid: str, parameters: dict[str, str]) -> CarrierStream:
+        return CarrierStream(
+            account_sid=self._trunk.account_sid,
+            call_sid=call_sid,
+            stream_sid="MZ" + "f" * 32,
+            parameters=parameters,
+            opened_at=0.0,
+        )
+
+    async def _try_stream(self, copy: CarrierStream, url: str, kind: str) -> None:
+        """Open a stream that nothing may be said to, and note as `kind` how that went."""
         try:
             socket = await self._connect(url)
         except BadMessage as error:
-            self._note("second_stream", f"refused: {error}")
+            self._note(kind, f"refused: {error}")
             return
-        copy = CarrierStream(
-            account_sid=stream.account_sid,
-            call_sid=stream.call_sid,
-            stream_sid="MZ" + "f" * 32,
-            parameters=stream.parameters,
-            opened_at=0.0,
-        )
         await socket.send_str(copy.connected())
         await socket.send_str(copy.start())
         try:
@@ -301,7 +323,7 @@ class PhoneCall:
             message = None
         talked = message is not None and message.type is aiohttp.WSMsgType.TEXT
         closed = message is not None and not talked
-        self._note("second_stream", "accepted: it was talked to" if talked else "refused" if closed else "left open")
+        self._note(kind, "accepted: it was talked to" if talked else "refused" if closed else "left open")
         await socket.close()
 
     # telling

@@ -17,6 +17,8 @@ from bridge.config import Settings, parse_settings
 from bridge.errors import ConfigError
 from tests.gateway.carrier import CALL, RINGING, Leg
 
+FRAME_S = 0.020
+
 SCRIPT = """
 name: test
 start: hello
@@ -67,13 +69,13 @@ async def _ring_and_listen(http: aiohttp.ClientSession, base: str) -> None:
     listening = asyncio.create_task(leg.until_closed(patience_s=20.0))
     while not listening.done() and len(leg.audio) < 8000:
         await leg.media(b"\xff" * 160)
-        await asyncio.sleep(0.02)
+        await asyncio.wait({listening}, timeout=FRAME_S)
     assert _loudness(bytes(leg.audio)) > 300, "the greeting is silence"
     await leg.press("1")
     while not listening.done():
         with suppress(aiohttp.ClientConnectionResetError):
             await leg.media(b"\xff" * 160)
-        await asyncio.sleep(0.02)
+        await asyncio.wait({listening}, timeout=FRAME_S)
     assert await listening == 1000
     async with http.post(base + "/twilio/after-stream", data=RINGING) as response:
         assert "<Hangup" in await response.text()

@@ -96,7 +96,7 @@ async def test_frames_that_come_after_the_end_are_ignored(carrier: Carrier) -> N
             await leg.media()
         except (ConnectionError, aiohttp.ClientError):
             break
-        await asyncio.sleep(0.005)
+        await asyncio.wait({closed}, timeout=0.005)
     assert await closed == 1000
     assert await carrier.count("bridge_call_failures_total", where="socket") == 0
 

@@ -6,6 +6,7 @@ import asyncio
 import base64
 import io
 import json
+import time
 import wave
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -636,13 +637,16 @@ async def test_who_hangs_up_the_socket_frees_its_streams(service: Service, speec
     await until(free)
 
 
-async def test_an_open_stream_without_text_makes_no_worker_look_late(service: Service, speech: Speech) -> None:
+async def test_an_open_stream_without_text_makes_no_worker_look_late(
+    service: Service, speech: Speech, monkeypatch: pytest.MonkeyPatch
+) -> None:
     async with connected(service) as caller:
         await caller.hear()
         await caller.say(Open(1, format="pcm_8000"))
         await caller.say(Open(2, format="pcm_8000"), Text(2, "Goodbye."), End(2))
         await caller.hear()
-        await asyncio.sleep(0.6)  # longer than what counts as no headroom left
+        [link] = speech._links()
+        monkeypatch.setattr(link, "time", lambda: time.monotonic() + 0.6)  # longer than what counts as no headroom left
         assert speech.stats()["worker0_under_way"] == 1
         assert speech.headroom() > 0.5
 

@@ -131,6 +131,6 @@ async def test_after_closing_nothing_is_delivered() -> None:
     await until(lambda: bool(model.threads))
     ticks.close()
     model.go.set()
-    for _ in range(20):
-        await asyncio.sleep(0.001)
+    await asyncio.to_thread(ticks._thread.shutdown)  # the batch has been judged
+    await asyncio.sleep(0)  # whatever the thread left for the loop has been done
     assert heard == []

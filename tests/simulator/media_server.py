@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from aiohttp import web
+from aiohttp import WSMessage, WSMsgType, web
 
 from bridge.simulator import voices
 from bridge.simulator.sound import at_level, from_ulaw, level_db, to_ulaw
@@ -40,6 +40,8 @@ class MediaServer:
     after: str = "<Response><Hangup/></Response>"
     greeting: str = "Hello, and thank you for calling the test line. Please tell me what you would like to do today."
     answer: str = "I see. Now please type your number on the keypad, and press the pound key when you are done."
+    gives_up_s: float | None = None
+    """Hang up when nothing has arrived for this long."""
     url: str = ""
 
     def app(self) -> web.Application:
@@ -89,7 +91,7 @@ class _Talk:
         self.goodbye = False
 
     async def run(self) -> None:
-        async for message in self.socket:
+        while (message := await self._receive()) is not None:
             body = json.loads(message.data)
             self.server.messages.append(body)
             match body["event"]:
@@ -104,6 +106,14 @@ class _Talk:
                     await self.socket.close()
                 case "stop":
                     return
+
+    async def _receive(self) -> WSMessage | None:
+        try:
+            message = await self.socket.receive(self.server.gives_up_s)
+        except TimeoutError:
+            await self.socket.close()
+            return None
+        return message if message.type is WSMsgType.TEXT else None
 
     async def listen(self, ulaw: bytes) -> None:
         now = asyncio.get_running_loop().time()
@@ -134,6 +144,8 @@ class _Talk:
 
     async def say(self, text: str) -> None:
         faults = self.server.faults
+        if "mute" in faults:
+            return
         ulaw = await asyncio.to_thread(canned, text)
         sound = from_ulaw(ulaw).copy()
         spots = np.flatnonzero(np.abs(sound) > 0.1)

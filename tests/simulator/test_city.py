@@ -12,7 +12,7 @@ import pytest
 from bridge.simulator.pytest_plugin import CityFixture, Heard
 from bridge.simulator.scenario import Scenario, parse
 from bridge.simulator.spelled import HeardWord, read, reader, words_of
-from tests.simulator.virtual_bridge import PUBLIC, TOKEN, virtual_bridge
+from tests.simulator.virtual_bridge import AGENTS, PUBLIC, TOKEN, virtual_bridge
 
 GREETING = (
     "Welcome to the telephone booth. Please enter your ten digit number on the keypad now, "
@@ -29,7 +29,7 @@ FIXTURES = Path(__file__).parents[2] / "fixtures" / "scenarios"
 
 @contextlib.asynccontextmanager
 async def booth() -> AsyncIterator[tuple[str, str]]:
-    async with virtual_bridge("booth.yaml") as (_, origin):
+    async with virtual_bridge(AGENTS / "booth.yaml") as (_, origin):
         yield f"{PUBLIC}/twilio/voice", origin
 
 

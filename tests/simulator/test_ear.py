@@ -122,6 +122,17 @@ def test_reply_latency_runs_from_last_sound_to_first_sound() -> None:
     assert [(turn.speaker, turn.latency_ms) for turn in turns] == [("bot", 0), ("caller", None), ("bot", 950)]
 
 
+@pytest.mark.parametrize(("begins_ms", "turns"), [(1700, ["bot", "caller", "bot"]), (2400, ["bot", "caller"])])
+def test_a_bot_that_goes_on_over_a_caller_has_begun_anew_unless_both_began_at_once(
+    begins_ms: int, turns: list[str]
+) -> None:
+    tone = at_level(np.sin(np.arange(RATE_HZ) * 0.9).astype(np.float32), -20.0)
+    bot = np.concatenate([tone, silence(1500), tone, silence(2000)])
+    caller = np.concatenate([silence(begins_ms), tone, tone])
+    heard = ear.listen(recording(bot, caller), [Did(0, "say", "hello", begins_ms, begins_ms + 2000)])
+    assert [turn.speaker for turn in heard] == turns
+
+
 def test_tracks_grow_and_fill_with_silence() -> None:
     track = Track()
     track.write(20 * RATE_HZ, np.ones(10, np.float32))

@@ -14,12 +14,13 @@ import pytest
 from aiohttp import web
 from rich.console import Console
 
-from bridge.errors import BadMessage, BridgeError
+from bridge.errors import BadMessage, BridgeError, ConfigError
 from bridge.simulator import load, load_report, processes, virtual
 from bridge.simulator.carrier import CarrierStream
 from bridge.simulator.load import Load, OwnLimits, ServiceLevel, Step
 from bridge.simulator.load_generator import Generator, Job, Tally, Voice, measure
 from bridge.simulator.load_wire import MediaSocket, frame
+from bridge.simulator.main import run_load
 from bridge.simulator.sound import to_ulaw
 from bridge.simulator.trunk import Trunk
 from tests.simulator.media_server import MediaServer, canned, serve
@@ -57,6 +58,11 @@ def test_calls_are_held_listened_to_and_replaced() -> None:
     assert tally.reply_ms
     assert max(tally.reply_ms) < 700
     assert max(tally.late_ms) < 0.1  # in virtual time nothing is late
+
+
+def test_a_call_in_which_nothing_is_said_is_not_a_quick_one() -> None:
+    tally = generate(MediaServer(faults={"mute"}), calls=1, seconds=21.0)
+    assert (tally.finished, tally.silent, tally.first_audio_ms) == (2, 2, [])
 
 
 def test_frames_leave_on_an_absolute_schedule() -> None:
@@ -132,6 +138,7 @@ def step(calls: int = 10, **more: Any) -> Step:
         ({"failed": 1, "reasons": {"closed": 1}}, "1 of 11 calls failed"),
         ({"refused": 2}, "2 refused"),
         ({"unanswered": 5}, "went unanswered"),
+        ({"silent": 2}, "2 callers heard nothing"),
     ],
 )
 def test_a_missed_service_level_is_named(what: dict[str, Any], words: str) -> None:
@@ -149,14 +156,52 @@ def test_a_step_where_the_generator_was_late_shows_no_number(capsys: pytest.Capt
     assert len(late.void) == 2
     assert load_report.conclude([late], console) == 3
     shown = capsys.readouterr().out
-    assert "not measured: our own frames were late: p99 9.0 ms" in shown
-    assert "500" not in shown
+    assert "10 calls not measured: our own frames were late: p99 9.0 ms" in shown
+    assert "500/500" not in shown
     assert "bottleneck" in shown
     good = step()
     good.generator_cpu = [0.2]
     good.void = loads._void(good)
     assert load_report.conclude([good], console) == 0
-    assert "500" in capsys.readouterr().out
+    assert "500/500" in capsys.readouterr().out
+
+
+def test_a_step_in_which_no_call_ended_is_not_measured() -> None:
+    loads = Load(Trunk(url="http://x/", auth_token="t"), JOB)
+    [why] = loads._void(Step(calls=10, seconds=5.0, tally=Tally(late_ms=[0.5])))
+    assert "no call came to its end" in why
+    assert loads._void(step()) == []
+
+
+def test_a_hold_shorter_than_a_call_is_refused_before_anybody_rings(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"--hold 15: .* after 30 s"):
+        run_load("http://127.0.0.1:9/", "t", [CALLERS / "yes_please.wav"], tmp_path, hold_s=15.0)
+
+
+def test_the_table_fits_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    wide = step(calls=1000, reply_ms=[1500.0] * 9, first_audio_ms=[980.0], stop_ms=[790.0], underruns=1)
+    wide.generator_cpu, wide.server_cpu_s, wide.server_memory, wide.idle_memory = [0.79], 600.0, 3 * 10**8, 10**8
+    wide.missed = list(load.missed(wide, ServiceLevel()))
+    wide.tally.call_s = 30_000.0
+    assert load_report.conclude([wide], Console(width=80)) == 1
+    shown = capsys.readouterr().out
+    assert "1500/1500" in shown
+    assert "20.00" in shown
+    assert "0.20" in shown
+    assert "1000 calls: 1.00 underruns a minute of speech" in shown
+    assert "…" not in shown
+
+
+def test_a_search_tells_a_limit_from_a_number_that_held(capsys: pytest.CaptureFixture[str]) -> None:
+    steps = [step(calls=10), step(calls=20), step(calls=40)]
+    assert load_report.conclude(steps[:2], Console(width=80), search=True) == 0
+    assert "held at 20 calls; the limit lies higher" in capsys.readouterr().out
+    steps[2].void = ["our own frames were late"]
+    assert load_report.conclude(steps, Console(width=80), search=True) == 0
+    assert "held at 20 calls; the limit lies higher" in capsys.readouterr().out
+    steps[2].void, steps[2].missed = [], ["reply latency"]
+    assert load_report.conclude(steps, Console(width=80), search=True) == 0
+    assert "highest number of calls at which the service levels held: 20" in capsys.readouterr().out
 
 
 def test_the_page_shows_steps_and_distributions() -> None:

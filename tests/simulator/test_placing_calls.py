@@ -11,14 +11,15 @@ import aiohttp
 import msgspec
 import pytest
 
+from bridge.errors import ConfigError
 from bridge.simulator import virtual
 from bridge.simulator.ear import Understand
 from bridge.simulator.result import CallResult
 from bridge.simulator.runner import PlacedCall, place_call
 from bridge.simulator.scenario import Scenario, parse
-from bridge.simulator.sound import RATE_HZ, from_ulaw, stretches
+from bridge.simulator.sound import RATE_HZ, from_ulaw, stretches, wav_bytes
 from bridge.simulator.trunk import new_call
-from tests.simulator.media_server import MediaServer, serve
+from tests.simulator.media_server import MediaServer, canned, serve
 
 FIXTURES = Path(__file__).parents[2] / "fixtures"
 
@@ -271,6 +272,68 @@ def test_a_second_stream_that_is_talked_to_fails_the_call() -> None:
     result = ring(MediaServer(), what).result
     [verdict] = [verdict for verdict in result.verdicts if not verdict.passed]
     assert verdict.what == "second stream on one ticket"
+
+
+def test_another_call_with_this_calls_ticket_fails_the_call_when_it_is_talked_to() -> None:
+    server = MediaServer()
+    what = parts("name: x\ncarrier: {stolen_ticket: true}\nsteps: [{silence: 2000}, hang_up]")
+    result = ring(server, what).result
+    [verdict] = [verdict for verdict in result.verdicts if not verdict.passed]
+    assert (verdict.what, verdict.heard) == ("another call's ticket", "accepted: it was talked to")
+    thief, own = [message["start"] for message in server.messages if message["event"] == "start"]
+    assert thief["customParameters"] == own["customParameters"] == {"token": "t"}
+    assert thief["callSid"] != own["callSid"] == result.call_sid
+
+
+def test_stray_messages_name_the_stream_of_somebody_else() -> None:
+    server = MediaServer()
+    ring(server, parts("name: x\ncarrier: {stray_messages: true}\nsteps: [{silence: 2000}, hang_up]"))
+    [start] = [message for message in server.messages if message["event"] == "start"]
+    strays = [one for one in server.messages if one.get("streamSid", start["streamSid"]) != start["streamSid"]]
+    assert [one["event"] for one in strays] == ["dtmf", "media"]
+
+
+def test_a_line_that_is_dead_moves_nothing_until_the_server_gives_it_up() -> None:
+    server = MediaServer(gives_up_s=5.0)
+    what = parts("name: x\nline: {half_open_at_ms: 600}\nsteps: [wait_for_hang_up]\nexpect: {ends_within_s: 7}")
+    placed = ring(server, what)
+    placed_for_nothing = ring(MediaServer(), what)
+    assert sum(message["event"] == "media" for message in server.messages) == pytest.approx(30, abs=1)
+    assert placed.result.hung_up_by == "server"
+    assert placed.result.duration_ms == pytest.approx(5600, abs=50)
+    assert placed.result.passed
+    assert not placed_for_nothing.result.passed
+
+
+def test_a_caller_whom_the_server_hangs_up_on_has_said_what_he_said_until_then() -> None:
+    server = MediaServer(gives_up_s=4.0)
+    what = parts(
+        "name: x\nline: {half_open_at_ms: 2000}\n"
+        "steps: [{silence: 3000}, {say: {recording: ../callers/long_story.wav}}, wait_for_hang_up]"
+    )
+    [said] = [turn for turn in ring(server, what).result.turns if turn.speaker == "caller"]
+    assert said.end_ms == pytest.approx(6000, abs=60)
+
+
+def test_a_recording_of_the_bot_is_compared_with_what_was_heard(tmp_path: Path) -> None:
+    sound = from_ulaw(canned(MediaServer().greeting))
+    (tmp_path / "greeting.wav").write_bytes(wav_bytes(sound))
+    text = "name: x\nsteps: [{wait_for_silence: 900}, hang_up]\nexpect: {sounds: [greeting.wav]}"
+    what = parse(text, folder=tmp_path)
+    [verdict] = [one for one in ring(MediaServer(), what).result.verdicts if one.what.startswith("sounds")]
+    assert (verdict.what, verdict.passed) == ("sounds like greeting.wav", True)
+    for fault in ("dropout", "repeat", "click"):
+        [verdict] = [
+            one for one in ring(MediaServer(faults={fault}), what).result.verdicts if one.what.startswith("sounds")
+        ]
+        assert not verdict.passed, fault
+
+
+def test_a_missing_recording_is_told_before_anybody_is_rung_up(tmp_path: Path) -> None:
+    server = MediaServer()
+    with pytest.raises(ConfigError, match=r"nowhere\.wav: no such recording"):
+        ring(server, parse("name: x\nsteps: [hang_up]\nexpect: {sounds: [nowhere.wav]}", folder=tmp_path))
+    assert server.webhooks == []
 
 
 def test_the_same_seed_gives_the_same_call_to_the_byte() -> None:

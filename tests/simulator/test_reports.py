@@ -60,6 +60,16 @@ def test_everything_is_written(tmp_path: Path) -> None:
         assert (file.getnchannels(), file.getframerate(), file.getnframes()) == (2, 8000, 12000)
 
 
+@pytest.mark.parametrize("kind", report.CARRIER_FAULTS)
+def test_what_the_carrier_did_wrong_on_purpose_is_shown(kind: str, capsys: pytest.CaptureFixture[str]) -> None:
+    result, recording = made()
+    happening = Happening(at_ms=1200, kind=kind, text="refused: 403")
+    result.happenings.append(happening)
+    assert f'<div class="tick {kind} fault_played"' in report.page([(result, recording)])
+    progress(happening, Console(width=120))
+    assert kind.replace("_", " ") in capsys.readouterr().out
+
+
 def test_junit_counts_what_failed() -> None:
     root = ElementTree.fromstring(report.junit([made()[0]]))
     [suite] = root.iter("testsuite")

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from bridge.errors import ConfigError
@@ -75,3 +77,24 @@ def test_the_scenarios_that_come_with_the_bridge_are_valid_and_their_recordings_
     for step in read.steps:
         if isinstance(step, Say | Interrupt) and step.utterance.recording:
             assert (path.parent / step.utterance.recording).is_file()
+
+
+def named_in_the_reference(part: str) -> set[str]:
+    """The keys in the first column of one table of the README."""
+    text = (FIXTURES / "README.md").read_text(encoding="utf-8")
+    [section] = [one for one in text.split("\n## ") if one.startswith(part)]
+    rows = [row.split("|")[1] for row in section.splitlines() if row.startswith("| `")]
+    return {key for row in rows for key in re.findall(r"`(\w+)`", row)}
+
+
+@pytest.mark.parametrize("part", [scenario.Line, scenario.Carrier, scenario.Expect])
+def test_the_reference_names_every_key(part: type[msgspec.Struct]) -> None:
+    keys = {field.name for field in msgspec.structs.fields(part)}
+    assert named_in_the_reference(part.__name__.lower()) == keys
+
+
+def test_the_reference_names_every_step_and_its_example_is_one() -> None:
+    assert named_in_the_reference("steps") == set(scenario._STEPS)
+    text = (FIXTURES / "README.md").read_text(encoding="utf-8")
+    example = parse(text.partition("```yaml\n")[2].partition("```")[0], folder=FIXTURES)
+    assert len(example.steps) == 5

@@ -1,4 +1,4 @@
-"""The real gateway, call machine, voice activity and script, in virtual time; speech is spelled in chords."""
+"""The real gateway, call machine, voice activity and agent, in virtual time."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pathlib import Path
 
 import aiohttp
 
+from bridge.agents.base import AgentFactory
 from bridge.agents.settings import ScriptSettings
 from bridge.app import Application
 from bridge.call.events import Word
@@ -20,6 +21,7 @@ from bridge.simulator.spelled import SpelledVoice
 from bridge.simulator.virtual import MemoryConnector
 from bridge.speaking.settings import SpeakingSettings
 from bridge.speaking.speech import Speech
+from bridge.speaking.voices import Voices
 
 TOKEN = "secret"
 PUBLIC = "https://bridge.example.com"
@@ -27,8 +29,13 @@ AGENTS = Path(__file__).parent / "agents"
 
 
 @contextlib.asynccontextmanager
-async def virtual_bridge(agent: str, call: CallSettings | None = None) -> AsyncIterator[tuple[Application, str]]:
-    """A running service and its origin on the virtual network."""
+async def virtual_bridge(
+    agent: Path, *, call: CallSettings | None = None, voice: Voices | None = None, agents: AgentFactory | None = None
+) -> AsyncIterator[tuple[Application, str]]:
+    """A running service and its origin on the virtual network.
+
+    `agent` is the script, unless `agents` has others; the voice is spelled in chords unless there is another.
+    """
     settings = Settings(
         gateway=GatewaySettings(public_url=PUBLIC, twilio=TwilioSettings(auth_tokens=(TOKEN,)), max_calls=1000),
         call=call or CallSettings(listens=False),
@@ -37,10 +44,12 @@ async def virtual_bridge(agent: str, call: CallSettings | None = None) -> AsyncI
             recogniser=RecogniserSettings(engine="none"),
             turn=TurnSettings(engine="none"),
         ),
-        agent=ScriptSettings(file=agent),
+        agent=ScriptSettings(file=agent.name),
     )
-    application = Application(settings, directory=AGENTS)
-    voice = SpelledVoice(Word, asyncio.get_running_loop().call_later)
+    application = Application(settings, directory=agent.parent)
+    if agents is not None:
+        application.agents = agents
+    voice = voice or SpelledVoice(Word, asyncio.get_running_loop().call_later)
     application.speech = Speech(SpeakingSettings(), voices=[voice])
     await application.start("127.0.0.1", 0)
     try:

@@ -1,0 +1,166 @@
+"""The sound of the voice, and its way to the right caller."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from bridge.audio import resample
+from bridge.audio.mulaw import gain_table
+from bridge.audio.resample import Resampler
+from bridge.call.commands import SendAudio
+from bridge.call.events import Event, SpeechArrived
+from bridge.call.playout import Playout, Track
+from bridge.gateway.session import CallSession
+from tests.simulator.planted.catalogue import SOUND, Memory, Patch, Send, bug, sending, telling
+
+# -- the sound of the voice ------------------------------------------------------------------------
+
+
+@bug("booth/patient", reported_as=(SOUND, "clicks"), in_the_voice=True)
+def resampler_begins_anew_with_every_chunk(patch: Patch) -> None:
+    """The filter's memory is thrown away after every 20 ms of one utterance."""
+    feed = Resampler.feed
+
+    def planted(self: Resampler, samples: resample.Samples) -> resample.Samples:
+        frames = [samples[first : first + 480] for first in range(0, len(samples), 480)]
+        return np.concatenate([part for frame in frames for part in (feed(self, frame), self.flush())])
+
+    patch.setattr(Resampler, "feed", planted)
+
+
+@bug("booth/patient", reported_as=(SOUND,))
+def wav_header_is_played(patch: Patch) -> None:
+    """A voice that delivers WAV files is taken at its word: each begins with 58 bytes of header."""
+    header = (
+        b"RIFF\xff\xff\xff\xffWAVEfmt \x12\0\0\0\7\0\1\0\x40\x1f\0\0\x40\x1f\0\0\1\0\x08\0\0\0fact\4\0\0\0\0\0\0\0data"
+    )
+
+    def change(event: Event, own: Memory) -> Iterator[Event]:
+        if isinstance(event, SpeechArrived) and str(event.utterance) not in own:
+            own[str(event.utterance)] = True
+            event = SpeechArrived(event.utterance, header + event.ulaw[len(header) :], event.words)
+        yield event
+
+    telling(patch, change)
+
+
+@bug("booth/patient", reported_as=(SOUND, "clicks"))
+def silence_is_made_of_zero_bytes(patch: Patch) -> None:
+    """Pieces are filled up to whole frames with 0x00, which is silence in PCM and a bang in mu-law."""
+    sending(patch, lambda one, send, own: send(one.ulaw + bytes(160) if own["count"] % 5 == 4 else one.ulaw))
+
+
+@bug("booth/patient", reported_as=(SOUND, "speech level"))
+def the_other_companding_law_is_spoken(patch: Patch) -> None:
+    """A-law where mu-law was announced: every second bit is turned over."""
+    sending(patch, lambda one, send, own: send(bytes(byte ^ 0x55 for byte in one.ulaw)))
+
+
+@bug("booth/patient", reported_as=("level spread",))
+def level_differs_from_line_to_line(patch: Patch) -> None:
+    """Only the first utterance went through the level control."""
+
+    def send(one: SendAudio, send: Send, own: Memory) -> None:
+        first = own.setdefault("first", one.utterance)
+        send(one.ulaw if one.utterance == first else one.ulaw.translate(gain_table(-10.0)))
+
+    sending(patch, send)
+
+
+@bug("booth/patient", reported_as=(SOUND,))
+def tail_of_an_utterance_is_lost(patch: Patch) -> None:
+    """The last fifth of a second still lay in a buffer when the utterance was declared complete."""
+    ended = Playout.ended
+
+    def planted(self: Playout, utterance: int) -> Track | None:
+        track = ended(self, utterance)
+        if track is not None and track.waiting_ms > 300:
+            del track.audio[-1600 - 320 :]  # the last 40 ms are silent anyway
+        return track
+
+    patch.setattr(Playout, "ended", planted)
+
+
+# -- the way of the audio ----------------------------------------------------------------------------
+
+
+@bug("booth/patient", reported_as=(SOUND,))
+def piece_is_dropped_now_and_then(patch: Patch) -> None:
+    """A full queue loses its newest piece without a word."""
+    sending(patch, lambda one, send, own: None if own["count"] % 15 == 14 else send(one.ulaw))
+
+
+@bug("booth/patient", reported_as=(SOUND, "repeats"))
+def piece_is_sent_twice_now_and_then(patch: Patch) -> None:
+    """A write that was thought lost is repeated."""
+
+    def send(one: SendAudio, send: Send, own: Memory) -> None:
+        own["last"] = own.get("last", b"")[-2400:] + one.ulaw
+        send(own["last"] if own["count"] % 15 == 14 else one.ulaw)
+
+    sending(patch, send)
+
+
+@bug("booth/patient", reported_as=(SOUND, "clicks"))
+def pieces_overtake_each_other(patch: Patch) -> None:
+    """Two tasks send, and the second piece is sometimes quicker."""
+
+    def send(one: SendAudio, send: Send, own: Memory) -> None:
+        if own["count"] % 4 == 2:
+            own["late"] = one.ulaw
+            return
+        send(one.ulaw)
+        if "late" in own:
+            send(own.pop("late"))
+
+    sending(patch, send)
+
+
+@bug("booth/patient", "booth/hurried", reported_as=(SOUND, "repeats"))
+def calls_share_a_buffer(patch: Patch) -> None:
+    """A mutable default: all calls' utterances lie in one buffer."""
+    initialise = Track.__init__
+    shared = bytearray()
+
+    def planted(self: Track, utterance: int, *arguments: Any, **named: Any) -> None:
+        initialise(self, utterance, *arguments, **named)
+        self.audio = shared
+        self.dropped_ms = -len(shared) / 8
+
+    patch.setattr(Track, "__init__", planted)
+
+
+@bug("booth/patient", "booth/hurried", reported_as=(SOUND, "underruns"))
+def piece_goes_to_another_call(patch: Patch) -> None:
+    """Now and then a piece of one call's answer goes out on another call's socket."""
+    calls: list[CallSession] = []
+
+    def planted(self: CallSession, command: SendAudio) -> None:
+        if self not in calls:
+            calls.append(self)
+        other = calls[calls.index(self) - 1]
+        astray = command.utterance % 2 and len(command.ulaw) > 320 and not other.over
+        (other if astray else self)._line.send_audio(command.ulaw)
+
+    patch.setattr(CallSession, "_send_audio", planted)
+
+
+@bug("booth/patient", "booth/hurried", reported_as=("another call's audio",))
+def caller_is_heard_by_another_caller(patch: Patch) -> None:
+    """A caller's frames now and then go out on another call's socket."""
+    calls: list[CallSession] = []
+    hear = CallSession.hear
+
+    def planted(self: CallSession, ulaw: bytes) -> None:
+        if self not in calls:
+            calls.append(self)
+        hear(self, ulaw)
+        other = calls[calls.index(self) - 1]
+        if other is not self and not other.over and other._frames % 2:
+            other._line.send_audio(ulaw)
+            other._line.flush()
+
+    patch.setattr(CallSession, "hear", planted)

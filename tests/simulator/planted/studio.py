@@ -1,0 +1,157 @@
+"""The service's own voice, without its process: the worker's engine and stream, spoken to in place.
+
+A worker is a process on a socket, and virtual time reaches neither. Everything that shapes the sound is the worker's
+own: its pieces of text, its engine, its encoder. What was said once is kept, since the engine says it the same again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
+
+import msgspec
+
+from bridge.call.events import Word
+from bridge.speaking.voices import Listener, Request
+from bridge.worker.scheduler import Place
+from bridge.worker.settings import WorkerSettings
+from bridge.worker.streams import Made, Stream
+from bridge.worker.voices import load_voices
+
+Later = Callable[[float, Callable[[], None]], object]
+
+FIRST_AUDIO_S = 0.04
+MESSAGE_S = 0.05
+MESSAGE_BYTES = 1600
+
+
+class Take(msgspec.Struct, frozen=True):
+    """A text as it was spoken: mu-law at 8 kHz, words in milliseconds from its start."""
+
+    ulaw: bytes
+    words: tuple[Word, ...]
+
+
+class Studio:
+    """Speaks whole texts with the worker's default voice. Loading takes about a second."""
+
+    def __init__(self) -> None:
+        settings = WorkerSettings()
+        self.voice_name, self.voice = next(iter(load_voices(settings).items()))
+        self.voice.engine.warm()
+        self._takes: dict[str, Take] = {}
+
+    def speak(self, text: str) -> Take:
+        """The take of this text, made now or before."""
+        if text not in self._takes:
+            self._takes[text] = self._record(text)
+        return self._takes[text]
+
+    @contextlib.contextmanager
+    def anew(self) -> Iterator[None]:
+        """Inside, nothing said before is used again: something was changed in the making of sound."""
+        kept, self._takes = self._takes, {}
+        try:
+            yield
+        finally:
+            self._takes = kept
+
+    def _record(self, text: str) -> Take:
+        engine = self.voice.engine
+        encoder = engine.encoder("mulaw_8000", self.voice.gain)
+        stream = Stream(1, self.voice, "mulaw_8000", 1.0, Place("studio"), encoder, _nobody)
+        stream.pieces.extend(stream.text.feed(text))
+        stream.pieces.extend(stream.text.flush())
+        stream.ended = True
+        words: list[Word] = []
+        while (job := stream.job) is not None:
+            audio, placed = stream.advance(engine.run([job])[0])
+            words += placed
+            stream.add(encoder.feed(audio))
+        stream.finish()
+        return Take(b"".join(message.data for message in stream.take()), tuple(words))
+
+
+def _nobody(_stream: Stream, _made: Made, _error: Exception | None) -> None:
+    """Nobody waits for a step of a stream that is driven by hand."""
+
+
+class StudioVoice:
+    """One service's connection to the studio (`bridge.speaking.voices.Voices`)."""
+
+    name = "studio"
+    load = 0.0
+    headroom = 1.0
+
+    def __init__(self, studio: Studio, later: Later) -> None:
+        self.default_voice = studio.voice_name
+        self.engines = {studio.voice_name: studio.voice.engine.model(studio.voice.own_name)}
+        self.usable = False
+        self._studio = studio
+        self._later = later
+
+    async def start(self, changed: Callable[[], None]) -> None:
+        """Ready at once."""
+        self.usable = True
+        changed()
+
+    async def close(self) -> None:
+        """Nothing to let go of."""
+        self.usable = False
+
+    def open(self, request: Request, listener: Listener) -> StudioStream:
+        """Speak a text, several times faster than it is heard."""
+        stream = StudioStream(self._studio.speak(request.text), listener, self._later)
+        self._later(FIRST_AUDIO_S, stream.deliver)
+        return stream
+
+    def stats(self) -> dict[str, float]:
+        """Nothing is counted."""
+        return {}
+
+
+class StudioStream:
+    """A take on its way to its listener, in messages."""
+
+    def __init__(self, take: Take, listener: Listener, later: Later) -> None:
+        self._take = take
+        self._listener: Listener | None = listener
+        self._later = later
+        self._sent = 0
+
+    def deliver(self) -> None:
+        """The next message, and the words that begin in it."""
+        if self._listener is None:
+            return
+        until = self._sent + MESSAGE_BYTES
+        words = self._words(self._sent // 8, until // 8 if until < len(self._take.ulaw) else None)
+        if words:
+            self._listener.words(words)
+        self._listener.audio(self._take.ulaw[self._sent : until])
+        self._sent = until
+        if until < len(self._take.ulaw):
+            self._later(MESSAGE_S, self.deliver)
+        else:
+            self._later(0.0, self._done)
+
+    def _done(self) -> None:
+        if self._listener is not None:
+            self._listener.done()
+
+    def _words(self, start_ms: int, end_ms: int | None) -> Sequence[Word]:
+        return [
+            word
+            for word in self._take.words
+            if start_ms <= word.start_ms and (end_ms is None or word.start_ms < end_ms)
+        ]
+
+    def playout(self, lead_ms: float) -> None:
+        """Nothing to hurry."""
+
+    def cancel(self) -> None:
+        """The listener hears nothing more."""
+        self._listener = None
+
+    def give_up(self) -> None:
+        """Like `cancel`."""
+        self._listener = None

@@ -1,0 +1,109 @@
+"""Does the simulator find bugs? Each is planted into the real service and must be reported; a sound one must not.
+
+The suite is `scenarios/`: a folder for each service of `service.py`, a file for each caller. All callers of one
+service ring it at once, in virtual time.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
+
+import pytest
+from msgspec.structs import replace
+
+from bridge.simulator.ear import Understand
+from bridge.simulator.pytest_plugin import CityFixture, Heard
+from bridge.simulator.scenario import Scenario, load
+from tests.simulator.planted import interruption, playout, sound, turns, wire
+from tests.simulator.planted.catalogue import BUGS, CALLS_LEFT
+from tests.simulator.planted.service import service
+from tests.simulator.planted.studio import Studio
+from tests.simulator.virtual_bridge import PUBLIC, TOKEN
+
+PLANTED = (sound, playout, interruption, turns, wire)
+"""Importing them fills `BUGS`."""
+SCENARIOS = Path(__file__).parent / "scenarios"
+SERVICES = sorted(folder.name for folder in SCENARIOS.iterdir() if folder.is_dir())
+
+
+class Suite:
+    """Rings services."""
+
+    def __init__(self, city: CityFixture, studio: Studio, recordings: Path, understand: Understand) -> None:
+        self._city = city
+        self._studio = studio
+        self._recordings = recordings
+        self._understand = understand
+
+    def ring(self, name: str, callers: Sequence[str], *, in_words: bool) -> tuple[list[Heard], int]:
+        """These callers, 170 ms apart, at this service; and how many calls it still has when all are over."""
+        left = 0
+
+        @contextlib.asynccontextmanager
+        async def serve() -> AsyncIterator[tuple[str, str]]:
+            nonlocal left
+            async with service(name, self._studio) as (application, origin):
+                yield f"{PUBLIC}/twilio/voice", origin
+                assert application.gateway is not None
+                left = len(application.gateway.media.sockets)
+
+        heard = self._city(
+            serve,
+            [self._scenario(SCENARIOS / name / f"{caller}.yaml") for caller in callers],
+            auth_token=TOKEN,
+            every_ms=170.0,
+            understand=self._understand if in_words else None,
+            watermarks=True,
+        )
+        return heard, left
+
+    def _scenario(self, file: Path) -> Scenario:
+        scenario = load(file)
+        sounds = tuple(str(self._recordings / sound) for sound in scenario.expect.sounds)
+        return replace(scenario, expect=replace(scenario.expect, sounds=sounds))
+
+    def complaints(self, scenarios: Sequence[str], *, in_words: bool = True) -> list[tuple[str, str]]:
+        """What is reported of calls after `service/scenario`: each failed verdict, and the story to it."""
+        found = []
+        for name in sorted({one.partition("/")[0] for one in scenarios}):
+            callers = [one.partition("/")[2] for one in scenarios if one.startswith(f"{name}/")]
+            calls, left = self.ring(name, callers, in_words=in_words)
+            if left:
+                found.append((CALLS_LEFT, f"{left} {CALLS_LEFT} when all are over"))
+            for heard in calls:
+                for verdict in heard.result.verdicts:
+                    if not verdict.passed:
+                        told = f"{heard.result.name}: {verdict.what}: {verdict.heard} (expected {verdict.expected})"
+                        found.append((verdict.what, told))
+        return found
+
+
+@pytest.fixture
+def suite(city: CityFixture, studio: Studio, recordings: Path, understand: Understand) -> Suite:
+    return Suite(city, studio, recordings, understand)
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_a_sound_service_gives_no_cause_for_complaint(name: str, suite: Suite) -> None:
+    everybody = sorted(f"{name}/{file.stem}" for file in (SCENARIOS / name).glob("*.yaml"))
+    assert suite.complaints(everybody) == []
+
+
+@pytest.mark.parametrize("name", BUGS)
+def test_a_planted_bug_is_reported_for_what_it_is(
+    name: str, suite: Suite, studio: Studio, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bug = BUGS[name]
+    bug.plant(monkeypatch)
+    with studio.anew() if bug.in_the_voice else contextlib.nullcontext():
+        reported = suite.complaints(bug.scenarios, in_words=bug.in_words)
+    missing = [one for one in bug.reported_as if not any(what.startswith(one) for what, _ in reported)]
+    told = "; ".join(story for _, story in reported) or "nothing"
+    assert not missing, f"{bug.story} Not reported: {', '.join(missing)}, but {told}"
+
+
+def test_every_scenario_is_there_for_a_bug() -> None:
+    used = {scenario for bug in BUGS.values() for scenario in bug.scenarios}
+    assert used == {f"{file.parent.name}/{file.stem}" for file in SCENARIOS.glob("*/*.yaml")}
