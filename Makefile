@@ -40,6 +40,7 @@ bench: setup-dev
 	@for bench in $$(grep -l '__main__' tests/bench/*.py); do \
 	  echo "== $$bench"; $(BIN)/python -m "$$(echo $${bench%.py} | tr / .)" || exit 1; \
 	done
+	@echo "== bridge bench speech"; $(BIN)/bridge bench speech -o out/bench
 
 clean:
 	rm -rf .venv build dist out *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -32,6 +32,7 @@ GROUPS: dict[str, dict[str, str]] = {
     },
     "look after it": {
         "cache": "show, fill and empty the cache of spoken phrases",
+        "bench": "measure speech synthesis on this machine, against goals",
     },
 }
 """Every command with its summary, as `bridge --help` shows them."""

@@ -30,6 +30,7 @@ OPTIONS = {
     "say": ["TEXT", "--output", "--voice", "--speed", "--rate", "--worker", "--words"],
     "replay": ["FILE", "--settings", "--all"],
     "cache": ["warm", "stats", "list", "purge", "--config", "--text", "--voice", "--tenant", "--everything", "--json"],
+    "bench": ["speech", "--quick", "--streams", "--seconds", "--url", "--config", "--voice", "--chunking", "--output"],
 }
 
 
@@ -90,6 +91,9 @@ def test_no_command_shows_the_help(capsys: pytest.CaptureFixture[str]) -> None:
         (["demo", "-c", "absent.yaml"], "absent.yaml: there is no such file"),
         (["cache", "stats", "-c", "empty.yaml"], "neither speaking.cache.disk_path nor"),
         (["cache", "purge", "-c", "cache.yaml"], "purge: name --text, --voice or --tenant, or say --everything"),
+        (["bench", "speech", "--streams", "0"], "--streams and --seconds must be positive"),
+        (["bench", "speech", "--chunking", "--url", "ws://127.0.0.1:9"], "--chunking needs workers of its own"),
+        (["bench", "speech", "--url", "ws://127.0.0.1:9"], "no speech worker at ws://127.0.0.1:9"),
         (["worker", "-c", "wrong.yaml"], "worker.prot: unknown key, did you mean port?"),
     ],
 )
