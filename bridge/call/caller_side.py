@@ -12,7 +12,7 @@ from bridge.call.orders import Orders
 from bridge.call.settings import CallSettings
 from bridge.call.shadow import Shadow
 from bridge.call.states import Bot, Caller, next_caller
-from bridge.call.turn import PREROLL_S, CallerTurn, silence_is_certain
+from bridge.call.turn import PREROLL_S, CallerTurn, certain_at, silence_is_certain
 
 _LONGEST_MERGE_S = 15.0
 _SHORT_NOISE_S = 0.6
@@ -20,7 +20,6 @@ _SHORT_NOISE_S = 0.6
 _WORDS_EXPECTED_S = 1.5
 _WORDLESS_TURNS = 2
 """After so many longer ones in a row the agent is told that somebody spoke and was not understood."""
-_ASK_AGAIN_S = 0.3
 
 
 class CallerSide:
@@ -289,13 +288,12 @@ class CallerSide:
 
     def due(self, now: float) -> None:
         """Settle what silence has decided: a suspicion, a pause, a turn, a number on the keypad, nobody there."""
-        if self.state is Caller.SUSPECTED and self.floor.silence(now) is Verdict.FADED:
+        if self.state is Caller.SUSPECTED and silence_is_certain(self.floor.fades_at(), self._audio_until, now):
             self._false_alarm(now)
         if self.state is Caller.SPEAKING and now >= self._turn_so_far.quiet_at(self._settings.endpoint):
             self._pause()
-        if self.state is Caller.PAUSED and now >= (over := self._over_at()):
-            if silence_is_certain(over, self._audio_until, now):
-                self._end_turn(self._turn_so_far.endpoint.patience(listens=self._settings.listens).because, now)
+        if self.state is Caller.PAUSED and silence_is_certain(self._over_at(), self._audio_until, now):
+            self._end_turn(self._turn_so_far.endpoint.patience(listens=self._settings.listens).because, now)
         elif self.state is Caller.SPEAKING and now >= self._turn_so_far.since + self._settings.endpoint.longest_turn_s:
             self._end_turn("longest turn", now)
         due = self._digits_due()
@@ -311,13 +309,11 @@ class CallerSide:
         """When `due` has something to do, as far as known now."""
         times = [self._digits_due(), self._no_input_due()]
         if self.state is Caller.SUSPECTED:
-            times.append(self.floor.fades_at())
+            times.append(certain_at(self.floor.fades_at(), self._audio_until, now))
         elif self.state is Caller.SPEAKING:
             times.append(self._turn_so_far.quiet_at(self._settings.endpoint))
         elif self.state is Caller.PAUSED:
-            over = self._over_at()
-            certain = silence_is_certain(over, self._audio_until, max(now, over))
-            times.append(over if certain or now < over else over + _ASK_AGAIN_S)
+            times.append(certain_at(self._over_at(), self._audio_until, now))
         return times
 
     def _digits_due(self) -> float | None:

@@ -10,10 +10,11 @@ from bridge.call.settings import EndpointSettings
 
 PREROLL_S = 0.3
 """The voice model needs a moment; a word's soft beginning lies before its first window."""
-_REPORT_LAG_S = 0.05
 _HEARTBEAT_S = 0.12
 """Long silences are reported this rarely (`bridge.listening.activity`)."""
-_LATE_AUDIO_S = 0.3
+_LATE_AUDIO_S = 1.5
+"""Audio that is later than this is not coming; a process short of time judges it late, and must not take that for
+silence."""
 _RESUME_WINDOWS = 2
 _LEVEL_WEIGHT = 0.1
 _RISE_DB = 10.0
@@ -64,9 +65,14 @@ class CallerTurn:
 
     def quiet_at(self, settings: EndpointSettings) -> float:
         """When his silence is a pause, if no window says so sooner."""
-        return self.last_speech_at + settings.guess_ms / 1000 + _REPORT_LAG_S
+        return self.last_speech_at + settings.guess_ms / 1000 + _LATE_AUDIO_S
 
 
 def silence_is_certain(over_at: float, audio_until: float, now: float) -> bool:
     """Whether silence up to `over_at` was really heard, not only waited for while audio is late."""
-    return audio_until >= over_at - _HEARTBEAT_S or now >= over_at + _LATE_AUDIO_S
+    return now >= over_at and (audio_until >= over_at - _HEARTBEAT_S or now >= over_at + _LATE_AUDIO_S)
+
+
+def certain_at(over_at: float, audio_until: float, now: float) -> float:
+    """When to ask `silence_is_certain` again, unless a window comes first."""
+    return over_at if now < over_at or audio_until >= over_at - _HEARTBEAT_S else over_at + _LATE_AUDIO_S

@@ -10,7 +10,6 @@ Model: silero-vad 6.2.3, native 8 kHz mode (MIT, `models/`). Inputs `input` floa
 
 from __future__ import annotations
 
-import threading
 from collections import deque
 from pathlib import Path
 from typing import Any, Protocol
@@ -93,18 +92,6 @@ class Row:
         self.windows: deque[tuple[float, bytes]] = deque()
 
 
-class Work(msgspec.Struct):
-    """Windows judged together: one for each row at most."""
-
-    rows: list[Row]
-    ends_at: tuple[float, ...]
-    ulaw: bytes
-    indices: npt.NDArray[np.intp]
-    probability: Floats
-    level_db: Floats
-    reported: npt.NDArray[np.bool_]
-
-
 class ActivityCounters(msgspec.Struct):
     """What the batch has done since the process started."""
 
@@ -117,10 +104,7 @@ class ActivityCounters(msgspec.Struct):
 
 
 class ActivityBatch:
-    """The rows of all calls, and the windows waiting to be judged.
-
-    `take` and `finish` belong to the thread that writes, `compute` may run in another; one `Work` is under way at a
-    time.
+    """The rows of all calls, and the windows waiting to be judged. One thread does it all (see `ticks`).
 
     Silence gate: once a row has been judged silent for half a second, windows below `silence_db`, or less than
     `above_floor_db` over the row's noise floor, are silent without asking the model. The row's state then stays what
@@ -136,9 +120,6 @@ class ActivityBatch:
         self._linger = round(self.settings.linger_s / WINDOW_S)
         self._ready: list[Row] = []  # rows with windows, the longest waiting first
         self._free: list[int] = []
-        self._retired: list[int] = []
-        self._under_way = False
-        self._arrays = threading.Lock()  # held while a batch computes in its thread, and while the arrays grow
         self._allocate(0)
         self._grow(max(1, self.settings.rows))
 
@@ -150,14 +131,13 @@ class ActivityBatch:
         self._since_speech = np.zeros(rows, np.int32)  # windows since the last reportable one
 
     def _grow(self, rows: int) -> None:
-        with self._arrays:
-            before = self._state, self._context, self._floor_db, self._silent, self._since_speech
-            held = before[1].shape[0]
-            self._allocate(rows)
-            self._state[:, :held] = before[0]
-            after = self._context, self._floor_db, self._silent, self._since_speech
-            for new, old in zip(after, before[1:], strict=True):
-                new[:held] = old
+        before = self._state, self._context, self._floor_db, self._silent, self._since_speech
+        held = before[1].shape[0]
+        self._allocate(rows)
+        self._state[:, :held] = before[0]
+        after = self._context, self._floor_db, self._silent, self._since_speech
+        for new, old in zip(after, before[1:], strict=True):
+            new[:held] = old
         self._free.extend(range(rows - 1, held - 1, -1))
 
     @property
@@ -183,10 +163,10 @@ class ActivityBatch:
         return Row(index, owner)
 
     def release(self, row: Row) -> None:
-        """End a call's row. Its waiting windows are forgotten; its place is reused once no batch is under way."""
+        """End a call's row. Its waiting windows are forgotten."""
         if row.open:
             row.open = False
-            (self._retired if self._under_way else self._free).append(row.index)
+            self._free.append(row.index)
 
     def write(self, row: Row, ulaw: bytes, at: float) -> bool:
         """Add mu-law bytes that arrived `at`; true if a window became ready. A row too far behind loses its oldest."""
@@ -205,58 +185,51 @@ class ActivityBatch:
         return True
 
     def run(self) -> list[tuple[object, VoiceActivity]]:
-        """Judge one window of every row that has one. Returns the reportable results with their rows' owners."""
-        work = self.take()
-        if work is None:
-            return []
-        self.compute(work)
-        return self.finish(work)
+        """Judge the oldest window of the calls that have one, of `batch_windows` calls at most.
 
-    def take(self) -> Work | None:
-        """The next batch: each row's oldest waiting window."""
-        if self._under_way:
-            raise RuntimeError("a batch is already under way")
-        rows = [row for row in self._ready if row.open]
+        Returns the reportable results with their rows' owners. Raises what the model raises; the windows are then
+        silence.
+        """
+        waiting = [row for row in self._ready if row.open]
+        rows = waiting[: self.settings.batch_windows]
+        self._ready = waiting[len(rows) :]
         if not rows:
-            self._ready = []
-            return None
+            return []
         ends_at, blocks = zip(*[row.windows.popleft() for row in rows], strict=True)
-        self._ready = [row for row in rows if row.windows]
-        count = len(rows)
-        self._under_way = True
-        return Work(
-            rows=rows,
-            ends_at=ends_at,
-            ulaw=b"".join(blocks),
-            indices=np.fromiter((row.index for row in rows), np.intp, count),
-            probability=np.zeros(count, np.float32),
-            level_db=np.zeros(count, np.float32),
-            reported=np.zeros(count, np.bool_),
-        )
+        self._ready += [row for row in rows if row.windows]
+        indices = np.fromiter((row.index for row in rows), np.intp, len(rows))
+        probability, level_db = self._compute(indices, b"".join(blocks))
+        return [
+            (
+                rows[i].owner,
+                VoiceActivity(
+                    probability=round(float(probability[i]), 4), level_db=round(float(level_db[i]), 1), at=ends_at[i]
+                ),
+            )
+            for i in np.flatnonzero(self._reportable(indices, probability))
+        ]
 
-    def compute(self, work: Work) -> None:
-        """Fill in probabilities and levels. Touches no Python object that the writing thread also touches."""
-        with self._arrays:
-            rows, count = work.indices, len(work.indices)
-            windows = np.empty((count, CONTEXT + WINDOW), np.float32)
-            windows[:, :CONTEXT] = self._context[rows]
-            samples = decode_float(work.ulaw).reshape(count, WINDOW)
-            windows[:, CONTEXT:] = samples
-            self._context[rows] = samples[:, -CONTEXT:]
-            power = np.einsum("ij,ij->i", samples, samples) / WINDOW
-            work.level_db = 10.0 * np.log10(np.maximum(power, 10 ** (QUIETEST_DB / 10), dtype=np.float32))
-            judged = ~self._is_silence(rows, work.level_db)
-            everyone = bool(judged.all())
-            if everyone:
-                self._judge(rows, windows, work.probability)
-            elif judged.any():
-                probability = np.empty(int(judged.sum()), np.float32)
-                self._judge(rows[judged], windows[judged], probability)
-                work.probability[judged] = probability
-            self._decide(work)
+    def _compute(self, rows: npt.NDArray[np.intp], ulaw: bytes) -> tuple[Floats, Floats]:
+        """Probability and level of one window of each row."""
+        count = len(rows)
+        windows = np.empty((count, CONTEXT + WINDOW), np.float32)
+        windows[:, :CONTEXT] = self._context[rows]
+        samples = decode_float(ulaw).reshape(count, WINDOW)
+        windows[:, CONTEXT:] = samples
+        self._context[rows] = samples[:, -CONTEXT:]
+        power = np.einsum("ij,ij->i", samples, samples) / WINDOW
+        level_db = 10.0 * np.log10(np.maximum(power, 10 ** (QUIETEST_DB / 10), dtype=np.float32))
+        judged = ~self._is_silence(rows, level_db)
+        everyone = bool(judged.all())
+        probability = np.zeros(count, np.float32)
         self.counters.runs += 1
         self.counters.windows += count
         self.counters.judged += count if everyone else int(judged.sum())
+        if everyone:
+            probability[:] = self._judged(rows, windows)
+        elif judged.any():
+            probability[judged] = self._judged(rows[judged], windows[judged])
+        return probability, level_db
 
     def _is_silence(self, rows: npt.NDArray[np.intp], level_db: Floats) -> npt.NDArray[np.bool_]:
         """Which windows the model need not see; follows the noise floor of each row."""
@@ -265,31 +238,15 @@ class ActivityBatch:
         self._floor_db[rows] = floor_db + np.clip(level_db - floor_db, -_FLOOR_FALL_DB, _FLOOR_RISE_DB)
         return faint & (self._silent[rows] >= _SETTLED)
 
-    def _judge(self, rows: npt.NDArray[np.intp], windows: Floats, probability: Floats) -> None:
-        probability[:], self._state[:, rows] = self._model(windows, self._state[:, rows])
+    def _judged(self, rows: npt.NDArray[np.intp], windows: Floats) -> Floats:
+        probability, self._state[:, rows] = self._model(windows, self._state[:, rows])
+        return probability
 
-    def _decide(self, work: Work) -> None:
+    def _reportable(self, rows: npt.NDArray[np.intp], probability: Floats) -> npt.NDArray[np.bool_]:
         """Which windows are worth an event: speech-like ones, and what follows them."""
-        rows = work.indices
-        speech = work.probability >= self.settings.report_probability
+        speech = probability >= self.settings.report_probability
         self._silent[rows] = np.where(speech, 0, self._silent[rows] + 1)
         since = np.where(speech, 0, self._since_speech[rows] + 1)
         self._since_speech[rows] = since
-        work.reported = (since < self._linger) & ((since < _EAGER) | (since % _HEARTBEAT == 0))
-
-    def finish(self, work: Work) -> list[tuple[object, VoiceActivity]]:
-        """The results to report, in the order of arrival; frees the places of calls that ended meanwhile."""
-        self._under_way = False
-        self._free += self._retired
-        self._retired.clear()
-        results: list[tuple[object, VoiceActivity]] = []
-        for i in np.flatnonzero(work.reported):
-            row = work.rows[i]
-            if row.open:
-                event = VoiceActivity(
-                    probability=round(float(work.probability[i]), 4),
-                    level_db=round(float(work.level_db[i]), 1),
-                    at=work.ends_at[i],
-                )
-                results.append((row.owner, event))
-        return results
+        reportable: npt.NDArray[np.bool_] = (since < self._linger) & ((since < _EAGER) | (since % _HEARTBEAT == 0))
+        return reportable

@@ -12,11 +12,11 @@ class ActivitySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, 
 
     tick_ms: float = 8.0
     """Wait this long after the first ready window, so that other calls' windows share the model call."""
-    inline_windows: int = 48
-    """Batches up to this size run in the event loop; larger ones in a thread of their own."""
+    batch_windows: int = 64
+    """Judged at once, which holds up the event loop for about 1 ms; other work comes before the next batch."""
     report_probability: float = 0.3
     """Windows of at least this probability are reported ..."""
-    linger_s: float = 2.0
+    linger_s: float = 2.5
     """... and for this long after them silent ones too, so that silence can be told from audio that is late."""
     silence_db: float = -62.0
     """Windows below this level are silence without asking the model ..."""

@@ -128,6 +128,8 @@ class Phone:
         self._pulls: dict[int, int] = {}
         self.lively: list[tuple[float, float]] = []
         self.voice_works = True
+        self.judged_late_s = 0.0
+        """How far the voice model is behind."""
         self._windows_until = 0.0
 
     # -- the story -------------------------------------------------------------------------------
@@ -301,6 +303,10 @@ class Phone:
         lively = any(start <= at - WINDOW_S / 2 <= end for start, end in self.lively)
         near = any(start <= at <= end + 2.0 for start, end in self.lively)
         if near:
-            self.tell(VoiceActivity(0.95 if lively else 0.02, -25.0 if lively else -70.0, at))
+            window = VoiceActivity(0.95 if lively else 0.02, -25.0 if lively else -70.0, at)
+            if self.judged_late_s:
+                self.later(self.judged_late_s, lambda: self._tell(window))
+            else:
+                self.tell(window)
         if not self.call.ended:
             self.later(WINDOW_S, self._next_window)

@@ -9,7 +9,7 @@ from bridge.call.actions import Action, Expect, HangUp, Prompt, Say, Transfer, W
 from bridge.call.commands import AskAgent, CancelSynthesis, ClearPlayout, Decided, SendAudio, Transcribe
 from bridge.call.commands import HangUp as HangUpNow
 from bridge.call.commands import Transfer as TransferNow
-from bridge.call.events import AgentFailed, SpeechArrived, SpeechFailed, StreamClosed
+from bridge.call.events import AgentFailed, SpeechArrived, SpeechFailed, StreamClosed, VoiceActivity
 from bridge.call.settings import CallSettings, EndpointSettings, FloorSettings
 from bridge.call.states import Bot, Caller
 from tests.call.phone import Phone
@@ -450,3 +450,34 @@ def test_one_doubtful_word_over_the_bot_is_no_word(text: str, confidence: float,
     phone.caller_speaks(0.5)
     phone.wait(3.0)
     assert [prompt.kind for prompt in phone.prompts] == ["call_started", *["caller_said"] * stops]
+
+
+@pytest.mark.parametrize("late_s", [0.3, 0.6, 1.2])
+def test_a_process_short_of_time_still_stops_for_the_caller_and_hears_him_out(late_s: float) -> None:
+    """What is judged late is late, but it is no silence."""
+    phone = Phone(receptionist)
+    phone.judged_late_s = late_s
+    phone.answers()
+    phone.wait(2.0)
+    phone.caller_speaks(2.5)
+    phone.wait(2.0)
+    assert "interrupted" in phone.decided()
+    assert "false alarm" not in phone.decided()
+    assert phone.call.caller is Caller.SPEAKING
+    phone.wait(3.0)
+    assert [prompt.kind for prompt in phone.prompts] == ["call_started", "caller_said"]
+
+
+def test_audio_that_stops_for_good_ends_suspicion_and_turn() -> None:
+    phone = Phone(lambda prompt: [Say(f"{GREETING} {ANSWER}")])
+    phone.answers()
+    phone.wait(2.0)
+    phone.tell(VoiceActivity(0.95, -25.0, phone.now))
+    phone.wait(3.0)
+    assert phone.decided()[-1] == "false alarm"
+    phone.wait_until_heard()
+    phone.caller_speaks(1.0)
+    phone.wait(1.0)
+    phone.judged_late_s = 60.0
+    phone.wait(4.0)
+    assert "turn over" in phone.decided()

@@ -260,17 +260,20 @@ async def _refused_start(carrier: Carrier, parameters: dict[str, str], **changes
 
 
 @pytest.mark.parametrize(
-    ("ticket", "why"),
+    ("issue", "why"),
     [
-        (None, "missing"),
-        ("nonsense", "malformed"),
-        (TicketOffice(["another token"]).issue(CALL, ACCOUNT), "forged"),
-        (TicketOffice([TOKEN], ttl_s=-1.0).issue(CALL, ACCOUNT), "expired"),
-        (TicketOffice([TOKEN]).issue("CAother", ACCOUNT), "wrong_call"),
-        (TicketOffice([TOKEN]).issue(CALL, "ACother"), "wrong_account"),
+        (lambda: None, "missing"),
+        (lambda: "nonsense", "malformed"),
+        (lambda: TicketOffice(["another token"]).issue(CALL, ACCOUNT), "forged"),
+        (lambda: TicketOffice([TOKEN], ttl_s=-1.0).issue(CALL, ACCOUNT), "expired"),
+        (lambda: TicketOffice([TOKEN]).issue("CAother", ACCOUNT), "wrong_call"),
+        (lambda: TicketOffice([TOKEN]).issue(CALL, "ACother"), "wrong_account"),
     ],
 )
-async def test_a_stream_without_a_good_ticket_is_refused(carrier: Carrier, ticket: str | None, why: str) -> None:
+async def test_a_stream_without_a_good_ticket_is_refused(
+    carrier: Carrier, issue: Callable[[], str | None], why: str
+) -> None:
+    ticket = issue()  # now: a suite takes longer than a ticket lives
     assert await _refused_start(carrier, {} if ticket is None else {"ticket": ticket}) == 1008
     assert await carrier.refused_with(f"ticket_{why}") == 1
     assert carrier.house.ears.calls == []

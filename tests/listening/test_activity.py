@@ -53,19 +53,19 @@ def test_what_is_no_speech_is_no_speech(sound: Floats) -> None:
     assert speech_times(listen(line(silence(1.0), sound, silence(1.0)))) == []
 
 
-def test_a_silent_caller_is_not_reported_and_after_speech_two_seconds_are() -> None:
+def test_a_silent_caller_is_not_reported_and_for_a_while_after_speech_he_is() -> None:
     speech = say("Yes.")
     heard = listen(line(silence(3.0), speech, silence(5.0)))
     ended = 3.0 + len(speech) / 8000
     assert heard[0].at > 3.0
     last_speech = [event.at for event in heard if event.probability >= 0.3][-1]
-    assert heard[-1].at == pytest.approx(last_speech + 2.0, abs=0.1)
-    assert heard[-1].at < ended + 2.6
+    assert heard[-1].at == pytest.approx(last_speech + 2.5, abs=0.1)
+    assert heard[-1].at < ended + 3.1
     times = np.array([event.at for event in heard])
     gaps = np.diff(times)
     assert gaps[times[1:] < last_speech + 0.45].max() < 0.045  # windows of 32 ms end in frames of 20 ms
     assert gaps.max() < 0.12  # then a sign of life now and then
-    assert len(times[times > last_speech + 0.5]) < 20
+    assert len(times[times > last_speech + 0.5]) < 25
 
 
 def test_levels_are_in_db_of_full_scale() -> None:
@@ -162,23 +162,17 @@ def test_more_calls_than_reserved_make_room_and_lose_nothing() -> None:
     assert [p for p in heard if p >= 0.3] == pytest.approx([p for p in alone if p >= 0.3], abs=2e-3)
 
 
-def test_a_call_that_ends_while_its_window_is_judged_hears_nothing_and_harms_nobody() -> None:
+def test_a_call_that_takes_the_place_of_one_that_ended_begins_afresh() -> None:
     batch = ActivityBatch(MODEL, ActivitySettings(rows=1, report_probability=0.0))
     gone = batch.open("gone")
     batch.write(gone, line(say("Yes."))[:256], 0.0)
-    work = batch.take()
-    assert work is not None
+    batch.run()
     batch.release(gone)
-    successor = batch.open("next")  # must not get the row that is being judged
-    assert successor.index != gone.index
-    batch.compute(work)
-    assert batch.finish(work) == []
     third = batch.open("third")
     assert third.index == gone.index
     batch.write(third, b"\xff" * 256, 0.0)
     fresh = ActivityBatch(MODEL, ActivitySettings(report_probability=0.0))
-    fresh.write(row := fresh.open("third"), b"\xff" * 256, 0.0)
-    assert row.open
+    fresh.write(fresh.open("third"), b"\xff" * 256, 0.0)
     assert batch.run() == fresh.run()
 
 
@@ -190,14 +184,6 @@ def test_waiting_windows_of_a_call_that_ended_are_forgotten() -> None:
     batch.open("next")
     assert batch.run() == []
     assert batch.ready == 0
-
-
-def test_only_one_batch_is_under_way() -> None:
-    batch = ActivityBatch(MODEL)
-    batch.write(batch.open(), b"\xff" * 256, 0.0)
-    assert batch.take() is not None
-    with pytest.raises(RuntimeError, match="under way"):
-        batch.take()
 
 
 def test_a_process_hopelessly_behind_skips_the_oldest_windows_of_that_call_only() -> None:

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import threading
 from collections.abc import Callable
-
-import pytest
 
 from bridge.call.events import VoiceActivity
 from bridge.listening.activity import ActivityBatch, SileroModel
@@ -20,19 +17,14 @@ YES = line(say("Yes."))
 
 
 class Watched:
-    """The real model; notes the threads that ran it and can be held up, or fail."""
+    """The real model; notes the sizes of its batches and can fail."""
 
     def __init__(self) -> None:
-        self.threads: list[int] = []
         self.sizes: list[int] = []
-        self.go = threading.Event()
-        self.go.set()
         self.broken = False
 
     def __call__(self, windows: Floats, state: Floats) -> tuple[Floats, Floats]:
-        self.threads.append(threading.get_ident())
         self.sizes.append(len(windows))
-        assert self.go.wait(30)
         if self.broken:
             raise ValueError("planted")
         return MODEL(windows, state)
@@ -54,31 +46,32 @@ def ticks_for(model: Watched, heard: list[tuple[object, VoiceActivity]], **setti
 
 async def test_windows_that_come_together_share_one_model_call() -> None:
     model, heard = Watched(), []  # type: ignore[var-annotated]
-    ticks = ticks_for(model, heard, inline_windows=8)
+    ticks = ticks_for(model, heard)
     for number in range(5):
         ticks.hear(ticks.batch.open(number), YES[:256], 0.1)
     await until(lambda: len(heard) == 5)
     assert model.sizes == [5]
-    assert set(model.threads) == {threading.get_ident()}
     assert [owner for owner, _ in heard] == [0, 1, 2, 3, 4]
     ticks.close()
 
 
-async def test_a_large_batch_runs_elsewhere_and_the_loop_goes_on() -> None:
+async def test_many_windows_are_judged_bit_by_bit_and_the_loops_other_work_comes_between() -> None:
     model, heard = Watched(), []  # type: ignore[var-annotated]
-    ticks = ticks_for(model, heard, inline_windows=2)
-    model.go.clear()
-    rows = [ticks.batch.open(number) for number in range(4)]
-    for row in rows:
-        ticks.hear(row, YES[:256], 0.1)
-    await until(lambda: bool(model.threads))
-    assert threading.get_ident() not in model.threads
-    for row in rows[:3]:  # the loop is free: audio keeps coming in while the model computes
-        ticks.hear(row, YES[256:512], 0.2)
-    assert heard == []
-    model.go.set()
+    ticks = ticks_for(model, heard, batch_windows=2)
+    between: list[int] = []
+    for number in range(7):
+        ticks.hear(ticks.batch.open(number), YES[:256], 0.1)
+
+    def other_work() -> None:
+        between.append(len(heard))
+        if len(heard) < 7:
+            asyncio.get_running_loop().call_soon(other_work)
+
+    other_work()
     await until(lambda: len(heard) == 7)
-    assert model.sizes == [4, 3]
+    assert model.sizes == [2, 2, 2, 1]
+    assert {2, 4, 6} <= set(between)
+    assert [owner for owner, _ in heard] == list(range(7))
     ticks.close()
 
 
@@ -97,7 +90,7 @@ async def test_an_idle_process_schedules_nothing() -> None:
 
 async def test_a_whole_call_at_once_is_judged_in_order() -> None:
     model, heard = Watched(), []  # type: ignore[var-annotated]
-    ticks = ticks_for(model, heard, inline_windows=1, backlog_windows=1000)
+    ticks = ticks_for(model, heard, batch_windows=1, backlog_windows=1000)
     rows = [ticks.batch.open(number) for number in range(3)]
     for index, frame in enumerate(frames(YES)):
         for row in rows:
@@ -109,10 +102,9 @@ async def test_a_whole_call_at_once_is_judged_in_order() -> None:
     ticks.close()
 
 
-@pytest.mark.parametrize("inline", [0, 8])
-async def test_a_failing_model_is_counted_and_the_next_batch_is_judged(inline: int) -> None:
+async def test_a_failing_model_is_counted_and_the_next_batch_is_judged() -> None:
     model, heard = Watched(), []  # type: ignore[var-annotated]
-    ticks = ticks_for(model, heard, inline_windows=inline)
+    ticks = ticks_for(model, heard)
     model.broken = True
     row = ticks.batch.open()
     ticks.hear(row, YES[:256], 0.1)
@@ -123,14 +115,12 @@ async def test_a_failing_model_is_counted_and_the_next_batch_is_judged(inline: i
     ticks.close()
 
 
-async def test_after_closing_nothing_is_delivered() -> None:
+async def test_after_closing_nothing_is_judged() -> None:
     model, heard = Watched(), []  # type: ignore[var-annotated]
-    ticks = ticks_for(model, heard, inline_windows=0)
-    model.go.clear()
-    ticks.hear(ticks.batch.open(), YES[:256], 0.1)
-    await until(lambda: bool(model.threads))
+    ticks = ticks_for(model, heard)
+    row = ticks.batch.open()
+    ticks.hear(row, YES[:256], 0.1)
     ticks.close()
-    model.go.set()
-    await asyncio.to_thread(ticks._thread.shutdown)  # the batch has been judged
-    await asyncio.sleep(0)  # whatever the thread left for the loop has been done
-    assert heard == []
+    ticks.hear(row, YES[256:512], 0.2)
+    assert ticks.idle
+    assert (model.sizes, heard) == ([], [])

@@ -16,7 +16,7 @@ from bridge.call.events import Word
 from bridge.call.settings import CallSettings
 from bridge.config import Settings
 from bridge.gateway.settings import GatewaySettings, TwilioSettings
-from bridge.listening.settings import ActivitySettings, ListeningSettings, RecogniserSettings, TurnSettings
+from bridge.listening.settings import ListeningSettings, RecogniserSettings, TurnSettings
 from bridge.simulator.spelled import SpelledVoice
 from bridge.simulator.virtual import MemoryConnector
 from bridge.speaking.settings import SpeakingSettings
@@ -40,7 +40,6 @@ async def virtual_bridge(
         gateway=GatewaySettings(public_url=PUBLIC, twilio=TwilioSettings(auth_tokens=(TOKEN,)), max_calls=1000),
         call=call or CallSettings(listens=False),
         listening=ListeningSettings(
-            activity=ActivitySettings(inline_windows=1_000_000),  # no thread: virtual time does not wait for one
             recogniser=RecogniserSettings(engine="none"),
             turn=TurnSettings(engine="none"),
         ),
