@@ -246,8 +246,8 @@ async def connect(address: str, token: str = "", timeout_s: float = 5.0, keep_al
 
 def _as_exception(error: Error) -> VoiceError:
     message = f"{error.code}: {error.message}"
-    if error.code in ("busy", "draining"):
+    if error.code in ("busy", "draining", "too_fast"):
         return VoiceBusy(message, (error.retry_after_ms or 0) / 1000)
-    if error.code in ("engine_failed", "engine_hung"):
+    if error.code in ("engine_failed", "engine_runaway", "engine_hung"):
         return VoiceLost(message)
     return VoiceError(message)

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 from collections import Counter, deque
 from typing import Protocol
 
 from aiohttp import web
 
 from bridge.worker import protocol
+from bridge.worker.allowance import Allowance
 from bridge.worker.protocol import SAMPLE_RATES, Cancel, Cancelled, Done, End, Error, Flush, Open, Playout, Text, Words
+from bridge.worker.runaway import Runaway
 from bridge.worker.runner import EngineRunner, now
 from bridge.worker.settings import WorkerSettings
 from bridge.worker.streams import Made, Stream
@@ -57,6 +60,8 @@ class Connection:
         self.queued_bytes = 0
         """Waiting for the client to take them."""
         self._held = False
+        settings = worker.settings
+        self._allowance = Allowance(settings.text_chars_per_s, settings.text_burst_chars, now())
 
     # ---- from the client --------------------------------------------------------------------------------------
 
@@ -115,6 +120,9 @@ class Connection:
         retry_after_s = runner.scheduler.retry_after_s(now())
         if retry_after_s is not None:
             raise Refused("busy", "no place for another stream now", round(retry_after_s * 1000))
+        if not voice.engine.acquire():
+            worker.counts["no_memory"] += 1
+            raise Refused("busy", f"voice {name!r} is not loaded, and others that are in use take all memory", 1000)
         place = runner.scheduler.join((id(self), message.stream), message.priority)
         encoder = voice.engine.encoder(message.format, voice.gain)
         stream = Stream(
@@ -141,6 +149,9 @@ class Connection:
             raise Refused(
                 "text_too_long", f"more than {self.worker.settings.text_chars} characters in stream {stream.number}"
             )
+        wait_s = self._allowance.take(len(text), now())
+        if wait_s:
+            raise Refused("too_fast", "more text on this socket than its limits allow", math.ceil(wait_s * 1000))
         stream.pieces.extend(stream.text.feed(text))
 
     # ---- to the client ----------------------------------------------------------------------------------------
@@ -158,7 +169,8 @@ class Connection:
     def deliver(self, stream: Stream, made: Made, error: Exception | None) -> None:
         """The outcome of one of a stream's steps."""
         if error is not None:
-            return self._fail(stream.number, Error("engine_failed", f"synthesis failed: {error}", stream.number))
+            code = "engine_runaway" if isinstance(error, Runaway) else "engine_failed"
+            return self._fail(stream.number, Error(code, f"synthesis failed: {error}", stream.number))
         if made.words:
             self.send(Words(stream.number, list(made.words)))
         stream.add(made.data)

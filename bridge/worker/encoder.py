@@ -30,6 +30,10 @@ class Encoder:
         self._gain = np.float32(gain)
         self._resampler = Resampler(rate_hz, SAMPLE_RATES[audio_format])
 
+    def another(self, audio_format: str, gain: float) -> Encoder:
+        """For another stream of the same engine."""
+        return Encoder(self.rate_hz, audio_format, gain)
+
     @property
     def position_ms(self) -> float:
         """Where the next sample lies in the stream."""

@@ -50,10 +50,13 @@ that stream. One without `stream` is about the socket, which the worker then clo
     unknown_stream    about a stream that was never open; one that ended lately is no error
     already_ended     text after `end`
     text_too_long     more characters than limits.text_chars in one stream
+    too_fast          more text on one socket than limits.text_burst_chars at once and limits.text_chars_per_s from then
+                      on; `retry_after_ms` says when this text would have been welcome
     too_many_streams  more than limits.streams on one socket
     busy              no place now; `retry_after_ms` says when to ask again
     draining          the worker is about to stop: open the stream at another one
     engine_failed     synthesis of this stream failed; its neighbours go on
+    engine_runaway    the engine lost the text (repeats itself, does not end, gives nothing): another voice should go on
     engine_hung       a step did not come back; the worker stops
 
 A socket that takes no data for too long is dropped without a word.
@@ -148,6 +151,9 @@ class Limits(msgspec.Struct, frozen=True):
     text_chars: int = 20_000
     streams: int = 1024
     message_bytes: int = MESSAGE_BYTES
+    text_chars_per_s: float = 20_000.0
+    text_burst_chars: int = 200_000
+    """Characters that a socket may send at once; they come back at `text_chars_per_s`."""
 
 
 class Ready(msgspec.Struct, frozen=True, tag="ready"):

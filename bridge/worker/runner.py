@@ -16,6 +16,7 @@ from bridge.call.events import Word
 from bridge.worker.encoder import Samples
 from bridge.worker.engines.base import NO_SAMPLES, Engine, Step
 from bridge.worker.protocol import SAMPLE_RATES
+from bridge.worker.runaway import Runaway
 from bridge.worker.scheduler import Place, Scheduler
 from bridge.worker.settings import SchedulerSettings
 from bridge.worker.streams import Made, Stream
@@ -31,6 +32,7 @@ class Counts:
         self.steps = 0
         self.jobs = 0
         self.failures = 0
+        self.runaways = 0
         self.busy_s = 0.0
         self.audio_s = 0.0
         self.largest_batch = 0
@@ -71,6 +73,7 @@ class EngineRunner:
             with contextlib.suppress(asyncio.CancelledError):
                 await self._task
         self._thread.shutdown(wait=False)
+        self.engine.close()
 
     # ---- the loop ---------------------------------------------------------------------------------------------
 
@@ -111,6 +114,7 @@ class EngineRunner:
         audio_ms = stream.milliseconds(made.data)
         self.counts.audio_s += audio_ms / 1000
         self.counts.failures += error is not None
+        self.counts.runaways += isinstance(error, Runaway)
         job = None if error else stream.job
         self.scheduler.ran(stream.place, job.kind if job else None, job.cost_s if job else 0.0, audio_ms, now())
         stream.deliver(stream, made, error)
@@ -138,6 +142,11 @@ class EngineRunner:
         name = self.engine.name
         try:
             steps = self.engine.run([job for stream in streams if (job := stream.job)])
+        except Runaway as error:
+            if len(streams) > 1:
+                return [outcome for stream in streams for outcome in self._steps([stream])]
+            log.warning("engine %s: %s", name, error)
+            return [error]
         except Exception as error:
             if len(streams) > 1:
                 log.warning("engine %s failed on a batch of %d (%s): one by one now", name, len(streams), error)
@@ -180,7 +189,9 @@ class EngineRunner:
 
     def leave(self, stream: Stream) -> None:
         """The stream is over."""
-        stream.closed = True
+        if not stream.closed:
+            stream.cancel()
+            self.engine.release()
         self.scheduler.leave(stream.place)
         self._streams.pop(stream.place, None)
 

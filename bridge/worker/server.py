@@ -140,7 +140,12 @@ class Worker:
         return socket
 
     def _welcome(self) -> protocol.Ready:
-        limits = protocol.Limits(self.settings.text_chars, self.settings.streams_per_socket)
+        limits = protocol.Limits(
+            text_chars=self.settings.text_chars,
+            streams=self.settings.streams_per_socket,
+            text_chars_per_s=self.settings.text_chars_per_s,
+            text_burst_chars=self.settings.text_burst_chars,
+        )
         models = {name: voice.engine.model(voice.own_name) for name, voice in self.voices.items()}
         return protocol.Ready(
             protocol.VERSION, list(self.voices), self.default_voice, models, list(SAMPLE_RATES), limits

@@ -16,14 +16,29 @@ Port = Annotated[int, msgspec.Meta(ge=0, le=65535)]
 class VoiceSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """One voice: which engine speaks it, and how loud."""
 
-    engine: Literal["hibari", "hibari_torch", "piper"] = "hibari"
-    """The default voice on the CPU; the same in torch, for a GPU; a Piper voice in torch."""
+    engine: Literal["hibari", "hibari_torch", "piper", "openai_speech"] = "hibari"
+    """The default voice on the CPU; the same in torch, for a GPU; a Piper voice in torch; a server's voice."""
     voice: str = ""
     """The engine's own name for it (of a Piper file: the speaker); empty: the engine's default."""
     model: str = ""
-    """Path of the voice's file, for engines that take one."""
+    """Path of the voice's file, for engines that take one; the name of a server's model."""
+    url: str = ""
+    """Of a server with the OpenAI speech API, such as `http://127.0.0.1:8880/v1` (`engines/openai_speech.py`)."""
+    api_key: str = ""
+    """For that server. Environment: BRIDGE_SPEECH_KEY."""
+    rate_hz: Annotated[int, msgspec.Meta(ge=8000, le=48000)] = 24_000
+    """Of that server's `pcm` format."""
+    first_audio_s: Positive = 4.0
+    """How long that server may take to begin, and between two pieces of audio."""
+    requests: Count = 16
+    """How many pieces that server speaks at once."""
+    extra: dict[str, str | int | float | bool] = msgspec.field(default_factory=dict)
+    """More fields for that server's requests, such as `instructions`."""
     device: str = ""
     """Where a torch engine computes, such as `cuda:1` or `cpu`; empty: on a GPU if there is one."""
+    precision: Literal["", "float32", "float16", "bfloat16"] = ""
+    """Of a torch engine's decoder; empty: half on a GPU, where the difference is inaudible, float32 on a CPU
+    (`bridge.worker.engines.device`)."""
     chunking: Chunking = "clause"
     """Where text that arrives is cut into pieces, see `bridge.worker.text.Chunking`."""
     gain_db: float | None = None
@@ -59,11 +74,18 @@ class WorkerSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
     voices: dict[str, VoiceSettings] = msgspec.field(default_factory=lambda: {"heart": VoiceSettings()})
     default_voice: str = ""
     """Empty: the first of `voices`."""
+    memory_mib: Annotated[int, msgspec.Meta(ge=0)] = 0
+    """What loaded voices may take together; least recently used ones are unloaded, and loaded again when they are asked
+    for. All are loaded once at the start. 0: no bound."""
     threads: Count = 1
     """Threads of one synthesis step. More workers serve more streams than more threads do."""
     scheduler: SchedulerSettings = SchedulerSettings()
 
     text_chars: Count = 20_000
+    text_chars_per_s: Positive = 20_000.0
+    """Text that one socket may send in the long run; a caller's agent writes about 20."""
+    text_burst_chars: Count = 200_000
+    """Text that it may send at once."""
     streams_per_socket: Count = 1024
     sockets: Count = 256
     keep_alive_s: Positive = 20.0

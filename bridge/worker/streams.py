@@ -70,6 +70,13 @@ class Stream:
             self._job = self.voice.engine.begin(self._piece.text, self._piece.tokens, self.voice.own_name, self.speed)
         return self._job
 
+    def cancel(self) -> None:
+        """The stream is over; what is being made for it is no longer wanted."""
+        self.closed = True
+        job = self._job
+        if job is not None:
+            job.cancel()
+
     def advance(self, step: Step) -> tuple[Samples, tuple[Word, ...]]:
         """Take the outcome of the job's step: what is to be encoded next, and the words newly placed in time."""
         assert self._job is not None

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import functools
 from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import msgspec
+
 from bridge.errors import ConfigError
+from bridge.worker.encoder import Samples
 from bridge.worker.engines.base import Engine
+from bridge.worker.residency import Residency, ResidentEngine
 from bridge.worker.settings import VoiceSettings, WorkerSettings
 from bridge.worker.text import Chunking
 
@@ -32,20 +38,26 @@ def load_voices(settings: WorkerSettings) -> dict[str, Voice]:
         raise ConfigError(
             f"worker.default_voice: {settings.default_voice!r} is none of worker.voices: {', '.join(settings.voices)}"
         )
-    wanted: dict[tuple[str, str, str], dict[str, VoiceSettings]] = defaultdict(dict)
+    residency = Residency(settings.memory_mib << 20) if settings.memory_mib else None
+    wanted: dict[bytes, dict[str, VoiceSettings]] = defaultdict(dict)
     for name, voice in settings.voices.items():
-        wanted[voice.engine, voice.model, voice.device][name] = voice
+        same_engine = msgspec.structs.replace(voice, voice="", chunking="clause", gain_db=None)
+        wanted[msgspec.json.encode(same_engine)][name] = voice
     voices: dict[str, Voice] = {}
     for group in wanted.values():
-        engine = _load_engine(list(group.values()), settings.threads)
+        load = functools.partial(_load_engine, list(group.values()), settings.threads)
+        engine = ResidentEngine(load, [voice.voice for voice in group.values()], residency) if residency else load({})
         for name, voice in group.items():
             gain_db = engine.gain_db(voice.voice) if voice.gain_db is None else voice.gain_db
             voices[name] = Voice(engine, voice.voice, 10 ** (gain_db / 20), voice.chunking)
     return {name: voices[name] for name in settings.voices}
 
 
-def _load_engine(voices: list[VoiceSettings], threads: int) -> Engine:
-    """Import an engine only when it is asked for: most need libraries that not every machine has."""
+def _load_engine(voices: list[VoiceSettings], threads: int, kept: Mapping[str, Samples]) -> Engine:
+    """Import an engine only when it is asked for: most need libraries that not every machine has.
+
+    `kept` are the embeddings that it had before it was unloaded.
+    """
     first, names = voices[0], sorted({voice.voice for voice in voices})
     try:
         match first.engine:
@@ -57,7 +69,9 @@ def _load_engine(voices: list[VoiceSettings], threads: int) -> Engine:
                 from bridge.worker.engines.hibari import DEFAULT
                 from bridge.worker.engines.hibari_torch import HibariTorchEngine
 
-                return HibariTorchEngine(sorted({name or DEFAULT for name in names}), first.device, threads)
+                return HibariTorchEngine(
+                    sorted({name or DEFAULT for name in names}), first.device, threads
+                )
             case "piper":
                 from bridge.worker.engines.piper import PiperEngine
 
@@ -65,6 +79,10 @@ def _load_engine(voices: list[VoiceSettings], threads: int) -> Engine:
                 for name in names:
                     engine.speaker(name)
                 return engine
+            case "openai_speech":
+                from bridge.worker.engines.openai_speech import OpenAiSpeechEngine
+
+                return OpenAiSpeechEngine(first)
     except ModuleNotFoundError as error:
         raise ConfigError(
             f"worker.voices: engine {first.engine!r} needs {error.name}, which comes with pip install 'bridge[torch]'"

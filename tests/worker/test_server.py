@@ -20,6 +20,7 @@ from bridge.worker.engines.base import Engine, Job, Step
 from bridge.worker.engines.hibari import HibariEngine
 from bridge.worker.main import listen
 from bridge.worker.protocol import Audio, Words
+from bridge.worker.runaway import Runaway
 from bridge.worker.server import Worker
 from bridge.worker.settings import SchedulerSettings, WorkerSettings
 from bridge.worker.voices import Voice
@@ -72,6 +73,8 @@ class ToneEngine(Engine):
         assert self.gate.wait(20)
         if any("bad" in text for text in texts):
             raise ArithmeticError("out of range")
+        if any("lost" in text for text in texts):
+            raise Runaway("endless", "no end of audio")
         if "silence" in texts:
             return []
         self.batches.append(texts)
@@ -351,6 +354,19 @@ async def test_a_bad_piece_harms_none_of_its_batch(house: House, link: WorkerLin
     ]
 
 
+async def test_a_voice_that_lost_the_text_says_so_and_is_counted(house: House, link: WorkerLink) -> None:
+    house.tone.gate.clear()
+    streams = [say(link, text, "tone") for text in ("first", "lost", "fine")]
+    await _answered(link, "heart")
+    house.tone.gate.set()
+    with pytest.raises(VoiceLost, match="engine_runaway: synthesis failed: endless"):
+        await heard(streams[1])
+    assert [(await heard(streams[index]))[1] for index in (0, 2)] == [["first"], ["fine"]]
+    counts = next(runner.counts for engine, runner in house.worker.runners.items() if engine is house.tone)
+    assert (counts.runaways, counts.failures) == (1, 1)
+    assert house.worker.counts["error_engine_runaway"] == 1
+
+
 # ---- refusals -------------------------------------------------------------------------------------------------
 
 
@@ -433,6 +449,22 @@ async def test_a_full_worker_says_busy(hibari: HibariEngine) -> None:
         assert caught.value.retry_after_s == 1.0
         open_ones[0].cancel()
         assert (await heard(say(link, "one", "tone")))[1] == ["one"]
+    await server.cleanup()
+    await house.worker.close()
+
+
+async def test_a_client_that_writes_too_fast_is_slowed_down_and_nobody_else(hibari: HibariEngine) -> None:
+    settings = WorkerSettings(port=0, voices={}, text_chars_per_s=0.5, text_burst_chars=20)
+    house, server = await start(settings, hibari, ToneEngine())
+    async with await connect(house.address) as link, await connect(house.address) as other:
+        assert (link.ready.limits.text_chars_per_s, link.ready.limits.text_burst_chars) == (0.5, 20)
+        first, second = say(link, "sixteen letters.", "tone"), say(link, "and ten more", "tone")
+        with pytest.raises(VoiceBusy, match="too_fast") as caught:
+            await heard(second)
+        assert 10 < caught.value.retry_after_s <= 16
+        assert (await heard(first))[1] == ["sixteen", "letters."]
+        assert (await heard(say(other, "and ten more", "tone")))[1] == ["and", "ten", "more"]
+        assert house.worker.counts["error_too_fast"] == 1
     await server.cleanup()
     await house.worker.close()
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -37,6 +37,9 @@ class Job(ABC):
     def cost_s(self) -> float:
         """Expected time of all steps that are left."""
 
+    def cancel(self) -> None:  # noqa: B027  (most have nothing to stop)
+        """Nobody wants the rest. Called from another thread than `Engine.run`, perhaps during it."""
+
 
 class Engine(ABC):
     """Runs in one thread. Voices of one engine may share a batch."""
@@ -54,6 +57,24 @@ class Engine(ABC):
     @abstractmethod
     def gain_db(self, voice: str) -> float:
         """Gain that brings this voice's active speech to about -20 dBFS."""
+
+    def acquire(self) -> bool:
+        """A stream is about to use this engine, until `release`; False: there is no memory for it now."""
+        return True
+
+    def release(self) -> None:  # noqa: B027  (most are always there)
+        """One stream less."""
+
+    def close(self) -> None:  # noqa: B027  (most hold nothing but memory)
+        """No more will be asked: give back threads and sockets."""
+
+    def memory_bytes(self) -> int:
+        """What this engine is known to take; 0: not known."""
+        return 0
+
+    def embeddings(self) -> Mapping[str, Samples]:
+        """What makes a voice itself, small and dear (styles, cloned speakers): kept when the engine is unloaded."""
+        return {}
 
     def encoder(self, audio_format: str, gain: float) -> Encoder:
         """What turns a stream's samples into this format, amplified by this factor."""

@@ -73,6 +73,10 @@ class DeviceEncoder(Encoder):
         self._kept = torch.zeros(self._filter.before if self._filter else 0, device=device)
         self._made = 0
 
+    def another(self, audio_format: str, gain: float) -> Encoder:
+        """On the same device."""
+        return DeviceEncoder(self.rate_hz, audio_format, gain, self.device)
+
     def feed(self, audio: Samples) -> bytes:
         """A batch of one."""
         return self.feed_all([self], [audio])[0]
