@@ -7,6 +7,7 @@ import contextlib
 import ctypes
 import logging
 import os
+import secrets
 import shutil
 import signal
 import sys
@@ -32,7 +33,8 @@ class LocalWorker:
 
     def __init__(self, command: Sequence[str] = (sys.executable, "-m", "bridge.worker")) -> None:
         self._command = tuple(command)
-        self._folder = Path(tempfile.mkdtemp(prefix="bridge-voice-"))
+        # Made when the worker starts: one that never does leaves nothing behind.
+        self._folder = Path(tempfile.gettempdir()) / f"bridge-voice-{secrets.token_hex(8)}"
         self._socket = self._folder / "worker.sock"
         self._ready = asyncio.Event()
         self._supervisor: asyncio.Task[None] | None = None
@@ -53,6 +55,7 @@ class LocalWorker:
 
     async def start(self, deadline_s: float) -> None:
         """Start it and wait until it is ready. Raises VoiceError with its last words if it is not in time."""
+        self._folder.mkdir(mode=0o700)
         self._supervisor = asyncio.create_task(self._supervise())
         try:
             async with asyncio.timeout(deadline_s):

@@ -45,3 +45,9 @@ async def test_a_worker_that_does_not_come_up_says_why() -> None:
     worker = LocalWorker((sys.executable, "-c", "import sys; print('no voice at all'); sys.exit(3)"))
     with pytest.raises(VoiceError, match="no voice at all"):
         await worker.start(1.0)
+
+
+async def test_a_worker_that_was_never_started_leaves_nothing_behind() -> None:
+    worker = LocalWorker()
+    assert not Path(worker.address.removeprefix("unix:")).parent.exists()
+    await worker.close()
