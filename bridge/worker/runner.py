@@ -34,6 +34,7 @@ class Counts:
         self.failures = 0
         self.runaways = 0
         self.busy_s = 0.0
+        self.last_step_s = 0.0
         self.audio_s = 0.0
         self.largest_batch = 0
 
@@ -97,6 +98,7 @@ class EngineRunner:
             except TimeoutError:
                 log.critical("a step of engine %s did not come back within %s s", self.engine.name, self._step_s)
                 return
+            self.scheduler.keep_pace(batch, self.counts.last_step_s, now())
             for stream, outcome in zip(streams, outcomes, strict=True):
                 self._reply(stream, outcome)
 
@@ -134,7 +136,8 @@ class EngineRunner:
         self.counts.steps += 1
         self.counts.jobs += len(streams)
         self.counts.largest_batch = max(self.counts.largest_batch, len(streams))
-        self.counts.busy_s += time.perf_counter() - began
+        self.counts.last_step_s = time.perf_counter() - began
+        self.counts.busy_s += self.counts.last_step_s
         return outcomes
 
     def _steps(self, streams: Sequence[Stream]) -> list[Made | Exception]:

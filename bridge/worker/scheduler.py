@@ -14,9 +14,14 @@ from dataclasses import dataclass, field
 from itertools import count
 from operator import attrgetter
 
+from bridge.worker.pace import Pace
 from bridge.worker.protocol import Priority
 from bridge.worker.settings import SchedulerSettings
 
+_FULL_BATCH = 0.75
+_SOON_DRY_S = 0.4
+"""Less lead than a bridge that is served in time keeps."""
+_ASK_AGAIN_S = 0.5
 _RANK: dict[Priority, int] = {"live": 0, "speculation": 1, "prefetch": 2}
 
 
@@ -58,6 +63,7 @@ class Scheduler:
 
     settings: SchedulerSettings
     batch: int = 1
+    pace: Pace = field(default_factory=Pace)
     _places: dict[Hashable, Place] = field(default_factory=dict)
     _ready: dict[Hashable, Place] = field(default_factory=dict)
     _asleep: list[tuple[float, int, Place]] = field(default_factory=list)
@@ -99,7 +105,25 @@ class Scheduler:
         late_s = self.backlog_s(now) - self.settings.backlog_ms / 1000
         if late_s > 0:
             return late_s + 0.05
+        if self._is_pressed(now):
+            return _ASK_AGAIN_S
         return 1.0 if len(self._places) >= self.settings.max_streams else None
+
+    def _is_pressed(self, now: float) -> bool:
+        """Whether leads are melting: with one more listener some would run dry, though the queue may still be short.
+
+        With room in its batches an engine takes more streams at the same cost, so only full ones count.
+        """
+        pace = self.pace
+        return pace.mean_batch >= _FULL_BATCH * self.batch and pace.pressed(now) > self.settings.pressed
+
+    def keep_pace(self, batch: list[Place], took_s: float, now: float) -> None:
+        """A batch took so long. Call it before its places come back through `ran`."""
+        began = now - took_s
+        urgent = any(
+            place.priority == "live" and (place.dry_at is None or place.dry_at - began < _SOON_DRY_S) for place in batch
+        )
+        self.pace.ran(took_s, len(batch), urgent=urgent, now=now)
 
     def join(self, name: Hashable, priority: Priority) -> Place:
         """A stream has opened."""

@@ -56,8 +56,10 @@ class SchedulerSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True,
     """A stream with more lead than this waits."""
     credit_ahead_ms: float = 0.0
     """Under `upto_ms` credit: what is made (and kept here) beyond the credit before the stream waits."""
-    backlog_ms: Positive = 1000.0
+    backlog_ms: Positive = 400.0
     """More live work than this in the queue: new streams are refused as busy."""
+    pressed: Positive = 0.8
+    """Part of the engine's time that goes into work that cannot wait: beyond it new streams are refused, too."""
     max_streams: Count = 2000
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -42,6 +43,7 @@ class Shop:
         if not batch:
             return []
         self.now += self.step_s
+        self.scheduler.keep_pace(batch, self.step_s, self.now)
         for place, name in zip(batch, names, strict=True):
             self.left[name] -= 1
             kind = place.kind if self.left[name] else None
@@ -174,6 +176,48 @@ def test_the_number_of_streams_is_bounded(shop: Shop) -> None:
     for index in range(SETTINGS.max_streams):
         shop.scheduler.join(index, "live")
     assert shop.scheduler.retry_after_s(0.0) == 1.0
+
+
+PATIENT = msgspec.structs.replace(SETTINGS, backlog_ms=60_000)
+
+
+def fill(shop: Shop, listeners: int, rounds: int) -> None:
+    """So many listeners of long texts, each heard in real time."""
+    for number in range(listeners):
+        shop.opens(f"listener{number}", pieces=1000)
+    for _ in range(rounds):
+        if not shop.step():
+            shop.now += 0.01
+
+
+def test_an_engine_takes_no_more_listeners_when_leads_melt() -> None:
+    """A second of speech takes it a tenth of a second: of twelve listeners some run dry, for seven there is time."""
+    busy, calm = Shop(Scheduler(PATIENT), step_s=0.1), Shop(Scheduler(PATIENT), step_s=0.1)
+    fill(busy, 12, 100)
+    assert busy.scheduler.retry_after_s(busy.now) == 0.5
+    fill(calm, 7, 100)
+    assert calm.scheduler.retry_after_s(calm.now) is None
+    busy.now += 2.0  # whoever hung up meanwhile, nothing was urgent for a while
+    assert busy.scheduler.retry_after_s(busy.now) is None
+
+
+def test_work_that_can_wait_turns_nobody_away() -> None:
+    shop = Shop(Scheduler(PATIENT), step_s=0.1)
+    shop.opens("a whole book at once", pieces=1000)
+    shop.opens("idle work", "prefetch", pieces=1000)
+    for _ in range(100):
+        shop.step()
+    assert shop.scheduler.retry_after_s(shop.now) is None
+
+
+def test_room_in_the_batches_is_room_for_more_listeners() -> None:
+    """Forty at 0.3 s for a batch of sixteen are three quarters of its time; sixty are more than there is."""
+    shop = Shop(Scheduler(PATIENT, batch=16), step_s=0.3)
+    fill(shop, 10, 40)
+    assert shop.scheduler.retry_after_s(shop.now) is None
+    shop = Shop(Scheduler(PATIENT, batch=16), step_s=0.3)
+    fill(shop, 60, 100)
+    assert shop.scheduler.retry_after_s(shop.now) is not None
 
 
 def test_a_full_socket_holds_its_streams_only(shop: Shop) -> None:
