@@ -70,12 +70,12 @@ def _load_engine(voices: list[VoiceSettings], threads: int, kept: Mapping[str, S
                 from bridge.worker.engines.hibari_torch import HibariTorchEngine
 
                 return HibariTorchEngine(
-                    sorted({name or DEFAULT for name in names}), first.device, threads
+                    sorted({name or DEFAULT for name in names}), first.device, threads, precision=first.precision
                 )
             case "piper":
                 from bridge.worker.engines.piper import PiperEngine
 
-                engine = PiperEngine(Path(first.model), first.device, threads)
+                engine = PiperEngine(Path(first.model), first.device, threads, precision=first.precision)
                 for name in names:
                     engine.speaker(name)
                 return engine

@@ -11,14 +11,13 @@ import torch
 from hibari import dsp
 from numpy.typing import NDArray
 
-from bridge.errors import ConfigError
 from bridge.worker.alignment import Span
 from bridge.worker.encoder import Samples
 from bridge.worker.engines.english import EnglishReader
 from bridge.worker.engines.hibari import HibariEngine, Symbols, model_path
 from bridge.worker.engines.hibari_network import FEATURES, HALO, load_network
 from bridge.worker.engines.hibari_sound import AFTER, BEFORE, HOP, blocks, noise, pulses, spectrum
-from bridge.worker.engines.hibari_torch import HibariTorchEngine, pick_device
+from bridge.worker.engines.hibari_torch import HibariTorchEngine
 
 LINE = "I have an opening on Tuesday at half past three."
 TEXTS = ["Yes.", "I have an opening on Tuesday.", "Dr. Patel costs $9.99 at 9:30 a.m., is that okay for you?"]
@@ -49,17 +48,6 @@ def say(engine: HibariTorchEngine, texts: Sequence[str], speed: float = 1.0) -> 
 @pytest.fixture(scope="module")
 def torch_voice() -> HibariTorchEngine:
     return HibariTorchEngine(device="cpu", batch=4)
-
-
-@pytest.mark.parametrize("chunks", [(1,), (16, 16, 64), (7, 30)])
-def test_chunks_joined_equal_the_whole(torch_voice: HibariTorchEngine, chunks: tuple[int, ...]) -> None:
-    whole = say(HibariTorchEngine(device="cpu", chunks=(100_000,)), TEXTS[1:2])[0]
-    parts = say(HibariTorchEngine(device="cpu", chunks=chunks), TEXTS[1:2])[0]
-
-    assert parts.words == whole.words
-    assert len(parts.audio) == len(whole.audio)
-    assert np.abs(parts.audio - whole.audio).max() < 1e-4
-    assert np.abs(whole.audio).max() > 0.1
 
 
 def test_a_batch_equals_one_by_one(torch_voice: HibariTorchEngine) -> None:
@@ -172,8 +160,3 @@ def test_text_without_a_sound_is_over_after_its_plan(torch_voice: HibariTorchEng
     job = torch_voice.begin(text, [text], "heart", 1.0)
     step = torch_voice.run([job])[0]
     assert (len(step.audio), step.words, job.kind) == (0, ((0.0, 0.0),), None)
-
-
-def test_a_device_that_is_not_there_is_named() -> None:
-    with pytest.raises(ConfigError, match="cuda:99"):
-        pick_device("cuda:99")

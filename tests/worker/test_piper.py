@@ -17,11 +17,11 @@ from bridge.worker.alignment import Span
 from bridge.worker.encoder import Samples
 from bridge.worker.engines.english import EnglishReader
 from bridge.worker.engines.espeak import to_espeak
-from bridge.worker.engines.onnx_file import Array, Graph, Node, read_onnx
+from bridge.worker.engines.onnx_file import read_onnx
 from bridge.worker.engines.piper import PiperEngine, TextReader
 from bridge.worker.engines.vits_network import VitsNetwork
 from bridge.worker.engines.vits_shape import VitsShape
-from bridge.worker.engines.vits_weights import build_vits, load_vits
+from bridge.worker.engines.vits_weights import load_vits
 
 TEXTS = ["Yes.", "I have an opening on Tuesday.", "Dr. Patel costs $9.99 at 9:30 a.m., is that okay for you?"]
 SMALL = VitsShape(
@@ -95,16 +95,6 @@ def test_at_zero_noise_it_equals_onnxruntime(joe: Path) -> None:
     assert np.abs(theirs).max() > 0.1
 
 
-@pytest.mark.parametrize("chunks", [(16, 16, 48), (5, 30)])
-def test_chunks_joined_equal_the_whole(joe: Path, chunks: tuple[int, ...]) -> None:
-    whole = say(PiperEngine(joe, device="cpu", chunks=(100_000,)), TEXTS[1:2])[0]
-    parts = say(PiperEngine(joe, device="cpu", chunks=chunks), TEXTS[1:2])[0]
-
-    assert parts.words == whole.words
-    assert len(parts.audio) == len(whole.audio)
-    assert np.abs(parts.audio - whole.audio).max() < 2e-4
-
-
 def test_a_batch_equals_one_by_one(joe: Path) -> None:
     engine = PiperEngine(joe, device="cpu", batch=3)
     alone, together = [say(engine, [text])[0] for text in TEXTS], say(engine, TEXTS)
@@ -152,38 +142,6 @@ def test_weights_that_are_cut_off_are_named(joe: Path, tmp_path: Path) -> None:
 # ---- voices of every size, with small random weights --------------------------------------------------------------
 
 
-def export(network: VitsNetwork) -> Graph:
-    """The graph as Piper's exporter writes it, as far as the loader looks: nameless weights, folded scales."""
-    tensors: dict[str, Array] = {}
-    nodes: list[Node] = []
-    modules = dict(network.named_modules())
-    for name, weight in network.state_dict().items():
-        module = modules[name.rpartition(".")[0]]
-        value = weight.numpy()
-        if (
-            isinstance(module, torch.nn.Conv1d | torch.nn.ConvTranspose1d)
-            and name.endswith("weight")
-            and module.bias is not None
-        ):
-            nameless = f"onnx::Conv_{len(tensors)}"
-            tensors[nameless] = value
-            ints = {"dilations": module.dilation, "strides": module.stride, "kernel_shape": module.kernel_size}
-            op = "ConvTranspose" if isinstance(module, torch.nn.ConvTranspose1d) else "Conv"
-            ints = {key: tuple(int(number) for number in numbers) for key, numbers in ints.items()}
-            nodes.append(Node(op, ("x", nameless, name.replace("weight", "bias")), (f"y{len(tensors)}",), ints))
-        elif name in ("enc_p.emb.weight", "emb_g.weight"):
-            tensors[f"table{name}"] = value
-            nodes.append(Node("Gather", (f"table{name}", "input" if "enc" in name else "sid"), (name,), {}))
-        elif name == "dp.flows.0.scale":
-            tensors["logs"] = -np.log(value)
-            nodes.append(Node("Sub", ("z", "dp.flows.0.m"), ("difference",), {}))
-            nodes += [Node("Neg", ("logs",), ("n",), {}), Node("Exp", ("n",), ("e",), {})]
-            nodes.append(Node("Mul", ("difference", "e"), ("product",), {}))
-        else:
-            tensors[name] = value
-    return Graph(tuple(nodes), tensors)
-
-
 @pytest.fixture(params=SHAPES)
 def made_up(request: pytest.FixtureRequest) -> VitsNetwork:
     torch.manual_seed(3)
@@ -192,13 +150,6 @@ def made_up(request: pytest.FixtureRequest) -> VitsNetwork:
         torch.nn.init.normal_(parameter, 0.0, 0.2)
     network.dp.flows["0"].get_parameter("scale").data.abs_().add_(0.5)
     return network
-
-
-def test_sizes_and_weights_are_found_again(made_up: VitsNetwork) -> None:
-    loaded = build_vits(export(made_up), "made up")
-    assert loaded.shape == made_up.shape
-    for name, weight in made_up.state_dict().items():
-        assert torch.allclose(loaded.state_dict()[name], weight, atol=1e-6), name
 
 
 @torch.inference_mode()

@@ -45,7 +45,13 @@ class PeriodFilter:
         heard_rows = np.flatnonzero(np.abs(matrix).max(axis=1))
         first, end = int(heard_rows[0]), int(heard_rows[-1]) + 1
         self.before, self.after = far * self.inputs - first, end - (far + 1) * self.inputs
+        self.window = self.before + self.inputs + self.after
         self.matrix = torch.from_numpy(matrix[first:end].copy()).to(device)
+
+    def complete(self, count: int) -> tuple[int, int]:
+        """Of so many samples in a row, how many are used up, and how many outputs they give."""
+        periods = max((count - self.window) // self.inputs + 1, 0)
+        return periods * self.inputs, periods * self.outputs
 
 
 @functools.lru_cache(maxsize=16)
@@ -70,7 +76,7 @@ class DeviceEncoder(Encoder):
         self.audio_format = audio_format
         self.gain = gain
         self._filter = _filter(rate_hz, SAMPLE_RATES[audio_format], device)
-        self._kept = torch.zeros(self._filter.before if self._filter else 0, device=device)
+        self._kept: Samples = np.zeros(self._filter.before if self._filter else 0, np.float32)
         self._made = 0
 
     def another(self, audio_format: str, gain: float) -> Encoder:
@@ -105,45 +111,39 @@ class DeviceEncoder(Encoder):
 
     @classmethod
     def _encode(cls, encoders: Sequence[Self], audio: Sequence[Samples]) -> list[bytes]:
-        first = encoders[0]
-        for encoder, samples in zip(encoders, audio, strict=True):
-            encoder.fed += len(samples)
-        longest = max(len(samples) for samples in audio)
-        rows = np.zeros((len(audio), longest), np.float32)
-        for row, samples in zip(rows, audio, strict=True):
-            row[: len(samples)] = samples
-        signal = torch.from_numpy(rows).to(first.device)
-        lengths = [len(samples) for samples in audio]
-        if first._filter is not None:
-            signal, lengths = cls._resample(first._filter, encoders, signal, lengths)
-        gains = torch.tensor([encoder.gain for encoder in encoders], device=first.device)
+        """One copy to the device and one back, whatever the number of streams."""
+        f, device = encoders[0]._filter, encoders[0].device
+        rows, lengths = cls._rows(f, encoders, audio)
+        signal = torch.from_numpy(rows).to(device)
+        if f is not None:
+            signal = (signal.unfold(1, f.window, f.inputs) @ f.matrix).flatten(1)  # [B, periods, U] -> [B, M]
+        gains = torch.tensor([encoder.gain for encoder in encoders], device=device)
         samples16 = (limit(signal * gains[:, None]) * 32767.0).round().to(torch.int32)
-        if first.audio_format.startswith("mulaw"):
-            packed = _mulaw_table(first.device)[(samples16 & 0xFFFF).long()].cpu().numpy()
+        if encoders[0].audio_format.startswith("mulaw"):
+            packed = _mulaw_table(device)[(samples16 & 0xFFFF).long()].cpu().numpy()
         else:
             packed = samples16.to(torch.int16).cpu().numpy().astype("<i2", copy=False)
         return [row[:length].tobytes() for row, length in zip(packed, lengths, strict=True)]
 
     @classmethod
-    def _resample(
-        cls, f: PeriodFilter, encoders: Sequence[Self], signal: Tensor, lengths: list[int]
-    ) -> tuple[Tensor, list[int]]:
-        """signal [B, N] with the lengths of its rows -> [B, M] and theirs; what is not used yet is kept."""
-        kept = [len(encoder._kept) for encoder in encoders]
-        width = max(have + length for have, length in zip(kept, lengths, strict=True))
-        window = f.before + f.inputs + f.after
-        joined = torch.zeros(len(encoders), max(width, window), device=signal.device)
+    def _rows(
+        cls, f: PeriodFilter | None, encoders: Sequence[Self], audio: Sequence[Samples]
+    ) -> tuple[Samples, list[int]]:
+        """What was kept of each stream and what is new, [B, N], and how many outputs each gives.
+
+        What is not used up is kept.
+        """
+        joined = [np.concatenate([encoder._kept, new]) for encoder, new in zip(encoders, audio, strict=True)]
+        rows = np.zeros((len(joined), max(f.window if f else 0, *(len(row) for row in joined))), np.float32)
         made = []
-        for row, (encoder, length) in enumerate(zip(encoders, lengths, strict=True)):
-            have = len(encoder._kept)
-            joined[row, :have] = encoder._kept
-            joined[row, have : have + length] = signal[row, :length]
-            periods = max((have + length - window) // f.inputs + 1, 0)
-            encoder._kept = joined[row, periods * f.inputs : have + length].clone()
-            encoder._made += periods * f.outputs
-            made.append(periods * f.outputs)
-        out = joined.unfold(1, window, f.inputs) @ f.matrix  # [B, periods, U]
-        return out.flatten(1), made
+        for row, signal, encoder, new in zip(rows, joined, encoders, audio, strict=True):
+            row[: len(signal)] = signal
+            used, outputs = f.complete(len(signal)) if f else (len(signal), len(signal))
+            encoder._kept = signal[used:].copy()
+            encoder.fed += len(new)
+            encoder._made += outputs
+            made.append(outputs)
+        return rows, made
 
 
 def limit(audio: Tensor) -> Tensor:

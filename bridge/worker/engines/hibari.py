@@ -70,6 +70,7 @@ class _Voice:
         options.intra_op_num_threads = options.inter_op_num_threads = threads
         options.log_severity_level = 3
         model = with_output(path.read_bytes(), DURATIONS)
+        self.size_bytes = len(model)
         self.session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
         self.reader = EnglishReader(british=VOICES[name]["british"])
 
@@ -93,6 +94,10 @@ class HibariEngine(Engine):
     def gain_db(self, voice: str) -> float:
         """Measured over five call-centre sentences; the loudest sample then comes to -2 dBFS."""
         return 5.4
+
+    def memory_bytes(self) -> int:
+        """Of the weights, as they lie in the file."""
+        return sum(voice.size_bytes for voice in self._voices.values())
 
     def cost_s(self, text: str) -> float:
         """A line through zero, from `warm`."""

@@ -195,9 +195,15 @@ class HibariNetwork(nn.Module):
         return Plan(features, pitch, 2 * frames, durations)
 
     def decode(self, features: Tensor, mask: Tensor) -> Tensor:
-        """See `Decoder`."""
-        parts: Tensor = self.m(features, mask)
-        return parts
+        """See `Decoder`; computed in the precision that was set, given back in that of the features."""
+        precision = self.m.head.weight.dtype
+        parts: Tensor = self.m(features.to(precision), mask.to(precision))
+        return parts.to(features.dtype)
+
+    def set_precision(self, precision: torch.dtype) -> None:
+        """Of the decoder, without its text encoder (`bridge.worker.engines.device`)."""
+        for part in (self.m.dec_in, self.m.dec, self.m.dec_norm, self.m.head):
+            part.to(precision)
 
 
 def _spread(x: Tensor, owner: Tensor) -> Tensor:

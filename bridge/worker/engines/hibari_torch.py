@@ -6,6 +6,7 @@ decodes its frames with 27 more on either side, all that a frame can see, so the
 
 from __future__ import annotations
 
+import functools
 import math
 import time
 from collections.abc import Hashable, Sequence
@@ -19,15 +20,16 @@ from hibari.voices import VOICES
 from torch import Tensor
 from torch.nn import functional
 
-from bridge.errors import ConfigError
 from bridge.worker.alignment import Span
 from bridge.worker.encoder import Encoder
 from bridge.worker.engines.base import Engine, Job, SilenceGate, Step
+from bridge.worker.engines.device import name_of, pick_device, pick_precision, settle
 from bridge.worker.engines.device_encoder import DeviceEncoder
 from bridge.worker.engines.english import EnglishReader, Reading, word_times
+from bridge.worker.engines.graphs import BatchStep, Inputs, Shape, fixed_frames, shapes
 from bridge.worker.engines.hibari import DEFAULT, FRAME_S, WARMING, Symbols, model_path
-from bridge.worker.engines.hibari_network import HALO, HibariNetwork, load_network
-from bridge.worker.engines.hibari_sound import AFTER, BEFORE, HOP, RATE_HZ, blocks, noise, pulses, spectrum
+from bridge.worker.engines.hibari_network import FEATURES, HALO, HibariNetwork, load_network
+from bridge.worker.engines.hibari_sound import AFTER, BEFORE, HOP, RATE_HZ, WINDOW, blocks, noise, pulses, spectrum
 
 CHUNKS = (16, 16, 64)
 """Frames of 12.5 ms of a piece's first, second and every later chunk: small until the caller has something to hear."""
@@ -65,9 +67,10 @@ class _Piece(Job):
 
 
 class HibariTorchEngine(Engine):
-    """Voices of hibari-tts that are on this machine, on this device ("cuda", "cpu", ...; empty:
+    """Voices of hibari-tts that are on this machine.
 
-    a GPU if there is one).
+    `device` and `precision` as in `bridge.worker.engines.device`. `graphs`: chunks run at fixed shapes
+    (`bridge.worker.engines.graphs`); None: on a GPU.
     """
 
     name = "hibari_torch"
@@ -80,10 +83,12 @@ class HibariTorchEngine(Engine):
         threads: int = 1,
         batch: int | None = None,
         chunks: Sequence[int] = CHUNKS,
+        precision: str = "",
+        graphs: bool | None = None,
     ) -> None:
         self._device = pick_device(device)
-        if self._device.type == "cpu":
-            torch.set_num_threads(threads)
+        self._precision = pick_precision(precision, self._device)
+        settle(self._device, threads)
         self.batch = batch or (1 if self._device.type == "cpu" else 64)
         self._chunks = tuple(chunks)
         self._symbols = Symbols()
@@ -91,15 +96,27 @@ class HibariTorchEngine(Engine):
         self._networks: dict[str, HibariNetwork] = {
             name: load_network(model_path(name)).to(self._device) for name in voices
         }
+        with_graphs = self._device.type == "cuda" if graphs is None else graphs
+        fixed = shapes(self.batch, fixed_frames(self._chunks)) if with_graphs else []
+        self._waves: dict[str, BatchStep] = {}
+        for name, network in self._networks.items():
+            network.set_precision(self._precision)
+            self._waves[name] = BatchStep(functools.partial(sound, network), self._blank, fixed)
         self._cost_of_character_s = 0.0005
 
     def model(self, voice: str) -> str:
         """The package's version names the weights; the sound differs a little from the default engine's 8-bit one."""
-        return f"{self.name}-{hibari.__version__}/{voice or DEFAULT}"
+        precision = "" if self._precision is torch.float32 else f"-{name_of(self._precision)}"
+        return f"{self.name}-{hibari.__version__}{precision}/{voice or DEFAULT}"
 
     def gain_db(self, voice: str) -> float:
         """As of the default engine."""
         return 5.4
+
+    def memory_bytes(self) -> int:
+        """Of the weights."""
+        networks = [*self._networks.values()]
+        return sum(weight.nbytes for network in networks for weight in network.parameters())
 
     def encoder(self, audio_format: str, gain: float) -> Encoder:
         """On the same device; a CPU encodes single streams faster without torch."""
@@ -126,6 +143,7 @@ class HibariTorchEngine(Engine):
     def warm(self) -> None:
         """Run every kind of step, at one piece and at a full batch, then time a sentence."""
         for voice in self._networks:
+            self._waves[voice].warm()
             for count in {1, self.batch}:
                 self._whole([self.begin(WARMING, WARMING.split(), voice, 1.0) for _ in range(count)])
             began = time.perf_counter()
@@ -197,27 +215,39 @@ class HibariTorchEngine(Engine):
         return piece.words
 
     def _decode(self, pieces: list[_Piece], count: int) -> Tensor:
-        """The next `count` blocks of each piece, [B, count * 300]; what lies beyond its end is not to be used."""
-        frames = count + BEFORE + AFTER
-        features = torch.stack([piece.features[:, piece.next : piece.next + frames + 2 * HALO] for piece in pieces])
-        length = (frames - 1) * HOP + 1200
-        train = torch.stack([piece.pulses[piece.next * HOP : piece.next * HOP + length] for piece in pieces])
-        table = [[piece.next - BEFORE, piece.frames, crc32(piece.text.encode())] for piece in pieces]
-        start, end, seeds = torch.tensor(table, device=self._device).unbind(1)
-        seen = start[:, None] + torch.arange(-HALO, frames + HALO, device=self._device)  # [B, frames + 54]
-        real = (seen >= 0) & (seen < end[:, None])
-        network = self._networks[pieces[0].voice]
-        parts = network.decode(features, real[:, None].to(features.dtype))[:, HALO:-HALO]
-        inner = slice(HALO, HALO + frames)
-        shaped = spectrum(parts, train, noise(seeds, seen[:, inner]))
-        return blocks(shaped, real[:, inner])
+        """The next `count` blocks of each piece or more, [B, count * 300]; what is beyond its end is not to be used."""
+        rows = [[piece.next - BEFORE, piece.frames, crc32(piece.text.encode())] for piece in pieces]
+
+        def fill(count: int, inputs: Inputs) -> None:
+            features, train, table = inputs
+            frames, samples = features.shape[2], train.shape[1]
+            torch.stack([piece.features[:, piece.next : piece.next + frames] for piece in pieces], out=features)
+            starts = [piece.next * HOP for piece in pieces]
+            windows = [piece.pulses[start : start + samples] for piece, start in zip(pieces, starts, strict=True)]
+            torch.stack(windows, out=train)
+            table.copy_(torch.tensor(rows))
+
+        return self._waves[pieces[0].voice](Shape(len(pieces), count), fill)
+
+    def _blank(self, shape: Shape) -> Inputs:
+        """Inputs of `sound` for so many blocks."""
+        frames = shape.frames + BEFORE + AFTER
+        return (
+            torch.zeros(shape.rows, FEATURES, frames + 2 * HALO, device=self._device),
+            torch.zeros(shape.rows, (frames - 1) * HOP + WINDOW, device=self._device),
+            torch.zeros(shape.rows, 3, dtype=torch.long, device=self._device),
+        )
 
 
-def pick_device(device: str) -> torch.device:
-    """The device of this name, or a GPU if there is one. Raises ConfigError when it cannot be used."""
-    if not device:
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        return torch.zeros(1, device=device).device
-    except (RuntimeError, AssertionError) as error:
-        raise ConfigError(f"worker: device {device!r} cannot be used: {error}") from error
+def sound(network: HibariNetwork, features: Tensor, train: Tensor, table: Tensor) -> Tensor:
+    """Windows of pieces -> samples [B, N * 300].
+
+    features [B, 130, 27 + 1 + N + 2 + 27], pulses [B, (N + 2) * 300 + 1200], table [B, 3]: the number of the first
+    frame after the halo, how many frames the piece has, and its seed.
+    """
+    start, end, seeds = table.unbind(1)
+    seen = start[:, None] + torch.arange(-HALO, features.shape[2] - HALO, device=table.device)  # [B, N + 57]
+    real = (seen >= 0) & (seen < end[:, None])
+    inner = slice(HALO, -HALO)
+    parts = network.decode(features, real[:, None].to(features.dtype))[:, inner]
+    return blocks(spectrum(parts, train, noise(seeds, seen[:, inner])), real[:, inner])

@@ -10,6 +10,7 @@ plain text (`"phoneme_type": "text"`) need no front end, in any language.
 
 from __future__ import annotations
 
+import functools
 import json
 import math
 import time
@@ -30,10 +31,11 @@ from bridge.errors import ConfigError
 from bridge.worker.alignment import Span
 from bridge.worker.encoder import Encoder
 from bridge.worker.engines.base import Engine, Job, SilenceGate, Step
+from bridge.worker.engines.device import name_of, pick_device, pick_precision, settle
 from bridge.worker.engines.device_encoder import DeviceEncoder
 from bridge.worker.engines.english import LONGEST, EnglishReader, Reading, word_times
 from bridge.worker.engines.espeak import to_espeak
-from bridge.worker.engines.hibari_torch import pick_device
+from bridge.worker.engines.graphs import BatchStep, Inputs, Shape, fixed_frames, shapes
 from bridge.worker.engines.vits_network import VitsNetwork
 from bridge.worker.engines.vits_weights import load_vits, random_noise
 
@@ -72,7 +74,10 @@ class _Piece(Job):
 
 
 class PiperEngine(Engine):
-    """One voice file. Its speakers are the voices of this engine: by name, by number, or "" for the first."""
+    """One voice file. Its speakers are the voices of this engine: by name, by number, or "" for the first.
+
+    `device`, `precision` and `graphs` as in `bridge.worker.engines.hibari_torch`.
+    """
 
     name = "piper"
 
@@ -84,16 +89,22 @@ class PiperEngine(Engine):
         batch: int | None = None,
         chunks: Sequence[int] = CHUNKS,
         noise: bool = True,
+        precision: str = "",
+        graphs: bool | None = None,
     ) -> None:
         self._path = path
         self._config = _read_config(path)
         self._device = pick_device(device)
-        if self._device.type == "cpu":
-            torch.set_num_threads(threads)
+        self._precision = pick_precision(precision, self._device)
+        settle(self._device, threads)
         self._network: VitsNetwork = load_vits(path).to(self._device)
+        self._network.set_precision(self._precision)
         self.rate_hz = int(self._config["audio"]["sample_rate"])
         self.batch = batch or (1 if self._device.type == "cpu" else 32)
         self._chunks = tuple(chunks)
+        with_graphs = self._device.type == "cuda" if graphs is None else graphs
+        fixed = shapes(self.batch, fixed_frames(self._chunks)) if with_graphs else []
+        self._waves = BatchStep(functools.partial(sound, self._network), self._blank, fixed)
         self._ids: dict[str, list[int]] = self._config["phoneme_id_map"]
         inference = self._config.get("inference", {})
         self._stretch = float(inference.get("length_scale", 1.0))
@@ -106,13 +117,19 @@ class PiperEngine(Engine):
 
     def model(self, voice: str) -> str:
         """The file's name and a hash of what it holds."""
-        return f"{self.name}/{self._path.stem}-{self._version}/{voice or 0}"
+        precision = "" if self._precision is torch.float32 else f"-{name_of(self._precision)}"
+        return f"{self.name}/{self._path.stem}-{self._version}{precision}/{voice or 0}"
 
     def gain_db(self, voice: str) -> float:
         """Measured on one sentence when first asked."""
         if not self._gain_db:
             self._gain_db = _gain_db(self.speak(SAMPLE, voice), self.rate_hz)
         return self._gain_db
+
+    def memory_bytes(self) -> int:
+        """Of the weights."""
+        networks = [self._network]
+        return sum(weight.nbytes for network in networks for weight in network.parameters())
 
     def encoder(self, audio_format: str, gain: float) -> Encoder:
         """On the same device; a CPU encodes single streams faster without torch."""
@@ -146,6 +163,7 @@ class PiperEngine(Engine):
 
     def warm(self) -> None:
         """Run every kind of step, at one piece and at a full batch, then time a sentence."""
+        self._waves.warm()
         for count in sorted({1, self.batch}):
             began = time.perf_counter()
             jobs = [self.begin(SAMPLE, SAMPLE.split(), "", 1.0) for _ in range(count)]
@@ -228,18 +246,40 @@ class PiperEngine(Engine):
         return piece.words
 
     def _decode(self, pieces: list[_Piece], count: int) -> Tensor:
-        """The next `count` frames of each piece, [B, count * hop]; what lies beyond its end is not to be used."""
-        shape = self._network.shape
-        window = count + 2 * shape.halo
-        latent = torch.stack([piece.latent[:, piece.next : piece.next + window] for piece in pieces])
-        table = torch.tensor([[piece.next - shape.halo, piece.frames] for piece in pieces], device=self._device)
-        seen = table[:, :1] + torch.arange(window, device=self._device)  # [B, window]
-        mask = ((seen >= 0) & (seen < table[:, 1:]))[:, None].to(latent.dtype)
-        samples = self._network.decode(latent, mask, self._speakers(pieces))
-        return samples[:, shape.halo * shape.hop : (shape.halo + count) * shape.hop]
+        """The next `count` frames of each piece or more, [B, count * hop]; what is beyond its end is not to be used."""
+        rows = [[piece.next - self._network.shape.halo, piece.frames, piece.speaker] for piece in pieces]
+
+        def fill(count: int, inputs: Inputs) -> None:
+            latent, table = inputs
+            window = latent.shape[2]
+            torch.stack([piece.latent[:, piece.next : piece.next + window] for piece in pieces], out=latent)
+            table.copy_(torch.tensor(rows))
+
+        return self._waves(Shape(len(pieces), count), fill)
+
+    def _blank(self, shape: Shape) -> Inputs:
+        """Inputs of `sound` for so many latent frames."""
+        window = shape.frames + 2 * self._network.shape.halo
+        return (
+            torch.zeros(shape.rows, self._network.shape.width, window, device=self._device),
+            torch.zeros(shape.rows, 3, dtype=torch.long, device=self._device),
+        )
 
     def _speakers(self, pieces: list[_Piece]) -> Tensor | None:
         return self._network.speaker(torch.tensor([piece.speaker for piece in pieces], device=self._device))
+
+
+def sound(network: VitsNetwork, latent: Tensor, table: Tensor) -> Tensor:
+    """Windows of pieces -> samples [B, N * hop].
+
+    latent [B, C, halo + N + halo], table [B, 3]: the number of the window's first frame, how many frames the piece
+    has, and its speaker.
+    """
+    start, end, speakers = table.unbind(1)
+    seen = start[:, None] + torch.arange(latent.shape[2], device=table.device)  # [B, halo + N + halo]
+    mask = ((seen >= 0) & (seen < end[:, None]))[:, None].to(latent.dtype)
+    edge = network.shape.halo * network.shape.hop
+    return network.decode(latent, mask, network.speaker(speakers))[:, edge:-edge]
 
 
 class TextReader:

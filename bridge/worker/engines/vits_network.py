@@ -392,6 +392,12 @@ class VitsNetwork(nn.Module):
         return self.flow(prior * mask, mask, speaker) * mask, mask
 
     def decode(self, z: Tensor, mask: Tensor, speaker: Tensor | None) -> Tensor:
-        """See `Generator`."""
-        samples: Tensor = self.dec(z, mask, speaker)
-        return samples
+        """See `Generator`; computed in the precision that was set, given back in that of the latent."""
+        precision = self.dec.conv_pre.weight.dtype
+        hint = None if speaker is None else speaker.to(precision)
+        samples: Tensor = self.dec(z.to(precision), mask.to(precision), hint)
+        return samples.to(z.dtype)
+
+    def set_precision(self, precision: torch.dtype) -> None:
+        """Of the decoder (`bridge.worker.engines.device`)."""
+        self.dec.to(precision)
