@@ -31,11 +31,14 @@ from bridge.speaking.speech import Speech
 from bridge.telemetry import logs
 from bridge.telemetry.metrics import Metrics
 from bridge.telemetry.recorder import Recorder
+from bridge.warm_up import fixed_lines, warm_up
 
 logger = logging.getLogger(__name__)
 
 _REFRESH_S = 2.0
 _WARM_AGAIN_S = 2.0
+_WARM_REPORTS = 5
+"""How often the warm-up says how far it is."""
 
 Progress = Callable[[str], None]
 """Told, in a few words, what start-up is at."""
@@ -73,7 +76,7 @@ class Application:
         self.metrics = Metrics()
         self.agents: AgentFactory = build_agents(settings.agent, directory)
         self.listening = Listening(settings.listening, clock=time.monotonic)
-        self.speech = Speech(settings.speaking)
+        self.speech = Speech(settings.speaking, directory=directory)
         self.gateway: Gateway | None = None
         self._directory = directory
         self._progress = progress
@@ -167,19 +170,17 @@ class Application:
             await asyncio.to_thread(self._recorder.close)
             self._recorder = None
 
-    def _phrases(self) -> list[str]:
-        """What is worth having ready: the agent's fixed lines, our own apologies and goodbyes."""
-        call = self.settings.call
-        own = [call.apology, call.last_apology, call.goodbye, call.time_is_up]
-        return list(dict.fromkeys([*self.agents.phrases(), *own]))
-
     async def _warm(self) -> None:
         """Make the phrases; while no speech worker can, callers are better off with a busy line than with silence."""
-        phrases = self._phrases()
+        lines = fixed_lines(self.settings, self.agents)
+
+        def progress(done: int, total: int, _text: str) -> None:
+            if done * _WARM_REPORTS // total > (done - 1) * _WARM_REPORTS // total:
+                self._progress(f"{done} of {total} phrases that callers will hear are ready")
+
         while True:
-            self._progress(f"making {len(phrases)} phrases that callers will hear")
             try:
-                await self.speech.warm(phrases)
+                await warm_up(self.speech, lines, progress=progress)
                 return
             except VoiceError as error:
                 self._progress(f"no speech yet ({error}); trying again")

@@ -31,5 +31,9 @@ class VoiceBusy(VoiceError):
         self.retry_after_s = retry_after_s
 
 
+class VoiceAstray(VoiceError):
+    """The voice lost the text (repeats itself, never ends, says nothing): another voice should go on."""
+
+
 class VoiceLost(VoiceError):
     """Broken off mid-utterance: what was heard stays heard."""

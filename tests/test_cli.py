@@ -90,6 +90,7 @@ def test_no_command_shows_the_help(capsys: pytest.CaptureFixture[str]) -> None:
         (["call", "http://127.0.0.1:9/voice"], "set TWILIO_AUTH_TOKEN"),
         (["demo", "-c", "absent.yaml"], "absent.yaml: there is no such file"),
         (["cache", "stats", "-c", "empty.yaml"], "neither speaking.cache.disk_path nor"),
+        (["cache", "purge", "-c", "away.yaml", "--everything"], "Redis does not answer at unix:///nowhere/redis.sock"),
         (["cache", "purge", "-c", "cache.yaml"], "purge: name --text, --voice or --tenant, or say --everything"),
         (["bench", "speech", "--streams", "0"], "--streams and --seconds must be positive"),
         (["bench", "speech", "--chunking", "--url", "ws://127.0.0.1:9"], "--chunking needs workers of its own"),
@@ -108,6 +109,7 @@ def test_a_mistake_is_one_line_and_status_2(
     monkeypatch.chdir(tmp_path)
     (tmp_path / "empty.yaml").write_text("")
     (tmp_path / "cache.yaml").write_text("speaking: {cache: {disk_path: kept}}")
+    (tmp_path / "away.yaml").write_text("speaking: {cache: {disk_path: kept, redis_url: 'unix:///nowhere/redis.sock'}}")
     (tmp_path / "wrong.yaml").write_text("worker: {prot: 1}")
     assert main(command) == 2
     said = capsys.readouterr().err
@@ -200,6 +202,15 @@ def test_the_cache_is_filled_listed_and_emptied(tmp_path: Path, capsys: pytest.C
     assert main(["cache", "warm", "-c", str(config)]) == 0
     assert main(["cache", "list", "-c", str(config)]) == 0
     assert "closed today" in capsys.readouterr().out
-    assert main(["cache", "purge", "-c", str(config), "--text", "We are closed today."]) == 0
+    assert main(["cache", "purge", "-c", str(config), "--text", "we are closed today ."]) == 0
+    shown = capsys.readouterr()
+    assert shown.out == "1 phrases gone from disk\n"
+    assert "in memory" in shown.err, "without Redis a running service is not told"
+    assert main(["cache", "list", "-c", str(config), "--text", "We are closed today."]) == 0
+    assert capsys.readouterr().out == "nothing matches\n"
+    assert main(["cache", "purge", "-c", str(config), "--voice", "nobody"]) == 0
+    assert capsys.readouterr().out == "0 phrases gone from disk\n"
+    assert main(["cache", "purge", "-c", str(config), "--everything"]) == 0
+    capsys.readouterr()
     assert main(["cache", "stats", "-c", str(config), "--json"]) == 0
     assert '"phrases": 0' in capsys.readouterr().out

@@ -39,7 +39,7 @@ MAY_IMPORT: dict[str, set[str]] = {
 }
 """Besides itself and `bridge.errors`. A name with a dot allows that module alone."""
 
-TOP = {"config", "app", "cli", "commands", "doctor", "doctor_network"}
+TOP = {"config", "app", "cli", "commands", "doctor", "doctor_network", "warm_up"}
 """The modules that may know everybody, and that nobody else knows."""
 
 IMPURE = {

@@ -7,7 +7,7 @@ process and opens one agent per call.
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import msgspec
 
@@ -29,6 +29,14 @@ class CallInfo(msgspec.Struct, frozen=True, kw_only=True):
     """What the webhook or the dialling application passed along with the call."""
 
 
+class FixedLine(NamedTuple):
+    """A line that is said word for word, and in which voice; with slots, `Your code is {digits}.`, it is a template."""
+
+    text: str
+    voice: str | None = None
+    """None: the default."""
+
+
 class Likely(msgspec.Struct, frozen=True):
     """A line that may be said next, and how probable that is, 0..1."""
 
@@ -47,10 +55,6 @@ class Agent(Protocol):
         """
         ...
 
-    def phrases(self) -> list[str]:
-        """Lines that this agent is going to say word for word, worth keeping ready as audio."""
-        ...
-
     def likely(self) -> list[Likely]:
         """Lines that the answer to the next prompt may hold, asked for after each answer. Never blocks."""
         ...
@@ -63,7 +67,7 @@ class AgentFactory(Protocol):
         """Return a new agent for this call. Never blocks."""
         ...
 
-    def phrases(self) -> list[str]:
+    def phrases(self) -> list[FixedLine]:
         """Lines that any call's agent may say word for word: the warm-up list of the phrase cache."""
         ...
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import msgspec
 
-from bridge.agents.base import AgentError, CallInfo, Likely
+from bridge.agents.base import AgentError, CallInfo, FixedLine, Likely
 from bridge.agents.settings import ChatSettings
 from bridge.agents.streaming import LineClient
 from bridge.call.actions import Action, Expect, HangUp, Prompt, Say, Transfer
@@ -70,10 +70,6 @@ class ChatAgent:
         self._headers = {"Content-Type": "application/json", "Accept": "text/event-stream"}
         if key:
             self._headers["Authorization"] = f"Bearer {key}"
-
-    def phrases(self) -> list[str]:
-        """The fixed greeting, if there is one."""
-        return [self._settings.greeting] if self._settings.greeting else []
 
     def likely(self) -> list[Likely]:
         """None: what a model will say is known from its first words at the earliest."""
@@ -159,9 +155,9 @@ class ChatFactory:
         """Start a conversation; nothing is sent yet."""
         return ChatAgent(self._settings, self._key, self._client, info)
 
-    def phrases(self) -> list[str]:
+    def phrases(self) -> list[FixedLine]:
         """The fixed greeting, if there is one."""
-        return [self._settings.greeting] if self._settings.greeting else []
+        return [FixedLine(self._settings.greeting)] if self._settings.greeting else []
 
     async def close(self) -> None:
         """Close the HTTP session."""

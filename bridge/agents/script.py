@@ -10,7 +10,7 @@ import re
 from collections.abc import AsyncGenerator, Iterable, Iterator
 from dataclasses import dataclass
 
-from bridge.agents.base import CallInfo, Likely
+from bridge.agents.base import CallInfo, FixedLine, Likely
 from bridge.agents.matching import normalise
 from bridge.agents.script_states import Line, Script, State, Step
 from bridge.agents.spoken import read_digits, read_email, read_spelling, read_yes_no
@@ -60,10 +60,6 @@ class ScriptAgent:
     def state(self) -> str:
         """Name of the state the dialogue is in; empty before the call has started."""
         return self._state.name if self._state else ""
-
-    def phrases(self) -> list[str]:
-        """The script's fixed lines."""
-        return self._script.phrases()
 
     def likely(self) -> list[Likely]:
         """What is said one step from here, if it may be kept: after each answer that the state knows, or without one.
@@ -302,7 +298,7 @@ class ScriptFactory:
         """Start the script for a call."""
         return ScriptAgent(self.script, info)
 
-    def phrases(self) -> list[str]:
+    def phrases(self) -> list[FixedLine]:
         """The script's fixed lines."""
         return self.script.phrases()
 

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from bridge.agents.base import FixedLine
 from bridge.agents.matching import Intent
 from bridge.agents.spoken import say_digits, spell_out
 from bridge.call.actions import Interruption
@@ -108,21 +109,21 @@ class Script:
     parameters: frozenset[str]
     warnings: tuple[str, ...] = ()
 
-    def phrases(self) -> list[str]:
+    def phrases(self) -> list[FixedLine]:
         """Every line that is the same on each call, then those with slots, without repeats, in the order of the file.
 
         A line with slots is a template of speech: known values are filled in, `{phone:digits}` stays as `{digits}`.
         Where only the script itself fills the slots, its few versions are fixed lines in their turn, and no template.
         """
-        fixed: dict[str, None] = {}
-        templates: dict[str, None] = {}
+        fixed: dict[FixedLine, None] = {}
+        templates: dict[FixedLine, None] = {}
         own = self._own_slots()
         for line in self._lines():
             unknown = {name for name in line.slots if name not in self.values}
             if not unknown:
-                fixed[line.fill(self.values)] = None
+                fixed[FixedLine(line.fill(self.values), line.voice)] = None
             elif not unknown <= own:
-                templates[_as_template(line.text, self.values)] = None
+                templates[FixedLine(_as_template(line.text, self.values), line.voice)] = None
         return [*fixed, *templates]
 
     def _lines(self) -> Iterator[Line]:

@@ -29,7 +29,7 @@ from contextlib import aclosing
 
 import msgspec
 
-from bridge.agents.base import AgentError, CallInfo, Likely
+from bridge.agents.base import AgentError, CallInfo, FixedLine, Likely
 from bridge.agents.settings import WebSettings
 from bridge.agents.streaming import LineClient
 from bridge.call.actions import Action, Prompt
@@ -58,10 +58,6 @@ class WebAgent:
         self._headers = {"Content-Type": "application/json", "Accept": "application/x-ndjson"}
         if secret:
             self._headers["Authorization"] = f"Bearer {secret}"
-
-    def phrases(self) -> list[str]:
-        """The lines that the settings name."""
-        return self._settings.phrases
 
     def likely(self) -> list[Likely]:
         """What the service named in its last answer."""
@@ -98,9 +94,9 @@ class WebFactory:
         """Open an agent; nothing is sent yet."""
         return WebAgent(self._settings, self._secret, self._client, info)
 
-    def phrases(self) -> list[str]:
+    def phrases(self) -> list[FixedLine]:
         """The lines that the settings name."""
-        return self._settings.phrases
+        return [FixedLine(text) for text in self._settings.phrases]
 
     async def close(self) -> None:
         """Close the HTTP session."""

@@ -121,8 +121,8 @@ class Call:
                 bot.gone(reason)
             case MarkEchoed(name):
                 bot.mouth.playout.echo(name, now)
-            case SpeechArrived(utterance, ulaw, words):
-                bot.mouth.arrived(utterance, ulaw, words)
+            case SpeechArrived():
+                bot.mouth.arrived(event)
             case SpeechEnded(utterance):
                 bot.mouth.ended(utterance)
             case SpeechFailed(utterance, reason):

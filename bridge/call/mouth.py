@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bridge.call.actions import Interruption, Say
 from bridge.call.commands import CancelSynthesis, Command, Synthesise
-from bridge.call.events import Word
+from bridge.call.events import SpeechArrived
 from bridge.call.ledger import Ledger, Utterance
 from bridge.call.playout import BYTES_PER_MS, Playout, Track
 from bridge.call.settings import PlayoutSettings
@@ -65,10 +65,10 @@ class Mouth:
 
     # -- what synthesis delivers -----------------------------------------------------------------
 
-    def arrived(self, utterance: int, ulaw: bytes, words: tuple[Word, ...]) -> None:
+    def arrived(self, speech: SpeechArrived) -> None:
         """Queue audio; what was cancelled is not queued."""
-        if self.playout.arrived(utterance, ulaw):
-            self._ledger[utterance].place(words)
+        if self.playout.arrived(speech.utterance, speech.ulaw, speech.encoded):
+            self._ledger[speech.utterance].place(speech.words)
 
     def ended(self, utterance: int) -> None:
         """Note that an utterance is complete."""

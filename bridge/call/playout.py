@@ -7,11 +7,13 @@ the lead and a reserve, and nothing is sent at all while the carrier does not an
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from bridge.audio.mulaw import gain_table, ramp
 from bridge.call.clock import PlayoutClock
 from bridge.call.commands import ClearPlayout, Command, Decided, PullSpeech, SendAudio, SendMark
+from bridge.call.events import Encoded
 from bridge.call.settings import PlayoutSettings
 
 BYTES_PER_MS = 8
@@ -32,6 +34,7 @@ class Track:
 
     utterance: int
     audio: bytearray = field(default_factory=bytearray)
+    encoded: list[Encoded] = field(default_factory=list)
     dropped_ms: float = 0.0
     """Audio before this offset is no longer kept."""
     sent_ms: float = 0.0
@@ -59,6 +62,13 @@ class Track:
         """A piece of the kept audio."""
         start = int((start_ms - self.dropped_ms) * BYTES_PER_MS)
         return bytes(self.audio[start : start + int(length_ms * BYTES_PER_MS)])
+
+    def in_base64(self, length: int) -> bytes:
+        """The next message to send, of this many bytes, if it was kept so; else nothing."""
+        for run in self.encoded:
+            if run.message_bytes == length and (text := run.at(int(self.sent_ms * BYTES_PER_MS))):
+                return text
+        return b""
 
     def forget(self) -> None:
         """Drop audio that nobody will go back to."""
@@ -114,11 +124,12 @@ class Playout:
         """Append an utterance to the queue."""
         self._tracks.append(Track(utterance))
 
-    def arrived(self, utterance: int, ulaw: bytes) -> bool:
+    def arrived(self, utterance: int, ulaw: bytes, encoded: Sequence[Encoded] = ()) -> bool:
         """Add audio. False when the utterance is not queued any more."""
         track = self._track(utterance)
         if track is not None:
             track.audio += ulaw
+            track.encoded += encoded
         return track is not None
 
     def ended(self, utterance: int) -> Track | None:
@@ -250,8 +261,10 @@ class Playout:
         self._restarts = False
         end_ms = self.clock.sent_ms
         self._spans.append(_Span(end_ms - piece_ms, end_ms, track, track.sent_ms))
-        piece = self._shaped(track.cut(track.sent_ms, piece_ms))
-        commands.append(SendAudio(track.utterance, int(track.sent_ms), piece))
+        piece = track.cut(track.sent_ms, piece_ms)
+        shaped = self._shaped(piece)
+        base64 = track.in_base64(len(piece)) if shaped is piece else b""
+        commands.append(SendAudio(track.utterance, int(track.sent_ms), shaped, base64))
         track.sent_ms += piece_ms
         if end_ms - self._marked_ms >= self._settings.mark_ms and not track.all_sent:
             commands.append(self._mark(now))
@@ -263,7 +276,7 @@ class Playout:
         commands.append(Decided("underrun", {"utterance": track.utterance, "offset_ms": track.sent_ms}))
 
     def _shaped(self, ulaw: bytes) -> bytes:
-        """The audio at the gain of the moment, with a short ramp where the gain changes."""
+        """The audio at the gain of the moment, with a short ramp where the gain changes; itself where there is none."""
         if self._gain_db == self._sounding_db == 0.0:
             return ulaw
         cut = _RAMP_MS * BYTES_PER_MS if self._gain_db != self._sounding_db else 0

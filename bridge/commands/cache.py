@@ -19,6 +19,7 @@ Show, fill and empty the cache of spoken phrases: the tiers that outlast a proce
 """
 EXAMPLES = """\
   bridge cache warm -c bridge.yaml                       speak the agent's fixed lines ahead of the first call
+  bridge cache warm -c bridge.yaml --text "We are closed today."
   bridge cache stats -c bridge.yaml
   bridge cache list -c bridge.yaml --voice heart
   bridge cache purge -c bridge.yaml --text "We are closed today."
@@ -38,9 +39,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "action", choices=actions, metavar="ACTION", help="; ".join(f"{name}: {what}" for name, what in actions.items())
     )
     parser.add_argument("-c", "--config", type=Path, required=True, metavar="FILE", help="the service's configuration")
-    parser.add_argument("--text", help="only this phrase")
-    parser.add_argument("--voice", help="only phrases of this voice")
-    parser.add_argument("--tenant", help="only phrases of this tenant")
+    parser.add_argument("--text", help="this phrase alone")
+    parser.add_argument("--voice", help="only phrases of this voice; warm: speak in it")
+    parser.add_argument("--tenant", help="only phrases of this tenant; warm: for it")
     parser.add_argument("--everything", action="store_true", help="purge without naming text, voice or tenant")
     parser.add_argument("--json", action="store_true", help="print JSON")
 
@@ -71,16 +72,19 @@ async def _act(arguments: argparse.Namespace, settings: Settings, chosen: dict[s
     from bridge.errors import ConfigError
     from bridge.speaking.cache import PhraseCache
 
-    cache = PhraseCache(settings.speaking.cache)
+    cache = PhraseCache(settings.speaking.cache, arguments.config.parent)
     await cache.open()
     try:
-        if cache.redis and not cache.redis.available and not cache.disk:
+        away = cache.redis is not None and not cache.redis.available
+        if away and (cache.disk is None or arguments.action == "purge"):
             raise ConfigError(f"Redis does not answer at {settings.speaking.cache.redis_url.rpartition('@')[2]}")
         match arguments.action:
             case "purge":
                 gone = await cache.purge(**chosen)
                 del gone["memory"]  # ours was empty
                 _print(arguments, gone, [f"{count} phrases gone from {tier}" for tier, count in gone.items()])
+                if not cache.redis:
+                    print("a service that is running keeps what it has in memory: restart it", file=sys.stderr)
             case "stats":
                 kept = await cache.kept()
                 del kept["memory"]  # ours is empty
@@ -95,26 +99,29 @@ async def _act(arguments: argparse.Namespace, settings: Settings, chosen: dict[s
 
 
 async def _warm(arguments: argparse.Namespace, settings: Settings) -> int:
+    from bridge.agents.base import FixedLine
     from bridge.agents.factory import build_agents
-    from bridge.errors import ConfigError
     from bridge.speaking.speech import Speech
+    from bridge.warm_up import fixed_lines, warm_up
 
-    phrases = list(settings.speaking.warm)
-    if settings.agent:
-        phrases += build_agents(settings.agent, arguments.config.parent).phrases()
-    if not phrases:
-        raise ConfigError(f"{arguments.config}: no agent with fixed lines and no speaking.warm: nothing to speak ahead")
+    directory = arguments.config.parent
+    if arguments.text:
+        lines = [FixedLine(arguments.text)]
+    else:
+        lines = fixed_lines(settings, build_agents(settings.agent, directory) if settings.agent else None)
+    if arguments.voice:
+        lines = [FixedLine(line.text, arguments.voice) for line in lines]
 
     def progress(done: int, total: int, phrase: str) -> None:
         print(f"[{done}/{total}] {phrase}", file=sys.stderr, flush=True)
 
-    speech = Speech(settings.speaking)
+    speech = Speech(settings.speaking, directory=directory)
     try:
         await speech.start()
-        await speech.warm(phrases, voice=arguments.voice, tenant=arguments.tenant or "default", progress=progress)
+        await warm_up(speech, lines, tenant=arguments.tenant or "default", progress=progress)
     finally:
         await speech.close()
-    _print(arguments, {"phrases": len(phrases)}, [f"{len(phrases)} phrases are ready"])
+    _print(arguments, {"phrases": len(lines)}, [f"{len(lines)} phrases are ready"])
     return 0
 
 

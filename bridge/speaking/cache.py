@@ -25,16 +25,19 @@ Tier = Literal["memory", "disk", "redis"]
 
 
 class PhraseCache:
-    """Look-ups never raise and never wait longer than the disk or `redis_deadline_ms`."""
+    """Look-ups never raise and never wait longer than the disk or `redis_deadline_ms`.
 
-    def __init__(self, settings: CacheSettings) -> None:
+    directory  what a relative `disk_path` is relative to
+    """
+
+    def __init__(self, settings: CacheSettings, directory: Path = Path()) -> None:
         self.settings = settings
         memory = int(settings.memory_mb * _MB)
         self.memory = MemoryTier(memory, int(memory * settings.tenant_share))
         self.disk: DiskTier | None = None
         if settings.disk_path:
             limit = int(settings.disk_mb * _MB)
-            self.disk = DiskTier(Path(settings.disk_path), limit, int(limit * settings.tenant_share))
+            self.disk = DiskTier(directory / settings.disk_path, limit, int(limit * settings.tenant_share))
         self.redis: RedisTier | None = None
         if settings.redis_url:
             self.redis = RedisTier(

@@ -16,14 +16,16 @@ from typing import Any, cast
 import msgspec
 
 from bridge.call.events import Word
+from bridge.errors import BadMessage
 from bridge.speaking.making import Making
+from bridge.speaking.phrase import FRAME_BYTES
 from bridge.speaking.redis_tier import RedisTier
 
-_LOCK_MS = 1500
-_RENEW_S = 0.5
+_LOCK_MS = 500
+"""How long the followers of a leader who died may wait in vain."""
+_RENEW_S = 0.15
 _POLL_S = 0.01
 _WRITE_S = 0.25
-_READ_S = 0.1
 _KEEP_AUDIO_MS = 10_000
 _RELEASE = """
 if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end
@@ -52,6 +54,8 @@ class Flight:
         Afterwards the phrase is either over, or ours to make, from wherever a vanished leader left it.
         """
         assert making.key is not None
+        if not self._tier.available:
+            return
         digest = making.key.digest
         leader = await self._leader(digest)
         if leader is not None and leader != self._me:
@@ -81,6 +85,8 @@ class Flight:
         name, client = self._lock(digest), self._tier.client
         if await self._tier.guarded(client.set(name, self._me, nx=True, px=_LOCK_MS)):
             return self._me
+        if not self._tier.available:
+            return None
         held = await self._tier.guarded(cast(Awaitable[bytes | None], client.get(name)))
         return held.decode() if held else None
 
@@ -129,14 +135,21 @@ class Flight:
         last, seen_at = "-", loop.time()
         while not making.over:
             operation = cast(Awaitable[_Entries], client.xrange(self._audio(digest, leader), min=last))
-            entries = await self._tier.guarded(operation, deadline_s=_READ_S)
+            entries = await self._tier.guarded(operation)
             if entries is None:
                 return False
             for number, fields in entries:
                 last, seen_at = f"({number.decode()}", loop.time()
-                making.place(_words.decode(fields[b"words"]))
-                if fields[b"ulaw"]:
-                    making.arrived(fields[b"ulaw"])
+                try:
+                    words, ulaw = _words.decode(fields[b"words"]), fields[b"ulaw"]
+                    if len(ulaw) % FRAME_BYTES:
+                        raise BadMessage(f"audio of a phrase that is being made: {len(ulaw)} bytes are no whole frames")
+                except (KeyError, msgspec.DecodeError, BadMessage):
+                    self._tier.damaged += 1  # written by another version, or by somebody else
+                    return False
+                making.place(words)
+                if ulaw:
+                    making.arrived(ulaw)
                 if b"done" in fields:
                     making.followed_to_end()
                     return True

@@ -16,7 +16,7 @@ from types import MappingProxyType
 import aiohttp
 
 from bridge.call.events import Word
-from bridge.errors import BadMessage, VoiceBusy, VoiceError, VoiceLost
+from bridge.errors import BadMessage, VoiceAstray, VoiceBusy, VoiceError, VoiceLost
 from bridge.speaking.breaker import Breaker
 from bridge.speaking.voices import Listener, Request, SpeechStream, TextStream
 from bridge.worker import protocol
@@ -207,10 +207,14 @@ class _Socket:
         if stream is None or stream.listener is None:
             return
         text = f"{error.code}: {error.message}"
-        if error.code in ("busy", "draining"):
+        if error.code in ("busy", "draining", "too_fast"):
             retry_after_s = (error.retry_after_ms or 250) / 1000
             self.link.count_busy(retry_after_s)
             self._fail(stream, VoiceBusy(text, retry_after_s))
+            return
+        if error.code == "engine_runaway":  # that voice's fault; the worker's others are well
+            self.link.counts["runaways"] += 1
+            self._fail(stream, VoiceAstray(text))
             return
         if error.code not in _NOT_ITS_FAULT:
             self.link.count_failure(error.code)

@@ -1,12 +1,14 @@
 """One phrase that is being made: fetched or synthesised once, read by every call that waits for it.
 
-When the maker fails, another goes on at the first word that is not there yet; a phrase made in parts is
-played, but not kept. When the call that asked first goes away, the others notice nothing.
+When the maker fails, another goes on at the first word that is not there yet, and when a voice loses the text, another
+voice does; a phrase made in parts is played, but not kept. When the call that asked first goes away, the others notice
+nothing.
 """
 
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol
@@ -14,10 +16,12 @@ from typing import Protocol
 import msgspec
 
 from bridge.call.events import Word
-from bridge.errors import VoiceBusy, VoiceError
+from bridge.errors import VoiceAstray, VoiceBusy, VoiceError
 from bridge.speaking.attempt import Attempt, JoiningAttempt
 from bridge.speaking.phrase import BYTES_PER_MS, Phrase, PhraseKey, loudness_db
 from bridge.speaking.voices import Pool, Request, SpeechStream, Voices
+
+log = logging.getLogger(__name__)
 
 _UNHURRIED_MS = 1500.0
 """The lead reported for a phrase that nobody waits for any more."""
@@ -82,7 +86,7 @@ class Making:
         self.claimed = False
         """Somebody has asked for it."""
         self.splices = 0
-        """How often another maker had to go on with it."""
+        """How often another maker or another voice had to go on with it."""
         self._pool = pool
         self._patience = patience
         self._finished = finished
@@ -95,6 +99,8 @@ class Making:
         self._attempt: Attempt | None = None
         self._excluded: set[Voices] = set()
         self._failures: Counter[Voices] = Counter()
+        self._astray: set[str] = set()
+        """Voices that lost this text."""
         self._task: asyncio.Task[None] | None = None
         self._loop = asyncio.get_running_loop()
         self._opened_at = self._loop.time()
@@ -209,8 +215,7 @@ class Making:
         if self._head is not None:
             self._attempt, self._head = JoiningAttempt(self, self._head), None
         else:
-            if self.ulaw:
-                self._splice(at)
+            self._splice(at)
             self._attempt = Attempt(self, len(self.ulaw))
         try:
             self._stream = maker.open(msgspec.structs.replace(self.request, text=text), self._attempt)
@@ -233,10 +238,11 @@ class Making:
         return " ".join(spelled[len(self.placed) :]), len(self.ulaw)
 
     def _splice(self, at: int) -> None:
+        """Forget what an earlier attempt left beyond this place; its words come before their audio."""
         at -= at % 160
+        self.splices += len(self.ulaw) > 0
         del self.ulaw[at:]
         self.placed = [word for word in self.placed if word.end_ms * BYTES_PER_MS <= at]
-        self.splices += 1
 
     def _wait_for_maker(self) -> None:
         # Whoever failed before may be the only one there is: after a pause he is asked again.
@@ -244,6 +250,8 @@ class Making:
         if self._excluded.issuperset(self._pool.makers):
             self._end(self._last_error)
             return
+        if self._pool.usable and not self._pool.has(self.request.voice):
+            self._last_error = f"no connected worker has the voice {self.request.voice!r}"
         self._pool.wait(self, self.synthesise)
         if self._retry is None and self._pool.usable:
             self._retry = self._loop.call_later(_BUSY_PAUSE_S, self._try_again)
@@ -267,7 +275,7 @@ class Making:
         """The stream has failed: try another maker."""
         self._last_error = str(error)
         self._stream = self._attempt = None
-        if self._maker is not None:
+        if self._maker is not None and not (isinstance(error, VoiceAstray) and self._change_voice(self._maker)):
             self._excluded.add(self._maker)
             if not isinstance(error, VoiceBusy):
                 self._failures[self._maker] += 1
@@ -275,6 +283,18 @@ class Making:
             self._end(self._last_error)
             return
         self.synthesise()
+
+    def _change_voice(self, maker: Voices) -> bool:
+        """Go on with the maker's default voice, or its first other one; False when all have been tried."""
+        lost = self.request.voice or maker.default_voice
+        self._astray.add(lost)
+        others = [voice for voice in (maker.default_voice, *maker.engines) if voice not in self._astray]
+        if not others:
+            return False
+        log.warning("voice %s lost the text (%s): %s goes on", lost, self._last_error, others[0])
+        self.request = msgspec.structs.replace(self.request, voice=others[0])
+        self.splices += not self.ulaw  # else it is counted where the parts meet
+        return True
 
     def _phrase(self) -> Phrase | None:
         if self.key is None or self.splices:

@@ -43,7 +43,6 @@ class Purges:
         """The newest entry obeyed or written; empty until Redis has answered once."""
         self._task: asyncio.Task[None] | None = None
         self.obeyed = 0
-        self._closing = False
 
     async def start(self) -> None:
         """Read from now on; waits until the stream's end is known, where Redis answers."""
@@ -51,33 +50,30 @@ class Purges:
         self._task = asyncio.ensure_future(self._read())
 
     async def close(self) -> None:
-        """Stop reading. Never waits long: a client under way may turn our cancellation into an error of its own."""
-        self._closing = True
+        """Stop reading."""
         if self._task is not None:
             self._task.cancel()
-            await asyncio.wait({self._task}, timeout=1.0)
-            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
 
     async def announce(self, selection: Selection) -> None:
         """Tell all processes. Raises RedisError or OSError."""
         fields = {b"purge": msgspec.json.encode(selection)}
-        await self._tier.client.xadd(self._name, fields, maxlen=_HELD, approximate=False)  # type: ignore[arg-type]
+        entry = self._tier.client.xadd(self._name, fields, maxlen=_HELD, approximate=False)  # type: ignore[arg-type]
+        await self._tier.patient(entry)
 
     async def _read(self) -> None:
-        while not self._closing:
+        while True:
             try:
                 if not self._last:
+                    # Redis was away at the start. Nothing is forgotten for that: it would take the warm phrases, too.
                     self._last = await self._newest()
-                    await self._forget(Selection())  # what was purged before we could listen is not known
                 await self._obey_next()
-            except (RedisError, OSError, TimeoutError):
+            except (RedisError, OSError):
                 await asyncio.sleep(_TRY_AGAIN_S)
 
     async def _obey_next(self) -> None:
-        client = self._tier.client
-        found = cast(
-            list[tuple[bytes, _Entries]], await client.xread({self._name: self._last}, count=100, block=_WAIT_MS)
-        )
+        reading = self._tier.client.xread({self._name: self._last}, count=100, block=_WAIT_MS)
+        found = await self._tier.patient(cast(Awaitable[list[tuple[bytes, _Entries]]], reading))
         entries = found[0][1] if found else []
         if len(entries) > 1 and await self._missed_some():
             self._last = await self._newest()
@@ -96,12 +92,12 @@ class Purges:
         self.obeyed += 1
 
     async def _newest(self) -> str:
-        entries = cast(_Entries, await self._tier.client.xrevrange(self._name, count=1))
+        entries = await self._tier.patient(cast(Awaitable[_Entries], self._tier.client.xrevrange(self._name, count=1)))
         return entries[0][0].decode() if entries else "0-0"
 
     async def _missed_some(self) -> bool:
         """Whether the entry after ours has been dropped from the stream already."""
-        oldest = cast(_Entries, await self._tier.client.xrange(self._name, count=1))
+        oldest = await self._tier.patient(cast(Awaitable[_Entries], self._tier.client.xrange(self._name, count=1)))
         return self._last != "0-0" and bool(oldest) and _order(oldest[0][0].decode()) > _order(self._last)
 
 

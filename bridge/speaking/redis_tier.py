@@ -31,7 +31,9 @@ from bridge.speaking.breaker import Breaker
 from bridge.speaking.phrase import Entry, Phrase, PhraseKey, entry, pack, unpack
 
 _T = TypeVar("_T")
+_Scanned = tuple[int, list[bytes]]
 _DAY_S = 86_400.0
+_PATIENCE_S = 5.0
 
 _PUT = """
 local key, worth, size = KEYS[1], KEYS[2], KEYS[3]
@@ -80,8 +82,10 @@ class RedisTier:
         tenant_limit_bytes: int = 256 * 1024 * 1024,
         clock: Callable[[], float] = time.time,
     ) -> None:
+        # No `socket_timeout`: the client would send under `asyncio.wait_for`, which before Python 3.12 may swallow a
+        # cancellation (cpython#86296), and with it our deadlines. `guarded` and `patient` have their own.
         self._client = redis.Redis.from_url(
-            url, retry=Retry(NoBackoff(), 0), socket_connect_timeout=1.0, socket_timeout=5.0, max_connections=32
+            url, retry=Retry(NoBackoff(), 0), socket_connect_timeout=1.0, socket_timeout=None, max_connections=32
         )
         self.prefix = prefix
         self._deadline_s = deadline_s
@@ -118,7 +122,7 @@ class RedisTier:
 
     @property
     def client(self) -> redis.Redis:
-        """For `bridge.speaking.flight`, whose every use must go through `guarded`."""
+        """For `bridge.speaking.flight` and `purges`, whose every use must go through `guarded` or `patient`."""
         return self._client
 
     async def guarded(self, operation: Awaitable[_T], *, deadline_s: float | None = None) -> _T | None:
@@ -146,6 +150,11 @@ class RedisTier:
         self._answered = False
         self._breaker.failed(loop_time())
         return None
+
+    async def patient(self, operation: Awaitable[_T]) -> _T:
+        """Await a Redis operation that no call waits for. Raises RedisError or OSError, after seconds at the latest."""
+        async with asyncio.timeout(_PATIENCE_S):
+            return await operation
 
     async def get(self, key: PhraseKey) -> Phrase | None:
         """Look up a phrase, within the deadline."""
@@ -186,17 +195,21 @@ class RedisTier:
     async def purge(self, *, text: str | None = None, voice: str | None = None, tenant: str | None = None) -> int:
         """Delete the entries that match all that is given; return how many. Raises OSError or RedisError."""
         doomed = [(n, p.key) async for n, p, _ in self._scan(voice, tenant) if text is None or p.key.text == text]
-        return sum([await self._drop(name, key.tenant) for name, key in doomed])
+        return sum([await self.patient(self._drop(name, key.tenant)) for name, key in doomed])
 
     async def _scan(self, voice: str | None, tenant: str | None) -> AsyncIterator[tuple[str, Phrase, int]]:
         pattern = ":".join((_escape(self.prefix), "phrase", _pattern(tenant), _pattern(voice), "*"))
-        async for name in self._client.scan_iter(match=pattern, count=500):
-            data = await self._client.get(name)
-            if isinstance(data, bytes):
-                try:
-                    yield name.decode(), unpack(data), len(data)
-                except BadMessage:
-                    self.damaged += 1
+        cursor = -1
+        while cursor:
+            found = cast(Awaitable[_Scanned], self._client.scan(max(0, cursor), match=pattern, count=500))
+            cursor, names = await self.patient(found)
+            for name in names:
+                data = await self.patient(cast(Awaitable[bytes | None], self._client.get(name)))
+                if data is not None:
+                    try:
+                        yield name.decode(), unpack(data), len(data)
+                    except BadMessage:
+                        self.damaged += 1
 
     def stats(self) -> dict[str, float]:
         """What went wrong, and whether Redis is in use."""

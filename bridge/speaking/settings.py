@@ -31,7 +31,7 @@ class CacheSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
 
     memory_mb: float = 64.0
     disk_path: str = ""
-    """A folder; empty: nothing is kept on disk."""
+    """A folder, relative to the configuration file's; empty: nothing is kept on disk."""
     disk_mb: float = 512.0
     redis_url: str = ""
     """`redis://`, `rediss://` or `unix://`; empty: no Redis."""

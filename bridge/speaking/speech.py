@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
 
 from bridge.call.commands import PullSpeech, Synthesise
 from bridge.call.events import Event, SpeechArrived, SpeechEnded, SpeechFailed, Word
@@ -41,16 +42,22 @@ Progress = Callable[[int, int, str], None]
 class Speech:
     """Text to speech for every call of a process: chunking, phrase cache, workers.
 
+    directory  where the configuration file lies, which the cache's `disk_path` is relative to
     voices     makers of speech to use instead of those that the settings name
     connect_s  how long `start` waits for the first of them
     """
 
     def __init__(
-        self, settings: SpeakingSettings, *, voices: Sequence[Voices] | None = None, connect_s: float = _CONNECT_S
+        self,
+        settings: SpeakingSettings,
+        *,
+        directory: Path = Path(),
+        voices: Sequence[Voices] | None = None,
+        connect_s: float = _CONNECT_S,
     ) -> None:
         self.settings = settings
         self._connect_s = connect_s
-        self.cache = PhraseCache(settings.cache)
+        self.cache = PhraseCache(settings.cache, directory)
         self._local = LocalWorker() if voices is None and not settings.workers else None
         if voices is None:
             addresses = (self._local.address,) if self._local else settings.workers

@@ -6,7 +6,7 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
 
-from bridge.call.events import Event, SpeechArrived, SpeechEnded, SpeechFailed, Word
+from bridge.call.events import Encoded, Event, SpeechArrived, SpeechEnded, SpeechFailed, Word
 from bridge.speaking.beginnings import Foresight
 from bridge.speaking.chunker import Chunker, whole
 from bridge.speaking.joins import pause_after_ms, silence
@@ -138,6 +138,18 @@ class Piece:
         return given
 
 
+class _Arrival:
+    """What is delivered at once."""
+
+    def __init__(self) -> None:
+        self.ulaw = bytearray()
+        self.words: list[Word] = []
+        self.encoded: list[Encoded] = []
+
+    def event(self, utterance: int) -> SpeechArrived:
+        return SpeechArrived(utterance, bytes(self.ulaw), tuple(self.words), tuple(self.encoded))
+
+
 class Utterance:
     """Text deltas in, events out through `deliver`: SpeechArrived as far as pulled, then SpeechEnded or SpeechFailed.
 
@@ -250,19 +262,18 @@ class Utterance:
             self._pumping = False
 
     def _pump_once(self) -> None:
-        data: list[bytes] = []
-        words: list[Word] = []
+        arrival = _Arrival()
         while self._pieces:
             piece = self._pieces[0]
-            self._read(piece, data, words)
+            self._read(piece, arrival)
             if not piece.complete or piece.position < piece.available or piece.pause:
                 break
-            words += piece.words()
+            arrival.words += piece.words()
             self._last_piece = self._pieces.popleft()
             self._last_piece.settle(self._maker, self._savings)
             self._start_pieces()
-        if data or words:
-            self._deliver(SpeechArrived(self.number, b"".join(data), tuple(words)))
+        if arrival.ulaw or arrival.words:
+            self._deliver(arrival.event(self.number))
             if self._closed:
                 return
         if not self._pulled:
@@ -273,7 +284,7 @@ class Utterance:
         elif head is not None and head.failure is not None and head.position >= head.available:
             self._conclude(SpeechFailed(self.number, head.failure))
 
-    def _read(self, piece: Piece, data: list[bytes], words: list[Word]) -> None:
+    def _read(self, piece: Piece, arrival: _Arrival) -> None:
         """Take what there is of this piece and what room there is for it."""
         room = self._allowed - self._delivered
         if room < FRAME_BYTES:
@@ -284,16 +295,18 @@ class Utterance:
                 self._last_piece = None
             if piece.pause:
                 length = min(len(piece.pause), room - room % FRAME_BYTES)
-                data.append(self._count(piece.pause[:length]))
+                arrival.ulaw += self._count(piece.pause[:length])
                 piece.pause = piece.pause[length:]
                 room -= length
                 if piece.pause:
                     return
             piece.starts_at = self._delivered
+            if isinstance(piece.source, Phrase) and (encoded := piece.source.encoded(piece.starts_at)):
+                arrival.encoded.append(encoded)
         taken = piece.read(room)
         if taken:
-            data.append(self._count(taken))
-        words += piece.words()
+            arrival.ulaw += self._count(taken)
+        arrival.words += piece.words()
 
     def _count(self, ulaw: bytes) -> bytes:
         """This much more is being delivered."""

@@ -140,8 +140,12 @@ class Pool:
 
     def choose(self, voice: str | None, excluded: Collection[Voices]) -> Voices | None:
         """The least loaded usable maker that has the voice and is not excluded."""
-        able = [m for m in self.makers if m.usable and m not in excluded and (voice is None or voice in m.engines)]
+        able = [m for m in self.makers if m not in excluded and _has(m, voice)]
         return min(able, key=lambda maker: maker.load, default=None)
+
+    def has(self, voice: str | None) -> bool:
+        """Whether anybody can speak with this voice now."""
+        return any(_has(maker, voice) for maker in self.makers)
 
     @property
     def usable(self) -> bool:
@@ -181,3 +185,7 @@ class Pool:
                 self._on_engines(known | {"": self._default_voice})
         for changed in list(self._waiting.values()):
             changed()
+
+
+def _has(maker: Voices, voice: str | None) -> bool:
+    return maker.usable and (voice is None or voice in maker.engines)

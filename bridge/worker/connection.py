@@ -60,6 +60,8 @@ class Connection:
         self.queued_bytes = 0
         """Waiting for the client to take them."""
         self._held = False
+        self._taken = asyncio.Event()
+        """Set whenever the client has taken something."""
         settings = worker.settings
         self._allowance = Allowance(settings.text_chars_per_s, settings.text_burst_chars, now())
 
@@ -151,13 +153,21 @@ class Connection:
             )
         wait_s = self._allowance.take(len(text), now())
         if wait_s:
-            raise Refused("too_fast", "more text on this socket than its limits allow", math.ceil(wait_s * 1000))
+            limits = self.worker.settings
+            raise Refused(
+                "too_fast",
+                f"{len(text)} characters, and this socket may send {int(self._allowance.left)} now "
+                f"({limits.text_burst_chars} at once, then {limits.text_chars_per_s:g} a second)",
+                math.ceil(wait_s * 1000),
+            )
         stream.pieces.extend(stream.text.feed(text))
 
     # ---- to the client ----------------------------------------------------------------------------------------
 
     def advance(self, stream: Stream) -> None:
         """Send what may be sent; close the stream when that was all."""
+        if stream.closed:
+            return
         stream.finish()
         for audio in stream.take():
             self.send_audio(audio)
@@ -170,7 +180,9 @@ class Connection:
         """The outcome of one of a stream's steps."""
         if error is not None:
             code = "engine_runaway" if isinstance(error, Runaway) else "engine_failed"
-            return self._fail(stream.number, Error(code, f"synthesis failed: {error}", stream.number))
+            return self._fail(
+                stream.number, Error(code, f"synthesis failed: {str(error) or repr(error)}", stream.number)
+            )
         if made.words:
             self.send(Words(stream.number, list(made.words)))
         stream.add(made.data)
@@ -223,8 +235,18 @@ class Connection:
                 await (self.socket.send_bytes(data) if isinstance(data, bytes) else self.socket.send_str(data))
             self._queue.task_done()
             self.queued_bytes -= len(data)
+            self._taken.set()
             if self._held and self.queued_bytes < self.worker.settings.held_bytes // 2:
                 self._hold(False)
+
+    async def room(self) -> None:
+        """Wait until the client has taken most answers: one that only asks must not fill the memory with them.
+
+        What its streams make is bounded earlier, by holding them.
+        """
+        while self.queued_bytes > 2 * self.worker.settings.held_bytes:
+            self._taken.clear()
+            await self._taken.wait()
 
     async def drained(self) -> None:
         """Wait, for as long as a slow reader may take, until all that is queued was handed to the socket."""

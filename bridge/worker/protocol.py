@@ -50,14 +50,20 @@ that stream. One without `stream` is about the socket, which the worker then clo
     unknown_stream    about a stream that was never open; one that ended lately is no error
     already_ended     text after `end`
     text_too_long     more characters than limits.text_chars in one stream
-    too_fast          more text on one socket than limits.text_burst_chars at once and limits.text_chars_per_s from then
-                      on; `retry_after_ms` says when this text would have been welcome
+    too_fast          more text on one socket than its limits allow, see below
     too_many_streams  more than limits.streams on one socket
     busy              no place now; `retry_after_ms` says when to ask again
     draining          the worker is about to stop: open the stream at another one
     engine_failed     synthesis of this stream failed; its neighbours go on
     engine_runaway    the engine lost the text (repeats itself, does not end, gives nothing): another voice should go on
     engine_hung       a step did not come back; the worker stops
+
+How much text a socket may send: `limits.text_burst_chars` at once, and they come back at `limits.text_chars_per_s`.
+What goes beyond that ends its stream (the socket's others go on, other sockets notice nothing), and the answer says
+when so much text would be welcome; the client then opens the stream anew, or opens it on another socket:
+
+    -> {"type":"text","stream":8,"text":"Chapter one. It was ..."}
+    <- {"type":"error","stream":8,"code":"too_fast","retry_after_ms":388,"message":"12000 characters, and ..."}
 
 A socket that takes no data for too long is dropped without a word.
 

@@ -225,7 +225,9 @@ def test_lines_with_the_same_manners_are_one_utterance() -> None:
 
 
 def test_warm_up_lines_are_those_that_never_change() -> None:
-    phrases = ScriptFactory(APPOINTMENT).phrases()
+    lines = ScriptFactory(APPOINTMENT).phrases()
+    assert {line.voice for line in lines} == {None}
+    phrases = [line.text for line in lines]
     assert "Thank you for calling Riverside Dental. How can I help you?" in phrases
     assert len(phrases) == len(set(phrases))
     slots = [phrase for phrase in phrases if "{" in phrase]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable, Iterable
 
-from bridge.agents.base import CallInfo, Likely
+from bridge.agents.base import CallInfo, FixedLine, Likely
 from bridge.call.actions import Action, HangUp, Prompt, Say
 from bridge.call.commands import PullSpeech, Synthesise, Transcribe
 from bridge.call.events import Event, SpeechArrived, SpeechEnded, Word
@@ -115,9 +115,6 @@ class SetAgent:
         for action in self._answer(prompt):
             yield action
 
-    def phrases(self) -> list[str]:
-        return []
-
     def likely(self) -> list[Likely]:
         return self.next_lines
 
@@ -131,7 +128,7 @@ class Agents:
         self.calls.append(SetAgent(info, self.answer))
         return self.calls[-1]
 
-    def phrases(self) -> list[str]:
+    def phrases(self) -> list[FixedLine]:
         return []
 
     async def close(self) -> None:
@@ -163,7 +160,7 @@ class PaperLine:
         self.ended: list[Outcome] = []
         self.flushed = 0
 
-    def send_audio(self, ulaw: bytes) -> None:
+    def send_audio(self, ulaw: bytes, base64: bytes = b"") -> None:
         self.sent.append(("audio", ulaw))
 
     def send_mark(self, name: str) -> None:

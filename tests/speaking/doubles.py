@@ -17,7 +17,9 @@ from bridge.call.events import Event, SpeechArrived, SpeechEnded, SpeechFailed, 
 
 WORD_MS = 200
 WORD_BYTES = WORD_MS * 8
-Mode = Literal["well", "busy", "silent", "garbage", "dies", "fails", "stalls", "shifted", "halves"]
+Mode = Literal[
+    "well", "busy", "silent", "garbage", "dies", "fails", "stalls", "shifted", "halves", "too fast", "astray"
+]
 
 _codes: dict[str, int] = {}
 
@@ -53,6 +55,9 @@ class FakeWorker:
         self.model = model
         self.texts: list[str] = []
         """The whole text of every stream that was ended, in order."""
+        self.asked_voices: list[str] = []
+        self.lost_voices: set[str] = set()
+        """Those that lose the text in mode `astray`."""
         self.priorities: list[str] = []
         self.leads: list[int] = []
         self.cancelled = 0
@@ -91,6 +96,7 @@ class FakeWorker:
         await socket.prepare(request)
         self.sockets.add(socket)
         streams: dict[int, str] = {}
+        asked: dict[int, str] = {}
         speaking: dict[int, asyncio.Task[None]] = {}
         ready = {"type": "ready", "version": 1, "voices": list(self.voices), "default_voice": self.voices[0]}
         ready |= {"models": dict.fromkeys(self.voices, self.model), "formats": ["mulaw_8000"], "limits": {}}
@@ -102,12 +108,16 @@ class FakeWorker:
                 match order["type"]:
                     case "open":
                         streams[stream] = ""
+                        asked[stream] = order.get("voice") or self.voices[0]
+                        self.asked_voices.append(asked[stream])
                         self.priorities.append(order.get("priority", "live"))
                     case "text":
                         streams[stream] += order["text"]
                     case "end":
                         self.texts.append(streams[stream])
-                        speaking[stream] = asyncio.ensure_future(self._speak(socket, stream, streams[stream]))
+                        speaking[stream] = asyncio.ensure_future(
+                            self._speak(socket, stream, streams[stream], asked[stream])
+                        )
                     case "playout":
                         self.leads.append(order["lead_ms"])
                     case "cancel":
@@ -121,14 +131,17 @@ class FakeWorker:
                 task.cancel()
         return socket
 
-    async def _speak(self, socket: web.WebSocketResponse, stream: int, text: str) -> None:
+    async def _speak(self, socket: web.WebSocketResponse, stream: int, text: str, voice: str) -> None:
         mode, after = self.mode, self.after
+        if mode == "astray" and voice not in self.lost_voices:
+            mode = "well"
 
         async def say(message: dict[str, object]) -> None:
             await socket.send_str(json.dumps(message | {"stream": stream}))
 
-        if mode == "busy":
-            await say({"type": "error", "code": "busy", "message": "full", "retry_after_ms": 20})
+        if mode in ("busy", "too fast"):
+            code = mode.replace(" ", "_")
+            await say({"type": "error", "code": code, "message": "not now", "retry_after_ms": 20})
             return
         spoken = text.split()
         await say({"type": "words", "words": [[w, i * WORD_MS, (i + 1) * WORD_MS] for i, w in enumerate(spoken)]})
@@ -138,6 +151,9 @@ class FakeWorker:
                 return
             if index >= after and mode == "fails":
                 await say({"type": "error", "code": "engine_failed", "message": "no such phoneme"})
+                return
+            if index >= after and mode == "astray":
+                await say({"type": "error", "code": "engine_runaway", "message": "repeats: again and again"})
                 return
             if (index >= after and mode == "stalls") or mode == "silent":
                 return

@@ -185,3 +185,37 @@ def test_two_processes_share_the_file(tmp_path: Path, disk: DiskTier) -> None:
     assert disk.purge() == 1
     assert other.get(key("good morning")) is None
     other.close()
+
+
+def test_a_full_disk_keeps_what_it_has_and_counts_what_it_refuses(disk: DiskTier) -> None:
+    disk.put(phrase("good morning"))
+    assert disk._db is not None
+    pages = disk._db.execute("PRAGMA page_count").fetchone()[0]
+    disk._db.execute(f"PRAGMA max_page_count = {pages + 2}")  # SQLite then says what it says on a full disk
+    kept = [number for number in range(10_000, 10_010) if disk.put(phrase(f"number {number}"))]
+    assert len(kept) < 10
+    assert disk.failures == 10 - len(kept)
+    assert all(disk.get(key(f"number {number}")) is not None for number in kept)
+    assert disk.get(key("good morning")) is not None
+    assert disk.damaged == 0
+    disk._db.execute("PRAGMA max_page_count = 1000000")
+    assert disk.put(phrase("good evening")), "there is room again"
+
+
+@pytest.mark.parametrize("share", [0.0, 0.3, 0.6, 0.9])
+def test_a_torn_file_is_found_out_and_begun_anew(tmp_path: Path, share: float) -> None:
+    disk = tier(tmp_path)
+    for number in range(10_000, 10_050):
+        disk.put(phrase(f"number {number}"))
+    disk.close()
+    file = tmp_path / "phrases.sqlite"
+    with file.open("r+b") as torn:
+        torn.truncate(int(file.stat().st_size * share))
+    disk = tier(tmp_path)
+    for number in range(10_000, 10_050):
+        found = disk.get(key(f"number {number}"))
+        assert found is None or found == phrase(f"number {number}")
+    assert disk.put(phrase("good morning"))
+    assert disk.get(key("good morning")) == phrase("good morning")
+    assert disk.damaged == (share > 0)
+    disk.close()

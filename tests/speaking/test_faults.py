@@ -112,6 +112,48 @@ async def test_a_busy_worker_is_passed_over_and_both_busy_are_asked_again(fake: 
         assert heard(ear.audio()) == ["seven", "eight"]
 
 
+async def test_a_worker_that_is_written_to_too_fast_is_given_time_and_not_blamed(fake: FakeWorker) -> None:
+    async with speaking(impatient(fake)) as speech:
+        fake.mode = "too fast"
+        ear = Ear()
+        call = speech.open_call(ear.deliver)
+        call.synthesise(Synthesise(1, "one two", True))
+        call.pull(PullSpeech(1, FAR, 0))
+        async with asyncio.timeout(5):
+            while len(fake.texts) < 5:  # more than the failures after which a worker is left alone
+                await asyncio.sleep(0)
+        assert speech.stats()["worker0_usable"] == 1
+        fake.mode = "well"
+        assert isinstance(await ear.end(), SpeechEnded)
+        assert heard(ear.audio()) == ["one", "two"]
+
+
+@pytest.mark.parametrize("after", [0, 1, 2])
+async def test_when_a_voice_loses_the_text_another_goes_on_at_the_first_missing_word(after: int) -> None:
+    async with FakeWorker(("tara", "heart", "joe")) as fake, speaking(impatient(fake)) as speech:
+        fake.mode, fake.after, fake.lost_voices = "astray", after, {"tara", "heart"}
+        ear = Ear()
+        call = speech.open_call(ear.deliver)
+        call.synthesise(Synthesise(1, TEXT, True))
+        call.pull(PullSpeech(1, FAR, 0))
+        assert isinstance(await ear.end(), SpeechEnded)
+        assert heard(ear.audio()) == TEXT.split()
+        assert ear.text() == TEXT
+        assert fake.asked_voices == ["tara", "heart", "joe"]
+        assert fake.texts == [TEXT, *(" ".join(TEXT.split()[n:]) for n in (after, 2 * after))]
+        assert speech.stats()["worker0_runaways"] == 2
+        assert speech.stats()["worker0_usable"] == 1, "its other voices are well"
+        assert speech.stats()["cache_memory_phrases"] == 0, "what another voice said is not kept as tara's"
+
+
+async def test_when_every_voice_loses_the_text_the_call_is_told(fake: FakeWorker) -> None:
+    async with speaking(impatient(fake)) as speech:
+        fake.mode, fake.after, fake.lost_voices = "astray", 0, {"heart"}
+        ear = await said(speech, TEXT)
+        assert isinstance(ear.events[-1], SpeechFailed)
+        assert "again and again" in ear.events[-1].reason
+
+
 async def test_a_silent_worker_costs_one_deadline_then_the_other_speaks(fake: FakeWorker, other: FakeWorker) -> None:
     async with speaking(impatient(fake, other)) as speech:
         fake.mode = "silent"
@@ -205,3 +247,9 @@ async def test_one_stalled_call_does_not_hold_up_another(fake: FakeWorker) -> No
         speech.open_call(stalled.deliver).synthesise(Synthesise(1, TEXT, True))
         assert heard((await said(speech, "seven eight")).audio()) == ["seven", "eight"]
         assert stalled.events == []
+
+
+async def test_a_voice_that_nobody_has_is_named_in_the_complaint(fake: FakeWorker) -> None:
+    async with speaking(impatient(fake)) as speech:
+        with pytest.raises(VoiceError, match="no connected worker has the voice 'nobody'"):
+            await speech.warm(["one two"], voice="nobody")

@@ -6,6 +6,7 @@ import asyncio
 import os
 import signal
 import subprocess
+import time
 from collections.abc import AsyncIterator
 
 import pytest
@@ -112,3 +113,15 @@ async def test_a_cancelled_trial_does_not_leave_redis_unused_for_ever(tier: Redi
     waiting.cancel()
     await asyncio.gather(waiting, return_exceptions=True)
     assert await tier.put(phrase("good morning"))
+
+
+@pytest.mark.parametrize("steps", range(8))
+async def test_a_busy_event_loop_does_not_make_an_operation_outlive_its_deadline(tier: RedisTier, steps: int) -> None:
+    """The deadline passes while the loop is held up, at whatever step the operation was by then."""
+    asking = asyncio.ensure_future(tier.guarded(tier.client.blpop(["nothing"], 0), deadline_s=0.001))
+    for _ in range(steps):
+        await asyncio.sleep(0)
+    time.sleep(0.01)  # other work on the same loop
+    async with asyncio.timeout(1):
+        assert await asking is None
+    assert tier.late == 1

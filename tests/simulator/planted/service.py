@@ -7,7 +7,7 @@ import contextlib
 from collections.abc import AsyncGenerator, AsyncIterator
 from pathlib import Path
 
-from bridge.agents.base import Agent, CallInfo, Likely
+from bridge.agents.base import Agent, CallInfo, FixedLine, Likely
 from bridge.app import Application
 from bridge.call.actions import Action, HangUp, Prompt, Say
 from bridge.call.settings import CallSettings
@@ -54,7 +54,7 @@ class MonthsFactory:
         """A new agent."""
         return MonthsAgent()
 
-    def phrases(self) -> list[str]:
+    def phrases(self) -> list[FixedLine]:
         """Nothing to keep ready."""
         return []
 

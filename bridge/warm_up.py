@@ -1,0 +1,26 @@
+"""The lines that a service says word for word, and having them as audio before the first caller hears one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from bridge.agents.base import AgentFactory, FixedLine
+from bridge.config import Settings
+from bridge.speaking.speech import Progress, Speech
+
+
+def fixed_lines(settings: Settings, agents: AgentFactory | None) -> list[FixedLine]:
+    """What `speaking.warm` names, the agent's fixed lines, our own apologies and goodbyes; without repeats."""
+    call = settings.call
+    own = (call.apology, call.last_apology, call.goodbye, call.time_is_up)
+    lines = [FixedLine(text) for text in (*settings.speaking.warm, *own)]
+    return list(dict.fromkeys([*(agents.phrases() if agents else ()), *lines]))
+
+
+async def warm_up(
+    speech: Speech, lines: Sequence[FixedLine], *, tenant: str = "default", progress: Progress = lambda *_: None
+) -> None:
+    """Make the lines, or find them in a tier of the cache. Raises VoiceError."""
+    for done, line in enumerate(lines, 1):
+        await speech.warm([line.text], voice=line.voice, tenant=tenant)
+        progress(done, len(lines), line.text)
