@@ -11,7 +11,7 @@ from bridge.worker.engines.device import pick_device, pick_precision
 from bridge.worker.engines.hibari_torch import HibariTorchEngine
 from bridge.worker.settings import VoiceSettings, WorkerSettings
 from bridge.worker.voices import load_voices
-from tests.bench.difference import Difference, difference, through_mulaw
+from tests.bench.difference import difference, through_mulaw
 from tests.bench.gpu import line
 
 TEXT = "Shall I book it for you?"
@@ -30,35 +30,39 @@ def test_a_device_that_is_not_there_is_named() -> None:
         pick_device("cuda:99")
 
 
-def in_precision(precision: str) -> Difference:
-    one, other = (HibariTorchEngine(device="cpu", precision=name) for name in ("float32", precision))
-    return difference(line(one, [TEXT]), line(other, [TEXT]))
+@pytest.fixture(scope="module")
+def plain() -> HibariTorchEngine:
+    return HibariTorchEngine(device="cpu")
 
 
-def test_float16_is_lost_in_the_noise_of_the_line() -> None:
-    reference = line(HibariTorchEngine(device="cpu"), [TEXT])
-    mulaw, half = difference(reference, through_mulaw(reference)), in_precision("float16")
+@pytest.fixture(scope="module")
+def halved() -> HibariTorchEngine:
+    return HibariTorchEngine(device="cpu", precision="float16")
+
+
+def test_float16_is_lost_in_the_noise_of_the_line(plain: HibariTorchEngine, halved: HibariTorchEngine) -> None:
+    reference = line(plain, [TEXT])
+    mulaw, half = difference(reference, through_mulaw(reference)), difference(reference, line(halved, [TEXT]))
     assert half.snr_db > mulaw.snr_db + 10
     assert half.snr_p1_db > mulaw.snr_p1_db + 3
     assert half.louder < 0.03
     assert half.distance_db < mulaw.distance_db / 20
 
 
-def test_bfloat16_is_not() -> None:
-    assert in_precision("bfloat16").louder > 0.3
+def test_bfloat16_is_not(plain: HibariTorchEngine) -> None:
+    coarse = HibariTorchEngine(device="cpu", precision="bfloat16")
+    assert difference(line(plain, [TEXT]), line(coarse, [TEXT])).louder > 0.3
 
 
-def test_only_the_decoder_is_halved() -> None:
-    engine = HibariTorchEngine(device="cpu", precision="float16")
-    halved = {name for name, weight in engine._networks["heart"].named_parameters() if weight.dtype is torch.float16}
-    assert {".".join(name.split(".")[:2]) for name in halved} == {"m.dec_in", "m.dec", "m.dec_norm", "m.head"}
-    assert engine.memory_bytes() < HibariTorchEngine(device="cpu").memory_bytes() * 0.7
+def test_only_the_decoder_is_halved(plain: HibariTorchEngine, halved: HibariTorchEngine) -> None:
+    names = {name for name, weight in halved._networks["heart"].named_parameters() if weight.dtype is torch.float16}
+    assert {".".join(name.split(".")[:2]) for name in names} == {"m.dec_in", "m.dec", "m.dec_norm", "m.head"}
+    assert halved.memory_bytes() < plain.memory_bytes() * 0.7
 
 
-def test_the_setting_reaches_the_voice_and_names_it() -> None:
+def test_the_setting_reaches_the_voice_and_names_it(plain: HibariTorchEngine) -> None:
     voice = {"heart": VoiceSettings(engine="hibari_torch", device="cpu", precision="float16")}
     loaded = load_voices(WorkerSettings(voices=voice))["heart"]
-    plain = HibariTorchEngine(device="cpu")
     assert "float16" in loaded.engine.model("")
     assert "float16" not in plain.model("")
     words = [engine.run([engine.begin(TEXT, TEXT.split(), "", 1.0)])[0].words for engine in (loaded.engine, plain)]

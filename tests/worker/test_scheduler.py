@@ -146,7 +146,47 @@ def test_a_cancelled_stream_is_never_served_again(shop: Shop) -> None:
     shop.scheduler.ran(first, "speech", 0.02, 1000, shop.now)
 
     assert shop.scheduler.next_batch(shop.now) == [second]
+    assert shop.scheduler.next_batch(shop.now) == [], "within one step its place is free, and stays so"
     assert len(shop.scheduler) == 1
+
+
+def test_a_stream_that_is_cancelled_while_it_waits_leaves_the_queue_at_once(shop: Shop) -> None:
+    waiting, asleep = shop.opens("waiting"), shop.opens("asleep", pieces=2)
+    shop.scheduler.hold(waiting, True, shop.now)
+    shop.step()
+    shop.scheduler.report(asleep, 2500, None, shop.now)
+    shop.scheduler.hold(waiting, False, shop.now)
+    shop.scheduler.leave(waiting)
+    shop.scheduler.leave(asleep)
+    assert shop.scheduler.backlog_s(shop.now) == 0
+    shop.now += 10
+
+    assert shop.step() == []
+    assert len(shop.scheduler) == 0
+
+
+def test_a_stream_whose_step_is_running_is_not_chosen_again_whatever_is_told_meanwhile(shop: Shop) -> None:
+    place = shop.opens("one", pieces=3)
+    assert shop.scheduler.next_batch(shop.now) == [place]
+    shop.scheduler.report(place, 0, 5000, shop.now)
+    shop.scheduler.hold(place, True, shop.now)
+    shop.scheduler.hold(place, False, shop.now)
+
+    assert shop.scheduler.next_batch(shop.now) == []
+    shop.scheduler.ran(place, "speech", 0.02, 1000, shop.now)
+    assert shop.scheduler.next_batch(shop.now) == [place]
+
+
+def test_one_that_had_a_gap_is_as_urgent_as_what_it_still_has_to_hear(shop: Shop) -> None:
+    """The time in which nothing was heard is no debt: without reports, too, a second of audio lasts a second."""
+    gap = shop.opens("gap", pieces=3)
+    shop.step()
+    shop.now += 9  # it ran dry at 1.02
+    shop.step()
+    assert gap.dry_at == pytest.approx(shop.now + 1.0)
+    shop.opens("new")
+
+    assert shop.step() == ["new"]
 
 
 def test_a_full_worker_says_when_to_come_back(shop: Shop) -> None:

@@ -126,8 +126,7 @@ def test_fixed_shapes_change_nothing(name: str, device: str) -> None:
     """Batches that grow and shrink, in buffers that are used again, padded in rows and in frames."""
     plain, fixed = load(name, device, batch=4, graphs=False), load(name, device, batch=4, graphs=True)
     fixed._chunks = plain._chunks = (8, 16)
-    for count in (4, 1, 3, 2):
-        texts = [*TEXTS[2:], TEXTS[0], TEXTS[2] + " "][:count]
+    for texts in (["Yes.", "No.", "Hello.", "Stop."], ["Why?"], ["Good.", "Now."]):
         for one, other in zip(say(plain, texts), say(fixed, texts), strict=True):
             assert np.array(one.words) == pytest.approx(np.array(other.words))
             assert len(one.audio) == len(other.audio)
