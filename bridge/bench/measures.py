@@ -57,6 +57,8 @@ class Level(msgspec.Struct, kw_only=True):
     rtf: float | None = None
     """The engine's time over the sound it made."""
     mean_batch: float | None = None
+    floor_share: float | None = None
+    """Of the engine's time, what it could not have been quicker than."""
     gpu_percent: float | None = None
     void: list[str] = []
     """Why nothing here may be believed."""
@@ -120,6 +122,19 @@ class Strategy(msgspec.Struct, kw_only=True):
     """The same over other word boundaries."""
 
 
+class Floor(msgspec.Struct, kw_only=True):
+    """What a second of speech takes, and the most that the device was seen to do (`bridge.worker.engines.roofline`)."""
+
+    device: str
+    precision: str
+    operations: float
+    activation_bytes: float
+    weight_bytes: float
+    """Of a stream that is served alone; a batch reads them once."""
+    operations_per_s: float
+    bytes_per_s: float
+
+
 class Goal(msgspec.Struct, kw_only=True):
     """Something to be reached."""
 
@@ -149,6 +164,8 @@ class Report(msgspec.Struct, kw_only=True):
     """That the worker could use; None: it is not ours."""
     gpu: str | None = None
     """On which the voice is computed."""
+    floor: Floor | None = None
+    """Of voices that are computed in torch, by a worker of our own."""
     notes: list[str] = []
     goals: list[Goal] = []
 

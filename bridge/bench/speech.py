@@ -18,11 +18,11 @@ from pathlib import Path
 import msgspec
 from rich.console import Console
 
-from bridge.bench import chunking, listeners, report, single
+from bridge.bench import chunking, floor, listeners, report, single
 from bridge.bench.goals import goals
 from bridge.bench.measures import Level, Report, edge, milliseconds
 from bridge.bench.sentences import LINES
-from bridge.bench.worker import ON_GPU, Target, gpu_name, own_worker
+from bridge.bench.worker import IN_TORCH, Target, gpu_name, own_worker
 from bridge.simulator.load_report import machine
 from bridge.worker.settings import WorkerSettings
 
@@ -101,6 +101,8 @@ async def _measure(
         await _one_target(Target(plan.address, settings.token), plan, measured, progress, say)
     else:
         with divided_cores(gpu is not None) as cores:
+            progress("counting what a second of speech takes")
+            measured.floor = await asyncio.to_thread(floor.of_voice, settings, plan.voice)
             async with own_worker(settings, cores) as target:
                 measured.cores = target.cores
                 counted = "one core" if target.cores == 1 else f"{target.cores} cores"
@@ -125,7 +127,7 @@ def _version() -> str:
 
 def _on_gpu(settings: WorkerSettings, voice: str | None) -> bool:
     found = settings.voices.get(voice or settings.default_voice or next(iter(settings.voices)))
-    return found is not None and found.engine in ON_GPU and not found.device.startswith("cpu")
+    return found is not None and found.engine in IN_TORCH and not found.device.startswith("cpu")
 
 
 def _doubts_about_the_machine() -> list[str]:
@@ -156,6 +158,8 @@ async def _one_target(
             progress=progress,
             hopeless=hopeless,
         )
+        if measured.floor and found.rtf:
+            found.floor_share = floor.rtf(measured.floor, found.mean_batch or 1.0) / found.rtf
         gc.collect()
         say(_in_a_line(found))
         return found

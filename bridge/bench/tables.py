@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from bridge.bench.chunking import WRITTEN_PER_S
 from bridge.bench.goals import sources
-from bridge.bench.measures import Goal, Level, Report, Sockets, Strategy, edge, milliseconds
+from bridge.bench.measures import Floor, Goal, Level, Report, Sockets, Strategy, edge, milliseconds
 from bridge.simulator.result import percentile
 
 
@@ -65,7 +65,7 @@ _LEVEL_HEADS = (
     "underruns",
     "refused\nor failed",
     "cancel ms\np99",
-    "RTF",
+    "RTF\n(floor)",
     "batch",
     "worker\nCPU",
     "our own\nlateness p99",
@@ -76,6 +76,8 @@ _LEVEL_HEADS = (
 
 def _levels(title: str, levels: Sequence[Level], report: Report | None = None) -> Sheet:
     below = [f"Streams without an underrun, a refusal or a failure: {most(report)}."] if report else []
+    if report and report.floor:
+        below.append(_floor(report.floor))
     rows = [[*cells(level), "; ".join(level.remarks)] for level in levels]
     return Sheet(title, _LEVEL_HEADS, rows, (len(_LEVEL_HEADS) - 1,), below)
 
@@ -94,12 +96,22 @@ def cells(level: Level) -> list[str]:
         f"{level.underruns}{longest}",
         f"{level.refused + level.failed} of {level.utterances}",
         milliseconds(level.p("cancel_ms", 0.99)),
-        "–" if level.rtf is None else f"{level.rtf:.3f}",
+        ("–" if level.rtf is None else f"{level.rtf:.3f}")
+        + ("" if level.floor_share is None else f" ({level.floor_share:.0%})"),
         "–" if level.mean_batch is None else f"{level.mean_batch:.1f}",
         ("–" if level.worker_cpu is None else f"{level.worker_cpu:.0%}")
         + ("" if level.gpu_percent is None else f", GPU {level.gpu_percent:.0f}%"),
         *own,
     ]
+
+
+def _floor(floor: Floor) -> str:
+    return (
+        f"Floor: the share of RTF that nothing could save. A second of speech takes {floor.operations / 1e9:.2f} G "
+        f"operations in {floor.precision} and {(floor.activation_bytes + floor.weight_bytes) / 1e6:.0f} MB when served "
+        f"alone ({floor.activation_bytes / 1e6:.0f} MB without the weights, which a batch shares); {floor.device} was "
+        f"seen to do {floor.operations_per_s / 1e12:.2f} T operations and {floor.bytes_per_s / 1e9:.0f} GB a second."
+    )
 
 
 def _sockets(sockets: Sockets) -> Sheet:

@@ -24,8 +24,8 @@ _READY = "speech worker ready on "
 PROC_STAT = Path("/proc/stat")
 _START_S = 180.0
 _NVIDIA = "nvidia-smi"
-ON_GPU = {"hibari_torch", "piper"}
-"""Engines that compute on a GPU where there is one."""
+IN_TORCH = {"hibari_torch", "piper"}
+"""Engines that compute in torch, on a GPU where there is one."""
 
 
 @dataclass(frozen=True)

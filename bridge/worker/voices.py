@@ -30,8 +30,11 @@ class Voice:
     chunking: Chunking = "clause"
 
 
-def load_voices(settings: WorkerSettings) -> dict[str, Voice]:
-    """Load every engine that the settings name, with its voices. Raises ConfigError for what cannot be loaded."""
+def load_voices(settings: WorkerSettings, *, graphs: bool | None = None) -> dict[str, Voice]:
+    """Load every engine that the settings name, with its voices. Raises ConfigError for what cannot be loaded.
+
+    `graphs`: whether torch engines work at fixed shapes, see `bridge.worker.engines.graphs`; None: as suits the device.
+    """
     if not settings.voices:
         raise ConfigError("worker.voices: is empty, expected at least one voice")
     if settings.default_voice and settings.default_voice not in settings.voices:
@@ -45,7 +48,7 @@ def load_voices(settings: WorkerSettings) -> dict[str, Voice]:
         wanted[msgspec.json.encode(same_engine)][name] = voice
     voices: dict[str, Voice] = {}
     for group in wanted.values():
-        load = functools.partial(_load_engine, list(group.values()), settings.threads)
+        load = functools.partial(_load_engine, list(group.values()), settings.threads, graphs)
         engine = ResidentEngine(load, [voice.voice for voice in group.values()], residency) if residency else load({})
         for name, voice in group.items():
             gain_db = engine.gain_db(voice.voice) if voice.gain_db is None else voice.gain_db
@@ -53,7 +56,7 @@ def load_voices(settings: WorkerSettings) -> dict[str, Voice]:
     return {name: voices[name] for name in settings.voices}
 
 
-def _load_engine(voices: list[VoiceSettings], threads: int, kept: Mapping[str, Samples]) -> Engine:
+def _load_engine(voices: list[VoiceSettings], threads: int, graphs: bool | None, kept: Mapping[str, Samples]) -> Engine:
     """Import an engine only when it is asked for: most need libraries that not every machine has.
 
     `kept` are the embeddings that it had before it was unloaded.
@@ -70,12 +73,16 @@ def _load_engine(voices: list[VoiceSettings], threads: int, kept: Mapping[str, S
                 from bridge.worker.engines.hibari_torch import HibariTorchEngine
 
                 return HibariTorchEngine(
-                    sorted({name or DEFAULT for name in names}), first.device, threads, precision=first.precision
+                    sorted({name or DEFAULT for name in names}),
+                    first.device,
+                    threads,
+                    precision=first.precision,
+                    graphs=graphs,
                 )
             case "piper":
                 from bridge.worker.engines.piper import PiperEngine
 
-                engine = PiperEngine(Path(first.model), first.device, threads, precision=first.precision)
+                engine = PiperEngine(Path(first.model), first.device, threads, precision=first.precision, graphs=graphs)
                 for name in names:
                     engine.speaker(name)
                 return engine

@@ -33,7 +33,7 @@ class Work:
     activation_bytes: float
     weight_bytes: float
 
-    def bytes(self, batch: int) -> float:
+    def bytes(self, batch: float) -> float:
         """When so many streams share a step and its weights."""
         return self.activation_bytes + self.weight_bytes / batch
 
@@ -46,7 +46,7 @@ class Peak:
     bytes_per_s: float
 
 
-def floor_rtf(work: Work, peak: Peak, batch: int) -> float:
+def floor_rtf(work: Work, peak: Peak, batch: float) -> float:
     """The least seconds that a second of sound can take, in batches of this size."""
     return max(work.operations / peak.operations_per_s, work.bytes(batch) / peak.bytes_per_s)
 

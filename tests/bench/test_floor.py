@@ -1,0 +1,57 @@
+"""What no engine could do quicker: counted for voices in torch, and shown beside the time they took."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from bridge.bench import floor
+from bridge.bench.measures import Floor, Level
+from bridge.bench.tables import cells
+from bridge.worker.engines.roofline import SENTENCE
+from bridge.worker.settings import VoiceSettings, WorkerSettings
+from bridge.worker.voices import load_voices
+from tests.bench.gpu import speak
+
+TORCH = WorkerSettings(
+    voices={"ort": VoiceSettings(), "torch": VoiceSettings(engine="hibari_torch", device="cpu")}, memory_mib=4096
+)
+
+
+def test_a_voice_in_torch_is_never_quicker_than_its_floor() -> None:
+    found = floor.of_voice(TORCH, "torch")
+    assert found is not None
+    engine = load_voices(TORCH)["torch"].engine
+    assert engine.acquire()
+    began = time.thread_time()
+    (sound,) = speak(engine, [SENTENCE])
+    took = (time.thread_time() - began) / (len(sound) / engine.rate_hz)
+
+    assert 0 < floor.rtf(found, 1) < took
+    assert (found.precision, found.device) == ("float32", "the processor in one thread")
+
+
+def test_a_batch_reads_its_weights_once() -> None:
+    found = Floor(
+        device="a GPU",
+        precision="float16",
+        operations=1.0,
+        activation_bytes=10e6,
+        weight_bytes=90e6,
+        operations_per_s=1e12,
+        bytes_per_s=1e9,
+    )
+    assert floor.rtf(found, 1) == pytest.approx(0.1)
+    assert floor.rtf(found, 2.5) == pytest.approx(0.046)
+
+
+def test_nothing_is_counted_for_a_voice_of_another_runtime_or_none() -> None:
+    assert floor.of_voice(TORCH, "ort") is None
+    assert floor.of_voice(TORCH, None) is None, "the first is the default"
+    assert floor.of_voice(TORCH, "nobody") is None
+
+
+def test_the_share_stands_beside_the_time() -> None:
+    assert "0.020 (43%)" in cells(Level(streams=1, rtf=0.02, floor_share=0.43))
+    assert "0.020" in cells(Level(streams=1, rtf=0.02))
