@@ -1,12 +1,12 @@
 """More voices than memory: the least recently used engines are unloaded, and loaded again when a stream asks for them.
 
-An engine in use is never unloaded. Loading is a step like any other, in the engine's own thread, so other engines go
+An engine in use is never unloaded. No engine may be part of a reference cycle: then its memory is free at once, and
+nobody's speech waits for the garbage collector. Loading is a step like any other, in the engine's own thread, so other engines go
 on; its embeddings (`Engine.embeddings`) survive, and are handed to the loader again.
 """
 
 from __future__ import annotations
 
-import gc
 import logging
 import threading
 from collections.abc import Callable, Hashable, Mapping, Sequence
@@ -143,8 +143,6 @@ class ResidentEngine(Engine):
         self._embeddings = inner.embeddings()
         self._cost_s = inner.cost_s(SAMPLE)
         inner.close()
-        del inner
-        gc.collect()
         log.info("engine %s unloaded, %d MiB", self.name, self.size_bytes >> 20)
 
     def close(self) -> None:

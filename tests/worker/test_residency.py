@@ -71,7 +71,7 @@ def loaded(*engines: ResidentEngine) -> list[bool]:
     return [engine.loaded for engine in engines]
 
 
-def speak(engine: ResidentEngine, text: str = "one two") -> list[Step]:
+def speak(engine: Engine, text: str = "one two") -> list[Step]:
     job = engine.begin(text, text.split(), "", 1.0)
     steps = []
     while job.kind is not None:
@@ -87,8 +87,21 @@ def test_the_least_recently_used_voice_makes_room(shelf: Shelf) -> None:
     assert first.acquire()
     speak(first)
     assert loaded(first, second, third) == [True, True, False]
-    gc.collect()
     assert {speaker.name for speaker in shelf.alive} == {"first", "second"}
+
+
+@pytest.mark.parametrize("graphs", [False, True])
+def test_a_voice_in_torch_is_gone_without_the_garbage_collector(graphs: bool) -> None:
+    torch_engine = pytest.importorskip("bridge.worker.engines.hibari_torch").HibariTorchEngine
+    engine = torch_engine(device="cpu", graphs=graphs)
+    speak(engine)
+    gc.disable()
+    try:
+        gone = weakref.ref(engine)
+        del engine
+        assert gone() is None
+    finally:
+        gc.enable()
 
 
 def test_an_unloaded_voice_speaks_as_before_with_its_own_style(shelf: Shelf) -> None:

@@ -101,7 +101,8 @@ class HibariTorchEngine(Engine):
         self._waves: dict[str, BatchStep] = {}
         for name, network in self._networks.items():
             network.set_precision(self._precision)
-            self._waves[name] = BatchStep(functools.partial(sound, network), self._blank, fixed)
+            inputs = functools.partial(blank, self._device)
+            self._waves[name] = BatchStep(functools.partial(sound, network), inputs, fixed)
         self._cost_of_character_s = 0.0005
 
     def model(self, voice: str) -> str:
@@ -229,14 +230,15 @@ class HibariTorchEngine(Engine):
 
         return self._waves[pieces[0].voice](Shape(len(pieces), count), fill)
 
-    def _blank(self, shape: Shape) -> Inputs:
-        """Inputs of `sound` for so many blocks."""
-        frames = shape.frames + BEFORE + AFTER
-        return (
-            torch.zeros(shape.rows, FEATURES, frames + 2 * HALO, device=self._device),
-            torch.zeros(shape.rows, (frames - 1) * HOP + WINDOW, device=self._device),
-            torch.zeros(shape.rows, 3, dtype=torch.long, device=self._device),
-        )
+
+def blank(device: torch.device, shape: Shape) -> Inputs:
+    """Inputs of `sound` for so many blocks."""
+    frames = shape.frames + BEFORE + AFTER
+    return (
+        torch.zeros(shape.rows, FEATURES, frames + 2 * HALO, device=device),
+        torch.zeros(shape.rows, (frames - 1) * HOP + WINDOW, device=device),
+        torch.zeros(shape.rows, 3, dtype=torch.long, device=device),
+    )
 
 
 def sound(network: HibariNetwork, features: Tensor, train: Tensor, table: Tensor) -> Tensor:

@@ -104,7 +104,8 @@ class PiperEngine(Engine):
         self._chunks = tuple(chunks)
         with_graphs = self._device.type == "cuda" if graphs is None else graphs
         fixed = shapes(self.batch, fixed_frames(self._chunks)) if with_graphs else []
-        self._waves = BatchStep(functools.partial(sound, self._network), self._blank, fixed)
+        inputs = functools.partial(blank, self._network, self._device)
+        self._waves = BatchStep(functools.partial(sound, self._network), inputs, fixed)
         self._ids: dict[str, list[int]] = self._config["phoneme_id_map"]
         inference = self._config.get("inference", {})
         self._stretch = float(inference.get("length_scale", 1.0))
@@ -257,16 +258,17 @@ class PiperEngine(Engine):
 
         return self._waves(Shape(len(pieces), count), fill)
 
-    def _blank(self, shape: Shape) -> Inputs:
-        """Inputs of `sound` for so many latent frames."""
-        window = shape.frames + 2 * self._network.shape.halo
-        return (
-            torch.zeros(shape.rows, self._network.shape.width, window, device=self._device),
-            torch.zeros(shape.rows, 3, dtype=torch.long, device=self._device),
-        )
-
     def _speakers(self, pieces: list[_Piece]) -> Tensor | None:
         return self._network.speaker(torch.tensor([piece.speaker for piece in pieces], device=self._device))
+
+
+def blank(network: VitsNetwork, device: torch.device, shape: Shape) -> Inputs:
+    """Inputs of `sound` for so many latent frames."""
+    window = shape.frames + 2 * network.shape.halo
+    return (
+        torch.zeros(shape.rows, network.shape.width, window, device=device),
+        torch.zeros(shape.rows, 3, dtype=torch.long, device=device),
+    )
 
 
 def sound(network: VitsNetwork, latent: Tensor, table: Tensor) -> Tensor:
