@@ -125,7 +125,7 @@ class Connection:
         if not voice.engine.acquire():
             worker.counts["no_memory"] += 1
             raise Refused("busy", f"voice {name!r} is not loaded, and others that are in use take all memory", 1000)
-        place = runner.scheduler.join((id(self), message.stream), message.priority)
+        place = runner.scheduler.join((id(self), message.stream), message.priority, now())
         encoder = voice.engine.encoder(message.format, voice.gain)
         stream = Stream(
             message.stream,

@@ -1,8 +1,8 @@
 """More voices than memory: the least recently used engines are unloaded, and loaded again when a stream asks for them.
 
 An engine in use is never unloaded. No engine may be part of a reference cycle: then its memory is free at once, and
-nobody's speech waits for the garbage collector. Loading is a step like any other, in the engine's own thread, so other engines go
-on; its embeddings (`Engine.embeddings`) survive, and are handed to the loader again.
+nobody's speech waits for the garbage collector. Loading is a step like any other, in the engine's own thread, so other
+engines go on; its embeddings (`Engine.embeddings`) survive, and are handed to the loader again.
 """
 
 from __future__ import annotations

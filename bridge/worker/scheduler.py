@@ -22,6 +22,9 @@ _FULL_BATCH = 0.75
 _SOON_DRY_S = 0.4
 """Less lead than a bridge that is served in time keeps."""
 _ASK_AGAIN_S = 0.5
+_WRITES_WITHIN_S = 2.0
+"""Whoever opens a stream sends its first text within this time, or is not reckoned with."""
+_FORGETS = 0.1
 _RANK: dict[Priority, int] = {"live": 0, "speculation": 1, "prefetch": 2}
 
 
@@ -33,6 +36,7 @@ class Place:
     priority: Priority = "live"
     kind: Hashable | None = None
     """What step comes next; only equal ones share a batch. None: nothing to do."""
+    opened_at: float = 0.0
     cost_s: float = 0.0
     """Expected time of the piece that is waiting here."""
     asked_at: float = 0.0
@@ -64,6 +68,8 @@ class Scheduler:
     settings: SchedulerSettings
     batch: int = 1
     pace: Pace = field(default_factory=Pace)
+    _piece_s: float = 0.0
+    """What a piece costs, on average over the last ones."""
     _places: dict[Hashable, Place] = field(default_factory=dict)
     _ready: dict[Hashable, Place] = field(default_factory=dict)
     _asleep: list[tuple[float, int, Place]] = field(default_factory=list)
@@ -96,9 +102,18 @@ class Scheduler:
     # ---- what happens to a stream -----------------------------------------------------------------------------
 
     def backlog_s(self, now: float) -> float:
-        """Expected time of the live work that a new stream would have to wait for."""
+        """Expected time of the live work that a new stream would have to wait for.
+
+        Those who have opened and are still writing count, too: else many who come at once are all taken.
+        """
         soon = now + (self.settings.first_audio_ms + self.settings.backlog_ms) / 1000
-        return sum(place.cost_s for place in self._ready.values() if place.priority == "live" and place.due_at <= soon)
+        asked_s = sum(one.cost_s for one in self._ready.values() if one.priority == "live" and one.due_at <= soon)
+        return asked_s + self._piece_s * sum(self._writes(place, now) for place in self._places.values())
+
+    def _writes(self, place: Place, now: float) -> bool:
+        """Whether its first text is about to come."""
+        silent = place.kind is None and not place.running and not place.made_ms
+        return silent and place.priority == "live" and now - place.opened_at < _WRITES_WITHIN_S
 
     def retry_after_s(self, now: float) -> float | None:
         """None if one more stream can be served, else when to ask again."""
@@ -125,15 +140,16 @@ class Scheduler:
         )
         self.pace.ran(took_s, len(batch), urgent=urgent, now=now)
 
-    def join(self, name: Hashable, priority: Priority) -> Place:
+    def join(self, name: Hashable, priority: Priority, now: float) -> Place:
         """A stream has opened."""
-        place = self._places[name] = Place(name, priority)
+        place = self._places[name] = Place(name, priority, opened_at=now)
         return place
 
     def ask(self, place: Place, kind: Hashable, cost_s: float, now: float) -> None:
         """There is work for this stream: a step of this kind, then more of the same piece, `cost_s` of it."""
         if place.kind is None:
             place.asked_at = now
+            self._piece_s += _FORGETS * (cost_s - self._piece_s)
         place.kind, place.cost_s = kind, cost_s
         self._file(place, now)
 

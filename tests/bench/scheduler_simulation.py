@@ -65,9 +65,9 @@ class Ordered(Scheduler):
 
     places_are: type[Place] = Place
 
-    def join(self, name: Hashable, priority: Priority) -> Place:
+    def join(self, name: Hashable, priority: Priority, now: float) -> Place:
         """As the worker's own."""
-        place = self._places[name] = self.places_are(name, priority)
+        place = self._places[name] = self.places_are(name, priority, opened_at=now)
         return place
 
 
@@ -294,7 +294,7 @@ class Simulation:
         self._join(Text(self.now, "prefetch", tuple((0.0, sound_s) for _, sound_s in random_pieces(self._chance))))
 
     def _join(self, text: Text) -> Listener:
-        place = self._timed(self.queue.join, next(self._numbers), text.priority)
+        place = self._timed(self.queue.join, next(self._numbers), text.priority, self.now)
         listener = self._open[place] = Listener(text, place)
         self.listeners.append(listener)
         for written_after_s, _ in text.pieces:

@@ -29,7 +29,7 @@ class Shop:
     first_audio_s: dict[str, float] = field(default_factory=dict)
 
     def opens(self, name: str, priority: Priority = "live", pieces: int = 1, kind: str = "speech") -> Place:
-        place = self.scheduler.join(name, priority)
+        place = self.scheduler.join(name, priority, self.now)
         self.left[name] = pieces
         self.scheduler.ask(place, kind, self.step_s, self.now)
         return place
@@ -214,8 +214,29 @@ def test_work_that_is_not_due_soon_makes_nobody_busy(shop: Shop) -> None:
 
 def test_the_number_of_streams_is_bounded(shop: Shop) -> None:
     for index in range(SETTINGS.max_streams):
-        shop.scheduler.join(index, "live")
+        shop.scheduler.join(index, "live", 0.0)
     assert shop.scheduler.retry_after_s(0.0) == 1.0
+
+
+def test_those_who_are_still_writing_are_reckoned_with(shop: Shop) -> None:
+    """Else a crowd that comes at once is let in, and its first words all come late."""
+    for index in range(90):
+        earlier = shop.opens(f"earlier {index}")
+        shop.step()
+        shop.scheduler.leave(earlier)
+    shop.now += 5
+    crowd: list[Place] = []
+    while shop.scheduler.retry_after_s(shop.now) is None:
+        crowd.append(shop.scheduler.join(f"writing {len(crowd)}", "live", shop.now))
+    assert len(crowd) == 21  # 20 ms of work each, for an engine that should have 400
+
+    shop.scheduler.leave(crowd[0])
+    assert shop.scheduler.retry_after_s(shop.now) is None
+    shop.scheduler.join("one more", "live", shop.now)
+    shop.now += 1.9
+    assert shop.scheduler.retry_after_s(shop.now) is not None
+    shop.now += 0.2  # whoever opens a stream and says nothing keeps nobody out for long
+    assert shop.scheduler.retry_after_s(shop.now) is None
 
 
 PATIENT = msgspec.structs.replace(SETTINGS, backlog_ms=60_000)
