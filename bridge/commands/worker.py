@@ -32,5 +32,4 @@ def run(arguments: argparse.Namespace) -> int:
     from bridge.config import load_settings
     from bridge.worker.main import run_worker, settings_from
 
-    settings = settings_from(arguments, load_settings(arguments.config).worker)
-    return run_worker(settings, announce=lambda line: print(line, flush=True))
+    return run_worker(settings_from(arguments, load_settings(arguments.config).worker))

@@ -17,6 +17,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from bridge.errors import VoiceError
+from bridge.worker.settings import HUNG_EXIT_CODE
 
 log = logging.getLogger(__name__)
 
@@ -24,6 +25,10 @@ _RESTART_S = (0.1, 0.5, 2.0, 5.0, 15.0)
 _WELL_AFTER_S = 30.0
 _STOP_S = 5.0
 _LINES_KEPT = 200
+_LINE_BYTES = 8192
+"""What is kept of a line."""
+_LAST_WORDS = 5
+"""Lines of a worker that ended which go into the bridge's own log."""
 _PR_SET_PDEATHSIG = 1
 """prctl(2)"""
 
@@ -41,6 +46,7 @@ class LocalWorker:
         self._process: asyncio.subprocess.Process | None = None
         self.lines: deque[str] = deque(maxlen=_LINES_KEPT)
         """What the worker wrote last, for `bridge doctor` and error messages."""
+        self._run_lines: deque[str] = deque(maxlen=_LAST_WORDS)
         self.restarts = 0
 
     @property
@@ -55,7 +61,10 @@ class LocalWorker:
 
     async def start(self, deadline_s: float) -> None:
         """Start it and wait until it is ready. Raises VoiceError with its last words if it is not in time."""
-        self._folder.mkdir(mode=0o700)
+        try:
+            self._folder.mkdir(mode=0o700)
+        except OSError as error:
+            raise VoiceError(f"the speech worker has no place for its socket: {error}") from error
         self._supervisor = asyncio.create_task(self._supervise())
         try:
             async with asyncio.timeout(deadline_s):
@@ -80,13 +89,19 @@ class LocalWorker:
             started_at = loop.time()
             try:
                 code: int | str = await self._run()
-            except OSError as error:
-                code = str(error)
+            except Exception as error:  # whatever it is, the bridge needs a worker: try again, and say why
+                code = f"cannot be run: {error!r}"
                 self.lines.append(code)
+                await self._stop()
             if loop.time() - started_at > _WELL_AFTER_S:
                 attempt = 0
             pause_s = _RESTART_S[min(attempt, len(_RESTART_S) - 1)]
-            log.warning("the speech worker has ended (%s); starting another in %.1f s", code, pause_s)
+            log.warning(
+                "the speech worker has ended (%s); starting another in %.1f s%s",
+                _meaning(code),
+                pause_s,
+                self._last_words(),
+            )
             attempt += 1
             self.restarts += 1
             await asyncio.sleep(pause_s)
@@ -105,13 +120,30 @@ class LocalWorker:
             preexec_fn=_die_with_parent(),
         )
         assert self._process.stdout is not None
-        async for raw in self._process.stdout:
-            line = raw.decode(errors="replace").rstrip()
-            self.lines.append(line)
-            if line.startswith("speech worker ready"):
-                self._ready.set()
-            log.info("worker: %s", line)
+        self._run_lines.clear()
+        rest = b""
+        while data := await self._process.stdout.read(_LINE_BYTES):
+            *lines, rest = (rest + data).split(b"\n")
+            if len(rest) > _LINE_BYTES:
+                lines, rest = [*lines, rest], b""
+            for line in lines:
+                self._said(line)
+        self._said(rest)
         return await self._process.wait()
+
+    def _said(self, raw: bytes) -> None:
+        line = raw[:_LINE_BYTES].decode(errors="replace").rstrip()
+        if not line:
+            return
+        self.lines.append(line)
+        self._run_lines.append(line)
+        if line.startswith("speech worker ready"):
+            self._ready.set()
+        log.info("worker: %s", line)
+
+    def _last_words(self) -> str:
+        """The end of what the latest process wrote: of a traceback, the error."""
+        return "".join(f"\n  {line}" for line in self._run_lines)
 
     async def _stop(self) -> None:
         process = self._process
@@ -133,4 +165,23 @@ def _die_with_parent() -> Callable[[], None] | None:
     if sys.platform != "linux":
         return None
     prctl = ctypes.CDLL(None).prctl
-    return lambda: prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+    parent = os.getpid()
+
+    def ask() -> None:
+        prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+        if os.getppid() != parent:  # died before we asked: there will be no signal
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    return ask
+
+
+def _meaning(code: int | str) -> str:
+    """An exit status in words."""
+    if isinstance(code, str):
+        return code
+    if code == HUNG_EXIT_CODE:
+        return f"status {code}: a step hung"
+    if code < 0:
+        with contextlib.suppress(ValueError):
+            return f"killed by {signal.Signals(-code).name}"
+    return f"status {code}"

@@ -248,6 +248,6 @@ def _as_exception(error: Error) -> VoiceError:
     message = f"{error.code}: {error.message}"
     if error.code in ("busy", "draining", "too_fast"):
         return VoiceBusy(message, (error.retry_after_ms or 0) / 1000)
-    if error.code in ("engine_failed", "engine_runaway", "engine_hung"):
+    if error.code in ("engine_failed", "out_of_memory", "engine_runaway", "engine_hung"):
         return VoiceLost(message)
     return VoiceError(message)

@@ -6,12 +6,15 @@ import asyncio
 import contextlib
 import math
 from collections import Counter, deque
+from collections.abc import Mapping
 from typing import Protocol
 
 from aiohttp import web
 
 from bridge.worker import protocol
 from bridge.worker.allowance import Allowance
+from bridge.worker.engines.base import Engine
+from bridge.worker.memory import OutOfMemory
 from bridge.worker.protocol import SAMPLE_RATES, Cancel, Cancelled, Done, End, Error, Flush, Open, Playout, Text, Words
 from bridge.worker.runaway import Runaway
 from bridge.worker.runner import EngineRunner, now
@@ -29,6 +32,8 @@ class House(Protocol):
 
     settings: WorkerSettings
     voices: dict[str, Voice]
+    refused: Mapping[str, str]
+    """Voices that could not be loaded, and why."""
     default_voice: str
     draining: bool
     counts: Counter[str]
@@ -62,6 +67,8 @@ class Connection:
         self._held = False
         self._taken = asyncio.Event()
         """Set whenever the client has taken something."""
+        self._gone = False
+        """It will never take anything again."""
         settings = worker.settings
         self._allowance = Allowance(settings.text_chars_per_s, settings.text_burst_chars, now())
 
@@ -108,6 +115,8 @@ class Connection:
             raise Refused("stream_exists", f"stream {message.stream} is open already")
         name = worker.default_voice if message.voice is None else message.voice
         voice = worker.voices.get(name)
+        if name in worker.refused:
+            raise Refused("unknown_voice", f"voice {name!r} could not be loaded: {worker.refused[name]}")
         if voice is None:
             raise Refused("unknown_voice", f"no voice {name!r}; there are: {', '.join(worker.voices)}")
         if message.format not in SAMPLE_RATES:
@@ -179,18 +188,16 @@ class Connection:
     def deliver(self, stream: Stream, made: Made, error: Exception | None) -> None:
         """The outcome of one of a stream's steps."""
         if error is not None:
-            code = "engine_runaway" if isinstance(error, Runaway) else "engine_failed"
-            return self._fail(
-                stream.number, Error(code, f"synthesis failed: {str(error) or repr(error)}", stream.number)
-            )
+            message = f"synthesis failed: {str(error) or repr(error)}"
+            return self._fail(stream.number, Error(_code(error), message, stream.number))
         if made.words:
             self.send(Words(stream.number, list(made.words)))
         stream.add(made.data)
         return self.advance(stream)
 
-    def fail_all(self, code: str, message: str) -> None:
-        """End every stream for the same reason."""
-        for number in list(self.streams):
+    def fail_all(self, engine: Engine, code: str, message: str) -> None:
+        """End every stream of this engine for the same reason."""
+        for number in [number for number, stream in self.streams.items() if stream.voice.engine is engine]:
             self._fail(number, Error(code, message, number))
 
     def _fail(self, number: int, error: Error) -> None:
@@ -222,6 +229,8 @@ class Connection:
         self._put(protocol.encode_audio(audio.stream, audio.offset, audio.data))
 
     def _put(self, data: str | bytes) -> None:
+        if self._gone:
+            return
         self._queue.put_nowait(data)
         self.queued_bytes += len(data)
         if not self._held and self.queued_bytes > self.worker.settings.held_bytes:
@@ -229,22 +238,26 @@ class Connection:
 
     async def write(self) -> None:
         """Send what is queued, until cancelled. Raises TimeoutError when the client does not take it."""
-        while True:
-            data = await self._queue.get()
-            async with asyncio.timeout(self.worker.settings.slow_reader_s):
-                await (self.socket.send_bytes(data) if isinstance(data, bytes) else self.socket.send_str(data))
-            self._queue.task_done()
-            self.queued_bytes -= len(data)
+        try:
+            while True:
+                data = await self._queue.get()
+                async with asyncio.timeout(self.worker.settings.slow_reader_s):
+                    await (self.socket.send_bytes(data) if isinstance(data, bytes) else self.socket.send_str(data))
+                self._queue.task_done()
+                self.queued_bytes -= len(data)
+                self._taken.set()
+                if self._held and self.queued_bytes < self.worker.settings.held_bytes // 2:
+                    self._hold(False)
+        finally:
+            self._gone = True
             self._taken.set()
-            if self._held and self.queued_bytes < self.worker.settings.held_bytes // 2:
-                self._hold(False)
 
     async def room(self) -> None:
         """Wait until the client has taken most answers: one that only asks must not fill the memory with them.
 
         What its streams make is bounded earlier, by holding them.
         """
-        while self.queued_bytes > 2 * self.worker.settings.held_bytes:
+        while not self._gone and self.queued_bytes > 2 * self.worker.settings.held_bytes:
             self._taken.clear()
             await self._taken.wait()
 
@@ -258,3 +271,13 @@ class Connection:
         self._held = held
         for stream in self.streams.values():
             self.worker.runner(stream.voice).hold(stream, held)
+
+
+def _code(error: Exception) -> str:
+    match error:
+        case Runaway():
+            return "engine_runaway"
+        case OutOfMemory():
+            return "out_of_memory"
+        case _:
+            return "engine_failed"

@@ -5,9 +5,12 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import logging
 import os
 import signal
 import sys
+import threading
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -16,15 +19,26 @@ import yaml
 from aiohttp import web
 
 from bridge.errors import ConfigError
+from bridge.worker.runner import THREAD_NAME
 from bridge.worker.server import Worker
-from bridge.worker.settings import WorkerSettings
-from bridge.worker.voices import load_voices
+from bridge.worker.settings import HUNG_EXIT_CODE, WorkerSettings
+from bridge.worker.voices import load_sound_voices
 
-HUNG_EXIT_CODE = 70
-"""EX_SOFTWARE of sysexits.h: whoever started the process should start another."""
+log = logging.getLogger(__name__)
+
+LAST_STEP_S = 5.0
+"""How long a step that is running when the worker stops may still take."""
 
 
-def run_worker(settings: WorkerSettings, announce: Callable[[str], None] = print) -> int:
+def say_ready(line: str) -> None:
+    """Print it at once. Nobody may be reading, or the disk behind it be full: no reason not to speak."""
+    try:
+        print(line, flush=True)
+    except OSError as error:
+        log.error("standard output cannot be written (%s): %s", error.strerror, line)
+
+
+def run_worker(settings: WorkerSettings, announce: Callable[[str], None] = say_ready) -> int:
     """Serve until SIGTERM or SIGINT; returns the exit code.
 
     `announce` gets one line when streams may be opened: `speech worker ready on ws://127.0.0.1:8090, voices: heart`.
@@ -34,10 +48,19 @@ def run_worker(settings: WorkerSettings, announce: Callable[[str], None] = print
         os.environ.setdefault(variable, str(settings.threads))
     with asyncio.Runner(loop_factory=_new_loop) as runner:
         code = runner.run(serve(settings, announce))
-    if code == HUNG_EXIT_CODE:
-        sys.stdout.flush()
-        os._exit(code)  # the engine's thread will never end by itself
+    if code == HUNG_EXIT_CODE or not _threads_ended():
+        log.critical("the worker stops without waiting for a step that does not come back")
+        os._exit(code)  # an interpreter that ends by itself would wait for the engine's thread
     return code
+
+
+def _threads_ended() -> bool:
+    """Whether the engines' threads are over, or nearly."""
+    threads = [thread for thread in threading.enumerate() if thread.name.startswith(THREAD_NAME)]
+    deadline = time.monotonic() + LAST_STEP_S
+    for thread in threads:
+        thread.join(max(deadline - time.monotonic(), 0.0))
+    return not any(thread.is_alive() for thread in threads)
 
 
 def _new_loop() -> asyncio.AbstractEventLoop:
@@ -55,7 +78,10 @@ async def serve(settings: WorkerSettings, announce: Callable[[str], None], stop:
     for number in (signal.SIGTERM, signal.SIGINT):
         with contextlib.suppress(NotImplementedError, ValueError, RuntimeError):
             asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    worker = Worker(settings, load_voices(settings))
+    voices, refused = load_sound_voices(settings)
+    for name, error in refused.items():
+        log.error("voice %r is refused: %s", name, error)
+    worker = Worker(settings, voices, {name: str(error) for name, error in refused.items()})
     await worker.start()
     server = web.AppRunner(worker.application(), access_log=None, shutdown_timeout=1.0)
     await server.setup()

@@ -55,6 +55,7 @@ that stream. One without `stream` is about the socket, which the worker then clo
     busy              no place now; `retry_after_ms` says when to ask again
     draining          the worker is about to stop: open the stream at another one
     engine_failed     synthesis of this stream failed; its neighbours go on
+    out_of_memory     a step of this stream alone asks for more memory than there is
     engine_runaway    the engine lost the text (repeats itself, does not end, gives nothing): another voice should go on
     engine_hung       a step did not come back; the worker stops
 

@@ -6,15 +6,17 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from itertools import repeat
 from typing import TypeVar
 
 import numpy as np
 
 from bridge.call.events import Word
 from bridge.worker.encoder import Samples
-from bridge.worker.engines.base import NO_SAMPLES, Engine, Step
+from bridge.worker.engines.base import NO_SAMPLES, Engine, Job, Step
+from bridge.worker.memory import OutOfMemory, give_back, ran_out
 from bridge.worker.protocol import SAMPLE_RATES
 from bridge.worker.runaway import Runaway
 from bridge.worker.scheduler import Place, Scheduler
@@ -23,6 +25,8 @@ from bridge.worker.streams import Made, Stream
 
 log = logging.getLogger(__name__)
 _T = TypeVar("_T")
+THREAD_NAME = "engine-"
+"""With the engine's name behind it."""
 
 
 class Counts:
@@ -33,6 +37,7 @@ class Counts:
         self.jobs = 0
         self.failures = 0
         self.runaways = 0
+        self.out_of_memory = 0
         self.busy_s = 0.0
         self.last_step_s = 0.0
         self.audio_s = 0.0
@@ -59,7 +64,7 @@ class EngineRunner:
         self._hung = hung
         self._streams: dict[Place, Stream] = {}
         self._news = asyncio.Event()
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix=f"engine-{engine.name}")
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix=THREAD_NAME + engine.name)
         self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
@@ -117,7 +122,9 @@ class EngineRunner:
         self.counts.audio_s += audio_ms / 1000
         self.counts.failures += error is not None
         self.counts.runaways += isinstance(error, Runaway)
-        job = None if error else stream.job
+        job = None
+        if error is None:
+            job, error = self._job(stream)
         self.scheduler.ran(stream.place, job.kind if job else None, job.cost_s if job else 0.0, audio_ms, now())
         stream.deliver(stream, made, error)
 
@@ -141,28 +148,50 @@ class EngineRunner:
         return outcomes
 
     def _steps(self, streams: Sequence[Stream]) -> list[Made | Exception]:
-        """A batch that fails is run again one by one, so that only the culprit suffers."""
-        name = self.engine.name
+        """A batch that fails is run again in halves: only the culprit suffers, and what was too large at once fits."""
         try:
             steps = self.engine.run([job for stream in streams if (job := stream.job)])
-        except Runaway as error:
-            if len(streams) > 1:
-                return [outcome for stream in streams for outcome in self._steps([stream])]
-            log.warning("engine %s: %s", name, error)
-            return [error]
         except Exception as error:
-            if len(streams) > 1:
-                log.warning("engine %s failed on a batch of %d (%s): one by one now", name, len(streams), error)
-                return [outcome for stream in streams for outcome in self._steps([stream])]
-            log.exception("engine %s failed", name)
-            return [error]
+            failure = self._failure(error)
+            if len(streams) == 1:
+                log.warning("engine %s: %r", self.engine.name, error, exc_info=not isinstance(error, Runaway))
+        else:
+            return self._encoded(streams, steps)
+        if isinstance(failure, OutOfMemory):
+            give_back()
+        if len(streams) == 1:
+            return [failure]
+        log.warning("engine %s failed on a batch of %d (%r): in halves now", self.engine.name, len(streams), failure)
+        middle = len(streams) // 2
+        return self._steps(streams[:middle]) + self._steps(streams[middle:])
+
+    def _encoded(self, streams: Sequence[Stream], steps: Sequence[Step]) -> list[Made | Exception]:
+        """A step's samples in the streams' formats. If that fails these streams do: their encoders have moved on."""
         taken = [_advance(stream, step) for stream, step in zip(streams, steps, strict=True)]
         sounding = [stream.encoder for stream, (audio, _) in zip(streams, taken, strict=True) if len(audio)]
-        data = iter(type(streams[0].encoder).feed_all(sounding, [audio for audio, _ in taken if len(audio)]))
-        return [
-            words if isinstance(words, Exception) else Made(next(data) if len(audio) else b"", words)
-            for audio, words in taken
-        ]
+        data: Iterator[bytes | Exception]
+        try:
+            data = iter(type(streams[0].encoder).feed_all(sounding, [audio for audio, _ in taken if len(audio)]))
+        except Exception as error:
+            log.exception("engine %s: its audio could not be encoded", self.engine.name)
+            data = repeat(self._failure(error))
+        return [_made(next(data) if len(audio) else b"", words) for audio, words in taken]
+
+    def _failure(self, error: Exception) -> Exception:
+        """The error as it is passed on: without the traceback, which would keep the step's memory."""
+        if not ran_out(error):
+            return error.with_traceback(None)
+        self.counts.out_of_memory += 1
+        return OutOfMemory(f"out of memory ({error!r})")
+
+    def _job(self, stream: Stream) -> tuple[Job | None, Exception | None]:
+        """What the stream needs next; an engine that cannot even begin it harms no other stream."""
+        try:
+            return stream.job, None
+        except Exception as error:
+            log.exception("engine %s cannot begin a piece", self.engine.name)
+            self.counts.failures += 1
+            return None, self._failure(error)
 
     async def _in_thread(self, work: Callable[..., _T], *arguments: object) -> _T:
         return await asyncio.get_running_loop().run_in_executor(self._thread, lambda: work(*arguments))
@@ -175,8 +204,12 @@ class EngineRunner:
 
     def ask(self, stream: Stream) -> None:
         """The stream may have new work."""
-        job = stream.job if not stream.place.running else None
-        if job is not None and stream.place.kind is None:
+        if stream.place.running or stream.place.kind is not None:
+            return
+        job, error = self._job(stream)
+        if error is not None:
+            stream.deliver(stream, Made(), error)
+        elif job is not None:
             self.scheduler.ask(stream.place, job.kind, job.cost_s, now())
             self._news.set()
 
@@ -202,6 +235,13 @@ class EngineRunner:
 def now() -> float:
     """Seconds on the clock of the scheduler."""
     return time.monotonic()
+
+
+def _made(data: bytes | Exception, words: tuple[Word, ...] | Exception) -> Made | Exception:
+    """A step's outcome, of which sound or words may have failed."""
+    if isinstance(words, Exception):
+        return words
+    return data if isinstance(data, Exception) else Made(data, words)
 
 
 def _advance(stream: Stream, step: Step) -> tuple[Samples, tuple[Word, ...] | Exception]:

@@ -5,8 +5,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import hmac
+import logging
 import time
 from collections import Counter
+from collections.abc import Mapping
+from types import MappingProxyType
 
 from aiohttp import WSCloseCode, WSMsgType, web
 
@@ -19,13 +22,21 @@ from bridge.worker.runner import EngineRunner, now
 from bridge.worker.settings import WorkerSettings
 from bridge.worker.voices import Voice
 
+log = logging.getLogger(__name__)
+
+FAREWELL_S = 2.0
+"""How long all sockets together may take for their closing handshakes when the worker stops."""
+
 
 class Worker:
     """Voices, their engines' runners, and the connections."""
 
-    def __init__(self, settings: WorkerSettings, voices: dict[str, Voice]) -> None:
+    def __init__(
+        self, settings: WorkerSettings, voices: dict[str, Voice], refused: Mapping[str, str] = MappingProxyType({})
+    ) -> None:
         self.settings = settings
         self.voices = voices
+        self.refused = refused
         self.default_voice = settings.default_voice or next(iter(voices))
         self.draining = False
         self.failed = asyncio.Event()
@@ -60,8 +71,12 @@ class Worker:
                 await self._idle.wait()
                 for connection in list(self.connections):
                     await connection.drained()
-        for connection in list(self.connections):
-            await connection.socket.close(code=WSCloseCode.GOING_AWAY, message=b"draining")
+        farewells = [
+            connection.socket.close(code=WSCloseCode.GOING_AWAY, message=b"draining") for connection in self.connections
+        ]
+        with contextlib.suppress(TimeoutError):  # one that does not answer is cut off with the server
+            async with asyncio.timeout(FAREWELL_S):
+                await asyncio.gather(*farewells, return_exceptions=True)
 
     def runner(self, voice: Voice) -> EngineRunner:
         """Who synthesises this voice."""
@@ -74,7 +89,7 @@ class Worker:
 
     def _hung(self, engine: Engine) -> None:
         for connection in list(self.connections):
-            connection.fail_all("engine_hung", f"engine {engine.name} does not answer; this worker stops")
+            connection.fail_all(engine, "engine_hung", f"engine {engine.name} does not answer; this worker stops")
         self.failed.set()
 
     @property
@@ -157,6 +172,7 @@ class Worker:
                 if message.type is not WSMsgType.TEXT:
                     raise BadMessage("speech protocol: clients send no binary messages")
                 connection.receive(message.data)
+                await connection.room()
             except BadMessage as error:
                 self.counts["bad_sockets"] += 1
                 connection.send(protocol.Error("bad_message", str(error)))
@@ -167,6 +183,12 @@ class Worker:
         try:
             await connection.write()
         except (TimeoutError, ConnectionError) as error:
-            self.counts["slow_readers"] += isinstance(error, TimeoutError)
+            if isinstance(error, TimeoutError):
+                self.counts["slow_readers"] += 1
+                log.warning(
+                    "a client that has read nothing for %g s is dropped, with %d streams",
+                    self.settings.slow_reader_s,
+                    len(connection.streams),
+                )
             if transport is not None:
                 transport.abort()  # a closing handshake would wait for a peer that does not read

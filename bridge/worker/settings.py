@@ -12,6 +12,9 @@ Positive = Annotated[float, msgspec.Meta(gt=0)]
 Count = Annotated[int, msgspec.Meta(ge=1)]
 Port = Annotated[int, msgspec.Meta(ge=0, le=65535)]
 
+HUNG_EXIT_CODE = 70
+"""Of a worker one of whose steps hung (EX_SOFTWARE of sysexits.h): whoever started it should start another."""
+
 
 class VoiceSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """One voice: which engine speaks it, and how loud."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ import msgspec
 from bridge.errors import ConfigError
 from bridge.worker.encoder import Samples
 from bridge.worker.engines.base import Engine
-from bridge.worker.residency import Residency, ResidentEngine
+from bridge.worker.residency import Loader, Residency, ResidentEngine
 from bridge.worker.settings import VoiceSettings, WorkerSettings
 from bridge.worker.text import Chunking
 
@@ -35,6 +36,19 @@ def load_voices(settings: WorkerSettings, *, graphs: bool | None = None) -> dict
 
     `graphs`: whether torch engines work at fixed shapes, see `bridge.worker.engines.graphs`; None: as suits the device.
     """
+    voices, refused = load_sound_voices(settings, graphs=graphs)
+    for error in refused.values():
+        raise error
+    return voices
+
+
+def load_sound_voices(
+    settings: WorkerSettings, *, graphs: bool | None = None
+) -> tuple[dict[str, Voice], dict[str, ConfigError]]:
+    """The same, except that a voice whose files are damaged is left out: the voices, and those refused with the reason.
+
+    Raises ConfigError when that is the default voice.
+    """
     if not settings.voices:
         raise ConfigError("worker.voices: is empty, expected at least one voice")
     if settings.default_voice and settings.default_voice not in settings.voices:
@@ -47,13 +61,36 @@ def load_voices(settings: WorkerSettings, *, graphs: bool | None = None) -> dict
         same_engine = msgspec.structs.replace(voice, voice="", chunking="clause", gain_db=None)
         wanted[msgspec.json.encode(same_engine)][name] = voice
     voices: dict[str, Voice] = {}
+    refused: dict[str, ConfigError] = {}
+    default = settings.default_voice or next(iter(settings.voices))
     for group in wanted.values():
         load = functools.partial(_load_engine, list(group.values()), settings.threads, graphs)
-        engine = ResidentEngine(load, [voice.voice for voice in group.values()], residency) if residency else load({})
-        for name, voice in group.items():
-            gain_db = engine.gain_db(voice.voice) if voice.gain_db is None else voice.gain_db
-            voices[name] = Voice(engine, voice.voice, 10 ** (gain_db / 20), voice.chunking)
-    return {name: voices[name] for name in settings.voices}
+        try:
+            voices |= _load_group(group, load, residency)
+        except Exception as error:  # bad weights may break anything on their way
+            reason = error if isinstance(error, ConfigError) else ConfigError(f"{_described(group)}: {error!r}")
+            if default in group:
+                raise reason from error
+            refused |= dict.fromkeys(group, reason)
+    return {name: voices[name] for name in settings.voices if name in voices}, refused
+
+
+def _load_group(group: dict[str, VoiceSettings], load: Loader, residency: Residency | None) -> dict[str, Voice]:
+    """The voices of one engine."""
+    engine = ResidentEngine(load, [voice.voice for voice in group.values()], residency) if residency else load({})
+    voices = {}
+    for name, voice in group.items():
+        gain_db = engine.gain_db(voice.voice) if voice.gain_db is None else voice.gain_db
+        if not math.isfinite(gain_db):
+            raise ConfigError(f"{_described(group)}: its weights make no sound")
+        voices[name] = Voice(engine, voice.voice, 10 ** (gain_db / 20), voice.chunking)
+    return voices
+
+
+def _described(group: dict[str, VoiceSettings]) -> str:
+    """Which voices of which file, for an error message."""
+    first = next(iter(group.values()))
+    return f"worker.voices: {', '.join(group)}: engine {first.engine} {first.model}".rstrip()
 
 
 def _load_engine(voices: list[VoiceSettings], threads: int, graphs: bool | None, kept: Mapping[str, Samples]) -> Engine:

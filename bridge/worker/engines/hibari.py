@@ -69,9 +69,12 @@ class _Voice:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = options.inter_op_num_threads = threads
         options.log_severity_level = 3
-        model = with_output(path.read_bytes(), DURATIONS)
+        try:
+            model = with_output(path.read_bytes(), DURATIONS)
+            self.session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+        except Exception as error:  # onnxruntime's have no common ancestor of their own
+            raise ConfigError(f"{path}: not the weights of a hibari voice: {error}") from error
         self.size_bytes = len(model)
-        self.session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
         self.reader = EnglishReader(british=VOICES[name]["british"])
 
 

@@ -1,0 +1,31 @@
+"""A worker process that hangs when it is asked to say "forever": `python -m tests.worker.hanging --unix PATH`."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+from unittest.mock import patch
+
+from bridge.worker.engines.base import Job, Step
+from bridge.worker.main import run_worker
+from bridge.worker.settings import WorkerSettings
+from bridge.worker.voices import Voice
+from tests.worker.test_server import Tone, ToneEngine
+
+
+@dataclass(eq=False)
+class HangingEngine(ToneEngine):
+    """A tone engine with one step that never comes back."""
+
+    def run(self, jobs: Sequence[Job]) -> list[Step]:
+        if any(job.text == "forever" for job in jobs if isinstance(job, Tone)):
+            threading.Event().wait()
+        return super().run(jobs)
+
+
+if __name__ == "__main__":
+    voices = {"tone": Voice(HangingEngine(), "", 1.0)}
+    with patch("bridge.worker.main.load_sound_voices", lambda _: (voices, {})):
+        sys.exit(run_worker(WorkerSettings(unix=sys.argv[-1], step_s=0.2)))
