@@ -19,12 +19,15 @@ HUNG_EXIT_CODE = 70
 class VoiceSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """One voice: which engine speaks it, and how loud."""
 
-    engine: Literal["hibari", "hibari_torch", "piper", "openai_speech"] = "hibari"
-    """The default voice on the CPU; the same in torch, for a GPU; a Piper voice in torch; a server's voice."""
+    engine: Literal["hibari", "hibari_torch", "piper", "kokoro", "openai_speech"] = "hibari"
+    """The default voice on the CPU; the same in torch, for a GPU; a Piper voice or Kokoro-82M in torch; a voice of a
+    server."""
     voice: str = ""
-    """The engine's own name for it (of a Piper file: the speaker); empty: the engine's default."""
+    """The engine's own name for it (of a Piper file: the speaker; of Kokoro: a voice or a blend, such as
+    `af_heart*0.7+am_michael*0.3`); empty: the engine's default."""
     model: str = ""
-    """Path of the voice's file, for engines that take one; the name of a server's model."""
+    """Path of a Piper voice's file, or of the folder with Kokoro's weights (`bridge.worker.engines.kokoro` says which);
+    the name of a server's model."""
     url: str = ""
     """Of a server with the OpenAI speech API, such as `http://127.0.0.1:8880/v1` (`engines/openai_speech.py`)."""
     api_key: str = ""
@@ -41,7 +44,7 @@ class VoiceSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
     """Where a torch engine computes, such as `cuda:1` or `cpu`; empty: on a GPU if there is one."""
     precision: Literal["", "float32", "float16", "bfloat16"] = ""
     """Of a torch engine's decoder; empty: half on a GPU, where the difference is inaudible, float32 on a CPU
-    (`bridge.worker.engines.device`)."""
+    (`bridge.worker.engines.device`); Kokoro is always float32."""
     chunking: Chunking = "clause"
     """Where text that arrives is cut into pieces, see `bridge.worker.text.Chunking`."""
     gain_db: float | None = None

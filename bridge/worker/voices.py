@@ -123,6 +123,12 @@ def _load_engine(voices: list[VoiceSettings], threads: int, graphs: bool | None,
                 for name in names:
                     engine.speaker(name)
                 return engine
+            case "kokoro":
+                from bridge.worker.engines.kokoro import KokoroEngine
+
+                if first.precision not in ("", "float32"):
+                    raise ConfigError(f"worker.voices: engine 'kokoro' computes in float32, not {first.precision}")
+                return KokoroEngine(Path(first.model), names, first.device, threads, styles=kept)
             case "openai_speech":
                 from bridge.worker.engines.openai_speech import OpenAiSpeechEngine
 

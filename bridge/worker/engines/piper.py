@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import functools
 import json
-import math
 import time
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field
@@ -29,22 +28,19 @@ from torch.nn import functional
 
 from bridge.errors import ConfigError
 from bridge.worker.alignment import Span
-from bridge.worker.encoder import Encoder
+from bridge.worker.encoder import Encoder, Samples
 from bridge.worker.engines.base import Engine, Job, SilenceGate, Step
 from bridge.worker.engines.device import name_of, pick_device, pick_precision, settle
 from bridge.worker.engines.device_encoder import DeviceEncoder
 from bridge.worker.engines.english import LONGEST, EnglishReader, Reading, word_times
 from bridge.worker.engines.espeak import to_espeak
 from bridge.worker.engines.graphs import BatchStep, Inputs, Shape, fixed_frames, shapes
+from bridge.worker.engines.level import SAMPLE, gain_of
 from bridge.worker.engines.vits_network import VitsNetwork
 from bridge.worker.engines.vits_weights import load_vits, random_noise
 
 CHUNKS = (16, 16, 48)
 """Latent frames of a piece's first, second and every later chunk; one is about 12 ms."""
-SAMPLE = "Thank you for calling. I have an opening on Tuesday at half past three, shall I book it for you?"
-LEVEL_DBFS = -20.0
-HIGHEST_PEAK_DBFS = -4.0
-"""Of the sample sentence: others may be louder."""
 _PAD, _BEGIN, _END = "_", "^", "$"
 
 
@@ -124,7 +120,7 @@ class PiperEngine(Engine):
     def gain_db(self, voice: str) -> float:
         """Measured on one sentence when first asked."""
         if not self._gain_db:
-            self._gain_db = _gain_db(self.speak(SAMPLE, voice), self.rate_hz)
+            self._gain_db = gain_of(self.speak(SAMPLE, voice), self.rate_hz)
         return self._gain_db
 
     def memory_bytes(self) -> int:
@@ -172,7 +168,7 @@ class PiperEngine(Engine):
                 self.run(jobs)
             self._cost_of_character_s = (time.perf_counter() - began) / count / (len(SAMPLE) + 8)
 
-    def speak(self, text: str, voice: str = "", speed: float = 1.0) -> np.ndarray[Any, np.dtype[np.float32]]:
+    def speak(self, text: str, voice: str = "", speed: float = 1.0) -> Samples:
         """A whole text at once, [n] samples."""
         job, parts = self.begin(text, text.split(), voice, speed), [np.zeros(0, np.float32)]
         while job.kind:
@@ -321,14 +317,3 @@ def _read_config(path: Path) -> dict[str, Any]:
     except (ValueError, KeyError, TypeError) as error:
         raise ConfigError(f"{file}: not the description of a Piper voice: {error!r}") from error
     return config
-
-
-def _gain_db(audio: np.ndarray[Any, np.dtype[np.float32]], rate_hz: int) -> float:
-    """From the level of active speech to -20 dBFS, but never so much that peaks would have to be limited."""
-    hop = rate_hz // 50
-    energy = np.square(audio[: len(audio) // hop * hop].reshape(-1, hop)).mean(axis=1)
-    peak = float(np.abs(audio).max(initial=0.0))
-    if peak <= 0:
-        return 0.0
-    active = float(energy[energy > energy.max() * 10**-3.5].mean())
-    return min(LEVEL_DBFS - 10 * math.log10(active), HIGHEST_PEAK_DBFS - 20 * math.log10(peak))
