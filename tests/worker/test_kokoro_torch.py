@@ -80,7 +80,7 @@ def test_streams_of_any_voices_share_a_batch(engine: KokoroEngine) -> None:
     for one, other in zip(alone, together, strict=True):
         assert one.words == other.words
         assert len(one.audio) == len(other.audio) > 2000
-        assert np.abs(one.audio - other.audio).max() < 1e-3 * np.abs(one.audio).max()
+        assert np.abs(one.audio - other.audio).max() < 5e-3 * np.abs(one.audio).max()
 
 
 @torch.inference_mode()

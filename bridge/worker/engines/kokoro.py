@@ -110,7 +110,6 @@ class KokoroEngine(Engine):
         threads: int = 1,
         batch: int | None = None,
         styles: Mapping[str, Samples] | None = None,
-        noise: bool = True,
     ) -> None:
         self._config: KokoroConfig = read_config(folder / "config.json")
         checkpoint = find_checkpoint(folder)
@@ -127,7 +126,6 @@ class KokoroEngine(Engine):
         self._readers: dict[bool, EnglishReader] = {}
         for voice in voices:
             self._reader(voice)
-        self._noise = noise
         self._gains_db: dict[str, float] = {}
         self._cost_of_character_s = 0.01
 
@@ -240,9 +238,8 @@ class KokoroEngine(Engine):
         pitch_hz = torch.stack([functional.pad(part.pitch_hz, (0, 2 * (longest - part.frames))) for part in parts])
         noise = torch.zeros(len(parts), longest * samples, device=self._device)
         for row, (piece, part) in enumerate(zip(pieces, parts, strict=True)):
-            if self._noise:
-                seed = torch.Generator(self._device).manual_seed(crc32(piece.text.encode()) ^ piece.next)
-                noise[row, : part.frames * samples].normal_(generator=seed)
+            seed = torch.Generator(self._device).manual_seed(crc32(piece.text.encode()) ^ piece.next)
+            noise[row, : part.frames * samples].normal_(generator=seed)
         frames = torch.tensor([part.frames for part in parts], device=self._device)
         style = torch.stack([part.style for part in parts])
         made = self._network.waveform(body, pitch_hz, frames, style, noise).cpu().numpy()
