@@ -19,6 +19,8 @@ _FIRST_GUESS_ROUND_TRIP_S = 0.04
 _SLIP_S = 0.015
 _WITNESSES = 6
 _SLIP_WITNESSES = 3
+_FASTEST, _EARLY_MS = 0.002, 20.0
+"""No carrier's clock is faster than this against ours; and the frames in which it plays."""
 
 
 class PlayoutClock:
@@ -82,6 +84,17 @@ class PlayoutClock:
             self._new_run()
         self.sent_ms += ms
         return begins
+
+    def too_early(self, position_ms: float, now: float) -> bool:
+        """Whether an echo comes before its position can have been played, at the pace of any sound clock.
+
+        Such an echo says nothing, and its carrier's marks are not to be waited for.
+        """
+        elapsed_ms = (now - self._run_sent_at) * 1000
+        early = position_ms - self._base_ms > elapsed_ms * (1 + _FASTEST) + _EARLY_MS
+        if early:
+            self.marks_work = False
+        return early
 
     def echo(self, position_ms: float, sent_at: float, now: float) -> None:
         """A mark that stood at this position was played and echoed. `sent_at`: when the mark was sent."""

@@ -105,11 +105,12 @@ class Call:
         if self._bot.state is Bot.GONE:
             return []
         if isinstance(event, VoiceActivity) and self._started_at is not None:
-            if not self._caller.hear(event, now) and (self.wake_at is None or now < self.wake_at):
-                return self._orders.take()
+            quiet = not self._caller.hear(event, now)
         else:
             self._happened(event, now)
-        self._settle(now)
+            quiet = isinstance(event, MarkEchoed) and self._bot.mouth.playout.amid
+        if not quiet or self.wake_at is None or now >= self.wake_at:
+            self._settle(now)
         return self._orders.take()
 
     def _happened(self, event: Event, now: float) -> None:

@@ -19,7 +19,7 @@ from bridge.call.settings import PlayoutSettings
 BYTES_PER_MS = 8
 _KEEP_BEHIND_MS = 2000
 """Heard audio kept for going back to the start of a word."""
-_PULL_STEP_MS = 200
+_PULL_STEP_MS = 400
 _RAMP_MS = 10
 _WIDEN_MS = 60.0
 _NARROW_MS = 20.0
@@ -159,6 +159,11 @@ class Playout:
         """True when every queued utterance was heard."""
         return not self._tracks
 
+    @property
+    def amid(self) -> bool:
+        """Whether the utterance that sounds goes on: then a mark's echo corrects the clock, and ends nothing."""
+        return bool(self._tracks) and not self._tracks[0].all_sent
+
     def audible(self, now: float) -> int | None:
         """The utterance that sounds in the caller's ear, if any."""
         ear = self.clock.ear_ms(now)
@@ -181,6 +186,8 @@ class Playout:
                 times.append(now + (self.clock.lead_ms(now) - room_ms) / 1000)
         if self._spans:
             times.append(self._deadline(self._spans[0]))
+        if self.clock.last_echo_at is not None and self._unanswered(now):
+            times.append(self.clock.last_echo_at + self._settings.stalled_s + 0.001)
         return min(times, default=None)
 
     def _next_unsent(self) -> Track | None:
@@ -311,13 +318,17 @@ class Playout:
     # -- hearing ---------------------------------------------------------------------------------
 
     def echo(self, name: str, now: float) -> bool:
-        """A mark came back. False for one that is unknown, or that a clear threw out."""
+        """A mark came back. False for one that is unknown, that a clear threw out, or that was not yet to be played.
+
+        Some carriers echo at once what should be echoed when it is heard. Such echoes say nothing.
+        """
         if name == self._last_cleared_mark:
             self._last_cleared_mark = ""
             self.clock.clear_echo(self._cleared_at, now)
-        mark = self._marks.pop(name, None)
-        if mark is None:
+        mark = self._marks.get(name)
+        if mark is None or self.clock.too_early(mark.position_ms, now):
             return False
+        del self._marks[name]
         self.clock.echo(mark.position_ms, mark.sent_at, now)
         self._adapt(now)
         return True

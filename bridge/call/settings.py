@@ -60,7 +60,7 @@ class PlayoutSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, k
     """The bound may widen to this when underruns or jitter ask for it."""
     message_ms: int = 80
     mark_ms: int = 200
-    reserve_ms: int = 600
+    reserve_ms: int = 800
     """Audio kept ready beyond the lead; nothing more is pulled from synthesis."""
     mark_deadline_ms: int = 3000
     """Once the clock says that all was heard, wait this long for the last mark."""

@@ -10,7 +10,7 @@ but sound clearly louder than the echo is a caller who speaks over it.
 from __future__ import annotations
 
 import numpy as np
-from scipy.fft import irfft, next_fast_len, rfft
+from scipy.fft import irfft, rfft
 
 from bridge.audio.mulaw import RATE_HZ, decode_float
 from bridge.audio.mulaw import SILENCE as SILENT_CODE
@@ -36,10 +36,10 @@ _EXCESS_DB = (3.0, 6.0)
 # Inbound this much louder than the known echo begins to count as the caller, and surely is.
 _RESTART_S = 0.7
 _STRANGER = 0.2
-_STRANGE_WINDOWS = (3, 9)
+_STRANGE_WINDOWS = ((18, 8), (9, 4), (3, 2))
 _SAME_SPEECH_S = 0.1
-# After so many windows in a row that scored less, every second one, then every fourth, is taken to be like the last:
-# speech that was somebody else's for a tenth of a second does not become ours from one window to the next.
+# After so many windows in a row that scored less, one in so many is compared, and the others are taken to be like the
+# last: speech that was somebody else's for a tenth of a second does not become ours from one window to the next.
 
 
 class EchoGate:
@@ -107,8 +107,8 @@ class EchoGate:
         return score
 
     def _may_skip(self) -> bool:
-        few, many = _STRANGE_WINDOWS
-        return self._strange_windows >= few and self._strange_windows % (4 if self._strange_windows >= many else 2) != 0
+        strange = self._strange_windows
+        return any(strange >= after and strange % one_in != 0 for after, one_in in _STRANGE_WINDOWS)
 
     def _judged(self, inbound: bytes, at: float) -> float:
         if self._starts_at is None or len(inbound) < _SHORTEST:
@@ -172,7 +172,7 @@ def correlate(incoming: Floats, outgoing: Floats) -> tuple[float, int, float]:
     rate, since the lower half survives codecs best.
     """
     near, far = _halve(incoming), _halve(outgoing)
-    size = next_fast_len(len(far) + 1, real=True)
+    size = 1 << len(far).bit_length()  # of all lengths the quickest
     products = irfft(rfft(near, size).conj() * rfft(far, size), size)[: len(far) - len(near) + 1]
     running = np.concatenate([[0.0], np.cumsum(np.square(far, dtype=np.float64))])
     energy = running[len(near) :] - running[: -len(near)]

@@ -81,8 +81,14 @@ class Prefetcher:
 
     def offer(self, owner: object, lines: Iterable[Likely], tenant: str) -> None:
         """What this owner (a call) will probably say next, in place of all that it offered before."""
-        self._offers[owner] = [(line, tenant) for line in lines if line.likelihood >= _LEAST_LIKELIHOOD]
-        self._next()
+        wanted = [
+            (line, tenant) for line in lines if line.likelihood >= _LEAST_LIKELIHOOD and self._lacks(line, tenant)
+        ]
+        if wanted:
+            self._offers[owner] = wanted
+            self._next()
+        else:
+            self._offers.pop(owner, None)
 
     def foresee(self, begun: str, voice: str | None, tenant: str) -> PhraseKey | None:
         """The one known phrase that a text begins like, from now on being prepared; None if there is none."""
@@ -174,10 +180,18 @@ class Prefetcher:
         pieces = self._pieces(line.text)
         return line.likelihood * (len(pieces[0]) * self._ms_per_char if pieces else 0.0)
 
+    def _lacks(self, line: Likely, tenant: str) -> bool:
+        return any(self._missing(piece, line.voice, tenant) for piece in self._pieces(line.text))
+
+    def _missing(self, piece: str, voice: str | None, tenant: str) -> PhraseKey | None:
+        """Of a piece that should be made: its key."""
+        key = self._maker.key(piece, voice, tenant)
+        return None if key is None or self._maker.has(key) or self._maker.templates.match(piece) else key
+
     async def _make(self, line: Likely, tenant: str) -> None:
         for piece in self._pieces(line.text):
-            key = self._maker.key(piece, line.voice, tenant)
-            if key is None or self._maker.has(key) or self._maker.templates.match(piece):
+            key = self._missing(piece, line.voice, tenant)
+            if key is None:
                 continue
             self._under_way.add(key.digest)
             try:

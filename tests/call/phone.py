@@ -65,6 +65,8 @@ class Line:
     """The carrier: plays what arrives at real time, echoes marks when they are reached or cleared."""
 
     echoes: bool = True
+    at_once: bool = False
+    """Echoes a mark when it comes instead of when it is reached."""
     drift: float = 0.0
     """How much longer than ours the carrier's seconds are."""
     played: list[Played] = field(default_factory=list)
@@ -256,7 +258,7 @@ class Phone:
             case SendAudio():
                 self.line.audio(command, self.now)
             case SendMark(name):
-                due = max(self.now, self.line.plays_until)
+                due = self.now if self.line.at_once else max(self.now, self.line.plays_until)
                 self.line.marks.append((due, name))
                 self.later(due - self.now, lambda: self._reached(name))
             case ClearPlayout():

@@ -481,3 +481,16 @@ def test_audio_that_stops_for_good_ends_suspicion_and_turn() -> None:
     phone.judged_late_s = 60.0
     phone.wait(4.0)
     assert "turn over" in phone.decided()
+
+
+def test_a_carrier_that_answers_no_more_during_our_last_words_is_given_up() -> None:
+    """Nothing else would wake the call: no audio may be sent, none is on its way, and nobody is listened to."""
+    phone = Phone(lambda prompt: [Say(" ".join(["goodbye"] * 60)), HangUp("done")])
+    phone.answers()
+    phone.wait(1.0)
+    phone.line.echoes = False
+    phone.wait(10.0)
+    assert phone.hung_up is None
+    assert phone.call.wake_at == pytest.approx(61.0, abs=1.0)
+    phone.wait(52.0)
+    assert phone.hung_up == "carrier stalled"

@@ -89,6 +89,24 @@ def test_marks_thrown_out_by_a_clear_are_not_heard() -> None:
     assert phone.call.ledger[1].heard_ms <= cleared_at_ms + 5
 
 
+def test_a_carrier_that_echoes_marks_at_once_is_not_believed_but_played_to_the_end() -> None:
+    phone = Phone(lambda prompt: [Say(LONG)], way_s=0.03)
+    phone.line.at_once = True
+    phone.answers()
+    errors = []
+    for _ in range(400):
+        phone.wait(0.037)
+        truth = true_offset_ms(phone)
+        if truth is not None:
+            errors.append(abs(believed_offset_ms(phone) - truth))
+        reached_ms = max((end for _, _, end in phone.heard()), default=0.0)
+        assert phone.call.ledger[1].heard_ms <= reached_ms + 2 * 30 + 5
+    assert max(errors) <= 20
+    phone.wait(6.0)
+    assert " ".join(phone.heard_words()) == LONG
+    assert phone.call.mouth.playout.underruns == 0
+
+
 def test_the_clock_is_unsure_without_echoes_and_sure_with_them() -> None:
     silent = Phone(lambda prompt: [Say(LONG)], echoes=False)
     silent.answers()

@@ -133,7 +133,7 @@ def calls_share_a_buffer(patch: Patch) -> None:
     patch.setattr(Track, "__init__", planted)
 
 
-@bug("booth/patient", "booth/hurried", reported_as=(SOUND, "underruns"))
+@bug("booth/patient", "booth/hurried", reported_as=(SOUND,))
 def piece_goes_to_another_call(patch: Patch) -> None:
     """Now and then a piece of one call's answer goes out on another call's socket."""
     calls: list[CallSession] = []
