@@ -35,6 +35,8 @@ class Track:
     utterance: int
     audio: bytearray = field(default_factory=bytearray)
     encoded: list[Encoded] = field(default_factory=list)
+    arrived_ms: float = 0.0
+    """Length of the audio that has arrived."""
     dropped_ms: float = 0.0
     """Audio before this offset is no longer kept."""
     sent_ms: float = 0.0
@@ -43,10 +45,11 @@ class Track:
     complete: bool = False
     end_marked: bool = False
 
-    @property
-    def arrived_ms(self) -> float:
-        """Length of the audio that has arrived."""
-        return self.dropped_ms + len(self.audio) / BYTES_PER_MS
+    def add(self, ulaw: bytes, encoded: Sequence[Encoded]) -> None:
+        """More of it has arrived."""
+        self.audio += ulaw
+        self.encoded += encoded
+        self.arrived_ms += len(ulaw) / BYTES_PER_MS
 
     @property
     def waiting_ms(self) -> float:
@@ -128,8 +131,7 @@ class Playout:
         """Add audio. False when the utterance is not queued any more."""
         track = self._track(utterance)
         if track is not None:
-            track.audio += ulaw
-            track.encoded += encoded
+            track.add(ulaw, encoded)
         return track is not None
 
     def ended(self, utterance: int) -> Track | None:
