@@ -146,6 +146,11 @@ class ActivityBatch:
         return self._context.shape[0]
 
     @property
+    def calls(self) -> int:
+        """Rows in use."""
+        return self.capacity - len(self._free)
+
+    @property
     def ready(self) -> int:
         """Calls that have windows waiting to be judged."""
         return len(self._ready)

@@ -11,7 +11,8 @@ class ActivitySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, 
     """Neural voice activity for all calls of the process (`bridge.listening.activity`)."""
 
     tick_ms: float = 8.0
-    """Wait this long after the first ready window, so that other calls' windows share the model call."""
+    """The first ready window waits at most this long for those of other calls, so that they share the model call;
+    less when there are few calls."""
     batch_windows: int = 64
     """Judged at once, which holds up the event loop for about 1 ms; other work comes before the next batch."""
     report_probability: float = 0.3

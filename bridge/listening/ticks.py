@@ -17,6 +17,9 @@ from bridge.listening.activity import ActivityBatch, Row
 
 log = logging.getLogger(__name__)
 
+_WAIT_A_CALL_S = 0.00012
+"""A model call costs as much as three or four windows: it may wait until so many more are ready, and no longer."""
+
 
 class ActivityTicks:
     """Drives an `ActivityBatch`. `on_result(owner, event)` is called for every reportable window."""
@@ -27,7 +30,7 @@ class ActivityTicks:
         """Time spent judging since the start."""
         self.failures = 0
         self._on_result = on_result
-        self._tick_s = batch.settings.tick_ms / 1000
+        self._longest_s = batch.settings.tick_ms / 1000
         self._loop = asyncio.get_running_loop()
         self._scheduled: asyncio.TimerHandle | asyncio.Handle | None = None
         self._closed = False
@@ -35,7 +38,8 @@ class ActivityTicks:
     def hear(self, row: Row, ulaw: bytes, at: float) -> None:
         """Audio of one call: fifty times a second and call, so nothing here but a copy of the bytes."""
         if self.batch.write(row, ulaw, at) and self._scheduled is None and not self._closed:
-            self._scheduled = self._loop.call_later(self._tick_s, self._tick)
+            wait_s = min(self._longest_s, _WAIT_A_CALL_S * self.batch.calls)
+            self._scheduled = self._loop.call_later(wait_s, self._tick)
 
     @property
     def idle(self) -> bool:
