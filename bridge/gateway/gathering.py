@@ -1,9 +1,10 @@
-"""Reading many sockets together: a busy loop looks at them every other millisecond, not at each frame that arrives.
+"""Reading many sockets together: a busy loop looks at them about once a millisecond, not at each frame that arrives.
 
 With hundreds of calls every frame would wake the loop by itself, ten thousand times a second, and each time it polls,
 reads one socket and finds nothing else to do. Resting a moment between two rounds lets frames of many calls be found
-together, as network cards do with their interrupts; at 200 calls that is a tenth of all CPU. A loop that is late anyway
-does not rest.
+together, as network cards do with their interrupts; at 200 calls that is a tenth of all CPU. What needs several rounds,
+such as a call's first audio, pays for each: 2 ms between rounds would cost the greeting its 5 ms. A loop that is late
+anyway does not rest.
 """
 
 from __future__ import annotations

@@ -26,7 +26,7 @@ class World:
             await asyncio.sleep(0)
 
 
-async def test_frames_of_many_calls_are_read_together_every_two_milliseconds() -> None:
+async def test_frames_of_many_calls_are_read_together() -> None:
     world = World(calls=200)
     world.gathering.start()
     await world.rounds(50, work_s=0.0005)
