@@ -4,8 +4,8 @@
 into windows of 32 ms (256 samples); a window is judged together with the 32 samples before it and the
 row's recurrent state, so the model sees an unbroken stream however frames arrive.
 
-Model: silero-vad 6.2.3, native 8 kHz mode (MIT, `models/`). Inputs `input` float32 [B, 32 + 256], `state` float32
-[2, B, 128], `sr` int64; outputs `output` [B, 1], `stateN` [2, B, 128].
+Model: silero-vad 6.2.3, native 8 kHz mode (MIT, `models/`), laid out for batches by `deploy/silero_8k.py`. Inputs
+`input` float32 [B, 32 + 256], `state` float32 [2, B, 128]; outputs `output` [B, 1], `stateN` [2, B, 128].
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ WINDOW_S = WINDOW / 8000
 QUIETEST_DB = -96.0
 """The level reported for digital silence."""
 
-SILERO = Path(__file__).with_name("models") / "silero_vad.onnx"
+SILERO = Path(__file__).with_name("models") / "silero_vad_8k.onnx"
 
 
 _SETTLED = 16
@@ -59,11 +59,10 @@ class SileroModel:
 
     def __init__(self, path: Path = SILERO) -> None:
         self._session = onnx_session(path, threads=1)
-        self._rate = np.array(8000, np.int64)
 
     def __call__(self, windows: Floats, state: Floats) -> tuple[Floats, Floats]:
         """Judge a batch of windows; the GIL is free meanwhile."""
-        probability, after = self._session.run(None, {"input": windows, "state": state, "sr": self._rate})
+        probability, after = self._session.run(None, {"input": windows, "state": state})
         return probability[:, 0], after
 
 

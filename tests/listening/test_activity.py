@@ -1,17 +1,22 @@
 from __future__ import annotations
 
+import json
+import wave
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bridge.audio.mulaw import decode_float
+from bridge.audio.mulaw import decode_float, encode
 from bridge.call.events import VoiceActivity
 from bridge.listening.activity import ActivityBatch, SileroModel
 from bridge.listening.settings import ActivitySettings
 from bridge.listening.sound import Floats
 from tests.listening.sounds import frames, keypad, line, noise, say, silence
 
+CALLERS = Path(__file__).parents[2] / "fixtures" / "callers"
 SENTENCE = "Hello, I would like to make an appointment on Tuesday."
 MODEL = SileroModel()
 EVERYTHING = ActivitySettings(report_probability=0.0, silence_db=-200.0, above_floor_db=-200.0, rows=2)
@@ -92,6 +97,14 @@ def test_the_model_sees_an_unbroken_stream() -> None:
     assert [event.probability for event in listen(ulaw, ActivityBatch(MODEL, EVERYTHING))] == pytest.approx(
         plain, abs=1e-4
     )
+
+
+def test_the_model_hears_what_its_authors_model_hears() -> None:
+    reference = json.loads(Path(__file__).with_name("silero_reference.json").read_text())
+    with wave.open(str(CALLERS / "two_cities_human.wav")) as recording:
+        ulaw = encode(np.frombuffer(recording.readframes(recording.getnframes()), "<i2").astype(np.int16))
+    heard = listen(ulaw, ActivityBatch(MODEL, EVERYTHING))
+    assert [event.probability for event in heard] == pytest.approx(reference["probabilities"], abs=1e-4)
 
 
 @settings(max_examples=15, deadline=None)
