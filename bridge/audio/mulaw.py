@@ -53,7 +53,12 @@ def encode_float(samples: NDArray[np.floating]) -> bytes:
 
 def decode_float(ulaw: bytes) -> NDArray[np.float32]:
     """Samples in -1..1 of mu-law."""
-    return DECODE_FLOAT[np.frombuffer(ulaw, dtype=np.uint8)]
+    return DECODE_FLOAT.take(np.frombuffer(ulaw, dtype=np.uint8))
+
+
+def decode_float_rows(ulaw: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Samples in -1..1 of many streams at once, shape [streams, samples]."""
+    return DECODE_FLOAT.take(ulaw)
 
 
 def encode_rows(samples: NDArray[np.int16]) -> NDArray[np.uint8]:

@@ -18,10 +18,13 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from bridge.audio.mulaw import decode_float
+from bridge.audio.mulaw import SILENCE, decode_float_rows
 from bridge.call.events import VoiceActivity
 from bridge.listening.settings import ActivitySettings
 from bridge.listening.sound import Floats
+
+Indices = npt.NDArray[np.intp]
+Ulaw = npt.NDArray[np.uint8]
 
 WINDOW = 256
 """Samples in one window: 32 ms at 8 kHz."""
@@ -30,6 +33,7 @@ CONTEXT = 32
 WINDOW_S = WINDOW / 8000
 QUIETEST_DB = -96.0
 """The level reported for digital silence."""
+_QUIETEST_POWER = np.float32(10 ** (QUIETEST_DB / 10))
 
 SILERO = Path(__file__).with_name("models") / "silero_vad_8k.onnx"
 
@@ -38,6 +42,10 @@ _SETTLED = 16
 # Windows (0.5 s) that the model must have judged silent before the silence gate may spare it the next ones.
 _FLOOR_RISE_DB, _FLOOR_FALL_DB = 0.1, 3.0
 # Per window: the noise floor climbs 3 dB a second, too slow for a sentence, and sinks to a pause within three windows.
+_FIRST_FLOOR_DB = -50.0
+_BOOKS, _COUNTS = 3, slice(1, 3)
+# What is kept of each row: its noise floor, windows judged silent in a row, windows since the last speech-like one. The
+# two counts differ at a call's start, where nothing was judged silent yet, and nobody is told of silence either.
 
 
 _EAGER = 14
@@ -124,19 +132,14 @@ class ActivityBatch:
 
     def _allocate(self, rows: int) -> None:
         self._state = np.zeros((2, rows, 128), np.float32)
-        self._context = np.zeros((rows, CONTEXT), np.float32)
-        self._floor_db = np.zeros(rows, np.float32)
-        self._silent = np.zeros(rows, np.int32)  # windows judged silent in a row
-        self._since_speech = np.zeros(rows, np.int32)  # windows since the last reportable one
+        self._context = np.full((rows, CONTEXT), SILENCE, np.uint8)  # the last samples of each row, in mu-law
+        self._books = np.zeros((_BOOKS, rows), np.float32)
 
     def _grow(self, rows: int) -> None:
-        before = self._state, self._context, self._floor_db, self._silent, self._since_speech
-        held = before[1].shape[0]
+        state, context, books = self._state, self._context, self._books
+        held = len(context)
         self._allocate(rows)
-        self._state[:, :held] = before[0]
-        after = self._context, self._floor_db, self._silent, self._since_speech
-        for new, old in zip(after, before[1:], strict=True):
-            new[:held] = old
+        self._state[:, :held], self._context[:held], self._books[:, :held] = state, context, books
         self._free.extend(range(rows - 1, held - 1, -1))
 
     @property
@@ -160,10 +163,8 @@ class ActivityBatch:
             self._grow(2 * self.capacity)
         index = self._free.pop()
         self._state[:, index] = 0.0
-        self._context[index] = 0.0
-        self._floor_db[index] = -50.0
-        self._silent[index] = 0
-        self._since_speech[index] = self._linger
+        self._context[index] = SILENCE
+        self._books[:, index] = _FIRST_FLOOR_DB, 0, self._linger
         return Row(index, owner)
 
     def release(self, row: Row) -> None:
@@ -201,56 +202,44 @@ class ActivityBatch:
             return []
         ends_at, blocks = zip(*[row.windows.popleft() for row in rows], strict=True)
         self._ready += [row for row in rows if row.windows]
-        indices = np.fromiter((row.index for row in rows), np.intp, len(rows))
-        probability, level_db = self._compute(indices, b"".join(blocks))
+        indices = np.array([row.index for row in rows])
+        probability, level_db, reportable = self._judge(indices, b"".join(blocks))
         return [
-            (
-                rows[i].owner,
-                VoiceActivity(
-                    probability=round(float(probability[i]), 4), level_db=round(float(level_db[i]), 1), at=ends_at[i]
-                ),
-            )
-            for i in np.flatnonzero(self._reportable(indices, probability))
+            (rows[i].owner, VoiceActivity(round(float(probability[i]), 4), round(float(level_db[i]), 1), at=ends_at[i]))
+            for i in reportable
         ]
 
-    def _compute(self, rows: npt.NDArray[np.intp], ulaw: bytes) -> tuple[Floats, Floats]:
-        """Probability and level of one window of each row."""
-        count = len(rows)
-        windows = np.empty((count, CONTEXT + WINDOW), np.float32)
-        windows[:, :CONTEXT] = self._context[rows]
-        samples = decode_float(ulaw).reshape(count, WINDOW)
-        windows[:, CONTEXT:] = samples
-        self._context[rows] = samples[:, -CONTEXT:]
-        power = np.einsum("ij,ij->i", samples, samples) / WINDOW
-        level_db = 10.0 * np.log10(np.maximum(power, 10 ** (QUIETEST_DB / 10), dtype=np.float32))
-        judged = ~self._is_silence(rows, level_db)
-        everyone = bool(judged.all())
-        probability = np.zeros(count, np.float32)
+    def _judge(self, rows: Indices, ulaw: bytes) -> tuple[Floats, Floats, Indices]:
+        """Probability and level of one window of each row, and which of them are worth an event."""
+        windows = np.frombuffer(ulaw, np.uint8).reshape(-1, WINDOW)
+        level_db = _level_db(windows)
+        floor_db, silent, since_speech = books = self._books.take(rows, axis=1)
+        faint = level_db < np.maximum(floor_db + self.settings.above_floor_db, self.settings.silence_db)
+        judged = np.flatnonzero(~faint | (silent < _SETTLED))
         self.counters.runs += 1
-        self.counters.windows += count
-        self.counters.judged += count if everyone else int(judged.sum())
-        if everyone:
-            probability[:] = self._judged(rows, windows)
-        elif judged.any():
-            probability[judged] = self._judged(rows[judged], windows[judged])
-        return probability, level_db
+        self.counters.windows += len(rows)
+        self.counters.judged += len(judged)
+        probability = np.zeros(len(rows), np.float32)
+        if len(judged):
+            probability[judged] = self._ask_model(rows.take(judged), windows.take(judged, axis=0))
+        self._context[rows] = windows[:, -CONTEXT:]
+        floor_db += np.maximum(np.minimum(level_db - floor_db, _FLOOR_RISE_DB), -_FLOOR_FALL_DB)
+        books[_COUNTS] += 1
+        books[_COUNTS] *= probability < self.settings.report_probability
+        self._books[:, rows] = books
+        eager_or_heartbeat = (since_speech < _EAGER) | (since_speech % _HEARTBEAT == 0)
+        return probability, level_db, np.flatnonzero(eager_or_heartbeat & (since_speech < self._linger))
 
-    def _is_silence(self, rows: npt.NDArray[np.intp], level_db: Floats) -> npt.NDArray[np.bool_]:
-        """Which windows the model need not see; follows the noise floor of each row."""
-        floor_db = self._floor_db[rows]
-        faint = (level_db < self.settings.silence_db) | (level_db < floor_db + self.settings.above_floor_db)
-        self._floor_db[rows] = floor_db + np.clip(level_db - floor_db, -_FLOOR_FALL_DB, _FLOOR_RISE_DB)
-        return faint & (self._silent[rows] >= _SETTLED)
-
-    def _judged(self, rows: npt.NDArray[np.intp], windows: Floats) -> Floats:
-        probability, self._state[:, rows] = self._model(windows, self._state[:, rows])
+    def _ask_model(self, rows: Indices, windows: Ulaw) -> Floats:
+        """Probabilities of windows by the model, whose state for these rows moves on."""
+        sound = decode_float_rows(np.concatenate([self._context.take(rows, axis=0), windows], axis=1))
+        probability, self._state[:, rows] = self._model(sound, self._state.take(rows, axis=1))
         return probability
 
-    def _reportable(self, rows: npt.NDArray[np.intp], probability: Floats) -> npt.NDArray[np.bool_]:
-        """Which windows are worth an event: speech-like ones, and what follows them."""
-        speech = probability >= self.settings.report_probability
-        self._silent[rows] = np.where(speech, 0, self._silent[rows] + 1)
-        since = np.where(speech, 0, self._since_speech[rows] + 1)
-        self._since_speech[rows] = since
-        reportable: npt.NDArray[np.bool_] = (since < self._linger) & ((since < _EAGER) | (since % _HEARTBEAT == 0))
-        return reportable
+
+def _level_db(windows: Ulaw) -> Floats:
+    """Level of each window, in dB of full scale."""
+    samples = decode_float_rows(windows)
+    power = np.einsum("ij,ij->i", samples, samples) / WINDOW
+    level_db: Floats = 10.0 * np.log10(np.maximum(power, _QUIETEST_POWER))
+    return level_db
