@@ -126,7 +126,7 @@ class CallerSide:
 
     def _hear_turn(self, window: VoiceActivity, now: float) -> bool:
         turn = self._turn_so_far
-        is_speech = self.floor.is_caller(window, bot_audible=False, has_floor=True)
+        is_speech = self.floor.is_caller(window, has_floor=True)
         if self.state is Caller.SPEAKING:
             if is_speech:
                 turn.heard(window)

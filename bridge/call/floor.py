@@ -94,10 +94,11 @@ class Floor:
         """Why the last lively window was not taken for the caller."""
         self._loud_at = -1.0
 
-    def is_caller(self, window: VoiceActivity, *, bot_audible: bool, has_floor: bool = False) -> bool:
+    def is_caller(self, window: VoiceActivity, *, has_floor: bool = False) -> bool:
         """Whether one window is speech of the caller himself: not the room, not our own echo.
 
-        To take the floor asks for more level than to keep it.
+        To take the floor asks for more level than to keep it. An echo cannot take it even when we have fallen silent:
+        that of our last words is still on its way. Nor can it be told from a caller who speaks over it once he has it.
         """
         s = self._settings
         below_db = s.below_caller_db + (_KEEPS_FLOOR_DB if has_floor else 0.0)
@@ -106,7 +107,7 @@ class Floor:
             return False
         if window.level_db < s.minimum_level_db:
             self.last_refusal = "too quiet"
-        elif bot_audible and window.echo >= s.echo:
+        elif not has_floor and window.echo >= s.echo:
             self.last_refusal = "echo"
         elif not has_floor and self.room_level_db is not None and window.level_db < self.room_level_db + _ABOVE_ROOM_DB:
             self.last_refusal = "no louder than the room"
@@ -123,7 +124,7 @@ class Floor:
 
     def hear(self, window: VoiceActivity, *, bot_audible: bool) -> Verdict:
         """Judge one window while the caller does not have the floor."""
-        speech = self.is_caller(window, bot_audible=bot_audible)
+        speech = self.is_caller(window)
         begun = self.suspicion
         if begun is None:
             if not speech and not (bot_audible and self._may_become_speech(window)):
@@ -144,7 +145,7 @@ class Floor:
         """Whether a window is lively enough to lower our voice for, though not yet to be taken for speech."""
         if window.probability < self._settings.suspect_probability:
             return False
-        return self.is_caller(msgspec.structs.replace(window, probability=1.0), bot_audible=True)
+        return self.is_caller(msgspec.structs.replace(window, probability=1.0))
 
     def _confirmed(self, begun: Suspicion, bot_audible: bool) -> Verdict | None:
         s = self._settings

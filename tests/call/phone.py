@@ -132,6 +132,8 @@ class Phone:
         self.voice_works = True
         self.judged_late_s = 0.0
         """How far the voice model is behind."""
+        self.echo_after_s: float | None = None
+        """Our voice comes back so much later than the caller hears it."""
         self._windows_until = 0.0
 
     # -- the story -------------------------------------------------------------------------------
@@ -304,11 +306,18 @@ class Phone:
         at = self.now
         lively = any(start <= at - WINDOW_S / 2 <= end for start, end in self.lively)
         near = any(start <= at <= end + 2.0 for start, end in self.lively)
-        if near:
-            window = VoiceActivity(0.95 if lively else 0.02, -25.0 if lively else -70.0, at)
+        echo = not lively and self._comes_back(at - WINDOW_S / 2)
+        if near or echo:
+            sounds = lively or echo
+            window = VoiceActivity(0.95 if sounds else 0.02, -25.0 if sounds else -70.0, at, 0.9 if echo else 0.0)
             if self.judged_late_s:
                 self.later(self.judged_late_s, lambda: self._tell(window))
             else:
                 self.tell(window)
         if not self.call.ended:
             self.later(WINDOW_S, self._next_window)
+
+    def _comes_back(self, at: float) -> bool:
+        if self.echo_after_s is None:
+            return False
+        return any(piece.start <= at - self.echo_after_s <= piece.end for piece in self.line.played)

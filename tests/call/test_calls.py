@@ -406,6 +406,20 @@ def test_a_noisy_room_does_not_starve_the_greeting() -> None:
     assert [word for word in GREETING.split() if word not in heard] == []
 
 
+@pytest.mark.parametrize("later_s", [0.05, 0.3, 0.55])
+def test_the_echo_of_our_last_words_is_no_answer(later_s: float) -> None:
+    """It comes when we have fallen silent, and would otherwise begin a turn of the caller, and an answer to it."""
+    phone = Phone(receptionist)
+    phone.echo_after_s = later_s
+    phone.answers()
+    phone.wait(6.0)
+    assert phone.heard_words() == GREETING.split()
+    assert [prompt.kind for prompt in phone.prompts] == ["call_started"]
+    phone.caller_speaks(1.5)
+    phone.wait(4.0)
+    assert [prompt.kind for prompt in phone.prompts] == ["call_started", "caller_said"]
+
+
 def test_somebody_who_speaks_twice_and_is_not_understood_is_asked_again() -> None:
     phone = Phone(receptionist)
     phone.recognises = lambda since: ""
