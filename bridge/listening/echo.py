@@ -9,6 +9,8 @@ but sound clearly louder than the echo is a caller who speaks over it.
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from scipy.fft import irfft, rfft
 
@@ -37,9 +39,11 @@ _EXCESS_DB = (3.0, 6.0)
 _RESTART_S = 0.7
 _STRANGER = 0.2
 _STRANGE_WINDOWS = ((18, 8), (9, 4), (3, 2))
+_SURELY_STRANGE = 9
 _SAME_SPEECH_S = 0.1
 # After so many windows in a row that scored less, one in so many is compared, and the others are taken to be like the
-# last: speech that was somebody else's for a tenth of a second does not become ours from one window to the next.
+# last: speech that was somebody else's for a tenth of a second does not become ours from one window to the next. Nor
+# does it ever, once a third of a second was somebody else's and we say nothing any more.
 
 
 class EchoGate:
@@ -100,14 +104,16 @@ class EchoGate:
         """
         before, score = self._last
         goes_on = at - before < _SAME_SPEECH_S
-        if not (goes_on and self._may_skip()):
+        if not (goes_on and self._may_skip(at)):
             score = self._judged(inbound, at)
         self._strange_windows = (self._strange_windows + 1 if goes_on else 1) if score < _STRANGER else 0
         self._last = at, score
         return score
 
-    def _may_skip(self) -> bool:
-        strange = self._strange_windows
+    def _may_skip(self, at: float) -> bool:
+        strange, end = self._strange_windows, self._ends_at()
+        if strange >= _SURELY_STRANGE and (end is None or at > end):
+            return True
         return any(strange >= after and strange % one_in != 0 for after, one_in in _STRANGE_WINDOWS)
 
     def _judged(self, inbound: bytes, at: float) -> float:
@@ -172,22 +178,27 @@ def correlate(incoming: Floats, outgoing: Floats) -> tuple[float, int, float]:
     rate, since the lower half survives codecs best.
     """
     near, far = _halve(incoming), _halve(outgoing)
-    size = 1 << len(far).bit_length()  # of all lengths the quickest
-    products = irfft(rfft(near, size).conj() * rfft(far, size), size)[: len(far) - len(near) + 1]
-    running = np.concatenate([[0.0], np.cumsum(np.square(far, dtype=np.float64))])
+    waves = np.zeros((2, 1 << len(far).bit_length()), np.float32)  # of all lengths the quickest
+    waves[0, : len(near)], waves[1, : len(far)] = near, far
+    incoming_waves, outgoing_waves = rfft(waves)
+    products = irfft(incoming_waves.conj() * outgoing_waves)[: len(far) - len(near) + 1]
+    running = np.zeros(len(far) + 1)
+    np.cumsum(np.square(far), out=running[1:], dtype=np.float64)
     energy = running[len(near) :] - running[: -len(near)]
-    near_energy = float(np.square(near, dtype=np.float64).sum())
+    near_energy = float(np.dot(near, near))
     loudest = float(energy.max())
     if near_energy < 1e-9 or loudest < 1e-6:
         return 0.0, 0, 0.0
-    likeness = np.abs(products) / np.sqrt(np.maximum(energy, 1e-9) * near_energy)
+    likeness = np.square(products) / np.maximum(energy, 1e-9)
     likeness[energy < 0.02 * loudest] = 0.0
     best = int(likeness.argmax())
-    gain_db = 10.0 * float(np.log10(near_energy / energy[best]))
-    return min(1.0, float(likeness[best])), 2 * (len(likeness) - 1 - best), gain_db
+    gain_db = 10.0 * math.log10(near_energy / max(float(energy[best]), 1e-9))
+    return min(1.0, math.sqrt(float(likeness[best]) / near_energy)), 2 * (len(likeness) - 1 - best), gain_db
 
 
 def _halve(sound: Floats) -> Floats:
-    bright = np.diff(sound, prepend=np.float32(0.0)) + np.float32(0.1) * sound
-    halved: Floats = bright[0::2] + bright[1::2]
+    """Sums of two samples each of the sound's change, and a tenth of the sound."""
+    even, odd = sound[0::2], sound[1::2]
+    halved: Floats = np.float32(1.1) * odd + np.float32(0.1) * even
+    halved[1:] -= odd[:-1]
     return halved
