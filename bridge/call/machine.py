@@ -27,6 +27,7 @@ from bridge.call.events import (
     SpeechEnded,
     SpeechFailed,
     StreamClosed,
+    TimePassed,
     TurnJudged,
     VoiceActivity,
 )
@@ -116,6 +117,8 @@ class Call:
     def _happened(self, event: Event, now: float) -> None:
         bot, caller = self._bot, self._caller
         match event:
+            case TimePassed():
+                pass  # the commonest of all: what is due is seen to afterwards
             case CallStarted():
                 self._start(now)
             case StreamClosed(reason):
@@ -146,7 +149,7 @@ class Call:
                 bot.cancel_agent(unheard=False)
                 bot.close(commands.HangUp(reason))
             case _:
-                pass  # TimePassed, and what belongs to something already cancelled
+                pass  # what belongs to something already cancelled
 
     def _start(self, now: float) -> None:
         if self._started_at is None:

@@ -181,16 +181,21 @@ class Playout:
     def wake_at(self, now: float) -> float | None:
         """When to call `pump` again, as far as only time can bring it about."""
         times = []
-        track = self._next_unsent()
-        if track is not None and not self.held and not self._unanswered(now):
-            room_ms = self._send_below_ms(track)
-            if room_ms is not None:
-                times.append(now + (self.clock.lead_ms(now) - room_ms) / 1000)
+        if not self.held and (due := self._next_send(now)):
+            times.append(now + due[1] / 1000)
         if self._spans:
             times.append(self._deadline(self._spans[0]))
-        if self.clock.last_echo_at is not None and self._unanswered(now):
+        if self.clock.last_echo_at is not None and self._unanswered():
             times.append(self.clock.last_echo_at + self._settings.stalled_s + 0.001)
         return min(times, default=None)
+
+    def _next_send(self, now: float) -> tuple[Track, float] | None:
+        """What is to be sent next, and in how many milliseconds from now; None while time alone brings nothing."""
+        track = self._next_unsent()
+        if track is None or self._unanswered():
+            return None
+        room_ms = self._send_below_ms(track)
+        return None if room_ms is None else (track, self.clock.lead_ms(now) - room_ms)
 
     def _next_unsent(self) -> Track | None:
         for track in self._tracks:
@@ -215,7 +220,7 @@ class Playout:
         grace_s = self._settings.mark_deadline_ms / 1000 if self.clock.marks_work else 0.0
         return self.clock.heard_by(span.end_ms) + grace_s
 
-    def _unanswered(self, now: float) -> bool:
+    def _unanswered(self) -> bool:
         """Whether the carrier owes us so many echoes that it must have stalled."""
         if not self.clock.marks_work:
             return False
@@ -225,7 +230,7 @@ class Playout:
     def stalled(self, now: float) -> bool:
         """Whether the carrier has answered nothing for so long that the call is lost."""
         last = self.clock.last_echo_at
-        return last is not None and self._unanswered(now) and now - last > self._settings.stalled_s
+        return last is not None and self._unanswered() and now - last > self._settings.stalled_s
 
     def starving(self) -> int | None:
         """The utterance that could be sent now if more of its audio were here."""
@@ -251,10 +256,8 @@ class Playout:
         return commands
 
     def _send_due(self, commands: list[Command], now: float) -> None:
-        while (track := self._next_unsent()) is not None and not self._unanswered(now):
-            room_ms = self._send_below_ms(track)
-            if room_ms is None or self.clock.lead_ms(now) > room_ms:
-                break
+        while (due := self._next_send(now)) and due[1] <= 0:
+            track = due[0]
             self._send(track, min(self._settings.message_ms, track.waiting_ms), commands, now)
         for track in self._tracks:
             if not track.all_sent:

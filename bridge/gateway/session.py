@@ -144,11 +144,12 @@ class CallSession:
         """Something happened: let the machine decide, and carry out what it orders."""
         if self.over:
             return
-        self._waiting.append(event)
         if self._busy:
+            self._waiting.append(event)
             return
         self._busy = True
         try:
+            self._advance(event)
             while self._waiting and not self.over:
                 self._advance(self._waiting.popleft())
         except Exception:

@@ -238,7 +238,7 @@ def tokens(text: str) -> list[str]:
     """White-space separated tokens, a mark that stands alone joined to the word before it."""
     joined: list[str] = []
     for token in text.split():
-        if joined and all(char in ".,!?;:…" for char in token):
+        if joined and not token.strip(".,!?;:…"):
             joined[-1] += token
         else:
             joined.append(token)
