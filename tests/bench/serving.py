@@ -1,0 +1,70 @@
+"""A server pinned to one core for as long as it is measured, and what it has used."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+TOKEN = "bench"
+PUBLIC_URL = "https://bench.example.com"
+
+
+def cpu_s(pid: int) -> float:
+    """CPU time of a process and its threads."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def rss_mb(pid: int) -> float:
+    """Memory of a process."""
+    pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
+
+
+@contextlib.contextmanager
+def server(core: int, *, floor: bool) -> Iterator[tuple[int, str]]:
+    """The service, or the floor, pinned to one core; its process and address."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = [sys.executable, "-m", "tests.bench.floor", str(port)]
+    if not floor:
+        job = ROOT / "fixtures" / "peer-job.yaml"
+        command = [sys.executable, "-m", "bridge.cli", "serve", "-c", str(job), "--port", str(port)]
+    environment = {**os.environ, "TWILIO_AUTH_TOKEN": TOKEN, "PUBLIC_URL": PUBLIC_URL}
+    process = subprocess.Popen(
+        command,
+        cwd=ROOT,
+        env=environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        preexec_fn=lambda: os.sched_setaffinity(0, {core}),
+    )
+    base = f"http://127.0.0.1:{port}"
+    try:
+        for _ in range(600):
+            if process.poll() is not None:
+                assert process.stderr is not None
+                raise SystemExit(f"the server did not start: {process.stderr.read().decode()[-800:]}")
+            try:
+                with urllib.request.urlopen(f"{base}/readyz", timeout=1) as answer:
+                    if answer.status == 200:
+                        break
+            except OSError:
+                time.sleep(0.2)
+        yield process.pid, base
+    finally:
+        process.send_signal(signal.SIGTERM)
+        try:
+            process.wait(8)
+        except subprocess.TimeoutExpired:
+            process.kill()
