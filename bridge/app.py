@@ -21,7 +21,6 @@ from bridge.agents.base import AgentFactory
 from bridge.agents.factory import build_agents
 from bridge.config import Settings
 from bridge.errors import BridgeError, ConfigError, VoiceError
-from bridge.gateway.gathering import Gathering
 from bridge.gateway.ports import Rooms
 from bridge.gateway.processes import ProcessGroup
 from bridge.gateway.server import Gateway, free_port
@@ -227,14 +226,9 @@ async def serve(
     application = Application(settings, directory=directory, progress=progress)
     await application.start(host or settings.gateway.host, settings.gateway.port if port is None else port)
     freeze_garbage()
-    gateway = application.gateway
-    assert gateway is not None
-    gathering = Gathering(lambda: gateway.calls, settings.gateway.gather_ms / 1000)
-    gathering.start()
     try:
         await application.run()
     finally:
-        gathering.stop()
         await application.stop()
 
 

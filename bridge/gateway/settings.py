@@ -79,8 +79,6 @@ class GatewaySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, k
     """Per process. Beyond it, or while the process is late, callers hear `busy_text` or ring `overflow_number`."""
     max_loop_lag_ms: Positive = 40.0
     """No new call while the event loop runs later than this (90th percentile over the last seconds)."""
-    gather_ms: Annotated[float, msgspec.Meta(ge=0, le=10)] = 0.7
-    """With twenty calls or more sockets are read together, this often (`bridge.gateway.gathering`); 0: each at once."""
     busy_text: str = "All our lines are busy. Please call again in a few minutes."
     overflow_number: str = ""
 
