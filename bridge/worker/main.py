@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import faulthandler
 import logging
 import os
 import signal
@@ -85,6 +86,7 @@ async def serve(settings: WorkerSettings, announce: Callable[[str], None], stop:
     await worker.start()
     server = web.AppRunner(worker.application(), access_log=None, shutdown_timeout=1.0)
     await server.setup()
+    lifeline = asyncio.create_task(end_when_stuck(2 * settings.step_s))
     try:
         announce(f"speech worker ready on {await listen(server, settings)}, voices: {', '.join(worker.voices)}")
         stopping, failing = asyncio.create_task(stop.wait()), asyncio.create_task(worker.failed.wait())
@@ -95,7 +97,20 @@ async def serve(settings: WorkerSettings, announce: Callable[[str], None], stop:
     finally:
         await server.cleanup()
         await worker.close()
+        lifeline.cancel()
+        faulthandler.cancel_dump_traceback_later()
     return HUNG_EXIT_CODE if worker.failed.is_set() else 0
+
+
+async def end_when_stuck(limit_s: float) -> None:
+    """Have the process end, with what every thread was at, once this loop has not run for so long.
+
+    A step may hang in native code while it holds Python's lock; then nothing written in Python can notice it, and
+    neither can anybody who asks this process.
+    """
+    while True:
+        faulthandler.dump_traceback_later(limit_s, exit=True)
+        await asyncio.sleep(limit_s / 4)
 
 
 async def listen(server: web.AppRunner, settings: WorkerSettings) -> str:

@@ -102,6 +102,7 @@ class WorkerSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
     slow_reader_s: Positive = 10.0
     """A socket that takes no data for this long is closed."""
     step_s: Positive = 30.0
-    """A synthesis step that takes longer has hung: the worker stops, to be started anew."""
+    """A synthesis step that takes longer has hung: the worker stops, to be started anew; at once after twice as long if
+    the step lets nothing else run."""
     drain_s: Positive = 30.0
     """On SIGTERM running streams get this long to finish."""

@@ -91,6 +91,26 @@ async def test_a_worker_that_hangs_says_so_to_its_streams_ends_and_is_replaced(
     await worker.close()
 
 
+async def test_a_worker_that_hangs_and_lets_nothing_else_run_ends_and_is_replaced(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[2]))
+    worker = LocalWorker((sys.executable, "-m", "tests.worker.hanging"))
+    await worker.start(30)
+    async with await connect(worker.address) as link:
+        with pytest.raises(VoiceLost):
+            await hear(say(link, "alone", "tone"))
+    async with asyncio.timeout(30):
+        while sum(line.startswith("speech worker ready") for line in worker.lines) < 2:
+            await asyncio.sleep(0)
+    assert worker.restarts == 1
+    assert "Timeout (0:00:02)!" in worker.lines
+    assert any("hanging.py" in line for line in worker.lines), "it says where it hung"
+    async with await connect(worker.address) as link:
+        assert (await hear(say(link, "well again", "tone")))[1] == ["well", "again"]
+    await worker.close()
+
+
 async def test_a_worker_with_no_place_for_its_socket_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
     def full(*_: object, **__: object) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))

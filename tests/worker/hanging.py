@@ -1,7 +1,11 @@
-"""A worker process that hangs when it is asked to say "forever": `python -m tests.worker.hanging --unix PATH`."""
+"""A worker process that hangs at "forever", and at "alone" lets nothing else run: no thread, no loop.
+
+python -m tests.worker.hanging --unix PATH
+"""
 
 from __future__ import annotations
 
+import re
 import sys
 import threading
 from collections.abc import Sequence
@@ -17,15 +21,17 @@ from tests.worker.test_server import Tone, ToneEngine
 
 @dataclass(eq=False)
 class HangingEngine(ToneEngine):
-    """A tone engine with one step that never comes back."""
+    """A tone engine with steps that never come back."""
 
     def run(self, jobs: Sequence[Job]) -> list[Step]:
         if any(job.text == "forever" for job in jobs if isinstance(job, Tone)):
             threading.Event().wait()
+        if any(job.text == "alone" for job in jobs if isinstance(job, Tone)):
+            re.match("(a+)+b", "a" * 80)  # longer than the universe, holding the interpreter's lock
         return super().run(jobs)
 
 
 if __name__ == "__main__":
     voices = {"tone": Voice(HangingEngine(), "", 1.0)}
     with patch("bridge.worker.main.load_sound_voices", lambda _: (voices, {})):
-        sys.exit(run_worker(WorkerSettings(unix=sys.argv[-1], step_s=0.2)))
+        sys.exit(run_worker(WorkerSettings(unix=sys.argv[-1], step_s=1.0)))
