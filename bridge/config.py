@@ -125,10 +125,19 @@ def _settings(raw: dict[str, Any], source: _Source, environment: Mapping[str, st
             if not _drop(raw, path[:-1] if path[-1:] == ("kind",) else path):
                 break  # the mistake is about something missing, or cannot be taken out to look for the next
         else:
+            mistakes += [source.mistake(path, what) for path, what in _disagreements(settings)]
             if not mistakes:
                 return settings
             break
     raise ConfigError("\n".join(mistakes))
+
+
+def _disagreements(settings: Settings) -> Iterator[tuple[Keys, str]]:
+    """What is right by itself, but not beside another section."""
+    ceiling_ms, linger_s = settings.call.endpoint.ceiling_ms, settings.listening.activity.linger_s
+    if ceiling_ms > linger_s * 1000:
+        silence = "after speech, silence is told from late audio only for listening.activity.linger_s"
+        yield ("call", "endpoint", "ceiling_ms"), f"is {ceiling_ms}, but {silence}, {linger_s:g} s"
 
 
 # YAML

@@ -105,6 +105,15 @@ def test_something_missing_is_named() -> None:
     assert mistakes("agent:\n  kind: script\n") == ["bridge.yaml:1: agent: missing required field file"]
 
 
+def test_silence_that_nobody_reports_cannot_end_a_turn() -> None:
+    assert mistakes("call:\n  endpoint:\n    ceiling_ms: 3000\n") == [
+        "bridge.yaml:3: call.endpoint.ceiling_ms: is 3000, but after speech, silence is told from late audio only for "
+        "listening.activity.linger_s, 2.5 s"
+    ]
+    both = "call:\n  endpoint:\n    ceiling_ms: 3000\nlistening:\n  activity:\n    linger_s: 3.5\n"
+    assert parse_settings(both, "bridge.yaml").call.endpoint.ceiling_ms == 3000
+
+
 def test_all_mistakes_of_a_file_are_reported_at_once() -> None:
     lines = mistakes("call:\n  no_input_s: soon\n  no_input_limt: 2\ngateway:\n  port: 99999\n")
     assert [line.split(": ")[1] for line in lines] == ["call.no_input_limt", "call.no_input_s", "gateway.port"]
