@@ -35,6 +35,7 @@ class RestAnswer(msgspec.Struct, frozen=True):
     code: int = 0
     """Twilio's error code, such as 20404; 0 when it told none."""
     message: str = ""
+    """What Twilio says about it, else the HTTP status; empty when done."""
 
 
 class _Error(msgspec.Struct):
@@ -79,11 +80,12 @@ def read_answer(status: int, body: bytes) -> RestAnswer:
     try:
         error = _decode_error(body)
     except (ValueError, RecursionError):
-        error = _Error(message=f"HTTP status {status}")
+        error = _Error()
+    message = error.message or f"HTTP status {status}"
     if status == 404:
-        return RestAnswer("gone", error.code, error.message)
+        return RestAnswer("gone", error.code, message)
     outcome: Literal["busy", "refused"] = "busy" if status == 429 or status >= 500 else "refused"
-    return RestAnswer(outcome, error.code, error.message)
+    return RestAnswer(outcome, error.code, message)
 
 
 def _call(account_sid: str, call_sid: str) -> str:

@@ -37,11 +37,12 @@ class CallControl:
                 request, what = twilio_rest.replace_document(self._settings.account_sid, call_sid, document), "transfer"
             case _:
                 return False
-        result = await self._send(request)
+        result, why = await self._send(request)
         self._metrics.rest_requests.labels(what, result).inc()
-        if result not in ("done", "already over"):
-            logs.event(logger, "REST request failed", logging.WARNING, call=call_sid, what=what, result=result)
-        return result in ("done", "already over")
+        ended = result in ("done", "gone")
+        if not ended:
+            logs.event(logger, "REST request failed", logging.WARNING, call=call_sid, what=what, result=result, why=why)
+        return ended
 
     async def close(self) -> None:
         """Let go of the connections."""
@@ -49,8 +50,8 @@ class CallControl:
             await self._client.close()
             self._client = None
 
-    async def _send(self, request: twilio_rest.RestRequest) -> str:
-        """How it ended, as a metrics label."""
+    async def _send(self, request: twilio_rest.RestRequest) -> tuple[str, str]:
+        """How it ended, as a metrics label, and what Twilio said about it."""
         if self._client is None:
             timeout = aiohttp.ClientTimeout(total=self._settings.rest_timeout_s)
             self._client = aiohttp.ClientSession(timeout=timeout)
@@ -62,9 +63,9 @@ class CallControl:
                 data=request.form,
                 headers={"Authorization": "Basic " + b64encode(":".join(self._credentials).encode()).decode()},
             ) as response:
-                await response.read()
-                if response.status == 404:
-                    return "already over"  # error 20404: the call ended before we could
-                return "done" if response.status < 300 else f"status {response.status // 100}xx"
-        except (TimeoutError, aiohttp.ClientError) as error:
-            return "timeout" if isinstance(error, TimeoutError) else "unreachable"
+                answer = twilio_rest.read_answer(response.status, await response.read())
+                return answer.outcome, f"{answer.code} {answer.message}".removeprefix("0 ")
+        except TimeoutError:
+            return "timeout", f"no answer in {self._settings.rest_timeout_s:g} s"
+        except aiohttp.ClientError as error:
+            return "unreachable", str(error)

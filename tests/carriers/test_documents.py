@@ -125,7 +125,7 @@ def test_each_region_has_its_own_address() -> None:
         (401, b"<html>", ("refused", 0, "HTTP status 401")),
         (429, b"", ("busy", 0, "HTTP status 429")),
         (503, b"[]", ("busy", 0, "HTTP status 503")),
-        (302, b"{}", ("refused", 0, "")),
+        (302, b"{}", ("refused", 0, "HTTP status 302")),
     ],
 )
 def test_what_an_answer_means(status: int, body: bytes, answer: tuple[object, ...]) -> None:
