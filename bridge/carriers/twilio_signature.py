@@ -68,18 +68,6 @@ def socket_refusal(tokens: Iterable[str], *, url: str, headers: Mapping[str, str
     return _refusal(tokens, _candidates(f"{scheme}://{rest}"), (), headers)
 
 
-def webhook_is_genuine(
-    tokens: Iterable[str], *, url: str, headers: Mapping[str, str], method: str, body: bytes
-) -> bool:
-    """Whether one of the tokens signed this webhook."""
-    return webhook_refusal(tokens, url=url, headers=headers, method=method, body=body) is None
-
-
-def socket_is_genuine(tokens: Iterable[str], *, url: str, headers: Mapping[str, str]) -> bool:
-    """Whether one of the tokens signed this handshake."""
-    return socket_refusal(tokens, url=url, headers=headers) is None
-
-
 def fields_of(method: str, path_and_query: str, content_type: str, body: bytes) -> dict[str, str]:
     """The fields of a webhook from form, query or JSON; the first value of each name.
 

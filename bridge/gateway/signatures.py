@@ -75,24 +75,23 @@ class Signatures:
             fields = twilio_signature.fields_of(request.method, request.raw_path, kind, body)
         except ValueError as error:
             raise RequestRefused(400, str(error)) from None
-        if not self._unsigned and not twilio_signature.webhook_is_genuine(
-            self._tokens,
-            url=self._public_url + request.raw_path,
-            headers=_lower(request.headers),
-            method=request.method,
-            body=body,
-        ):
-            raise self._refusal(request, route)
+        if not self._unsigned:
+            why = twilio_signature.webhook_refusal(
+                self._tokens,
+                url=self._public_url + request.raw_path,
+                headers=_lower(request.headers),
+                method=request.method,
+                body=body,
+            )
+            self._refuse(why, request, route)
         return fields
 
     def check_socket(self, request: web.Request) -> None:
         """Raises RequestRefused for a media handshake that the carrier did not sign."""
         if self._unsigned:
             return
-        if not twilio_signature.socket_is_genuine(
-            self._tokens, url=self._public_url + request.raw_path, headers=_lower(request.headers)
-        ):
-            raise self._refusal(request, "media")
+        url = self._public_url + request.raw_path
+        self._refuse(twilio_signature.socket_refusal(self._tokens, url=url, headers=_lower(request.headers)), request)
 
     def address(self, request: web.Request) -> str:
         """Who connects: the peer, or whom a trusted proxy says it speaks for."""
@@ -109,11 +108,16 @@ class Signatures:
             return False
         return any(parsed in network for network in self._proxies)
 
-    def _refusal(self, request: web.Request, route: str) -> RequestRefused:
-        self._metrics.signature_failures.labels(route).inc()
-        signed = "X-Twilio-Signature" in request.headers
-        logs.event(logger, "signature refused", logging.WARNING, route=route, signed=signed, remote=request.remote)
-        return RequestRefused(403, "signature missing or wrong")
+    def _refuse(self, why: twilio_signature.Refusal | None, request: web.Request, route: str = "media") -> None:
+        """Count and log a refusal, then raise it; whoever asks is told less than the operator."""
+        if why is None:
+            return
+        self._metrics.signature_failures.labels(route, why).inc()
+        checked = self._public_url + request.path
+        logs.event(
+            logger, "signature refused", logging.WARNING, route=route, why=why, remote=request.remote, url=checked
+        )
+        raise RequestRefused(403, "signature missing or wrong")
 
 
 def _lower(headers: Mapping[str, str]) -> dict[str, str]:

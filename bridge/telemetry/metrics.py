@@ -114,7 +114,7 @@ class Metrics:
         self.signature_failures = Counter(
             "bridge_signature_failures",
             "Requests whose signature was missing or wrong",
-            ["route"],
+            ["route", "why"],
             registry=self._registry,
         )
         self.protocol_errors = Counter(

@@ -321,7 +321,8 @@ async def test_a_handshake_that_nobody_signed_is_refused(carrier: Carrier, signa
     with pytest.raises(aiohttp.WSServerHandshakeError) as refusal:
         await carrier.open(signature)
     assert refusal.value.status == 403
-    assert await carrier.count("bridge_signature_failures_total", route="media") == 1
+    why = "wrong_signature" if signature else "no_signature"
+    assert await carrier.count("bridge_signature_failures_total", route="media", why=why) == 1
 
 
 async def test_the_published_signature_opens_the_socket(carrier: Carrier) -> None:
