@@ -127,10 +127,12 @@ class Scheduler:
     def _is_pressed(self, now: float) -> bool:
         """Whether leads are melting: with one more listener some would run dry, though the queue may still be short.
 
-        With room in its batches an engine takes more streams at the same cost, so only full ones count.
+        With room in its batches an engine takes more streams at the same cost, so only full ones count. And somebody
+        must be listening: one caller whose texts follow on each other keeps an engine busy, too, and harms nobody.
         """
         pace = self.pace
-        return pace.mean_batch >= _FULL_BATCH * self.batch and pace.pressed(now) > self.settings.pressed
+        pressed = pace.mean_batch >= _FULL_BATCH * self.batch and pace.pressed(now) > self.settings.pressed
+        return pressed and any(place.priority == "live" for place in self._places.values())
 
     def keep_pace(self, batch: list[Place], took_s: float, now: float) -> None:
         """A batch took so long. Call it before its places come back through `ran`."""
