@@ -242,8 +242,7 @@ def test_those_who_are_still_writing_are_reckoned_with(shop: Shop) -> None:
 def test_one_client_whose_texts_follow_on_each_other_is_never_turned_away(shop: Shop) -> None:
     for index in range(200):
         assert shop.scheduler.retry_after_s(shop.now) is None
-        place = shop.opens(str(index), pieces=2)
-        shop.step()
+        place = shop.opens(str(index))
         shop.step()
         shop.scheduler.leave(place)
 
