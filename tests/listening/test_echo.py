@@ -146,6 +146,28 @@ def test_long_after_the_last_word_no_echo_is_possible() -> None:
     assert not EchoGate(EchoSettings(enabled=False)).is_possible(0.5)
 
 
+@pytest.mark.parametrize("we_go_on", [True, False])
+def test_a_stranger_is_looked_at_less_and_less_and_not_at_all_once_we_are_silent(
+    we_go_on: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compared: list[float] = []
+    now = 0.0
+
+    def counted(*sounds: Samples) -> tuple[float, int, float]:
+        compared.append(now)
+        return correlate(*sounds)
+
+    monkeypatch.setattr("bridge.listening.echo.correlate", counted)
+    gate, stranger = EchoGate(), encode_float(np.tile(CALLER, 3))
+    gate.sent(encode_float(BOT[: 24000 if we_go_on else 4000]), 0.0)
+    for window in range(1, 37):
+        now = window * 0.032
+        assert gate.judge(stranger[max(0, window * 256 - 1664) : window * 256], now) < 0.2
+    assert len([at for at in compared if at < 0.3]) < 8, "some of the first nine"
+    later = [at for at in compared if at > 0.52]
+    assert 2 <= len(later) <= 5 if we_go_on else not later
+
+
 def test_the_reference_stays_small_on_a_long_call() -> None:
     gate = EchoGate()
     for frame in range(50 * 120):
