@@ -74,6 +74,8 @@ class Suspicion:
     speech_ms: float = 0.0
     windows: int = 0
     speech_windows: int = 0
+    resembles_us: bool = False
+    """Some of it was half like our own voice."""
 
     @property
     def voiced_ratio(self) -> float:
@@ -131,9 +133,10 @@ class Floor:
                 return Verdict.NOTHING
             start = window.at - WINDOW_MS / 1000
             heard_ms = WINDOW_MS if speech else 0.0
-            begun = self.suspicion = Suspicion(start, window.at, heard_ms, 1, int(speech))
+            begun = self.suspicion = Suspicion(start, window.at, heard_ms, 1, int(speech), self._resembles_us(window))
             return self._confirmed(begun, bot_audible) or Verdict.SUSPECTED
         begun.windows += 1
+        begun.resembles_us = begun.resembles_us or self._resembles_us(window)
         if not speech:
             return self.silence(window.at)
         begun.speech_ms += WINDOW_MS
@@ -147,9 +150,13 @@ class Floor:
             return False
         return self.is_caller(msgspec.structs.replace(window, probability=1.0))
 
+    def _resembles_us(self, window: VoiceActivity) -> bool:
+        return window.echo >= self._settings.echo / 2
+
     def _confirmed(self, begun: Suspicion, bot_audible: bool) -> Verdict | None:
         s = self._settings
-        if bot_audible:
+        # The echo of soft last words, half lost in noise, is as likely as a caller: be as sure as while we speak.
+        if bot_audible or begun.resembles_us:
             span_ms = (begun.last_speech_at - begun.since) * 1000
             enough = span_ms >= s.confirm_ms and begun.speech_ms >= s.confirm_ms * s.voiced_ratio
         else:

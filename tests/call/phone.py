@@ -134,6 +134,8 @@ class Phone:
         """How far the voice model is behind."""
         self.echo_after_s: float | None = None
         """Our voice comes back so much later than the caller hears it."""
+        self.echo_score = 0.9
+        """How well it is recognised as ours."""
         self._windows_until = 0.0
 
     # -- the story -------------------------------------------------------------------------------
@@ -309,7 +311,9 @@ class Phone:
         echo = not lively and self._comes_back(at - WINDOW_S / 2)
         if near or echo:
             sounds = lively or echo
-            window = VoiceActivity(0.95 if sounds else 0.02, -25.0 if sounds else -70.0, at, 0.9 if echo else 0.0)
+            window = VoiceActivity(
+                0.95 if sounds else 0.02, -25.0 if sounds else -70.0, at, self.echo_score if echo else 0.0
+            )
             if self.judged_late_s:
                 self.later(self.judged_late_s, lambda: self._tell(window))
             else:

@@ -420,6 +420,28 @@ def test_the_echo_of_our_last_words_is_no_answer(later_s: float) -> None:
     assert [prompt.kind for prompt in phone.prompts] == ["call_started", "caller_said"]
 
 
+def test_an_echo_of_soft_last_words_that_is_half_recognised_is_no_answer() -> None:
+    phone = Phone(receptionist)
+    phone.echo_after_s = 0.4
+    phone.answers()
+    phone.wait(1.0)
+    phone.wait_until_heard()
+    phone.wait(phone.line.plays_until + 0.3 - phone.now)
+    phone.echo_score = 0.5  # of the last tenth of a second
+    phone.wait(3.0)
+    assert [prompt.kind for prompt in phone.prompts] == ["call_started"]
+
+
+def test_a_caller_who_answers_at_once_is_heard_at_once() -> None:
+    phone = Phone(receptionist)
+    phone.answers()
+    phone.wait(1.0)
+    phone.wait_until_heard()
+    phone.caller_speaks(0.5)
+    phone.wait(0.11)
+    assert phone.call.caller is Caller.SPEAKING
+
+
 def test_somebody_who_speaks_twice_and_is_not_understood_is_asked_again() -> None:
     phone = Phone(receptionist)
     phone.recognises = lambda since: ""
