@@ -5,6 +5,7 @@ import errno
 import os
 import signal
 import sys
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -68,47 +69,47 @@ async def test_calls_in_mid_sentence_are_heard_to_the_end_although_the_worker_is
     await speech.close()
 
 
-async def test_a_worker_that_hangs_says_so_to_its_streams_ends_and_is_replaced(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
+@pytest.fixture
+async def hanging(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[LocalWorker]:
+    """A worker that hangs at some texts."""
     monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[2]))
     worker = LocalWorker((sys.executable, "-m", "tests.worker.hanging"))
     await worker.start(30)
-    first = worker.pid
+    yield worker
+    await worker.close()
+
+
+async def speaks_again(worker: LocalWorker) -> None:
+    """Another process has taken its place, and speaks."""
+    async with asyncio.timeout(30):
+        while sum(line.startswith("speech worker ready") for line in worker.lines) < 2:
+            await asyncio.sleep(0)
+    assert worker.restarts == 1
     async with await connect(worker.address) as link:
+        assert (await hear(say(link, "well again", "tone")))[1] == ["well", "again"]
+
+
+async def test_a_worker_that_hangs_says_so_to_its_streams_ends_and_is_replaced(
+    hanging: LocalWorker, caplog: pytest.LogCaptureFixture
+) -> None:
+    first = hanging.pid
+    async with await connect(hanging.address) as link:
         streams = [say(link, "forever", "tone"), say(link, "and so on", "tone")]
         for stream in streams:
             with pytest.raises(VoiceLost, match="engine_hung: engine tone does not answer"):
                 await hear(stream)
-    async with asyncio.timeout(30):
-        while sum(line.startswith("speech worker ready") for line in worker.lines) < 2:
-            await asyncio.sleep(0)
-    assert worker.pid != first
-    assert worker.restarts == 1
+    await speaks_again(hanging)
+    assert hanging.pid != first
     assert "the speech worker has ended (status 70: a step hung); starting another" in caplog.text
-    async with await connect(worker.address) as link:
-        assert (await hear(say(link, "well again", "tone")))[1] == ["well", "again"]
-    await worker.close()
 
 
-async def test_a_worker_that_hangs_and_lets_nothing_else_run_ends_and_is_replaced(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[2]))
-    worker = LocalWorker((sys.executable, "-m", "tests.worker.hanging"))
-    await worker.start(30)
-    async with await connect(worker.address) as link:
+async def test_a_worker_that_hangs_and_lets_nothing_else_run_ends_and_is_replaced(hanging: LocalWorker) -> None:
+    async with await connect(hanging.address) as link:
         with pytest.raises(VoiceLost):
             await hear(say(link, "alone", "tone"))
-    async with asyncio.timeout(30):
-        while sum(line.startswith("speech worker ready") for line in worker.lines) < 2:
-            await asyncio.sleep(0)
-    assert worker.restarts == 1
-    assert "Timeout (0:00:02)!" in worker.lines
-    assert any("hanging.py" in line for line in worker.lines), "it says where it hung"
-    async with await connect(worker.address) as link:
-        assert (await hear(say(link, "well again", "tone")))[1] == ["well", "again"]
-    await worker.close()
+    await speaks_again(hanging)
+    assert "Timeout (0:00:02)!" in hanging.lines
+    assert any("hanging.py" in line for line in hanging.lines), "it says where it hung"
 
 
 async def test_a_worker_with_no_place_for_its_socket_says_why(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,6 +1,6 @@
 """A worker process that hangs at "forever", and at "alone" lets nothing else run: no thread, no loop.
 
-python -m tests.worker.hanging --unix PATH
+It is started as `python -m tests.worker.hanging --unix PATH`.
 """
 
 from __future__ import annotations
