@@ -103,7 +103,7 @@ def test_no_voice_presses_a_key(path: Path) -> None:
 
 
 def test_hardly_a_vowel_presses_a_key() -> None:
-    """Pure harmonics that glide may pass a key's two tones at once; 7 in 1,000 do."""
+    """Pure harmonics that glide may pass a key's two tones at once: 15 of 3,000 do, of these 1,000 eight."""
     rng = np.random.default_rng(1)
     keys = 0
     for _ in range(1000):
@@ -114,11 +114,11 @@ def test_hardly_a_vowel_presses_a_key() -> None:
         loud = {n: sum(1 / (1 + ((n * pitch_hz - f) / 120) ** 2) for f in formants) + 0.02 for n in harmonics}
         vowel = sum(loud[n] * np.sin(n * phase) for n in harmonics)
         keys += heard(0.2 * vowel / np.abs(vowel).max()) != ""
-    assert keys <= 12
+    assert keys <= 8
 
 
 @given(cuts=st.lists(st.integers(0, 500), max_size=30), seed=st.integers(0, 5))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_however_the_stream_is_cut_the_same_keys_are_found(cuts: list[int], seed: int) -> None:
     sound = tones.dtmf("19#04", tone_ms=45, gap_ms=45)
     sound = over_the_line(sound + tones.noise(len(sound) / 8, -30, seed))
