@@ -53,7 +53,7 @@ def encode_float(samples: NDArray[np.floating]) -> bytes:
 
 def decode_float(ulaw: bytes) -> NDArray[np.float32]:
     """Samples in -1..1 of mu-law."""
-    return DECODE_FLOAT.take(np.frombuffer(ulaw, dtype=np.uint8))
+    return decode_float_rows(np.frombuffer(ulaw, dtype=np.uint8))
 
 
 def decode_float_rows(ulaw: NDArray[np.uint8]) -> NDArray[np.float32]:

@@ -112,7 +112,7 @@ def _refusal(tokens: Iterable[str], urls: Sequence[str], fields: Fields, headers
 
 
 def _bytes(text: str) -> bytes:
-    """A header's or URL's bytes as they came: aiohttp keeps what is not UTF-8 as surrogates."""
+    """A header's or URL's bytes as they came: the HTTP server keeps what is not UTF-8 as surrogates."""
     return text.encode("utf-8", "surrogateescape")
 
 

@@ -64,7 +64,7 @@ class CallControl:
                 headers={"Authorization": "Basic " + b64encode(":".join(self._credentials).encode()).decode()},
             ) as response:
                 answer = twilio_rest.read_answer(response.status, await response.read())
-                return answer.outcome, f"{answer.code} {answer.message}".removeprefix("0 ")
+                return answer.outcome, f"{answer.code} {answer.message}" if answer.code else answer.message
         except TimeoutError:
             return "timeout", f"no answer in {self._settings.rest_timeout_s:g} s"
         except aiohttp.ClientError as error:

@@ -109,7 +109,7 @@ class Signatures:
         return any(parsed in network for network in self._proxies)
 
     def _refuse(self, why: twilio_signature.Refusal | None, request: web.Request, route: str = "media") -> None:
-        """Count and log a refusal, then raise it; whoever asks is told less than the operator."""
+        """Count, log and raise a refusal, where there is one; whoever asks is told less than the operator."""
         if why is None:
             return
         self._metrics.signature_failures.labels(route, why).inc()

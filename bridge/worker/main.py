@@ -77,6 +77,7 @@ async def serve(settings: WorkerSettings, announce: Callable[[str], None], stop:
     """The same within a running loop; `stop` ends it like SIGTERM."""
     stop = stop or asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
+        # A loop on Windows, or outside the main thread, takes no signals: then `stop` alone ends it.
         with contextlib.suppress(NotImplementedError, ValueError, RuntimeError):
             asyncio.get_running_loop().add_signal_handler(number, stop.set)
     voices, refused = load_sound_voices(settings)
