@@ -36,7 +36,7 @@ def test_upsampling_makes_no_images() -> None:
     assert 20 * np.log10(image) < -60
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(ratio=st.sampled_from(RATIOS), cuts=st.lists(st.integers(1, 700), max_size=12), seed=st.integers(0, 99))
 def test_a_stream_equals_the_whole_to_the_bit(ratio: tuple[int, int], cuts: list[int], seed: int) -> None:
     signal = np.random.default_rng(seed).standard_normal(3000).astype(np.float32)

@@ -133,12 +133,12 @@ class AnyCall(RuleBasedStateMachine):
 
 
 AnyCall.TestCase.settings = settings(
-    max_examples=40, stateful_step_count=25, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+    max_examples=40, stateful_step_count=25, suppress_health_check=[HealthCheck.too_slow]
 )
 TestAnyCall = AnyCall.TestCase
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow])
 @given(
     coughs=st.lists(st.tuples(st.integers(50, 900), st.integers(20, 150)), max_size=8),
     mode=st.sampled_from(["duck", "hold"]),
@@ -197,7 +197,7 @@ ANY_EVENT: st.SearchStrategy[Event] = st.one_of(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(events=st.lists(st.tuples(ANY_EVENT, st.floats(0, 1.5)), max_size=60), listens=st.booleans())
 def test_any_event_in_any_state_is_answered_and_replays_alike(events: list[tuple[Event, float]], listens: bool) -> None:
     wanted = CallSettings(listens=listens, no_input_s=2.0, longest_call_s=30.0)

@@ -107,7 +107,7 @@ def test_the_model_hears_what_its_authors_model_hears() -> None:
     assert [event.probability for event in heard] == pytest.approx(reference["probabilities"], abs=1e-4)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(st.lists(st.integers(1, 900), min_size=1, max_size=12), st.integers(0, 1000))
 def test_probabilities_do_not_depend_on_how_the_audio_was_cut(sizes: list[int], seed: int) -> None:
     ulaw = line(say("Can you hear me?"), noise(0.3, -40, seed))[:6400]
@@ -123,7 +123,7 @@ def test_probabilities_do_not_depend_on_how_the_audio_was_cut(sizes: list[int], 
     assert heard == whole
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=12)
 @given(st.lists(st.tuples(st.integers(0, 40), st.integers(0, 20), st.integers(0, 159)), min_size=2, max_size=9))
 def test_a_call_in_a_crowd_is_judged_as_if_it_were_alone(calls: list[tuple[int, int, int]]) -> None:
     """Calls begin and end at any frame, in any phase; rows are reused; the arrays grow on the way."""

@@ -175,7 +175,7 @@ def test_the_reference_stays_small_on_a_long_call() -> None:
     assert len(gate._reference) <= 2 * 24_000 + 160
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.integers(0, 2200), st.floats(-30.0, 6.0), st.integers(2000, 12000))
 def test_the_lag_and_gain_of_a_copy_are_found(half_lag: int, gain_db: float, start: int) -> None:
     outgoing = decode_float(encode_float(noise(0.75, -20.0, seed=start)))

@@ -80,7 +80,7 @@ def levels(tone_hz: float, rate_hz: int, audio_format: str) -> tuple[float, floa
     return float(levels_db[near].max(initial=-180.0)), float(levels_db[~near].max())
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(
     st.lists(st.tuples(st.integers(0, 5000), st.integers(0, 3), st.integers(0, 1)), min_size=1, max_size=6),
     st.lists(st.integers(0, 5000), max_size=4),

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
@@ -52,7 +52,6 @@ def test_shapes_are_powers_of_two_up_to_the_batch() -> None:
     assert fixed_frames((16, 16, 48)) == [16, 24, 48]
 
 
-@settings(deadline=None)
 @given(st.lists(st.tuples(st.integers(1, 16), st.lists(st.integers(-9, 9), min_size=1, max_size=8)), max_size=8))
 def test_what_an_earlier_batch_left_is_never_heard(batches: list[tuple[int, list[int]]]) -> None:
     """Whatever batches came before, however large: each is as if it were the first, and stays the caller's own."""

@@ -124,7 +124,7 @@ def _cuts(audio: Samples, sizes: list[int]) -> Iterator[Samples]:
         start, index = start + size, index + 1
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(st.lists(st.integers(1, 9000), min_size=1, max_size=5))
 def test_however_audio_arrives_speech_passes_and_loops_do_not(hibari: HibariEngine, sizes: list[int]) -> None:
     sizes = [max(size, 400) for size in sizes]

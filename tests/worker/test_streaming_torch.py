@@ -76,7 +76,7 @@ def whole(engine: TorchEngine) -> list[Spoken]:
     return [say(engine, [text], WHOLE)[0] for text in TEXTS]
 
 
-@settings(deadline=None, max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(chunks=st.lists(st.integers(1, 70), min_size=1, max_size=8), index=st.sampled_from([0, 2]))
 def test_a_stream_cut_anywhere_equals_the_whole(
     engine: TorchEngine, whole: list[Spoken], chunks: list[int], index: int
