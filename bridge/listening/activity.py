@@ -213,6 +213,7 @@ class ActivityBatch:
         """Probability and level of one window of each row, and which of them are worth an event."""
         windows = np.frombuffer(ulaw, np.uint8).reshape(-1, WINDOW)
         level_db = _level_db(windows)
+        # Three views into `books`: they follow what is done to it below.
         floor_db, silent, since_speech = books = self._books.take(rows, axis=1)
         faint = level_db < np.maximum(floor_db + self.settings.above_floor_db, self.settings.silence_db)
         judged = np.flatnonzero(~faint | (silent < _SETTLED))
