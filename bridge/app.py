@@ -21,13 +21,13 @@ from bridge.agents.base import AgentFactory
 from bridge.agents.factory import build_agents
 from bridge.config import Settings
 from bridge.errors import BridgeError, ConfigError, VoiceError
-from bridge.gateway.ports import Rooms
 from bridge.gateway.processes import ProcessGroup
 from bridge.gateway.server import Gateway, free_port
-from bridge.gateway.shelf import Shelf
 from bridge.listening.listening import Listening
-from bridge.speaking.local_worker import LocalWorker
+from bridge.session.ports import Rooms
 from bridge.speaking.speech import Speech
+from bridge.speaking.voices.local_worker import LocalWorker
+from bridge.store.shelf import Shelf
 from bridge.telemetry import logs
 from bridge.telemetry.metrics import Metrics
 from bridge.telemetry.recorder import Recorder

@@ -14,11 +14,11 @@ from bridge.agents.base import FixedLine
 from bridge.agents.factory import build_agents
 from bridge.app import Application
 from bridge.call.record import replay
-from bridge.carriers import twilio
+from bridge.carriers.twilio import messages as twilio
 from bridge.cli import main
 from bridge.config import Settings, parse_settings
-from bridge.speaking.cache import PhraseCache
-from bridge.speaking.phrase import Entry
+from bridge.speaking.phrases.cache import PhraseCache
+from bridge.speaking.phrases.phrase import Entry
 from bridge.warm_up import fixed_lines
 from tests.gateway.carrier import CALL, RINGING, Leg
 from tests.speaking.doubles import WORD_BYTES, FakeWorker, heard

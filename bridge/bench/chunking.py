@@ -27,10 +27,10 @@ from bridge.bench.worker import Target, own_worker
 from bridge.call.events import Word
 from bridge.errors import ConfigError, VoiceError
 from bridge.listening.settings import RecogniserSettings
+from bridge.text.pieces import Chunking, PieceBuffer
 from bridge.worker.client import connect
 from bridge.worker.protocol import Audio
 from bridge.worker.settings import WorkerSettings
-from bridge.worker.text import Chunking, PieceBuffer
 
 RATE_HZ = 24_000
 WRITTEN_PER_S = 80
@@ -80,7 +80,7 @@ async def compare(
 
 
 def _recogniser() -> Recognise:
-    from bridge.listening.whisper import Whisper
+    from bridge.listening.recognisers.whisper import Whisper
 
     whisper = Whisper(RecogniserSettings())
     return lambda ulaw: whisper.recognise(ulaw).text

@@ -9,10 +9,10 @@ from bridge.call.actions import Action, Say
 from bridge.call.answering import Answering, PromptKind
 from bridge.call.commands import CancelAgent, CancelSynthesis
 from bridge.call.ledger import Ledger, Utterance
-from bridge.call.mouth import Mouth
 from bridge.call.orders import Orders
 from bridge.call.settings import CallSettings
 from bridge.call.states import Bot, next_bot
+from bridge.call.utterances import Utterances
 
 
 class BotSide:
@@ -21,7 +21,7 @@ class BotSide:
     def __init__(self, settings: CallSettings, orders: Orders) -> None:
         self.state = Bot.IDLE
         self.ledger = Ledger()
-        self.mouth = Mouth(settings.playout, self.ledger)
+        self.utterances = Utterances(settings.playout, self.ledger)
         self.answering = Answering(settings.agent_deadline_s)
         self.answer = "open"
         """The answer that the agent expects."""
@@ -66,7 +66,7 @@ class BotSide:
             case actions.Expect(answer):
                 self.answer = answer
             case actions.Wait(seconds):
-                self._orders.add(self.mouth.wait(seconds))
+                self._orders.add(self.utterances.wait(seconds))
             case actions.HangUp(reason):
                 self.close(commands.HangUp(reason))
             case actions.Transfer(target):
@@ -74,14 +74,14 @@ class BotSide:
 
     def say(self, say: Say, now: float) -> None:
         """Queue words."""
-        self._orders.add(self.mouth.say(say, now))
-        if self.state in (Bot.IDLE, Bot.THINKING) and not self.mouth.silent:
+        self._orders.add(self.utterances.say(say, now))
+        if self.state in (Bot.IDLE, Bot.THINKING) and not self.utterances.silent:
             self.moves("has words")
 
     def agent_done(self, now: float) -> None:
         """The answer is complete."""
         self.answering.done()
-        self._orders.add(self.mouth.finish_text())
+        self._orders.add(self.utterances.finish_text())
         if self.state is Bot.THINKING:
             self.moves("nothing to say")
             self.idle_since = now
@@ -90,7 +90,7 @@ class BotSide:
 
     def fall_silent(self, now: float) -> None:
         """Throw away all that is unheard."""
-        self._orders.add(self.mouth.fall_silent(now))
+        self._orders.add(self.utterances.fall_silent(now))
 
     def break_off(self, now: float) -> bool:
         """Fall silent and cancel the agent. True when nothing of the answer to the last turn was heard."""
@@ -115,42 +115,44 @@ class BotSide:
         """The caller may want to speak: be softer, or silent, until that is known."""
         self.moves("suspicion")
         floor = self._settings.floor
-        self._orders.add(self.mouth.hold(now) if floor.on_suspicion == "hold" else self.mouth.duck(now, floor.duck_db))
+        self._orders.add(
+            self.utterances.hold(now) if floor.on_suspicion == "hold" else self.utterances.duck(now, floor.duck_db)
+        )
 
     def restore_voice(self, now: float) -> None:
         """He did not."""
         self.moves("false alarm")
-        self._orders.add(self.mouth.restore(now))
+        self._orders.add(self.utterances.restore(now))
 
     def go_on(self, now: float) -> None:
         """It was no interruption after all: say the rest, from the first word he did not hear."""
-        self._orders.decide("went on", utterances=len(self.mouth.resumable))
-        self._orders.add(self.mouth.go_on(now))
-        if not self.mouth.silent and self.state is Bot.IDLE:
+        self._orders.decide("went on", utterances=len(self.utterances.resumable))
+        self._orders.add(self.utterances.go_on(now))
+        if not self.utterances.silent and self.state is Bot.IDLE:
             self.moves("has words")
 
     # -- the end ---------------------------------------------------------------------------------
 
     def close(self, end: commands.HangUp | commands.Transfer) -> None:
         """End the call once the last word was heard. Nothing the caller says counts any more."""
-        self._orders.add(self.mouth.finish_text())
+        self._orders.add(self.utterances.finish_text())
         if self.ending is None:
             self.ending = end
             self.moves("last words")
-            self.mouth.playout.held = False
-            self.mouth.playout.set_gain(0.0)
+            self.utterances.playout.held = False
+            self.utterances.playout.set_gain(0.0)
             self.on_closing()
 
     def last_words(self, text: str, reason: str, now: float) -> None:
         """Say this and hang up."""
         self.cancel_agent(unheard=False)
-        self._orders.add(self.mouth.finish_text())
-        self._orders.add(self.mouth.say(Say(text, interruption="protected"), now))
+        self._orders.add(self.utterances.finish_text())
+        self._orders.add(self.utterances.say(Say(text, interruption="protected"), now))
         self.close(commands.HangUp(reason))
 
     def end_if_heard(self) -> None:
         """Leave the call when the last word was heard."""
-        if self.ending is not None and self.mouth.silent:
+        if self.ending is not None and self.utterances.silent:
             self._orders.add([self.ending])
             self.end_reason = self.ending.reason if isinstance(self.ending, commands.HangUp) else "transfer"
             self.moves("gone")
@@ -158,7 +160,7 @@ class BotSide:
     def gone(self, reason: str) -> None:
         """The carrier has left."""
         self.cancel_agent(unheard=False)
-        self._orders.add([CancelSynthesis(t.utterance) for t in self.mouth.playout.tracks if not t.complete])
+        self._orders.add([CancelSynthesis(t.utterance) for t in self.utterances.playout.tracks if not t.complete])
         self.end_reason = self.end_reason or reason
         self.moves("gone")
 
@@ -172,7 +174,7 @@ class BotSide:
 
     def speech_failed(self, utterance: int, reason: str, now: float) -> None:
         """No more audio of this utterance will come."""
-        if not self.mouth.broke_off(utterance):
+        if not self.utterances.broke_off(utterance):
             return
         self._orders.decide("speech failed", utterance=utterance, reason=reason)
         self.cancel_agent(unheard=False)
@@ -196,7 +198,7 @@ class BotSide:
 
     def due(self, now: float) -> None:
         """Give up a voice and an agent that have had their time."""
-        overdue = self.mouth.overdue(now, self._settings.speech_deadline_s)
+        overdue = self.utterances.overdue(now, self._settings.speech_deadline_s)
         if overdue is not None:
             self._orders.add([CancelSynthesis(overdue)])
             self.speech_failed(overdue, "no audio in time", now)
@@ -206,23 +208,23 @@ class BotSide:
 
     def listen(self, now: float) -> None:
         """Bring all books up to what was heard."""
-        for utterance in self.mouth.listen(now):
+        for utterance in self.utterances.listen(now):
             if utterance.all_heard and utterance.text not in self._apologies:
                 self._failures = 0
-        if self.state in (Bot.SPEAKING, Bot.DUCKED) and self.mouth.silent and not self.answering.busy:
+        if self.state in (Bot.SPEAKING, Bot.DUCKED) and self.utterances.silent and not self.answering.busy:
             self.moves("all heard")
-            self.mouth.playout.set_gain(0.0)
+            self.utterances.playout.set_gain(0.0)
             self.idle_since = now
 
     def audible(self, now: float) -> bool:
         """Whether the caller has our voice in his ear, however softly."""
-        return self.state is Bot.DUCKED or self.mouth.sounding(now) is not None
+        return self.state is Bot.DUCKED or self.utterances.sounding(now) is not None
 
     def may_be_interrupted(self, now: float) -> bool:
         """Whether speech counts at all: not against protected words, nor before the greeting was noticed."""
         if self.answering.turn == 1 and self.state is Bot.THINKING:
             return False
-        utterance = self.mouth.sounding(now) or self.mouth.next_up()
+        utterance = self.utterances.sounding(now) or self.utterances.next_up()
         return utterance is None or (utterance.interruption == "interruptible" and not self._unnoticed(utterance))
 
     def _unnoticed(self, utterance: Utterance) -> bool:

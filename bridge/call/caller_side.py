@@ -105,7 +105,7 @@ class CallerSide:
         since = (suspicion.since if suspicion else window.at) - PREROLL_S
         self._moves("confirmed")
         bot = self._bot
-        interrupted = not bot.mouth.silent or bot.answering.busy
+        interrupted = not bot.utterances.silent or bot.answering.busy
         if interrupted:
             self._orders.decide("interrupted", state=str(bot.state), **why)
         unheard = bot.break_off(now)
@@ -199,14 +199,14 @@ class CallerSide:
         self._bot.ledger.caller_said(text)
         if self._bot.state is not Bot.IDLE:
             self._bot.break_off(now)
-        self._bot.mouth.playout.held = True
+        self._bot.utterances.playout.held = True
         self._bot.ask("caller_said", text, now)
 
     def _withdraw_guess(self, now: float) -> None:
         turn = self._turn_so_far
         if turn.guessed is not None:
             turn.guessed = None
-            self._orders.decide("speculation wasted", letters=self._bot.mouth.queued_letters())
+            self._orders.decide("speculation wasted", letters=self._bot.utterances.queued_letters())
             self._bot.take_back(now)
 
     def _over_at(self) -> float:
@@ -232,7 +232,7 @@ class CallerSide:
         self._bot.idle_since = now
         if turn.guessed is not None:
             self.no_input_attempts = 0
-            self._bot.mouth.playout.held = False  # the answer is under way: let it out
+            self._bot.utterances.playout.held = False  # the answer is under way: let it out
         elif not self._passes(turn, text, now):
             self._answer(text, now)
 
@@ -274,10 +274,10 @@ class CallerSide:
         bot = self._bot
         self.keypad.press(digit, now)
         self.no_input_attempts = 0
-        sounding = bot.mouth.sounding(now)
+        sounding = bot.utterances.sounding(now)
         if sounding is not None and sounding.interruption == "protected":
             return  # kept, and looked at when the protected words are heard
-        if not bot.mouth.silent:
+        if not bot.utterances.silent:
             self._orders.decide("interrupted", state=str(bot.state), by="digit")
         bot.break_off(now)
         if self.state is Caller.SUSPECTED:

@@ -33,10 +33,10 @@ from bridge.call.events import (
 )
 from bridge.call.floor import Floor
 from bridge.call.ledger import Ledger
-from bridge.call.mouth import Mouth
 from bridge.call.orders import Orders
 from bridge.call.settings import CallSettings
 from bridge.call.states import Bot, Caller
+from bridge.call.utterances import Utterances
 
 _DIGITS = frozenset("0123456789*#ABCD")
 
@@ -64,9 +64,9 @@ class Call:
         return self._caller.state
 
     @property
-    def mouth(self) -> Mouth:
+    def utterances(self) -> Utterances:
         """What is said, sent and heard."""
-        return self._bot.mouth
+        return self._bot.utterances
 
     @property
     def ledger(self) -> Ledger:
@@ -109,7 +109,7 @@ class Call:
             quiet = not self._caller.hear(event, now)
         else:
             self._happened(event, now)
-            quiet = isinstance(event, MarkEchoed) and self._bot.mouth.playout.amid
+            quiet = isinstance(event, MarkEchoed) and self._bot.utterances.playout.amid
         if not quiet or self.wake_at is None or now >= self.wake_at:
             self._settle(now)
         return self._orders.take()
@@ -124,11 +124,11 @@ class Call:
             case StreamClosed(reason):
                 bot.gone(reason)
             case MarkEchoed(name):
-                bot.mouth.playout.echo(name, now)
+                bot.utterances.playout.echo(name, now)
             case SpeechArrived():
-                bot.mouth.arrived(event)
+                bot.utterances.arrived(event)
             case SpeechEnded(utterance):
-                bot.mouth.ended(utterance)
+                bot.utterances.ended(utterance)
             case SpeechFailed(utterance, reason):
                 bot.speech_failed(utterance, reason, now)
             case AgentActed(turn, action) if bot.answering.counts(turn):
@@ -154,7 +154,7 @@ class Call:
     def _start(self, now: float) -> None:
         if self._started_at is None:
             self._started_at = self._bot.idle_since = now
-            self._orders.add(self._bot.mouth.playout.probe(now))
+            self._orders.add(self._bot.utterances.playout.probe(now))
             self._bot.ask("call_started", "", now)
 
     def _settle(self, now: float) -> None:
@@ -162,13 +162,13 @@ class Call:
         bot = self._bot
         if bot.state is Bot.GONE or self._started_at is None:
             return
-        if bot.mouth.playout.stalled(now):
+        if bot.utterances.playout.stalled(now):
             self._orders.add([commands.HangUp("carrier stalled")])
             bot.gone("carrier stalled")
         else:
             self._due(now)
             bot.listen(now)
-            self._orders.add(bot.mouth.pump(now))
+            self._orders.add(bot.utterances.pump(now))
             bot.end_if_heard()
         self.wake_at = None if self.ended else self._next_wake(now)
 
@@ -188,8 +188,8 @@ class Call:
         bot = self._bot
         times = [
             self._started_at + self.settings.longest_call_s if bot.ending is None else None,
-            bot.mouth.playout.wake_at(now),
-            bot.mouth.due_at(self.settings.speech_deadline_s),
+            bot.utterances.playout.wake_at(now),
+            bot.utterances.due_at(self.settings.speech_deadline_s),
             bot.answering.due,
             *self._caller.wake_times(now),
         ]

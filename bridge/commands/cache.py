@@ -70,7 +70,7 @@ async def _act(arguments: argparse.Namespace, settings: Settings, chosen: dict[s
     import msgspec
 
     from bridge.errors import ConfigError
-    from bridge.speaking.cache import PhraseCache
+    from bridge.speaking.phrases.cache import PhraseCache
 
     cache = PhraseCache(settings.speaking.cache, arguments.config.parent)
     await cache.open()

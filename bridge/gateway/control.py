@@ -7,9 +7,10 @@ from base64 import b64encode
 
 import aiohttp
 
-from bridge.carriers import twilio_rest, twiml
-from bridge.gateway.ports import HangUp, Outcome, Transfer
+from bridge.carriers.twilio import documents as twiml
+from bridge.carriers.twilio import requests as twilio_rest
 from bridge.gateway.settings import TwilioSettings
+from bridge.session.ports import HangUp, Outcome, Transfer
 from bridge.telemetry import logs
 from bridge.telemetry.metrics import Metrics
 

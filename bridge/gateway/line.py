@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Protocol
 
 from aiohttp import WSCloseCode
 
-from bridge.carriers import twilio
+from bridge.carriers.twilio import messages as twilio
 from bridge.gateway.frames import text_frame
-from bridge.gateway.ports import Apologise, Outcome
+from bridge.session.ports import Apologise, Outcome
 
 if TYPE_CHECKING:
     from bridge.gateway.process import Process

@@ -41,15 +41,15 @@ from aiohttp import WebSocketError, WSCloseCode, WSMsgType, web
 
 from bridge.agents.base import CallInfo
 from bridge.call.events import DigitPressed, EndRequested, MarkEchoed
-from bridge.carriers import twilio
+from bridge.carriers.twilio import messages as twilio
 from bridge.errors import BadMessage
 from bridge.gateway.line import TwilioLine
-from bridge.gateway.ports import Apologise, Busy
 from bridge.gateway.process import Process
-from bridge.gateway.session import CallSession
 from bridge.gateway.signatures import RequestRefused
-from bridge.gateway.tickets import TicketRefused
-from bridge.gateway.timers import Timer
+from bridge.session.ports import Apologise, Busy
+from bridge.session.session import CallSession
+from bridge.session.timers import Timer
+from bridge.store.tickets import TicketRefused
 from bridge.telemetry import logs
 
 logger = logging.getLogger(__name__)

@@ -6,14 +6,14 @@ from dataclasses import dataclass
 
 from bridge.call.settings import CallSettings
 from bridge.gateway.admission import Admission
-from bridge.gateway.afterwards import Afterwards
 from bridge.gateway.control import CallControl
-from bridge.gateway.ports import Rooms
 from bridge.gateway.settings import GatewaySettings
-from bridge.gateway.shelf import Shelf
 from bridge.gateway.signatures import Signatures
-from bridge.gateway.tickets import TicketOffice
-from bridge.gateway.timers import TimerWheel
+from bridge.session.ports import Rooms
+from bridge.session.timers import TimerWheel
+from bridge.store.outcomes import Afterwards
+from bridge.store.shelf import Shelf
+from bridge.store.tickets import TicketOffice
 from bridge.telemetry.metrics import Metrics
 from bridge.telemetry.recorder import Recorder
 

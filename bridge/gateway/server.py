@@ -1,7 +1,7 @@
 """One gateway process: its parts put together, its routes on a port, its drain.
 
 `GET /healthz` says that the process lives, `GET /readyz` that it takes new calls, `GET /metrics` how it fares.
-Below `/v1/` speech is offered to other programs (`bridge.gateway.speech_api`).
+Below `/v1/` speech is offered to other programs (`bridge.api.speech`).
 """
 
 from __future__ import annotations
@@ -15,22 +15,22 @@ from collections.abc import Callable
 
 from aiohttp import web
 
+from bridge.api.socket import SpeechSockets
+from bridge.api.speech import SpeechApi, SpeechSource
 from bridge.call.settings import CallSettings
 from bridge.errors import ConfigError
 from bridge.gateway.admission import Admission, LoopLag
-from bridge.gateway.afterwards import Afterwards
 from bridge.gateway.control import CallControl
 from bridge.gateway.media import MediaEndpoint
-from bridge.gateway.ports import Rooms
 from bridge.gateway.process import Process
 from bridge.gateway.settings import GatewaySettings
-from bridge.gateway.shelf import Shelf
 from bridge.gateway.signatures import Signatures
-from bridge.gateway.speech_api import SpeechApi, SpeechSource
-from bridge.gateway.speech_socket import SpeechSockets
-from bridge.gateway.tickets import TicketOffice
-from bridge.gateway.timers import TimerWheel
 from bridge.gateway.twilio_routes import TwilioRoutes
+from bridge.session.ports import Rooms
+from bridge.session.timers import TimerWheel
+from bridge.store.outcomes import Afterwards
+from bridge.store.shelf import Shelf
+from bridge.store.tickets import TicketOffice
 from bridge.telemetry import logs
 from bridge.telemetry.metrics import CONTENT_TYPE, Metrics
 from bridge.telemetry.recorder import Recorder

@@ -39,7 +39,7 @@ class TwilioSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
 
 
 class SpeechApiSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Speech for other programs, see `bridge.gateway.speech_api`. Off while there is no key."""
+    """Speech for other programs, see `bridge.api.speech`. Off while there is no key."""
 
     keys: tuple[str, ...] = ()
     """Who may use it: long random strings. Environment: BRIDGE_API_KEYS, separated by commas."""

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from aiohttp import web
 
-from bridge.carriers import twilio_signature
+from bridge.carriers.twilio import signatures as twilio_signature
 from bridge.errors import BridgeError, ConfigError
 from bridge.gateway.settings import GatewaySettings
 from bridge.telemetry import logs

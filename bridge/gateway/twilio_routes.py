@@ -13,11 +13,11 @@ from urllib.parse import urlsplit, urlunsplit
 
 from aiohttp import web
 
-from bridge.carriers import twiml
+from bridge.carriers.twilio import documents as twiml
 from bridge.gateway.media import MediaEndpoint
-from bridge.gateway.ports import Apologise, Busy, HangUp, Outcome, Transfer
 from bridge.gateway.process import Process
 from bridge.gateway.signatures import RequestRefused
+from bridge.session.ports import Apologise, Busy, HangUp, Outcome, Transfer
 from bridge.telemetry import logs
 
 logger = logging.getLogger(__name__)

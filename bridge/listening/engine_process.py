@@ -27,8 +27,8 @@ from bridge.listening.engine_messages import (
     orders,
     pack,
 )
+from bridge.listening.recognisers.whisper import Whisper
 from bridge.listening.turn_model import TurnModel
-from bridge.listening.whisper import Whisper
 
 
 class Engines:

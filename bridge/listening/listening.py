@@ -16,11 +16,11 @@ from bridge.call.commands import Transcribe
 from bridge.call.events import Event, Recognised, RecogniserFailed, TurnJudged, VoiceActivity
 from bridge.listening.activity import WINDOW_S, ActivityBatch, SileroModel, VoiceModel
 from bridge.listening.echo import EchoGate
-from bridge.listening.embedded import EmbeddedRecogniser
 from bridge.listening.engine_messages import Setup
 from bridge.listening.engines import EngineFailed, Engines
-from bridge.listening.openai_transcriptions import OpenAITranscriptions
-from bridge.listening.recogniser import NoRecogniser, Recogniser, RecogniserError, RecogniserStream, Text
+from bridge.listening.recognisers.base import NoRecogniser, Recogniser, RecogniserError, RecogniserStream, Text
+from bridge.listening.recognisers.embedded import EmbeddedRecogniser
+from bridge.listening.recognisers.openai_transcriptions import OpenAITranscriptions
 from bridge.listening.settings import ListeningSettings
 from bridge.listening.sound import AudioMemory
 from bridge.listening.taps import Heard, Tap

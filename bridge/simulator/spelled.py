@@ -197,7 +197,7 @@ class Listener(Protocol):
 
 
 class SpelledVoice:
-    """Makes speech where a bridge asks a voice for it (`bridge.speaking.voices.Voices`, by its shape alone).
+    """Makes speech where a bridge asks a voice for it (`bridge.speaking.voices.base.Voices`, by its shape alone).
 
     `later` schedules work, `(seconds, callback)`; `delay_s` is the time to the first audio. `word` builds the
     asker's own kind of word from text, start_ms and end_ms.

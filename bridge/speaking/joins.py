@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bridge.audio.mulaw import SILENCE
-from bridge.speaking.phrase import FRAME_BYTES
+from bridge.speaking.phrases.phrase import FRAME_BYTES
 
 PAUSES_MS = {".": 320, "!": 320, "?": 320, "…": 340, ";": 220, ":": 220, "—": 180, "–": 180, ",": 150}
 """Silence after a piece of speech by its last mark; the worker puts the same between sentences of one text."""

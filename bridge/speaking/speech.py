@@ -14,18 +14,18 @@ from pathlib import Path
 from bridge.call.commands import PullSpeech, Synthesise
 from bridge.call.events import Event, SpeechArrived, SpeechEnded, SpeechFailed, Word
 from bridge.errors import VoiceError
-from bridge.speaking import chunker
-from bridge.speaking.beginnings import Foresight
-from bridge.speaking.cache import PhraseCache
-from bridge.speaking.link import WorkerLink
-from bridge.speaking.local_worker import LocalWorker
-from bridge.speaking.maker import PhraseMaker
-from bridge.speaking.phrase import Phrase, PhraseKey, loudness_db, normalise
-from bridge.speaking.prefetch import Likely, Prefetcher
-from bridge.speaking.savings import Savings
+from bridge.speaking.phrases.beginnings import Foresight
+from bridge.speaking.phrases.cache import PhraseCache
+from bridge.speaking.phrases.maker import PhraseMaker
+from bridge.speaking.phrases.phrase import Phrase, PhraseKey, loudness_db, normalise
+from bridge.speaking.phrases.prefetch import Likely, Prefetcher
+from bridge.speaking.phrases.savings import Savings
 from bridge.speaking.settings import SpeakingSettings
 from bridge.speaking.utterance import Utterance
-from bridge.speaking.voices import Listener, Pool, Request, TextStream, Voices
+from bridge.speaking.voices.base import Listener, Pool, Request, TextStream, Voices
+from bridge.speaking.voices.local_worker import LocalWorker
+from bridge.speaking.voices.worker_link import WorkerLink
+from bridge.text import chunker
 
 log = logging.getLogger(__name__)
 
@@ -282,7 +282,7 @@ class CallSpeech:
             self._prefetcher.offer(self, lines, self._tenant)
 
     def savings(self) -> dict[str, float]:
-        """What the cache has done for this call so far: see `bridge.speaking.savings.Savings.report`."""
+        """What the cache has done for this call so far: see `bridge.speaking.phrases.savings.Savings.report`."""
         return self._savings.report()
 
     def close(self) -> None:

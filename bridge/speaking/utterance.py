@@ -7,14 +7,14 @@ from collections import deque
 from collections.abc import Callable, Sequence
 
 from bridge.call.events import Encoded, Event, SpeechArrived, SpeechEnded, SpeechFailed, Word
-from bridge.speaking.beginnings import Foresight
-from bridge.speaking.chunker import Chunker, whole
 from bridge.speaking.joins import pause_after_ms, silence
-from bridge.speaking.maker import PhraseMaker
-from bridge.speaking.making import Making
-from bridge.speaking.phrase import BYTES_PER_MS, FRAME_BYTES, Phrase, quiet_ms, tokens
-from bridge.speaking.savings import Savings
-from bridge.speaking.settings import ChunkSettings
+from bridge.speaking.phrases.beginnings import Foresight
+from bridge.speaking.phrases.maker import PhraseMaker
+from bridge.speaking.phrases.making import Making
+from bridge.speaking.phrases.phrase import BYTES_PER_MS, FRAME_BYTES, Phrase, quiet_ms, tokens
+from bridge.speaking.phrases.savings import Savings
+from bridge.text.chunker import Chunker, whole
+from bridge.text.settings import ChunkSettings
 
 _MAKINGS_AT_ONCE = 2
 """The piece that plays and the one after it; more would be synthesised for nothing at an interruption."""

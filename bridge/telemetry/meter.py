@@ -16,7 +16,7 @@ class CallMeter:
 
     def __init__(self, metrics: Metrics, call: Call) -> None:
         self._metrics = metrics
-        self._clock = call.mouth.playout.clock
+        self._clock = call.utterances.playout.clock
         self._spoken = False
         self._caller_stopped_at: float | None = None
         self._suspected_at: float | None = None

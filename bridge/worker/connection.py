@@ -11,6 +11,7 @@ from typing import Protocol
 
 from aiohttp import web
 
+from bridge.text.pieces import PieceBuffer
 from bridge.worker import protocol
 from bridge.worker.allowance import Allowance
 from bridge.worker.engines.base import Engine
@@ -20,7 +21,6 @@ from bridge.worker.runaway import Runaway
 from bridge.worker.runner import EngineRunner, now
 from bridge.worker.settings import WorkerSettings
 from bridge.worker.streams import Made, Stream
-from bridge.worker.text import PieceBuffer
 from bridge.worker.voices import Voice
 
 REMEMBERED = 256

@@ -9,12 +9,12 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from bridge.call.events import Word
+from bridge.text.pieces import Piece, PieceBuffer
 from bridge.worker.alignment import Span
 from bridge.worker.encoder import Encoder, Samples
 from bridge.worker.engines.base import Job, Step
 from bridge.worker.protocol import FRAME_MS, Audio, frame_bytes, sample_bytes
 from bridge.worker.scheduler import Place
-from bridge.worker.text import Piece, PieceBuffer
 from bridge.worker.voices import Voice
 
 FIRST_MESSAGE_MS = 100

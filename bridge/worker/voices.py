@@ -12,11 +12,11 @@ from pathlib import Path
 import msgspec
 
 from bridge.errors import ConfigError
+from bridge.text.pieces import Chunking
 from bridge.worker.encoder import Samples
 from bridge.worker.engines.base import Engine
 from bridge.worker.residency import Loader, Residency, ResidentEngine
 from bridge.worker.settings import VoiceSettings, WorkerSettings
-from bridge.worker.text import Chunking
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,7 +36,7 @@ import numpy as np
 import uvloop
 
 from bridge.audio import mulaw
-from bridge.carriers.twilio_signature import sign
+from bridge.carriers.twilio.signatures import sign
 from tests.bench.machine import keep
 from tests.bench.serving import PUBLIC_URL, ROOT, TOKEN, cpu_s, rss_mb, server
 

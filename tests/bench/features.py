@@ -21,7 +21,7 @@ from bridge.call.commands import Decided, SendAudio
 from bridge.call.machine import Call
 from bridge.call.record import command_line, event_line
 from bridge.call.settings import CallSettings, FloorSettings
-from bridge.carriers import twilio
+from bridge.carriers.twilio import messages as twilio
 from bridge.listening.activity import ActivityBatch, SileroModel
 from bridge.listening.echo import EchoGate
 from bridge.listening.settings import ActivitySettings

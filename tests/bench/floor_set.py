@@ -123,8 +123,8 @@ def floor_table() -> list[dict[str, object]]:
 
 def turn_table(after_ms: int = 120) -> list[dict[str, object]]:
     """The end-of-turn model and the rule on the words, asked `after_ms` into each pause and after each turn."""
+    from bridge.listening.recognisers.whisper import Whisper
     from bridge.listening.turn_model import TurnModel
-    from bridge.listening.whisper import Whisper
 
     turn, whisper = TurnModel(), Whisper(RecogniserSettings())
     asked: list[dict[str, object]] = []

@@ -30,9 +30,9 @@ from bridge.call.events import Recognised, SpeechArrived, SpeechEnded, TurnJudge
 from bridge.call.settings import CallSettings, EndpointSettings, FloorSettings
 from bridge.listening.activity import ActivityBatch, SileroModel
 from bridge.listening.echo import EchoGate
+from bridge.listening.recognisers.whisper import Whisper
 from bridge.listening.settings import RecogniserSettings
 from bridge.listening.turn_model import TurnModel
-from bridge.listening.whisper import Whisper
 from tests.bench.machine import keep
 from tests.call.phone import Phone
 

@@ -169,7 +169,7 @@ class Phone:
 
     def wait_until_heard(self, limit_s: float = 60.0) -> None:
         until = self.now + limit_s
-        while not self.call.mouth.silent and self.now < until:
+        while not self.call.utterances.silent and self.now < until:
             self.wait(0.05)
 
     # -- what came of it -------------------------------------------------------------------------

@@ -303,7 +303,7 @@ def test_a_carrier_that_stops_answering_is_not_flooded() -> None:
     phone.wait(30)
     sent_s = sum(len(c.ulaw) for c in phone.ordered(SendAudio)[before:] if isinstance(c, SendAudio)) / 8000
     assert sent_s < 3.0
-    track = phone.call.mouth.playout.tracks[0]
+    track = phone.call.utterances.playout.tracks[0]
     assert track.arrived_ms - track.sent_ms < 1500
 
 

@@ -32,7 +32,7 @@ def true_drifting_offset_ms(phone: Phone) -> float | None:
 
 
 def believed_offset_ms(phone: Phone) -> float:
-    playout = phone.call.mouth.playout
+    playout = phone.call.utterances.playout
     ear_ms = playout.clock.ear_ms(phone.now)
     for span in playout._spans:
         if span.start_ms <= ear_ms < span.end_ms:
@@ -65,7 +65,7 @@ def test_calm_weather_has_no_underrun_and_a_lead_within_its_bound(way_ms: int) -
     for _ in range(300):
         phone.wait(0.041)
         leads.append(phone.line.buffered_s(phone.now) * 1000)
-    assert phone.call.mouth.playout.underruns == 0
+    assert phone.call.utterances.playout.underruns == 0
     assert min(leads) >= 100
     assert max(leads) <= 200 + 1
 
@@ -75,7 +75,7 @@ def test_jitter_widens_the_lead_until_nothing_runs_dry() -> None:
     phone.answers()
     phone.wait(17)
     gaps = [b.start - a.end for a, b in zip(phone.line.played, phone.line.played[1:], strict=False) if b.start > 3.0]
-    assert phone.call.mouth.playout.lead_target_ms > 250
+    assert phone.call.utterances.playout.lead_target_ms > 250
     assert sum(gap > 0.001 for gap in gaps) == 0
 
 
@@ -104,21 +104,21 @@ def test_a_carrier_that_echoes_marks_at_once_is_not_believed_but_played_to_the_e
     assert max(errors) <= 20
     phone.wait(6.0)
     assert " ".join(phone.heard_words()) == LONG
-    assert phone.call.mouth.playout.underruns == 0
+    assert phone.call.utterances.playout.underruns == 0
 
 
 def test_the_clock_is_unsure_without_echoes_and_sure_with_them() -> None:
     silent = Phone(lambda prompt: [Say(LONG)], echoes=False)
     silent.answers()
     silent.wait(3)
-    assert silent.call.mouth.playout.clock.unsure(silent.now)
+    assert silent.call.utterances.playout.clock.unsure(silent.now)
     phone = Phone(lambda prompt: [Say(LONG)])
     phone.answers()
     phone.wait(3)
-    assert not phone.call.mouth.playout.clock.unsure(phone.now)
+    assert not phone.call.utterances.playout.clock.unsure(phone.now)
     phone.line.echoes = False
     phone.wait(3)
-    assert phone.call.mouth.playout.clock.unsure(phone.now)
+    assert phone.call.utterances.playout.clock.unsure(phone.now)
 
 
 @pytest.mark.parametrize("drift", [-0.002, -0.0005, 0.0005, 0.002])
@@ -131,7 +131,7 @@ def test_a_carrier_whose_clock_drifts_is_followed_when_it_falls_silent(drift: fl
     phone.line.drift = drift
     phone.answers()
     phone.wait(40)
-    clock = phone.call.mouth.playout.clock
+    clock = phone.call.utterances.playout.clock
     assert clock.drift.rate == pytest.approx(drift, abs=0.0003)
     phone.line.echoes = False
     errors = []
@@ -148,7 +148,7 @@ def test_jitter_is_no_drift() -> None:
     phone = Phone(lambda prompt: [Say(LONG)], jitter_s=0.06, seed=11)
     phone.answers()
     phone.wait(15)
-    assert abs(phone.call.mouth.playout.clock.drift.rate) < 0.0006
+    assert abs(phone.call.utterances.playout.clock.drift.rate) < 0.0006
 
 
 @given(

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge.carriers import twilio_rest, twiml
+from bridge.carriers.twilio import documents as twiml
+from bridge.carriers.twilio import requests as twilio_rest
 
 URL = "wss://bridge.example.com/twilio/media"
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge.carriers import twilio
+from bridge.carriers.twilio import messages as twilio
 from bridge.errors import BadMessage
 
 WIRE = Path(__file__).parents[2] / "fixtures" / "wire" / "twilio"

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from multidict import MultiDict
 from twilio.request_validator import RequestValidator
 
-from bridge.carriers.twilio_signature import (
+from bridge.carriers.twilio.signatures import (
     fields_of,
     sign,
     socket_refusal,

@@ -12,7 +12,7 @@ from bridge.agents.base import CallInfo, FixedLine, Likely
 from bridge.call.actions import Action, HangUp, Prompt, Say
 from bridge.call.commands import PullSpeech, Synthesise, Transcribe
 from bridge.call.events import Event, SpeechArrived, SpeechEnded, Word
-from bridge.gateway.ports import Deliver, Outcome, Rooms
+from bridge.session.ports import Deliver, Outcome, Rooms
 
 FRAME = b"\x20" * 160
 

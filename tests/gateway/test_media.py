@@ -11,7 +11,7 @@ import msgspec
 import pytest
 
 from bridge.agents.base import CallInfo
-from bridge.gateway.tickets import TicketOffice
+from bridge.store.tickets import TicketOffice
 from tests.gateway.carrier import ACCOUNT, CALL, CALLED, CALLER, SETTINGS, STREAM, TOKEN, Carrier, Leg, running
 from tests.gateway.doubles import FRAME, Agents, House, SetAgent
 

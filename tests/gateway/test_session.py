@@ -18,9 +18,9 @@ from bridge.call.commands import Command
 from bridge.call.events import DigitPressed, EndRequested, Event, MarkEchoed, SpeechArrived
 from bridge.call.record import replay
 from bridge.call.settings import CallSettings
-from bridge.gateway.ports import Apologise, HangUp, Rooms
-from bridge.gateway.session import CallSession
-from bridge.gateway.timers import TimerWheel
+from bridge.session.ports import Apologise, HangUp, Rooms
+from bridge.session.session import CallSession
+from bridge.session.timers import TimerWheel
 from bridge.speaking.settings import SpeakingSettings
 from bridge.speaking.speech import Speech
 from bridge.telemetry.metrics import Metrics

@@ -20,21 +20,21 @@ import openai
 import pytest
 from numpy.typing import NDArray
 
+from bridge.api.access import Access, ApiError
+from bridge.api.formats import format_of
+from bridge.api.speech import SpeechSource
+from bridge.api.stream import FULL_MS, SpokenText
 from bridge.audio import mulaw
 from bridge.audio.wav import read
 from bridge.call.events import Word
 from bridge.errors import VoiceBusy, VoiceError, VoiceLost
 from bridge.gateway.server import Gateway
 from bridge.gateway.settings import SpeechApiSettings
-from bridge.gateway.speech_access import Access, ApiError
-from bridge.gateway.speech_api import SpeechSource
-from bridge.gateway.speech_formats import format_of
-from bridge.gateway.speech_stream import FULL_MS, SpokenText
+from bridge.listening.recognisers.whisper import Whisper
 from bridge.listening.settings import RecogniserSettings
-from bridge.listening.whisper import Whisper
 from bridge.speaking.settings import SpeakingSettings
 from bridge.speaking.speech import Speech
-from bridge.speaking.voices import Listener, Request, TextStream
+from bridge.speaking.voices.base import Listener, Request, TextStream
 from bridge.worker import protocol
 from bridge.worker.protocol import Cancel, Cancelled, Done, End, Error, Flush, FromWorker, Open, Playout, Ready, Text
 from tests.gateway.carrier import CALL_SETTINGS, SETTINGS

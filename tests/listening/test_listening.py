@@ -13,7 +13,7 @@ from bridge.audio.mulaw import encode_float
 from bridge.call.commands import Transcribe
 from bridge.call.events import Event, Recognised, RecogniserFailed, TurnJudged, VoiceActivity
 from bridge.listening.listening import CallEar, Listening
-from bridge.listening.recogniser import NoRecogniser, Recogniser, RecogniserStream, Text
+from bridge.listening.recognisers.base import NoRecogniser, Recogniser, RecogniserStream, Text
 from bridge.listening.settings import (
     ActivitySettings,
     ListeningSettings,

@@ -12,8 +12,8 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from bridge.errors import ConfigError
-from bridge.listening.openai_transcriptions import OpenAITranscriptions
-from bridge.listening.recogniser import RecogniserError, Text
+from bridge.listening.recognisers.base import RecogniserError, Text
+from bridge.listening.recognisers.openai_transcriptions import OpenAITranscriptions
 from bridge.listening.settings import RecogniserSettings
 from bridge.listening.sound import samples_16k
 from tests.listening.sounds import line, say

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from bridge.errors import ConfigError
+from bridge.listening.recognisers.whisper import Whisper, pieces
 from bridge.listening.settings import RecogniserSettings
 from bridge.listening.sound import Floats
 from bridge.listening.turn_model import TurnModel
-from bridge.listening.whisper import Whisper, pieces
 from tests.listening.sounds import keypad, line, noise, say, silence
 
 SENTENCES = (

@@ -21,7 +21,7 @@ from bridge.simulator.spelled import SpelledVoice
 from bridge.simulator.virtual import MemoryConnector
 from bridge.speaking.settings import SpeakingSettings
 from bridge.speaking.speech import Speech
-from bridge.speaking.voices import Voices
+from bridge.speaking.voices.base import Voices
 
 TOKEN = "secret"
 PUBLIC = "https://bridge.example.com"

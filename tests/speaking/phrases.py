@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bridge.call.events import Word
-from bridge.speaking.phrase import Phrase, PhraseKey, loudness_db, normalise
+from bridge.speaking.phrases.phrase import Phrase, PhraseKey, loudness_db, normalise
 from tests.speaking.doubles import WORD_MS, sound_of
 
 

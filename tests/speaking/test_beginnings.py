@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bridge.call.commands import PullSpeech, Synthesise
-from bridge.speaking.beginnings import Beginnings
-from bridge.speaking.phrase import normalise
+from bridge.speaking.phrases.beginnings import Beginnings
+from bridge.speaking.phrases.phrase import normalise
 from bridge.speaking.settings import CacheSettings
 from bridge.speaking.speech import CallSpeech
 from tests.speaking.conftest import OpenSpeech, impatient

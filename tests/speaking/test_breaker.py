@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from bridge.speaking.breaker import Breaker
+from bridge.speaking.voices.breaker import Breaker
 
 
 def test_failures_in_a_row_open_it_and_one_success_forgives() -> None:

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from bridge.speaking.disk import DiskTier
-from bridge.speaking.phrase import pack
+from bridge.speaking.phrases.disk import DiskTier
+from bridge.speaking.phrases.phrase import pack
 from tests.speaking.phrases import key, phrase
 
 SIZE = len(pack(phrase("number 10000")))
@@ -54,7 +54,7 @@ def test_a_phrase_survives_a_restart(tmp_path: Path) -> None:
 WRITER = """
 import sys
 from pathlib import Path
-from bridge.speaking.disk import DiskTier
+from bridge.speaking.phrases.disk import DiskTier
 from tests.speaking.phrases import phrase
 disk = DiskTier(Path(sys.argv[1]), 10**9, 10**9)
 disk.open()

@@ -13,9 +13,9 @@ import pytest
 from bridge.call.commands import PullSpeech, Synthesise
 from bridge.call.events import SpeechEnded
 from bridge.errors import VoiceError, VoiceLost
-from bridge.speaking.local_worker import LocalWorker
 from bridge.speaking.settings import SpeakingSettings
 from bridge.speaking.speech import Speech
+from bridge.speaking.voices.local_worker import LocalWorker
 from bridge.worker.client import connect
 from tests.speaking.doubles import Ear
 from tests.worker.test_server import heard as hear

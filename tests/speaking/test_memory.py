@@ -3,7 +3,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge.speaking.memory import MemoryTier
+from bridge.speaking.phrases.memory import MemoryTier
 from tests.speaking.phrases import key, phrase
 
 COST = phrase("number 10000").cost

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from bridge.call.events import Word
 from bridge.errors import BadMessage
-from bridge.speaking.phrase import (
+from bridge.speaking.phrases.phrase import (
     MESSAGE_BYTES,
     PhraseKey,
     loudness_db,

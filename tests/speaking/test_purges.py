@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from bridge.speaking.cache import PhraseCache
-from bridge.speaking.purges import Purges
+from bridge.speaking.phrases.cache import PhraseCache
+from bridge.speaking.phrases.purges import Purges
 from bridge.speaking.settings import CacheSettings
 from tests.speaking.phrases import key, phrase
 from tests.speaking.test_prefetch import until

@@ -11,8 +11,8 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from bridge.speaking.phrase import pack
-from bridge.speaking.redis_tier import RedisTier
+from bridge.speaking.phrases.phrase import pack
+from bridge.speaking.phrases.redis_tier import RedisTier
 from tests.speaking.phrases import key, phrase
 
 SIZE = len(pack(phrase("number 10000")))

@@ -9,7 +9,7 @@ import pytest
 
 from bridge.call.commands import PullSpeech, Synthesise
 from bridge.call.events import Event, SpeechArrived, SpeechEnded
-from bridge.speaking.phrase import quiet_ms
+from bridge.speaking.phrases.phrase import quiet_ms
 from bridge.speaking.settings import CacheSettings, SpeakingSettings
 from bridge.speaking.speech import CallSpeech, Speech
 from tests.speaking.conftest import OpenSpeech, impatient

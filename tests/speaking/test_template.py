@@ -7,9 +7,9 @@ import pytest
 
 from bridge.audio.mulaw import DECODE
 from bridge.call.commands import PullSpeech, Synthesise
-from bridge.speaking.phrase import loudness_db
+from bridge.speaking.phrases.phrase import loudness_db
+from bridge.speaking.phrases.template import Templates, parse
 from bridge.speaking.settings import SpeakingSettings
-from bridge.speaking.template import Templates, parse
 from tests.speaking.conftest import OpenSpeech, impatient
 from tests.speaking.doubles import Ear, FakeWorker, heard
 

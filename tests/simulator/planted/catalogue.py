@@ -15,7 +15,7 @@ import pytest
 
 from bridge.call.commands import SendAudio
 from bridge.call.events import Event
-from bridge.gateway.session import CallSession
+from bridge.session.session import CallSession
 
 Patch = pytest.MonkeyPatch
 Send = Callable[[bytes], None]

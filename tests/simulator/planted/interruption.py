@@ -8,11 +8,11 @@ from bridge.call import ledger
 from bridge.call.commands import ClearPlayout, Command, SendAudio
 from bridge.call.events import VoiceActivity
 from bridge.call.floor import Floor, Verdict
-from bridge.call.mouth import Mouth
 from bridge.call.playout import Playout
+from bridge.call.utterances import Utterances
 from bridge.gateway.line import TwilioLine
-from bridge.gateway.session import CallSession
 from bridge.listening.echo import EchoGate
+from bridge.session.session import CallSession
 from tests.simulator.planted.catalogue import WORDS, Patch, bug, per_call
 from tests.simulator.planted.playout import lead
 
@@ -61,7 +61,7 @@ def bot_does_not_hear_that_he_is_talked_over(patch: Patch) -> None:
 @bug("booth/hiccup", reported_as=("duck latency",))
 def voice_is_not_lowered(patch: Patch) -> None:
     """A suspicion changes nothing until it is confirmed."""
-    patch.setattr(Mouth, "duck", lambda self, now, gain_db: [])
+    patch.setattr(Utterances, "duck", lambda self, now, gain_db: [])
 
 
 @bug("booth/hiccup", reported_as=("level spread",))
@@ -84,15 +84,15 @@ def restored_voice_says_a_word_twice(patch: Patch) -> None:
 
 
 def _restored(patch: Patch, shift_ms: float) -> None:
-    restore = Mouth.restore
+    restore = Utterances.restore
 
-    def planted(self: Mouth, now: float) -> list[Command]:
+    def planted(self: Utterances, now: float) -> list[Command]:
         commands = restore(self, now)
         for track in self.playout.tracks[:1]:
             track.sent_ms = max(0.0, min(track.sent_ms + shift_ms, track.arrived_ms))
         return commands
 
-    patch.setattr(Mouth, "restore", planted)
+    patch.setattr(Utterances, "restore", planted)
 
 
 @bug("booth/hiccup", reported_as=(WORDS,))

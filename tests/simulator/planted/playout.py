@@ -7,8 +7,8 @@ from typing import Any
 from bridge.call.clock import PlayoutClock
 from bridge.call.commands import Command, SendAudio
 from bridge.call.playout import Playout, Track
-from bridge.gateway.session import CallSession
-from bridge.gateway.timers import TimerWheel
+from bridge.session.session import CallSession
+from bridge.session.timers import TimerWheel
 from tests.simulator.planted.catalogue import WORDS, Patch, bug
 
 

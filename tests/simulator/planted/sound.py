@@ -13,7 +13,7 @@ from bridge.audio.resample import Resampler
 from bridge.call.commands import SendAudio
 from bridge.call.events import Event, SpeechArrived
 from bridge.call.playout import Playout, Track
-from bridge.gateway.session import CallSession
+from bridge.session.session import CallSession
 from tests.simulator.planted.catalogue import SOUND, Memory, Patch, Send, bug, sending, telling
 
 # -- the sound of the voice ------------------------------------------------------------------------

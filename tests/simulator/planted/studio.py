@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 import msgspec
 
 from bridge.call.events import Word
-from bridge.speaking.voices import Listener, Request
+from bridge.speaking.voices.base import Listener, Request
 from bridge.worker.scheduler import Place
 from bridge.worker.settings import WorkerSettings
 from bridge.worker.streams import Made, Stream
@@ -77,7 +77,7 @@ def _nobody(_stream: Stream, _made: Made, _error: Exception | None) -> None:
 
 
 class StudioVoice:
-    """One service's connection to the studio (`bridge.speaking.voices.Voices`)."""
+    """One service's connection to the studio (`bridge.speaking.voices.base.Voices`)."""
 
     name = "studio"
     load = 0.0

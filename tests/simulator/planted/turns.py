@@ -10,7 +10,7 @@ from bridge.call.endpointing import Endpointing, Patience
 from bridge.call.events import DigitPressed, Event
 from bridge.call.keypad import Keypad
 from bridge.gateway.media import MediaSocket
-from bridge.gateway.session import CallSession
+from bridge.session.session import CallSession
 from tests.simulator.planted.catalogue import CALLS_LEFT, DIGITS, Memory, Patch, bug, telling
 
 # -- turns ----------------------------------------------------------------------------------------------

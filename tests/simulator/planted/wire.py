@@ -6,13 +6,13 @@ from typing import Any
 
 import msgspec
 
-from bridge.carriers import twilio
+from bridge.carriers.twilio import messages as twilio
 from bridge.gateway import line as gateway_line
 from bridge.gateway.frames import text_frame
 from bridge.gateway.media import MediaSocket
-from bridge.gateway.shelf import Shelf
 from bridge.gateway.signatures import Signatures
-from bridge.gateway.tickets import Ticket, TicketOffice, TicketRefused
+from bridge.store.shelf import Shelf
+from bridge.store.tickets import Ticket, TicketOffice, TicketRefused
 from tests.simulator.planted.catalogue import Patch, bug
 
 

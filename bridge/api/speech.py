@@ -1,0 +1,379 @@
+"""Speech for other programs: OpenAI's speech API, spoken by our workers while the answer is being sent.
+
+Off until there is a key: set `gateway.speech_api.keys` or BRIDGE_API_KEYS. Every request names one:
+
+    curl -N https://bridge.example.com/v1/audio/speech -H "Authorization: Bearer $KEY" \
+         --json '{"model": "bridge", "voice": "heart", "input": "I have an opening.", "response_format": "wav"}'
+
+or, with the `openai` package,
+
+    client = OpenAI(base_url="https://bridge.example.com/v1", api_key=KEY)
+    with client.audio.speech.with_streaming_response.create(
+        model="bridge", voice="heart", input="I have an opening on Tuesday.", response_format="pcm"
+    ) as response:
+        for samples in response.iter_bytes(): ...
+
+`POST /v1/audio/speech`, a JSON object:
+
+    input            the text, up to `text_chars` characters
+    model            "bridge" (default), or one of OpenAI's names, which mean the same here
+    voice            one of `GET /v1/voices`, or its name in `voices`; "default" or none: the worker's default
+    response_format  wav (default), pcm (linear16, little-endian) or mulaw (G.711, no header); nothing else
+    sample_rate      of wav and pcm: 24000 (default, as with OpenAI), 16000 or 8000; not in OpenAI's API
+    speed            0.5 to 2
+    stream_format    "audio" (default): the sound itself, in chunks, as it is made. A WAV header tells no length.
+                     "sse": server-sent events, the deltas joined being the sound:
+
+    data: {"type":"speech.words","words":[["I",20,110],["have",110,300]]}          milliseconds; not in OpenAI's API
+    data: {"type":"speech.audio.delta","audio":"UklGRv////9XQVZF..."}              base64
+    data: {"type":"speech.audio.done","usage":{"characters":29,"audio_ms":1780}}
+    data: {"type":"error","error":{...}}                                           in place of `done`
+
+`GET /v1/audio/stream` is a WebSocket for text that is still being written (`bridge.api.socket`);
+`GET /v1/models` and `GET /v1/voices` list what there is.
+
+Errors have OpenAI's shape, `{"error": {"message", "type", "param", "code"}}`: 400 what cannot be spoken, 401 the key,
+404 the API is off or the model unknown, 413 the body, 429 too much, or the workers are busy (with Retry-After), 503
+no worker, a drain. After the first sound an error breaks the response off: a chunked body without its end. A client
+that goes away stops the synthesis.
+
+Source: https://platform.openai.com/docs/api-reference/audio/createSpeech
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import contextlib
+import re
+import time
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from typing import Protocol
+
+import msgspec
+from aiohttp import web
+
+from bridge.api.access import Access, Account, ApiError
+from bridge.api.formats import Format, format_of
+from bridge.api.stream import Piece, SpokenText
+from bridge.errors import VoiceBusy, VoiceError, VoiceLost
+from bridge.gateway.admission import Admission
+from bridge.gateway.settings import SpeechApiSettings
+from bridge.speaking.voices.base import Listener, Request, TextStream
+from bridge.telemetry.metrics import Metrics
+from bridge.worker.protocol import FASTEST, SLOWEST
+
+SPEECH = "/v1/audio/speech"
+MODEL = "bridge"
+MODELS = (MODEL, "tts-1", "tts-1-hd", "gpt-4o-mini-tts")
+"""Ours, and those that programs made for OpenAI ask for."""
+_LOOK_S = 0.25
+"""How soon a client that has gone is noticed while there is nothing to send to it."""
+_SLOW_READER_S = 60.0
+
+_WHERE = re.compile(r"at `\$\.(\w+)|field `(\w+)`")
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+class SpeechSource(Protocol):
+    """What the API speaks with; `bridge.speaking.speech.Speech` is one."""
+
+    @property
+    def voices(self) -> Mapping[str, str]:
+        """Voices that streams can have now, each with its engine's version; the default one first."""
+
+    def open_stream(self, request: Request, listener: Listener) -> TextStream:
+        """Begin to speak; raises VoiceError."""
+
+
+class _VoiceId(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    id: str
+
+
+class SpeechRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """The body of `POST /v1/audio/speech`."""
+
+    input: str
+    model: str = MODEL
+    voice: str | _VoiceId | None = None
+    response_format: str = "wav"
+    sample_rate: int | None = None
+    speed: float = 1.0
+    stream_format: str = "audio"
+    instructions: str | None = None
+
+
+_requests = msgspec.json.Decoder(SpeechRequest)
+
+
+class _ClientGone(Exception):
+    """Nobody listens any more."""
+
+
+class SpeechApi:
+    """The API's HTTP routes, and what its WebSocket shares with them: keys, voices, limits."""
+
+    def __init__(
+        self, settings: SpeechApiSettings, source: SpeechSource | None, admission: Admission, metrics: Metrics
+    ) -> None:
+        self.settings = settings
+        self._source = source
+        self._access = Access(settings)
+        self._admission = admission
+        self._metrics = metrics
+        self._started_at = int(time.time())
+
+    def add_to(self, app: web.Application) -> None:
+        """Register the routes."""
+        app.router.add_post(SPEECH, self.answering(self._speech))
+        app.router.add_get("/v1/models", self.answering(self._models))
+        app.router.add_get("/v1/models/{model}", self.answering(self._model))
+        app.router.add_get("/v1/voices", self.answering(self._voices))
+
+    def answering(self, handler: Handler) -> Handler:
+        """The handler with its refusals as OpenAI's error objects."""
+
+        async def answer(request: web.Request) -> web.StreamResponse:
+            try:
+                return await handler(request)
+            except ApiError as error:
+                self.count("refused")
+                return error.response()
+
+        return answer
+
+    # ---- what both kinds of routes ask -------------------------------------------------------------------------
+
+    def account(self, request: web.Request) -> Account:
+        """Whose request this is. Raises ApiError."""
+        if self._source is None or not self.settings.keys:
+            raise ApiError(
+                404, "speech_api_off", "the speech API is off: set gateway.speech_api.keys or BRIDGE_API_KEYS"
+            )
+        return self._access.account(request.headers.get("Authorization", ""))
+
+    def voices(self) -> Mapping[str, str]:
+        """Voices with their engines, the default one first. Raises ApiError while there is none, and in a drain."""
+        if self._admission.draining:
+            raise ApiError(503, "draining", "this process is about to stop", retry_after_s=1.0)
+        found = self._source.voices if self._source else {}
+        if not found:
+            raise ApiError(503, "no_voice", "no speech worker is connected", retry_after_s=1.0)
+        return found
+
+    def voice(self, name: str | None) -> str:
+        """A voice's own name. Raises ApiError for one that is unknown."""
+        found = self.voices()
+        wanted = next(iter(found)) if name in (None, "", "default") else self.settings.voices.get(str(name), str(name))
+        if wanted not in found:
+            known = ", ".join([*found, *self.settings.voices])
+            raise ApiError(400, "unknown_voice", f"no voice {name!r}; there are: {known}", param="voice")
+        return wanted
+
+    def open(self, request: Request, listener: Listener) -> TextStream:
+        """Begin to speak. Raises VoiceError."""
+        if self._source is None:
+            raise VoiceError("there is no speech")
+        return self._source.open_stream(request, listener)
+
+    def count(self, answer: str) -> None:
+        """A stream ended so: done, failed, cancelled or refused."""
+        self._metrics.speech_requests.labels(answer).inc()
+
+    # ---- lists -------------------------------------------------------------------------------------------------
+
+    async def _models(self, request: web.Request) -> web.Response:
+        self.account(request)
+        return web.json_response({"object": "list", "data": [self._described(name) for name in MODELS]})
+
+    async def _model(self, request: web.Request) -> web.Response:
+        self.account(request)
+        return web.json_response(self._described(_known_model(request.match_info["model"])))
+
+    def _described(self, name: str) -> dict[str, object]:
+        return {"id": name, "object": "model", "created": self._started_at, "owned_by": "bridge"}
+
+    async def _voices(self, request: web.Request) -> web.Response:
+        self.account(request)
+        found = self.voices()
+        default = next(iter(found))
+        voices: list[dict[str, object]] = [
+            {"id": name, "object": "voice", "engine": engine, "default": name == default}
+            for name, engine in found.items()
+        ]
+        voices += [
+            {"id": name, "object": "voice", "engine": found[meant], "default": False, "alias_of": meant}
+            for name, meant in self.settings.voices.items()
+            if meant in found
+        ]
+        return web.json_response({"object": "list", "data": voices})
+
+    # ---- speech ------------------------------------------------------------------------------------------------
+
+    async def _speech(self, request: web.Request) -> web.StreamResponse:
+        account = self.account(request)
+        wanted = await _read(request, self.settings.text_chars)
+        audio_format = _format_of(wanted)
+        voice = self.voice(wanted.voice.id if isinstance(wanted.voice, _VoiceId) else wanted.voice)
+        account.take()
+        spoken = SpokenText(audio_format.worker_format)
+        try:
+            try:
+                stream = self.open(
+                    Request(wanted.input, voice, wanted.speed, audio_format=audio_format.worker_format), spoken
+                )
+                stream.end()
+                spoken.begin(stream)
+                first = await self._next(request, spoken)
+            except VoiceError as error:
+                raise _as_api_error(error) from None
+            if first is None:
+                raise ApiError(400, "nothing_to_say", "there is nothing in the input that can be spoken", param="input")
+            return await self._send(request, wanted, audio_format, spoken, first)
+        except _ClientGone:
+            self.count("cancelled")
+            return web.Response(status=499)  # to nobody
+        finally:
+            spoken.cancel()
+            account.give_back()
+
+    async def _send(
+        self, request: web.Request, wanted: SpeechRequest, audio_format: Format, spoken: SpokenText, first: Piece
+    ) -> web.StreamResponse:
+        events = wanted.stream_format == "sse"
+        response = web.StreamResponse(
+            headers={
+                "Content-Type": "text/event-stream; charset=utf-8" if events else audio_format.content_type,
+                "Cache-Control": "no-store",
+                "X-Accel-Buffering": "no",  # or nginx would collect what should be heard at once
+                "X-Sample-Rate": str(audio_format.rate_hz),
+            }
+        )
+        try:
+            await response.prepare(request)
+            async with contextlib.aclosing(self._parts(request, wanted, audio_format, spoken, first)) as parts:
+                async for part in parts:
+                    async with asyncio.timeout(_SLOW_READER_S):
+                        await response.write(part)
+            await response.write_eof()
+        except (ConnectionError, TimeoutError) as error:
+            _break_off(request)
+            raise _ClientGone from error
+        except VoiceError:
+            self.count("failed")
+            _break_off(request)
+        else:
+            self.count("failed" if spoken.error else "done")
+        return response
+
+    async def _parts(
+        self, request: web.Request, wanted: SpeechRequest, audio_format: Format, spoken: SpokenText, first: Piece
+    ) -> AsyncGenerator[bytes, None]:
+        """What goes into the body, as it is made. Raises VoiceError when the sound breaks off."""
+        events = wanted.stream_format == "sse"
+        if audio_format.header:
+            yield _delta(audio_format.header) if events else audio_format.header
+        piece: Piece | None = first
+        try:
+            while piece is not None:
+                if isinstance(piece, bytes):
+                    yield _delta(piece) if events else piece
+                    spoken.taken(len(piece))
+                elif events:
+                    yield _event({"type": "speech.words", "words": piece})
+                piece = await self._next(request, spoken)
+        except VoiceError as error:
+            if not events:
+                raise
+            spoken.error = error
+            yield _event({"type": "error", **_as_api_error(error).body})
+            return
+        if events:
+            usage = {"characters": len(wanted.input), "audio_ms": spoken.audio_ms}
+            yield _event({"type": "speech.audio.done", "usage": usage})
+
+    async def _next(self, request: web.Request, spoken: SpokenText) -> Piece | None:
+        """The next piece, None after the last. Raises VoiceError, or _ClientGone."""
+        waited_s = 0.0
+        while True:
+            try:
+                async with asyncio.timeout(_LOOK_S):
+                    return await spoken.next()
+            except TimeoutError:
+                waited_s += _LOOK_S
+            if request.transport is None or request.transport.is_closing():
+                raise _ClientGone
+            if waited_s >= self.settings.stall_s:
+                raise VoiceLost(f"no audio came for {self.settings.stall_s:g} s")
+
+
+async def _read(request: web.Request, text_chars: int) -> SpeechRequest:
+    """The request's body. Raises ApiError that says what is wrong with it."""
+    try:
+        body = await request.read()
+    except web.HTTPRequestEntityTooLarge as error:
+        raise ApiError(413, "body_too_large", f"the body is too large: {error.text}") from None
+    try:
+        wanted = _requests.decode(body)
+    except msgspec.ValidationError as error:
+        where = _WHERE.search(str(error))
+        param = (where[1] or where[2]) if where else None
+        code = "missing_required_parameter" if "missing required" in str(error) else "invalid_value"
+        raise ApiError(400, code, f"{error}".replace("`", "'"), param=param) from None
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise ApiError(400, "invalid_json", f"the body is not a JSON object: {error}") from None
+    if not wanted.input.strip():
+        raise ApiError(400, "missing_required_parameter", "input is empty", param="input")
+    if len(wanted.input) > text_chars:
+        raise ApiError(
+            400, "text_too_long", f"input has {len(wanted.input)} characters, at most {text_chars}", param="input"
+        )
+    _known_model(wanted.model)
+    if not SLOWEST <= wanted.speed <= FASTEST:
+        raise ApiError(
+            400, "bad_speed", f"speed {wanted.speed:g} is not within {SLOWEST:g} to {FASTEST:g}", param="speed"
+        )
+    if wanted.stream_format not in ("audio", "sse"):
+        raise ApiError(
+            400,
+            "invalid_value",
+            f"stream_format {wanted.stream_format!r} is not supported; supported are: audio, sse",
+            param="stream_format",
+        )
+    if wanted.instructions:
+        raise ApiError(400, "unsupported", "no voice here takes instructions", param="instructions")
+    return wanted
+
+
+def _format_of(wanted: SpeechRequest) -> Format:
+    try:
+        return format_of(wanted.response_format, wanted.sample_rate)
+    except ValueError as error:
+        param = "sample_rate" if str(error).startswith("sample_rate") else "response_format"
+        raise ApiError(400, "unsupported_format", str(error), param=param) from None
+
+
+def _known_model(name: str) -> str:
+    if name not in MODELS:
+        raise ApiError(404, "model_not_found", f"no model {name!r}; there are: {', '.join(MODELS)}", param="model")
+    return name
+
+
+def _as_api_error(error: VoiceError) -> ApiError:
+    if isinstance(error, VoiceBusy):
+        return ApiError(429, "busy", str(error), retry_after_s=error.retry_after_s)
+    return ApiError(503, "speech_failed", str(error), retry_after_s=1.0)
+
+
+def _break_off(request: web.Request) -> None:
+    """Close without the last chunk, which tells the client that something is missing."""
+    if request.transport is not None:
+        request.transport.abort()
+
+
+def _event(data: dict[str, object]) -> bytes:
+    return b"data: " + msgspec.json.encode(data) + b"\n\n"
+
+
+def _delta(sound: bytes) -> bytes:
+    return _event({"type": "speech.audio.delta", "audio": base64.b64encode(sound).decode()})

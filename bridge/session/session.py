@@ -1,0 +1,319 @@
+"""The shell around a call: it tells the machine what happened and does what the machine orders. No decisions.
+
+```
+line (carrier) ---- hear ----> ear ---\\
+line (carrier) --- tell(mark) -------> tell(event) -> Call.receive -> commands -> carried out in order
+voice, agent, timer wheel -- tell ---/
+```
+
+`tell` may be called from inside itself, since carrying out a command can produce events at once: those
+wait until the running event's commands are all carried out. A frame of audio takes the short way, `hear`,
+and never meets the machine.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sys
+import time
+from collections import deque
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from bridge.agents.base import Agent, AgentError, CallInfo
+from bridge.call import commands as order
+from bridge.call.actions import Prompt
+from bridge.call.commands import Command
+from bridge.call.events import (
+    AgentActed,
+    AgentFailed,
+    AgentFinished,
+    CallStarted,
+    Event,
+    StreamClosed,
+    TimePassed,
+)
+from bridge.call.machine import Call
+from bridge.call.settings import CallSettings
+from bridge.session.ports import Apologise, HangUp, Line, Outcome, Rooms, Transfer
+from bridge.session.timers import Timer, TimerWheel
+from bridge.telemetry import logs
+from bridge.telemetry.meter import CallMeter
+from bridge.telemetry.metrics import Metrics
+from bridge.telemetry.recorder import CallRecord
+
+logger = logging.getLogger(__name__)
+
+_LAST_EVENTS = 24
+_ACTIONS_AT_ONCE = 16
+_ACTIONS_A_TURN = 2000
+_REASONS = frozenset(
+    {
+        "caller",
+        "lost",
+        "protocol",
+        "no media",
+        "not reading",
+        "carrier completed",
+        "transfer",
+        "failure",
+        "drain",
+        "no input",
+        "longest call",
+        "agent failed",
+        "speech failed",
+        "carrier stalled",
+    }
+)
+"""Who or what ended calls, as a metrics label; an agent's own words for it are all counted as `agent`."""
+
+
+class CallSession:
+    """One call in progress. All methods belong to the event loop's thread; none of them waits."""
+
+    def __init__(
+        self,
+        info: CallInfo,
+        settings: CallSettings,
+        *,
+        line: Line,
+        rooms: Rooms,
+        wheel: TimerWheel,
+        metrics: Metrics,
+        record: CallRecord | None = None,
+        on_ended: Callable[[], None] = lambda: None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.info = info
+        self.call = Call(settings)
+        self.over = False
+        self._line = line
+        self._wheel = wheel
+        self._metrics = metrics
+        self._record = record
+        self._on_ended = on_ended
+        self._clock = clock
+        self._started_at = self.last_frame_at = clock()
+        self._settings = settings
+        self._meter = CallMeter(metrics, self.call)
+        self._timer = Timer(self._wake)
+        self._waiting: deque[Event] = deque()
+        self._busy = False
+        self._last_events: deque[tuple[float, Event]] = deque(maxlen=_LAST_EVENTS)
+        self._answers: dict[int, asyncio.Task[None]] = {}
+        self._frames = 0
+        self._why = "unknown"
+        self._agent: Agent = rooms.agents.open_call(info)
+        self._voice = rooms.speech.open_call(self.tell)
+        try:
+            self._ear = rooms.listening.open_call(self.tell, started_at=self._started_at)
+        except BaseException:
+            self._voice.close()
+            raise
+        self._carry_out: dict[type[Command], Callable[[Any], None]] = {
+            order.SendAudio: self._send_audio,
+            order.SendMark: self._send_mark,
+            order.ClearPlayout: self._clear_playout,
+            order.Synthesise: self._voice.synthesise,
+            order.PullSpeech: self._voice.pull,
+            order.CancelSynthesis: self._cancel_synthesis,
+            order.AskAgent: self._ask_agent,
+            order.CancelAgent: self._cancel_agent,
+            order.Transcribe: self._ear.transcribe,
+            order.HangUp: self._hang_up,
+            order.Transfer: self._transfer,
+            order.Decided: self._nothing,
+        }
+
+    def start(self) -> None:
+        """The stream is open and trusted: let the call begin."""
+        self._metrics.calls_started.inc()
+        self._metrics.calls.inc()
+        self.tell(CallStarted())
+
+    def hear(self, ulaw: bytes) -> None:
+        """Audio from the caller, any number of samples."""
+        if self.over:
+            return
+        self.last_frame_at = now = self._clock()
+        self._frames += 1
+        self._ear.hear(ulaw, now - self._started_at)
+
+    def tell(self, event: Event) -> None:
+        """Something happened: let the machine decide, and carry out what it orders."""
+        if self.over:
+            return
+        if self._busy:
+            self._waiting.append(event)
+            return
+        self._busy = True
+        try:
+            self._advance(event)
+            while self._waiting and not self.over:
+                self._advance(self._waiting.popleft())
+        except Exception:
+            self._fail()
+        finally:
+            self._busy = False
+        if self.over or self.call.ended:
+            self._release()
+        else:
+            wake_at = self.call.wake_at
+            self._wheel.set(self._timer, None if wake_at is None else self._started_at + wake_at)
+
+    def stream_closed(self, reason: str) -> None:
+        """The carrier's socket is gone."""
+        if not self.over:
+            self._why = reason
+        self.tell(StreamClosed(reason))
+        self._release()
+
+    def _advance(self, event: Event) -> None:
+        now = self._clock() - self._started_at
+        self._last_events.append((now, event))
+        commands = self.call.receive(event, now)
+        if self._record is not None:
+            self._record.add(now, event, commands)
+        self._meter.saw(event, commands, now)
+        for command in commands:
+            self._carry_out[type(command)](command)
+        if commands:
+            self._line.flush()
+
+    def _wake(self) -> None:
+        self.tell(TimePassed())
+
+    # Commands, in the order of `bridge.call.commands`.
+
+    def _send_audio(self, command: order.SendAudio) -> None:
+        self._line.send_audio(command.ulaw, command.base64)
+        self._ear.sent(command.ulaw, self._clock() - self._started_at)
+
+    def _send_mark(self, command: order.SendMark) -> None:
+        self._line.send_mark(command.name)
+
+    def _clear_playout(self, _command: order.ClearPlayout) -> None:
+        self._line.clear()
+        self._ear.cleared(self._clock() - self._started_at)
+
+    def _cancel_synthesis(self, command: order.CancelSynthesis) -> None:
+        self._voice.cancel(command.utterance)
+
+    def _ask_agent(self, command: order.AskAgent) -> None:
+        self._answers[command.turn] = _start(self._answer(command.turn, command.prompt))
+
+    def _cancel_agent(self, command: order.CancelAgent) -> None:
+        task = self._answers.pop(command.turn, None)
+        if task is not None:
+            task.cancel()
+
+    def _hang_up(self, command: order.HangUp) -> None:
+        self._end(HangUp(), command.reason)
+
+    def _transfer(self, command: order.Transfer) -> None:
+        self._end(Transfer(command.target), "transfer")
+
+    def _nothing(self, _command: order.Decided) -> None:
+        """A why record is for the recorder and the meter, which have had it."""
+
+    async def _answer(self, turn: int, prompt: Prompt) -> None:
+        """Pass on what the agent wants, as it comes."""
+        reply = self._agent.reply(prompt)
+        try:
+            count = 0
+            async for action in reply:
+                self.tell(AgentActed(turn, action))
+                count += 1
+                if count % _ACTIONS_AT_ONCE == 0:
+                    await asyncio.sleep(0)  # an agent that never waits must not hold up the other calls
+                if count >= _ACTIONS_A_TURN:
+                    raise AgentError(f"more than {_ACTIONS_A_TURN} actions in one answer")
+        except AgentError as error:
+            self._metrics.agent_failures.inc()
+            logs.event(logger, "agent failed", logging.WARNING, call=self.info.call_id, why=logs.private(str(error)))
+            self.tell(AgentFailed(turn, str(error)))
+        except Exception as error:
+            self._metrics.agent_failures.inc()
+            logger.exception("agent raised, call=%s", self.info.call_id)
+            self.tell(AgentFailed(turn, type(error).__name__))
+        else:
+            self.tell(AgentFinished(turn))
+            # Not now: what the answer has set going goes first.
+            asyncio.get_running_loop().call_soon(self._look_ahead)
+        finally:
+            self._answers.pop(turn, None)
+            await reply.aclose()
+
+    def _look_ahead(self) -> None:
+        """Let speech know what the agent will probably say next; a mistake in that ends no call."""
+        if self.over:
+            return
+        try:
+            self._voice.expect(self._agent.likely())
+        except Exception:
+            self._metrics.agent_failures.inc()
+            logger.exception("agent could not name its next lines, call=%s", self.info.call_id)
+
+    # The end.
+
+    def _end(self, outcome: Outcome, why: str) -> None:
+        self._why = why
+        self.over = True
+        self._line.end(outcome)
+
+    def _fail(self) -> None:
+        """A bug of ours, in this call alone: say so in the log, and let the carrier apologise."""
+        self._metrics.call_failures.labels("session").inc()
+        logger.exception("call failed, call=%s, last events: %s", self.info.call_id, self._tale())
+        self._end(Apologise(self._settings.last_apology), "failure")
+
+    def _tale(self) -> str:
+        """The call's last events without audio, words or digits."""
+        return ", ".join(f"{at:.3f} {type(event).__name__}" for at, event in self._last_events)
+
+    def _release(self) -> None:
+        if self._on_ended is _released:
+            return
+        on_ended, self._on_ended = self._on_ended, _released
+        self.over = True
+        self._wheel.set(self._timer, None)
+        self._waiting.clear()
+        for task in self._answers.values():
+            task.cancel()
+        self._answers.clear()
+        length_s = self._clock() - self._started_at
+        for close in (self._ear.close, self._voice.close, self._sum_up):
+            try:
+                close()
+            except Exception:
+                self._metrics.call_failures.labels("release").inc()
+                logger.exception("could not release a call's resources, call=%s", self.info.call_id)
+        self._metrics.calls.dec()
+        self._metrics.frames_in.inc(self._frames)
+        self._metrics.calls_ended.labels(self._why if self._why in _REASONS else "agent").inc()
+        self._metrics.call_seconds.observe(length_s)
+        logs.event(logger, "call ended", call=self.info.call_id, why=self._why, seconds=round(length_s, 1))
+        on_ended()
+
+    def _sum_up(self) -> None:
+        """After the voice has closed, so that what was being said counts, too."""
+        savings = self._voice.savings()
+        if savings.get("phrases"):
+            self._metrics.phrase_hit_rate.observe(savings["hit_rate"])
+            self._metrics.saved_synthesis.inc(savings["saved_synthesis_s"])
+            self._metrics.saved_money.inc(savings["saved_money"])
+        if self._record is not None:
+            self._record.close({"phrases": savings})
+
+
+def _released() -> None:
+    """Stands in for `on_ended` once it was called."""
+
+
+def _start(work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+    """Run `work` as a task, from Python 3.12 on at once until its first real wait."""
+    loop = asyncio.get_running_loop()
+    if sys.version_info >= (3, 12):
+        return asyncio.Task(work, loop=loop, eager_start=True)
+    return loop.create_task(work)

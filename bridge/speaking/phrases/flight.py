@@ -1,0 +1,168 @@
+"""One synthesis per phrase across processes: whoever holds the phrase's lock in Redis makes it, the others read along.
+
+The leader renews its lock and appends its audio to a Redis stream while it makes it; followers play from that
+stream. A leader that dies stops renewing: a follower who sees neither progress nor lock makes the rest himself.
+Where Redis is away or slow there is no lock, and every process makes its own. After a success the lock is left to
+expire, so that nobody starts again before the finished phrase is in Redis.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import Awaitable
+from typing import Any, cast
+
+import msgspec
+
+from bridge.call.events import Word
+from bridge.errors import BadMessage
+from bridge.speaking.phrases.making import Making
+from bridge.speaking.phrases.phrase import FRAME_BYTES
+from bridge.speaking.phrases.redis_tier import RedisTier
+
+_LOCK_MS = 500
+"""How long the followers of a leader who died may wait in vain."""
+_RENEW_S = 0.15
+_POLL_S = 0.01
+_WRITE_S = 0.25
+_KEEP_AUDIO_MS = 10_000
+_RELEASE = """
+if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end
+return 0
+"""
+_Entries = list[tuple[bytes, dict[bytes, bytes]]]
+_words = msgspec.msgpack.Decoder(list[Word])
+
+
+class Flight:
+    """Locks and audio of phrases that are being made, shared through Redis."""
+
+    def __init__(self, tier: RedisTier) -> None:
+        self._tier = tier
+        self._me = secrets.token_hex(8)
+        self._leading: set[asyncio.Task[None]] = set()
+        self.led = 0
+        self.followed = 0
+        """Phrases taken from another process while it made them."""
+        self.took_over = 0
+        """Phrases whose leader went away before their end."""
+
+    async def join(self, making: Making) -> None:
+        """Follow whoever makes this phrase to its end, or become who makes it.
+
+        Afterwards the phrase is either over, or ours to make, from wherever a vanished leader left it.
+        """
+        assert making.key is not None
+        if not self._tier.available:
+            return
+        digest = making.key.digest
+        leader = await self._leader(digest)
+        if leader is not None and leader != self._me:
+            if await self._follow(making, digest, leader):
+                self.followed += 1
+                return
+            self.took_over += 1
+            leader = await self._leader(digest)
+        if leader == self._me and not making.over:
+            self.led += 1
+            task = asyncio.ensure_future(self._lead(making, digest))
+            self._leading.add(task)
+            task.add_done_callback(self._leading.discard)
+
+    async def close(self) -> None:
+        """Stop sharing; followers elsewhere take over."""
+        for task in self._leading:
+            task.cancel()
+        await asyncio.gather(*self._leading, return_exceptions=True)
+
+    def stats(self) -> dict[str, float]:
+        """Phrases led, followed, and taken over."""
+        return {"led": self.led, "followed": self.followed, "took_over": self.took_over}
+
+    async def _leader(self, digest: str) -> str | None:
+        """Who makes this phrase, ourselves if nobody did until now; None if Redis does not say."""
+        name, client = self._lock(digest), self._tier.client
+        if await self._tier.guarded(client.set(name, self._me, nx=True, px=_LOCK_MS)):
+            return self._me
+        if not self._tier.available:
+            return None
+        held = await self._tier.guarded(cast(Awaitable[bytes | None], client.get(name)))
+        return held.decode() if held else None
+
+    async def _lead(self, making: Making, digest: str) -> None:
+        """Append what is made to the phrase's stream, in order, until it is over."""
+        name, client, news = self._audio(digest, self._me), self._tier.client, asyncio.Event()
+        making.watch(news.set)
+        shared_bytes = shared_words = 0
+        try:
+            while True:
+                over, failed = making.over, making.failure is not None
+                words, ulaw = making.placed[shared_words:], bytes(making.ulaw[shared_bytes:])
+                shared_words, shared_bytes = len(making.placed), len(making.ulaw)
+                fields = {"words": msgspec.msgpack.encode(words), "ulaw": ulaw}
+                # A phrase that another worker had to finish is cut back to a word's start: no use to a follower.
+                if failed or making.splices:
+                    break
+                if over:
+                    fields["done"] = b"1"
+                if ulaw or words or over:
+                    pipe = client.pipeline(transaction=False)
+                    pipe.xadd(name, cast(dict[Any, Any], fields))
+                    pipe.pexpire(name, _KEEP_AUDIO_MS)
+                    pipe.pexpire(self._lock(digest), _LOCK_MS)
+                    await self._tier.guarded(pipe.execute(), deadline_s=_WRITE_S)
+                if over:
+                    return
+                try:
+                    async with asyncio.timeout(_RENEW_S):
+                        await news.wait()
+                except TimeoutError:
+                    await self._tier.guarded(client.pexpire(self._lock(digest), _LOCK_MS), deadline_s=_WRITE_S)
+                news.clear()
+        except asyncio.CancelledError:
+            await self._release(digest)
+            raise
+        await self._release(digest)
+
+    async def _release(self, digest: str) -> None:
+        operation = self._tier.client.eval(_RELEASE, 1, self._lock(digest), self._me)
+        await self._tier.guarded(operation, deadline_s=_WRITE_S)
+
+    async def _follow(self, making: Making, digest: str, leader: str) -> bool:
+        """Read along with another process; False if it has gone before the end."""
+        client, loop = self._tier.client, asyncio.get_running_loop()
+        last, seen_at = "-", loop.time()
+        while not making.over:
+            operation = cast(Awaitable[_Entries], client.xrange(self._audio(digest, leader), min=last))
+            entries = await self._tier.guarded(operation)
+            if entries is None:
+                return False
+            for number, fields in entries:
+                last, seen_at = f"({number.decode()}", loop.time()
+                try:
+                    words, ulaw = _words.decode(fields[b"words"]), fields[b"ulaw"]
+                    if len(ulaw) % FRAME_BYTES:
+                        raise BadMessage(f"audio of a phrase that is being made: {len(ulaw)} bytes are no whole frames")
+                except (KeyError, msgspec.DecodeError, BadMessage):
+                    self._tier.damaged += 1  # written by another version, or by somebody else
+                    return False
+                making.place(words)
+                if ulaw:
+                    making.arrived(ulaw)
+                if b"done" in fields:
+                    making.followed_to_end()
+                    return True
+            if not entries:
+                if loop.time() - seen_at > 0.1:
+                    held = await self._tier.guarded(cast(Awaitable[bytes | None], client.get(self._lock(digest))))
+                    if held is None or held.decode() != leader:
+                        return False
+                await asyncio.sleep(_POLL_S)
+        return True
+
+    def _lock(self, digest: str) -> str:
+        return f"{self._tier.prefix}:making:{digest}"
+
+    def _audio(self, digest: str, leader: str) -> str:
+        return f"{self._tier.prefix}:audio:{digest}:{leader}"

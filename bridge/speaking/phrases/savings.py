@@ -1,0 +1,52 @@
+"""What the cache has done for one call."""
+
+from __future__ import annotations
+
+from bridge.speaking.phrases.making import Making
+from bridge.speaking.phrases.phrase import BYTES_PER_MS, Phrase
+
+
+class Savings:
+    """Counts a call's phrases, and what those that were not made for it would have cost."""
+
+    def __init__(self, price_per_million_chars: float) -> None:
+        self._price = price_per_million_chars
+        self.phrases = 0
+        self.hits = 0
+        self.audio_ms = 0.0
+        """Of the hits, as is `synthesis_ms` and `chars`."""
+        self.synthesis_ms = 0.0
+        self.chars = 0
+
+    def heard(self, source: Phrase | Making, *, shared: bool) -> Making | None:
+        """A phrase that the caller has begun to hear is over; return it if it was shared while it was made.
+
+        shared  somebody else had asked for it before
+        """
+        self.phrases += 1
+        if isinstance(source, Making) and source.found is None:
+            if not shared:
+                return None
+            self._hit(len(source.request.text), len(source.ulaw) / BYTES_PER_MS, source.taken_ms)
+            return source
+        phrase = source.found if isinstance(source, Making) else source
+        if phrase is not None:
+            self._hit(len(phrase.key.text), phrase.audio_ms, phrase.synthesis_ms)
+        return None
+
+    def report(self) -> dict[str, float]:
+        """`phrases`, `hits`, `hit_rate`, `saved_audio_s`, `saved_synthesis_s`, `saved_money`."""
+        return {
+            "phrases": self.phrases,
+            "hits": self.hits,
+            "hit_rate": self.hits / self.phrases if self.phrases else 0.0,
+            "saved_audio_s": self.audio_ms / 1000,
+            "saved_synthesis_s": self.synthesis_ms / 1000,
+            "saved_money": self.chars * self._price / 1e6,
+        }
+
+    def _hit(self, chars: int, audio_ms: float, synthesis_ms: float) -> None:
+        self.hits += 1
+        self.chars += chars
+        self.audio_ms += audio_ms
+        self.synthesis_ms += synthesis_ms

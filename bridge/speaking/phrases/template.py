@@ -1,0 +1,154 @@
+"""Sentences with slots, `"Your code is {digits}."`: the words before the first slot are played from the cache.
+
+While they play, the whole real sentence is synthesised, and from the slot on it is that rendition which is
+heard. So the first audio comes at once, the slot is spoken in its own sentence's intonation, there is one join
+instead of two, and nothing that was in a slot is ever stored. The cached words come from a rendition of the
+same sentence with a sample in the slot, cut at the quiet point before it. Pure.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from bridge.audio.mulaw import decode, gain_table, ramp
+from bridge.call.events import Word
+from bridge.speaking.phrases.phrase import BYTES_PER_MS, FRAME_BYTES, loudness_db, normalise, tokens
+
+_SLOT = re.compile(r"\{(\w+)\}")
+_SAMPLES = {
+    "digits": "four two seven",
+    "number": "four",
+    "name": "Taylor",
+    "date": "Tuesday the fourth",
+    "time": "ten thirty",
+    "amount": "twenty dollars",
+    "code": "four two seven",
+    "phone": "five five five",
+    "spelled": "A, B, C",
+}
+_ANY_SAMPLE = "ten"
+_FEWEST_WORDS = 2
+_FADE_MS = 4
+_FADE_DB = -30.0
+_LEAST_GAIN_DB = 0.2
+_MOST_GAIN_DB = 3.0
+_SEARCH_MS = 40
+"""How far into the next word the quietest point of the gap before it is looked for; word times are that rough."""
+
+
+class Template(NamedTuple):
+    """A sentence with slots."""
+
+    text: str
+    head: tuple[str, ...]
+    """The tokens before the first slot."""
+    carrier: str
+    """The sentence with samples in its slots."""
+
+    @property
+    def kept_as(self) -> str:
+        """The text that its head is cached under; a brace is never spoken, so no sentence has the same."""
+        return normalise(" ".join(self.head)) + " {}"
+
+
+def has_slot(text: str) -> bool:
+    """Whether a text is a template rather than something that can be said."""
+    return _SLOT.search(text) is not None
+
+
+def parse(text: str) -> Template | None:
+    """Read a template; None if there is no slot, or too little before the first to be worth a join."""
+    first = _SLOT.search(text)
+    if first is None:
+        return None
+    head = text[: first.start()]
+    if head and not head[-1].isspace():
+        head = head.rpartition(" ")[0]  # "${amount}": the sign belongs to the slot's token
+    spoken = tuple(tokens(head))
+    if len(spoken) < _FEWEST_WORDS:
+        return None
+    return Template(text, spoken, _SLOT.sub(lambda slot: _SAMPLES.get(slot[1], _ANY_SAMPLE), text))
+
+
+class Templates:
+    """The templates of a service, and which of them a sentence fills."""
+
+    def __init__(self) -> None:
+        self._by_head: dict[str, Template] = {}
+        self._lengths: set[int] = set()
+
+    def __len__(self) -> int:
+        return len(self._by_head)
+
+    def add(self, texts: Iterable[str]) -> list[Template]:
+        """Register what can be parsed; return those."""
+        found = [template for text in texts if (template := parse(text)) is not None]
+        for template in found:
+            self._by_head[template.kept_as] = template
+            self._lengths.add(len(template.head))
+        return found
+
+    def discard(self, template: Template) -> None:
+        """Forget a template that turned out to be of no use."""
+        self._by_head.pop(template.kept_as, None)
+
+    def match(self, text: str) -> Template | None:
+        """The template with the longest head that this sentence begins with and goes on after."""
+        if not self._by_head:
+            return None
+        spoken = tokens(normalise(text))
+        for length in sorted(self._lengths, reverse=True):
+            if len(spoken) > length:
+                template = self._by_head.get(" ".join(spoken[:length]) + " {}")
+                if template is not None:
+                    return template
+        return None
+
+
+def cut_head(ulaw: bytes, words: Sequence[Word], length: int) -> tuple[bytes, tuple[Word, ...]]:
+    """The first `length` words of a rendition, cut where it is quietest before the next one, on a 20 ms frame."""
+    last, following = words[length - 1], words[length]
+    first_frame = -(-last.end_ms // 20)
+    last_frame = max(first_frame, min(following.start_ms + _SEARCH_MS, following.end_ms) // 20)
+    samples = decode(ulaw).astype(np.float32)
+    at = min(range(first_frame, last_frame + 1), key=lambda n: _power_around(samples, n * FRAME_BYTES)) * FRAME_BYTES
+    kept = ulaw[:at]
+    fade = _FADE_MS * BYTES_PER_MS
+    return kept[:-fade] + ramp(kept[-fade:], 0.0, _FADE_DB), tuple(words[:length])
+
+
+def cut_body(head_ms: int, head_ends_ms: int, last_word_end_ms: int) -> int:
+    """The byte of the real rendition from which it goes on after the head, so that the gap keeps its length.
+
+    head_ms           length of the head's audio; its last word ends at `head_ends_ms`
+    last_word_end_ms  where the same word ends in the real rendition
+    """
+    return max(0, round((last_word_end_ms + head_ms - head_ends_ms) / 20)) * FRAME_BYTES
+
+
+def fade_in(ulaw: bytes) -> bytes:
+    """The beginning of the audio after a join, without a click."""
+    length = _FADE_MS * BYTES_PER_MS
+    return ramp(ulaw[:length], _FADE_DB, 0.0) + ulaw[length:]
+
+
+def level_table(head: bytes, replaced: bytes) -> bytes | None:
+    """What makes the audio after a join as loud for its head as it was for the words that the head replaces.
+
+    A table for `bytes.translate`; None where the difference is too small to hear or cannot be told.
+    """
+    if not replaced:
+        return None
+    gain_db = loudness_db(head) - loudness_db(replaced)
+    if abs(gain_db) < _LEAST_GAIN_DB:
+        return None
+    return gain_table(round(max(-_MOST_GAIN_DB, min(_MOST_GAIN_DB, gain_db)), 1))
+
+
+def _power_around(samples: np.ndarray[tuple[int], np.dtype[np.float32]], at: int) -> float:
+    near = samples[max(0, at - FRAME_BYTES // 2) : at + FRAME_BYTES // 2]
+    return float(np.square(near).mean()) if len(near) else 0.0
