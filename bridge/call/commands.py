@@ -16,8 +16,6 @@ class SendAudio(msgspec.Struct, frozen=True, tag="send_audio"):
     utterance: int
     offset_ms: int
     ulaw: bytes
-    base64: bytes = b""
-    """The same, where it was kept so."""
 
 
 class SendMark(msgspec.Struct, frozen=True, tag="send_mark"):

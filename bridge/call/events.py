@@ -6,9 +6,6 @@ utterance are milliseconds from its first sample; audio is mu-law at 8 kHz, 8 by
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import NamedTuple
-
 import msgspec
 
 from bridge.call.actions import Action
@@ -69,28 +66,12 @@ class DigitPressed(msgspec.Struct, frozen=True, tag="digit_pressed"):
     digit: str
 
 
-class Encoded(NamedTuple):
-    """Messages in base64, one after another; the audio of all of them is going to arrive as it is."""
-
-    place: int
-    """Byte of the utterance with which the first begins."""
-    message_bytes: int
-    texts: Sequence[bytes]
-
-    def at(self, place: int) -> bytes:
-        """The message that begins with this byte of the utterance; empty if there is none."""
-        number, inside = divmod(place - self.place, self.message_bytes)
-        return self.texts[number] if not inside and 0 <= number < len(self.texts) else b""
-
-
 class SpeechArrived(msgspec.Struct, frozen=True, tag="speech_arrived"):
     """Synthesised audio, in order, a multiple of 20 ms; `words` are those newly placed in time."""
 
     utterance: int
     ulaw: bytes
     words: tuple[Word, ...] = ()
-    encoded: tuple[Encoded, ...] = ()
-    """Of phrases that begin in it and were kept so."""
 
 
 class SpeechEnded(msgspec.Struct, frozen=True, tag="speech_ended"):

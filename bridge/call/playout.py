@@ -7,13 +7,11 @@ the lead and a reserve, and nothing is sent at all while the carrier does not an
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from bridge.audio.mulaw import gain_table, ramp
 from bridge.call.clock import PlayoutClock
 from bridge.call.commands import ClearPlayout, Command, Decided, PullSpeech, SendAudio, SendMark
-from bridge.call.events import Encoded
 from bridge.call.settings import PlayoutSettings
 
 BYTES_PER_MS = 8
@@ -34,7 +32,6 @@ class Track:
 
     utterance: int
     audio: bytearray = field(default_factory=bytearray)
-    encoded: list[Encoded] = field(default_factory=list)
     arrived_ms: float = 0.0
     """Length of the audio that has arrived."""
     dropped_ms: float = 0.0
@@ -45,10 +42,9 @@ class Track:
     complete: bool = False
     end_marked: bool = False
 
-    def add(self, ulaw: bytes, encoded: Sequence[Encoded]) -> None:
+    def add(self, ulaw: bytes) -> None:
         """More of it has arrived."""
         self.audio += ulaw
-        self.encoded += encoded
         self.arrived_ms += len(ulaw) / BYTES_PER_MS
 
     @property
@@ -65,13 +61,6 @@ class Track:
         """A piece of the kept audio."""
         start = int((start_ms - self.dropped_ms) * BYTES_PER_MS)
         return bytes(self.audio[start : start + int(length_ms * BYTES_PER_MS)])
-
-    def in_base64(self, length: int) -> bytes:
-        """The next message to send, of this many bytes, if it was kept so; else nothing."""
-        for run in self.encoded:
-            if run.message_bytes == length and (text := run.at(int(self.sent_ms * BYTES_PER_MS))):
-                return text
-        return b""
 
     def forget(self) -> None:
         """Drop audio that nobody will go back to."""
@@ -127,11 +116,11 @@ class Playout:
         """Append an utterance to the queue."""
         self._tracks.append(Track(utterance))
 
-    def arrived(self, utterance: int, ulaw: bytes, encoded: Sequence[Encoded] = ()) -> bool:
+    def arrived(self, utterance: int, ulaw: bytes) -> bool:
         """Add audio. False when the utterance is not queued any more."""
         track = self._track(utterance)
         if track is not None:
-            track.add(ulaw, encoded)
+            track.add(ulaw)
         return track is not None
 
     def ended(self, utterance: int) -> Track | None:
@@ -274,9 +263,7 @@ class Playout:
         end_ms = self.clock.sent_ms
         self._spans.append(_Span(end_ms - piece_ms, end_ms, track, track.sent_ms))
         piece = track.cut(track.sent_ms, piece_ms)
-        shaped = self._shaped(piece)
-        base64 = track.in_base64(len(piece)) if shaped is piece else b""
-        commands.append(SendAudio(track.utterance, int(track.sent_ms), shaped, base64))
+        commands.append(SendAudio(track.utterance, int(track.sent_ms), self._shaped(piece)))
         track.sent_ms += piece_ms
         if end_ms - self._marked_ms >= self._settings.mark_ms and not track.all_sent:
             commands.append(self._mark(now))
@@ -288,7 +275,7 @@ class Playout:
         commands.append(Decided("underrun", {"utterance": track.utterance, "offset_ms": track.sent_ms}))
 
     def _shaped(self, ulaw: bytes) -> bytes:
-        """The audio at the gain of the moment, with a short ramp where the gain changes; itself where there is none."""
+        """The audio at the gain of the moment, with a short ramp where the gain changes."""
         if self._gain_db == self._sounding_db == 0.0:
             return ulaw
         cut = _RAMP_MS * BYTES_PER_MS if self._gain_db != self._sounding_db else 0

@@ -51,8 +51,6 @@ def _plain(item: Event | Command) -> dict[str, Any]:
     """As plain data, audio replaced by its length in bytes."""
     ulaw = getattr(item, "ulaw", None)
     plain: dict[str, Any] = msgspec.to_builtins(item, builtin_types=(bytes,))
-    for name in ("encoded", "base64"):
-        plain.pop(name, None)
     if ulaw is not None:
         plain["ulaw"] = len(ulaw)
     return plain

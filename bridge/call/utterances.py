@@ -67,7 +67,7 @@ class Utterances:
 
     def arrived(self, speech: SpeechArrived) -> None:
         """Queue audio; what was cancelled is not queued."""
-        if self.playout.arrived(speech.utterance, speech.ulaw, speech.encoded):
+        if self.playout.arrived(speech.utterance, speech.ulaw):
             self._ledger[speech.utterance].place(speech.words)
 
     def ended(self, utterance: int) -> None:

@@ -45,12 +45,9 @@ class TwilioLine:
         self._queued: list[bytes] = []
         self._ending: asyncio.Task[None] | None = None
 
-    def send_audio(self, ulaw: bytes, base64: bytes = b"") -> None:
-        """Queue mu-law audio at the carrier; `base64` is the same, where it was kept so."""
-        if base64:
-            self._send(twilio.encode_payload(self._stream_sid, base64))
-        else:
-            self._send(twilio.encode_media(self._stream_sid, ulaw))
+    def send_audio(self, ulaw: bytes) -> None:
+        """Queue mu-law audio at the carrier."""
+        self._send(twilio.encode_media(self._stream_sid, ulaw))
 
     def send_mark(self, name: str) -> None:
         """Queue a mark behind the audio sent so far."""

@@ -42,8 +42,8 @@ Outcome = HangUp | Transfer | Apologise | Busy
 class Line(Protocol):
     """The carrier's side of one call: audio towards the caller, and the end of it. Nothing here waits."""
 
-    def send_audio(self, ulaw: bytes, base64: bytes = b"") -> None:
-        """Queue mu-law audio at the carrier; `base64` is the same, where it was kept so."""
+    def send_audio(self, ulaw: bytes) -> None:
+        """Queue mu-law audio at the carrier."""
         ...
 
     def send_mark(self, name: str) -> None:

@@ -187,7 +187,7 @@ class CallSession:
     # Commands, in the order of `bridge.call.commands`.
 
     def _send_audio(self, command: order.SendAudio) -> None:
-        self._line.send_audio(command.ulaw, command.base64)
+        self._line.send_audio(command.ulaw)
         self._ear.sent(command.ulaw, self._clock() - self._started_at)
 
     def _send_mark(self, command: order.SendMark) -> None:

@@ -6,7 +6,7 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
 
-from bridge.call.events import Encoded, Event, SpeechArrived, SpeechEnded, SpeechFailed, Word
+from bridge.call.events import Event, SpeechArrived, SpeechEnded, SpeechFailed, Word
 from bridge.speaking.joins import pause_after_ms, silence
 from bridge.speaking.phrases.beginnings import Foresight
 from bridge.speaking.phrases.maker import PhraseMaker
@@ -144,10 +144,9 @@ class _Arrival:
     def __init__(self) -> None:
         self.ulaw = bytearray()
         self.words: list[Word] = []
-        self.encoded: list[Encoded] = []
 
     def event(self, utterance: int) -> SpeechArrived:
-        return SpeechArrived(utterance, bytes(self.ulaw), tuple(self.words), tuple(self.encoded))
+        return SpeechArrived(utterance, bytes(self.ulaw), tuple(self.words))
 
 
 class Utterance:
@@ -301,8 +300,6 @@ class Utterance:
                 if piece.pause:
                     return
             piece.starts_at = self._delivered
-            if isinstance(piece.source, Phrase) and (encoded := piece.source.encoded(piece.starts_at)):
-                arrival.encoded.append(encoded)
         taken = piece.read(room)
         if taken:
             arrival.ulaw += self._count(taken)

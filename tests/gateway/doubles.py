@@ -160,7 +160,7 @@ class PaperLine:
         self.ended: list[Outcome] = []
         self.flushed = 0
 
-    def send_audio(self, ulaw: bytes, base64: bytes = b"") -> None:
+    def send_audio(self, ulaw: bytes) -> None:
         self.sent.append(("audio", ulaw))
 
     def send_mark(self, name: str) -> None:

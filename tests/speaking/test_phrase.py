@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-from base64 import b64decode
-
 import msgspec
 import pytest
 from hypothesis import given
@@ -10,7 +8,6 @@ from hypothesis import strategies as st
 from bridge.call.events import Word
 from bridge.errors import BadMessage
 from bridge.speaking.phrases.phrase import (
-    MESSAGE_BYTES,
     PhraseKey,
     loudness_db,
     normalise,
@@ -113,24 +110,6 @@ def test_any_damage_is_found(data: st.DataObject) -> None:
         unpack(damaged)
     with pytest.raises(BadMessage):
         unpack(whole[:at])
-
-
-@given(st.integers(0, 40), st.integers(1, 4))
-def test_its_messages_in_base64_are_its_audio_cut_where_the_carriers_begin(frames_before: int, words: int) -> None:
-    kept, place = phrase(" ".join("abcd"[:words])), 160 * frames_before
-    encoded = kept.encoded(place)
-    assert encoded is not None
-    assert (encoded.place % MESSAGE_BYTES, encoded.message_bytes) == (0, MESSAGE_BYTES)
-    first = encoded.place - place
-    assert 0 <= first < MESSAGE_BYTES
-    assert len(encoded.texts) == max(0, len(kept.ulaw) - first) // MESSAGE_BYTES
-    spoken = b"".join(map(b64decode, encoded.texts))
-    assert spoken == kept.ulaw[first : first + len(spoken)]
-    again, elsewhere = kept.encoded(place + MESSAGE_BYTES), kept.encoded(place + 160)
-    assert again is not None
-    assert again.texts is encoded.texts, "made once"
-    assert elsewhere is None, "and for one place, so that they never take more than `cost` says"
-    assert len(kept.ulaw) + sum(map(len, encoded.texts)) + 33 * len(encoded.texts) <= kept.cost
 
 
 def test_only_whole_and_sensible_phrases_are_kept() -> None:

@@ -238,12 +238,7 @@ def _parameter(name: str, value: object) -> str:
 
 def encode_media(stream_sid: str, ulaw: bytes) -> bytes:
     """Queue this mu-law audio at the carrier."""
-    return encode_payload(stream_sid, b64encode(ulaw))
-
-
-def encode_payload(stream_sid: str, base64_ulaw: bytes) -> bytes:
-    """The same for audio that is kept in base64."""
-    return b'%b,"media":{"payload":"%b"}}' % (_head("media", stream_sid), base64_ulaw)
+    return b'%b,"media":{"payload":"%b"}}' % (_head("media", stream_sid), b64encode(ulaw))
 
 
 def encode_mark(stream_sid: str, name: str) -> bytes:

@@ -6,7 +6,6 @@ import hashlib
 import re
 import struct
 import unicodedata
-from base64 import b64encode
 from collections.abc import Sequence
 from functools import cached_property
 
@@ -14,14 +13,12 @@ import msgspec
 import numpy as np
 
 from bridge.audio.mulaw import decode
-from bridge.call.events import Encoded, Word
+from bridge.call.events import Word
 from bridge.errors import BadMessage
 
 FRAME_BYTES = 160
 """20 ms of mu-law at 8 kHz."""
 BYTES_PER_MS = 8
-MESSAGE_BYTES = 640
-"""What goes to the carrier in one message, and is kept in base64: `message_ms` of `bridge.call.settings`."""
 FORMAT = "mulaw_8000"
 FORMAT_VERSION = 1
 """Of the key and of the bytes at rest; entries of another version are ignored."""
@@ -100,25 +97,6 @@ class Phrase(msgspec.Struct, frozen=True, dict=True):
         """How long it sounds."""
         return len(self.ulaw) // BYTES_PER_MS
 
-    def encoded(self, place: int) -> Encoded | None:
-        """Its whole messages in base64, where it begins with this byte of an utterance.
-
-        They are made when it is first played, and kept for that place: a line is said in the same place of its
-        utterance again and again. In another place the carrier's messages would begin elsewhere in it, and it has none.
-        """
-        first = -place % MESSAGE_BYTES
-        if self._messages and first not in self._messages:
-            return None
-        if first not in self._messages:
-            begins = range(first, len(self.ulaw) - MESSAGE_BYTES + 1, MESSAGE_BYTES)
-            self._messages[first] = [b64encode(self.ulaw[at : at + MESSAGE_BYTES]) for at in begins]
-        return Encoded(place + first, MESSAGE_BYTES, self._messages[first])
-
-    @cached_property
-    def _messages(self) -> dict[int, list[bytes]]:
-        """One list, under the byte that it begins with."""
-        return {}
-
     @cached_property
     def quiet_start_ms(self) -> int:
         """See `quiet_ms`."""
@@ -131,8 +109,8 @@ class Phrase(msgspec.Struct, frozen=True, dict=True):
 
     @property
     def cost(self) -> int:
-        """Bytes it takes in memory, about, its messages in base64 included."""
-        return len(self.ulaw) * 12 // 5 + 120 * len(self.words) + len(self.key.text) + 800
+        """Bytes it takes in memory, about."""
+        return len(self.ulaw) + 120 * len(self.words) + len(self.key.text) + 800
 
     def words_of(self, text: str) -> tuple[Word, ...]:
         """The word times under another spelling of the same text, so that a ledger reads what its agent wrote."""

@@ -95,19 +95,19 @@ def messages_of_other_streams_are_taken(patch: Patch) -> None:
 @bug("booth/patient", reported_as=("carrier warnings",))
 def stream_is_named_wrongly(patch: Patch) -> None:
     """Messages bear the call's name instead of the stream's."""
-    encode = twilio.encode_payload
-    patch.setattr(twilio, "encode_payload", lambda stream_sid, base64: encode("MZ" + "0" * 32, base64))
+    encode = twilio.encode_media
+    patch.setattr(twilio, "encode_media", lambda stream_sid, ulaw: encode("MZ" + "0" * 32, ulaw))
 
 
 @bug("booth/patient", reported_as=("carrier warnings",))
 def messages_have_a_field_too_many(patch: Patch) -> None:
     """The carrier's own messages have a track, so ours have one, too (warning 31951)."""
-    encode = twilio.encode_payload
+    encode = twilio.encode_media
 
-    def planted(stream_sid: str, base64: bytes) -> bytes:
-        return encode(stream_sid, base64).replace(b'{"payload"', b'{"track":"outbound","payload"')
+    def planted(stream_sid: str, ulaw: bytes) -> bytes:
+        return encode(stream_sid, ulaw).replace(b'{"payload"', b'{"track":"outbound","payload"')
 
-    patch.setattr(twilio, "encode_payload", planted)
+    patch.setattr(twilio, "encode_media", planted)
 
 
 @bug("booth/patient", reported_as=("carrier warnings",))
