@@ -39,7 +39,7 @@ class Expect(msgspec.Struct, frozen=True, tag="expect"):
 
 
 class Transfer(msgspec.Struct, frozen=True, tag="transfer"):
-    """Hand the caller to `target` (an E.164 number or a SIP address) once he has heard all words so far."""
+    """Hand the caller to `target` (an E.164 number or a SIP address) once the caller has heard all words so far."""
 
     target: str
 

@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
-from bridge.call import actions, commands
+from bridge.call import actions
 from bridge.call.actions import Action, Say
 from bridge.call.answering import Answering, PromptKind
-from bridge.call.commands import CancelAgent, CancelSynthesis
+from bridge.call.commands import CancelAgent, CancelSynthesis, Command, HangUp, Transfer, decided
 from bridge.call.ledger import Ledger, Utterance
-from bridge.call.orders import Orders
 from bridge.call.settings import CallSettings
 from bridge.call.states import Bot, next_bot
 from bridge.call.utterances import Utterances
 
 
 class BotSide:
-    """What the bot does (`state`), says and has said. Times are seconds on the call's clock."""
+    """What the bot does (`state`), says and has said. Times are seconds on the call's clock.
 
-    def __init__(self, settings: CallSettings, orders: Orders) -> None:
+    Every method that changes something returns the commands that carry it out. Nobody else writes its attributes.
+    """
+
+    def __init__(self, settings: CallSettings) -> None:
         self.state = Bot.IDLE
         self.ledger = Ledger()
         self.utterances = Utterances(settings.playout, self.ledger)
@@ -27,13 +27,10 @@ class BotSide:
         """The answer that the agent expects."""
         self.idle_since = 0.0
         """Since when it is the caller's turn."""
-        self.ending: commands.HangUp | commands.Transfer | None = None
+        self.ending: HangUp | Transfer | None = None
         """How the call ends once the last word was heard."""
         self.end_reason: str | None = None
-        self.on_closing: Callable[[], None] = lambda: None
-        """Told when the last words begin."""
         self._settings = settings
-        self._orders = orders
         self._failures = 0
         self._apologies: set[str] = {settings.apology, settings.last_apology}
 
@@ -43,168 +40,180 @@ class BotSide:
 
     # -- asking the agent ------------------------------------------------------------------------
 
-    def ask(self, kind: PromptKind, text: str, now: float, attempt: int = 0) -> None:
+    def ask(self, kind: PromptKind, text: str, now: float, attempt: int = 0) -> list[Command]:
         """Have the agent answer."""
         history = self.ledger.history()
         if kind in ("caller_said", "digits") and text:
-            history = history[:-1]  # what he says now is the prompt's text
+            history = history[:-1]  # what the caller says now is the prompt's text
         self.moves("asked")
-        self._orders.add(self.answering.ask(kind, text, history, now, attempt))
+        return self.answering.ask(kind, text, history, now, attempt)
 
-    def cancel_agent(self, *, unheard: bool) -> None:
+    def cancel_agent(self, *, unheard: bool) -> list[Command]:
         """Let the answer go that is being written."""
-        self._orders.add(self.answering.cancel(unheard=unheard))
+        return self.answering.cancel(unheard=unheard)
 
-    def acts(self, action: Action, now: float) -> None:
+    def acts(self, action: Action, now: float) -> list[Command]:
         """The agent wants something."""
         self.answering.acted()
         if self.ending is not None:
-            return
+            return []
         match action:
             case Say():
-                self.say(action, now)
+                return self.say(action, now)
             case actions.Expect(answer):
                 self.answer = answer
+                return []
             case actions.Wait(seconds):
-                self._orders.add(self.utterances.wait(seconds))
+                return self.utterances.wait(seconds)
             case actions.HangUp(reason):
-                self.close(commands.HangUp(reason))
+                return self.close(HangUp(reason))
             case actions.Transfer(target):
-                self.close(commands.Transfer(target))
+                return self.close(Transfer(target))
 
-    def say(self, say: Say, now: float) -> None:
+    def say(self, say: Say, now: float) -> list[Command]:
         """Queue words."""
-        self._orders.add(self.utterances.say(say, now))
+        commands = self.utterances.say(say, now)
         if self.state in (Bot.IDLE, Bot.THINKING) and not self.utterances.silent:
             self.moves("has words")
+        return commands
 
-    def agent_done(self, now: float) -> None:
+    def agent_done(self, now: float) -> list[Command]:
         """The answer is complete."""
         self.answering.done()
-        self._orders.add(self.utterances.finish_text())
+        commands = self.utterances.finish_text()
         if self.state is Bot.THINKING:
             self.moves("nothing to say")
             self.idle_since = now
+        return commands
 
     # -- giving way and going on -----------------------------------------------------------------
 
-    def fall_silent(self, now: float) -> None:
-        """Throw away all that is unheard."""
-        self._orders.add(self.utterances.fall_silent(now))
+    def await_caller(self, now: float) -> None:
+        """It is the caller's turn from now on."""
+        self.idle_since = now
 
-    def break_off(self, now: float) -> bool:
+    def hold_back(self) -> None:
+        """Send nothing of what is said next until `let_out`: the caller's turn may not be over."""
+        self.utterances.hold_back()
+
+    def let_out(self) -> None:
+        """The caller's turn is over: send what was held back."""
+        self.utterances.let_out()
+
+    def break_off(self, now: float) -> tuple[list[Command], bool]:
         """Fall silent and cancel the agent. True when nothing of the answer to the last turn was heard."""
-        self.fall_silent(now)
+        commands = self.utterances.fall_silent(now)
         waiting = self.state in (Bot.THINKING, Bot.SPEAKING, Bot.DUCKED)
         history = self.ledger.history()
         unheard = waiting and bool(history) and history[-1].speaker == "caller"
-        self.cancel_agent(unheard=unheard)
+        commands += self.cancel_agent(unheard=unheard)
         if waiting:
             self.moves("interrupted")
-        return unheard
+        return commands, unheard
 
-    def take_back(self, now: float) -> None:
+    def take_back(self, now: float) -> list[Command]:
         """Throw away an answer that was begun too soon; none of it was sent."""
-        self.fall_silent(now)
+        commands = self.utterances.fall_silent(now)
         self.ledger.withdraw_caller()
-        self.cancel_agent(unheard=True)
+        commands += self.cancel_agent(unheard=True)
         if self.state is not Bot.IDLE:
             self.moves("interrupted")
+        return commands
 
-    def lower_voice(self, now: float) -> None:
+    def lower_voice(self, now: float) -> list[Command]:
         """The caller may want to speak: be softer, or silent, until that is known."""
         self.moves("suspicion")
         floor = self._settings.floor
-        self._orders.add(
-            self.utterances.hold(now) if floor.on_suspicion == "hold" else self.utterances.duck(now, floor.duck_db)
-        )
+        return self.utterances.hold(now) if floor.on_suspicion == "hold" else self.utterances.duck(now, floor.duck_db)
 
-    def restore_voice(self, now: float) -> None:
-        """He did not."""
+    def restore_voice(self, now: float) -> list[Command]:
+        """It was a false alarm."""
         self.moves("false alarm")
-        self._orders.add(self.utterances.restore(now))
+        return self.utterances.restore(now)
 
-    def go_on(self, now: float) -> None:
-        """It was no interruption after all: say the rest, from the first word he did not hear."""
-        self._orders.decide("went on", utterances=len(self.utterances.resumable))
-        self._orders.add(self.utterances.go_on(now))
+    def go_on(self, now: float) -> list[Command]:
+        """It was no interruption after all: say the rest, from the first word that the caller did not hear."""
+        why = decided("went on", utterances=len(self.utterances.resumable))
+        commands = [why, *self.utterances.go_on(now)]
         if not self.utterances.silent and self.state is Bot.IDLE:
             self.moves("has words")
+        return commands
 
     # -- the end ---------------------------------------------------------------------------------
 
-    def close(self, end: commands.HangUp | commands.Transfer) -> None:
+    def close(self, end: HangUp | Transfer) -> list[Command]:
         """End the call once the last word was heard. Nothing the caller says counts any more."""
-        self._orders.add(self.utterances.finish_text())
+        finished = self.utterances.finish_text()
         if self.ending is None:
             self.ending = end
             self.moves("last words")
-            self.utterances.playout.held = False
-            self.utterances.playout.set_gain(0.0)
-            self.on_closing()
+            self.utterances.let_out()
+        return finished
 
-    def last_words(self, text: str, reason: str, now: float) -> None:
+    def last_words(self, text: str, reason: str, now: float) -> list[Command]:
         """Say this and hang up."""
-        self.cancel_agent(unheard=False)
-        self._orders.add(self.utterances.finish_text())
-        self._orders.add(self.utterances.say(Say(text, interruption="protected"), now))
-        self.close(commands.HangUp(reason))
+        return [
+            *self.cancel_agent(unheard=False),
+            *self.utterances.finish_text(),
+            *self.utterances.say(Say(text, interruption="protected"), now),
+            *self.close(HangUp(reason)),
+        ]
 
-    def end_if_heard(self) -> None:
+    def end_if_heard(self) -> list[Command]:
         """Leave the call when the last word was heard."""
-        if self.ending is not None and self.utterances.silent:
-            self._orders.add([self.ending])
-            self.end_reason = self.ending.reason if isinstance(self.ending, commands.HangUp) else "transfer"
-            self.moves("gone")
+        if self.ending is None or not self.utterances.silent:
+            return []
+        self.end_reason = self.ending.reason if isinstance(self.ending, HangUp) else "transfer"
+        self.moves("gone")
+        return [self.ending]
 
-    def gone(self, reason: str) -> None:
+    def gone(self, reason: str) -> list[Command]:
         """The carrier has left."""
-        self.cancel_agent(unheard=False)
-        self._orders.add([CancelSynthesis(t.utterance) for t in self.utterances.playout.tracks if not t.complete])
+        unfinished = [CancelSynthesis(t.utterance) for t in self.utterances.playout.tracks if not t.complete]
         self.end_reason = self.end_reason or reason
         self.moves("gone")
+        return [*self.cancel_agent(unheard=False), *unfinished]
 
     # -- failures --------------------------------------------------------------------------------
 
-    def agent_failed(self, reason: str, now: float) -> None:
+    def agent_failed(self, reason: str, now: float) -> list[Command]:
         """No answer will come."""
-        self._orders.decide("agent failed", reason=reason)
-        self.agent_done(now)
-        self._apologise("agent failed", now)
+        return [
+            decided("agent failed", reason=reason),
+            *self.agent_done(now),
+            *self._apologise("agent failed", now),
+        ]
 
-    def speech_failed(self, utterance: int, reason: str, now: float) -> None:
+    def speech_failed(self, utterance: int, reason: str, now: float) -> list[Command]:
         """No more audio of this utterance will come."""
         if not self.utterances.broke_off(utterance):
-            return
-        self._orders.decide("speech failed", utterance=utterance, reason=reason)
-        self.cancel_agent(unheard=False)
-        if self.ledger[utterance].text in self._apologies or self.ending is not None:
-            self._failures += 1  # no voice at all: a second apology would fail like the first
-            if self._failures >= self._settings.failure_limit and self.ending is None:
-                self.close(commands.HangUp("speech failed"))
-            return
-        self._apologise("speech failed", now)
+            return []
+        return [
+            decided("speech failed", utterance=utterance, reason=reason),
+            *self._apologise("speech failed", now),
+        ]
 
-    def _apologise(self, reason: str, now: float) -> None:
+    def _apologise(self, reason: str, now: float) -> list[Command]:
         self._failures += 1
         if self.ending is not None:
-            return
+            return []
         if self._failures >= self._settings.failure_limit:
-            self.last_words(self._settings.last_apology, reason, now)
-        else:
-            self.say(Say(self._settings.apology), now)
+            return self.last_words(self._settings.last_apology, reason, now)
+        return self.say(Say(self._settings.apology), now)
 
     # -- what time brings ------------------------------------------------------------------------
 
-    def due(self, now: float) -> None:
+    def due(self, now: float) -> list[Command]:
         """Give up a voice and an agent that have had their time."""
+        commands: list[Command] = []
         overdue = self.utterances.overdue(now, self._settings.speech_deadline_s)
         if overdue is not None:
-            self._orders.add([CancelSynthesis(overdue)])
-            self.speech_failed(overdue, "no audio in time", now)
+            commands.append(CancelSynthesis(overdue))
+            commands += self.speech_failed(overdue, "no audio in time", now)
         if self.answering.due is not None and now >= self.answering.due:
-            self._orders.add([CancelAgent(self.answering.turn)])
-            self.agent_failed("no answer in time", now)
+            commands.append(CancelAgent(self.answering.turn))
+            commands += self.agent_failed("no answer in time", now)
+        return commands
 
     def listen(self, now: float) -> None:
         """Bring all books up to what was heard."""
@@ -213,11 +222,11 @@ class BotSide:
                 self._failures = 0
         if self.state in (Bot.SPEAKING, Bot.DUCKED) and self.utterances.silent and not self.answering.busy:
             self.moves("all heard")
-            self.utterances.playout.set_gain(0.0)
+            self.utterances.full_voice()
             self.idle_since = now
 
     def audible(self, now: float) -> bool:
-        """Whether the caller has our voice in his ear, however softly."""
+        """Whether the caller has our voice in the ear, however softly."""
         return self.state is Bot.DUCKED or self.utterances.sounding(now) is not None
 
     def may_be_interrupted(self, now: float) -> bool:

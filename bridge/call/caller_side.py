@@ -1,14 +1,13 @@
-"""The caller's side of a call: is he speaking, has he finished, what did he say, and what does that ask of us?"""
+"""The caller's side of a call: who has the floor, is the turn over, what was said, and what does that ask of us?"""
 
 from __future__ import annotations
 
 from bridge.call.bot_side import BotSide
-from bridge.call.commands import Transcribe
+from bridge.call.commands import Command, Transcribe, decided
 from bridge.call.endpointing import Endpointing
 from bridge.call.events import VoiceActivity
 from bridge.call.floor import Floor, Verdict, is_backchannel, is_mumble
 from bridge.call.keypad import Keypad
-from bridge.call.orders import Orders
 from bridge.call.settings import CallSettings
 from bridge.call.shadow import Shadow
 from bridge.call.states import Bot, Caller, next_caller
@@ -23,19 +22,21 @@ _WORDLESS_TURNS = 2
 
 
 class CallerSide:
-    """What the caller does (`state`), and what becomes of it. Times are seconds on the call's clock."""
+    """What the caller does (`state`), and what becomes of it. Times are seconds on the call's clock.
 
-    def __init__(self, settings: CallSettings, bot: BotSide, orders: Orders) -> None:
+    Every method that decides something returns the commands that carry it out, those of the bot's side among them.
+    """
+
+    def __init__(self, settings: CallSettings, bot: BotSide) -> None:
         self.state = Caller.SILENT
         self.floor = Floor(settings.floor)
         self.shadow = None if settings.shadow is None else Shadow(settings.shadow)
         self.keypad = Keypad(settings.inter_digit_s)
         self.turn: CallerTurn | None = None
         self.no_input_attempts = 0
-        """How often in a row he was asked whether he is there."""
+        """How often in a row the caller was asked whether anybody is there."""
         self._settings = settings
         self._bot = bot
-        self._orders = orders
         self._last_turn: CallerTurn | None = None
         self._revision = 0
         self._audio_until = 0.0
@@ -46,178 +47,179 @@ class CallerSide:
         self.state = next_caller(self.state, happening)
 
     def leave(self) -> None:
-        """Nothing he says counts any more."""
+        """Nothing the caller says counts any more."""
         self.floor.settle()
         self.turn = None
         self.state = Caller.SILENT
 
-    # -- does he want the floor? -----------------------------------------------------------------
+    # -- does the caller want the floor? --------------------------------------------------------------
 
-    def hear(self, window: VoiceActivity, now: float) -> bool:
-        """Judge one window of his audio. True when anything changed."""
-        self._audio_until = max(self._audio_until, window.at)
+    def hear(self, window: VoiceActivity, now: float) -> list[Command] | None:
+        """Judge one window of the caller's audio. None when it changed nothing, as most windows do."""
+        if window.at > self._audio_until:
+            self._audio_until = window.at
         if self._bot.state is Bot.CLOSING:
-            return False
+            return None
         match self.state:
             case Caller.SILENT | Caller.SUSPECTED:
                 return self._hear_for_floor(window, now)
             case Caller.SPEAKING | Caller.PAUSED:
                 return self._hear_turn(window, now)
 
-    def _hear_for_floor(self, window: VoiceActivity, now: float) -> bool:
+    def _hear_for_floor(self, window: VoiceActivity, now: float) -> list[Command] | None:
         if self.floor.is_quiet(window) and (self.shadow is None or self.shadow.is_quiet(window)):
-            return False
+            return None
         if not self._bot.may_be_interrupted(now):
-            return False
+            return None
         audible = self._bot.audible(now)
         verdict = self.floor.hear(window, bot_audible=audible)
+        commands: list[Command] = []
         if self.shadow is not None:
-            self._orders.add(self.shadow.hear(window, verdict, bot_audible=audible))
+            commands += self.shadow.hear(window, verdict, bot_audible=audible)
         if verdict is Verdict.NOTHING:
-            return False
+            return commands or None
         if verdict is Verdict.FADED:
-            self._false_alarm(now)
-            return True
+            return commands + self._false_alarm(now)
         if self.state is Caller.SILENT:
-            self._suspect(window, now)
+            commands += self._suspect(window, now)
         if verdict is Verdict.CONFIRMED:
-            self._speaks(window, now)
-        return True
+            commands += self._speaks(window, now)
+        return commands
 
-    def _suspect(self, window: VoiceActivity, now: float) -> None:
+    def _suspect(self, window: VoiceActivity, now: float) -> list[Command]:
         self._moves("activity")
-        if self._bot.state is Bot.SPEAKING and self._settings.floor.on_suspicion != "ignore":
-            self._orders.decide("suspected", **self.floor.why(window))
-            self._bot.lower_voice(now)
+        if self._bot.state is not Bot.SPEAKING or self._settings.floor.on_suspicion == "ignore":
+            return []
+        return [decided("suspected", **self.floor.why(window)), *self._bot.lower_voice(now)]
 
-    def _false_alarm(self, now: float) -> None:
+    def _false_alarm(self, now: float) -> list[Command]:
+        commands: list[Command] = []
         if self._bot.state is Bot.DUCKED:
-            self._orders.decide("false alarm", **self.floor.why(None))
-            self._bot.restore_voice(now)
+            commands.append(decided("false alarm", **self.floor.why(None)))
+            commands += self._bot.restore_voice(now)
         self.floor.settle()
         self._moves("faded")
-        self._bot.idle_since = now
+        self._bot.await_caller(now)
+        return commands
 
-    def _speaks(self, window: VoiceActivity, now: float) -> None:
-        """He has the floor: whatever we were at is broken off."""
+    def _speaks(self, window: VoiceActivity, now: float) -> list[Command]:
+        """The caller has the floor: whatever we were at is broken off."""
         why = self.floor.why(window)
         suspicion = self.floor.settle()
         since = (suspicion.since if suspicion else window.at) - PREROLL_S
         self._moves("confirmed")
         bot = self._bot
+        commands: list[Command] = []
         interrupted = not bot.utterances.silent or bot.answering.busy
         if interrupted:
-            self._orders.decide("interrupted", state=str(bot.state), **why)
-        unheard = bot.break_off(now)
+            commands.append(decided("interrupted", state=str(bot.state), **why))
+        broken_off, unheard = bot.break_off(now)
+        commands += broken_off
         merged = self._last_turn if unheard else None
         if merged is not None and now - merged.since < _LONGEST_MERGE_S:
-            # He had only paused: his turn goes on, and will be recognised as a whole.
+            # That was only a pause: the turn goes on, and will be recognised as a whole.
             bot.ledger.withdraw_caller()
             since = merged.since
         endpoint = Endpointing(self._settings.endpoint, bot.answer)
         self.turn = CallerTurn(max(since, 0.0), window.at, endpoint, interrupted and not unheard)
+        return commands
 
-    # -- his turn --------------------------------------------------------------------------------
+    # -- the caller's turn --------------------------------------------------------------------------------
 
     @property
     def _turn_so_far(self) -> CallerTurn:
         assert self.turn is not None
         return self.turn
 
-    def _hear_turn(self, window: VoiceActivity, now: float) -> bool:
+    def _hear_turn(self, window: VoiceActivity, now: float) -> list[Command] | None:
         turn = self._turn_so_far
         is_speech = self.floor.is_caller(window, has_floor=True)
         if self.state is Caller.SPEAKING:
             if is_speech:
                 turn.heard(window)
-                self._check_for_words(turn)
                 self.floor.learn(window)
                 if self.shadow is not None:
                     self.shadow.learn(window)
-                return False
+                return self._check_for_words(turn)
             if (window.at - turn.last_speech_at) * 1000 < self._settings.endpoint.guess_ms:
-                return False
-            self._pause()
-            return True
+                return None
+            return self._pause()
         if turn.resumes(is_speech, window.at, self._settings.floor.gap_ms):
             self._moves("activity")
             turn.last_speech_at, turn.revision, turn.lively_windows = window.at, 0, 0
             turn.endpoint.resumed()
-            self._withdraw_guess(now)
-            return True
-        return now >= self._over_at()
+            return self._withdraw_guess(now)
+        return [] if now >= self._over_at() else None
 
-    def _check_for_words(self, turn: CallerTurn) -> None:
+    def _check_for_words(self, turn: CallerTurn) -> list[Command] | None:
         """Somebody talks over us without a pause: a television would keep us silent for ever, so ask for words."""
         if self._settings.listens and turn.interrupted and not turn.revision and turn.length_s >= _WORDS_EXPECTED_S:
-            self._transcribe(turn)
+            return self._transcribe(turn)
+        return None
 
-    def _transcribe(self, turn: CallerTurn) -> None:
+    def _transcribe(self, turn: CallerTurn) -> list[Command]:
         self._revision += 1
         turn.revision = self._revision
-        self._orders.add([Transcribe(self._revision, turn.since, self._bot.answer)])
+        return [Transcribe(self._revision, turn.since, self._bot.answer)]
 
-    def _pause(self) -> None:
+    def _pause(self) -> list[Command]:
         self._moves("went quiet")
         turn = self._turn_so_far
         turn.lively_windows = 0
-        if self._settings.listens:
-            self._transcribe(turn)
+        return self._transcribe(turn) if self._settings.listens else []
 
     def awaits(self, revision: int) -> bool:
         """Whether the answer to this `Transcribe` still counts."""
         return self.turn is not None and 0 < revision == self.turn.revision
 
-    def recognised(self, text: str, confidence: float, now: float) -> None:
+    def recognised(self, text: str, confidence: float, now: float) -> list[Command]:
         """The recogniser's words for the turn so far: a chance to begin the answer early."""
         turn = self._turn_so_far
         if turn.interrupted and is_mumble(text, confidence):
             text = ""
         turn.endpoint.text = text
         if self.state is Caller.SPEAKING:
-            if not text:
-                self._end_turn("no words for long", now)
-            return
+            return [] if text else self._end_turn("no words for long", now)
         if turn.interrupted and text and self._asks_for_nothing(text):
-            self._end_turn("a listener's noise", now)
-        elif text and self._settings.endpoint.speculate and turn.endpoint.sounds_finished:
-            self._guess(text, now)
+            return self._end_turn("a listener's noise", now)
+        if text and self._settings.endpoint.speculate and turn.endpoint.sounds_finished:
+            return self._guess(text, now)
+        return []
 
-    def recogniser_failed(self, reason: str) -> None:
-        """His words will stay unknown."""
+    def recogniser_failed(self, reason: str) -> list[Command]:
+        """The words of this turn will stay unknown."""
         self._turn_so_far.endpoint.text = ""
         self._turn_so_far.unrecognised = True
-        self._orders.decide("recogniser failed", reason=reason)
+        return [decided("recogniser failed", reason=reason)]
 
     def judged(self, probability: float) -> None:
-        """The end-of-turn model says how finished he sounds."""
+        """The end-of-turn model says how finished the caller sounds."""
         self._turn_so_far.endpoint.probability = probability
 
-    def _guess(self, text: str, now: float) -> None:
+    def _guess(self, text: str, now: float) -> list[Command]:
         """Begin the answer before the turn is over; `_end_turn` lets it out, or `_withdraw_guess` takes it back."""
         self._turn_so_far.guessed = text
-        self._bot.ledger.caller_said(text)
-        if self._bot.state is not Bot.IDLE:
-            self._bot.break_off(now)
-        self._bot.utterances.playout.held = True
-        self._bot.ask("caller_said", text, now)
+        commands = self._ask(text, now)
+        self._bot.hold_back()
+        return commands
 
-    def _withdraw_guess(self, now: float) -> None:
+    def _withdraw_guess(self, now: float) -> list[Command]:
         turn = self._turn_so_far
-        if turn.guessed is not None:
-            turn.guessed = None
-            self._orders.decide("speculation wasted", letters=self._bot.utterances.queued_letters())
-            self._bot.take_back(now)
+        if turn.guessed is None:
+            return []
+        turn.guessed = None
+        why = decided("speculation wasted", letters=self._bot.utterances.queued_letters())
+        return [why, *self._bot.take_back(now)]
 
     def _over_at(self) -> float:
         turn = self._turn_so_far
         return turn.over_at(turn.endpoint.patience(listens=self._settings.listens))
 
-    def _end_turn(self, because: str, now: float) -> None:
+    def _end_turn(self, because: str, now: float) -> list[Command]:
         turn = self._turn_so_far
         self._moves("turn over")
         text = turn.endpoint.text or ""
-        self._orders.decide(
+        why = decided(
             "turn over",
             because=because,
             silence_ms=round((now - turn.last_speech_at) * 1000),
@@ -226,18 +228,23 @@ class CallerSide:
             recognised=bool(text),
             speculated=turn.guessed is not None,
         )
+        commands: list[Command] = [why]
         if turn.guessed is not None and turn.guessed != text:
-            self._withdraw_guess(now)
+            commands += self._withdraw_guess(now)
         self.turn, self._last_turn = None, turn
-        self._bot.idle_since = now
+        self._bot.await_caller(now)
         if turn.guessed is not None:
             self.no_input_attempts = 0
-            self._bot.utterances.playout.held = False  # the answer is under way: let it out
-        elif not self._passes(turn, text, now):
-            self._answer(text, now)
+            self._bot.let_out()
+        elif self._asked_for_nothing(turn, text):
+            commands += self._bot.go_on(now) if turn.interrupted else []
+        else:
+            self.no_input_attempts = 0
+            commands += self._ask(text, now)
+        return commands
 
-    def _passes(self, turn: CallerTurn, text: str, now: float) -> bool:
-        """Whether the turn asked for nothing: a listener's noise, or the room, which has to be louder next time."""
+    def _asked_for_nothing(self, turn: CallerTurn, text: str) -> bool:
+        """Whether a turn was a listener's noise, or the room, which has to be louder next time."""
         if not self._settings.listens or turn.endpoint.text is None or turn.unrecognised:
             return False
         if text:
@@ -251,59 +258,63 @@ class CallerSide:
         if self._wordless >= _WORDLESS_TURNS:
             self._wordless = 0  # somebody is trying to tell us something
             return False
-        if turn.interrupted:
-            self._bot.go_on(now)
         return True
 
     def _asks_for_nothing(self, text: str) -> bool:
         """A cough or a listener's "mm-hm": not an answer, unless a yes or no was asked for."""
         return not text or (is_backchannel(text) and self._bot.answer != "yes_no")
 
-    def _answer(self, text: str, now: float) -> None:
-        self.no_input_attempts = 0
+    def _ask(self, text: str, now: float) -> list[Command]:
+        """Have the agent answer what the caller said."""
+        commands: list[Command] = []
         if text:
             self._bot.ledger.caller_said(text)
         if self._bot.state is not Bot.IDLE:
-            self._bot.break_off(now)  # an apology, say, that came up while he spoke
-        self._bot.ask("caller_said", text, now)
+            commands += self._bot.break_off(now)[0]  # an apology, say, that came up while the caller spoke
+        return commands + self._bot.ask("caller_said", text, now)
 
     # -- the keypad ------------------------------------------------------------------------------
 
-    def presses(self, digit: str, now: float) -> None:
+    def presses(self, digit: str, now: float) -> list[Command]:
         """One key: it takes the floor at once, except from protected words."""
         bot = self._bot
         self.keypad.press(digit, now)
         self.no_input_attempts = 0
         sounding = bot.utterances.sounding(now)
         if sounding is not None and sounding.interruption == "protected":
-            return  # kept, and looked at when the protected words are heard
+            return []  # kept, and looked at when the protected words are heard
+        commands: list[Command] = []
         if not bot.utterances.silent:
-            self._orders.decide("interrupted", state=str(bot.state), by="digit")
-        bot.break_off(now)
+            commands.append(decided("interrupted", state=str(bot.state), by="digit"))
+        commands += bot.break_off(now)[0]
         if self.state is Caller.SUSPECTED:
             self.floor.settle()
             self._moves("faded")
+        return commands
 
     # -- what time brings ------------------------------------------------------------------------
 
-    def due(self, now: float) -> None:
+    def due(self, now: float) -> list[Command]:
         """Settle what silence has decided: a suspicion, a pause, a turn, a number on the keypad, nobody there."""
+        commands: list[Command] = []
         if self.state is Caller.SUSPECTED and silence_is_certain(self.floor.fades_at(), self._audio_until, now):
-            self._false_alarm(now)
+            commands += self._false_alarm(now)
         if self.state is Caller.SPEAKING and now >= self._turn_so_far.quiet_at(self._settings.endpoint):
-            self._pause()
+            commands += self._pause()
         if self.state is Caller.PAUSED and silence_is_certain(self._over_at(), self._audio_until, now):
-            self._end_turn(self._turn_so_far.endpoint.patience(listens=self._settings.listens).because, now)
+            because = self._turn_so_far.endpoint.patience(listens=self._settings.listens).because
+            commands += self._end_turn(because, now)
         elif self.state is Caller.SPEAKING and now >= self._turn_so_far.since + self._settings.endpoint.longest_turn_s:
-            self._end_turn("longest turn", now)
+            commands += self._end_turn("longest turn", now)
         due = self._digits_due()
         if due is not None and now >= due:
             digits = self.keypad.take()
             self._bot.ledger.caller_said(digits)
-            self._bot.ask("digits", digits, now)
+            commands += self._bot.ask("digits", digits, now)
         due = self._no_input_due()
         if due is not None and now >= due:
-            self._no_input(now)
+            commands += self._no_input(now)
+        return commands
 
     def wake_times(self, now: float) -> list[float | None]:
         """When `due` has something to do, as far as known now."""
@@ -326,10 +337,9 @@ class CallerSide:
             return None
         return self._bot.idle_since + self._settings.no_input_s
 
-    def _no_input(self, now: float) -> None:
+    def _no_input(self, now: float) -> list[Command]:
         self.no_input_attempts += 1
-        self._orders.decide("no input", attempt=self.no_input_attempts)
+        why = decided("no input", attempt=self.no_input_attempts)
         if self.no_input_attempts > self._settings.no_input_limit:
-            self._bot.last_words(self._settings.goodbye, "no input", now)
-        else:
-            self._bot.ask("no_input", "", now, self.no_input_attempts)
+            return [why, *self._bot.last_words(self._settings.goodbye, "no input", now)]
+        return [why, *self._bot.ask("no_input", "", now, self.no_input_attempts)]

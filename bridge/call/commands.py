@@ -69,7 +69,7 @@ class CancelAgent(msgspec.Struct, frozen=True, tag="cancel_agent"):
 
 
 class Transcribe(msgspec.Struct, frozen=True, tag="transcribe"):
-    """Recognise what the caller said from `since` until now, and judge whether his turn is over.
+    """Recognise what the caller said from `since` until now, and judge whether the turn is over.
 
     Answers carry `revision`. A newer revision makes the older ones worthless.
     """
@@ -97,6 +97,11 @@ class Decided(msgspec.Struct, frozen=True, tag="decided"):
 
     what: str
     why: dict[str, float | int | str | bool]
+
+
+def decided(what: str, **why: float | int | str | bool) -> Decided:
+    """A why record of `what`, with the inputs and margins it was decided from."""
+    return Decided(what, why)
 
 
 Command = (

@@ -1,4 +1,4 @@
-"""Has the caller finished? Arithmetic on seconds of silence, what he said, and what was asked of him.
+"""Has the caller finished? Arithmetic on seconds of silence, on what was said and on what was asked.
 
 The silence that ends a turn is short when the turn sounds finished, long when it does not, and
 never longer than the ceiling. What sounds finished is decided by the end-of-turn model, by the last

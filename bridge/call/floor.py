@@ -84,7 +84,7 @@ class Suspicion:
 
 
 class Floor:
-    """Judges the caller's windows; remembers how loud he is and the suspicion of the moment."""
+    """Judges the caller's windows; remembers how loud the caller is and the suspicion of the moment."""
 
     def __init__(self, settings: FloorSettings) -> None:
         self._settings = settings
@@ -97,10 +97,10 @@ class Floor:
         self._loud_at = -1.0
 
     def is_caller(self, window: VoiceActivity, *, has_floor: bool = False) -> bool:
-        """Whether one window is speech of the caller himself: not the room, not our own echo.
+        """Whether one window is speech of the caller: not the room, not our own echo.
 
         To take the floor asks for more level than to keep it. An echo cannot take it even when we have fallen silent:
-        that of our last words is still on its way. Nor can it be told from a caller who speaks over it once he has it.
+        that of our last words is still on its way. Nor can it be told from a caller with the floor who speaks over it.
         """
         s = self._settings
         below_db = s.below_caller_db + (_KEEPS_FLOOR_DB if has_floor else 0.0)
@@ -175,7 +175,7 @@ class Floor:
         return self.suspicion.last_speech_at + self._settings.restore_ms / 1000
 
     def learn(self, window: VoiceActivity) -> None:
-        """Take a window of the caller's own turn into his running level."""
+        """Take a window of the caller's own turn into the caller's running level."""
         if window.probability < self._settings.probability:
             return
         if self.caller_level_db is None:

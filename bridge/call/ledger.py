@@ -106,7 +106,7 @@ class Ledger:
         self._entries.append(Spoken("caller", text))
 
     def withdraw_caller(self) -> None:
-        """Take the caller's last turn back, since he was still speaking; nothing of ours was heard after it."""
+        """Take the caller's last turn back, since it had not ended; nothing of ours was heard after it."""
         for i in range(len(self._entries) - 1, -1, -1):
             if isinstance(self._entries[i], Spoken):
                 del self._entries[i]

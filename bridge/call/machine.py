@@ -6,12 +6,11 @@ states and their moves are the tables of `states`; which event makes which move 
 
 from __future__ import annotations
 
-from bridge.call import commands
 from bridge.call.actions import Spoken
 from bridge.call.answering import Answering
 from bridge.call.bot_side import BotSide
 from bridge.call.caller_side import CallerSide
-from bridge.call.commands import Command
+from bridge.call.commands import Command, HangUp
 from bridge.call.events import (
     AgentActed,
     AgentFailed,
@@ -33,7 +32,6 @@ from bridge.call.events import (
 )
 from bridge.call.floor import Floor
 from bridge.call.ledger import Ledger
-from bridge.call.orders import Orders
 from bridge.call.settings import CallSettings
 from bridge.call.states import Bot, Caller
 from bridge.call.utterances import Utterances
@@ -48,10 +46,8 @@ class Call:
         self.settings = settings
         self.wake_at: float | None = None
         self._started_at: float | None = None
-        self._orders = Orders()
-        self._bot = BotSide(settings, self._orders)
-        self._caller = CallerSide(settings, self._bot, self._orders)
-        self._bot.on_closing = self._caller.leave
+        self._bot = BotSide(settings)
+        self._caller = CallerSide(settings, self._bot)
 
     @property
     def bot(self) -> Bot:
@@ -105,24 +101,26 @@ class Call:
         """
         if self._bot.state is Bot.GONE:
             return []
+        commands: list[Command] | None
         if isinstance(event, VoiceActivity) and self._started_at is not None:
-            quiet = not self._caller.hear(event, now)
+            commands = self._caller.hear(event, now)
+            quiet = commands is None
         else:
-            self._happened(event, now)
+            commands = self._happened(event, now)
             quiet = isinstance(event, MarkEchoed) and self._bot.utterances.playout.amid
-        if not quiet or self.wake_at is None or now >= self.wake_at:
-            self._settle(now)
-        return self._orders.take()
+        if quiet and self.wake_at is not None and now < self.wake_at:
+            return commands or []
+        return (commands or []) + self._settle(now)
 
-    def _happened(self, event: Event, now: float) -> None:
+    def _happened(self, event: Event, now: float) -> list[Command]:
         bot, caller = self._bot, self._caller
         match event:
             case TimePassed():
                 pass  # the commonest of all: what is due is seen to afterwards
             case CallStarted():
-                self._start(now)
+                return self._start(now)
             case StreamClosed(reason):
-                bot.gone(reason)
+                return bot.gone(reason)
             case MarkEchoed(name):
                 bot.utterances.playout.echo(name, now)
             case SpeechArrived():
@@ -130,58 +128,61 @@ class Call:
             case SpeechEnded(utterance):
                 bot.utterances.ended(utterance)
             case SpeechFailed(utterance, reason):
-                bot.speech_failed(utterance, reason, now)
+                return bot.speech_failed(utterance, reason, now)
             case AgentActed(turn, action) if bot.answering.counts(turn):
-                bot.acts(action, now)
+                return bot.acts(action, now)
             case AgentFinished(turn) if bot.answering.counts(turn):
-                bot.agent_done(now)
+                return bot.agent_done(now)
             case AgentFailed(turn, reason) if bot.answering.counts(turn):
-                bot.agent_failed(reason, now)
+                return bot.agent_failed(reason, now)
             case Recognised(revision, text, confidence) if caller.awaits(revision):
-                caller.recognised(text.strip(), confidence, now)
+                return caller.recognised(text.strip(), confidence, now)
             case RecogniserFailed(revision, reason) if caller.awaits(revision):
-                caller.recogniser_failed(reason)
+                return caller.recogniser_failed(reason)
             case TurnJudged(revision, probability) if caller.awaits(revision):
                 caller.judged(probability)
             case DigitPressed(digit) if digit in _DIGITS and bot.state is not Bot.CLOSING:
-                caller.presses(digit, now)
+                return caller.presses(digit, now)
             case EndRequested(reason):
-                bot.cancel_agent(unheard=False)
-                bot.close(commands.HangUp(reason))
+                return [*bot.cancel_agent(unheard=False), *bot.close(HangUp(reason))]
             case _:
                 pass  # what belongs to something already cancelled
+        return []
 
-    def _start(self, now: float) -> None:
-        if self._started_at is None:
-            self._started_at = self._bot.idle_since = now
-            self._orders.add(self._bot.utterances.playout.probe(now))
-            self._bot.ask("call_started", "", now)
+    def _start(self, now: float) -> list[Command]:
+        if self._started_at is not None:
+            return []
+        self._started_at = now
+        self._bot.await_caller(now)
+        return [*self._bot.utterances.playout.probe(now), *self._bot.ask("call_started", "", now)]
 
-    def _settle(self, now: float) -> None:
+    def _settle(self, now: float) -> list[Command]:
         """Do what time and the event have made due, then say when to be woken."""
         bot = self._bot
         if bot.state is Bot.GONE or self._started_at is None:
-            return
+            return []
+        commands: list[Command]
         if bot.utterances.playout.stalled(now):
-            self._orders.add([commands.HangUp("carrier stalled")])
-            bot.gone("carrier stalled")
+            commands = [HangUp("carrier stalled"), *bot.gone("carrier stalled")]
         else:
-            self._due(now)
+            commands = self._due(now)
+            if bot.state is Bot.CLOSING:
+                self._caller.leave()
             bot.listen(now)
-            self._orders.add(bot.utterances.pump(now))
-            bot.end_if_heard()
+            commands += bot.utterances.pump(now)
+            commands += bot.end_if_heard()
         self.wake_at = None if self.ended else self._next_wake(now)
+        return commands
 
-    def _due(self, now: float) -> None:
+    def _due(self, now: float) -> list[Command]:
         assert self._started_at is not None
-        self._bot.due(now)
+        commands = self._bot.due(now)
         if self._bot.ending is not None:
-            return
+            return commands
         if now >= self._started_at + self.settings.longest_call_s:
-            self._bot.break_off(now)
-            self._bot.last_words(self.settings.time_is_up, "longest call", now)
-        else:
-            self._caller.due(now)
+            commands += self._bot.break_off(now)[0]
+            return commands + self._bot.last_words(self.settings.time_is_up, "longest call", now)
+        return commands + self._caller.due(now)
 
     def _next_wake(self, now: float) -> float:
         assert self._started_at is not None

@@ -22,7 +22,7 @@ class FloorSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
     voiced_ratio: float = 0.7
     """How much of `confirm_ms` must be speech; gaps between words are allowed."""
     gap_ms: int = 130
-    """In a pause of his own turn, speech this soon after the last goes on with it, however short."""
+    """In a pause of the caller's own turn, speech this soon after the last goes on with it, however short."""
     restore_ms: int = 400
     """Suspicion that has not grown into an interruption after this much silence was a false alarm."""
     below_caller_db: float = 14.0

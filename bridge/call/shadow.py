@@ -48,5 +48,5 @@ class Shadow:
         return [Decided("shadow", {**why, "would": str(verdict), "did": str(live)})]
 
     def learn(self, window: VoiceActivity) -> None:
-        """Take a window of the caller's own turn into its idea of his level."""
+        """Take a window of the caller's own turn into its idea of the caller's level."""
         self._floor.learn(window)

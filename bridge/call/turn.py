@@ -1,4 +1,4 @@
-"""One turn of the caller, from his first sound to the moment we take the floor."""
+"""One turn of the caller, from the first sound to the moment we take the floor."""
 
 from __future__ import annotations
 
@@ -33,22 +33,22 @@ class CallerTurn:
     """The number of the `Transcribe` that is to be answered; 0 while the caller speaks."""
     lively_windows: int = 0
     unrecognised: bool = False
-    """The recogniser failed: what he said is unknown, which is not the same as nothing."""
+    """The recogniser failed: the words are unknown, which is not the same as nothing."""
     guessed: str | None = None
     """The words that an answer was already begun for, before the turn was over."""
 
     level_db: float = -100.0
-    """Running level of his speech."""
+    """Running level of the speech."""
 
     def heard(self, window: VoiceActivity) -> None:
-        """Take in one window of his speech."""
+        """Take in one window of the caller's speech."""
         self.last_speech_at = window.at
         quieter = self.level_db + _LEVEL_WEIGHT * (window.level_db - self.level_db)
         self.level_db = max(quieter, window.level_db) if self.level_db < window.level_db - _RISE_DB else quieter
 
     @property
     def length_s(self) -> float:
-        """From his first sound to his last so far."""
+        """From the first sound to the last so far."""
         return self.last_speech_at - self.since - PREROLL_S
 
     def resumes(self, is_speech: bool, at: float, gap_ms: float) -> bool:
@@ -64,7 +64,7 @@ class CallerTurn:
         return self.last_speech_at + patience.silence_ms / 1000
 
     def quiet_at(self, settings: EndpointSettings) -> float:
-        """When his silence is a pause, if no window says so sooner."""
+        """When silence is a pause, if no window says so sooner."""
         return self.last_speech_at + settings.guess_ms / 1000 + _LATE_AUDIO_S
 
 

@@ -154,8 +154,21 @@ class Utterances:
     def hold(self, now: float) -> list[Command]:
         """Fall silent at once, ready to go on."""
         commands = self.playout.clear(now)
-        self.playout.held = True
+        self.hold_back()
         return commands
+
+    def hold_back(self) -> None:
+        """Send nothing until told otherwise."""
+        self.playout.held = True
+
+    def let_out(self) -> None:
+        """Send what was held back, in full voice."""
+        self.playout.held = False
+        self.full_voice()
+
+    def full_voice(self) -> None:
+        """Be as loud as ever in what is sent from now on."""
+        self.playout.set_gain(0.0)
 
     def restore(self, now: float) -> list[Command]:
         """Go on in full voice: after `duck` without a break, after `hold` from the start of the broken word."""
@@ -165,7 +178,7 @@ class Utterances:
                 entry = self._ledger[track.utterance]
                 self.playout.rewind(track.utterance, entry.word_start_ms(track.sent_ms))
                 break
-        self.playout.set_gain(0.0)
+        self.full_voice()
         return self.pump(now)
 
     def fall_silent(self, now: float) -> list[Command]:
@@ -185,8 +198,7 @@ class Utterances:
                 commands.append(CancelSynthesis(track.utterance))
         self._open = None
         self._wanted = None
-        self.playout.held = False
-        self.playout.set_gain(0.0)
+        self.let_out()
         return commands
 
     def go_on(self, now: float) -> list[Command]:
