@@ -27,7 +27,8 @@ from bridge.listening.listening import Listening
 from bridge.session.ports import Rooms
 from bridge.speaking.speech import Speech
 from bridge.speaking.voices.local_worker import LocalWorker
-from bridge.store.shelf import Shelf
+from bridge.store.base import Store
+from bridge.store.factory import open_store
 from bridge.telemetry import logs
 from bridge.telemetry.metrics import Metrics
 from bridge.telemetry.recorder import Recorder
@@ -54,11 +55,22 @@ def new_loop() -> asyncio.AbstractEventLoop:
     return loop
 
 
+def service_secret(settings: Settings) -> str:
+    """Return the secret that signs tickets and what lies in Redis. Raises ConfigError where machines must share one."""
+    secret = os.environ.get(settings.store.secret_env, "")
+    if not secret and settings.store.redis_url:
+        raise ConfigError(
+            f"store.redis_url joins machines, which need one secret: set {settings.store.secret_env} to the same long "
+            "random text on all of them (for example: openssl rand -hex 32)"
+        )
+    return secret or secrets.token_hex(32)
+
+
 class Application:
     """One process of the service.
 
-    `directory` is where the configuration file lies, which paths in it are relative to. `shelf_path` and
-    `ticket_secret` are shared by the processes of one port.
+    `directory` is where the configuration file lies, which paths in it are relative to. `shared_file` and
+    `secret` are shared by the processes of one port; without them each service has its own.
     """
 
     def __init__(
@@ -67,8 +79,8 @@ class Application:
         *,
         directory: Path = Path(),
         progress: Progress = lambda _what: None,
-        shelf_path: str = ":memory:",
-        ticket_secret: str = "",
+        shared_file: Path | None = None,
+        secret: str = "",
     ) -> None:
         if settings.agent is None:
             raise ConfigError("no agent: set agent.kind to script, chat or web, and what that kind needs")
@@ -76,12 +88,17 @@ class Application:
         self.metrics = Metrics()
         self.agents: AgentFactory = build_agents(settings.agent, directory)
         self.listening = Listening(settings.listening, clock=time.monotonic)
-        self.speech = Speech(settings.speaking, directory=directory)
+        self.speech = Speech(
+            settings.speaking,
+            directory=directory,
+            redis_url=settings.store.redis_url,
+            redis_prefix=settings.store.redis_prefix,
+        )
         self.gateway: Gateway | None = None
         self._directory = directory
         self._progress = progress
-        self._shelf_path = shelf_path
-        self._ticket_secret = ticket_secret
+        self._secret = secret or service_secret(settings)
+        self.store: Store = open_store(settings.store, secret=self._secret, shared_file=shared_file)
         self._recorder: Recorder | None = None
         self._closers: list[tuple[str, Callable[[], Awaitable[None]]]] = []
         self._refreshing: asyncio.Task[None] | None = None
@@ -113,12 +130,14 @@ class Application:
             Rooms(self.listening, self.speech, self.agents),
             metrics=self.metrics,
             recorder=self._recorder,
-            shelf=Shelf(self._shelf_path),
-            ticket_secret=self._ticket_secret,
+            store=self.store,
+            ticket_secret=self._secret,
             headroom=self._headroom,
             speech=self.speech,
         )
+        await self.store.start()
         self._closers = [
+            ("store", self.store.close),
             ("listening", self.listening.close),
             ("speech", self.speech.close),
             ("agents", self.agents.close),
@@ -261,7 +280,7 @@ def run(
 async def _serve_by_many(
     settings: Settings, host: str, port: int, processes: int, directory: Path, progress: Progress
 ) -> int:
-    """Share out one port, one speech worker, one shelf and one page of metrics among several processes."""
+    """Share out one port, one speech worker, one store and one page of metrics among several processes."""
     worker: LocalWorker | None = None
     with tempfile.TemporaryDirectory(prefix="bridge-") as shared:
         os.environ["PROMETHEUS_MULTIPROC_DIR"] = shared
@@ -272,12 +291,19 @@ async def _serve_by_many(
                 await worker.start(settings.speaking.start_s)
                 speaking = msgspec.structs.replace(settings.speaking, workers=(worker.address,))
                 settings = msgspec.structs.replace(settings, speaking=speaking)
-            arguments = (settings, host, port or free_port(host), directory, f"{shared}/shelf", secrets.token_hex(16))
+            arguments = (
+                settings,
+                host,
+                port or free_port(host),
+                directory,
+                Path(shared, "store"),
+                service_secret(settings),
+            )
             group = ProcessGroup(_serve_as_one_of_many, arguments, processes)
             loop = asyncio.get_running_loop()
             for number in (signal.SIGTERM, signal.SIGINT):
                 loop.add_signal_handler(number, group.stop)
-            progress(f"starting {processes} processes on {host}:{arguments[2]}")
+            progress(f"starting {processes} processes on {host}:{port}")
             await group.run()
             return 2 if group.refused else 0
         finally:
@@ -287,7 +313,7 @@ async def _serve_by_many(
 
 
 def _serve_as_one_of_many(
-    settings: Settings, host: str, port: int, directory: Path, shelf_path: str, ticket_secret: str
+    settings: Settings, host: str, port: int, directory: Path, shared_file: Path, secret: str
 ) -> None:
     """What each of several processes does."""
 
@@ -296,8 +322,8 @@ def _serve_as_one_of_many(
             settings,
             directory=directory,
             progress=lambda what: logs.event(logger, what),
-            shelf_path=shelf_path,
-            ticket_secret=ticket_secret,
+            shared_file=shared_file,
+            secret=secret,
         )
         await application.start(host, port, reuse_port=True)
         freeze_garbage()

@@ -27,6 +27,7 @@ from bridge.errors import ConfigError
 from bridge.gateway.settings import GatewaySettings
 from bridge.listening.settings import ListeningSettings
 from bridge.speaking.settings import SpeakingSettings
+from bridge.store.settings import StoreSettings
 from bridge.telemetry.settings import TelemetrySettings
 from bridge.worker.settings import WorkerSettings
 
@@ -41,7 +42,7 @@ ENVIRONMENT: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("PUBLIC_URL", ("gateway", "public_url")),
     ("BRIDGE_WORKER_TOKEN", ("worker", "token")),
     ("BRIDGE_WORKER_TOKEN", ("speaking", "worker_token")),
-    ("REDIS_URL", ("speaking", "cache", "redis_url")),
+    ("REDIS_URL", ("store", "redis_url")),
 )
 """Which settings each environment variable sets."""
 
@@ -61,6 +62,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     agent: AgentSettings | None = None
     """Who answers the calls; `bridge serve` needs one."""
     gateway: GatewaySettings = GatewaySettings()
+    store: StoreSettings = StoreSettings()
     telemetry: TelemetrySettings = TelemetrySettings()
     worker: WorkerSettings = WorkerSettings()
 

@@ -54,8 +54,8 @@ async def workers(settings: Settings) -> list[Finding]:
 
 
 async def redis(settings: Settings) -> Finding:
-    """The shared phrase cache, if one is configured."""
-    url = settings.speaking.cache.redis_url
+    """What joins processes and machines, if it is configured."""
+    url = settings.store.redis_url
     if not url:
         return Finding("redis", "skip", "not configured")
     from redis.asyncio import Redis
@@ -68,7 +68,7 @@ async def redis(settings: Settings) -> Finding:
         await client.ping()
         took_ms = (time.perf_counter() - started_at) * 1000
     except (RedisError, OSError, TimeoutError) as error:
-        remedy = "the service runs without it, only slower; start Redis or correct speaking.cache.redis_url"
+        remedy = "the service runs without it, only slower; start Redis or correct store.redis_url"
         return Finding("redis", "warn", f"{place}: {error}", remedy)
     finally:
         await client.aclose()

@@ -1,8 +1,57 @@
-"""No test is timed: a slow machine must not fail one."""
+"""What tests of all rooms share: a real Redis, and that no test is timed: a slow machine must not fail one."""
 
 from __future__ import annotations
 
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+
+import pytest
+import redis as redis_client
 from hypothesis import settings
 
 settings.register_profile("untimed", settings(deadline=None))
 settings.load_profile("untimed")
+
+
+@pytest.fixture(scope="session")
+def _redis_server() -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
+    binary = shutil.which("redis-server")
+    if binary is None:
+        pytest.skip("no redis-server on the PATH")
+    with tempfile.TemporaryDirectory(prefix="bridge-test-") as folder:
+        path = f"{folder}/redis.sock"
+        options = ["--port", "0", "--unixsocket", path, "--save", "", "--appendonly", "no", "--dir", folder]
+        process = subprocess.Popen([binary, *options], stdout=subprocess.DEVNULL)
+        try:
+            client = redis_client.Redis.from_url(f"unix://{path}")
+            deadline = time.monotonic() + 10
+            while True:
+                try:
+                    client.ping()
+                    break
+                except redis_client.ConnectionError:
+                    assert time.monotonic() < deadline, "redis-server did not start"
+                    time.sleep(0.01)  # a fixture waiting for a process
+            client.close()
+            yield f"unix://{path}", process
+        finally:
+            process.kill()
+            process.wait()
+
+
+@pytest.fixture
+def redis_process(_redis_server: tuple[str, subprocess.Popen[bytes]]) -> subprocess.Popen[bytes]:
+    return _redis_server[1]
+
+
+@pytest.fixture
+def redis_url(_redis_server: tuple[str, subprocess.Popen[bytes]]) -> str:
+    """A real, empty Redis."""
+    url = _redis_server[0]
+    client = redis_client.Redis.from_url(url)
+    client.flushall()
+    client.close()
+    return url

@@ -109,7 +109,9 @@ def test_a_mistake_is_one_line_and_status_2(
     monkeypatch.chdir(tmp_path)
     (tmp_path / "empty.yaml").write_text("")
     (tmp_path / "cache.yaml").write_text("speaking: {cache: {disk_path: kept}}")
-    (tmp_path / "away.yaml").write_text("speaking: {cache: {disk_path: kept, redis_url: 'unix:///nowhere/redis.sock'}}")
+    (tmp_path / "away.yaml").write_text(
+        "{speaking: {cache: {disk_path: kept}}, store: {redis_url: 'unix:///nowhere/redis.sock'}}"
+    )
     (tmp_path / "wrong.yaml").write_text("worker: {prot: 1}")
     assert main(command) == 2
     said = capsys.readouterr().err

@@ -106,7 +106,7 @@ async def test_a_worker_that_does_not_answer() -> None:
 
 
 async def test_a_redis_that_does_not_answer_only_slows_us_down() -> None:
-    found = await doctor_network.redis(settings("speaking: {cache: {redis_url: 'redis://:secret@127.0.0.1:9/0'}}"))
+    found = await doctor_network.redis(settings("store: {redis_url: 'redis://:secret@127.0.0.1:9/0'}"))
     assert found.status == "warn"
     assert "secret" not in found.found
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 DESCRIPTION = """\
 Show, fill and empty the cache of spoken phrases: the tiers that outlast a process, on disk and in Redis.
 
-`speaking.cache.disk_path` and `speaking.cache.redis_url` in the configuration say where they are.
+`speaking.cache.disk_path` and `store.redis_url` in the configuration say where they are.
 """
 EXAMPLES = """\
   bridge cache warm -c bridge.yaml                       speak the agent's fixed lines ahead of the first call
@@ -53,9 +53,9 @@ def run(arguments: argparse.Namespace) -> int:
 
     settings = load_settings(arguments.config)
     kept = settings.speaking.cache
-    if not kept.disk_path and not kept.redis_url:
+    if not kept.disk_path and not settings.store.redis_url:
         raise ConfigError(
-            f"{arguments.config}: neither speaking.cache.disk_path nor speaking.cache.redis_url is set, "
+            f"{arguments.config}: neither speaking.cache.disk_path nor store.redis_url is set, "
             "so that nothing outlasts the service; set one of them"
         )
     chosen = {name: getattr(arguments, name) for name in ("text", "voice", "tenant")}
@@ -72,12 +72,17 @@ async def _act(arguments: argparse.Namespace, settings: Settings, chosen: dict[s
     from bridge.errors import ConfigError
     from bridge.speaking.phrases.cache import PhraseCache
 
-    cache = PhraseCache(settings.speaking.cache, arguments.config.parent)
+    cache = PhraseCache(
+        settings.speaking.cache,
+        arguments.config.parent,
+        redis_url=settings.store.redis_url,
+        redis_prefix=settings.store.redis_prefix,
+    )
     await cache.open()
     try:
         away = cache.redis is not None and not cache.redis.available
         if away and (cache.disk is None or arguments.action == "purge"):
-            raise ConfigError(f"Redis does not answer at {settings.speaking.cache.redis_url.rpartition('@')[2]}")
+            raise ConfigError(f"Redis does not answer at {settings.store.redis_url.rpartition('@')[2]}")
         match arguments.action:
             case "purge":
                 gone = await cache.purge(**chosen)

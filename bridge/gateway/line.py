@@ -84,7 +84,7 @@ class TwilioLine:
     async def _end(self, outcome: Outcome) -> None:
         """The note comes first: the carrier's next webhook follows at once on the close."""
         try:
-            await self._process.afterwards.note(self._call_sid, outcome)
+            await self._process.outcomes.note(self._call_sid, outcome)
             if not isinstance(outcome, Apologise) and await self._process.control.end(self._call_sid, outcome):
                 # The carrier now closes the stream itself; if it does not, we do.
                 await asyncio.sleep(self._process.gateway.end_by_rest_grace_s)

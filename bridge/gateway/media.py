@@ -277,7 +277,7 @@ class MediaSocket:
         parameters = dict(start.parameters)
         try:
             ticket = process.tickets.check(parameters.pop("ticket", None), call_sid, start.account_sid)
-            if not await process.shelf.add(f"ticket:{ticket.nonce}", 2 * process.gateway.ticket_ttl_s):
+            if not await process.store.add(f"ticket:{ticket.nonce}", b"", 2 * process.gateway.ticket_ttl_s):
                 raise TicketRefused("spent")
         except TicketRefused as refusal:
             raise Violation(f"ticket_{refusal.why}", WSCloseCode.POLICY_VIOLATION, str(refusal)) from None
@@ -287,7 +287,7 @@ class MediaSocket:
             raise Violation("duplicate_call", WSCloseCode.POLICY_VIOLATION, "the call has a stream already")
         if not process.admission.begin(call_sid):
             process.metrics.refused.labels("no room").inc()
-            await process.afterwards.note(call_sid, Busy())
+            await process.outcomes.note(call_sid, Busy())
             raise NoRoom
         self._stream_sid = start.stream_sid
         self._endpoint.sockets[call_sid] = self
@@ -302,7 +302,7 @@ class MediaSocket:
             self._begin(info)
         except Exception:
             self._release(call_sid)
-            await process.afterwards.note(call_sid, Apologise(process.call.last_apology))
+            await process.outcomes.note(call_sid, Apologise(process.call.last_apology))
             raise
 
     def _begin(self, info: CallInfo) -> None:

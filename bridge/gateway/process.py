@@ -11,8 +11,8 @@ from bridge.gateway.settings import GatewaySettings
 from bridge.gateway.signatures import Signatures
 from bridge.session.ports import Rooms
 from bridge.session.timers import TimerWheel
-from bridge.store.outcomes import Afterwards
-from bridge.store.shelf import Shelf
+from bridge.store.base import Store
+from bridge.store.outcomes import Outcomes
 from bridge.store.tickets import TicketOffice
 from bridge.telemetry.metrics import Metrics
 from bridge.telemetry.recorder import Recorder
@@ -29,8 +29,8 @@ class Process:
     recorder: Recorder | None
     wheel: TimerWheel
     admission: Admission
-    shelf: Shelf
-    afterwards: Afterwards
+    store: Store
+    outcomes: Outcomes
     tickets: TicketOffice
     signatures: Signatures
     control: CallControl

@@ -28,8 +28,9 @@ from bridge.gateway.signatures import Signatures
 from bridge.gateway.twilio_routes import TwilioRoutes
 from bridge.session.ports import Rooms
 from bridge.session.timers import TimerWheel
-from bridge.store.outcomes import Afterwards
-from bridge.store.shelf import Shelf
+from bridge.store.base import Store
+from bridge.store.memory import MemoryStore
+from bridge.store.outcomes import Outcomes
 from bridge.store.tickets import TicketOffice
 from bridge.telemetry import logs
 from bridge.telemetry.metrics import CONTENT_TYPE, Metrics
@@ -44,7 +45,7 @@ _BACKLOG = 1024
 class Gateway:
     """A gateway process. Make it on a running loop; `start`, `open_doors`, then `drain` and `stop`.
 
-    Raises ConfigError when the settings would leave requests unchecked. `ticket_secret` and `shelf` are shared by
+    Raises ConfigError when the settings would leave requests unchecked. `ticket_secret` and `store` are shared by
     the processes of one port. `speech` is what the speech API speaks with; without it there is none.
     """
 
@@ -56,13 +57,13 @@ class Gateway:
         *,
         metrics: Metrics | None = None,
         recorder: Recorder | None = None,
-        shelf: Shelf | None = None,
+        store: Store | None = None,
         ticket_secret: str = "",
         headroom: Callable[[], float] = lambda: 1.0,
         speech: SpeechSource | None = None,
     ) -> None:
         self.metrics = metrics or Metrics()
-        shelf = shelf or Shelf()
+        store = store or MemoryStore()
         self._settings = settings
         self._lag = LoopLag(metrics=self.metrics)
         self.process = Process(
@@ -78,8 +79,8 @@ class Gateway:
                 lag=self._lag,
                 headroom=headroom,
             ),
-            shelf=shelf,
-            afterwards=Afterwards(shelf, ttl_s=settings.after_stream_ttl_s),
+            store=store,
+            outcomes=Outcomes(store, ttl_s=settings.after_stream_ttl_s),
             tickets=TicketOffice(
                 settings.twilio.auth_tokens or (ticket_secret or secrets.token_hex(16),),
                 ttl_s=settings.ticket_ttl_s,
@@ -154,7 +155,6 @@ class Gateway:
         self._lag.stop()
         self.process.wheel.close()
         await self.process.control.close()
-        self.process.shelf.close()
 
     async def _none_left(self, limit_s: float) -> bool:
         until = time.monotonic() + limit_s

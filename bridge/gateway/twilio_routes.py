@@ -95,7 +95,7 @@ class TwilioRoutes:
         except RequestRefused as refusal:
             return self._refused("after-stream", refusal)
         call_sid = fields.get("CallSid", "")
-        outcome = await self._process.afterwards.ask(call_sid)
+        outcome = await self._process.outcomes.ask(call_sid)
         socket = self._media.sockets.get(call_sid)
         if socket is not None and socket.session is not None:
             # The carrier knows before our socket does that the stream is gone.

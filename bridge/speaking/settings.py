@@ -14,13 +14,10 @@ class CacheSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
     disk_path: str = ""
     """A folder, relative to the configuration file's; empty: nothing is kept on disk."""
     disk_mb: float = 512.0
-    redis_url: str = ""
-    """`redis://`, `rediss://` or `unix://`; empty: no Redis."""
-    redis_prefix: str = "bridge"
     redis_mb: float = 256.0
     """Of one tenant."""
     redis_deadline_ms: float = 5.0
-    """The longest that a look-up in Redis may hold a call up."""
+    """The longest that a look-up in Redis (`store.redis_url`) may hold a call up."""
     redis_keep_days: float = 30.0
     tenant_share: float = 0.5
     """The most of memory and disk that one tenant may take."""

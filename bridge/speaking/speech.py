@@ -43,6 +43,7 @@ class Speech:
     """Text to speech for every call of a process: chunking, phrase cache, workers.
 
     directory  where the configuration file lies, which the cache's `disk_path` is relative to
+    redis_url  the service's Redis, where phrases are shared; `redis_prefix` begins its keys
     voices     makers of speech to use instead of those that the settings name
     connect_s  how long `start` waits for the first of them
     """
@@ -52,12 +53,14 @@ class Speech:
         settings: SpeakingSettings,
         *,
         directory: Path = Path(),
+        redis_url: str = "",
+        redis_prefix: str = "bridge",
         voices: Sequence[Voices] | None = None,
         connect_s: float = _CONNECT_S,
     ) -> None:
         self.settings = settings
         self._connect_s = connect_s
-        self.cache = PhraseCache(settings.cache, directory)
+        self.cache = PhraseCache(settings.cache, directory, redis_url=redis_url, redis_prefix=redis_prefix)
         self._local = LocalWorker() if voices is None and not settings.workers else None
         if voices is None:
             addresses = (self._local.address,) if self._local else settings.workers

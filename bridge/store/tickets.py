@@ -3,7 +3,7 @@
 A ticket is `claims.signature`, both base64url: the claims are `expiry|nonce|call|account`, the signature
 HMAC-SHA256 under a secret derived from the carrier's token, so that every process and machine of the
 service can check what any other one issued. Spending it once is the caller's part: `Ticket.nonce` goes
-into the shelf at `start`.
+into the store at `start`.
 """
 
 from __future__ import annotations

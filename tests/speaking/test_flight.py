@@ -33,8 +33,8 @@ def call(speech: Speech) -> Ear:
 async def test_two_processes_make_a_phrase_once_and_both_play_it_while_it_is_made(
     fake: FakeWorker, redis_url: str, open_speech: OpenSpeech
 ) -> None:
-    cache = CacheSettings(redis_url=redis_url, redis_deadline_ms=500)
-    leader, follower = [await open_speech(impatient(fake, cache=cache)) for _ in range(2)]
+    cache = CacheSettings(redis_deadline_ms=500)
+    leader, follower = [await open_speech(impatient(fake, cache=cache), redis_url=redis_url) for _ in range(2)]
     fake.hold = asyncio.Event()
     first = call(leader)
     await first.until(lambda: heard(first.audio()) == ["one"])
@@ -48,7 +48,7 @@ async def test_two_processes_make_a_phrase_once_and_both_play_it_while_it_is_mad
     assert fake.texts == [TEXT]
     assert leader.stats()["flight_led"] == 1
     assert follower.stats()["flight_followed"] == 1
-    third = call(await open_speech(impatient(fake, cache=cache)))
+    third = call(await open_speech(impatient(fake, cache=cache), redis_url=redis_url))
     await third.end()
     assert heard(third.audio()) == TEXT.split()
     assert fake.texts == [TEXT]
@@ -57,9 +57,9 @@ async def test_two_processes_make_a_phrase_once_and_both_play_it_while_it_is_mad
 async def test_when_the_leader_goes_away_a_follower_makes_the_rest(
     fake: FakeWorker, other: FakeWorker, redis_url: str, open_speech: OpenSpeech
 ) -> None:
-    cache = CacheSettings(redis_url=redis_url, redis_deadline_ms=500)
-    leader = await open_speech(impatient(fake, cache=cache))
-    follower = await open_speech(impatient(other, cache=cache))
+    cache = CacheSettings(redis_deadline_ms=500)
+    leader = await open_speech(impatient(fake, cache=cache), redis_url=redis_url)
+    follower = await open_speech(impatient(other, cache=cache), redis_url=redis_url)
     fake.hold = asyncio.Event()
     first = call(leader)
     await first.until(lambda: heard(first.audio()) == ["one"])
@@ -80,8 +80,8 @@ from bridge.speaking.speech import Speech
 from tests.speaking.test_flight import TEXT, call
 
 async def main(worker, redis_url):
-    cache = CacheSettings(redis_url=redis_url, redis_deadline_ms=500)
-    speech = Speech(SpeakingSettings(workers=(worker,), cache=cache))
+    cache = CacheSettings(redis_deadline_ms=500)
+    speech = Speech(SpeakingSettings(workers=(worker,), cache=cache), redis_url=redis_url)
     await speech.start()
     ear = call(speech)
     await ear.until(lambda: bool(ear.audio()))
@@ -95,8 +95,8 @@ asyncio.run(main(*sys.argv[1:]))
 async def test_when_the_leading_process_is_killed_a_follower_makes_the_rest(
     fake: FakeWorker, other: FakeWorker, redis_url: str, open_speech: OpenSpeech
 ) -> None:
-    cache = CacheSettings(redis_url=redis_url, redis_deadline_ms=500)
-    follower = await open_speech(impatient(other, cache=cache))
+    cache = CacheSettings(redis_deadline_ms=500)
+    follower = await open_speech(impatient(other, cache=cache), redis_url=redis_url)
     fake.hold = asyncio.Event()
     leader = await asyncio.create_subprocess_exec(
         sys.executable, "-c", LEADER, fake.address, redis_url, stdout=asyncio.subprocess.PIPE
@@ -120,7 +120,7 @@ async def test_when_the_leading_process_is_killed_a_follower_makes_the_rest(
 async def test_a_redis_that_falls_asleep_costs_a_call_one_deadline_now_and_then_and_nothing_is_lost(
     fake: FakeWorker, redis_url: str, redis_process: subprocess.Popen[bytes], open_speech: OpenSpeech
 ) -> None:
-    speech = await open_speech(impatient(fake, cache=CacheSettings(redis_url=redis_url)))
+    speech = await open_speech(impatient(fake, cache=CacheSettings()), redis_url=redis_url)
     os.kill(redis_process.pid, signal.SIGSTOP)
     try:
         for number in range(8):
@@ -147,7 +147,7 @@ async def test_a_redis_that_falls_asleep_costs_a_call_one_deadline_now_and_then_
 async def test_a_leader_of_another_version_is_not_understood_and_not_followed(
     fake: FakeWorker, redis_url: str, open_speech: OpenSpeech, entry: dict[str, Any]
 ) -> None:
-    speech = await open_speech(impatient(fake, cache=CacheSettings(redis_url=redis_url, redis_deadline_ms=500)))
+    speech = await open_speech(impatient(fake, cache=CacheSettings(redis_deadline_ms=500)), redis_url=redis_url)
     phrase_key, tier = speech._maker.key(TEXT, None, "default"), speech.cache.redis
     assert phrase_key is not None
     assert tier is not None
@@ -161,9 +161,9 @@ async def test_a_leader_of_another_version_is_not_understood_and_not_followed(
 
 
 async def test_without_redis_every_process_makes_its_own(fake: FakeWorker, open_speech: OpenSpeech) -> None:
-    cache = CacheSettings(redis_url="unix:///nowhere/redis.sock")
+    cache = CacheSettings()
     for _ in range(2):
-        ear = call(await open_speech(impatient(fake, cache=cache)))
+        ear = call(await open_speech(impatient(fake, cache=cache), redis_url="unix:///nowhere/redis.sock"))
         assert isinstance(await ear.end(), SpeechEnded)
         assert heard(ear.audio()) == TEXT.split()
     assert fake.texts == [TEXT, TEXT]

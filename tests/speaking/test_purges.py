@@ -22,8 +22,8 @@ async def open_cache(redis_url: str) -> AsyncIterator[OpenCache]:
     opened: list[PhraseCache] = []
 
     async def start(disk: Path | None = None) -> PhraseCache:
-        settings = CacheSettings(redis_url=redis_url, redis_deadline_ms=500, disk_path=str(disk) if disk else "")
-        cache = PhraseCache(settings)
+        settings = CacheSettings(redis_deadline_ms=500, disk_path=str(disk) if disk else "")
+        cache = PhraseCache(settings, redis_url=redis_url)
         opened.append(cache)
         await cache.open()
         return cache

@@ -27,10 +27,14 @@ Tier = Literal["memory", "disk", "redis"]
 class PhraseCache:
     """Look-ups never raise and never wait longer than the disk or `redis_deadline_ms`.
 
-    directory  what a relative `disk_path` is relative to
+    directory     what a relative `disk_path` is relative to
+    redis_url     the service's Redis, "" for none
+    redis_prefix  what the names of its keys begin with
     """
 
-    def __init__(self, settings: CacheSettings, directory: Path = Path()) -> None:
+    def __init__(
+        self, settings: CacheSettings, directory: Path = Path(), *, redis_url: str = "", redis_prefix: str = "bridge"
+    ) -> None:
         self.settings = settings
         memory = int(settings.memory_mb * _MB)
         self.memory = MemoryTier(memory, int(memory * settings.tenant_share))
@@ -39,10 +43,10 @@ class PhraseCache:
             limit = int(settings.disk_mb * _MB)
             self.disk = DiskTier(directory / settings.disk_path, limit, int(limit * settings.tenant_share))
         self.redis: RedisTier | None = None
-        if settings.redis_url:
+        if redis_url:
             self.redis = RedisTier(
-                settings.redis_url,
-                prefix=settings.redis_prefix,
+                redis_url,
+                prefix=redis_prefix,
                 deadline_s=settings.redis_deadline_ms / 1000,
                 keep_s=settings.redis_keep_days * 86_400,
                 tenant_limit_bytes=int(settings.redis_mb * _MB),

@@ -11,7 +11,7 @@ from bridge.gateway import line as gateway_line
 from bridge.gateway.frames import text_frame
 from bridge.gateway.media import MediaSocket
 from bridge.gateway.signatures import Signatures
-from bridge.store.shelf import Shelf
+from bridge.store.memory import MemoryStore
 from bridge.store.tickets import Ticket, TicketOffice, TicketRefused
 from tests.simulator.planted.catalogue import Patch, bug
 
@@ -36,10 +36,10 @@ def media_sockets_are_not_checked(patch: Patch) -> None:
 def ticket_is_good_twice(patch: Patch) -> None:
     """Nobody remembers which tickets were used."""
 
-    async def planted(self: Shelf, key: str, ttl_s: float) -> bool:
+    async def planted(self: MemoryStore, key: str, value: bytes, ttl_s: float) -> bool:
         return True
 
-    patch.setattr(Shelf, "add", planted)
+    patch.setattr(MemoryStore, "add", planted)
 
 
 @bug("booth/robbed", reported_as=("another call's ticket",))

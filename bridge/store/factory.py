@@ -1,0 +1,24 @@
+"""From settings to the store that they ask for."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from bridge.store.base import Store
+from bridge.store.memory import MemoryStore
+from bridge.store.settings import StoreSettings
+from bridge.store.sqlite import SqliteStore
+
+
+def open_store(settings: StoreSettings, *, secret: str, shared_file: Path | None = None) -> Store:
+    """Redis where one is configured, else the file that the processes of one port share, else this process's memory."""
+    if settings.redis_url:
+        from bridge.store.redis import RedisStore  # loads the client library, which nobody else needs
+
+        return RedisStore(
+            settings.redis_url,
+            secret=secret.encode(),
+            prefix=settings.redis_prefix,
+            deadline_s=settings.redis_deadline_ms / 1000,
+        )
+    return MemoryStore() if shared_file is None else SqliteStore(shared_file)

@@ -1,0 +1,124 @@
+"""The store that all machines share, with a real Redis."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import pytest
+import redis.asyncio
+
+from bridge.store.base import Store
+from bridge.store.redis import RedisStore
+from tests.store.contract import OpenStore, SharedStoreContract
+from tests.store.test_memory import Clock
+
+NOWHERE = "unix:///nowhere/redis.sock"
+
+
+@pytest.fixture
+async def open_store(redis_url: str) -> AsyncIterator[OpenStore]:
+    opened: list[RedisStore] = []
+
+    async def start() -> Store:
+        store = RedisStore(redis_url, secret=b"secret", deadline_s=5.0)
+        opened.append(store)
+        await store.start()
+        return store
+
+    yield start
+    for store in opened:
+        await store.close()
+
+
+@pytest.fixture
+async def client(redis_url: str) -> AsyncIterator[redis.asyncio.Redis]:
+    client = redis.asyncio.Redis.from_url(redis_url)
+    yield client
+    await client.aclose()
+
+
+class TestRedisStore(SharedStoreContract):
+    """The contract, kept in Redis."""
+
+
+async def test_redis_forgets_when_the_time_is_over(open_store: OpenStore, client: redis.asyncio.Redis) -> None:
+    store = await open_store()
+    await store.put("after:CA1", b"hang up", 60.0)
+    await store.add("ticket:n", b"", 30.0)
+    assert 50_000 < await client.pttl("bridge:after:CA1") <= 60_000
+    assert 20_000 < await client.pttl("bridge:ticket:n") <= 30_000
+
+
+@pytest.mark.parametrize("forged", [b"", b"hang up", b"\0" * 16 + b"hang up"])
+async def test_what_somebody_else_wrote_is_not_believed(
+    open_store: OpenStore, client: redis.asyncio.Redis, forged: bytes
+) -> None:
+    store = await open_store()
+    await client.set("bridge:after:CA1", forged)
+    assert await store.get("after:CA1") is None
+    assert await store.take("after:CA1") is None
+    assert store.stats()["forged"] == 2
+
+
+async def test_a_value_counts_only_under_its_own_key(open_store: OpenStore, client: redis.asyncio.Redis) -> None:
+    store = await open_store()
+    await store.put("after:CA1", b"transfer", 60.0)
+    sealed = await client.get("bridge:after:CA1")
+    assert sealed is not None
+    await client.set("bridge:after:CA2", sealed)
+    assert await store.get("after:CA2") is None
+
+
+async def test_another_services_secret_opens_nothing(open_store: OpenStore, redis_url: str) -> None:
+    store = await open_store()
+    await store.put("call:CA1", b"state", 60.0)
+    stranger = RedisStore(redis_url, secret=b"another", deadline_s=5.0)
+    assert await stranger.get("call:CA1") is None
+    await stranger.close()
+
+
+async def test_without_redis_a_process_knows_what_it_has_put() -> None:
+    store = RedisStore(NOWHERE, secret=b"secret")
+    await store.start()
+    heard: list[str] = []
+    store.watch("after:", lambda key, _value: heard.append(key))
+    await store.put("after:CA1", b"hang up", 60.0)
+    assert await store.get("after:CA1") == b"hang up"
+    assert await store.add("ticket:n", b"", 60.0)
+    assert not await store.add("ticket:n", b"", 60.0)
+    assert await store.take("after:CA1") == b"hang up"
+    assert await store.take("after:CA1") is None
+    assert heard == ["after:CA1"]
+    assert store.stats()["away"] == 1
+    await store.close()
+
+
+async def test_redis_that_goes_away_and_comes_back(redis_url: str) -> None:
+    clock = Clock()
+    store = RedisStore(redis_url, secret=b"secret", deadline_s=5.0, clock=clock)
+    await store.put("after:CA1", b"hang up", 60.0)
+    assert await store.add("ticket:n", b"", 60.0)
+    store._away_until = clock.now + 1.0
+    assert await store.get("after:CA1") == b"hang up", "known from before"
+    assert not await store.add("ticket:n", b"", 60.0), "spent before Redis went"
+    await store.put("after:CA2", b"transfer", 60.0)
+    assert await store.add("ticket:m", b"", 60.0)
+    clock.now += 2.0
+    assert await store.get("after:CA2") == b"transfer", "put while Redis was away"
+    assert not await store.add("ticket:m", b"", 60.0), "spent while Redis was away"
+    other = RedisStore(redis_url, secret=b"secret", deadline_s=5.0)
+    assert await other.get("after:CA1") == b"hang up"
+    await other.close()
+    await store.close()
+
+
+async def test_redis_that_is_away_is_asked_once_a_second_and_no_more() -> None:
+    clock = Clock()
+    store = RedisStore(NOWHERE, secret=b"secret", clock=clock)
+    for _ in range(50):
+        await store.get("call:CA1")
+    assert store.stats()["failed"] == 1
+    clock.now += 1.5
+    await store.get("call:CA1")
+    assert store.stats()["failed"] == 2
+    await store.close()
