@@ -48,6 +48,7 @@ class HangUp(msgspec.Struct, frozen=True, tag="hang_up"):
     """End the call once the caller has heard all words so far."""
 
     reason: str = "agent"
+    """In the agent's own words, for the call's record."""
 
 
 class Wait(msgspec.Struct, frozen=True, tag="wait"):

@@ -8,7 +8,7 @@ from bridge.call.answering import Answering, PromptKind
 from bridge.call.commands import CancelAgent, CancelSynthesis, Command, HangUp, Transfer, decided
 from bridge.call.ledger import Ledger, Utterance
 from bridge.call.settings import CallSettings
-from bridge.call.states import Bot, next_bot
+from bridge.call.states import Bot, BotMove, Decision, EndReason, next_bot
 from bridge.call.utterances import Utterances
 
 
@@ -29,14 +29,14 @@ class BotSide:
         """Since when it is the caller's turn."""
         self.ending: HangUp | Transfer | None = None
         """How the call ends once the last word was heard."""
-        self.end_reason: str | None = None
+        self.end_reason: EndReason | None = None
         self._settings = settings
         self._failures = 0
         self._apologies: set[str] = {settings.apology, settings.last_apology}
 
-    def moves(self, happening: str) -> None:
+    def _moves(self, move: BotMove) -> None:
         """Change state as the table says. Raises UnexpectedEvent for a move that is not in it."""
-        self.state = next_bot(self.state, happening)
+        self.state = next_bot(self.state, move)
 
     # -- asking the agent ------------------------------------------------------------------------
 
@@ -45,7 +45,7 @@ class BotSide:
         history = self.ledger.history()
         if kind in ("caller_said", "digits") and text:
             history = history[:-1]  # what the caller says now is the prompt's text
-        self.moves("asked")
+        self._moves(BotMove.ASKED)
         return self.answering.ask(kind, text, history, now, attempt)
 
     def cancel_agent(self, *, unheard: bool) -> list[Command]:
@@ -66,7 +66,7 @@ class BotSide:
             case actions.Wait(seconds):
                 return self.utterances.wait(seconds)
             case actions.HangUp(reason):
-                return self.close(HangUp(reason))
+                return self.close(HangUp(EndReason.AGENT, reason))
             case actions.Transfer(target):
                 return self.close(Transfer(target))
 
@@ -74,7 +74,7 @@ class BotSide:
         """Queue words."""
         commands = self.utterances.say(say, now)
         if self.state in (Bot.IDLE, Bot.THINKING) and not self.utterances.silent:
-            self.moves("has words")
+            self._moves(BotMove.HAS_WORDS)
         return commands
 
     def agent_done(self, now: float) -> list[Command]:
@@ -82,7 +82,7 @@ class BotSide:
         self.answering.done()
         commands = self.utterances.finish_text()
         if self.state is Bot.THINKING:
-            self.moves("nothing to say")
+            self._moves(BotMove.NOTHING_TO_SAY)
             self.idle_since = now
         return commands
 
@@ -108,7 +108,7 @@ class BotSide:
         unheard = waiting and bool(history) and history[-1].speaker == "caller"
         commands += self.cancel_agent(unheard=unheard)
         if waiting:
-            self.moves("interrupted")
+            self._moves(BotMove.INTERRUPTED)
         return commands, unheard
 
     def take_back(self, now: float) -> list[Command]:
@@ -117,26 +117,26 @@ class BotSide:
         self.ledger.withdraw_caller()
         commands += self.cancel_agent(unheard=True)
         if self.state is not Bot.IDLE:
-            self.moves("interrupted")
+            self._moves(BotMove.INTERRUPTED)
         return commands
 
     def lower_voice(self, now: float) -> list[Command]:
         """The caller may want to speak: be softer, or silent, until that is known."""
-        self.moves("suspicion")
+        self._moves(BotMove.SUSPICION)
         floor = self._settings.floor
         return self.utterances.hold(now) if floor.on_suspicion == "hold" else self.utterances.duck(now, floor.duck_db)
 
     def restore_voice(self, now: float) -> list[Command]:
         """It was a false alarm."""
-        self.moves("false alarm")
+        self._moves(BotMove.FALSE_ALARM)
         return self.utterances.restore(now)
 
     def go_on(self, now: float) -> list[Command]:
         """It was no interruption after all: say the rest, from the first word that the caller did not hear."""
-        why = decided("went on", utterances=len(self.utterances.resumable))
+        why = decided(Decision.WENT_ON, utterances=len(self.utterances.resumable))
         commands = [why, *self.utterances.go_on(now)]
         if not self.utterances.silent and self.state is Bot.IDLE:
-            self.moves("has words")
+            self._moves(BotMove.HAS_WORDS)
         return commands
 
     # -- the end ---------------------------------------------------------------------------------
@@ -146,11 +146,11 @@ class BotSide:
         finished = self.utterances.finish_text()
         if self.ending is None:
             self.ending = end
-            self.moves("last words")
+            self._moves(BotMove.LAST_WORDS)
             self.utterances.let_out()
         return finished
 
-    def last_words(self, text: str, reason: str, now: float) -> list[Command]:
+    def last_words(self, text: str, reason: EndReason, now: float) -> list[Command]:
         """Say this and hang up."""
         return [
             *self.cancel_agent(unheard=False),
@@ -163,15 +163,15 @@ class BotSide:
         """Leave the call when the last word was heard."""
         if self.ending is None or not self.utterances.silent:
             return []
-        self.end_reason = self.ending.reason if isinstance(self.ending, HangUp) else "transfer"
-        self.moves("gone")
+        self.end_reason = self.ending.reason if isinstance(self.ending, HangUp) else EndReason.TRANSFER
+        self._moves(BotMove.GONE)
         return [self.ending]
 
-    def gone(self, reason: str) -> list[Command]:
+    def gone(self, reason: EndReason) -> list[Command]:
         """The carrier has left."""
         unfinished = [CancelSynthesis(t.utterance) for t in self.utterances.playout.tracks if not t.complete]
         self.end_reason = self.end_reason or reason
-        self.moves("gone")
+        self._moves(BotMove.GONE)
         return [*self.cancel_agent(unheard=False), *unfinished]
 
     # -- failures --------------------------------------------------------------------------------
@@ -179,9 +179,9 @@ class BotSide:
     def agent_failed(self, reason: str, now: float) -> list[Command]:
         """No answer will come."""
         return [
-            decided("agent failed", reason=reason),
+            decided(Decision.AGENT_FAILED, reason=reason),
             *self.agent_done(now),
-            *self._apologise("agent failed", now),
+            *self._apologise(EndReason.AGENT_FAILED, now),
         ]
 
     def speech_failed(self, utterance: int, reason: str, now: float) -> list[Command]:
@@ -189,11 +189,11 @@ class BotSide:
         if not self.utterances.broke_off(utterance):
             return []
         return [
-            decided("speech failed", utterance=utterance, reason=reason),
-            *self._apologise("speech failed", now),
+            decided(Decision.SPEECH_FAILED, utterance=utterance, reason=reason),
+            *self._apologise(EndReason.SPEECH_FAILED, now),
         ]
 
-    def _apologise(self, reason: str, now: float) -> list[Command]:
+    def _apologise(self, reason: EndReason, now: float) -> list[Command]:
         self._failures += 1
         if self.ending is not None:
             return []
@@ -221,7 +221,7 @@ class BotSide:
             if utterance.all_heard and utterance.text not in self._apologies:
                 self._failures = 0
         if self.state in (Bot.SPEAKING, Bot.DUCKED) and self.utterances.silent and not self.answering.busy:
-            self.moves("all heard")
+            self._moves(BotMove.ALL_HEARD)
             self.utterances.full_voice()
             self.idle_since = now
 

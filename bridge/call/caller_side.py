@@ -10,7 +10,7 @@ from bridge.call.floor import Floor, Verdict, is_backchannel, is_mumble
 from bridge.call.keypad import Keypad
 from bridge.call.settings import CallSettings
 from bridge.call.shadow import Shadow
-from bridge.call.states import Bot, Caller, next_caller
+from bridge.call.states import Bot, Caller, CallerMove, Decision, EndReason, next_caller
 from bridge.call.turn import PREROLL_S, CallerTurn, certain_at, silence_is_certain
 
 _LONGEST_MERGE_S = 15.0
@@ -43,8 +43,8 @@ class CallerSide:
         self._wordless = 0
         """Long turns in a row in which nothing was recognised."""
 
-    def _moves(self, happening: str) -> None:
-        self.state = next_caller(self.state, happening)
+    def _moves(self, move: CallerMove) -> None:
+        self.state = next_caller(self.state, move)
 
     def leave(self) -> None:
         """Nothing the caller says counts any more."""
@@ -87,18 +87,18 @@ class CallerSide:
         return commands
 
     def _suspect(self, window: VoiceActivity, now: float) -> list[Command]:
-        self._moves("activity")
+        self._moves(CallerMove.ACTIVITY)
         if self._bot.state is not Bot.SPEAKING or self._settings.floor.on_suspicion == "ignore":
             return []
-        return [decided("suspected", **self.floor.why(window)), *self._bot.lower_voice(now)]
+        return [decided(Decision.SUSPECTED, **self.floor.why(window)), *self._bot.lower_voice(now)]
 
     def _false_alarm(self, now: float) -> list[Command]:
         commands: list[Command] = []
         if self._bot.state is Bot.DUCKED:
-            commands.append(decided("false alarm", **self.floor.why(None)))
+            commands.append(decided(Decision.FALSE_ALARM, **self.floor.why(None)))
             commands += self._bot.restore_voice(now)
         self.floor.settle()
-        self._moves("faded")
+        self._moves(CallerMove.FADED)
         self._bot.await_caller(now)
         return commands
 
@@ -107,12 +107,12 @@ class CallerSide:
         why = self.floor.why(window)
         suspicion = self.floor.settle()
         since = (suspicion.since if suspicion else window.at) - PREROLL_S
-        self._moves("confirmed")
+        self._moves(CallerMove.CONFIRMED)
         bot = self._bot
         commands: list[Command] = []
         interrupted = not bot.utterances.silent or bot.answering.busy
         if interrupted:
-            commands.append(decided("interrupted", state=str(bot.state), **why))
+            commands.append(decided(Decision.INTERRUPTED, state=str(bot.state), **why))
         broken_off, unheard = bot.break_off(now)
         commands += broken_off
         merged = self._last_turn if unheard else None
@@ -145,7 +145,7 @@ class CallerSide:
                 return None
             return self._pause()
         if turn.resumes(is_speech, window.at, self._settings.floor.gap_ms):
-            self._moves("activity")
+            self._moves(CallerMove.ACTIVITY)
             turn.last_speech_at, turn.revision, turn.lively_windows = window.at, 0, 0
             turn.endpoint.resumed()
             return self._withdraw_guess(now)
@@ -163,7 +163,7 @@ class CallerSide:
         return [Transcribe(self._revision, turn.since, self._bot.answer)]
 
     def _pause(self) -> list[Command]:
-        self._moves("went quiet")
+        self._moves(CallerMove.WENT_QUIET)
         turn = self._turn_so_far
         turn.lively_windows = 0
         return self._transcribe(turn) if self._settings.listens else []
@@ -190,7 +190,7 @@ class CallerSide:
         """The words of this turn will stay unknown."""
         self._turn_so_far.endpoint.text = ""
         self._turn_so_far.unrecognised = True
-        return [decided("recogniser failed", reason=reason)]
+        return [decided(Decision.RECOGNISER_FAILED, reason=reason)]
 
     def judged(self, probability: float) -> None:
         """The end-of-turn model says how finished the caller sounds."""
@@ -208,7 +208,7 @@ class CallerSide:
         if turn.guessed is None:
             return []
         turn.guessed = None
-        why = decided("speculation wasted", letters=self._bot.utterances.queued_letters())
+        why = decided(Decision.SPECULATION_WASTED, letters=self._bot.utterances.queued_letters())
         return [why, *self._bot.take_back(now)]
 
     def _over_at(self) -> float:
@@ -217,10 +217,10 @@ class CallerSide:
 
     def _end_turn(self, because: str, now: float) -> list[Command]:
         turn = self._turn_so_far
-        self._moves("turn over")
+        self._moves(CallerMove.TURN_OVER)
         text = turn.endpoint.text or ""
         why = decided(
-            "turn over",
+            Decision.TURN_OVER,
             because=because,
             silence_ms=round((now - turn.last_speech_at) * 1000),
             length_ms=round((turn.last_speech_at - turn.since) * 1000),
@@ -285,11 +285,11 @@ class CallerSide:
             return []  # kept, and looked at when the protected words are heard
         commands: list[Command] = []
         if not bot.utterances.silent:
-            commands.append(decided("interrupted", state=str(bot.state), by="digit"))
+            commands.append(decided(Decision.INTERRUPTED, state=str(bot.state), by="digit"))
         commands += bot.break_off(now)[0]
         if self.state is Caller.SUSPECTED:
             self.floor.settle()
-            self._moves("faded")
+            self._moves(CallerMove.FADED)
         return commands
 
     # -- what time brings ------------------------------------------------------------------------
@@ -339,7 +339,7 @@ class CallerSide:
 
     def _no_input(self, now: float) -> list[Command]:
         self.no_input_attempts += 1
-        why = decided("no input", attempt=self.no_input_attempts)
+        why = decided(Decision.NO_INPUT, attempt=self.no_input_attempts)
         if self.no_input_attempts > self._settings.no_input_limit:
-            return [why, *self._bot.last_words(self._settings.goodbye, "no input", now)]
+            return [why, *self._bot.last_words(self._settings.goodbye, EndReason.NO_INPUT, now)]
         return [why, *self._bot.ask("no_input", "", now, self.no_input_attempts)]

@@ -8,6 +8,7 @@ from __future__ import annotations
 import msgspec
 
 from bridge.call.actions import Prompt
+from bridge.call.states import Decision, EndReason
 
 
 class SendAudio(msgspec.Struct, frozen=True, tag="send_audio"):
@@ -83,7 +84,9 @@ class Transcribe(msgspec.Struct, frozen=True, tag="transcribe"):
 class HangUp(msgspec.Struct, frozen=True, tag="hang_up"):
     """End the call now."""
 
-    reason: str
+    reason: EndReason
+    said: str = ""
+    """The agent's own words for why it hung up."""
 
 
 class Transfer(msgspec.Struct, frozen=True, tag="transfer"):
@@ -95,11 +98,11 @@ class Transfer(msgspec.Struct, frozen=True, tag="transfer"):
 class Decided(msgspec.Struct, frozen=True, tag="decided"):
     """A why record: what was decided, and the inputs and margins it was decided from. Nothing to carry out."""
 
-    what: str
+    what: Decision
     why: dict[str, float | int | str | bool]
 
 
-def decided(what: str, **why: float | int | str | bool) -> Decided:
+def decided(what: Decision, **why: float | int | str | bool) -> Decided:
     """A why record of `what`, with the inputs and margins it was decided from."""
     return Decided(what, why)
 

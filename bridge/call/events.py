@@ -9,6 +9,7 @@ from __future__ import annotations
 import msgspec
 
 from bridge.call.actions import Action
+from bridge.call.states import EndReason
 
 
 class Word(msgspec.Struct, frozen=True, array_like=True):
@@ -116,13 +117,13 @@ class AgentFailed(msgspec.Struct, frozen=True, tag="agent_failed"):
 class EndRequested(msgspec.Struct, frozen=True, tag="end_requested"):
     """Somebody on our side (operator, drain, admission) wants the call to end politely."""
 
-    reason: str
+    reason: EndReason
 
 
 class StreamClosed(msgspec.Struct, frozen=True, tag="stream_closed"):
     """The carrier's socket is gone: the call is over for us."""
 
-    reason: str
+    reason: EndReason
 
 
 class TimePassed(msgspec.Struct, frozen=True, tag="time_passed"):

@@ -33,7 +33,7 @@ from bridge.call.events import (
 from bridge.call.floor import Floor
 from bridge.call.ledger import Ledger
 from bridge.call.settings import CallSettings
-from bridge.call.states import Bot, Caller
+from bridge.call.states import Bot, Caller, EndReason
 from bridge.call.utterances import Utterances
 
 _DIGITS = frozenset("0123456789*#ABCD")
@@ -85,7 +85,7 @@ class Call:
         return self._bot.state is Bot.GONE
 
     @property
-    def end_reason(self) -> str | None:
+    def end_reason(self) -> EndReason | None:
         """Why it is over."""
         return self._bot.end_reason
 
@@ -163,7 +163,7 @@ class Call:
             return []
         commands: list[Command]
         if bot.utterances.playout.stalled(now):
-            commands = [HangUp("carrier stalled"), *bot.gone("carrier stalled")]
+            commands = [HangUp(EndReason.CARRIER_STALLED), *bot.gone(EndReason.CARRIER_STALLED)]
         else:
             commands = self._due(now)
             if bot.state is Bot.CLOSING:
@@ -181,7 +181,7 @@ class Call:
             return commands
         if now >= self._started_at + self.settings.longest_call_s:
             commands += self._bot.break_off(now)[0]
-            return commands + self._bot.last_words(self.settings.time_is_up, "longest call", now)
+            return commands + self._bot.last_words(self.settings.time_is_up, EndReason.LONGEST_CALL, now)
         return commands + self._caller.due(now)
 
     def _next_wake(self, now: float) -> float:

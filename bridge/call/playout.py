@@ -11,8 +11,9 @@ from dataclasses import dataclass, field
 
 from bridge.audio.mulaw import gain_table, ramp
 from bridge.call.clock import PlayoutClock
-from bridge.call.commands import ClearPlayout, Command, Decided, PullSpeech, SendAudio, SendMark
+from bridge.call.commands import ClearPlayout, Command, PullSpeech, SendAudio, SendMark, decided
 from bridge.call.settings import PlayoutSettings
+from bridge.call.states import Decision
 
 BYTES_PER_MS = 8
 _KEEP_BEHIND_MS = 2000
@@ -272,7 +273,7 @@ class Playout:
         self.underruns += 1
         self.lead_target_ms = min(self.lead_target_ms + _WIDEN_MS, float(self._settings.lead_max_ms))
         self._calm_since = now
-        commands.append(Decided("underrun", {"utterance": track.utterance, "offset_ms": track.sent_ms}))
+        commands.append(decided(Decision.UNDERRUN, utterance=track.utterance, offset_ms=track.sent_ms))
 
     def _shaped(self, ulaw: bytes) -> bytes:
         """The audio at the gain of the moment, with a short ramp where the gain changes."""

@@ -18,10 +18,13 @@ import msgspec
 from bridge.call.commands import Command
 from bridge.call.events import Event
 from bridge.call.machine import Call
+from bridge.call.old_records import command_of_version_1, event_of_version_1
 from bridge.call.settings import CallSettings
 from bridge.errors import BadMessage
 
-VERSION = 1
+VERSION = 2
+READABLE = (1, VERSION)
+"""Versions that can be replayed; what older ones said otherwise is put into today's words first."""
 _SILENCE = b"\xff"
 _encoder = msgspec.json.Encoder()
 
@@ -81,15 +84,14 @@ def replay(lines: Iterable[str | bytes], settings: CallSettings | None = None) -
     """Run the machine over a record's events and compare the commands.
 
     `settings` replaces the recorded ones, to ask what other settings would have decided. Raises
-    BadMessage, naming the line, for what is not a record of this version.
+    BadMessage, naming the line, for what is not a record of a version that can be read.
     """
     numbered = enumerate(lines, start=1)
-    call = Call(settings or _read_header(numbered))
-    if settings is not None:
-        _read_header(numbered)
+    version, recorded_settings = _read_header(numbered)
+    call = Call(settings or recorded_settings)
     events = commands = 0
     differences = []
-    for line, at, event, recorded in _moments(numbered):
+    for line, at, event, recorded in _moments(numbered, version):
         events += 1
         commands += len(recorded)
         # Through JSON, as the record went, so that only meaning is compared.
@@ -99,19 +101,28 @@ def replay(lines: Iterable[str | bytes], settings: CallSettings | None = None) -
     return Replay(call, events, commands, differences)
 
 
-def _read_header(numbered: Iterator[tuple[int, str | bytes]]) -> CallSettings:
-    line, text = next(numbered, (0, ""))
+def _read_header(numbered: Iterator[tuple[int, str | bytes]]) -> tuple[int, CallSettings]:
+    """The record's version and settings."""
+    line, text = next(numbered, (1, "{}"))
     head = _read(line, text)
-    if head.get("bridge_record") != VERSION:
-        raise BadMessage(f"line 1: not a call record of version {VERSION}: {text[:60]!r}")
+    version = head.get("bridge_record")
+    if not isinstance(version, int):
+        raise BadMessage(f"line 1: not the beginning of a call's record: {text[:60]!r}")
+    if version not in READABLE:
+        known = " and ".join(map(str, READABLE))
+        raise BadMessage(
+            f"line 1: a record of version {version}; versions {known} can be replayed here, "
+            f"so replay it with the release of `bridge` that wrote it"
+        )
     try:
-        return msgspec.convert(head.get("settings"), CallSettings)
+        return version, msgspec.convert(head.get("settings"), CallSettings)
     except msgspec.ValidationError as error:
         raise BadMessage(f"line 1: settings: {error}") from None
 
 
 def _moments(
     numbered: Iterator[tuple[int, str | bytes]],
+    version: int,
 ) -> Iterator[tuple[int, float, Event, list[dict[str, Any]]]]:
     """Each event with its line, its time and the commands recorded after it."""
     pending: tuple[int, float, Event] | None = None
@@ -121,21 +132,24 @@ def _moments(
             continue
         entry = _read(line, text)
         if "command" in entry:
-            recorded.append(entry["command"])
+            command = entry["command"]
+            recorded.append(command_of_version_1(command) if version == 1 else command)
             continue
         if "summary" in entry:
             continue
         if pending is not None:
             yield *pending, recorded
-        pending, recorded = (line, *_event(line, entry)), []
+        pending, recorded = (line, *_event(line, entry, version)), []
     if pending is not None:
         yield *pending, recorded
 
 
-def _event(line: int, entry: dict[str, Any]) -> tuple[float, Event]:
+def _event(line: int, entry: dict[str, Any], version: int) -> tuple[float, Event]:
     plain = entry.get("event")
     if not isinstance(plain, dict) or not isinstance(entry.get("at"), int | float):
         raise BadMessage(f"line {line}: neither an event nor a command")
+    if version == 1:
+        plain = event_of_version_1(plain)
     if isinstance(plain.get("ulaw"), int):
         plain = {**plain, "ulaw": _SILENCE * plain["ulaw"]}
     try:

@@ -5,10 +5,11 @@ Its differences from what really happened go into the record as why records name
 
 from __future__ import annotations
 
-from bridge.call.commands import Decided
+from bridge.call.commands import Decided, decided
 from bridge.call.events import VoiceActivity
 from bridge.call.floor import Floor, Verdict
 from bridge.call.settings import FloorSettings
+from bridge.call.states import Decision
 
 
 class Shadow:
@@ -45,7 +46,7 @@ class Shadow:
             differs = verdict is not live
         if not differs:
             return []
-        return [Decided("shadow", {**why, "would": str(verdict), "did": str(live)})]
+        return [decided(Decision.SHADOW, **why, would=str(verdict), did=str(live))]
 
     def learn(self, window: VoiceActivity) -> None:
         """Take a window of the caller's own turn into its idea of the caller's level."""

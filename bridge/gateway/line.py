@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from aiohttp import WSCloseCode
 
+from bridge.call.states import EndReason
 from bridge.carriers.twilio import messages as twilio
 from bridge.gateway.frames import text_frame
 from bridge.session.ports import Apologise, Outcome
@@ -25,8 +26,8 @@ class Socket(Protocol):
         """Close it."""
         ...
 
-    def give_up(self, kind: str, code: WSCloseCode) -> None:
-        """Close it because of what the other end did."""
+    def give_up(self, kind: str, code: WSCloseCode, reason: EndReason) -> None:
+        """Close it because of what the other end did, which ends the call for this reason."""
         ...
 
 
@@ -73,7 +74,7 @@ class TwilioLine:
             return
         transport.write(frames)
         if transport.get_write_buffer_size() > self._max_unsent:
-            self._socket.give_up("not_reading", WSCloseCode.POLICY_VIOLATION)
+            self._socket.give_up("not_reading", WSCloseCode.POLICY_VIOLATION, EndReason.NOT_READING)
             # A peer that does not read will not read our close either.
             transport.abort()
 

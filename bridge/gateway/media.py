@@ -41,6 +41,7 @@ from aiohttp import WebSocketError, WSCloseCode, WSMsgType, web
 
 from bridge.agents.base import CallInfo
 from bridge.call.events import DigitPressed, EndRequested, MarkEchoed
+from bridge.call.states import EndReason
 from bridge.carriers.twilio import messages as twilio
 from bridge.errors import BadMessage
 from bridge.gateway.line import TwilioLine
@@ -111,7 +112,7 @@ class MediaEndpoint:
             socket.no_longer_waiting()
         return ws
 
-    def end_all(self, reason: str) -> None:
+    def end_all(self, reason: EndReason) -> None:
         """Ask every call to say goodbye."""
         for socket in list(self.sockets.values()):
             if socket.session is not None:
@@ -122,7 +123,7 @@ class MediaEndpoint:
         sockets = list(self.sockets.values())
         for socket in sockets:
             if socket.session is not None:
-                socket.session.stream_closed("drain")
+                socket.session.stream_closed(EndReason.DRAIN)
             socket.close(WSCloseCode.GOING_AWAY)
         await asyncio.gather(*(socket.closed() for socket in sockets))
 
@@ -153,7 +154,7 @@ class MediaSocket:
     async def run(self) -> None:
         """Converse until the socket is closed."""
         self._process.wheel.set(self._watch, time.monotonic() + self._process.gateway.start_deadline_s)
-        reason = "lost"
+        reason = EndReason.LOST
         try:
             reason = await self._read_until_closing()
         finally:
@@ -176,25 +177,25 @@ class MediaSocket:
         """Wait until nothing is read from the socket any more."""
         await self._done.wait()
 
-    async def _read_until_closing(self) -> str:
+    async def _read_until_closing(self) -> EndReason:
         """Read until either side closes; why the call is over."""
         try:
             async with asyncio.timeout(None) as self._reading:
                 return await self._read()
         except TimeoutError:
-            return "closed"  # by `close`, whose caller has told the session why
+            return EndReason.LOST  # closed by `close`, whose caller has told the session why
         except Violation as violation:
             self._count(violation.kind, str(violation))
             self._code = violation.code
-            return "protocol"
+            return EndReason.PROTOCOL
         except NoRoom:
             self._code = WSCloseCode.TRY_AGAIN_LATER
-            return "no room"
+            return EndReason.FAILURE  # of no call: it has not begun
         except Exception:
             self._process.metrics.call_failures.labels("socket").inc()
             logger.exception("a media socket failed, stream=%s", self._stream_sid)
             self._code = WSCloseCode.INTERNAL_ERROR
-            return "failure"
+            return EndReason.FAILURE
         finally:
             self._reading = None
 
@@ -208,7 +209,7 @@ class MediaSocket:
             del waiting[self._address]
         self._address = None
 
-    async def _read(self) -> str:
+    async def _read(self) -> EndReason:
         """Read until the stream ends; why it did."""
         receive = self._ws.receive
         while True:
@@ -221,7 +222,7 @@ class MediaSocket:
                 if type(event) is twilio.Media:
                     self._media(event)
                 elif type(event) is twilio.Stop:
-                    return "caller"
+                    return EndReason.CALLER
                 else:
                     await self._happened(event)
             elif message.type is WSMsgType.BINARY:
@@ -339,7 +340,7 @@ class MediaSocket:
         """`start` has not come in time, or the line may be dead."""
         session = self.session
         if session is None:
-            self.give_up("start_deadline", WSCloseCode.POLICY_VIOLATION)
+            self.give_up("start_deadline", WSCloseCode.POLICY_VIOLATION, EndReason.PROTOCOL)
             return
         if session.over:
             return
@@ -347,33 +348,34 @@ class MediaSocket:
         if time.monotonic() < due:
             self._process.wheel.set(self._watch, due)
             return
-        session.stream_closed("no media")
-        self.give_up("no_media", WSCloseCode.GOING_AWAY)
+        self.give_up("no_media", WSCloseCode.GOING_AWAY, EndReason.NO_MEDIA)
 
     def carrier_completed(self) -> None:
         """The carrier says that the call is over, whatever the socket looks like."""
         if self.session is not None and not self.session.over:
-            self.session.stream_closed("carrier completed")
+            self.session.stream_closed(EndReason.CARRIER_COMPLETED)
         self.close(WSCloseCode.OK)
 
-    def give_up(self, kind: str, code: WSCloseCode) -> None:
-        """Count a violation and close, from outside the reading loop."""
+    def give_up(self, kind: str, code: WSCloseCode, reason: EndReason) -> None:
+        """Count a violation, end the call for this reason and close, from outside the reading loop."""
         self._count(kind, kind.replace("_", " "))
+        if self.session is not None:
+            self.session.stream_closed(reason)
         self.close(code)
 
-    def _framing(self, error: BaseException) -> str:
+    def _framing(self, error: BaseException) -> EndReason:
         """The WebSocket layer itself gave up, and has closed the socket."""
         if isinstance(error, WebSocketError):
             kind = "message_too_big" if error.code == WSCloseCode.MESSAGE_TOO_BIG else "bad_frame"
             self._count(kind, str(error))
-            return "protocol"
+            return EndReason.PROTOCOL
         return self._closed()
 
-    def _closed(self) -> str:
+    def _closed(self) -> EndReason:
         """The socket is closed, by whomever."""
         if self.session is not None and not self.session.over:
             self._count("abrupt_close", "closed without a stop message")
-        return "lost"
+        return EndReason.LOST
 
     def _count(self, kind: str, what: str) -> None:
         self._process.metrics.protocol_errors.labels("twilio", kind).inc()

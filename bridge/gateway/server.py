@@ -18,6 +18,7 @@ from aiohttp import web
 from bridge.api.socket import SpeechSockets
 from bridge.api.speech import SpeechApi, SpeechSource
 from bridge.call.settings import CallSettings
+from bridge.call.states import EndReason
 from bridge.errors import ConfigError
 from bridge.gateway.admission import Admission, LoopLag
 from bridge.gateway.control import CallControl
@@ -139,7 +140,7 @@ class Gateway:
         if await self._none_left(limit_s):
             return
         logs.event(logger, "asking calls to end", calls=self.calls)
-        self.media.end_all("drain")
+        self.media.end_all(EndReason.DRAIN)
         if not await self._none_left(self._settings.drain_goodbye_s):
             logs.event(logger, "closing calls", logging.WARNING, calls=self.calls)
 

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 from aiohttp import web
 
+from bridge.call.states import EndReason
 from bridge.carriers.twilio import documents as twiml
 from bridge.gateway.media import MediaEndpoint
 from bridge.gateway.process import Process
@@ -99,7 +100,7 @@ class TwilioRoutes:
         socket = self._media.sockets.get(call_sid)
         if socket is not None and socket.session is not None:
             # The carrier knows before our socket does that the stream is gone.
-            socket.session.stream_closed("lost")
+            socket.session.stream_closed(EndReason.LOST)
         if outcome is None:
             outcome = self._lost(call_sid, fields.get("CallStatus", ""))
         self._process.metrics.webhooks.labels("after-stream", type(outcome).__name__.lower()).inc()

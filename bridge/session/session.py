@@ -36,6 +36,7 @@ from bridge.call.events import (
 )
 from bridge.call.machine import Call
 from bridge.call.settings import CallSettings
+from bridge.call.states import EndReason
 from bridge.session.ports import Apologise, HangUp, Line, Outcome, Rooms, Transfer
 from bridge.session.timers import Timer, TimerWheel
 from bridge.telemetry import logs
@@ -48,25 +49,6 @@ logger = logging.getLogger(__name__)
 _LAST_EVENTS = 24
 _ACTIONS_AT_ONCE = 16
 _ACTIONS_A_TURN = 2000
-_REASONS = frozenset(
-    {
-        "caller",
-        "lost",
-        "protocol",
-        "no media",
-        "not reading",
-        "carrier completed",
-        "transfer",
-        "failure",
-        "drain",
-        "no input",
-        "longest call",
-        "agent failed",
-        "speech failed",
-        "carrier stalled",
-    }
-)
-"""Who or what ended calls, as a metrics label; an agent's own words for it are all counted as `agent`."""
 
 
 class CallSession:
@@ -103,7 +85,8 @@ class CallSession:
         self._last_events: deque[tuple[float, Event]] = deque(maxlen=_LAST_EVENTS)
         self._answers: dict[int, asyncio.Task[None]] = {}
         self._frames = 0
-        self._why = "unknown"
+        self._why = EndReason.FAILURE
+        self._agent_said = ""
         self._agent: Agent = rooms.agents.open_call(info)
         self._voice = rooms.speech.open_call(self.tell)
         try:
@@ -162,12 +145,13 @@ class CallSession:
             wake_at = self.call.wake_at
             self._wheel.set(self._timer, None if wake_at is None else self._started_at + wake_at)
 
-    def stream_closed(self, reason: str) -> None:
+    def stream_closed(self, reason: EndReason) -> None:
         """The carrier's socket is gone."""
         if not self.over:
             self._why = reason
         self.tell(StreamClosed(reason))
-        self._release()
+        if not self._busy:  # else whoever tells the call of something now will see that it has ended
+            self._release()
 
     def _advance(self, event: Event) -> None:
         now = self._clock() - self._started_at
@@ -209,10 +193,11 @@ class CallSession:
             task.cancel()
 
     def _hang_up(self, command: order.HangUp) -> None:
+        self._agent_said = command.said
         self._end(HangUp(), command.reason)
 
     def _transfer(self, command: order.Transfer) -> None:
-        self._end(Transfer(command.target), "transfer")
+        self._end(Transfer(command.target), EndReason.TRANSFER)
 
     def _nothing(self, _command: order.Decided) -> None:
         """A why record is for the recorder and the meter, which have had it."""
@@ -257,7 +242,7 @@ class CallSession:
 
     # The end.
 
-    def _end(self, outcome: Outcome, why: str) -> None:
+    def _end(self, outcome: Outcome, why: EndReason) -> None:
         self._why = why
         self.over = True
         self._line.end(outcome)
@@ -266,7 +251,7 @@ class CallSession:
         """A bug of ours, in this call alone: say so in the log, and let the carrier apologise."""
         self._metrics.call_failures.labels("session").inc()
         logger.exception("call failed, call=%s, last events: %s", self.info.call_id, self._tale())
-        self._end(Apologise(self._settings.last_apology), "failure")
+        self._end(Apologise(self._settings.last_apology), EndReason.FAILURE)
 
     def _tale(self) -> str:
         """The call's last events without audio, words or digits."""
@@ -291,9 +276,16 @@ class CallSession:
                 logger.exception("could not release a call's resources, call=%s", self.info.call_id)
         self._metrics.calls.dec()
         self._metrics.frames_in.inc(self._frames)
-        self._metrics.calls_ended.labels(self._why if self._why in _REASONS else "agent").inc()
+        self._metrics.calls_ended.labels(self._why).inc()
         self._metrics.call_seconds.observe(length_s)
-        logs.event(logger, "call ended", call=self.info.call_id, why=self._why, seconds=round(length_s, 1))
+        logs.event(
+            logger,
+            "call ended",
+            call=self.info.call_id,
+            why=self._why,
+            agent_said=logs.private(self._agent_said),
+            seconds=round(length_s, 1),
+        )
         on_ended()
 
     def _sum_up(self) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from bridge.call.commands import AskAgent, ClearPlayout, Command, Decided, SendAudio, Synthesise
 from bridge.call.events import Event, RecogniserFailed, SpeechArrived, SpeechFailed
 from bridge.call.machine import Call
+from bridge.call.states import Decision
 from bridge.telemetry.metrics import Metrics
 
 _AWAITED = 64
@@ -59,16 +60,16 @@ class CallMeter:
         self._metrics.decisions.labels(decision.what).inc()
         since = decision.why.get("since")
         match decision.what:
-            case "turn over":
+            case Decision.TURN_OVER:
                 silence_ms = decision.why.get("silence_ms", 0)
                 if isinstance(silence_ms, int | float):
                     self._caller_stopped_at = now - silence_ms / 1000
-            case "suspected" if isinstance(since, int | float):
+            case Decision.SUSPECTED if isinstance(since, int | float):
                 self._metrics.duck_latency.observe(max(now - since, 0.0))
-            case "interrupted":
+            case Decision.INTERRUPTED:
                 self._caller_stopped_at = None
                 self._suspected_at = float(since) if isinstance(since, int | float) else None
-            case "underrun":
+            case Decision.UNDERRUN:
                 self._metrics.underruns.inc()
             case _:
                 pass

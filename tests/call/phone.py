@@ -209,7 +209,8 @@ class Phone:
 
     @property
     def hung_up(self) -> str | None:
-        return next((c.reason for _, c in self.commands if isinstance(c, HangUp)), None)
+        """Why, in the agent's own words where it was the agent."""
+        return next((c.said or c.reason for _, c in self.commands if isinstance(c, HangUp)), None)
 
     # -- the world -------------------------------------------------------------------------------
 

@@ -32,6 +32,7 @@ from bridge.call.events import (
 from bridge.call.machine import Call
 from bridge.call.record import command_line, event_line, header, replay
 from bridge.call.settings import CallSettings, FloorSettings
+from bridge.call.states import EndReason
 from tests.call.phone import Phone
 
 NUMBERED = "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen"
@@ -191,8 +192,8 @@ ANY_EVENT: st.SearchStrategy[Event] = st.one_of(
     st.builds(AgentActed, SMALL, ANY_ACTION),
     st.builds(AgentFinished, SMALL),
     st.builds(AgentFailed, SMALL, st.just("boom")),
-    st.builds(EndRequested, st.just("drain")),
-    st.builds(StreamClosed, st.just("gone")),
+    st.builds(EndRequested, st.just(EndReason.DRAIN)),
+    st.builds(StreamClosed, st.sampled_from(EndReason)),
     st.builds(TimePassed),
 )
 

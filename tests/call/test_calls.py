@@ -11,7 +11,7 @@ from bridge.call.commands import HangUp as HangUpNow
 from bridge.call.commands import Transfer as TransferNow
 from bridge.call.events import AgentFailed, SpeechArrived, SpeechFailed, StreamClosed, VoiceActivity
 from bridge.call.settings import CallSettings, EndpointSettings, FloorSettings
-from bridge.call.states import Bot, Caller
+from bridge.call.states import Bot, Caller, EndReason
 from tests.call.phone import Phone
 
 GREETING = "Thank you for calling Riverside Dental, how can I help you today?"
@@ -287,10 +287,10 @@ def test_a_lost_socket_ends_everything() -> None:
     phone = Phone(receptionist)
     phone.answers()
     phone.wait(1)
-    commands = phone.tell(StreamClosed("gone"))
+    commands = phone.tell(StreamClosed(EndReason.LOST))
     assert phone.call.ended
     assert CancelSynthesis(1) in commands or phone.call.ledger[1].complete
-    assert phone.call.receive(StreamClosed("again"), phone.now) == []
+    assert phone.call.receive(StreamClosed(EndReason.CALLER), phone.now) == []
 
 
 def test_a_carrier_that_stops_answering_is_not_flooded() -> None:

@@ -400,3 +400,4 @@ async def test_a_carrier_that_does_not_read_is_given_up() -> None:
                 break
         await carrier.until_calls(0)
         assert await carrier.refused_with("not_reading") == 1
+        assert await carrier.count("bridge_calls_ended_total", why="not reading") == 1

@@ -14,10 +14,12 @@ from bridge.agents.base import AgentError, CallInfo, Likely
 from bridge.agents.script import ScriptFactory
 from bridge.agents.script_load import compile_script
 from bridge.call.actions import Action, Prompt, Say, Wait
+from bridge.call.actions import HangUp as HangUpWanted
 from bridge.call.commands import Command
 from bridge.call.events import DigitPressed, EndRequested, Event, MarkEchoed, SpeechArrived
 from bridge.call.record import replay
 from bridge.call.settings import CallSettings
+from bridge.call.states import EndReason
 from bridge.session.ports import Apologise, HangUp, Rooms
 from bridge.session.session import CallSession
 from bridge.session.timers import TimerWheel
@@ -124,8 +126,8 @@ async def test_what_a_call_holds_is_released_once() -> None:
     phone = Phone()
     phone.session.start()
     await phone.wait(0.5)
-    phone.session.stream_closed("caller")
-    phone.session.stream_closed("caller")
+    phone.session.stream_closed(EndReason.CALLER)
+    phone.session.stream_closed(EndReason.CALLER)
     phone.session.tell(DigitPressed("1"))
     phone.session.hear(FRAME)
     assert (phone.ended, phone.house.ears.calls[0].closed, phone.house.voices.calls[0].closed) == (1, 1, 1)
@@ -232,7 +234,7 @@ async def test_an_agents_answer_is_broken_off_when_the_call_is_over() -> None:
     phone = Phone(rooms=lambda house: Rooms(house.ears, house.voices, agents))
     phone.session.start()
     await phone.wait(0.1)
-    phone.session.stream_closed("caller")
+    phone.session.stream_closed(EndReason.CALLER)
     await phone.turns()
     assert agents.closed == 1
 
@@ -252,11 +254,56 @@ async def test_an_agents_answer_is_broken_off_when_its_call_fails() -> None:
     assert agents.closed == 1
 
 
+@pytest.mark.parametrize("reason", EndReason)
+async def test_each_reason_for_a_closed_stream_is_counted_by_its_own_name(reason: EndReason) -> None:
+    phone = Phone()
+    phone.session.start()
+    await phone.wait(0.1)
+    phone.session.stream_closed(reason)
+    assert f'bridge_calls_ended_total{{why="{reason}"}} 1.0' in phone.page()
+
+
+@pytest.mark.parametrize("said", ["done", "", "drain", "caller", "the caller's name is Ann"])
+async def test_whatever_an_agent_says_about_its_hang_up_it_counts_as_the_agents(
+    said: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    phone = Phone(lambda prompt: [Say("bye"), HangUpWanted(said)])
+    phone.session.start()
+    await phone.wait(3.0)
+    assert phone.line.ended == [HangUp()]
+    assert 'bridge_calls_ended_total{why="agent"} 1.0' in phone.page()
+    ended = next(record for record in caplog.records if record.getMessage() == "call ended")
+    assert not said or said in str(ended.__dict__)
+
+
+async def test_a_line_that_gives_up_while_it_is_written_to_ends_its_call_with_the_reason(tmp_path: Path) -> None:
+    phone = Phone()
+    recorder = Recorder(tmp_path, phone.metrics)
+    phone.session._record = recorder.open_call("CA1", SETTINGS)
+    flush = phone.line.flush
+
+    def giving_up() -> None:
+        flush()
+        if phone.line.audio():
+            phone.session.stream_closed(EndReason.NOT_READING)
+
+    phone.line.flush = giving_up  # type: ignore[method-assign]
+    phone.session.start()
+    await phone.wait(1.0)
+    recorder.close()
+    assert phone.ended == 1
+    assert 'bridge_calls_ended_total{why="not reading"} 1.0' in phone.page()
+    found = replay((tmp_path / "CA1.jsonl").read_bytes().splitlines())
+    assert found.differences == []
+    assert found.call.end_reason is EndReason.NOT_READING
+
+
 async def test_a_drain_ends_a_call_politely() -> None:
     phone = Phone()
     phone.session.start()
     await phone.wait(0.04)
-    phone.session.tell(EndRequested("drain"))
+    phone.session.tell(EndRequested(EndReason.DRAIN))
     await phone.wait(3.0)
     assert phone.line.audio() == FRAME * len("hello")  # what was begun is finished
     assert phone.line.ended == [HangUp()]
@@ -305,7 +352,7 @@ async def test_a_scripts_next_line_is_ready_before_the_caller_has_answered() -> 
             async with asyncio.timeout(5):
                 while "Very well then, goodbye." not in worker.texts:
                     await phone.wait(0.02)
-            phone.session.stream_closed("caller")
+            phone.session.stream_closed(EndReason.CALLER)
             assert speech.stats()["prefetch_waiting"] == 0
         finally:
             await speech.close()
@@ -317,7 +364,7 @@ async def test_what_the_cache_spared_a_call_is_in_its_record_and_in_the_metrics(
     phone.session._record = recorder.open_call("CA1", SETTINGS)
     phone.session.start()
     await phone.wait(0.5)
-    phone.session.stream_closed("caller")
+    phone.session.stream_closed(EndReason.CALLER)
     recorder.close()
     lines = (tmp_path / "CA1.jsonl").read_bytes().splitlines()
     assert json.loads(lines[-1])["summary"]["phrases"]["saved_money"] == 0.25

@@ -7,6 +7,7 @@ from bridge.call.commands import AskAgent, ClearPlayout, Command, Decided, SendA
 from bridge.call.events import CallStarted, Event, SpeechArrived, SpeechFailed, TimePassed
 from bridge.call.machine import Call
 from bridge.call.settings import CallSettings
+from bridge.call.states import Decision
 from bridge.telemetry.meter import CallMeter
 from bridge.telemetry.metrics import Metrics
 
@@ -43,7 +44,7 @@ def test_first_audio_is_timed_once_from_the_calls_start() -> None:
 
 def test_reply_latency_runs_from_the_callers_last_sound_to_the_answers_first() -> None:
     call = Watched()
-    call.at(5.3, Decided("turn over", {"silence_ms": 300}), AskAgent(2, Prompt("caller_said", "hello")))
+    call.at(5.3, Decided(Decision.TURN_OVER, {"silence_ms": 300}), AskAgent(2, Prompt("caller_said", "hello")))
     call.at(5.5, AUDIO)
     call.at(5.6, AUDIO)
     assert abs(call.sum("bridge_reply_latency_seconds") - 0.5) < 1e-9
@@ -52,23 +53,23 @@ def test_reply_latency_runs_from_the_callers_last_sound_to_the_answers_first() -
 
 def test_an_answer_that_the_caller_prevents_is_no_reply() -> None:
     call = Watched()
-    call.at(5.3, Decided("turn over", {"silence_ms": 300}))
-    call.at(5.4, Decided("interrupted", {"state": "thinking"}))
+    call.at(5.3, Decided(Decision.TURN_OVER, {"silence_ms": 300}))
+    call.at(5.4, Decided(Decision.INTERRUPTED, {"state": "thinking"}))
     call.at(9.0, AUDIO)
     assert call.count("bridge_reply_latency_seconds") == 0
 
 
 def test_stop_latency_runs_from_the_first_suspicious_sound_to_the_clear() -> None:
     call = Watched()
-    call.at(2.1, Decided("suspected", {"since": 2.05}))
-    call.at(2.35, Decided("interrupted", {"since": 2.05}), ClearPlayout())
+    call.at(2.1, Decided(Decision.SUSPECTED, {"since": 2.05}))
+    call.at(2.35, Decided(Decision.INTERRUPTED, {"since": 2.05}), ClearPlayout())
     assert abs(call.sum("bridge_duck_latency_seconds") - 0.05) < 1e-9
     assert abs(call.sum("bridge_stop_latency_seconds") - 0.30) < 1e-9
 
 
 def test_a_clear_that_only_lowers_the_voice_is_no_stop() -> None:
     call = Watched()
-    call.at(2.1, Decided("suspected", {"since": 2.05}), ClearPlayout(), AUDIO)
+    call.at(2.1, Decided(Decision.SUSPECTED, {"since": 2.05}), ClearPlayout(), AUDIO)
     assert call.count("bridge_stop_latency_seconds") == 0
 
 
@@ -84,7 +85,7 @@ def test_speech_first_audio_is_timed_per_utterance() -> None:
 
 def test_failures_and_underruns_are_counted() -> None:
     call = Watched()
-    call.at(1.0, Decided("underrun", {"utterance": 1}), event=SpeechFailed(1, "worker gone"))
+    call.at(1.0, Decided(Decision.UNDERRUN, {"utterance": 1}), event=SpeechFailed(1, "worker gone"))
     page = call.metrics.page().decode()
     assert "bridge_underruns_total 1.0" in page
     assert "bridge_speech_failures_total 1.0" in page

@@ -9,6 +9,7 @@ from bridge.call.events import CallStarted, DigitPressed, Event, StreamClosed, T
 from bridge.call.machine import Call
 from bridge.call.record import replay
 from bridge.call.settings import CallSettings
+from bridge.call.states import EndReason
 from bridge.telemetry.metrics import Metrics
 from bridge.telemetry.recorder import Recorder
 
@@ -19,7 +20,7 @@ def events(count: int) -> list[tuple[float, Event]]:
     middle: list[tuple[float, Event]] = [
         (0.1 * n, DigitPressed("5") if n % 50 == 0 else TimePassed()) for n in range(1, count)
     ]
-    return [(0.0, CallStarted()), *middle, (0.1 * count, StreamClosed("caller"))]
+    return [(0.0, CallStarted()), *middle, (0.1 * count, StreamClosed(EndReason.CALLER))]
 
 
 def record_call(recorder: Recorder, call_id: str, count: int = 400) -> None:

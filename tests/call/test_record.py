@@ -1,0 +1,68 @@
+"""Records of calls replay to the same commands, those of earlier versions among them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from bridge.call.record import VERSION, header, replay
+from bridge.call.settings import CallSettings
+from bridge.call.states import EndReason
+from bridge.errors import BadMessage
+
+RECORDS = Path(__file__).parent / "records"
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("version_1_agent", EndReason.AGENT),
+        ("version_1_drain", EndReason.DRAIN),
+        ("version_1_not_reading", EndReason.NOT_READING),
+    ],
+)
+def test_a_record_of_version_1_replays_to_the_same_commands(name: str, reason: EndReason) -> None:
+    """Written by the release before reasons were an enum: an interrupted prompt, a false alarm, keys, an end."""
+    found = replay((RECORDS / f"{name}.jsonl").read_bytes().splitlines())
+    assert found.differences == []
+    assert found.commands > 90
+    assert found.call.end_reason is reason
+
+
+def test_a_difference_in_an_old_record_is_still_seen() -> None:
+    lines = (RECORDS / "version_1_agent.jsonl").read_text().splitlines()
+    place = next(i for i, line in enumerate(lines) if '"hang_up"' in line and '"command"' in line)
+    lines[place] = lines[place].replace("booked", "sold out")
+    assert len(replay(lines).differences) == 1
+
+
+@pytest.mark.parametrize(
+    ("line", "complaint"),
+    [
+        (json.dumps({"bridge_record": VERSION + 1, "settings": {}}), f"version {VERSION + 1}"),
+        (json.dumps({"bridge_record": 0, "settings": {}}), "versions 1 and 2 can be replayed"),
+        (json.dumps({"event": {"type": "call_started"}, "at": 0.0}), "not the beginning of a call's record"),
+        ("", "not JSON"),
+        ("[]", "expected an object"),
+    ],
+)
+def test_what_cannot_be_replayed_says_why(line: str, complaint: str) -> None:
+    with pytest.raises(BadMessage, match=complaint):
+        replay([line])
+
+
+def test_settings_that_replace_the_recorded_ones_do_not_make_the_version_unimportant() -> None:
+    with pytest.raises(BadMessage, match="version 9"):
+        replay([json.dumps({"bridge_record": 9, "settings": {}})], CallSettings())
+
+
+def test_an_empty_file_is_no_record() -> None:
+    with pytest.raises(BadMessage, match="not the beginning"):
+        replay([])
+
+
+def test_a_header_is_read_back() -> None:
+    settings = CallSettings(no_input_s=3.0)
+    assert replay([header(settings)]).call.settings == settings
