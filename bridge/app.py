@@ -7,29 +7,22 @@ import gc
 import logging
 import os
 import secrets
-import signal
-import sys
-import tempfile
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from pathlib import Path
 from typing import Any
 
-import msgspec
-
-from bridge.agents.base import AgentFactory
+from bridge.agents.base import AgentFactory, FixedLine
 from bridge.agents.factory import build_agents
 from bridge.config import Settings
-from bridge.errors import BridgeError, ConfigError, VoiceError
-from bridge.gateway.processes import ProcessGroup
-from bridge.gateway.server import Gateway, free_port
+from bridge.errors import ConfigError, VoiceError
+from bridge.gateway.server import Gateway
 from bridge.listening.listening import Listening
 from bridge.session.ports import Rooms
 from bridge.speaking.speech import Speech
-from bridge.speaking.voices.local_worker import LocalWorker
 from bridge.store.base import Store
 from bridge.store.factory import open_store
-from bridge.telemetry import logs
+from bridge.system.lifetime import StopSignals
 from bridge.telemetry.metrics import Metrics
 from bridge.telemetry.recorder import Recorder
 from bridge.warm_up import fixed_lines, warm_up
@@ -40,6 +33,8 @@ _REFRESH_S = 2.0
 _WARM_AGAIN_S = 2.0
 _WARM_REPORTS = 5
 """How often the warm-up says how far it is."""
+
+_TRIAL = "Okay."
 
 Progress = Callable[[str], None]
 """Told, in a few words, what start-up is at."""
@@ -93,6 +88,7 @@ class Application:
             directory=directory,
             redis_url=settings.store.redis_url,
             redis_prefix=settings.store.redis_prefix,
+            worker=settings.worker,
         )
         self.gateway: Gateway | None = None
         self._directory = directory
@@ -135,7 +131,6 @@ class Application:
             headroom=self._headroom,
             speech=self.speech,
         )
-        await self.store.start()
         self._closers = [
             ("store", self.store.close),
             ("listening", self.listening.close),
@@ -143,6 +138,7 @@ class Application:
             ("agents", self.agents.close),
             ("gateway", self.gateway.stop),
         ]
+        await self.store.start()
         await self.gateway.start(host, port, reuse_port=reuse_port)
         self._progress(f"listening on {host}:{self.gateway.port}")
         self._progress("loading voice activity, speech recognition and the voice")
@@ -152,27 +148,19 @@ class Application:
         self.gateway.open_doors()
         self._progress("ready for calls")
 
-    async def run(self, signals: Sequence[signal.Signals] = (signal.SIGTERM, signal.SIGINT)) -> None:
-        """Serve until one of `signals`, then drain; a second one ends at once."""
+    async def run(self, stop: StopSignals) -> None:
+        """Serve until asked to stop, then drain; the second time end at once."""
         assert self.gateway is not None
-        stopping, hurrying = asyncio.Event(), asyncio.Event()
-
-        def on_signal() -> None:
-            (hurrying if stopping.is_set() else stopping).set()
-
-        loop = asyncio.get_running_loop()
-        for number in signals:
-            loop.add_signal_handler(number, on_signal)
-        try:
-            await stopping.wait()
+        await stop.asked.wait()
+        if stop.orphaned:
+            self._progress(f"the parent process is gone: {self.gateway.calls} calls are told goodbye")
+        else:
             self._progress(f"draining, {self.gateway.calls} calls in progress; a second signal ends them now")
-            drain, hurry = asyncio.create_task(self.gateway.drain()), asyncio.create_task(hurrying.wait())
-            await asyncio.wait({drain, hurry}, return_when=asyncio.FIRST_COMPLETED)
-            drain.cancel()
-            hurry.cancel()
-        finally:
-            for number in signals:
-                loop.remove_signal_handler(number)
+        drain = asyncio.create_task(self.gateway.drain(0.0 if stop.orphaned else None))
+        hurry = asyncio.create_task(stop.hurried.wait())
+        await asyncio.wait({drain, hurry}, return_when=asyncio.FIRST_COMPLETED)
+        drain.cancel()
+        hurry.cancel()
 
     async def stop(self) -> None:
         """End what is still running and let go of everything; one part's failure does not keep the others."""
@@ -198,12 +186,24 @@ class Application:
                 self._progress(f"{done} of {total} phrases that callers will hear are ready")
 
         while True:
+            await self._check_voices(lines)
             try:
                 await warm_up(self.speech, lines, progress=progress)
                 return
             except VoiceError as error:
                 self._progress(f"no speech yet ({error}); trying again")
                 await asyncio.sleep(_WARM_AGAIN_S)
+
+    async def _check_voices(self, lines: Sequence[FixedLine]) -> None:
+        """Raises ConfigError for a voice that no worker has; nothing is said while none answers."""
+        known = self.speech.voices
+        aliases = self.settings.gateway.speech_api.voices.values()
+        wanted = {self.settings.speaking.voice, *(line.voice or "" for line in lines), *aliases} - {""}
+        for voice in sorted(wanted - known.keys()) if known else ():
+            try:
+                await self.speech.warm([_TRIAL], voice=voice)  # the worker says why it has none of this name
+            except VoiceError as error:
+                raise ConfigError(f"there is no voice {voice!r}, only {', '.join(known)}: {error}") from None
 
     def _headroom(self) -> float:
         """0..1 for the scarcer of listening and speech. A worker that restarts is not a full one: the cache speaks."""
@@ -231,113 +231,3 @@ def freeze_garbage() -> None:
     gc.freeze()
     # Calls leave next to no cycles behind: at the default of 700 the collector took 6 % of a busy process.
     gc.set_threshold(50_000, 20, 20)
-
-
-async def serve(
-    settings: Settings,
-    host: str = "",
-    port: int | None = None,
-    *,
-    directory: Path = Path(),
-    progress: Progress = lambda _what: None,
-) -> None:
-    """Run one process until a signal ends it. `host` and `port` replace the configured ones. Raises BridgeError."""
-    application = Application(settings, directory=directory, progress=progress)
-    await application.start(host or settings.gateway.host, settings.gateway.port if port is None else port)
-    freeze_garbage()
-    try:
-        await application.run()
-    finally:
-        await application.stop()
-
-
-def run(
-    settings: Settings,
-    host: str = "",
-    port: int | None = None,
-    *,
-    processes: int = 1,
-    directory: Path = Path(),
-    progress: Progress = print,
-) -> int:
-    """`bridge serve`: run the service in one process or several; returns the exit code."""
-    logs.configure_logs(settings.telemetry)
-    host, port = host or settings.gateway.host, settings.gateway.port if port is None else port
-    try:
-        with asyncio.Runner(loop_factory=new_loop) as runner:
-            if processes == 1:
-                runner.run(serve(settings, host, port, directory=directory, progress=progress))
-            else:
-                return runner.run(_serve_by_many(settings, host, port, processes, directory, progress))
-    except BridgeError as error:
-        progress(f"bridge: {error}")
-        return 2
-    except KeyboardInterrupt:
-        return 130
-    return 0
-
-
-async def _serve_by_many(
-    settings: Settings, host: str, port: int, processes: int, directory: Path, progress: Progress
-) -> int:
-    """Share out one port, one speech worker, one store and one page of metrics among several processes."""
-    worker: LocalWorker | None = None
-    with tempfile.TemporaryDirectory(prefix="bridge-") as shared:
-        os.environ["PROMETHEUS_MULTIPROC_DIR"] = shared
-        try:
-            if not settings.speaking.workers:
-                progress("starting the speech worker")
-                worker = LocalWorker()
-                await worker.start(settings.speaking.start_s)
-                speaking = msgspec.structs.replace(settings.speaking, workers=(worker.address,))
-                settings = msgspec.structs.replace(settings, speaking=speaking)
-            arguments = (
-                settings,
-                host,
-                port or free_port(host),
-                directory,
-                Path(shared, "store"),
-                service_secret(settings),
-            )
-            group = ProcessGroup(_serve_as_one_of_many, arguments, processes)
-            loop = asyncio.get_running_loop()
-            for number in (signal.SIGTERM, signal.SIGINT):
-                loop.add_signal_handler(number, group.stop)
-            progress(f"starting {processes} processes on {host}:{port}")
-            await group.run()
-            return 2 if group.refused else 0
-        finally:
-            if worker is not None:
-                await worker.close()
-            del os.environ["PROMETHEUS_MULTIPROC_DIR"]
-
-
-def _serve_as_one_of_many(
-    settings: Settings, host: str, port: int, directory: Path, shared_file: Path, secret: str
-) -> None:
-    """What each of several processes does."""
-
-    async def serve_one() -> None:
-        application = Application(
-            settings,
-            directory=directory,
-            progress=lambda what: logs.event(logger, what),
-            shared_file=shared_file,
-            secret=secret,
-        )
-        await application.start(host, port, reuse_port=True)
-        freeze_garbage()
-        try:
-            await application.run((signal.SIGTERM,))
-        finally:
-            await application.stop()
-
-    # A terminal's Ctrl-C reaches the whole group, and the parent passes it on: once is enough.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    logs.configure_logs(settings.telemetry)
-    try:
-        with asyncio.Runner(loop_factory=new_loop) as runner:
-            runner.run(serve_one())
-    except ConfigError as error:
-        logger.error("%s", error)
-        sys.exit(2)

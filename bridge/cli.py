@@ -15,7 +15,11 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Protocol, cast
 
+from bridge.system.termination import Terminated, obey_sigterm
+
 OK, NO, CANNOT, INTERRUPTED = 0, 1, 2, 130
+_SERVICES = frozenset(("serve", "worker"))
+"""Commands for which SIGTERM is the usual end."""
 
 GROUPS: dict[str, dict[str, str]] = {
     "take calls": {
@@ -104,6 +108,23 @@ def build_parser() -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit status."""
+    argv = sys.argv[1:] if argv is None else argv
+    try:
+        obey_sigterm()
+        return _main(argv)
+    except Terminated:
+        if _SERVICES.intersection(argv[:1]):
+            return OK
+        raise
+    except KeyboardInterrupt:
+        print(file=sys.stderr)
+        return INTERRUPTED
+    except BrokenPipeError:  # the reader of a pipe, `head` for instance, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return OK
+
+
+def _main(argv: Sequence[str]) -> int:
     parser = build_parser()
     arguments = parser.parse_args(argv)
     if arguments.version:
@@ -114,14 +135,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if arguments.command is None:
         parser.print_help()
         return CANNOT
-    try:
-        return _run(arguments.run, arguments)
-    except KeyboardInterrupt:
-        print(file=sys.stderr)
-        return INTERRUPTED
-    except BrokenPipeError:  # the reader of a pipe, `head` for instance, has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return OK
+    return _run(arguments.run, arguments)
 
 
 def _run(run: Callable[[argparse.Namespace], int], arguments: argparse.Namespace) -> int:

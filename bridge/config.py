@@ -14,13 +14,14 @@ import difflib
 import os
 import re
 from collections.abc import Iterator, Mapping
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 import msgspec
 import msgspec.inspect as shape
 import yaml
 
+from bridge import yaml_text
 from bridge.agents.settings import AgentSettings
 from bridge.call.settings import CallSettings
 from bridge.errors import ConfigError
@@ -29,7 +30,7 @@ from bridge.listening.settings import ListeningSettings
 from bridge.speaking.settings import SpeakingSettings
 from bridge.store.settings import StoreSettings
 from bridge.telemetry.settings import TelemetrySettings
-from bridge.worker.settings import WorkerSettings
+from bridge.worker.settings import WorkerSettings, beside
 
 Keys = tuple[str | int, ...]
 
@@ -86,7 +87,8 @@ def parse_settings(text: str, source: str, environment: Mapping[str, str] | None
     raw, lines, mistakes = _read_yaml(text, source)
     if mistakes:
         raise ConfigError("\n".join(mistakes))
-    return _settings(raw, _Source(source, lines), environment or {})
+    settings = _settings(raw, _Source(source, lines), environment or {})
+    return msgspec.structs.replace(settings, worker=beside(settings.worker, PurePath(source).parent))
 
 
 class _Source:
@@ -140,6 +142,19 @@ def _disagreements(settings: Settings) -> Iterator[tuple[Keys, str]]:
     if ceiling_ms > linger_s * 1000:
         silence = "after speech, silence is told from late audio only for listening.activity.linger_s"
         yield ("call", "endpoint", "ceiling_ms"), f"is {ceiling_ms}, but {silence}, {linger_s:g} s"
+    worker = settings.worker
+    known = ", ".join(worker.voices)
+    if not worker.voices:
+        yield ("worker", "voices"), "is empty, expected at least one voice"
+    elif worker.default_voice and worker.default_voice not in worker.voices:
+        yield ("worker", "default_voice"), f"is {worker.default_voice!r}, which is none of worker.voices: {known}"
+    if settings.speaking.workers:
+        return  # theirs are the voices, and they say which when they are asked
+    if settings.speaking.voice and settings.speaking.voice not in worker.voices:
+        yield ("speaking", "voice"), f"is {settings.speaking.voice!r}, which is none of worker.voices: {known}"
+    for alias, voice in settings.gateway.speech_api.voices.items():
+        if voice not in worker.voices:
+            yield ("gateway", "speech_api", "voices", alias), f"is {voice!r}, which is none of worker.voices: {known}"
 
 
 # YAML
@@ -148,8 +163,8 @@ def _disagreements(settings: Settings) -> Iterator[tuple[Keys, str]]:
 def _read_yaml(text: str, source: str) -> tuple[dict[str, Any], dict[Keys, int], list[str]]:
     """The data, the line of each key, and what is wrong with the text as such."""
     try:
-        node = yaml.compose(text, Loader=yaml.SafeLoader)
-        raw = yaml.safe_load(text)
+        node = yaml.compose(text, Loader=yaml_text.Loader)
+        raw = yaml_text.load(text)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         place = f"{source}:{mark.line + 1}" if mark is not None else source
@@ -234,7 +249,8 @@ def _explain(error: msgspec.ValidationError, raw: Any) -> tuple[Keys, str]:
     shown = "<hidden>" if any(isinstance(step, str) and _SECRET.search(step) for step in path) else repr(found)
     if what.startswith("Expected"):
         expected = what.split(", got ")[0].removeprefix("Expected ").replace("`", "")
-        return path, f"is {shown}, expected {expected}"
+        instead = yaml_text.remedy(found, expected)
+        return path, f"is {shown}, expected {expected}" + (f": {instead}" if instead else "")
     if what.startswith("Object missing required field"):
         return path, f"{what.removeprefix('Object ').replace('`', '')}"
     if what.startswith(("Invalid enum value", "Invalid value")):

@@ -7,7 +7,6 @@ import contextlib
 import os
 import shutil
 import sys
-import tempfile
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -87,15 +86,19 @@ def busy_s(stat: str, core: int) -> float:
 @contextlib.asynccontextmanager
 async def own_worker(settings: WorkerSettings, cores: Sequence[int] = ()) -> AsyncIterator[Target]:
     """A worker with these settings, on these cores alone if any are named. Raises VoiceError if it does not start."""
-    folder = Path(tempfile.mkdtemp(prefix="bridge-bench-"))
     own = msgspec.structs.replace(settings, host="127.0.0.1", port=0, unix="")
-    (folder / "worker.yaml").write_bytes(msgspec.json.encode({"worker": own}))  # JSON is YAML
-    command = [sys.executable, "-m", "bridge.worker", "-c", str(folder / "worker.yaml")]
+    command = [sys.executable, "-m", "bridge.worker", "--supervised"]
     pinned = ["taskset", "-c", ",".join(map(str, cores))] if cores and shutil.which("taskset") else []
     process = await asyncio.create_subprocess_exec(
-        *pinned, *command, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+        *pinned,
+        *command,
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
     )
     try:
+        assert process.stdin is not None
+        process.stdin.write(msgspec.json.encode(own) + b"\n")
         address = await _ready(process)
         own_cores = tuple(cores) if pinned else ()
         yield Target(address, settings.token, process.pid, len(own_cores) or os.cpu_count(), own_cores)
@@ -108,7 +111,6 @@ async def own_worker(settings: WorkerSettings, cores: Sequence[int] = ()) -> Asy
         except TimeoutError:
             process.kill()
             await process.communicate()
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 async def _ready(process: asyncio.subprocess.Process) -> str:

@@ -120,7 +120,7 @@ async def _warm(arguments: argparse.Namespace, settings: Settings) -> int:
     def progress(done: int, total: int, phrase: str) -> None:
         print(f"[{done}/{total}] {phrase}", file=sys.stderr, flush=True)
 
-    speech = Speech(settings.speaking, directory=directory)
+    speech = Speech(settings.speaking, directory=directory, worker=settings.worker)
     try:
         await speech.start()
         await warm_up(speech, lines, tenant=arguments.tenant or "default", progress=progress)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
-import tempfile
+import shutil
 import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -102,9 +102,12 @@ async def _worker(address: str | None, settings: WorkerSettings) -> AsyncIterato
         return
     import msgspec
 
+    from bridge.system.sockets import socket_folder
     from bridge.worker.main import serve
 
-    with tempfile.TemporaryDirectory(prefix="bridge-say-") as folder:
+    folder = socket_folder("bridge-say", "worker.sock")
+    folder.mkdir(mode=0o700)
+    try:
         own = msgspec.structs.replace(settings, unix=f"{folder}/worker.sock")
         ready: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         stop = asyncio.Event()
@@ -118,6 +121,8 @@ async def _worker(address: str | None, settings: WorkerSettings) -> AsyncIterato
         finally:
             stop.set()
             await serving
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _write(path: Path, audio: bytes, rate_hz: int) -> None:

@@ -31,13 +31,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Serve until a signal ends it."""
-    from bridge import app
+    from bridge import service
     from bridge.config import load_settings
     from bridge.errors import ConfigError
 
     if arguments.processes < 1:
         raise ConfigError(f"--processes: {arguments.processes}: expected 1 or more")
-    return app.run(
+    return service.run(
         load_settings(arguments.config),
         arguments.host,
         arguments.port,

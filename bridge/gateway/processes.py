@@ -8,8 +8,11 @@ import logging
 import multiprocessing
 import os
 import signal
+import time
 from collections.abc import Callable
+from ctypes import c_double
 from multiprocessing.context import SpawnProcess
+from multiprocessing.sharedctypes import RawValue
 from typing import Any
 
 from bridge.telemetry import logs
@@ -22,13 +25,18 @@ _WELL_AFTER_S = 60.0
 
 
 class ProcessGroup:
-    """Runs `target(*arguments)` in `count` fresh processes until `stop`.
+    """Runs `target(*arguments, beat)` in `count` fresh processes until `stop`.
 
-    A process that ends by itself is replaced, after growing pauses when it keeps ending. Exit code 2 means that its
+    A process that ends by itself is replaced, after growing pauses when it keeps ending. One that has begun to keep its
+    `beat` (the time of `time.monotonic()`, which all processes of a machine share) and then does not for `stuck_s` is
+    killed and replaced: stopped or stuck, it would still be handed its share of the calls. Exit code 2 means that its
     settings are wrong: then all are ended, since another would fare no better.
     """
 
-    def __init__(self, target: Callable[..., Any], arguments: tuple[Any, ...], count: int) -> None:
+    def __init__(
+        self, target: Callable[..., Any], arguments: tuple[Any, ...], count: int, *, stuck_s: float = 15.0
+    ) -> None:
+        self._stuck_s = stuck_s
         self._target = target
         self._arguments = arguments
         self._count = count
@@ -75,17 +83,31 @@ class ProcessGroup:
         """Start a process and wait for its end; its exit code."""
         if self._stopping:
             return 0
-        process = self._context.Process(target=self._target, args=self._arguments, name=f"bridge-{place}")
+        beat = RawValue(c_double, 0.0)  # without a lock, which a killed process could keep
+        arguments = (*self._arguments, beat)
+        process = self._context.Process(target=self._target, args=arguments, name=f"bridge-{place}")
         process.start()
         self._processes[place] = process
         ended = asyncio.Event()
         loop = asyncio.get_running_loop()
         loop.add_reader(process.sentinel, ended.set)
+        watching = asyncio.create_task(self._watch(process, beat))
         try:
             await ended.wait()
         finally:
+            watching.cancel()
             loop.remove_reader(process.sentinel)
         process.join()
         if process.pid is not None:
             process_ended(process.pid)
         return process.exitcode or 0
+
+    async def _watch(self, process: SpawnProcess, beat: c_double) -> None:
+        """Kill a process that does not keep its beat any more."""
+        while True:
+            await asyncio.sleep(self._stuck_s / 8)
+            silent_s = time.monotonic() - beat.value
+            if beat.value and silent_s > self._stuck_s:
+                logs.event(logger, "process is stuck", logging.CRITICAL, pid=process.pid, silent_s=round(silent_s, 1))
+                process.kill()
+                return

@@ -13,6 +13,7 @@ from typing import Any, Literal
 import msgspec
 import yaml
 
+from bridge import yaml_text
 from bridge.errors import ConfigError
 from bridge.simulator.typed import convert, near
 
@@ -295,7 +296,7 @@ def load(path: Path) -> Scenario:
 def parse(text: str, name: str = "scenario", folder: Path = Path(".")) -> Scenario:
     """Read a scenario from YAML text; `name` stands for the file in errors."""
     try:
-        body = yaml.safe_load(text)
+        body = yaml_text.load(text)
     except yaml.YAMLError as error:
         raise ConfigError(f"{name}: not YAML: {error}") from None
     if not isinstance(body, dict):

@@ -8,6 +8,7 @@ from typing import Any, Literal, TypeVar, get_args, get_origin
 
 import msgspec
 
+from bridge import yaml_text
 from bridge.errors import ConfigError
 
 T = TypeVar("T")
@@ -37,7 +38,10 @@ def convert(body: Any, kind: type[T], where: str) -> T:
             raise ConfigError(f"{spot}: {what[0].lower() + what[1:]}") from None
         if what.startswith("Invalid enum value"):
             what = "expected one of " + ", ".join(map(repr, _choices_at(kind, path)))
-        raise ConfigError(f"{spot}: got {_value_at(body, path)!r}, {what[0].lower() + what[1:]}") from None
+        found = _value_at(body, path)
+        instead = yaml_text.remedy(found, what.split(", got ")[0])
+        remedy = f": {instead}" if instead else ""
+        raise ConfigError(f"{spot}: got {found!r}, {what[0].lower() + what[1:]}{remedy}") from None
 
 
 def near(wrong: str, known: Any) -> str:

@@ -11,6 +11,8 @@ import logging
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
+import msgspec
+
 from bridge.call.commands import PullSpeech, Synthesise
 from bridge.call.events import Event, SpeechArrived, SpeechEnded, SpeechFailed, Word
 from bridge.errors import VoiceError
@@ -26,6 +28,7 @@ from bridge.speaking.voices.base import Listener, Pool, Request, TextStream, Voi
 from bridge.speaking.voices.local_worker import LocalWorker
 from bridge.speaking.voices.worker_link import WorkerLink
 from bridge.text import chunker
+from bridge.worker.settings import WorkerSettings
 
 log = logging.getLogger(__name__)
 
@@ -44,6 +47,7 @@ class Speech:
 
     directory  where the configuration file lies, which the cache's `disk_path` is relative to
     redis_url  the service's Redis, where phrases are shared; `redis_prefix` begins its keys
+    worker     settings of the local worker, which is started when `settings` name no other
     voices     makers of speech to use instead of those that the settings name
     connect_s  how long `start` waits for the first of them
     """
@@ -55,13 +59,17 @@ class Speech:
         directory: Path = Path(),
         redis_url: str = "",
         redis_prefix: str = "bridge",
+        worker: WorkerSettings | None = None,
         voices: Sequence[Voices] | None = None,
         connect_s: float = _CONNECT_S,
     ) -> None:
         self.settings = settings
         self._connect_s = connect_s
         self.cache = PhraseCache(settings.cache, directory, redis_url=redis_url, redis_prefix=redis_prefix)
-        self._local = LocalWorker() if voices is None and not settings.workers else None
+        self._local: LocalWorker | None = None
+        if voices is None and not settings.workers:
+            local = msgspec.structs.replace(worker or WorkerSettings(), token=settings.worker_token)
+            self._local = LocalWorker(local)
         if voices is None:
             addresses = (self._local.address,) if self._local else settings.workers
             voices = [WorkerLink(a, token=settings.worker_token, sockets=settings.worker_sockets) for a in addresses]

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import contextlib
-import faulthandler
+import ipaddress
 import logging
 import os
 import signal
@@ -14,15 +13,18 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import BinaryIO
 
 import msgspec
-import yaml
 from aiohttp import web
 
 from bridge.errors import ConfigError
+from bridge.system.lifetime import StopSignals, end_when_stuck
+from bridge.system.sockets import check_path, check_port, clear_socket
+from bridge.system.termination import Terminated, obey_sigterm
 from bridge.worker.runner import THREAD_NAME
 from bridge.worker.server import Worker
-from bridge.worker.settings import HUNG_EXIT_CODE, WorkerSettings
+from bridge.worker.settings import HUNG_EXIT_CODE, WRONG_SETTINGS_EXIT_CODE, WorkerSettings
 from bridge.worker.voices import load_sound_voices
 
 log = logging.getLogger(__name__)
@@ -47,8 +49,12 @@ def run_worker(settings: WorkerSettings, announce: Callable[[str], None] = say_r
     """
     for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ.setdefault(variable, str(settings.threads))
-    with asyncio.Runner(loop_factory=_new_loop) as runner:
-        code = runner.run(serve(settings, announce))
+    obey_sigterm()  # loading takes its time, and holds the loop
+    try:
+        with asyncio.Runner(loop_factory=_new_loop) as runner:
+            code = runner.run(serve(settings, announce))
+    except Terminated:
+        return 0
     if code == HUNG_EXIT_CODE or not _threads_ended():
         log.critical("the worker stops without waiting for a step that does not come back")
         os._exit(code)  # an interpreter that ends by itself would wait for the engine's thread
@@ -75,50 +81,64 @@ def _new_loop() -> asyncio.AbstractEventLoop:
 
 async def serve(settings: WorkerSettings, announce: Callable[[str], None], stop: asyncio.Event | None = None) -> int:
     """The same within a running loop; `stop` ends it like SIGTERM."""
-    stop = stop or asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        # A loop on Windows, or outside the main thread, takes no signals: then `stop` alone ends it.
-        with contextlib.suppress(NotImplementedError, ValueError, RuntimeError):
-            asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    check_address(settings)
     voices, refused = load_sound_voices(settings)
     for name, error in refused.items():
         log.error("voice %r is refused: %s", name, error)
+    stop = stop or StopSignals().asked
     worker = Worker(settings, voices, {name: str(error) for name, error in refused.items()})
-    await worker.start()
+    stopping, failing = asyncio.create_task(stop.wait()), asyncio.create_task(worker.failed.wait())
     server = web.AppRunner(worker.application(), access_log=None, shutdown_timeout=1.0)
-    await server.setup()
-    lifeline = asyncio.create_task(end_when_stuck(2 * settings.step_s))
+    lifeline = None
     try:
+        starting = asyncio.create_task(worker.start())
+        await asyncio.wait({starting, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        if not starting.done():
+            starting.cancel()
+            return 0
+        starting.result()
+        await server.setup()
+        lifeline = asyncio.create_task(end_when_stuck(2 * settings.step_s))
         announce(f"speech worker ready on {await listen(server, settings)}, voices: {', '.join(worker.voices)}")
-        stopping, failing = asyncio.create_task(stop.wait()), asyncio.create_task(worker.failed.wait())
         await asyncio.wait({stopping, failing}, return_when=asyncio.FIRST_COMPLETED)
-        stopping.cancel()
-        failing.cancel()
         await worker.drain()
     finally:
+        stopping.cancel()
+        failing.cancel()
         await server.cleanup()
         await worker.close()
-        lifeline.cancel()
-        faulthandler.cancel_dump_traceback_later()
+        if lifeline is not None:
+            lifeline.cancel()
+            if settings.unix:
+                Path(settings.unix).unlink(missing_ok=True)
     return HUNG_EXIT_CODE if worker.failed.is_set() else 0
 
 
-async def end_when_stuck(limit_s: float) -> None:
-    """Have the process end, with what every thread was at, once this loop has not run for so long.
+def check_address(settings: WorkerSettings) -> None:
+    """Raises ConfigError when the address is taken, or open to others without a token."""
+    if settings.unix:
+        check_path(settings.unix, "worker.unix")
+        clear_socket(settings.unix)
+        return
+    if not settings.token and not _is_loopback(settings.host):
+        raise ConfigError(
+            f"worker.host: {settings.host} can be reached from other machines, and no token is set: anybody could use "
+            "it; set BRIDGE_WORKER_TOKEN (and speaking.worker_token of the bridges), or listen on 127.0.0.1"
+        )
+    check_port(settings.host, settings.port)
 
-    A step may hang in native code while it holds Python's lock; then nothing written in Python can notice it, and
-    neither can anybody who asks this process.
-    """
-    while True:
-        faulthandler.dump_traceback_later(limit_s, exit=True)
-        await asyncio.sleep(limit_s / 4)
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 async def listen(server: web.AppRunner, settings: WorkerSettings) -> str:
     """Open the socket; returns the address that clients use."""
     try:
         if settings.unix:
-            Path(settings.unix).unlink(missing_ok=True)
             await web.UnixSite(server, settings.unix).start()
             return f"unix:{settings.unix}"
         await web.TCPSite(server, settings.host, settings.port).start()
@@ -129,44 +149,49 @@ async def listen(server: web.AppRunner, settings: WorkerSettings) -> str:
     return f"ws://{host}:{port}"
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The options of `bridge worker`."""
-    parser.add_argument("-c", "--config", type=Path, help="YAML file; its `worker` section is used")
-    parser.add_argument("--host", help="address to listen on (default 127.0.0.1)")
-    parser.add_argument("--port", type=int, help="port to listen on (default 8090; 0: any free one)")
-    parser.add_argument("--unix", help="path of a Unix socket to listen on instead")
-    parser.add_argument("--default-voice", help="voice of streams that name none")
-    parser.add_argument("--threads", type=int, help="threads of one synthesis step (default 1)")
-
-
-def settings_from(arguments: argparse.Namespace, base: WorkerSettings | None = None) -> WorkerSettings:
-    """Settings from `base` (or the file named on the command line), the environment, then the command line."""
-    if base is None:
-        base = _read(arguments.config) if arguments.config else WorkerSettings()
+def settings_from(arguments: argparse.Namespace, base: WorkerSettings) -> WorkerSettings:
+    """`base` with what the command line says."""
     changes = {
         name: getattr(arguments, name)
         for name in ("host", "port", "unix", "default_voice", "threads")
         if getattr(arguments, name, None) is not None
     }
-    if token := os.environ.get("BRIDGE_WORKER_TOKEN"):
-        changes["token"] = token
     return msgspec.structs.replace(base, **changes)
 
 
-def _read(path: Path) -> WorkerSettings:
+def settings_from_parent(stdin: BinaryIO) -> WorkerSettings:
+    """Settings as one line of JSON; the process ends like at SIGTERM when whoever wrote it closes the pipe, or dies."""
     try:
-        section = (yaml.safe_load(path.read_text(encoding="utf-8")) or {}).get("worker") or {}
-        return msgspec.convert(section, WorkerSettings)
-    except (OSError, yaml.YAMLError, msgspec.ValidationError, AttributeError) as error:
-        raise ConfigError(f"{path}: worker: {error}") from error
+        settings = msgspec.json.decode(stdin.readline(), type=WorkerSettings)
+    except msgspec.DecodeError as error:
+        raise ConfigError(f"standard input holds no settings of a worker: {error}") from None
+
+    def watch() -> None:
+        while stdin.read(65_536):
+            pass
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=watch, name="parent-watch", daemon=True).start()
+    return settings
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """`python -m bridge.worker`."""
-    parser = argparse.ArgumentParser(prog="bridge worker", description="Serve speech synthesis over a WebSocket.")
-    add_arguments(parser)
+    """`python -m bridge.worker`: a worker that another program starts; for people there is `bridge worker`."""
+    obey_sigterm()
+    parser = argparse.ArgumentParser(prog="python -m bridge.worker", description=main.__doc__)
+    parser.add_argument(
+        "--supervised",
+        action="store_true",
+        help="read settings as a line of JSON from standard input, and end when that is closed",
+    )
+    parser.add_argument("--port", type=int, help="port to listen on (default 8090; 0: any free one)")
+    parser.add_argument("--unix", help="path of a Unix socket to listen on instead")
+    arguments = parser.parse_args(argv)
     try:
-        return run_worker(settings_from(parser.parse_args(argv)))
+        base = settings_from_parent(sys.stdin.buffer) if arguments.supervised else WorkerSettings()
+        return run_worker(settings_from(arguments, base))
+    except Terminated:
+        return 0
     except ConfigError as error:
         print(error, file=sys.stderr)
-        return 2
+        return WRONG_SETTINGS_EXIT_CODE

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import PurePath
 from typing import Annotated, Literal
 
 import msgspec
@@ -14,6 +15,8 @@ Port = Annotated[int, msgspec.Meta(ge=0, le=65535)]
 
 HUNG_EXIT_CODE = 70
 """Of a worker one of whose steps hung (EX_SOFTWARE of sysexits.h): whoever started it should start another."""
+WRONG_SETTINGS_EXIT_CODE = 2
+"""Of a worker that cannot work as it is told to: another one would fare no better."""
 
 
 class VoiceSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -106,3 +109,14 @@ class WorkerSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
     the step lets nothing else run."""
     drain_s: Positive = 30.0
     """On SIGTERM running streams get this long to finish."""
+
+
+def beside(settings: WorkerSettings, directory: PurePath) -> WorkerSettings:
+    """The same settings with the paths of voices' files taken from `directory`, where the configuration lies."""
+    voices = {
+        name: msgspec.structs.replace(voice, model=str(directory / voice.model))
+        if voice.model and voice.engine in ("piper", "kokoro")
+        else voice
+        for name, voice in settings.voices.items()
+    }
+    return msgspec.structs.replace(settings, voices=voices)

@@ -12,14 +12,14 @@ from pathlib import Path
 from bridge.gateway.processes import ProcessGroup
 
 
-def stay(directory: str) -> None:
+def stay(directory: str, _beat: object) -> None:
     """Lives until it is told to end; leaves a file with its number."""
     Path(directory, str(os.getpid())).touch()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     threading.Event().wait(30.0)
 
 
-def refuse(_directory: str) -> None:
+def refuse(_directory: str, _beat: object) -> None:
     sys.exit(2)
 
 

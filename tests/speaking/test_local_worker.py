@@ -73,7 +73,7 @@ async def test_calls_in_mid_sentence_are_heard_to_the_end_although_the_worker_is
 async def hanging(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[LocalWorker]:
     """A worker that hangs at some texts."""
     monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[2]))
-    worker = LocalWorker((sys.executable, "-m", "tests.worker.hanging"))
+    worker = LocalWorker(command=(sys.executable, "-m", "tests.worker.hanging"))
     await worker.start(30)
     yield worker
     await worker.close()
@@ -123,7 +123,7 @@ async def test_a_worker_with_no_place_for_its_socket_says_why(monkeypatch: pytes
 
 async def test_a_worker_that_writes_a_line_without_end_is_read_all_the_same() -> None:
     script = "import signal; print('x' * 1_000_000); print('speech worker ready', flush=True); signal.pause()"
-    worker = LocalWorker((sys.executable, "-c", script))
+    worker = LocalWorker(command=(sys.executable, "-c", script))
     await worker.start(30)
     assert worker.lines[-1] == "speech worker ready"
     assert len(worker.lines) > 50, "it comes in parts"
@@ -132,7 +132,7 @@ async def test_a_worker_that_writes_a_line_without_end_is_read_all_the_same() ->
 
 
 async def test_a_worker_that_does_not_come_up_says_why() -> None:
-    worker = LocalWorker((sys.executable, "-c", "import sys; print('no voice at all'); sys.exit(3)"))
+    worker = LocalWorker(command=(sys.executable, "-c", "import sys; print('no voice at all'); sys.exit(3)"))
     with pytest.raises(VoiceError, match="no voice at all"):
         await worker.start(1.0)
 

@@ -1,6 +1,6 @@
 """A worker process that hangs at "forever", and at "alone" lets nothing else run: no thread, no loop.
 
-It is started as `python -m tests.worker.hanging --unix PATH`.
+It is started as `python -m tests.worker.hanging --supervised`.
 """
 
 from __future__ import annotations
@@ -12,9 +12,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from unittest.mock import patch
 
+import msgspec
+
 from bridge.worker.engines.base import Job, Step
-from bridge.worker.main import run_worker
-from bridge.worker.settings import WorkerSettings
+from bridge.worker.main import run_worker, settings_from_parent
 from bridge.worker.voices import Voice
 from tests.worker.test_server import Tone, ToneEngine
 
@@ -33,5 +34,6 @@ class HangingEngine(ToneEngine):
 
 if __name__ == "__main__":
     voices = {"tone": Voice(HangingEngine(), "", 1.0)}
+    settings = msgspec.structs.replace(settings_from_parent(sys.stdin.buffer), step_s=1.0)
     with patch("bridge.worker.main.load_sound_voices", lambda _: (voices, {})):
-        sys.exit(run_worker(WorkerSettings(unix=sys.argv[-1], step_s=1.0)))
+        sys.exit(run_worker(settings))

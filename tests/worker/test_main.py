@@ -55,13 +55,6 @@ async def test_a_process_speaks_and_finishes_its_streams_on_sigterm() -> None:
             assert await worker.wait() == 0
 
 
-def test_a_wrong_key_in_the_file_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    file = tmp_path / "bridge.yaml"
-    file.write_text("worker:\n  prot: 8090\n")
-    assert main(["-c", str(file)]) == 2
-    assert "prot" in capsys.readouterr().err
-
-
 def test_an_address_in_use_is_named(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--unix", "/nowhere/at/all/worker.sock"]) == 2
     assert "/nowhere/at/all/worker.sock" in capsys.readouterr().err

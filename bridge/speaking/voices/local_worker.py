@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import ctypes
 import logging
 import os
-import secrets
 import shutil
 import signal
 import sys
-import tempfile
 from collections import deque
-from collections.abc import Callable, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 
-from bridge.errors import VoiceError
-from bridge.worker.settings import HUNG_EXIT_CODE
+import msgspec
+
+from bridge.errors import ConfigError, VoiceError
+from bridge.system.lifetime import die_with_parent
+from bridge.system.sockets import socket_folder
+from bridge.worker.settings import HUNG_EXIT_CODE, WRONG_SETTINGS_EXIT_CODE, WorkerSettings
 
 log = logging.getLogger(__name__)
 
@@ -29,18 +29,27 @@ _LINE_BYTES = 8192
 """What is kept of a line."""
 _LAST_WORDS = 5
 """Lines of a worker that ended which go into the bridge's own log."""
-_PR_SET_PDEATHSIG = 1
-"""prctl(2)"""
+_SOCKET = "worker.sock"
 
 
 class LocalWorker:
-    """The process `python -m bridge.worker --unix SOCKET`; its address never changes while it is restarted."""
+    """The process `python -m bridge.worker --supervised`; its address never changes while it is restarted.
 
-    def __init__(self, command: Sequence[str] = (sys.executable, "-m", "bridge.worker")) -> None:
+    It gets its settings on standard input, so that no key in them stands in a list of processes or on disk, and ends
+    when that is closed. Raises ConfigError when there is no place for its socket.
+    """
+
+    def __init__(
+        self,
+        settings: WorkerSettings | None = None,
+        *,
+        command: Sequence[str] = (sys.executable, "-m", "bridge.worker"),
+    ) -> None:
         self._command = tuple(command)
         # Made when the worker starts: one that never does leaves nothing behind.
-        self._folder = Path(tempfile.gettempdir()) / f"bridge-voice-{secrets.token_hex(8)}"
-        self._socket = self._folder / "worker.sock"
+        self._folder = socket_folder("bridge-voice", _SOCKET)
+        self._socket = self._folder / _SOCKET
+        self._settings = msgspec.structs.replace(settings or WorkerSettings(), unix=str(self._socket))
         self._ready = asyncio.Event()
         self._supervisor: asyncio.Task[None] | None = None
         self._process: asyncio.subprocess.Process | None = None
@@ -60,19 +69,28 @@ class LocalWorker:
         return self._process.pid if self._process and self._process.returncode is None else None
 
     async def start(self, deadline_s: float) -> None:
-        """Start it and wait until it is ready. Raises VoiceError with its last words if it is not in time."""
+        """Start it and wait until it is ready.
+
+        Raises ConfigError when it refuses its settings, and VoiceError with its last words if it is not in time.
+        """
         try:
             self._folder.mkdir(mode=0o700)
         except OSError as error:
             raise VoiceError(f"the speech worker has no place for its socket: {error}") from error
         self._supervisor = asyncio.create_task(self._supervise())
+        ready = asyncio.create_task(self._ready.wait())
         try:
-            async with asyncio.timeout(deadline_s):
-                await self._ready.wait()
-        except TimeoutError:
-            await self.close()
-            said = "\n  ".join([*self.lines][-10:]) or "nothing"
-            raise VoiceError(f"the speech worker was not ready after {deadline_s:.0f} s; it said:\n  {said}") from None
+            await asyncio.wait({ready, self._supervisor}, timeout=deadline_s, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            ready.cancel()
+        if self._ready.is_set():
+            return
+        refused = self._supervisor.done()
+        await self.close()
+        if refused:
+            raise ConfigError("\n".join(self._run_lines) or "the speech worker refuses its settings")
+        said = "\n  ".join([*self.lines][-10:]) or "nothing"
+        raise VoiceError(f"the speech worker was not ready after {deadline_s:.0f} s; it said:\n  {said}")
 
     async def close(self) -> None:
         """Stop it and remove its socket."""
@@ -83,6 +101,7 @@ class LocalWorker:
         shutil.rmtree(self._folder, ignore_errors=True)
 
     async def _supervise(self) -> None:
+        """Keep it running; returns only when it refuses its settings before it was ever ready."""
         loop = asyncio.get_running_loop()
         attempt = 0
         while True:
@@ -93,6 +112,8 @@ class LocalWorker:
                 code = f"cannot be run: {error!r}"
                 self.lines.append(code)
                 await self._stop()
+            if code == WRONG_SETTINGS_EXIT_CODE and not self._ready.is_set():
+                return
             if loop.time() - started_at > _WELL_AFTER_S:
                 attempt = 0
             pause_s = _RESTART_S[min(attempt, len(_RESTART_S) - 1)]
@@ -109,17 +130,18 @@ class LocalWorker:
     async def _run(self) -> int:
         self._process = await asyncio.create_subprocess_exec(
             *self._command,
-            "--unix",
-            str(self._socket),
-            stdin=asyncio.subprocess.DEVNULL,
+            "--supervised",
+            stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
             # A terminal's Ctrl-C is ours to handle: the worker must live until the last call is over.
             start_new_session=True,
             env=os.environ | {"PYTHONUNBUFFERED": "1"},
-            preexec_fn=_die_with_parent(),
+            preexec_fn=die_with_parent(),
         )
+        assert self._process.stdin is not None
         assert self._process.stdout is not None
+        self._process.stdin.write(msgspec.json.encode(self._settings) + b"\n")
         self._run_lines.clear()
         rest = b""
         while data := await self._process.stdout.read(_LINE_BYTES):
@@ -158,21 +180,6 @@ class LocalWorker:
             with contextlib.suppress(ProcessLookupError):
                 process.kill()
             await process.wait()
-
-
-def _die_with_parent() -> Callable[[], None] | None:
-    """On Linux: what the child does so that a bridge killed without warning leaves no worker behind."""
-    if sys.platform != "linux":
-        return None
-    prctl = ctypes.CDLL(None).prctl
-    parent = os.getpid()
-
-    def ask() -> None:
-        prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
-        if os.getppid() != parent:  # died before we asked: there will be no signal
-            os.kill(os.getpid(), signal.SIGTERM)
-
-    return ask
 
 
 def _meaning(code: int | str) -> str:

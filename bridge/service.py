@@ -1,0 +1,168 @@
+"""`bridge serve`: the service in one process or several that share a port, from the first signal to the last."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import sys
+import tempfile
+import time
+from ctypes import c_double
+from pathlib import Path
+
+import msgspec
+
+from bridge.app import Application, Progress, freeze_garbage, new_loop, service_secret
+from bridge.config import Settings
+from bridge.errors import BridgeError, ConfigError
+from bridge.gateway.processes import ProcessGroup
+from bridge.gateway.server import free_port
+from bridge.speaking.voices.local_worker import LocalWorker
+from bridge.system.lifetime import STUCK_S, StopSignals, end_when_stuck, when_parent_dies
+from bridge.system.sockets import check_port
+from bridge.system.termination import Terminated, obey_sigterm
+from bridge.telemetry import logs
+
+logger = logging.getLogger(__name__)
+
+
+def run(
+    settings: Settings,
+    host: str = "",
+    port: int | None = None,
+    *,
+    processes: int = 1,
+    directory: Path = Path(),
+    progress: Progress = print,
+) -> int:
+    """Serve until a signal ends it; returns the exit code. `host` and `port` replace the configured ones."""
+    obey_sigterm()
+    logs.configure_logs(settings.telemetry)
+    host, port = host or settings.gateway.host, settings.gateway.port if port is None else port
+    try:
+        check_port(host, port)
+        with asyncio.Runner(loop_factory=new_loop) as runner:
+            if processes == 1:
+                runner.run(_serve_alone(Application(settings, directory=directory, progress=progress), host, port))
+            else:
+                return runner.run(_serve_by_many(settings, host, port, processes, directory, progress))
+    except BridgeError as error:
+        progress(f"bridge: {error}")
+        return 2
+    except Terminated:
+        return 0
+    except KeyboardInterrupt:
+        return 130
+    return 0
+
+
+async def _serve_alone(application: Application, host: str, port: int) -> None:
+    await _serve(application, StopSignals(), host, port)
+
+
+async def _serve(
+    application: Application,
+    stop: StopSignals,
+    host: str,
+    port: int,
+    *,
+    reuse_port: bool = False,
+    beat: c_double | None = None,
+) -> None:
+    """One process: start, serve, drain. A signal before it is ready ends it, too, and so does a loop that is stuck."""
+
+    def still_alive() -> None:
+        if beat is not None:
+            beat.value = time.monotonic()
+
+    watchdog: asyncio.Task[None] | None = None
+    try:
+        if await stop.unless_asked(application.start(host, port, reuse_port=reuse_port)):
+            freeze_garbage()
+            watchdog = asyncio.create_task(end_when_stuck(STUCK_S, still_alive))
+            await application.run(stop)
+    finally:
+        await application.stop()
+        if watchdog is not None:
+            watchdog.cancel()
+            await asyncio.gather(watchdog, return_exceptions=True)
+
+
+async def _serve_by_many(
+    settings: Settings, host: str, port: int, processes: int, directory: Path, progress: Progress
+) -> int:
+    """Share out one port, one speech worker, one store and one page of metrics among several processes."""
+    stop = StopSignals()
+    worker: LocalWorker | None = None
+    with tempfile.TemporaryDirectory(prefix="bridge-") as shared:
+        os.environ["PROMETHEUS_MULTIPROC_DIR"] = shared
+        try:
+            if not settings.speaking.workers:
+                progress("starting the speech worker")
+                own = msgspec.structs.replace(settings.worker, token=settings.speaking.worker_token)
+                worker = LocalWorker(own)
+                if not await stop.unless_asked(worker.start(settings.speaking.start_s)):
+                    return 0
+                speaking = msgspec.structs.replace(settings.speaking, workers=(worker.address,))
+                settings = msgspec.structs.replace(settings, speaking=speaking)
+            port = port or free_port(host)
+            secret = service_secret(settings)
+            arguments = (settings, host, port, directory, Path(shared, "store"), secret)
+            group = ProcessGroup(_serve_as_one_of_many, arguments, processes, stuck_s=STUCK_S)
+            progress(f"starting {processes} processes on {host}:{port}")
+            stopping = asyncio.create_task(_pass_on(stop, group))
+            await group.run()
+            stopping.cancel()
+            return 2 if group.refused else 0
+        finally:
+            if worker is not None:
+                await worker.close()
+            del os.environ["PROMETHEUS_MULTIPROC_DIR"]
+
+
+async def _pass_on(stop: StopSignals, group: ProcessGroup) -> None:
+    """What this process is told, its children are."""
+    await stop.asked.wait()
+    group.stop()
+    await stop.hurried.wait()
+    group.stop()
+
+
+def _serve_as_one_of_many(
+    settings: Settings,
+    host: str,
+    port: int,
+    directory: Path,
+    shared_file: Path,
+    secret: str,
+    beat: c_double,
+) -> None:
+    """What each of several processes does."""
+    obey_sigterm()
+    # A terminal's Ctrl-C reaches the whole group, and the parent passes it on: once is enough.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    logs.configure_logs(settings.telemetry)
+
+    async def serve_one() -> None:
+        stop = StopSignals((signal.SIGTERM,))
+        loop = asyncio.get_running_loop()
+        when_parent_dies(loop, stop.parent_died)
+        application = Application(
+            settings,
+            directory=directory,
+            progress=lambda what: logs.event(logger, what),
+            shared_file=shared_file,
+            secret=secret,
+        )
+        await _serve(application, stop, host, port, reuse_port=True, beat=beat)
+
+    try:
+        with asyncio.Runner(loop_factory=new_loop) as runner:
+            runner.run(serve_one())
+    except ConfigError as error:
+        logger.error("%s", error)
+        sys.exit(2)
+    except Terminated:
+        sys.exit(0)

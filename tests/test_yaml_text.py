@@ -1,0 +1,70 @@
+"""What stands in a YAML file is what is meant, or the file is refused with the remedy."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bridge import yaml_text
+from bridge.config import parse_settings
+from bridge.errors import ConfigError
+from bridge.simulator import scenario
+
+PLAIN = {
+    "0": 0, "7": 7, "-12": -12, "8080": 8080, "1.5": 1.5, "-0.25": -0.25, ".5": 0.5, "1e3": 1000.0, "2.5e-3": 0.0025,
+    "true": True, "False": False, "null": None, "~": None, "": None,
+}  # fmt: skip
+TEXT = [
+    "0123", "010000", "007", "12:30", "1:30:45", "12:30:00.5", "1_000", "1,000", "0x1F", "0b11", "0o17", "+15550100",
+    "+7", "yes", "no", "on", "Off", "y", "2024-01-31", "00.5", ".inf", ".nan", "1_0.5", "0049 30 123", "#5", "*",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("written", "meant"), PLAIN.items())
+def test_what_is_plainly_a_number_a_truth_value_or_nothing_is_one(written: str, meant: Any) -> None:
+    found = yaml_text.load(f"key: {written}\n")["key"]
+    assert (found, type(found)) == (meant, type(meant))
+
+
+@pytest.mark.parametrize("written", [text for text in TEXT if text[0] not in "#*"])
+def test_everything_else_stays_as_it_was_written(written: str) -> None:
+    assert yaml_text.load(f"key: {written}\n") == {"key": written}
+    assert yaml_text.load(f"{written}: here\n") == {written: "here"}
+
+
+@given(st.text("0123456789", min_size=1, max_size=12))
+def test_digits_are_never_another_number_than_people_read(digits: str) -> None:
+    found = yaml_text.load(f"key: {digits}\n")["key"]
+    assert str(found) == digits
+    assert isinstance(found, str if digits != str(int(digits)) else int)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("gateway: {port: 010000}", "gateway.port: is '010000', expected int: write a number in plain digits"),
+        ("gateway: {max_calls: 1_000}", "gateway.max_calls: is '1_000', expected int: write a number in plain"),
+        ("call: {no_input_s: 1:30}", "call.no_input_s: is '1:30', expected float: write a number in plain digits"),
+        ("call: {listens: no}", "call.listens: is 'no', expected bool: write true or false"),
+        (
+            "gateway: {overflow_number: 15550100}",
+            "gateway.overflow_number: is 15550100, expected str: put it in quotes",
+        ),
+    ],
+)
+def test_a_setting_that_cannot_be_meant_so_is_refused_with_the_remedy(text: str, said: str) -> None:
+    with pytest.raises(ConfigError) as refused:
+        parse_settings(text, "bridge.yaml")
+    assert said in str(refused.value)
+
+
+def test_a_number_in_the_form_of_the_whole_world_keeps_its_plus() -> None:
+    assert parse_settings("gateway: {overflow_number: +15550100}", "b").gateway.overflow_number == "+15550100"
+
+
+def test_a_scenarios_caller_presses_the_keys_that_are_written() -> None:
+    read = scenario.parse("name: keys\nsteps: [{digits: 0123}, hang_up]\n")
+    assert read.steps[0] == scenario.Digits(keys="0123")
