@@ -8,12 +8,13 @@ import logging
 import os
 import secrets
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from bridge.agents.base import AgentFactory, FixedLine
 from bridge.agents.factory import build_agents
+from bridge.carriers.catalogue import build_carriers
 from bridge.config import Settings
 from bridge.errors import ConfigError, VoiceError
 from bridge.gateway.server import Gateway
@@ -65,7 +66,8 @@ class Application:
     """One process of the service.
 
     `directory` is where the configuration file lies, which paths in it are relative to. `shared_file` and
-    `secret` are shared by the processes of one port; without them each service has its own.
+    `secret` are shared by the processes of one port; without them each service has its own. The carriers' secrets come
+    from `environ`, by default this process's own.
     """
 
     def __init__(
@@ -76,10 +78,13 @@ class Application:
         progress: Progress = lambda _what: None,
         shared_file: Path | None = None,
         secret: str = "",
+        environ: Mapping[str, str] | None = None,
     ) -> None:
+        environ = os.environ if environ is None else environ
         if settings.agent is None:
             raise ConfigError("no agent: set agent.kind to script, chat or web, and what that kind needs")
         self.settings = settings
+        self.carriers = build_carriers(settings.carriers, environ, unsigned=settings.gateway.development_unsigned)
         self.metrics = Metrics()
         self.agents: AgentFactory = build_agents(settings.agent, directory)
         self.listening = Listening(settings.listening, clock=time.monotonic)
@@ -124,6 +129,7 @@ class Application:
             settings.gateway,
             settings.call,
             Rooms(self.listening, self.speech, self.agents),
+            self.carriers,
             metrics=self.metrics,
             recorder=self._recorder,
             store=self.store,

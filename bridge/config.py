@@ -3,9 +3,8 @@
 Every mistake is reported with file, line, key, value and what was expected, and all of a file's at once.
 Unknown keys are refused, because a setting that is silently ignored is found on the worst evening.
 
-The environment wins over the file: TWILIO_AUTH_TOKEN (several with commas, the new one first),
-TWILIO_ACCOUNT_SID, TWILIO_API_KEY, TWILIO_API_SECRET, PUBLIC_URL, BRIDGE_API_KEYS (several with commas),
-BRIDGE_WORKER_TOKEN, REDIS_URL.
+The environment wins over the file: PUBLIC_URL, BRIDGE_API_KEYS (several with commas), BRIDGE_WORKER_TOKEN, REDIS_URL.
+Secrets of carriers and agents are in the environment alone, under the names that settings ending in `_env` give.
 """
 
 from __future__ import annotations
@@ -24,6 +23,7 @@ import yaml
 from bridge import yaml_text
 from bridge.agents.settings import AgentSettings
 from bridge.call.settings import CallSettings
+from bridge.carriers.settings import CarrierSettings
 from bridge.errors import ConfigError
 from bridge.gateway.settings import GatewaySettings
 from bridge.listening.settings import ListeningSettings
@@ -35,10 +35,6 @@ from bridge.worker.settings import WorkerSettings, beside
 Keys = tuple[str | int, ...]
 
 ENVIRONMENT: tuple[tuple[str, tuple[str, ...]], ...] = (
-    ("TWILIO_AUTH_TOKEN", ("gateway", "twilio", "auth_tokens")),
-    ("TWILIO_ACCOUNT_SID", ("gateway", "twilio", "account_sid")),
-    ("TWILIO_API_KEY", ("gateway", "twilio", "api_key_sid")),
-    ("TWILIO_API_SECRET", ("gateway", "twilio", "api_key_secret")),
     ("BRIDGE_API_KEYS", ("gateway", "speech_api", "keys")),
     ("PUBLIC_URL", ("gateway", "public_url")),
     ("BRIDGE_WORKER_TOKEN", ("worker", "token")),
@@ -47,7 +43,7 @@ ENVIRONMENT: tuple[tuple[str, tuple[str, ...]], ...] = (
 )
 """Which settings each environment variable sets."""
 
-_LISTS = frozenset({"TWILIO_AUTH_TOKEN", "BRIDGE_API_KEYS"})
+_LISTS = frozenset({"BRIDGE_API_KEYS"})
 _SECRET = re.compile(r"token|secret|password|(^|_)keys?($|_)", re.IGNORECASE)
 _MESSAGE = re.compile(r"^(?P<what>.*?)(?: - at `\$(?P<where>[^`]*)`)?$", re.DOTALL)
 _STEP = re.compile(r"\.([^.\[\]]+)|\[(\d+)\]|(\[\.\.\.\])")
@@ -62,6 +58,8 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     speaking: SpeakingSettings = SpeakingSettings()
     agent: AgentSettings | None = None
     """Who answers the calls; `bridge serve` needs one."""
+    carriers: tuple[CarrierSettings, ...] = ()
+    """Whose calls are taken; none named: those of every carrier whose secret is in the environment."""
     gateway: GatewaySettings = GatewaySettings()
     store: StoreSettings = StoreSettings()
     telemetry: TelemetrySettings = TelemetrySettings()
@@ -208,7 +206,7 @@ def _unknown_keys(value: Any, expected: shape.Type, path: Keys) -> Iterator[tupl
                     continue
                 if key not in known:
                     yield (*path, key), _not_a_key(str(key), sorted(known))
-                elif value[key] is None and isinstance(known[key], shape.StructType):
+                elif value[key] is None and isinstance(known[key], shape.StructType | shape.VarTupleType):
                     del value[key]  # `call:` with nothing below it
                 else:
                     yield from _unknown_keys(value[key], known[key], (*path, key))
@@ -265,9 +263,13 @@ def _allowed(path: Keys) -> str:
     """The values a literal setting may have, or which tags there are, for a message."""
     expected: shape.Type = shape.type_info(Settings)
     for step in path:
-        if isinstance(expected, shape.UnionType):
-            tags = [str(one.tag) for one in expected.types if isinstance(one, shape.StructType) and one.tag]
-            return f": {', '.join(tags)}" if tags else ""
+        if isinstance(expected, shape.VarTupleType):
+            expected = expected.item_type
+            continue
+        choices = expected.types if isinstance(expected, shape.UnionType) else (expected,)
+        tags = [one for one in choices if isinstance(one, shape.StructType) and one.tag_field == step]
+        if tags or isinstance(expected, shape.UnionType):
+            return f": {', '.join(str(one.tag) for one in tags)}" if tags else ""
         if not isinstance(expected, shape.StructType):
             return ""
         expected = next((field.type for field in expected.fields if field.encode_name == step), expected)

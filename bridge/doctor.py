@@ -19,6 +19,8 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from bridge.carriers.base import Addresses, CallReference, EndCall
+from bridge.carriers.catalogue import KINDS, Secrets, build_carrier, configured, variable_of
 from bridge.config import Settings, load_settings
 from bridge.doctor_network import Finding, public_address, redis, workers
 from bridge.errors import ConfigError
@@ -39,7 +41,7 @@ async def examine(
         where = str(config) if config else "the built-in settings; name a file with -c"
         findings.append(Finding("configuration", "ok", where))
         findings.append(agent(settings, config.parent if config else Path()))
-        findings.append(credentials(settings))
+        findings += carriers(settings, environ)
     findings.append(free_port(host or settings.gateway.host, settings.gateway.port if port is None else port))
     findings.append(records(settings, config.parent if config else Path()))
     findings += await asyncio.to_thread(engines, settings)
@@ -88,33 +90,36 @@ def agent(settings: Settings, directory: Path) -> Finding:
     )
 
 
-def credentials(settings: Settings) -> Finding:
-    """What checks the carrier's signatures."""
-    gateway = settings.gateway
-    tokens = len(gateway.twilio.auth_tokens)
-    if gateway.development_unsigned:
+def carriers(settings: Settings, environ: Mapping[str, str]) -> list[Finding]:
+    """What checks the signatures of each carrier, and whether its REST API can be used."""
+    unsigned = settings.gateway.development_unsigned
+    findings = []
+    if unsigned:
         remedy = "remove gateway.development_unsigned before anybody else can reach this service"
-        return Finding("credentials", "warn", "signatures are not checked: anybody can place calls", remedy)
-    if not tokens:
+        findings.append(Finding("carriers", "warn", "signatures are not checked: anybody can place calls", remedy))
+    chosen = configured(settings.carriers, environ, unsigned=unsigned)
+    if not chosen:
+        names = "\n".join(
+            f"{type(one).__struct_config__.tag}: {variable_of(one)}" for one in (kind() for kind in KINDS)
+        )
         remedy = (
-            "set TWILIO_AUTH_TOKEN to the auth token shown in the Twilio console\n"
+            f"set the variable of the carrier whose calls are to be taken:\n{names}\n"
             "to try things without an account: bridge demo"
         )
-        return Finding("credentials", "fail", "no auth token: webhooks cannot be checked, so none is taken", remedy)
-    odd = [token for token in gateway.twilio.auth_tokens if token != token.strip() or not token.isascii()]
-    if odd:
-        return Finding(
-            "credentials",
-            "fail",
-            "an auth token has spaces or odd characters in it",
-            "copy it again into TWILIO_AUTH_TOKEN",
-        )
-    ways = (
-        "calls are ended and transferred by REST"
-        if gateway.twilio.rest_credentials
-        else "no REST: the stream's end ends a call"
-    )
-    return Finding("credentials", "ok", f"{tokens} auth token{'s' if tokens > 1 else ''}, {ways}")
+        findings.append(Finding("carriers", "fail", "none: no webhook can be checked, so no call is taken", remedy))
+    for one in chosen:
+        about = f"carrier {type(one).__struct_config__.tag}"
+        try:
+            carrier = build_carrier(one, Secrets(environ, required=not unsigned))
+        except ConfigError as error:
+            findings.append(Finding(about, "fail", str(error), f"copy it again into {variable_of(one)}"))
+            continue
+        count = sum(bool(part.strip()) for part in environ.get(variable_of(one), "").split(","))
+        secrets = f"{count or 'no'} secret{'' if count == 1 else 's'} for signatures"
+        by_rest = carrier.request(EndCall(), CallReference("x", "x"), Addresses("https://x/x"), now=0.0, nonce="x")
+        ways = "calls are ended and transferred by REST" if by_rest else "no REST: the stream's end ends a call"
+        findings.append(Finding(about, "ok", f"{secrets}, {ways}"))
+    return findings
 
 
 def free_port(host: str, port: int) -> Finding:

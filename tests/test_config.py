@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bridge.agents.settings import ScriptSettings
+from bridge.carriers.settings import TwilioSettings
 from bridge.config import Settings, load_settings, parse_settings
 from bridge.errors import ConfigError
 
@@ -26,21 +27,22 @@ def test_no_file_gives_the_defaults() -> None:
 
 def test_an_empty_file_and_empty_sections_give_the_defaults() -> None:
     assert parse_settings("", "bridge.yaml") == Settings()
-    assert parse_settings("call:\ngateway:\n  twilio:\n", "bridge.yaml") == Settings()
+    assert parse_settings("call:\n  floor:\ngateway:\ncarriers:\n", "bridge.yaml") == Settings()
 
 
 def test_settings_are_read_with_their_types(tmp_path: Path) -> None:
     file = tmp_path / "bridge.yaml"
     file.write_text(
         """
-        gateway: {public_url: "https://bridge.example.com", max_calls: 50, twilio: {auth_tokens: [new, old]}}
+        gateway: {public_url: "https://bridge.example.com", max_calls: 50}
+        carriers: [{kind: twilio, auth_token_env: SHOP_TOKEN}]
         call: {no_input_s: 5, floor: {on_suspicion: hold}}
         agent: {kind: script, file: menu.yaml}
         """,
         encoding="utf-8",
     )
     settings = load_settings(file, {})
-    assert settings.gateway.twilio.auth_tokens == ("new", "old")
+    assert settings.carriers == (TwilioSettings(auth_token_env="SHOP_TOKEN"),)
     assert settings.gateway.max_calls == 50
     assert settings.call.no_input_s == 5.0
     assert settings.call.floor.on_suspicion == "hold"
@@ -51,15 +53,14 @@ def test_the_environment_wins_over_the_file() -> None:
     settings = parse_settings(
         "gateway: {public_url: 'https://file.example.com'}",
         "bridge.yaml",
-        {"PUBLIC_URL": "https://env.example.com", "TWILIO_AUTH_TOKEN": "new, old", "BRIDGE_WORKER_TOKEN": "w"},
+        {"PUBLIC_URL": "https://env.example.com", "BRIDGE_WORKER_TOKEN": "w"},
     )
     assert settings.gateway.public_url == "https://env.example.com"
-    assert settings.gateway.twilio.auth_tokens == ("new", "old")
     assert (settings.worker.token, settings.speaking.worker_token) == ("w", "w")
 
 
 def test_empty_environment_variables_count_as_unset() -> None:
-    assert load_settings(None, {"TWILIO_AUTH_TOKEN": " ", "PUBLIC_URL": ""}) == Settings()
+    assert load_settings(None, {"BRIDGE_API_KEYS": " ", "PUBLIC_URL": ""}) == Settings()
 
 
 def test_a_key_that_is_nearly_right_is_suggested() -> None:
@@ -70,7 +71,7 @@ def test_a_key_that_is_nearly_right_is_suggested() -> None:
 
 def test_a_key_that_is_nothing_like_any_other_lists_what_there_is() -> None:
     (line,) = mistakes("frobnicate: 1\n")
-    assert line.startswith("bridge.yaml:1: frobnicate: unknown key, expected one of agent, call, gateway,")
+    assert line.startswith("bridge.yaml:1: frobnicate: unknown key, expected one of agent, call, carriers, gateway,")
 
 
 def test_a_wrong_type_names_value_and_expectation() -> None:
@@ -130,9 +131,16 @@ def test_a_mistake_from_the_environment_names_the_variable() -> None:
 
 
 def test_secrets_are_never_shown() -> None:
-    (line,) = mistakes("gateway:\n  twilio:\n    auth_tokens: hunter2\n")
+    (line,) = mistakes("carriers:\n  - kind: twilio\n    auth_token_env: hunter2\n")
     assert "hunter2" not in line
-    assert "gateway.twilio.auth_tokens: is <hidden>, expected array" in line
+    assert "bridge.yaml:3: carriers[0].auth_token_env: is <hidden>, expected str matching" in line
+
+
+def test_a_carrier_that_is_none_and_a_setting_it_has_not_are_named() -> None:
+    unknown = mistakes("carriers:\n  - kind: twillio\n")
+    assert unknown == ["bridge.yaml:2: carriers[0].kind: is 'twillio', which is none of the allowed values: twilio"]
+    (line,) = mistakes("carriers:\n  - kind: twilio\n    auth_tokn_env: X\n")
+    assert line == "bridge.yaml:3: carriers[0].auth_tokn_env: unknown key, did you mean auth_token_env?"
 
 
 def test_a_key_that_is_set_twice_is_refused() -> None:
@@ -161,7 +169,9 @@ def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
 
 
 _scalars = st.none() | st.booleans() | st.integers() | st.text(max_size=8)
-_keys = st.sampled_from(["call", "floor", "gateway", "twilio", "agent", "kind", "worker", "voices", "auth_tokens", "x"])
+_keys = st.sampled_from(
+    ["call", "floor", "gateway", "carriers", "agent", "kind", "worker", "voices", "auth_token_env", "x"]
+)
 _trees = st.recursive(
     _scalars, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(_keys, inner, max_size=4), max_leaves=12
 )

@@ -24,23 +24,33 @@ def settings(text: str = "", **environ: str) -> Settings:
 
 
 def test_a_missing_token_comes_with_its_remedy() -> None:
-    found = doctor.credentials(settings())
+    (found,) = doctor.carriers(settings(), {})
     assert found.status == "fail"
     assert "TWILIO_AUTH_TOKEN" in found.remedy
-    assert doctor.credentials(settings(**TOKEN)).status == "ok"
+    (found,) = doctor.carriers(settings(), TOKEN)
+    assert (found.about, found.status) == ("carrier twilio", "ok")
+    assert "no REST" in found.found
+    (found,) = doctor.carriers(settings(), {**TOKEN, "TWILIO_ACCOUNT_SID": "AC1"})
+    assert "by REST" in found.found
+
+
+def test_a_carrier_whose_variable_is_not_set_is_named() -> None:
+    (found,) = doctor.carriers(settings("carriers: [{kind: twilio, auth_token_env: SHOP_TOKEN}]"), TOKEN)
+    assert (found.about, found.status) == ("carrier twilio", "fail")
+    assert "SHOP_TOKEN" in found.found
 
 
 def test_unsigned_requests_are_a_warning() -> None:
-    found = doctor.credentials(settings("gateway: {development_unsigned: true}"))
+    found, *_ = doctor.carriers(settings("gateway: {development_unsigned: true}"), {})
     assert found.status == "warn"
     assert "development_unsigned" in found.remedy
 
 
 def test_a_token_that_was_copied_badly() -> None:
-    found = doctor.credentials(settings("gateway: {twilio: {auth_tokens: ['12345 ']}}"))
+    found = doctor.carriers(settings(), {"TWILIO_AUTH_TOKEN": "123 45"})[0]
     assert found.status == "fail"
     assert "copy it again" in found.remedy
-    assert "12345" not in found.found
+    assert "123" not in found.found
 
 
 def test_a_taken_port_is_found() -> None:

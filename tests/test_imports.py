@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -122,6 +123,22 @@ def impurities(tree: ast.Module) -> list[str]:
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in IMPURE_CALLS:
             found.append(f"{node.func.id}()")
     return found
+
+
+CARRIERS = re.compile(r"twilio|telnyx|vonage|nexmo|plivo|twiml|texml|\bncco\b|call_?sid|stream_?sid", re.IGNORECASE)
+"""Names of carriers, and words that only one of them uses."""
+MAY_NAME_CARRIERS = {"carriers", "simulator", "commands", "cli"}
+"""Their own room, the doubles of the simulator, and the help of commands: the door's sides and its sign."""
+
+
+@pytest.mark.parametrize("name", sorted(name for name, room, _ in MODULES if room not in MAY_NAME_CARRIERS))
+def test_nobody_behind_the_door_names_a_carrier(name: str) -> None:
+    source = (ROOT / name.replace(".", "/")).with_suffix(".py").read_text(encoding="utf-8")
+    assert CARRIERS.findall(source) == []
+
+
+def test_a_carriers_name_is_seen() -> None:
+    assert CARRIERS.findall("if carrier == 'telnyx': start['streamSid']") == ["telnyx", "streamSid"]
 
 
 def test_every_module_belongs_to_a_room_or_to_the_top() -> None:

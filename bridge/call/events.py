@@ -126,6 +126,10 @@ class StreamClosed(msgspec.Struct, frozen=True, tag="stream_closed"):
     reason: EndReason
 
 
+class StreamReopened(msgspec.Struct, frozen=True, tag="stream_reopened"):
+    """The carrier has replaced its socket by another for the same call: what it had not played is gone."""
+
+
 class TimePassed(msgspec.Struct, frozen=True, tag="time_passed"):
     """`Call.wake_at` was reached."""
 
@@ -146,5 +150,6 @@ Event = (
     | AgentFailed
     | EndRequested
     | StreamClosed
+    | StreamReopened
     | TimePassed
 )

@@ -26,6 +26,7 @@ from bridge.call.events import (
     SpeechEnded,
     SpeechFailed,
     StreamClosed,
+    StreamReopened,
     TimePassed,
     TurnJudged,
     VoiceActivity,
@@ -121,6 +122,8 @@ class Call:
                 return self._start(now)
             case StreamClosed(reason):
                 return bot.gone(reason)
+            case StreamReopened():
+                return bot.utterances.playout.clear(now)
             case MarkEchoed(name):
                 bot.utterances.playout.echo(name, now)
             case SpeechArrived():

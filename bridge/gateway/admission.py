@@ -97,38 +97,38 @@ class Admission:
         """Whether a load balancer should send new calls here."""
         return self.started and not self.draining
 
-    def ask(self, call_sid: str) -> Verdict:
+    def ask(self, call: str) -> Verdict:
         """Admit this call, or say why not. A repeated webhook gets the place it already has."""
         if not self.started:
             return "starting"
         if self.draining:
             return "draining"
         self._lapse()
-        if call_sid not in self._reserved and call_sid not in self._running:
+        if call not in self._reserved and call not in self._running:
             if len(self._running) + len(self._reserved) >= self._max_calls:
                 return "full"
             if self._lag.p90_ms > self._max_loop_lag_ms:
                 return "late"
             if self._headroom() <= 0.0:
                 return "no headroom"
-        if call_sid not in self._running:
-            self._reserved[call_sid] = self._clock() + _RESERVED_S
+        if call not in self._running:
+            self._reserved[call] = self._clock() + _RESERVED_S
         return "admitted"
 
-    def begin(self, call_sid: str) -> bool:
+    def begin(self, call: str) -> bool:
         """The call's media stream has started. False when there is no room: its webhook was another process's."""
-        self._reserved.pop(call_sid, None)
+        self._reserved.pop(call, None)
         if len(self._running) >= self._max_calls:
             return False
-        self._running.add(call_sid)
+        self._running.add(call)
         return True
 
-    def end(self, call_sid: str) -> None:
+    def end(self, call: str) -> None:
         """The call is over."""
-        self._running.discard(call_sid)
-        self._reserved.pop(call_sid, None)
+        self._running.discard(call)
+        self._reserved.pop(call, None)
 
     def _lapse(self) -> None:
         now = self._clock()
-        for call_sid in [call_sid for call_sid, until in self._reserved.items() if until <= now]:
-            del self._reserved[call_sid]
+        for call in [call for call, until in self._reserved.items() if until <= now]:
+            del self._reserved[call]

@@ -1,17 +1,26 @@
-"""Twilio's side of one call: what we send, and how we leave."""
+"""The carrier's side of one call: what we send, and how we leave."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Protocol
 
 from aiohttp import WSCloseCode
 
 from bridge.call.states import EndReason
-from bridge.carriers.twilio import messages as twilio
-from bridge.gateway.frames import text_frame
-from bridge.session.ports import Apologise, Outcome
+from bridge.carriers.base import (
+    Addresses,
+    Apologise,
+    CallReference,
+    Carrier,
+    LineBusy,
+    MediaStream,
+    Outcome,
+    SocketMessage,
+)
+from bridge.gateway.frames import message_frame
 
 if TYPE_CHECKING:
     from bridge.gateway.process import Process
@@ -27,36 +36,41 @@ class Socket(Protocol):
         ...
 
     def give_up(self, kind: str, code: WSCloseCode, reason: EndReason) -> None:
-        """Close it because of what the other end did, which ends the call for this reason."""
+        """Close it because of what the other end did."""
         ...
 
 
-class TwilioLine:
+class CarrierLine:
     """Writes to the carrier's socket without waiting, and ends the call by REST or by closing the socket."""
 
-    def __init__(
-        self, transport: asyncio.Transport, stream_sid: str, call_sid: str, process: Process, socket: Socket
-    ) -> None:
-        self._transport = transport
-        self._stream_sid = stream_sid
-        self._call_sid = call_sid
+    def __init__(self, carrier: Carrier, call: CallReference, addresses: Addresses, key: str, process: Process) -> None:
+        self._carrier = carrier
+        self._call = call
+        self._addresses = addresses
+        self._key = key
         self._process = process
-        self._socket = socket
         self._max_unsent = process.gateway.max_unsent_bytes
         self._queued: list[bytes] = []
         self._ending: asyncio.Task[None] | None = None
 
-    def send_audio(self, ulaw: bytes) -> None:
-        """Queue mu-law audio at the carrier."""
-        self._send(twilio.encode_media(self._stream_sid, ulaw))
+    def connect(self, transport: asyncio.Transport, stream: MediaStream, socket: Socket) -> None:
+        """Write to this socket from now on; what was queued for another is forgotten."""
+        self._transport = transport
+        self._stream = stream
+        self._socket = socket
+        self._queued.clear()
+
+    def send_audio(self, audio: bytes) -> None:
+        """Queue audio in the stream's format at the carrier."""
+        self._send(self._stream.audio(audio))
 
     def send_mark(self, name: str) -> None:
         """Queue a mark behind the audio sent so far."""
-        self._send(twilio.encode_mark(self._stream_sid, name))
+        self._send(self._stream.mark(name))
 
     def clear(self) -> None:
         """Empty the carrier's queue."""
-        self._send(twilio.encode_clear(self._stream_sid))
+        self._send(self._stream.clear())
 
     def end(self, outcome: Outcome) -> None:
         """Leave the call; only the first call of this counts."""
@@ -78,18 +92,21 @@ class TwilioLine:
             # A peer that does not read will not read our close either.
             transport.abort()
 
-    def _send(self, message: bytes) -> None:
+    def _send(self, messages: Sequence[SocketMessage]) -> None:
         if self._ending is None:
-            self._queued.append(text_frame(message))
+            for payload, binary in messages:
+                self._queued.append(message_frame(payload, binary))
 
     async def _end(self, outcome: Outcome) -> None:
         """The note comes first: the carrier's next webhook follows at once on the close."""
+        process = self._process
         try:
-            await self._process.outcomes.note(self._call_sid, outcome)
-            if not isinstance(outcome, Apologise) and await self._process.control.end(self._call_sid, outcome):
+            await process.outcomes.note(self._key, outcome)
+            by_rest = not isinstance(outcome, Apologise | LineBusy)
+            if by_rest and await process.control.carry_out(outcome, self._carrier, self._call, self._addresses):
                 # The carrier now closes the stream itself; if it does not, we do.
-                await asyncio.sleep(self._process.gateway.end_by_rest_grace_s)
+                await asyncio.sleep(process.gateway.end_by_rest_grace_s)
         except Exception:
-            self._process.metrics.call_failures.labels("ending").inc()
-            logger.exception("could not end a call in the proper way, call=%s", self._call_sid)
+            process.metrics.call_failures.labels("ending").inc()
+            logger.exception("could not end a call in the proper way, call=%s", self._call.call_id)
         self._socket.close(WSCloseCode.OK)

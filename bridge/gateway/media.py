@@ -1,4 +1,4 @@
-"""GET /twilio/media: one WebSocket a call, from the handshake to the last word.
+"""GET /{carrier}/media: one WebSocket a call, from the handshake to the last word.
 
 Whatever the other end does has one answer. The first column is also the `kind` in the metric
 `bridge_protocol_errors`, but for the rows in brackets, which are counted where the right column says.
@@ -9,23 +9,25 @@ Whatever the other end does has one answer. The first column is also the `kind` 
 | not_a_websocket | HTTP 400 | |
 | too_many_waiting | HTTP 429: too many sockets of this address have not brought `start` | |
 | start_deadline | close 1008 | |
-| before_start | close 1008: media, mark or dtmf without a `start` | |
-| ticket_missing, _malformed, _forged, _expired, _wrong_call, _wrong_account, _spent | close 1008 | |
-| unsupported_format | close 1003: only mu-law, 8000 Hz, mono is spoken here | |
+| before_start | close 1008: media, mark or key without a `start` | |
+| ticket_missing, _malformed, _forged, _expired, _wrong_call, _wrong_account, _wrong_carrier, _spent | close 1008 | |
+| unsupported_format | close 1003: a codec or rate that is not spoken with this carrier | |
 | duplicate_call | close 1008: the call has a stream already, which goes on | |
+| reconnected | the call goes on here, and its old socket is closed; only with carriers that open lost sockets again | |
 | (no room) | close 1013; the next webhook says busy | `bridge_calls_refused{why="no room"}` |
 | second_start | close 1008, the call ends | |
 | wrong_stream | close 1008, the call ends: a message for another stream | |
-| bad_message | close 1007, the call ends: no JSON, a field missing or of the wrong type, bad base64 | |
-| binary_frame | close 1003, the call ends | |
+| bad_message | passed over: no JSON, no audio, bad base64; close 1007 before `start` and for the 50th in a row | |
+| binary_frame | close 1003, the call ends: binary where the carrier's protocol has text alone | |
 | message_too_big | close 1009, the call ends | |
 | bad_frame | close 1002 or 1007, the call ends: broken WebSocket framing or UTF-8 | |
 | unknown_event | ignored: carriers add events without notice | |
-| odd_payload | used: audio need not come in 160 bytes; none at all is ignored | |
+| odd_field | ignored: an unknown key, a time that is no number, a mark without a name | |
+| odd_payload | used: audio need not come in 20 ms; none at all is ignored | |
 | no_media | close 1001, the call ends: the line is dead | |
 | not_reading | close 1008, the call ends: what we send piles up | |
 | abrupt_close | the call ends: closed or lost without `stop`; the next webhook apologises | |
-| (`stop`) | close 1000, the call ends | |
+| (`stop`, or an orderly close where the carrier has no such message) | close 1000, the call ends | |
 | (a bug of ours) | close 1011; the next webhook apologises | `bridge_call_failures` |
 
 After the call's end, and until the socket is closed, messages are read and ignored.
@@ -36,28 +38,49 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from typing import TYPE_CHECKING
 
 from aiohttp import WebSocketError, WSCloseCode, WSMsgType, web
 
 from bridge.agents.base import CallInfo
-from bridge.call.events import DigitPressed, EndRequested, MarkEchoed
+from bridge.call.events import DigitPressed, MarkEchoed
 from bridge.call.states import EndReason
-from bridge.carriers.twilio import messages as twilio
+from bridge.carriers.base import (
+    Addresses,
+    Apologise,
+    CallerAudio,
+    CallReference,
+    Carrier,
+    KeyPressed,
+    LineBusy,
+    MarkReturned,
+    OtherMessage,
+    StreamEvent,
+    StreamStarted,
+    StreamStopped,
+    StreamViolation,
+)
 from bridge.errors import BadMessage
-from bridge.gateway.line import TwilioLine
-from bridge.gateway.process import Process
-from bridge.gateway.signatures import RequestRefused
-from bridge.session.ports import Apologise, Busy
+from bridge.gateway.line import CarrierLine
+from bridge.gateway.process import call_key
 from bridge.session.session import CallSession
 from bridge.session.timers import Timer
-from bridge.store.tickets import TicketRefused
+from bridge.store.tickets import Ticket, TicketRefused
 from bridge.telemetry import logs
+
+if TYPE_CHECKING:
+    from bridge.gateway.endpoint import MediaEndpoint
 
 logger = logging.getLogger(__name__)
 
-FRAME_BYTES = 160
-CLOSE_TIMEOUT_S = 2.0
-"""How long the carrier may take to answer our close."""
+_UNREADABLE_IN_A_ROW = 50
+"""A second of messages of which none can be read: nobody will be heard on this stream."""
+_CODES = {
+    "bad_message": WSCloseCode.INVALID_TEXT,
+    "binary_frame": WSCloseCode.UNSUPPORTED_DATA,
+    "wrong_stream": WSCloseCode.POLICY_VIOLATION,
+    "unsupported_format": WSCloseCode.UNSUPPORTED_DATA,
+}
 
 
 class Violation(BadMessage):
@@ -73,73 +96,21 @@ class NoRoom(Exception):
     """The stream was expected, but this process has no room for its call."""
 
 
-class MediaEndpoint:
-    """Accepts media sockets and knows those that carry calls."""
-
-    def __init__(self, process: Process) -> None:
-        self.process = process
-        self.sockets: dict[str, MediaSocket] = {}
-        """Running calls by call id."""
-        self.waiting: dict[str, int] = {}
-        """How many sockets of each address have not brought `start`."""
-
-    async def handle(self, request: web.Request) -> web.StreamResponse:
-        """The route's handler."""
-        metrics = self.process.metrics
-        try:
-            self.process.signatures.check_socket(request)
-        except RequestRefused as refusal:
-            return web.Response(status=403, text=str(refusal))
-        address = self.process.signatures.address(request)
-        if self.waiting.get(address, 0) >= self.process.gateway.max_waiting_per_address:
-            metrics.protocol_errors.labels("twilio", "too_many_waiting").inc()
-            return web.Response(status=429, text="too many media sockets without a start message")
-        ws = web.WebSocketResponse(
-            compress=False,
-            max_msg_size=self.process.gateway.max_message_bytes,
-            timeout=CLOSE_TIMEOUT_S,
-            decode_text=False,
-        )
-        if not ws.can_prepare(request):
-            metrics.protocol_errors.labels("twilio", "not_a_websocket").inc()
-            return web.Response(status=400, text="this address speaks WebSocket only")
-        self.waiting[address] = self.waiting.get(address, 0) + 1
-        socket = MediaSocket(self, ws, request, address)
-        try:
-            await ws.prepare(request)
-            await socket.run()
-        finally:
-            socket.no_longer_waiting()
-        return ws
-
-    def end_all(self, reason: EndReason) -> None:
-        """Ask every call to say goodbye."""
-        for socket in list(self.sockets.values()):
-            if socket.session is not None:
-                socket.session.tell(EndRequested(reason))
-
-    async def close_all(self) -> None:
-        """Close every socket now."""
-        sockets = list(self.sockets.values())
-        for socket in sockets:
-            if socket.session is not None:
-                socket.session.stream_closed(EndReason.DRAIN)
-            socket.close(WSCloseCode.GOING_AWAY)
-        await asyncio.gather(*(socket.closed() for socket in sockets))
-
-
 class MediaSocket:
     """One carrier socket: reads and checks its messages, and passes them to the call's session."""
 
     def __init__(
         self,
         endpoint: MediaEndpoint,
+        carrier: Carrier,
         ws: web.WebSocketResponse[bool],
         request: web.Request,
         address: str,
     ) -> None:
         self._endpoint = endpoint
         self._process = endpoint.process
+        self._carrier = carrier
+        self._stream = carrier.open_stream()
         self._ws = ws
         self._request = request
         self._address: str | None = address
@@ -147,8 +118,12 @@ class MediaSocket:
         self._reading: asyncio.Timeout | None = None
         self._code: WSCloseCode | None = None
         self._done = asyncio.Event()
-        self._stream_sid = ""
+        self._frame_bytes = 0
         self._odd_payloads = 0
+        self._unreadable = 0
+        self._lost_at: float | None = None
+        self._nonce = ""
+        self._line: CarrierLine | None = None
         self.session: CallSession | None = None
 
     async def run(self) -> None:
@@ -158,10 +133,9 @@ class MediaSocket:
         try:
             reason = await self._read_until_closing()
         finally:
-            self._process.wheel.set(self._watch, None)
-            if self.session is not None:
-                self.session.stream_closed(reason)
-            self._process.metrics.protocol_errors.labels("twilio", "odd_payload").inc(self._odd_payloads)
+            self._over(reason)
+            for kind, count in (("odd_payload", self._odd_payloads), ("odd_field", self._stream.odd_fields)):
+                self._process.metrics.protocol_errors.labels(self._carrier.name, kind).inc(count)
             self._done.set()
         await self._ws.close(code=self._code or WSCloseCode.OK)
 
@@ -176,6 +150,19 @@ class MediaSocket:
     async def closed(self) -> None:
         """Wait until nothing is read from the socket any more."""
         await self._done.wait()
+
+    def _over(self, reason: EndReason) -> None:
+        """Nothing more will be read here: the call ends, unless its carrier will open another socket for it."""
+        session = self.session
+        self._process.wheel.set(self._watch, None)
+        if session is None:
+            return
+        ours = self._code is not None  # closed by us
+        if reason is EndReason.LOST and not ours and self._carrier.pacing.reconnects and not session.over:
+            self._lost_at = time.monotonic()
+            self._process.wheel.set(self._watch, self._lost_at + self._process.gateway.reconnect_s)
+        else:
+            session.stream_closed(reason)
 
     async def _read_until_closing(self) -> EndReason:
         """Read until either side closes; why the call is over."""
@@ -193,7 +180,7 @@ class MediaSocket:
             return EndReason.FAILURE  # of no call: it has not begun
         except Exception:
             self._process.metrics.call_failures.labels("socket").inc()
-            logger.exception("a media socket failed, stream=%s", self._stream_sid)
+            logger.exception("a media socket failed, carrier=%s", self._carrier.name)
             self._code = WSCloseCode.INTERNAL_ERROR
             return EndReason.FAILURE
         finally:
@@ -211,105 +198,115 @@ class MediaSocket:
 
     async def _read(self) -> EndReason:
         """Read until the stream ends; why it did."""
-        receive = self._ws.receive
+        receive, read_text, read_binary = self._ws.receive, self._stream.read_text, self._stream.read_binary
         while True:
             message = await receive()
-            if message.type is WSMsgType.TEXT:
-                try:
-                    event = twilio.decode(message.data)
-                except BadMessage as error:
-                    raise Violation("bad_message", WSCloseCode.INVALID_TEXT, str(error)) from None
-                if type(event) is twilio.Media:
-                    self._media(event)
-                elif type(event) is twilio.Stop:
-                    return EndReason.CALLER
+            try:
+                if message.type is WSMsgType.TEXT:
+                    event = read_text(message.data)
+                elif message.type is WSMsgType.BINARY:
+                    event = read_binary(message.data)
+                elif message.type is WSMsgType.ERROR:
+                    return self._framing(message.data)
                 else:
-                    await self._happened(event)
-            elif message.type is WSMsgType.BINARY:
-                raise Violation("binary_frame", WSCloseCode.UNSUPPORTED_DATA, "the protocol has no binary frames")
-            elif message.type is WSMsgType.ERROR:
-                return self._framing(message.data)
-            else:
-                return self._closed()
+                    return self._closed()
+            except StreamViolation as violation:
+                self._unread(violation)
+                continue
+            if type(event) is CallerAudio:
+                self._audio(event.audio)
+            elif type(event) is StreamStopped:
+                return EndReason.CALLER
+            elif event is not None:
+                await self._happened(event)
 
-    def _media(self, media: twilio.Media) -> None:
+    def _audio(self, audio: bytes) -> None:
         session = self.session
         if session is None:
             raise Violation("before_start", WSCloseCode.POLICY_VIOLATION, "media before start")
-        if media.stream_sid != self._stream_sid:
-            raise self._wrong_stream()
-        if media.track == "outbound":
-            return  # our own voice, where a stream was opened on both tracks
-        length = len(media.ulaw)
-        if length != FRAME_BYTES:
+        self._unreadable = 0
+        length = len(audio)
+        if length != self._frame_bytes:
             self._odd_payloads += 1
             if length == 0:
                 return
-        session.hear(media.ulaw)
+        session.hear(audio)
 
-    async def _happened(self, event: twilio.Inbound) -> None:
-        """Anything but media and stop."""
+    def _unread(self, violation: StreamViolation) -> None:
+        """A message that cannot be used: one of them costs a moment of audio at most, a run of them the call."""
+        self._unreadable += 1
+        if self.session is None and violation.kind == "wrong_stream":
+            raise Violation("before_start", WSCloseCode.POLICY_VIOLATION, "a message before start")
+        passed_over = self.session is not None and violation.kind == "bad_message"
+        if not passed_over or self._unreadable >= _UNREADABLE_IN_A_ROW:
+            raise Violation(violation.kind, _CODES[violation.kind], str(violation))
+        self._process.metrics.protocol_errors.labels(self._carrier.name, violation.kind).inc()
+        if self._unreadable == 1:
+            self._log(violation.kind, str(violation))
+
+    async def _happened(self, event: StreamEvent) -> None:
+        """Anything but audio and the end."""
         match event:
-            case twilio.Connected():
-                return
-            case twilio.Start():
+            case StreamStarted():
                 await self._start(event)
                 return
-            case twilio.Unknown():
+            case OtherMessage():
                 self._count("unknown_event", event.event)
                 return
         if self.session is None:
             raise Violation("before_start", WSCloseCode.POLICY_VIOLATION, f"{type(event).__name__} before start")
-        if event.stream_sid != self._stream_sid:
-            raise self._wrong_stream()
-        if isinstance(event, twilio.Mark):
+        if isinstance(event, MarkReturned):
             self.session.tell(MarkEchoed(event.name))
-        elif isinstance(event, twilio.Dtmf):
+        elif isinstance(event, KeyPressed):
             self.session.tell(DigitPressed(event.digit))
 
-    def _wrong_stream(self) -> Violation:
-        return Violation("wrong_stream", WSCloseCode.POLICY_VIOLATION, "a message for another stream")
-
-    async def _start(self, start: twilio.Start) -> None:
-        """Check that this stream is ours to answer, and begin the call."""
+    async def _start(self, start: StreamStarted) -> None:
+        """Check that this stream is ours to answer, and begin the call, or go on with it."""
         if self.session is not None:
             raise Violation("second_start", WSCloseCode.POLICY_VIOLATION, "a stream starts once")
-        process, call_sid = self._process, start.call_sid
+        process, key = self._process, call_key(self._carrier, start.call_id)
         parameters = dict(start.parameters)
+        before = self._endpoint.sockets.get(key) if self._carrier.pacing.reconnects else None
         try:
-            ticket = process.tickets.check(parameters.pop("ticket", None), call_sid, start.account_sid)
+            ticket = process.tickets.check(
+                parameters.pop("ticket", None),
+                carrier=self._carrier.name,
+                call_id=start.call_id,
+                account_id=start.account_id or None,
+                at_any_age=before is not None,
+            )
+            if before is not None and before._nonce == ticket.nonce and self._take_over(before):
+                return
             if not await process.store.add(f"ticket:{ticket.nonce}", b"", 2 * process.gateway.ticket_ttl_s):
                 raise TicketRefused("spent")
         except TicketRefused as refusal:
             raise Violation(f"ticket_{refusal.why}", WSCloseCode.POLICY_VIOLATION, str(refusal)) from None
-        if not start.is_mulaw_8000:
-            raise Violation("unsupported_format", WSCloseCode.UNSUPPORTED_DATA, f"cannot speak {start.encoding}")
-        if call_sid in self._endpoint.sockets:
+        if key in self._endpoint.sockets:
             raise Violation("duplicate_call", WSCloseCode.POLICY_VIOLATION, "the call has a stream already")
-        if not process.admission.begin(call_sid):
+        if not process.admission.begin(key):
             process.metrics.refused.labels("no room").inc()
-            await process.outcomes.note(call_sid, Busy())
+            await process.outcomes.note(key, LineBusy())
             raise NoRoom
-        self._stream_sid = start.stream_sid
-        self._endpoint.sockets[call_sid] = self
+        self._endpoint.sockets[key] = self
         self.no_longer_waiting()
         info = CallInfo(
-            call_id=call_sid,
+            call_id=start.call_id,
             from_number=parameters.pop("from", ""),
             to_number=parameters.pop("to", ""),
             parameters=parameters,
         )
         try:
-            self._begin(info)
+            self._begin(info, ticket, key)
         except Exception:
-            self._release(call_sid)
-            await process.outcomes.note(call_sid, Apologise(process.call.last_apology))
+            self._release(key)
+            await process.outcomes.note(key, Apologise(process.call.last_apology))
             raise
 
-    def _begin(self, info: CallInfo) -> None:
-        process = self._process
-        assert self._request.transport is not None
-        line = TwilioLine(self._request.transport, self._stream_sid, info.call_id, process, self)
+    def _begin(self, info: CallInfo, ticket: Ticket, key: str) -> None:
+        process, carrier = self._process, self._carrier
+        addresses = Addresses(f"{process.signatures.public_url(self._request)}/{carrier.name}")
+        line = CarrierLine(carrier, CallReference(info.call_id, ticket.account_id), addresses, key, process)
+        self._connect(line, ticket.nonce)
         recorder = process.recorder
         self.session = CallSession(
             info,
@@ -318,31 +315,63 @@ class MediaSocket:
             rooms=process.rooms,
             wheel=process.wheel,
             metrics=process.metrics,
-            record=None if recorder is None else recorder.open_call(info.call_id, process.call, {"carrier": "twilio"}),
-            on_ended=lambda: self._release(info.call_id),
+            caller_format=self._stream.caller_format,
+            our_format=self._stream.our_format,
+            record=None
+            if recorder is None
+            else recorder.open_call(info.call_id, process.call, {"carrier": carrier.name}),
+            on_ended=lambda: self._release(key),
         )
         logs.event(
             logger,
             "call started",
+            carrier=carrier.name,
             call=info.call_id,
-            stream=self._stream_sid,
             caller=logs.private(info.from_number),
             called=logs.private(info.to_number),
         )
         process.wheel.set(self._watch, time.monotonic() + process.gateway.no_media_s)
         self.session.start()
 
-    def _release(self, call_sid: str) -> None:
-        self._endpoint.sockets.pop(call_sid, None)
-        self._process.admission.end(call_sid)
+    def _connect(self, line: CarrierLine, nonce: str) -> None:
+        """Let the line write here."""
+        assert self._request.transport is not None
+        self._line, self._nonce = line, nonce
+        self._frame_bytes = self._stream.caller_format.frame_bytes
+        line.connect(self._request.transport, self._stream, self)
+
+    def _take_over(self, before: MediaSocket) -> bool:
+        """Go on with the call of another socket, which the carrier has replaced by this one; False when it is over."""
+        session, line = before.session, before._line
+        if session is None or line is None or session.over:
+            return False
+        self._count("reconnected", "the carrier has opened its media socket again")
+        key = call_key(self._carrier, session.info.call_id)
+        before.session = None
+        before._process.wheel.set(before._watch, None)
+        before.close(WSCloseCode.OK)
+        self._endpoint.sockets[key] = self
+        self.no_longer_waiting()
+        self.session = session
+        self._connect(line, before._nonce)
+        session.stream_reopened()
+        self._process.wheel.set(self._watch, time.monotonic() + self._process.gateway.no_media_s)
+        return True
+
+    def _release(self, key: str) -> None:
+        self._endpoint.sockets.pop(key, None)
+        self._process.admission.end(key)
 
     def _watch_due(self) -> None:
-        """`start` has not come in time, or the line may be dead."""
+        """`start` has not come in time, the line may be dead, or the carrier has not opened its socket again."""
         session = self.session
         if session is None:
             self.give_up("start_deadline", WSCloseCode.POLICY_VIOLATION, EndReason.PROTOCOL)
             return
         if session.over:
+            return
+        if self._lost_at is not None:
+            session.stream_closed(EndReason.LOST)
             return
         due = session.last_frame_at + self._process.gateway.no_media_s
         if time.monotonic() < due:
@@ -373,11 +402,25 @@ class MediaSocket:
 
     def _closed(self) -> EndReason:
         """The socket is closed, by whomever."""
+        orderly = self._ws.close_code in (WSCloseCode.OK, WSCloseCode.GOING_AWAY)
+        if orderly and not self._carrier.pacing.says_stop:
+            return EndReason.CALLER
         if self.session is not None and not self.session.over:
             self._count("abrupt_close", "closed without a stop message")
         return EndReason.LOST
 
     def _count(self, kind: str, what: str) -> None:
-        self._process.metrics.protocol_errors.labels("twilio", kind).inc()
+        self._process.metrics.protocol_errors.labels(self._carrier.name, kind).inc()
+        self._log(kind, what)
+
+    def _log(self, kind: str, what: str) -> None:
         call = self.session.info.call_id if self.session is not None else ""
-        logs.event(logger, "protocol error", logging.WARNING, kind=kind, call=call, detail=what[:200])
+        logs.event(
+            logger,
+            "protocol error",
+            logging.WARNING,
+            carrier=self._carrier.name,
+            kind=kind,
+            call=call,
+            detail=repr(what[:200]),
+        )

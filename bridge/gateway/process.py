@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from bridge.call.settings import CallSettings
+from bridge.carriers.base import Carrier
 from bridge.gateway.admission import Admission
 from bridge.gateway.control import CallControl
 from bridge.gateway.settings import GatewaySettings
@@ -34,3 +35,8 @@ class Process:
     tickets: TicketOffice
     signatures: Signatures
     control: CallControl
+
+
+def call_key(carrier: Carrier, call_id: str) -> str:
+    """A call's name among those of all carriers."""
+    return f"{carrier.name}/{call_id}"

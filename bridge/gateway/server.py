@@ -11,7 +11,7 @@ import logging
 import secrets
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from aiohttp import web
 
@@ -19,14 +19,15 @@ from bridge.api.socket import SpeechSockets
 from bridge.api.speech import SpeechApi, SpeechSource
 from bridge.call.settings import CallSettings
 from bridge.call.states import EndReason
+from bridge.carriers.base import Carrier
 from bridge.errors import ConfigError
 from bridge.gateway.admission import Admission, LoopLag
 from bridge.gateway.control import CallControl
-from bridge.gateway.media import MediaEndpoint
+from bridge.gateway.endpoint import MediaEndpoint
 from bridge.gateway.process import Process
+from bridge.gateway.routes import CarrierRoutes
 from bridge.gateway.settings import GatewaySettings
 from bridge.gateway.signatures import Signatures
-from bridge.gateway.twilio_routes import TwilioRoutes
 from bridge.session.ports import Rooms
 from bridge.session.timers import TimerWheel
 from bridge.store.base import Store
@@ -39,15 +40,15 @@ from bridge.telemetry.recorder import Recorder
 
 logger = logging.getLogger(__name__)
 
-_WEBHOOK_BYTES = 65_536
 _BACKLOG = 1024
 
 
 class Gateway:
     """A gateway process. Make it on a running loop; `start`, `open_doors`, then `drain` and `stop`.
 
-    Raises ConfigError when the settings would leave requests unchecked. `ticket_secret` and `store` are shared by
-    the processes of one port. `speech` is what the speech API speaks with; without it there is none.
+    Raises ConfigError when the settings would leave requests unchecked. `carriers` are those whose calls are taken.
+    `ticket_secret` and `store` are shared by the processes of one port. `speech` is what the speech API speaks with;
+    without it there is none.
     """
 
     def __init__(
@@ -55,6 +56,7 @@ class Gateway:
         settings: GatewaySettings,
         call: CallSettings,
         rooms: Rooms,
+        carriers: Sequence[Carrier],
         *,
         metrics: Metrics | None = None,
         recorder: Recorder | None = None,
@@ -83,14 +85,14 @@ class Gateway:
             store=store,
             outcomes=Outcomes(store, ttl_s=settings.after_stream_ttl_s),
             tickets=TicketOffice(
-                settings.twilio.auth_tokens or (ticket_secret or secrets.token_hex(16),),
+                (ticket_secret or secrets.token_hex(16),),
                 ttl_s=settings.ticket_ttl_s,
             ),
             signatures=Signatures(settings, self.metrics),
-            control=CallControl(settings.twilio, self.metrics),
+            control=CallControl(timeout_s=settings.rest_timeout_s, metrics=self.metrics),
         )
         self.media = MediaEndpoint(self.process)
-        self._twilio = TwilioRoutes(self.process, self.media)
+        self._carriers = [CarrierRoutes(carrier, self.process, self.media) for carrier in carriers]
         self._speech_api = SpeechApi(settings.speech_api, speech, self.process.admission, self.metrics)
         self._speech_sockets = SpeechSockets(self._speech_api)
         self._runner: web.AppRunner | None = None
@@ -104,8 +106,9 @@ class Gateway:
 
     async def start(self, host: str, port: int, *, reuse_port: bool = False) -> None:
         """Listen; calls are turned away as busy until `open_doors`. Raises ConfigError when the port is taken."""
-        app = web.Application(client_max_size=_WEBHOOK_BYTES)
-        self._twilio.add_to(app)
+        app = web.Application(client_max_size=self._settings.max_webhook_bytes)
+        for carrier in self._carriers:
+            carrier.add_to(app)
         self._speech_api.add_to(app)
         self._speech_sockets.add_to(app)
         app.router.add_get("/healthz", self._health)

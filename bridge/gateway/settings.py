@@ -13,31 +13,6 @@ Count = Annotated[int, msgspec.Meta(ge=1)]
 Port = Annotated[int, msgspec.Meta(ge=0, le=65535)]
 
 
-class TwilioSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """The Twilio account. Tokens check signatures; account and key, when both are set, allow REST requests."""
-
-    auth_tokens: tuple[str, ...] = ()
-    """The account's auth token; several while it is being rotated, new one first. Environment: TWILIO_AUTH_TOKEN."""
-    account_sid: str = ""
-    """With it (and an API key, or the first auth token) calls are ended and transferred by REST."""
-    api_key_sid: str = ""
-    api_key_secret: str = ""
-    api_base_url: str = "https://api.twilio.com"
-    """Other regions: https://api.{edge}.{region}.twilio.com."""
-    caller_id: str = ""
-    """The number shown to whom a call is transferred; empty: the caller's own."""
-    rest_timeout_s: Positive = 5.0
-
-    @property
-    def rest_credentials(self) -> tuple[str, str] | None:
-        """User and password for REST, or None: then closing the media stream ends or moves a call."""
-        if not self.account_sid:
-            return None
-        if self.api_key_sid and self.api_key_secret:
-            return self.api_key_sid, self.api_key_secret
-        return (self.account_sid, self.auth_tokens[0]) if self.auth_tokens else None
-
-
 class SpeechApiSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Speech for other programs, see `bridge.api.speech`. Off while there is no key."""
 
@@ -73,7 +48,6 @@ class GatewaySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, k
     """
     development_unsigned: bool = False
     """Accept requests that nobody signed. Never on a public address."""
-    twilio: TwilioSettings = TwilioSettings()
 
     max_calls: Count = 200
     """Per process. Beyond it, or while the process is late, callers hear `busy_text` or ring `overflow_number`."""
@@ -85,6 +59,9 @@ class GatewaySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, k
     ticket_ttl_s: Positive = 60.0
     start_deadline_s: Positive = 5.0
     """A media socket must bring `start` within this time."""
+    reconnect_s: Positive = 5.0
+    """A call whose media socket is lost is kept this long, with carriers that open another for it."""
+    max_webhook_bytes: Annotated[int, msgspec.Meta(ge=2048)] = 65_536
     max_message_bytes: Annotated[int, msgspec.Meta(ge=2048)] = 65_536
     max_waiting_per_address: Count = 64
     """Media sockets of one address that have not brought `start` yet."""
@@ -101,6 +78,8 @@ class GatewaySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, k
     """How long the next webhook of a call may ask what is to happen after its stream."""
     on_lost_stream: Literal["apologise", "hang_up"] = "apologise"
     """What a caller gets whose media stream broke off though nobody ended the call."""
+    rest_timeout_s: Positive = 5.0
+    """How long a carrier's API may take to answer."""
     end_by_rest_grace_s: Positive = 2.0
     """After a REST request ended a call, the carrier has this long to close the socket before we do."""
     drain_deadline_s: Positive = 60.0

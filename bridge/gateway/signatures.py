@@ -1,4 +1,4 @@
-"""Is it really the carrier who asks? Signatures of webhooks and of the media handshake, over our public address.
+"""Is it really the carrier who asks? Each carrier's own checks, over our public address, before any work is done.
 
 The address that a request seems to have behind a proxy is never used, unless nothing is signed at all
 (`development_unsigned`), where it only saves the developer from setting PUBLIC_URL.
@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import ipaddress
 import logging
-from collections.abc import Mapping
+import time
 from urllib.parse import urlsplit
 
 from aiohttp import web
 
-from bridge.carriers.twilio import signatures as twilio_signature
+from bridge.carriers.base import Carrier, NotGenuine
+from bridge.carriers.web import CarrierRequest, UnreadableRequest
 from bridge.errors import BridgeError, ConfigError
 from bridge.gateway.settings import GatewaySettings
 from bridge.telemetry import logs
@@ -33,12 +34,12 @@ class RequestRefused(BridgeError):
 
 
 class Signatures:
-    """Checks requests. Raises ConfigError when it would have nothing to check them with."""
+    """Checks requests. Raises ConfigError when they could not be checked over a public address."""
 
     def __init__(self, settings: GatewaySettings, metrics: Metrics) -> None:
         self._unsigned = settings.development_unsigned
         self._public_url = settings.public_url.rstrip("/")
-        self._tokens = settings.twilio.auth_tokens
+        self._body_bytes = settings.max_webhook_bytes
         self._metrics = metrics
         self._proxies = [ipaddress.ip_network(network) for network in settings.trusted_proxies]
         if self._unsigned:
@@ -47,11 +48,6 @@ class Signatures:
                 "Remove gateway.development_unsigned before this is on a public address."
             )
             return
-        if not self._tokens or not all(self._tokens):
-            raise ConfigError(
-                "no Twilio auth token: set TWILIO_AUTH_TOKEN or gateway.twilio.auth_tokens, "
-                "or gateway.development_unsigned: true on a machine that nobody else can reach"
-            )
         if not self._public_url:
             raise ConfigError(
                 "no public address: set PUBLIC_URL or gateway.public_url to what the carrier calls, such as "
@@ -67,31 +63,33 @@ class Signatures:
         """How the carrier reaches us, without a slash at the end."""
         return self._public_url or f"{request.scheme}://{request.host}"
 
-    async def check_webhook(self, request: web.Request, route: str) -> dict[str, str]:
-        """The request's fields, from form, query or JSON. Raises RequestRefused for what the carrier did not sign."""
-        body = await request.read()
-        kind = request.content_type
-        try:
-            fields = twilio_signature.fields_of(request.method, request.raw_path, kind, body)
-        except ValueError as error:
-            raise RequestRefused(400, str(error)) from None
-        if not self._unsigned:
-            why = twilio_signature.webhook_refusal(
-                self._tokens,
-                url=self._public_url + request.raw_path,
-                headers=_lower(request.headers),
-                method=request.method,
-                body=body,
-            )
-            self._refuse(why, request, route)
-        return fields
+    async def check_webhook(self, carrier: Carrier, route: str, request: web.Request) -> CarrierRequest:
+        """The request as data. Raises RequestRefused for what the carrier did not send.
 
-    def check_socket(self, request: web.Request) -> None:
-        """Raises RequestRefused for a media handshake that the carrier did not sign."""
+        Nothing is read of a request without a signature or with too long a body, and its fields are parsed once.
+        """
+        if not self._unsigned and not any(request.headers.get(name) for name in carrier.signature_headers):
+            raise self._refusal("no_signature", request, carrier, route)
+        if (request.content_length or 0) > self._body_bytes:
+            raise RequestRefused(413, f"a webhook has at most {self._body_bytes} bytes")
+        asked = self._as_data(request, await request.read())
+        try:
+            if not self._unsigned:
+                carrier.check_webhook(asked, time.time())
+        except NotGenuine as refusal:
+            raise self._refusal(refusal.why, request, carrier, route) from None
+        except UnreadableRequest as error:
+            raise RequestRefused(400, str(error)) from None
+        return asked
+
+    def check_socket(self, carrier: Carrier, request: web.Request) -> None:
+        """Raises RequestRefused for a media handshake that is not the carrier's."""
         if self._unsigned:
             return
-        url = self._public_url + request.raw_path
-        self._refuse(twilio_signature.socket_refusal(self._tokens, url=url, headers=_lower(request.headers)), request)
+        try:
+            carrier.check_socket(self._as_data(request, b""), time.time())
+        except NotGenuine as refusal:
+            raise self._refusal(refusal.why, request, carrier, "media") from None
 
     def address(self, request: web.Request) -> str:
         """Who connects: the peer, or whom a trusted proxy says it speaks for."""
@@ -101,6 +99,10 @@ class Signatures:
             peer = hops.pop()
         return peer
 
+    def _as_data(self, request: web.Request, body: bytes) -> CarrierRequest:
+        headers = {name.lower(): value for name, value in request.headers.items()}
+        return CarrierRequest(request.method, self.public_url(request) + request.raw_path, headers, body)
+
     def _is_proxy(self, address: str) -> bool:
         try:
             parsed = ipaddress.ip_address(address)
@@ -108,17 +110,17 @@ class Signatures:
             return False
         return any(parsed in network for network in self._proxies)
 
-    def _refuse(self, why: twilio_signature.Refusal | None, request: web.Request, route: str = "media") -> None:
-        """Count, log and raise a refusal, where there is one; whoever asks is told less than the operator."""
-        if why is None:
-            return
+    def _refusal(self, why: str, request: web.Request, carrier: Carrier, route: str) -> RequestRefused:
+        """Count and log a refusal; whoever asks is told less than the operator."""
         self._metrics.signature_failures.labels(route, why).inc()
-        checked = self._public_url + request.path
         logs.event(
-            logger, "signature refused", logging.WARNING, route=route, why=why, remote=request.remote, url=checked
+            logger,
+            "signature refused",
+            logging.WARNING,
+            carrier=carrier.name,
+            route=route,
+            why=why,
+            remote=request.remote,
+            url=self._public_url + request.path,
         )
-        raise RequestRefused(403, "signature missing or wrong")
-
-
-def _lower(headers: Mapping[str, str]) -> dict[str, str]:
-    return {name.lower(): value for name, value in headers.items()}
+        return RequestRefused(403, "signature missing or wrong")

@@ -10,40 +10,17 @@ import msgspec
 from bridge.agents.base import AgentFactory, Likely
 from bridge.call.commands import PullSpeech, Synthesise, Transcribe
 from bridge.call.events import Event
+from bridge.carriers.base import Outcome
 
 Deliver = Callable[[Event], None]
 """How a room hands an event to its call: on the event loop, never from a thread."""
 
 
-class HangUp(msgspec.Struct, frozen=True, tag="hang_up"):
-    """The call is over."""
-
-
-class Transfer(msgspec.Struct, frozen=True, tag="transfer"):
-    """The caller goes on to another party."""
-
-    target: str
-
-
-class Apologise(msgspec.Struct, frozen=True, tag="apologise"):
-    """We cannot speak any more: the carrier's own voice says it for us, and the call is over."""
-
-    text: str
-
-
-class Busy(msgspec.Struct, frozen=True, tag="busy"):
-    """There was no room when the media stream came, though a webhook had sent it."""
-
-
-Outcome = HangUp | Transfer | Apologise | Busy
-"""What is to become of a caller whose media stream we end."""
-
-
 class Line(Protocol):
     """The carrier's side of one call: audio towards the caller, and the end of it. Nothing here waits."""
 
-    def send_audio(self, ulaw: bytes) -> None:
-        """Queue mu-law audio at the carrier."""
+    def send_audio(self, audio: bytes) -> None:
+        """Queue audio in the format of the carrier's line."""
         ...
 
     def send_mark(self, name: str) -> None:

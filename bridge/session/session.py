@@ -22,6 +22,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 from bridge.agents.base import Agent, AgentError, CallInfo
+from bridge.audio.formats import MULAW_8000, AudioFormat
 from bridge.call import commands as order
 from bridge.call.actions import Prompt
 from bridge.call.commands import Command
@@ -32,13 +33,16 @@ from bridge.call.events import (
     CallStarted,
     Event,
     StreamClosed,
+    StreamReopened,
     TimePassed,
 )
 from bridge.call.machine import Call
 from bridge.call.settings import CallSettings
 from bridge.call.states import EndReason
-from bridge.session.ports import Apologise, HangUp, Line, Outcome, Rooms, Transfer
+from bridge.carriers.base import Apologise, EndCall, ForwardCall, Outcome
+from bridge.session.ports import Line, Rooms
 from bridge.session.timers import Timer, TimerWheel
+from bridge.session.transcoding import transcoder
 from bridge.telemetry import logs
 from bridge.telemetry.meter import CallMeter
 from bridge.telemetry.metrics import Metrics
@@ -63,6 +67,8 @@ class CallSession:
         rooms: Rooms,
         wheel: TimerWheel,
         metrics: Metrics,
+        caller_format: AudioFormat = MULAW_8000,
+        our_format: AudioFormat = MULAW_8000,
         record: CallRecord | None = None,
         on_ended: Callable[[], None] = lambda: None,
         clock: Callable[[], float] = time.monotonic,
@@ -85,6 +91,9 @@ class CallSession:
         self._last_events: deque[tuple[float, Event]] = deque(maxlen=_LAST_EVENTS)
         self._answers: dict[int, asyncio.Task[None]] = {}
         self._frames = 0
+        self._caller_to_ear = transcoder(caller_format, MULAW_8000)
+        self._our_format = our_format
+        self._ours_to_line = transcoder(MULAW_8000, our_format)
         self._why = EndReason.FAILURE
         self._agent_said = ""
         self._agent: Agent = rooms.agents.open_call(info)
@@ -115,13 +124,15 @@ class CallSession:
         self._metrics.calls.inc()
         self.tell(CallStarted())
 
-    def hear(self, ulaw: bytes) -> None:
-        """Audio from the caller, any number of samples."""
+    def hear(self, audio: bytes) -> None:
+        """Audio from the caller in the line's format, any number of samples."""
         if self.over:
             return
         self.last_frame_at = now = self._clock()
         self._frames += 1
-        self._ear.hear(ulaw, now - self._started_at)
+        if self._caller_to_ear is not None:
+            audio = self._caller_to_ear.feed(audio)
+        self._ear.hear(audio, now - self._started_at)
 
     def tell(self, event: Event) -> None:
         """Something happened: let the machine decide, and carry out what it orders."""
@@ -144,6 +155,11 @@ class CallSession:
         else:
             wake_at = self.call.wake_at
             self._wheel.set(self._timer, None if wake_at is None else self._started_at + wake_at)
+
+    def stream_reopened(self) -> None:
+        """The carrier has replaced its socket by another, on which the call goes on."""
+        self.last_frame_at = self._clock()
+        self.tell(StreamReopened())
 
     def stream_closed(self, reason: EndReason) -> None:
         """The carrier's socket is gone."""
@@ -171,7 +187,8 @@ class CallSession:
     # Commands, in the order of `bridge.call.commands`.
 
     def _send_audio(self, command: order.SendAudio) -> None:
-        self._line.send_audio(command.ulaw)
+        audio = command.ulaw
+        self._line.send_audio(audio if self._ours_to_line is None else self._ours_to_line.feed(audio))
         self._ear.sent(command.ulaw, self._clock() - self._started_at)
 
     def _send_mark(self, command: order.SendMark) -> None:
@@ -179,6 +196,8 @@ class CallSession:
 
     def _clear_playout(self, _command: order.ClearPlayout) -> None:
         self._line.clear()
+        if self._ours_to_line is not None:
+            self._ours_to_line = transcoder(MULAW_8000, self._our_format)
         self._ear.cleared(self._clock() - self._started_at)
 
     def _cancel_synthesis(self, command: order.CancelSynthesis) -> None:
@@ -194,10 +213,10 @@ class CallSession:
 
     def _hang_up(self, command: order.HangUp) -> None:
         self._agent_said = command.said
-        self._end(HangUp(), command.reason)
+        self._end(EndCall(), command.reason)
 
     def _transfer(self, command: order.Transfer) -> None:
-        self._end(Transfer(command.target), EndReason.TRANSFER)
+        self._end(ForwardCall(command.target), EndReason.TRANSFER)
 
     def _nothing(self, _command: order.Decided) -> None:
         """A why record is for the recorder and the meter, which have had it."""

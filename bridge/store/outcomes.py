@@ -10,7 +10,7 @@ import logging
 
 import msgspec
 
-from bridge.session.ports import Outcome
+from bridge.carriers.base import Outcome
 from bridge.store.base import Store
 
 logger = logging.getLogger(__name__)

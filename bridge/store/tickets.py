@@ -1,9 +1,8 @@
 """One-time tickets: proof, inside the media stream's parameters, that our own webhook sent the carrier here.
 
-A ticket is `claims.signature`, both base64url: the claims are `expiry|nonce|call|account`, the signature
-HMAC-SHA256 under a secret derived from the carrier's token, so that every process and machine of the
-service can check what any other one issued. Spending it once is the caller's part: `Ticket.nonce` goes
-into the store at `start`.
+A ticket is `claims.signature`, both base64url: the claims are a JSON array of expiry, nonce, carrier, call and account,
+the signature HMAC-SHA256 under a secret of ours, so that every process and machine of the service can check what any
+other one issued. Spending it once is the caller's part: `Ticket.nonce` goes into the store at `start`.
 """
 
 from __future__ import annotations
@@ -21,9 +20,9 @@ import msgspec
 
 from bridge.errors import BadMessage
 
-Refusal = Literal["missing", "malformed", "forged", "expired", "wrong_call", "wrong_account", "spent"]
+Refusal = Literal["missing", "malformed", "forged", "expired", "wrong_carrier", "wrong_call", "wrong_account", "spent"]
 
-_PURPOSE = b"bridge media ticket 1"
+_PURPOSE = b"bridge media ticket 2"
 _SIGNATURE_BYTES = 16
 
 
@@ -35,49 +34,60 @@ class TicketRefused(BadMessage):
         self.why: Refusal = why
 
 
-class Ticket(msgspec.Struct, frozen=True):
+class Ticket(msgspec.Struct, frozen=True, array_like=True):
     """What a good ticket says."""
 
-    call_sid: str
-    account_sid: str
-    expires_at: float
+    expires_at: int
     """Unix time."""
     nonce: str
+    carrier: str
+    call_id: str
+    account_id: str
+
+
+_read_claims = msgspec.json.Decoder(Ticket).decode
 
 
 class TicketOffice:
     """Issues and checks tickets.
 
-    `tokens` are the carrier's tokens, the current one first: it signs, all of them are accepted, so that a
-    rotation does not drop the calls that are being set up.
+    `ours` are our secrets, the current one first: it signs, all of them are accepted, so that a renewal does not drop
+    the calls that are being set up.
     """
 
-    def __init__(self, tokens: Sequence[str], *, ttl_s: float = 60.0, clock: Callable[[], float] = time.time) -> None:
-        if not tokens:
-            raise ValueError("a ticket office needs at least one token to derive its secret from")
-        self._secrets = [hmac.digest(token.encode(), _PURPOSE, hashlib.sha256) for token in tokens]
+    def __init__(self, ours: Sequence[str], *, ttl_s: float = 60.0, clock: Callable[[], float] = time.time) -> None:
+        if not ours:
+            raise ValueError("a ticket office needs at least one secret")
+        self._secrets = [hmac.digest(secret.encode(), _PURPOSE, hashlib.sha256) for secret in ours]
         self._ttl_s = ttl_s
         self._clock = clock
 
-    def issue(self, call_sid: str, account_sid: str) -> str:
-        """Write a ticket for this call; about 150 characters, well inside the 500 a parameter may have."""
-        expires_at = int(self._clock() + self._ttl_s)
-        claims = "|".join((str(expires_at), secrets.token_hex(8), call_sid, account_sid)).encode()
+    def issue(self, carrier: str, call_id: str, account_id: str) -> str:
+        """Write a ticket for this call: some 90 characters beside its names, since carriers pass on 500 or fewer."""
+        ticket = Ticket(int(self._clock() + self._ttl_s), secrets.token_hex(8), carrier, call_id, account_id)
+        claims = msgspec.json.encode(ticket)
         return f"{_encode(claims)}.{_encode(_sign(self._secrets[0], claims))}"
 
-    def check(self, text: str | None, call_sid: str, account_sid: str) -> Ticket:
-        """Read a ticket that must be for this call and account. Raises TicketRefused, saying why."""
+    def check(
+        self, text: str | None, *, carrier: str, call_id: str, account_id: str | None, at_any_age: bool = False
+    ) -> Ticket:
+        """Read a ticket that must be for this call; `account_id` is None where the stream does not tell it.
+
+        Raises TicketRefused, saying why. `at_any_age` is for a socket that replaces another of the same call.
+        """
         if not text:
             raise TicketRefused("missing")
         claims, signature = _split(text)
         if not any(hmac.compare_digest(_sign(secret, claims), signature) for secret in self._secrets):
             raise TicketRefused("forged")
         ticket = _read(claims)
-        if self._clock() >= ticket.expires_at:
+        if self._clock() >= ticket.expires_at and not at_any_age:
             raise TicketRefused("expired")
-        if ticket.call_sid != call_sid:
+        if ticket.carrier != carrier:
+            raise TicketRefused("wrong_carrier")
+        if ticket.call_id != call_id:
             raise TicketRefused("wrong_call")
-        if ticket.account_sid != account_sid:
+        if account_id is not None and ticket.account_id != account_id:
             raise TicketRefused("wrong_account")
         return ticket
 
@@ -110,7 +120,6 @@ def _split(text: str) -> tuple[bytes, bytes]:
 
 def _read(claims: bytes) -> Ticket:
     try:
-        expires_at, nonce, call_sid, account_sid = claims.decode().split("|", 3)
-        return Ticket(call_sid=call_sid, account_sid=account_sid, expires_at=float(expires_at), nonce=nonce)
+        return _read_claims(claims)
     except ValueError:
         raise TicketRefused("malformed") from None

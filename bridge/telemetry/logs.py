@@ -1,6 +1,6 @@
 """Structured logs that hold no phone numbers, words or digits unless the operator asks for them.
 
-Call `event(logger, "call started", call=call_sid, caller=private(number))`: the text formatter writes
+Call `event(logger, "call started", call=call_id, caller=private(number))`: the text formatter writes
 `call started call=CA... caller=<private>`, the JSON one an object a line.
 """
 

@@ -21,7 +21,7 @@ from bridge.call.commands import Decided, SendAudio
 from bridge.call.machine import Call
 from bridge.call.record import command_line, event_line
 from bridge.call.settings import CallSettings, FloorSettings
-from bridge.carriers.twilio import messages as twilio
+from bridge.carriers.twilio.messages import TwilioStream
 from bridge.listening.activity import ActivityBatch, SileroModel
 from bridge.listening.echo import EchoGate
 from bridge.listening.settings import ActivitySettings
@@ -101,7 +101,12 @@ def main() -> None:
     """Print and keep the table."""
     payload = b64encode(b"\xce" * 160).decode()
     media = {"event": "media", "sequenceNumber": "3", "streamSid": "MZ1"}
-    text = json.dumps({**media, "media": {"track": "inbound", "chunk": "1", "timestamp": "5", "payload": payload}})
+    sound = {"track": "inbound", "chunk": "1", "timestamp": "5", "payload": payload}
+    text = json.dumps({**media, "media": sound}).encode()
+    form = {"encoding": "audio/x-mulaw", "sampleRate": 8000, "channels": 1}
+    start = {"accountSid": "AC1", "callSid": "CA1", "streamSid": "MZ1", "mediaFormat": form}
+    stream = TwilioStream()
+    stream.read_text(json.dumps({"event": "start", "start": start}).encode())
     phone, settings = conversation()
     sent = [c for _, c in phone.commands if isinstance(c, SendAudio)]
     machine_ms = replay_ms(phone, settings)
@@ -115,12 +120,12 @@ def main() -> None:
 
     loud = b"\xce" * 640
     costs = {
-        "decode the carrier's frames": time_us(lambda: twilio.decode(text), 5000) / 1000 * FRAMES,
+        "decode the carrier's frames": time_us(lambda: stream.read_text(text), 5000) / 1000 * FRAMES,
         **voice_activity_ms(),
         "echo gate, a tenth of the windows": echo_ms(),
         "call machine: playout, clock, floor, ledger": machine_ms,
         "policy shadow": replay_ms(shadowed, shadow_settings) - machine_ms,
-        "encode what is sent": time_us(lambda: twilio.encode_media("MZ1", loud), 5000) / 1000 * len(sent) / SECONDS,
+        "encode what is sent": time_us(lambda: stream.audio(loud), 5000) / 1000 * len(sent) / SECONDS,
         "duck by table, while ducked": time_us(lambda: loud.translate(mulaw.gain_table(-18.0)), 5000) / 1000 * 12.5,
         "record every event and command": time_us(write_record, 3) / 1000 / SECONDS,
     }

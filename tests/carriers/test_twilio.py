@@ -1,208 +1,364 @@
-"""Twilio's messages, both ways."""
+"""Twilio as a carrier, from its own side: the contract, its real messages, its documents and requests."""
 
 from __future__ import annotations
 
-import contextlib
+import base64
 import json
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qsl, urlencode
+from xml.etree import ElementTree as ET
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from bridge.carriers.twilio import messages as twilio
-from bridge.errors import BadMessage
+from bridge.carriers.base import (
+    Addresses,
+    Apologise,
+    CallerAudio,
+    CallReference,
+    CallReport,
+    ComeBack,
+    EndCall,
+    ForwardCall,
+    KeyPressed,
+    LineBusy,
+    MarkReturned,
+    OpenStream,
+    OtherMessage,
+    RestAnswer,
+    SocketMessage,
+    StreamOver,
+    StreamReport,
+    StreamStarted,
+    StreamStopped,
+    StreamViolation,
+)
+from bridge.carriers.twilio import documents as twiml
+from bridge.carriers.twilio.carrier import TwilioCarrier
+from bridge.carriers.twilio.messages import TwilioStream
+from bridge.carriers.twilio.requests import CallsApi
+from bridge.carriers.twilio.signatures import sign
+from bridge.carriers.web import FORM, CarrierRequest, Document
+from tests.carriers.contract import CarrierContract, Example
 
 WIRE = Path(__file__).parents[2] / "fixtures" / "wire" / "twilio"
+BASE = "https://bridge.example.com/twilio"
+TOKEN = "test_auth_token"
 STREAM = "MZ0000000000000000000000000000000a"
+CALL = "CA00000000000000000000000000000002"
+ACCOUNT = "AC00000000000000000000000000000001"
 FRAME = bytes([0xFF, 0x7F, 0xCE, 0x4E]) * 40
+RINGING = [
+    ("AccountSid", ACCOUNT),
+    ("CallSid", CALL),
+    ("From", "+15005550006"),
+    ("To", "+15005550010"),
+    ("CallStatus", "ringing"),
+]
+API = CallsApi("https://api.twilio.com", ACCOUNT, ACCOUNT, TOKEN)
+CARRIER = TwilioCarrier([TOKEN], api=API, caller_id="+15005550010")
+ADDRESSES = Addresses(BASE)
 
 
-def wire(name: str) -> str:
-    return (WIRE / f"{name}.json").read_text().strip()
+def wire(name: str) -> bytes:
+    return (WIRE / f"{name}.json").read_bytes().strip()
+
+
+def text(event: str, **fields: Any) -> bytes:
+    return json.dumps({"event": event, "sequenceNumber": "5", "streamSid": STREAM, **fields}).encode()
+
+
+def start(document: Document) -> bytes:
+    parameters = {one.attrib["name"]: one.attrib["value"] for one in ET.fromstring(document.text).iter("Parameter")}
+    message = json.loads(wire("in_start"))
+    message["start"] |= {"customParameters": parameters, "callSid": CALL, "accountSid": ACCOUNT}
+    return json.dumps(message).encode()
+
+
+def audio(sound: bytes, number: int) -> SocketMessage:
+    payload = base64.b64encode(sound).decode()
+    media = {"track": "inbound", "chunk": str(number), "timestamp": str(number * 20), "payload": payload}
+    return SocketMessage(text("media", media=media))
+
+
+def taken(messages: Sequence[SocketMessage]) -> list[tuple[str, bytes]]:
+    told = []
+    for payload, binary in messages:
+        assert not binary
+        message = json.loads(payload)
+        match message:
+            case {"event": "media", "streamSid": sid, "media": {"payload": sound, **more}, **rest}:
+                assert (sid, more, rest) == (STREAM, {}, {})
+                told.append(("audio", base64.b64decode(sound, validate=True)))
+            case {"event": "mark", "streamSid": sid, "mark": {"name": name, **more}, **rest}:
+                assert (sid, more, rest) == (STREAM, {}, {})
+                told.append(("mark", name.encode()))
+            case _:
+                assert message == {"event": "clear", "streamSid": STREAM}
+                told.append(("clear", b""))
+    return told
+
+
+def ringing(fields: list[tuple[str, str]] = RINGING, route: str = "voice") -> CarrierRequest:
+    url = f"{BASE}/{route}"
+    headers = {"content-type": FORM, "x-twilio-signature": sign(TOKEN, url, fields)}
+    return CarrierRequest("POST", url, headers, urlencode(fields).encode())
+
+
+class TestTwilio(CarrierContract):
+    example = Example(
+        carrier=CARRIER,
+        call_id=CALL,
+        account_id=ACCOUNT,
+        api="https://api.twilio.com",
+        ringing=ringing(),
+        ringing_route="voice",
+        now=1_700_000_000.0,
+        start=start,
+        audio=audio,
+        key=lambda digit: text("dtmf", dtmf={"track": "inbound_track", "digit": digit}),
+        mark=lambda name: text("mark", mark={"name": name}),
+        stop=text("stop", stop={"accountSid": ACCOUNT, "callSid": CALL}),
+        unknown=text("hologram", media=7, start=[], dtmf=None),
+        odd=[
+            text("dtmf", dtmf=7),
+            text("dtmf"),
+            text("mark", mark={}),
+            text("mark", mark={"name": 7}),
+            text("mark", mark={"name": "x" * 5000}),
+        ],
+        odd_audio=[
+            text("media", media={"payload": base64.b64encode(b"\xff" * 160).decode(), **fields})
+            for fields in (
+                {"timestamp": None},
+                {"timestamp": 5.5},
+                {"timestamp": "soon", "chunk": []},
+                {"timestamp": "9" * 5000},
+                {"track": None},
+                {"track": "inbound", "novelty": {}},
+                {},
+            )
+        ],
+        taken=taken,
+        messages=[path.read_bytes() for path in sorted(WIRE.glob("in_*.json"))],
+    )
+
+
+# Its messages
+
+
+def started() -> TwilioStream:
+    stream = TwilioStream()
+    stream.read_text(wire("in_start"))
+    return stream
 
 
 def test_each_message_of_the_carrier_is_read() -> None:
-    assert twilio.decode(wire("in_connected")) == twilio.Connected("Call", "1.0.0")
-    assert twilio.decode(wire("in_media")) == twilio.Media(STREAM, FRAME, 5, "inbound", 1)
-    assert twilio.decode(wire("in_media_outbound")) == twilio.Media(STREAM, b"\xff" * 4, 45, "outbound", 2)
-    assert twilio.decode(wire("in_dtmf")) == twilio.Dtmf(STREAM, "1")
-    assert twilio.decode(wire("in_dtmf_pound")) == twilio.Dtmf(STREAM, "#")
-    assert twilio.decode(wire("in_unknown")) == twilio.Unknown("transcription")
-    assert twilio.decode(wire("in_mark")) == twilio.Mark(STREAM, "1.7")
-    assert twilio.decode(wire("in_stop")) == twilio.Stop(STREAM, "CA0000000000000000000000000000000c")
-    start = twilio.decode(wire("in_start"))
-    assert isinstance(start, twilio.Start)
-    assert start.is_mulaw_8000
-    assert start.call_sid == "CA0000000000000000000000000000000c"
-    assert start.parameters == {"ticket": "9f3c", "from": "+15005550006"}
+    stream = TwilioStream()
+    assert stream.read_text(wire("in_connected")) is None
+    start = stream.read_text(wire("in_start"))
+    assert start == StreamStarted(
+        "CA0000000000000000000000000000000c",
+        "AC0000000000000000000000000000000b",
+        STREAM,
+        {"ticket": "9f3c", "from": "+15005550006"},
+    )
+    assert stream.read_text(wire("in_media")) == CallerAudio(FRAME, 1, 5)
+    assert stream.read_text(wire("in_media_outbound")) is None
+    assert stream.read_text(wire("in_dtmf")) == KeyPressed("1")
+    assert stream.read_text(wire("in_dtmf_pound")) == KeyPressed("#")
+    assert stream.read_text(wire("in_unknown")) == OtherMessage("transcription")
+    assert stream.read_text(wire("in_mark")) == MarkReturned("1.7", "unknown")
+    assert stream.read_text(wire("in_stop")) == StreamStopped()
+    assert stream.odd_fields == 0
 
 
 def test_each_message_of_ours_has_exactly_the_documented_keys() -> None:
-    assert twilio.encode_media(STREAM, FRAME).decode() == wire("out_media")
-    assert twilio.encode_mark(STREAM, "1.7").decode() == wire("out_mark")
-    assert twilio.encode_clear(STREAM).decode() == wire("out_clear")
+    stream = started()
+    assert [one.payload for one in stream.audio(FRAME)] == [wire("out_media")]
+    assert [one.payload for one in stream.mark("1.7")] == [wire("out_mark")]
+    assert [one.payload for one in stream.clear()] == [wire("out_clear")]
+
+
+def test_a_streams_name_may_hold_anything() -> None:
+    message = json.loads(wire("in_start"))
+    message["start"]["streamSid"] = message["streamSid"] = name = 'MZ%b"%%\n'
+    stream = TwilioStream()
+    stream.read_text(json.dumps(message).encode())
+    for sent in (*stream.audio(FRAME), *stream.mark('%b"'), *stream.clear()):
+        assert json.loads(sent.payload)["streamSid"] == name
+
+
+@pytest.mark.parametrize("change", [{"sampleRate": 16000}, {"channels": 2}, {"encoding": "audio/x-alaw"}, None])
+def test_only_the_format_that_is_spoken_is_taken(change: dict[str, object] | None) -> None:
+    message = json.loads(wire("in_start"))
+    if change is None:
+        del message["start"]["mediaFormat"]
+    else:
+        message["start"]["mediaFormat"] |= change
+    with pytest.raises(StreamViolation, match="only mu-law") as violation:
+        TwilioStream().read_text(json.dumps(message).encode())
+    assert violation.value.kind == "unsupported_format"
+
+
+@pytest.mark.parametrize(
+    ("message", "names"),
+    [
+        (text("media"), "media message: .*`media`"),
+        (b'{"event":"media","media":{"payload":"/w=="}}', "streamSid"),
+        (text("media", media={"track": "inbound"}), "payload"),
+        (text("media", media={"payload": "%%%"}), "base64"),
+        (text("media", media={"payload": 7}), "payload"),
+        (text("start", start={"callSid": "CA"}), "accountSid"),
+    ],
+)
+def test_a_message_without_which_nothing_goes_on_is_named(message: bytes, names: str) -> None:
+    with pytest.raises(StreamViolation, match=names):
+        started().read_text(message)
+
+
+@pytest.mark.parametrize("event", ["media", "dtmf", "mark", "stop"])
+def test_a_message_for_another_stream_is_told_apart(event: str) -> None:
+    message = json.loads(wire(f"in_{event}")) | {"streamSid": "MZother"}
+    with pytest.raises(StreamViolation) as violation:
+        started().read_text(json.dumps(message).encode())
+    assert violation.value.kind == "wrong_stream"
 
 
 def test_numbers_may_come_as_strings_and_unknown_keys_are_skipped() -> None:
-    start = json.loads(wire("in_start"))
-    start["start"]["mediaFormat"]["sampleRate"] = "8000"
-    start["start"]["novelty"] = {"a": [1]}
-    start["start"]["customParameters"]["count"] = 3
-    read = twilio.decode(json.dumps(start))
-    assert isinstance(read, twilio.Start)
-    assert read.rate_hz == 8000
-    assert read.parameters["count"] == "3"
+    message = json.loads(wire("in_start"))
+    message["start"]["mediaFormat"]["sampleRate"] = "8000"
+    message["start"]["novelty"] = {"a": [1]}
+    message["start"]["customParameters"] |= {"count": 3, "list": []}
+    stream = TwilioStream()
+    start = stream.read_text(json.dumps(message).encode())
+    assert isinstance(start, StreamStarted)
+    assert set(start.parameters) == {"ticket", "from"}
+    assert stream.odd_fields == 2
 
 
-def test_another_format_is_told_apart() -> None:
-    read = twilio.decode(wire("in_start_l16"))
-    assert isinstance(read, twilio.Start)
-    assert (read.encoding, read.rate_hz) == ("audio/x-l16", 16000)
-    assert not read.is_mulaw_8000
+def test_binary_messages_are_refused() -> None:
+    with pytest.raises(StreamViolation) as violation:
+        started().read_binary(FRAME)
+    assert violation.value.kind == "binary_frame"
 
 
-@pytest.mark.parametrize("change", [{"sampleRate": 16000}, {"channels": 2}, {"encoding": "audio/x-alaw"}])
-def test_one_difference_makes_another_format(change: dict[str, object]) -> None:
-    start = json.loads(wire("in_start"))
-    start["start"]["mediaFormat"] |= change
-    read = twilio.decode(json.dumps(start))
-    assert isinstance(read, twilio.Start)
-    assert not read.is_mulaw_8000
+# Its webhooks
 
 
-def test_a_format_that_is_not_told_is_not_ours() -> None:
-    start = json.loads(wire("in_start"))
-    del start["start"]["mediaFormat"]
-    read = twilio.decode(json.dumps(start))
-    assert isinstance(read, twilio.Start)
-    assert not read.is_mulaw_8000
+def told(route: str, **fields: str) -> object:
+    return CARRIER.read_webhook(route, ringing(list({"CallSid": CALL, **fields}.items()), route))
 
 
-def test_an_event_nobody_knows_is_no_error() -> None:
-    assert twilio.decode('{"event":"hologram","x":1}') == twilio.Unknown("hologram")
+def test_what_its_webhooks_say() -> None:
+    assert told("after-stream", CallStatus="in-progress") == StreamOver(CALL)
+    assert told("after-stream", CallStatus="completed") == StreamOver(CALL, call_over=True)
+    report = told("stream-status", StreamEvent="stream-error", StreamSid="MZ1", StreamError="31920", Timestamp="t")
+    assert report == StreamReport(CALL, "stream-error", ("stream", "MZ1", "stream-error", "t"), "31920")
+    report = told("call-status", CallStatus="busy", SequenceNumber="2")
+    assert report == CallReport(CALL, "busy", ("call", CALL, "busy", "2"), call_over=True)
+    report = told("call-status", CallStatus="dreaming")
+    assert isinstance(report, CallReport)
+    assert report.status == "unknown"
+
+
+# Its documents and requests
+
+
+def document(outcome: Any) -> ET.Element:
+    return ET.fromstring(CARRIER.document(outcome, ADDRESSES).text)
+
+
+def test_a_stream_with_its_ticket_and_what_comes_after() -> None:
+    told = document(OpenStream(CALL, {"ticket": 'a"b&c', "from": ""}))
+    stream = told.find("Connect/Stream")
+    assert stream is not None
+    assert stream.attrib == {
+        "url": "wss://bridge.example.com/twilio/media",
+        "statusCallback": f"{BASE}/stream-status",
+        "statusCallbackMethod": "POST",
+    }
+    assert [one.attrib for one in stream] == [{"name": "ticket", "value": 'a"b&c'}]
+    redirect = told.find("Redirect")
+    assert redirect is not None
+    assert (redirect.text, redirect.attrib) == (f"{BASE}/after-stream", {"method": "POST"})
+
+
+def test_a_parameter_has_room_for_499_characters() -> None:
+    assert "x" * 498 in CARRIER.document(OpenStream(CALL, {"t": "x" * 498}), ADDRESSES).text
+    with pytest.raises(ValueError, match="too long"):
+        CARRIER.document(OpenStream(CALL, {"t": "x" * 499}), ADDRESSES)
+
+
+def test_a_loopback_server_needs_no_tls() -> None:
+    for host in ("127.0.0.1:8080", "localhost", "[::1]:1"):
+        told = CARRIER.document(OpenStream(CALL, {}), Addresses(f"http://{host}/twilio"))
+        assert f'url="ws://{host}/twilio/media"' in told.text
+
+
+def test_a_transfer_dials_a_number_or_a_sip_address() -> None:
+    dial = document(ForwardCall("+15005550020")).find("Dial")
+    assert dial is not None
+    assert dial.findtext("Number") == "+15005550020"
+    assert dial.attrib == {"callerId": "+15005550010", "timeout": "30"}
+    assert document(ForwardCall("sip:agent@example.com")).findtext("Dial/Sip") == "sip:agent@example.com"
+    assert document(ForwardCall("client:anna")).findtext("Dial/Client") == "anna"
+
+
+def test_what_comes_after_a_transfer() -> None:
+    dial = ET.fromstring(twiml.dial("+1500", timeout_s=12, then="https://b/dialled").text).find("Dial")
+    assert dial is not None
+    assert dial.attrib == {"timeout": "12", "action": "https://b/dialled", "method": "POST"}
+
+
+def test_the_end_of_a_call() -> None:
+    assert [one.tag for one in document(EndCall())] == ["Hangup"]
+    assert [(one.tag, one.text) for one in document(Apologise("Sorry & bye"))] == [
+        ("Say", "Sorry & bye"),
+        ("Hangup", None),
+    ]
+    assert [one.tag for one in document(LineBusy("Later."))] == ["Say", "Hangup"]
+    assert [(one.tag, one.attrib) for one in document(LineBusy())] == [("Reject", {"reason": "busy"})]
+    assert [(one.tag, one.text) for one in document(ComeBack(CALL))] == [("Redirect", f"{BASE}/after-stream")]
+
+
+@pytest.mark.parametrize("words", ["a\x00b", "a\x0bb", "a\ud800b", "a\uffffb"])
+def test_what_xml_cannot_hold_is_left_out(words: str) -> None:
+    assert document(Apologise(words)).findtext("Say") == "ab"
+
+
+def request(outcome: Any, call_id: str = CALL, carrier: TwilioCarrier = CARRIER) -> Any:
+    return carrier.request(outcome, CallReference(call_id, ACCOUNT), ADDRESSES, now=0.0, nonce="n")
+
+
+def test_rest_requests_about_a_call() -> None:
+    hang_up = request(EndCall())
+    assert hang_up.method == "POST"
+    assert hang_up.url == f"https://api.twilio.com/2010-04-01/Accounts/{ACCOUNT}/Calls/{CALL}.json"
+    assert dict(parse_qsl(hang_up.body.decode())) == {"Status": "completed"}
+    credentials = base64.b64encode(f"{ACCOUNT}:{TOKEN}".encode()).decode()
+    assert hang_up.headers == {"Authorization": f"Basic {credentials}", "Content-Type": FORM}
+    moved = dict(parse_qsl(request(ForwardCall("+15005550020")).body.decode()))
+    assert ET.fromstring(moved["Twiml"]).findtext("Dial/Number") == "+15005550020"
+    back = dict(parse_qsl(request(ComeBack(CALL)).body.decode()))
+    assert back == {"Url": f"{BASE}/after-stream", "Method": "POST"}
+    with pytest.raises(ValueError, match="4000"):
+        request(ForwardCall("x" * 4001))
+    assert request(EndCall(), carrier=TwilioCarrier([TOKEN])) is None
 
 
 @pytest.mark.parametrize(
-    ("text", "names"),
+    ("status", "body", "answer"),
     [
-        ("", "not a media-stream message"),
-        ("[]", "not a media-stream message"),
-        ('{"sequenceNumber":"1"}', "event"),
-        ('{"event":"media","streamSid":"MZ"}', "media message: .*`media`"),
-        ('{"event":"media","media":{"payload":"/w=="}}', "streamSid"),
-        ('{"event":"media","streamSid":"MZ","media":{"track":"inbound"}}', "payload"),
-        ('{"event":"media","streamSid":"MZ","media":{"payload":"%%%"}}', "base64"),
-        ('{"event":"media","streamSid":"MZ","media":{"payload":7}}', "payload"),
-        ('{"event":"mark","streamSid":"MZ","mark":{}}', "name"),
-        ('{"event":"start","streamSid":"MZ","start":{"callSid":"CA"}}', "accountSid"),
-        ('{"event":"dtmf","dtmf":{"digit":"1"}}', "streamSid"),
+        (200, b'{"sid":"CA1"}', RestAnswer("done")),
+        (404, b'{"code":20404,"message":"not found","status":404}', RestAnswer("gone", "20404 not found")),
+        (400, b'{"code":"21220","message":"not in progress"}', RestAnswer("refused", "21220 not in progress")),
+        (401, b"<html>", RestAnswer("refused", "HTTP status 401")),
+        (429, b"", RestAnswer("busy", "HTTP status 429")),
+        (503, b"[]", RestAnswer("busy", "HTTP status 503")),
+        (302, b"{}", RestAnswer("refused", "HTTP status 302")),
     ],
 )
-def test_a_broken_message_is_named(text: str, names: str) -> None:
-    with pytest.raises(BadMessage, match=names):
-        twilio.decode(text)
-
-
-@pytest.mark.parametrize("length", [0, 1, 159, 161, 8000])
-def test_audio_of_any_length_is_audio(length: int) -> None:
-    read = twilio.decode(twilio.encode_media(STREAM, b"\xff" * length))
-    assert isinstance(read, twilio.Media)
-    assert len(read.ulaw) == length
-
-
-@given(st.binary(max_size=500), st.text(max_size=40))
-def test_what_we_send_is_what_is_read(ulaw: bytes, name: str) -> None:
-    media = twilio.decode(twilio.encode_media(STREAM, ulaw))
-    assert isinstance(media, twilio.Media)
-    assert media.ulaw == ulaw
-    assert twilio.decode(twilio.encode_mark(STREAM, name)) == twilio.Mark(STREAM, name)
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        '{"event":"hologram","media":7,"start":[],"dtmf":null,"streamSid":1}',
-        '{"media":{"payload":5},"event":"hologram"}',
-    ],
-)
-def test_an_unknown_event_may_look_however_it_likes(text: str) -> None:
-    assert twilio.decode(text) == twilio.Unknown("hologram")
-
-
-def test_a_field_counts_only_where_it_belongs() -> None:
-    media = json.loads(wire("in_media")) | {"version": 2, "stop": "no", "mark": [1]}
-    assert twilio.decode(json.dumps(media)) == twilio.decode(wire("in_media"))
-
-
-@pytest.mark.parametrize(("told", "key"), [("5", "5"), (5, "5"), ("#", "#"), ("*", "*"), ("d", "D")])
-def test_keys_of_a_phone(told: object, key: str) -> None:
-    message = {"event": "dtmf", "streamSid": STREAM, "dtmf": {"digit": told}}
-    assert twilio.decode(json.dumps(message)) == twilio.Dtmf(STREAM, key)
-
-
-@pytest.mark.parametrize("told", ["", "12", "E", -1, 10, True, None, {}, "\u0663"])
-def test_what_no_phone_has_is_no_key(told: object) -> None:
-    message = {"event": "dtmf", "streamSid": STREAM, "dtmf": {"digit": told}}
-    with pytest.raises(BadMessage, match="no key of a phone"):
-        twilio.decode(json.dumps(message))
-
-
-@pytest.mark.parametrize("value", [{"a": 1}, ["x"]])
-def test_a_parameter_is_a_string(value: object) -> None:
-    start = json.loads(wire("in_start"))
-    start["start"]["customParameters"]["ticket"] = value
-    with pytest.raises(BadMessage, match="parameter 'ticket'"):
-        twilio.decode(json.dumps(start))
-
-
-@pytest.mark.parametrize("number", ["9" * 5000, "1e999", "-", "5.5", '"x"', "[]"])
-def test_a_number_that_is_none_is_named(number: str) -> None:
-    with pytest.raises(BadMessage, match=r"timestamp|not a media-stream message|media message"):
-        twilio.decode('{"event":"media","streamSid":"MZ","media":{"payload":"","timestamp":' + number + "}}")
-
-
-def test_without_timestamp_and_chunk_audio_is_audio() -> None:
-    read = twilio.decode('{"event":"media","streamSid":"MZ","media":{"payload":"/w=="}}')
-    assert read == twilio.Media("MZ", b"\xff", -1, "inbound", -1)
-
-
-@pytest.mark.parametrize("text", ["[" * 5000, '{"event":"media","x":' + "[" * 5000, b"\xff\xfe", "\udcff", "\x00"])
-def test_nonsense_is_bad_not_fatal(text: str | bytes) -> None:
-    with pytest.raises(BadMessage, match="not a media-stream message"):
-        twilio.decode(text)
-
-
-JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
-    max_leaves=8,
-)
-
-
-@given(st.text() | st.binary() | JSON.map(json.dumps))
-def test_whatever_comes_is_a_message_or_a_bad_message(text: str | bytes) -> None:
-    with contextlib.suppress(BadMessage):
-        assert isinstance(twilio.decode(text), twilio.Inbound)
-
-
-def places(value: object, path: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
-    """Where in a message something can be changed."""
-    if not isinstance(value, dict):
-        return [path]
-    return [place for name, inner in value.items() for place in [(*path, name), *places(inner, (*path, name))]]
-
-
-@given(st.sampled_from(sorted(path.stem for path in WIRE.glob("in_*.json"))), st.data())
-def test_a_real_message_with_one_thing_changed_is_a_message_or_a_bad_message(name: str, data: st.DataObject) -> None:
-    message = json.loads(wire(name))
-    *above, last = data.draw(st.sampled_from(places(message)))
-    inner = message
-    for step in above:
-        inner = inner[step]
-    if data.draw(st.booleans()):
-        inner[last] = data.draw(JSON)
-    else:
-        del inner[last]
-    with contextlib.suppress(BadMessage):
-        assert isinstance(twilio.decode(json.dumps(message)), twilio.Inbound)
+def test_what_an_answer_means(status: int, body: bytes, answer: RestAnswer) -> None:
+    assert CARRIER.read_answer(status, body) == answer

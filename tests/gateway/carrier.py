@@ -17,8 +17,10 @@ from xml.etree import ElementTree
 import aiohttp
 
 from bridge.call.settings import CallSettings
+from bridge.carriers.twilio.carrier import TwilioCarrier
+from bridge.carriers.twilio.requests import CallsApi
 from bridge.gateway.server import Gateway
-from bridge.gateway.settings import GatewaySettings, TwilioSettings
+from bridge.gateway.settings import GatewaySettings
 from bridge.telemetry.recorder import Recorder
 from tests.gateway.doubles import FRAME, House
 
@@ -39,9 +41,9 @@ RINGING = {
 }
 SETTINGS = GatewaySettings(
     public_url=PUBLIC,
-    twilio=TwilioSettings(auth_tokens=(TOKEN,)),
     max_loop_lag_ms=10_000.0,  # tests share their machine
 )
+SECRET = "a secret of ours"
 CALL_SETTINGS = CallSettings(listens=False, inter_digit_s=0.0)
 PATIENCE_S = 5.0
 
@@ -216,13 +218,16 @@ async def running(
     settings: GatewaySettings = SETTINGS,
     house: House | None = None,
     *,
+    tokens: tuple[str, ...] = (TOKEN,),
+    api: CallsApi | None = None,
     call: CallSettings = CALL_SETTINGS,
     recorder: Recorder | None = None,
     doors_open: bool = True,
 ) -> AsyncIterator[Carrier]:
     """A gateway on a free port, and a carrier that knows it."""
     house = house or House()
-    gateway = Gateway(settings, call, house.rooms, recorder=recorder)
+    carriers = [TwilioCarrier(tokens, api=api)]
+    gateway = Gateway(settings, call, house.rooms, carriers, recorder=recorder, ticket_secret=SECRET)
     await gateway.start("127.0.0.1", 0)
     if doors_open:
         gateway.open_doors()

@@ -12,7 +12,8 @@ from bridge.agents.base import CallInfo, FixedLine, Likely
 from bridge.call.actions import Action, HangUp, Prompt, Say
 from bridge.call.commands import PullSpeech, Synthesise, Transcribe
 from bridge.call.events import Event, SpeechArrived, SpeechEnded, Word
-from bridge.session.ports import Deliver, Outcome, Rooms
+from bridge.carriers.base import Outcome
+from bridge.session.ports import Deliver, Rooms
 
 FRAME = b"\x20" * 160
 
@@ -160,8 +161,8 @@ class PaperLine:
         self.ended: list[Outcome] = []
         self.flushed = 0
 
-    def send_audio(self, ulaw: bytes) -> None:
-        self.sent.append(("audio", ulaw))
+    def send_audio(self, audio: bytes) -> None:
+        self.sent.append(("audio", audio))
 
     def send_mark(self, name: str) -> None:
         self.sent.append(("mark", name))

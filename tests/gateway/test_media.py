@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 
@@ -12,7 +13,7 @@ import pytest
 
 from bridge.agents.base import CallInfo
 from bridge.store.tickets import TicketOffice
-from tests.gateway.carrier import ACCOUNT, CALL, CALLED, CALLER, SETTINGS, STREAM, TOKEN, Carrier, Leg, running
+from tests.gateway.carrier import ACCOUNT, CALL, CALLED, CALLER, SECRET, SETTINGS, STREAM, Carrier, Leg, running
 from tests.gateway.doubles import FRAME, Agents, House, SetAgent
 
 
@@ -184,9 +185,6 @@ async def test_misbehaviour_before_the_start(carrier: Carrier, act: Act, code: i
     ("act", "code", "kind"),
     [
         (_binary, 1003, "binary_frame"),
-        (_no_json, 1007, "bad_message"),
-        (_no_payload, 1007, "bad_message"),
-        (_bad_base64, 1007, "bad_message"),
         (_too_big, 1009, "message_too_big"),
         (_other_stream, 1008, "wrong_stream"),
         (_other_streams_digit, 1008, "wrong_stream"),
@@ -205,6 +203,46 @@ async def test_misbehaviour_within_a_call_ends_that_call_alone(
     await carrier.until_calls(1)
     assert await carrier.count("bridge_calls_ended_total", why="protocol") == 1
     await neighbour.until_audio(len(FRAME) * 5)
+
+
+@pytest.mark.parametrize("act", [_no_json, _no_object, _nothing, _no_payload, _bad_base64])
+async def test_one_unreadable_message_within_a_call_is_passed_over(carrier: Carrier, act: Act) -> None:
+    leg = await carrier.call()
+    await leg.until_audio(len(FRAME) * 5)
+    for _ in range(60):  # each second one, so never many in a row
+        await act(carrier, leg)
+        await leg.media()
+    await leg.press("4")
+    await leg.until_audio(len(FRAME) * 6)
+    assert await carrier.refused_with("bad_message") == 60
+    assert carrier.house.ears.calls[0].heard == [FRAME] * 60
+
+
+@pytest.mark.parametrize("act", [_no_json, _no_payload, _bad_base64])
+async def test_a_second_of_unreadable_messages_is_the_end(carrier: Carrier, act: Act) -> None:
+    leg = await carrier.call()
+    await leg.until_audio(1)
+    for _ in range(50):
+        await act(carrier, leg)
+    assert await leg.until_closed() == 1007
+    assert await carrier.refused_with("bad_message") == 50
+    assert await carrier.count("bridge_calls_ended_total", why="protocol") == 1
+
+
+async def test_an_odd_field_costs_neither_the_call_nor_the_audio(carrier: Carrier) -> None:
+    leg = await carrier.call()
+    payload = base64.b64encode(FRAME).decode()
+    await leg.until_audio(len(FRAME) * 5)
+    await leg.press("?")
+    await leg.send({"event": "mark", "streamSid": STREAM, "mark": {}})
+    await leg.send({"event": "media", "streamSid": STREAM, "media": {"payload": payload, "timestamp": 5.5}})
+    await leg.send({"event": "media", "streamSid": STREAM, "media": {"payload": payload, "timestamp": None}})
+    await leg.press("4")
+    await leg.until_audio(len(FRAME) * 6)
+    await leg.stop()
+    await leg.until_closed()
+    assert carrier.house.ears.calls[0].heard == [FRAME, FRAME]
+    assert await carrier.refused_with("odd_field") == 4
 
 
 async def test_an_unknown_event_is_ignored_and_counted(carrier: Carrier) -> None:
@@ -264,10 +302,11 @@ async def _refused_start(carrier: Carrier, parameters: dict[str, str], **changes
     [
         (lambda: None, "missing"),
         (lambda: "nonsense", "malformed"),
-        (lambda: TicketOffice(["another token"]).issue(CALL, ACCOUNT), "forged"),
-        (lambda: TicketOffice([TOKEN], ttl_s=-1.0).issue(CALL, ACCOUNT), "expired"),
-        (lambda: TicketOffice([TOKEN]).issue("CAother", ACCOUNT), "wrong_call"),
-        (lambda: TicketOffice([TOKEN]).issue(CALL, "ACother"), "wrong_account"),
+        (lambda: TicketOffice(["another secret"]).issue("twilio", CALL, ACCOUNT), "forged"),
+        (lambda: TicketOffice([SECRET], ttl_s=-1.0).issue("twilio", CALL, ACCOUNT), "expired"),
+        (lambda: TicketOffice([SECRET]).issue("twilio", "CAother", ACCOUNT), "wrong_call"),
+        (lambda: TicketOffice([SECRET]).issue("telnyx", CALL, ACCOUNT), "wrong_carrier"),
+        (lambda: TicketOffice([SECRET]).issue("twilio", CALL, "ACother"), "wrong_account"),
     ],
 )
 async def test_a_stream_without_a_good_ticket_is_refused(
@@ -359,7 +398,7 @@ async def test_one_address_cannot_hold_many_sockets_that_never_start() -> None:
 async def test_a_stream_for_which_there_is_no_room_is_told_so_by_the_next_webhook() -> None:
     async with running(msgspec.structs.replace(SETTINGS, max_calls=1)) as carrier:
         parameters = await carrier.ring("CA2")
-        carrier.gateway.process.admission.begin("CA1")  # another process had admitted this one
+        carrier.gateway.process.admission.begin("twilio/CA1")  # another process had admitted this one
         leg = Leg(await carrier.open(), call_sid="CA2")
         await leg.start(parameters)
         assert await leg.until_closed() == 1013
@@ -392,7 +431,7 @@ async def test_a_carrier_that_does_not_read_is_given_up() -> None:
     async with running(settings) as carrier:
         leg = await carrier.call()
         await leg.until_audio(1)
-        line = carrier.gateway.media.sockets[CALL].session._line  # type: ignore[union-attr]
+        line = carrier.gateway.media.sockets[f"twilio/{CALL}"].session._line  # type: ignore[union-attr]
         for _ in range(20_000):
             line.send_audio(FRAME * 20)
             line.flush()

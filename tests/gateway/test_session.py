@@ -20,7 +20,8 @@ from bridge.call.events import DigitPressed, EndRequested, Event, MarkEchoed, Sp
 from bridge.call.record import replay
 from bridge.call.settings import CallSettings
 from bridge.call.states import EndReason
-from bridge.session.ports import Apologise, HangUp, Rooms
+from bridge.carriers.base import Apologise, EndCall
+from bridge.session.ports import Rooms
 from bridge.session.session import CallSession
 from bridge.session.timers import TimerWheel
 from bridge.speaking.settings import SpeakingSettings
@@ -118,7 +119,7 @@ async def test_digits_reach_the_agent_and_its_hang_up_ends_the_call_after_the_la
     await phone.wait(3.0)
     assert phone.house.agents.calls[0].prompts[-1].text == "9"
     assert phone.line.audio() == FRAME * len("hellobye")
-    assert phone.line.ended == [HangUp()]
+    assert phone.line.ended == [EndCall()]
     assert 'bridge_calls_ended_total{why="agent"} 1.0' in phone.page()
 
 
@@ -271,7 +272,7 @@ async def test_whatever_an_agent_says_about_its_hang_up_it_counts_as_the_agents(
     phone = Phone(lambda prompt: [Say("bye"), HangUpWanted(said)])
     phone.session.start()
     await phone.wait(3.0)
-    assert phone.line.ended == [HangUp()]
+    assert phone.line.ended == [EndCall()]
     assert 'bridge_calls_ended_total{why="agent"} 1.0' in phone.page()
     ended = next(record for record in caplog.records if record.getMessage() == "call ended")
     assert not said or said in str(ended.__dict__)
@@ -306,7 +307,7 @@ async def test_a_drain_ends_a_call_politely() -> None:
     phone.session.tell(EndRequested(EndReason.DRAIN))
     await phone.wait(3.0)
     assert phone.line.audio() == FRAME * len("hello")  # what was begun is finished
-    assert phone.line.ended == [HangUp()]
+    assert phone.line.ended == [EndCall()]
     assert 'bridge_calls_ended_total{why="drain"} 1.0' in phone.page()
 
 

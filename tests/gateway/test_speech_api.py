@@ -81,7 +81,7 @@ class Service:
 @asynccontextmanager
 async def serving(source: SpeechSource | None, api: SpeechApiSettings = API) -> AsyncIterator[Service]:
     settings = msgspec.structs.replace(SETTINGS, speech_api=api)
-    gateway = Gateway(settings, CALL_SETTINGS, House().rooms, speech=source)
+    gateway = Gateway(settings, CALL_SETTINGS, House().rooms, [], speech=source)
     await gateway.start("127.0.0.1", 0)
     gateway.open_doors()
     try:

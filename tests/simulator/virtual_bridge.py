@@ -15,7 +15,7 @@ from bridge.app import Application
 from bridge.call.events import Word
 from bridge.call.settings import CallSettings
 from bridge.config import Settings
-from bridge.gateway.settings import GatewaySettings, TwilioSettings
+from bridge.gateway.settings import GatewaySettings
 from bridge.listening.settings import ListeningSettings, RecogniserSettings, TurnSettings
 from bridge.simulator.spelled import SpelledVoice
 from bridge.simulator.virtual import MemoryConnector
@@ -37,7 +37,7 @@ async def virtual_bridge(
     `agent` is the script, unless `agents` has others; the voice is spelled in chords unless there is another.
     """
     settings = Settings(
-        gateway=GatewaySettings(public_url=PUBLIC, twilio=TwilioSettings(auth_tokens=(TOKEN,)), max_calls=1000),
+        gateway=GatewaySettings(public_url=PUBLIC, max_calls=1000),
         call=call or CallSettings(listens=False),
         listening=ListeningSettings(
             recogniser=RecogniserSettings(engine="none"),
@@ -45,7 +45,7 @@ async def virtual_bridge(
         ),
         agent=ScriptSettings(file=agent.name),
     )
-    application = Application(settings, directory=agent.parent)
+    application = Application(settings, directory=agent.parent, environ={"TWILIO_AUTH_TOKEN": TOKEN})
     if agents is not None:
         application.agents = agents
     voice = voice or SpelledVoice(Word, asyncio.get_running_loop().call_later)

@@ -1,91 +1,31 @@
 """Twilio media-stream messages on the wire: one JSON text each, mu-law audio in base64. No socket, no clock.
 
 Incoming text is read tolerantly, since carriers add fields and events without notice: unknown keys
-are skipped, numbers may come as strings. Outgoing text has exactly the documented keys, since one
-too many is refused (warning 31951).
+are skipped, numbers may come as strings, and a field that nobody needs may hold anything. Outgoing text has exactly
+the documented keys, since one too many is refused (warning 31951).
 Source: https://www.twilio.com/docs/voice/media-streams/websocket-messages
 """
 
 from __future__ import annotations
 
-import functools
 from base64 import b64encode
 from typing import Any
 
 import msgspec
 
-from bridge.errors import BadMessage
-
-KEYS = frozenset("0123456789*#ABCD")
-"""What a keypad can send (ITU-T Q.23)."""
-
-
-class Connected(msgspec.Struct, frozen=True):
-    """The first message of a socket; it names no stream yet."""
-
-    protocol: str
-    version: str
-
-
-class Start(msgspec.Struct, frozen=True):
-    """The stream begins: whose it is, and what audio it carries."""
-
-    stream_sid: str
-    account_sid: str
-    call_sid: str
-    encoding: str
-    rate_hz: int
-    channels: int
-    parameters: dict[str, str]
-    """What our document passed along in `<Parameter>`; Twilio itself tells no numbers here."""
-
-    @property
-    def is_mulaw_8000(self) -> bool:
-        """Whether the audio is what we speak: mu-law, 8000 Hz, mono."""
-        return self.encoding == "audio/x-mulaw" and self.rate_hz == 8000 and self.channels == 1
-
-
-class Media(msgspec.Struct, frozen=True):
-    """Audio of the caller: 20 ms as a rule, but any length is legal, none at all included."""
-
-    stream_sid: str
-    ulaw: bytes
-    timestamp_ms: int
-    """Since the stream's start; gaps are lost audio. -1 when it was not told."""
-    track: str
-    chunk: int = -1
-    """Counts the track's messages from 1. -1 when it was not told."""
-
-
-class Dtmf(msgspec.Struct, frozen=True):
-    """The caller pressed a key: one of `KEYS`."""
-
-    stream_sid: str
-    digit: str
-
-
-class Mark(msgspec.Struct, frozen=True):
-    """A mark came back: playout reached it, or a clear threw it out."""
-
-    stream_sid: str
-    name: str
-
-
-class Stop(msgspec.Struct, frozen=True):
-    """The stream, or the call, is over. No reason is given."""
-
-    stream_sid: str
-    call_sid: str
-
-
-class Unknown(msgspec.Struct, frozen=True):
-    """An event we do not know."""
-
-    event: str
-
-
-Inbound = Connected | Start | Media | Dtmf | Mark | Stop | Unknown
-
+from bridge.audio.formats import MULAW_8000
+from bridge.carriers.base import (
+    CallerAudio,
+    KeyPressed,
+    MarkReturned,
+    OtherMessage,
+    SocketMessage,
+    StreamEvent,
+    StreamStarted,
+    StreamStopped,
+    StreamViolation,
+)
+from bridge.carriers.json_text import key_of, no_binary, reason_of, text_of
 
 # The messages as they are on the wire: one type for each `event`, so that a field counts only where it belongs.
 
@@ -106,22 +46,14 @@ class _Media(_Message, tag="media"):
     media: _Audio
 
 
-class _Label(msgspec.Struct):
-    name: str
-
-
 class _Mark(_Message, tag="mark"):
     stream_sid: str
-    mark: _Label
-
-
-class _Key(msgspec.Struct):
-    digit: Any
+    mark: Any = None
 
 
 class _Dtmf(_Message, tag="dtmf"):
     stream_sid: str
-    dtmf: _Key
+    dtmf: Any = None
 
 
 class _Format(msgspec.Struct, rename="camel"):
@@ -143,18 +75,22 @@ class _Start(_Message, tag="start"):
     stream_sid: str = ""
 
 
-class _Whose(msgspec.Struct, rename="camel"):
-    call_sid: str = ""
-
-
 class _Stop(_Message, tag="stop"):
     stream_sid: str = ""
-    stop: _Whose = msgspec.field(default_factory=_Whose)
 
 
 class _Connected(_Message, tag="connected"):
-    protocol: str = ""
-    version: str = ""
+    pass
+
+
+class _Payload(msgspec.Struct):
+    payload: bytes
+    track: Any = "inbound"
+
+
+class _AnyMedia(msgspec.Struct, rename="camel"):
+    stream_sid: str
+    media: _Payload
 
 
 class _Anything(msgspec.Struct):
@@ -164,94 +100,111 @@ class _Anything(msgspec.Struct):
 _KNOWN = frozenset({"media", "mark", "dtmf", "start", "stop", "connected"})
 # Not strict: whole numbers may be written as strings. Strings stay strings.
 _decode = msgspec.json.Decoder(_Media | _Mark | _Dtmf | _Start | _Stop | _Connected, strict=False).decode
+_decode_media = msgspec.json.Decoder(_AnyMedia).decode
 _decode_event = msgspec.json.Decoder(_Anything).decode
 
 
-def decode(text: str | bytes) -> Inbound:
-    """Read one message. Raises BadMessage, naming what is missing or wrong."""
-    try:
-        raw = _decode(text)
-    except (ValueError, RecursionError) as error:
-        return _unknown(text, error)
-    if type(raw) is _Media:
-        audio = raw.media
-        return Media(raw.stream_sid, audio.payload, audio.timestamp, audio.track, audio.chunk)
-    match raw:
-        case _Mark():
-            return Mark(_stream(raw.stream_sid, "mark"), raw.mark.name)
-        case _Dtmf():
-            return Dtmf(_stream(raw.stream_sid, "dtmf"), _key(raw.dtmf.digit))
-        case _Start():
-            return _start(raw)
-        case _Stop():
-            return Stop(raw.stream_sid, raw.stop.call_sid)
-        case _Connected():
-            return Connected(raw.protocol, raw.version)
-    raise AssertionError(raw)  # the union above is complete
+class TwilioStream:
+    """One media socket of Twilio's (`bridge.carriers.base.MediaStream`)."""
 
+    caller_format = our_format = MULAW_8000
 
-def _unknown(text: str | bytes, error: Exception) -> Unknown:
-    """The message as an event that we do not know, if it is one; what is wrong with it otherwise."""
-    try:
-        event = _decode_event(text).event
-    except (ValueError, RecursionError):
-        # msgspec's errors, broken UTF-8 and digits without end are all ValueErrors.
-        raise BadMessage(f"not a media-stream message: {error}") from None
-    if event in _KNOWN:
-        raise BadMessage(f"{event} message: {error}") from None
-    return Unknown(event[:60])
+    def __init__(self) -> None:
+        self.odd_fields = 0
+        self._stream_sid = ""
+        self._media = self._mark = self._clear = b""
 
+    def read_text(self, data: bytes) -> StreamEvent | None:
+        """Read one message; None when it means nothing to us. Raises StreamViolation, naming what is wrong."""
+        try:
+            raw = _decode(data)
+        except (ValueError, RecursionError) as error:
+            return self._odd(data, error)
+        if type(raw) is _Media:
+            audio = raw.media
+            if raw.stream_sid != self._stream_sid:
+                raise self._strange()
+            if audio.track == "outbound":
+                return None  # our own voice, where a stream was opened on both tracks
+            return CallerAudio(audio.payload, audio.chunk, audio.timestamp)
+        if type(raw) is _Connected:
+            return None
+        if type(raw) is _Start:
+            return self._start(raw)
+        if raw.stream_sid and raw.stream_sid != self._stream_sid:
+            raise self._strange()
+        if type(raw) is _Stop:
+            return StreamStopped()
+        if type(raw) is _Dtmf:
+            digit = key_of(raw.dtmf)
+            return KeyPressed(digit) if digit else self._pass_over()
+        name = text_of(raw.mark, "name") if type(raw) is _Mark else ""
+        # Twilio sends marks back when they are played and when they are cleared, and does not say which.
+        return MarkReturned(name, "unknown") if name else self._pass_over()
 
-def _start(raw: _Start) -> Start:
-    start = raw.start
-    audio = start.media_format
-    return Start(
-        _stream(start.stream_sid or raw.stream_sid, "start"),
-        start.account_sid,
-        start.call_sid,
-        audio.encoding,
-        audio.sample_rate,
-        audio.channels,
-        {name: _parameter(name, value) for name, value in start.custom_parameters.items()},
-    )
+    def read_binary(self, data: bytes) -> StreamEvent | None:
+        """Refuse it: the protocol has no binary messages."""
+        raise no_binary()
 
+    def audio(self, audio: bytes) -> tuple[SocketMessage, ...]:
+        """Queue mu-law audio at the carrier."""
+        return (SocketMessage(self._media % b64encode(audio)),)
 
-def _stream(stream_sid: str, event: str) -> str:
-    if not stream_sid:
-        raise BadMessage(f"{event} message: 'streamSid' is missing or empty")
-    return stream_sid
+    def mark(self, name: str) -> tuple[SocketMessage, ...]:
+        """Ask for an echo when everything queued so far has been played."""
+        return (SocketMessage(self._mark % msgspec.json.encode(name)),)
 
+    def clear(self) -> tuple[SocketMessage, ...]:
+        """Make the carrier forget what it has not played yet; it then echoes all pending marks."""
+        return (SocketMessage(self._clear),)
 
-def _key(digit: object) -> str:
-    key = str(digit).upper() if isinstance(digit, str | int) else ""
-    if key not in KEYS:
-        raise BadMessage(f"dtmf message: no key of a phone: {repr(digit)[:40]}")
-    return key
+    def _start(self, raw: _Start) -> StreamStarted:
+        start, audio = raw.start, raw.start.media_format
+        stream_sid = start.stream_sid or raw.stream_sid
+        if not stream_sid:
+            raise StreamViolation("bad_message", "start message: 'streamSid' is missing or empty")
+        if (audio.encoding, audio.sample_rate, audio.channels) != ("audio/x-mulaw", 8000, 1):
+            found = f"{audio.encoding[:40]!r} at {audio.sample_rate} Hz, {audio.channels} channels"
+            raise StreamViolation("unsupported_format", f"only mu-law at 8000 Hz, mono, is spoken here, not {found}")
+        if not self._stream_sid:
+            self._name(stream_sid)
+        parameters = {name: value for name, value in start.custom_parameters.items() if isinstance(value, str)}
+        self.odd_fields += len(start.custom_parameters) - len(parameters)
+        return StreamStarted(start.call_sid, start.account_sid, stream_sid, parameters)
 
+    def _name(self, stream_sid: str) -> None:
+        """Make, once a stream, what our messages begin with."""
+        self._stream_sid = stream_sid
+        whose = msgspec.json.encode(stream_sid).replace(b"%", b"%%")
+        self._media = b'{"event":"media","streamSid":%b,"media":{"payload":"%%b"}}' % whose
+        self._mark = b'{"event":"mark","streamSid":%b,"mark":{"name":%%b}}' % whose
+        self._clear = (b'{"event":"clear","streamSid":%b}' % whose).replace(b"%%", b"%")
 
-def _parameter(name: str, value: object) -> str:
-    """A parameter's value; it was a string when we sent it."""
-    if isinstance(value, dict | list):
-        raise BadMessage(f"start message: parameter {name[:40]!r} is not a string")
-    return value if isinstance(value, str) else str(value)
+    def _odd(self, data: bytes, error: Exception) -> StreamEvent | None:
+        """A message that is not as documented: what can be used of it. Raises StreamViolation when that is nothing."""
+        try:
+            event = _decode_event(data).event
+        except (ValueError, RecursionError):
+            # msgspec's errors, broken UTF-8 and digits without end are all ValueErrors.
+            raise StreamViolation("bad_message", f"not a media-stream message: {reason_of(error)}") from None
+        if event not in _KNOWN:
+            return OtherMessage(event[:60])
+        if event == "media":
+            try:
+                media = _decode_media(data)
+            except (ValueError, RecursionError):
+                raise StreamViolation("bad_message", f"media message: {reason_of(error)}") from None
+            if media.stream_sid != self._stream_sid:
+                raise self._strange()
+            self.odd_fields += 1
+            return None if media.media.track == "outbound" else CallerAudio(media.media.payload)
+        if event == "start":
+            raise StreamViolation("bad_message", f"start message: {reason_of(error)}")
+        return self._pass_over()
 
+    def _pass_over(self) -> StreamEvent | None:
+        self.odd_fields += 1
+        return None
 
-def encode_media(stream_sid: str, ulaw: bytes) -> bytes:
-    """Queue this mu-law audio at the carrier."""
-    return b'%b,"media":{"payload":"%b"}}' % (_head("media", stream_sid), b64encode(ulaw))
-
-
-def encode_mark(stream_sid: str, name: str) -> bytes:
-    """Ask for an echo when everything queued so far has been played."""
-    return b'%b,"mark":{"name":%b}}' % (_head("mark", stream_sid), msgspec.json.encode(name))
-
-
-def encode_clear(stream_sid: str) -> bytes:
-    """Make the carrier forget what it has not played yet; it then echoes all pending marks."""
-    return b"%b}" % _head("clear", stream_sid)
-
-
-@functools.lru_cache(maxsize=4096)
-def _head(event: str, stream_sid: str) -> bytes:
-    """What a stream's messages of one kind begin with, made once; three kinds a call."""
-    return b'{"event":"%b","streamSid":%b' % (event.encode(), msgspec.json.encode(stream_sid))
+    def _strange(self) -> StreamViolation:
+        return StreamViolation("wrong_stream", "a message for another stream")

@@ -5,37 +5,52 @@ Source: https://www.twilio.com/docs/voice/api/call-resource
 
 from __future__ import annotations
 
-from typing import Literal
-from urllib.parse import quote
+from base64 import b64encode
+from urllib.parse import quote, urlencode
 
 import msgspec
+
+from bridge.carriers.base import RestAnswer
+from bridge.carriers.web import FORM, Document, RestRequest
 
 LONGEST_DOCUMENT = 4000
 
 
-class RestRequest(msgspec.Struct, frozen=True):
-    """A form to be sent to the API's base URL, with HTTP Basic credentials.
+class CallsApi(msgspec.Struct, frozen=True):
+    """Twilio's API about calls: where it is, and the credentials for it.
 
     Account SID and auth token, or an API key's SID and secret, of the same region as the base URL.
     """
 
-    method: str
-    path: str
-    form: dict[str, str]
+    base_url: str
+    account_sid: str
+    user: str
+    password: str
 
+    def hang_up(self, call_sid: str) -> RestRequest:
+        """End a call."""
+        return self._update(call_sid, {"Status": "completed"})
 
-class RestAnswer(msgspec.Struct, frozen=True):
-    """How a request ended.
+    def replace_document(self, call_sid: str, document: Document) -> RestRequest:
+        """Let a call go on with another document at once; its media stream ends. Raises ValueError when too long."""
+        if len(document.text) > LONGEST_DOCUMENT:
+            size = len(document.text)
+            raise ValueError(f"a document sent by REST has at most {LONGEST_DOCUMENT} characters, not {size}")
+        return self._update(call_sid, {"Twiml": document.text})
 
-    `gone` is as good as `done` when hanging up: the call has ended already. `busy` may succeed when
-    sent again a little later, `refused` never will.
-    """
+    def fetch_document(self, call_sid: str, url: str) -> RestRequest:
+        """Let a call go on with the document at this address; its media stream ends."""
+        return self._update(call_sid, {"Url": url, "Method": "POST"})
 
-    outcome: Literal["done", "gone", "busy", "refused"]
-    code: int = 0
-    """Twilio's error code, such as 20404; 0 when it told none."""
-    message: str = ""
-    """What Twilio says about it, else the HTTP status; empty when done."""
+    def _update(self, call_sid: str, form: dict[str, str]) -> RestRequest:
+        account, call = quote(self.account_sid, safe=""), quote(call_sid, safe="")
+        credentials = b64encode(f"{self.user}:{self.password}".encode()).decode()
+        return RestRequest(
+            "POST",
+            f"{self.base_url.rstrip('/')}/2010-04-01/Accounts/{account}/Calls/{call}.json",
+            {"Authorization": f"Basic {credentials}", "Content-Type": FORM},
+            urlencode(form).encode(),
+        )
 
 
 class _Error(msgspec.Struct):
@@ -44,33 +59,6 @@ class _Error(msgspec.Struct):
 
 
 _decode_error = msgspec.json.Decoder(_Error, strict=False).decode
-
-
-def base_url(region: str = "", edge: str = "") -> str:
-    """Where a region's API is (`ie1` and `dublin`, `au1` and `sydney`); without both the default, US1.
-
-    Raises ValueError when one is given without the other.
-    """
-    if bool(region) != bool(edge):
-        raise ValueError(f"a Twilio region needs its edge and the other way round: region {region!r}, edge {edge!r}")
-    if not region:
-        return "https://api.twilio.com"
-    for name in (region, edge):
-        if not name.replace("-", "").isalnum() or not name.isascii():
-            raise ValueError(f"no name of a Twilio region or edge: {name!r}")
-    return f"https://api.{edge}.{region}.twilio.com"
-
-
-def hang_up(account_sid: str, call_sid: str) -> RestRequest:
-    """End a call."""
-    return RestRequest("POST", _call(account_sid, call_sid), {"Status": "completed"})
-
-
-def replace_document(account_sid: str, call_sid: str, document: str) -> RestRequest:
-    """Let a call go on with another document at once; its media stream ends. Raises ValueError when too long."""
-    if len(document) > LONGEST_DOCUMENT:
-        raise ValueError(f"a document sent by REST has at most {LONGEST_DOCUMENT} characters, not {len(document)}")
-    return RestRequest("POST", _call(account_sid, call_sid), {"Twiml": document})
 
 
 def read_answer(status: int, body: bytes) -> RestAnswer:
@@ -82,11 +70,8 @@ def read_answer(status: int, body: bytes) -> RestAnswer:
     except (ValueError, RecursionError):
         error = _Error()
     message = error.message or f"HTTP status {status}"
+    if error.code:
+        message = f"{error.code} {message}"
     if status == 404:
-        return RestAnswer("gone", error.code, message)
-    outcome: Literal["busy", "refused"] = "busy" if status == 429 or status >= 500 else "refused"
-    return RestAnswer(outcome, error.code, message)
-
-
-def _call(account_sid: str, call_sid: str) -> str:
-    return f"/2010-04-01/Accounts/{quote(account_sid, safe='')}/Calls/{quote(call_sid, safe='')}.json"
+        return RestAnswer("gone", message)
+    return RestAnswer("busy" if status == 429 or status >= 500 else "refused", message)

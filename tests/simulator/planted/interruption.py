@@ -10,7 +10,7 @@ from bridge.call.events import VoiceActivity
 from bridge.call.floor import Floor, Verdict
 from bridge.call.playout import Playout
 from bridge.call.utterances import Utterances
-from bridge.gateway.line import TwilioLine
+from bridge.gateway.line import CarrierLine
 from bridge.listening.echo import EchoGate
 from bridge.session.session import CallSession
 from tests.simulator.planted.catalogue import WORDS, Patch, bug, per_call
@@ -20,7 +20,7 @@ from tests.simulator.planted.playout import lead
 @bug("booth/interrupter", reported_as=("stop latency",))
 def carrier_is_never_told_to_clear(patch: Patch) -> None:
     """We stop sending, and the carrier plays on what it has."""
-    patch.setattr(TwilioLine, "clear", lambda self: None)
+    patch.setattr(CarrierLine, "clear", lambda self: None)
     lead(patch, 3000.0)
 
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable
 from typing import Any
 
-import msgspec
-
-from bridge.carriers.twilio import messages as twilio
+from bridge.carriers.base import Carrier, SocketMessage, StreamEvent, StreamStarted
+from bridge.carriers.twilio.messages import TwilioStream
+from bridge.carriers.web import CarrierRequest
 from bridge.gateway import line as gateway_line
-from bridge.gateway.frames import text_frame
+from bridge.gateway.frames import message_frame
 from bridge.gateway.media import MediaSocket
 from bridge.gateway.signatures import Signatures
 from bridge.store.memory import MemoryStore
@@ -20,8 +22,8 @@ from tests.simulator.planted.catalogue import Patch, bug
 def webhooks_are_not_checked(patch: Patch) -> None:
     """Anybody may ask for a document."""
 
-    async def planted(self: Signatures, request: Any, route: str) -> dict[str, str]:
-        return {str(key): str(value) for key, value in (await request.post()).items()}
+    async def planted(self: Signatures, carrier: Carrier, route: str, request: Any) -> CarrierRequest:
+        return self._as_data(request, await request.read())
 
     patch.setattr(Signatures, "check_webhook", planted)
 
@@ -29,7 +31,7 @@ def webhooks_are_not_checked(patch: Patch) -> None:
 @bug("booth/stranger", reported_as=("refused",))
 def media_sockets_are_not_checked(patch: Patch) -> None:
     """Anybody may open a media socket."""
-    patch.setattr(Signatures, "check_socket", lambda self, request: None)
+    patch.setattr(Signatures, "check_socket", lambda self, carrier, request: None)
 
 
 @bug("booth/thief", reported_as=("second stream on one ticket",))
@@ -47,13 +49,13 @@ def ticket_of_another_call_is_good(patch: Patch) -> None:
     """A ticket is checked for its signature alone."""
     check = TicketOffice.check
 
-    def planted(self: TicketOffice, text: str | None, call_sid: str, account_sid: str) -> Ticket:
+    def planted(self: TicketOffice, text: str | None, *, call_id: str, **others: Any) -> Ticket:
         try:
-            return check(self, text, call_sid, account_sid)
+            return check(self, text, call_id=call_id, **others)
         except TicketRefused as refusal:
             if refusal.why != "wrong_call":
                 raise
-            return Ticket(call_sid=call_sid, account_sid=account_sid, expires_at=2e9, nonce=text or "")
+            return Ticket(2_000_000_000, text or "", others["carrier"], call_id, others["account_id"])
 
     patch.setattr(TicketOffice, "check", planted)
 
@@ -63,11 +65,12 @@ def second_start_begins_a_second_call(patch: Patch) -> None:
     """Whoever says `start` is started."""
     start = MediaSocket._start
 
-    async def planted(self: MediaSocket, message: twilio.Start) -> None:
+    async def planted(self: MediaSocket, message: StreamStarted) -> None:
         if self.session is None:
             await start(self, message)
         else:
-            self._begin(self.session.info)
+            ticket = Ticket(2_000_000_000, "x", "twilio", message.call_id, message.account_id)
+            self._begin(self.session.info, ticket, f"twilio/{message.call_id}")
 
     patch.setattr(MediaSocket, "_start", planted)
 
@@ -75,18 +78,15 @@ def second_start_begins_a_second_call(patch: Patch) -> None:
 @bug("booth/stray", reported_as=("call ends",))
 def messages_of_other_streams_are_taken(patch: Patch) -> None:
     """Nobody looks at the name of the stream."""
-    decode = twilio.decode
-    seen: list[str] = []
+    read = TwilioStream.read_text
 
-    def planted(text: str | bytes) -> twilio.Inbound:
-        event = decode(text)
-        if isinstance(event, twilio.Start):
-            seen.append(event.stream_sid)
-        if isinstance(event, twilio.Media | twilio.Dtmf):
-            return msgspec.structs.replace(event, stream_sid=seen[0])
-        return event
+    def planted(self: TwilioStream, data: bytes) -> StreamEvent | None:
+        message = json.loads(data)
+        if message["event"] in ("media", "dtmf"):
+            message["streamSid"] = self._stream_sid
+        return read(self, json.dumps(message).encode())
 
-    patch.setattr(twilio, "decode", planted)
+    patch.setattr(TwilioStream, "read_text", planted)
 
 
 # -- the form of messages
@@ -95,28 +95,32 @@ def messages_of_other_streams_are_taken(patch: Patch) -> None:
 @bug("booth/patient", reported_as=("carrier warnings",))
 def stream_is_named_wrongly(patch: Patch) -> None:
     """Messages bear the call's name instead of the stream's."""
-    encode = twilio.encode_media
-    patch.setattr(twilio, "encode_media", lambda stream_sid, ulaw: encode("MZ" + "0" * 32, ulaw))
+    rewrite(patch, lambda self, message: message.replace(self._stream_sid.encode(), b"MZ" + b"0" * 32))
 
 
 @bug("booth/patient", reported_as=("carrier warnings",))
 def messages_have_a_field_too_many(patch: Patch) -> None:
     """The carrier's own messages have a track, so ours have one, too (warning 31951)."""
-    encode = twilio.encode_media
+    rewrite(patch, lambda self, message: message.replace(b'{"payload"', b'{"track":"outbound","payload"'))
 
-    def planted(stream_sid: str, ulaw: bytes) -> bytes:
-        return encode(stream_sid, ulaw).replace(b'{"payload"', b'{"track":"outbound","payload"')
 
-    patch.setattr(twilio, "encode_media", planted)
+def rewrite(patch: Patch, change: Callable[[TwilioStream, bytes], bytes]) -> None:
+    """Change every message of audio that is sent."""
+    audio = TwilioStream.audio
+
+    def planted(self: TwilioStream, sound: bytes) -> tuple[SocketMessage, ...]:
+        return tuple(SocketMessage(change(self, one.payload)) for one in audio(self, sound))
+
+    patch.setattr(TwilioStream, "audio", planted)
 
 
 @bug("booth/patient", reported_as=("carrier warnings",))
 def frames_are_binary(patch: Patch) -> None:
     """JSON in binary frames, which the carrier does not read (warning 31950)."""
 
-    def planted(message: bytes) -> bytes:
-        frame = bytearray(text_frame(message))
+    def planted(message: bytes, binary: bool = False) -> bytes:
+        frame = bytearray(message_frame(message, binary))
         frame[0] = frame[0] & 0xF0 | 0x2  # RFC 6455, 5.2: opcode 1 is text, 2 is binary
         return bytes(frame)
 
-    patch.setattr(gateway_line, "text_frame", planted)
+    patch.setattr(gateway_line, "message_frame", planted)

@@ -5,14 +5,16 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager
 
 import msgspec
 import pytest
 from aiohttp import web
 
 from bridge.call.actions import Action, Prompt, Say, Transfer
+from bridge.carriers.twilio.requests import CallsApi
 from bridge.errors import ConfigError
-from bridge.gateway.settings import GatewaySettings, TwilioSettings
+from bridge.gateway.settings import GatewaySettings
 from bridge.gateway.signatures import Signatures
 from bridge.telemetry.metrics import Metrics
 from tests.gateway.carrier import CALL, CALLED, CALLER, PUBLIC, RINGING, SETTINGS, STREAM, Carrier, running, sign
@@ -126,8 +128,7 @@ async def test_a_json_webhook_is_signed_by_its_hash(carrier: Carrier) -> None:
 
 
 async def test_during_a_rotation_both_tokens_are_accepted() -> None:
-    settings = msgspec.structs.replace(SETTINGS, twilio=TwilioSettings(auth_tokens=("new", "old")))
-    async with running(settings) as carrier:
+    async with running(tokens=("new", "old")) as carrier:
         for token, status in (("new", 200), ("old", 200), ("older", 403)):
             signature = sign(PUBLIC + "/twilio/voice", RINGING, token)
             assert (await carrier.post("/twilio/voice", RINGING, signature))[0] == status
@@ -149,10 +150,8 @@ async def test_an_oversized_webhook_is_refused(carrier: Carrier) -> None:
 @pytest.mark.parametrize(
     ("settings", "wrong"),
     [
-        (GatewaySettings(public_url=PUBLIC), "TWILIO_AUTH_TOKEN"),
-        (GatewaySettings(public_url=PUBLIC, twilio=TwilioSettings(auth_tokens=("",))), "TWILIO_AUTH_TOKEN"),
-        (GatewaySettings(twilio=TwilioSettings(auth_tokens=("t",))), "PUBLIC_URL"),
-        (GatewaySettings(public_url="http://bridge.example.com", twilio=TwilioSettings(auth_tokens=("t",))), "https"),
+        (GatewaySettings(), "PUBLIC_URL"),
+        (GatewaySettings(public_url="http://bridge.example.com"), "https"),
     ],
 )
 def test_a_service_that_could_check_nothing_refuses_to_start(settings: GatewaySettings, wrong: str) -> None:
@@ -276,15 +275,13 @@ async def api(request: pytest.FixtureRequest) -> AsyncIterator[RestApi]:
     await runner.cleanup()
 
 
-def _with_rest(api: RestApi) -> GatewaySettings:
-    twilio = msgspec.structs.replace(
-        SETTINGS.twilio, account_sid=RINGING["AccountSid"], api_base_url=api.url, rest_timeout_s=2.0
-    )
-    return msgspec.structs.replace(SETTINGS, twilio=twilio, end_by_rest_grace_s=0.05)
+def with_rest(api: RestApi, house: House | None = None) -> AbstractAsyncContextManager[Carrier]:
+    settings = msgspec.structs.replace(SETTINGS, rest_timeout_s=2.0, end_by_rest_grace_s=0.05)
+    return running(settings, house, api=CallsApi(api.url, RINGING["AccountSid"], "SK1", "secret"))
 
 
 async def test_with_credentials_a_call_is_hung_up_by_rest(api: RestApi) -> None:
-    async with running(_with_rest(api)) as carrier:
+    async with with_rest(api) as carrier:
         leg = await carrier.call()
         await leg.until_audio(len(FRAME) * 5)
         await leg.press("9")
@@ -293,11 +290,11 @@ async def test_with_credentials_a_call_is_hung_up_by_rest(api: RestApi) -> None:
         assert path == f"/2010-04-01/Accounts/{RINGING['AccountSid']}/Calls/{CALL}.json"
         assert form == {"Status": "completed"}
         assert authorization.startswith("Basic ")
-        assert await carrier.count("bridge_rest_requests_total", what="hang up", result="done") == 1
+        assert await carrier.count("bridge_rest_requests_total", what="end call", result="done") == 1
 
 
 async def test_with_credentials_a_call_is_transferred_by_rest(api: RestApi) -> None:
-    async with running(_with_rest(api), House(_transfers)) as carrier:
+    async with with_rest(api, House(_transfers)) as carrier:
         await (await carrier.call()).until_closed()
         assert "<Dial" in api.asked[0][1]["Twiml"]
         assert "+15005550020" in api.asked[0][1]["Twiml"]
@@ -311,13 +308,13 @@ async def test_with_credentials_a_call_is_transferred_by_rest(api: RestApi) -> N
 async def test_whatever_rest_answers_the_call_ends(
     api: RestApi, result: str, why: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    async with running(_with_rest(api)) as carrier:
+    async with with_rest(api) as carrier:
         leg = await carrier.call()
         await leg.until_audio(len(FRAME) * 5)
         await leg.press("9")
         assert await leg.until_closed() == 1000
         assert [one.tag for one in await carrier.after_stream()] == ["Hangup"]
-        assert await carrier.count("bridge_rest_requests_total", what="hang up", result=result) == 1
+        assert await carrier.count("bridge_rest_requests_total", what="end call", result=result) == 1
         said = [record.__dict__.get("bridge_fields", {}).get("why", "") for record in caplog.records]
         assert not why or why in said
 
@@ -325,9 +322,9 @@ async def test_whatever_rest_answers_the_call_ends(
 async def test_an_api_that_cannot_be_reached_ends_the_call_by_closing_the_stream() -> None:
     api = RestApi(200)
     api.url = "http://127.0.0.1:1"
-    async with running(_with_rest(api)) as carrier:
+    async with with_rest(api) as carrier:
         leg = await carrier.call()
         await leg.until_audio(len(FRAME) * 5)
         await leg.press("9")
         assert await leg.until_closed() == 1000
-        assert await carrier.count("bridge_rest_requests_total", what="hang up", result="unreachable") == 1
+        assert await carrier.count("bridge_rest_requests_total", what="end call", result="unreachable") == 1

@@ -1,0 +1,40 @@
+"""Which carriers bring calls, each with its own secrets. A secret is never in the file: `..._env` names its variable.
+
+```yaml
+carriers:
+  - kind: twilio
+    auth_token_env: TOKEN_OF_THE_SHOP
+```
+
+Without the section, every carrier is served whose first variable below is set in the environment.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import msgspec
+
+Variable = Annotated[str, msgspec.Meta(pattern="^[A-Z_][A-Z0-9_]*$")]
+"""The name of an environment variable, in capitals: what else stands here is probably the secret itself."""
+
+
+class _Common(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, tag_field="kind"):
+    caller_id: str = ""
+    """The number shown to whom a call is transferred; empty: the caller's own, where the carrier allows it."""
+
+
+class TwilioSettings(_Common, frozen=True, tag="twilio"):
+    """A Twilio account. The auth token checks signatures; account SID and token, or an API key, allow REST requests."""
+
+    auth_token_env: Variable = "TWILIO_AUTH_TOKEN"
+    """The account's auth token; several, separated by commas, while it is being rotated, the new one first."""
+    account_sid_env: Variable = "TWILIO_ACCOUNT_SID"
+    """With it (and an API key, or the first auth token) calls are ended and transferred by REST."""
+    api_key_sid_env: Variable = "TWILIO_API_KEY"
+    api_key_secret_env: Variable = "TWILIO_API_SECRET"
+    api_base_url: str = "https://api.twilio.com"
+    """Other regions: https://api.{edge}.{region}.twilio.com."""
+
+
+CarrierSettings = TwilioSettings

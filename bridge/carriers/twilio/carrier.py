@@ -1,0 +1,128 @@
+"""Twilio as a carrier: Media Streams opened by a TwiML document, calls ended by closing them or by REST.
+
+Source: https://www.twilio.com/docs/voice/media-streams, https://www.twilio.com/docs/voice/twiml/stream
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from bridge.carriers.base import (
+    Addresses,
+    Apologise,
+    CallReference,
+    CallReport,
+    ComeBack,
+    EndCall,
+    ForwardCall,
+    LineBusy,
+    OpenStream,
+    Outcome,
+    Pacing,
+    RestAnswer,
+    Ringing,
+    StreamOver,
+    StreamReport,
+    Webhook,
+)
+from bridge.carriers.twilio import documents as twiml
+from bridge.carriers.twilio import signatures
+from bridge.carriers.twilio.messages import TwilioStream
+from bridge.carriers.twilio.requests import CallsApi, read_answer
+from bridge.carriers.web import CarrierRequest, Document, RestRequest, UnreadableRequest
+
+OVER = frozenset({"completed", "busy", "failed", "no-answer", "canceled"})
+"""Statuses of a call of which nothing more will be heard."""
+_STATUSES = OVER | {"queued", "initiated", "ringing", "in-progress"}
+_STREAM_EVENTS = frozenset({"stream-started", "stream-stopped", "stream-error"})
+_LONGEST_ADDRESS = 400
+"""Of a SIP caller; a stream parameter has room for 500 characters with its name."""
+
+
+class TwilioCarrier:
+    """One Twilio account (`bridge.carriers.base.Carrier`). `tokens` check signatures, `api` ends and moves calls."""
+
+    name = "twilio"
+    routes = ("voice", "after-stream", "stream-status", "call-status")
+    pacing = Pacing()
+    signature_headers = (signatures.SIGNATURE,)
+
+    def __init__(self, tokens: Sequence[str], *, api: CallsApi | None = None, caller_id: str = "") -> None:
+        self._tokens = tuple(tokens)
+        self._api = api
+        self._caller_id = caller_id
+
+    def check_webhook(self, request: CarrierRequest, now: float) -> None:
+        """Raise NotGenuine unless one of the account's tokens signed the webhook."""
+        signatures.check_webhook(self._tokens, request)
+
+    def check_socket(self, request: CarrierRequest, now: float) -> None:
+        """Raise NotGenuine unless one of the account's tokens signed the handshake."""
+        signatures.check_socket(self._tokens, request)
+
+    def read_webhook(self, route: str, request: CarrierRequest) -> Webhook | None:
+        """What a genuine webhook says. Raises UnreadableRequest when a call rings without its names."""
+        fields = request.fields
+        call_sid, status = fields.get("CallSid", ""), fields.get("CallStatus", "")
+        match route:
+            case "voice":
+                account_sid = fields.get("AccountSid", "")
+                if not call_sid or not account_sid:
+                    raise UnreadableRequest("CallSid and AccountSid are required")
+                caller, called = fields.get("From", ""), fields.get("To", "")
+                return Ringing(call_sid, account_sid, caller[:_LONGEST_ADDRESS], called[:_LONGEST_ADDRESS])
+            case "after-stream":
+                return StreamOver(call_sid, call_over=status in OVER)
+            case "stream-status":
+                event = fields.get("StreamEvent", "")
+                key = ("stream", fields.get("StreamSid", ""), event, fields.get("Timestamp", ""))
+                known = event if event in _STREAM_EVENTS else "unknown"
+                failed = event == "stream-error"
+                problem = (fields.get("StreamError", "") or "no reason given") if failed else ""
+                return StreamReport(call_sid, known, key, problem)
+            case "call-status":
+                key = ("call", call_sid, status, fields.get("SequenceNumber", ""))
+                return CallReport(call_sid, status if status in _STATUSES else "unknown", key, status in OVER)
+        return None
+
+    def open_stream(self) -> TwilioStream:
+        """The conversation on a new media socket."""
+        return TwilioStream()
+
+    def document(self, outcome: Outcome, addresses: Addresses) -> Document:
+        """TwiML for this outcome. Raises ValueError for what would be refused."""
+        match outcome:
+            case OpenStream(_, parameters):
+                return twiml.connect_stream(
+                    addresses.media,
+                    parameters=parameters,
+                    status_callback=addresses.webhook("stream-status"),
+                    then=addresses.webhook("after-stream"),
+                )
+            case ComeBack():
+                return twiml.redirect(addresses.webhook("after-stream"))
+            case EndCall():
+                return twiml.hang_up()
+            case ForwardCall(target):
+                return twiml.dial(target, caller_id=self._caller_id)
+            case Apologise(text):
+                return twiml.say_and_hang_up(text)
+            case LineBusy(text):
+                return twiml.say_and_hang_up(text) if text else twiml.reject()
+
+    def request(
+        self, outcome: Outcome, call: CallReference, addresses: Addresses, *, now: float, nonce: str
+    ) -> RestRequest | None:
+        """The REST request for this outcome; None without credentials. Raises ValueError for what would be refused."""
+        if self._api is None:
+            return None
+        match outcome:
+            case EndCall():
+                return self._api.hang_up(call.call_id)
+            case ComeBack():
+                return self._api.fetch_document(call.call_id, addresses.webhook("after-stream"))
+        return self._api.replace_document(call.call_id, self.document(outcome, addresses))
+
+    def read_answer(self, status: int, body: bytes) -> RestAnswer:
+        """What Twilio's answer to such a request means."""
+        return read_answer(status, body)

@@ -1,0 +1,72 @@
+"""The media sockets of one process: who may open one, and which of them carry calls."""
+
+from __future__ import annotations
+
+import asyncio
+
+from aiohttp import WSCloseCode, web
+
+from bridge.call.events import EndRequested
+from bridge.call.states import EndReason
+from bridge.carriers.base import Carrier
+from bridge.gateway.media import MediaSocket
+from bridge.gateway.process import Process
+from bridge.gateway.signatures import RequestRefused
+
+CLOSE_TIMEOUT_S = 2.0
+"""How long the carrier may take to answer our close."""
+
+
+class MediaEndpoint:
+    """Accepts media sockets and knows those that carry calls."""
+
+    def __init__(self, process: Process) -> None:
+        self.process = process
+        self.sockets: dict[str, MediaSocket] = {}
+        """Running calls by their names among those of all carriers."""
+        self.waiting: dict[str, int] = {}
+        """How many sockets of each address have not brought `start`."""
+
+    async def handle(self, carrier: Carrier, request: web.Request) -> web.StreamResponse:
+        """The route's handler."""
+        errors = self.process.metrics.protocol_errors
+        try:
+            self.process.signatures.check_socket(carrier, request)
+        except RequestRefused as refusal:
+            return web.Response(status=refusal.status, text=str(refusal))
+        address = self.process.signatures.address(request)
+        if self.waiting.get(address, 0) >= self.process.gateway.max_waiting_per_address:
+            errors.labels(carrier.name, "too_many_waiting").inc()
+            return web.Response(status=429, text="too many media sockets without a start message")
+        ws = web.WebSocketResponse(
+            compress=False,
+            max_msg_size=self.process.gateway.max_message_bytes,
+            timeout=CLOSE_TIMEOUT_S,
+            decode_text=False,
+        )
+        if not ws.can_prepare(request):
+            errors.labels(carrier.name, "not_a_websocket").inc()
+            return web.Response(status=400, text="this address speaks WebSocket only")
+        self.waiting[address] = self.waiting.get(address, 0) + 1
+        socket = MediaSocket(self, carrier, ws, request, address)
+        try:
+            await ws.prepare(request)
+            await socket.run()
+        finally:
+            socket.no_longer_waiting()
+        return ws
+
+    def end_all(self, reason: EndReason) -> None:
+        """Ask every call to say goodbye."""
+        for socket in list(self.sockets.values()):
+            if socket.session is not None:
+                socket.session.tell(EndRequested(reason))
+
+    async def close_all(self) -> None:
+        """Close every socket now."""
+        sockets = list(self.sockets.values())
+        for socket in sockets:
+            if socket.session is not None:
+                socket.session.stream_closed(EndReason.DRAIN)
+            socket.close(WSCloseCode.GOING_AWAY)
+        await asyncio.gather(*(socket.closed() for socket in sockets))

@@ -1,0 +1,165 @@
+"""A carrier's webhooks: a call rings, its stream has ended, and what has become of both.
+
+Webhooks may come twice, late, and in any order: a call that rings again keeps its place, the answer after
+a stream is the same each time it is asked, and a status that was told before is not counted again.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import OrderedDict
+from functools import partial
+
+from aiohttp import web
+
+from bridge.call.states import EndReason
+from bridge.carriers.base import (
+    Addresses,
+    Apologise,
+    CallReport,
+    Carrier,
+    EndCall,
+    ForwardCall,
+    LineBusy,
+    OpenStream,
+    Outcome,
+    Ringing,
+    StreamOver,
+    StreamReport,
+    Webhook,
+)
+from bridge.carriers.web import UnreadableRequest
+from bridge.gateway.endpoint import MediaEndpoint
+from bridge.gateway.process import Process, call_key
+from bridge.gateway.signatures import RequestRefused
+from bridge.telemetry import logs
+
+logger = logging.getLogger(__name__)
+
+_REMEMBERED = 4096
+_LONGEST_CALL_ID = 150
+"""It becomes part of a key in the store."""
+
+
+class CarrierRoutes:
+    """The addresses that one carrier knows of, `/{name}/{route}`."""
+
+    def __init__(self, carrier: Carrier, process: Process, media: MediaEndpoint) -> None:
+        self._carrier = carrier
+        self._process = process
+        self._media = media
+        self._told: OrderedDict[tuple[str, ...], None] = OrderedDict()
+
+    def add_to(self, app: web.Application) -> None:
+        """Register the routes."""
+        base = f"/{self._carrier.name}"
+        app.router.add_get(f"{base}/media", partial(self._media.handle, self._carrier))
+        for route in self._carrier.routes:
+            for add in (app.router.add_post, app.router.add_get):  # which of them, operators choose in a console
+                add(f"{base}/{route}", partial(self._webhook, route))
+
+    async def _webhook(self, route: str, request: web.Request) -> web.Response:
+        """Check one webhook, read it, and answer it."""
+        process = self._process
+        try:
+            asked = await process.signatures.check_webhook(self._carrier, route, request)
+            webhook = self._carrier.read_webhook(route, asked)
+            if webhook is not None and len(webhook.call_id) > _LONGEST_CALL_ID:
+                raise UnreadableRequest(f"a call's id has at most {_LONGEST_CALL_ID} characters")
+        except RequestRefused as refusal:
+            self._count(route, "refused")
+            return web.Response(status=refusal.status, text=str(refusal))
+        except UnreadableRequest as error:
+            self._count(route, "incomplete")
+            return web.Response(status=400, text=str(error))
+        return await self._answer(route, webhook, self._addresses(request))
+
+    async def _answer(self, route: str, webhook: Webhook | None, addresses: Addresses) -> web.Response:
+        match webhook:
+            case Ringing():
+                return self._document(await self._ringing(route, webhook), addresses)
+            case StreamOver():
+                return self._document(await self._stream_over(route, webhook), addresses)
+            case StreamReport():
+                self._stream_report(webhook)
+            case CallReport():
+                self._call_report(webhook)
+        return web.Response(status=204)
+
+    async def _ringing(self, route: str, call: Ringing) -> Outcome:
+        """A call rings: open a media stream, or say that there is no room."""
+        verdict = self._process.admission.ask(call_key(self._carrier, call.call_id))
+        if verdict != "admitted":
+            self._process.metrics.refused.labels(verdict).inc()
+            self._count(route, "busy")
+            logs.event(logger, "call refused", call=call.call_id, why=verdict)
+            return self._busy()
+        self._count(route, "stream")
+        ticket = self._process.tickets.issue(self._carrier.name, call.call_id, call.account_id)
+        return OpenStream(call.call_id, {"ticket": ticket, "from": call.from_number, "to": call.to_number})
+
+    async def _stream_over(self, route: str, stream: StreamOver) -> Outcome:
+        """The media stream has ended: hang up, or go on elsewhere."""
+        key = call_key(self._carrier, stream.call_id)
+        outcome = await self._process.outcomes.ask(key)
+        socket = self._media.sockets.get(key)
+        if socket is not None and socket.session is not None:
+            # The carrier knows before our socket does that the stream is gone.
+            socket.session.stream_closed(EndReason.LOST)
+        if outcome is None:
+            outcome = self._lost(stream)
+        self._count(route, type(outcome).__name__.lower())
+        return self._busy() if isinstance(outcome, LineBusy) else outcome
+
+    def _stream_report(self, report: StreamReport) -> None:
+        """The carrier tells how a stream fares; the only place where the reason of a failed handshake shows up."""
+        if self._is_news(report.key):
+            self._process.metrics.callbacks.labels("stream-status", report.status).inc()
+            level = logging.WARNING if report.problem else logging.INFO
+            logs.event(
+                logger,
+                "stream status",
+                level,
+                call=report.call_id,
+                status=report.status,
+                error=report.problem[:300],
+            )
+
+    def _call_report(self, report: CallReport) -> None:
+        """The carrier tells how a call fares; one that is over needs no socket any more."""
+        if self._is_news(report.key):
+            self._process.metrics.callbacks.labels("call-status", report.status).inc()
+            logs.event(logger, "call status", call=report.call_id, status=report.status)
+        socket = self._media.sockets.get(call_key(self._carrier, report.call_id))
+        if report.call_over and socket is not None:
+            socket.carrier_completed()
+
+    def _lost(self, stream: StreamOver) -> Outcome:
+        """Nobody ended the call, and yet its stream is gone: it broke off, or never began."""
+        if stream.call_over or self._process.gateway.on_lost_stream == "hang_up":
+            return EndCall()
+        logs.event(logger, "stream lost", logging.WARNING, call=stream.call_id)
+        return Apologise(self._process.call.last_apology)
+
+    def _busy(self) -> Outcome:
+        overflow = self._process.gateway.overflow_number
+        return ForwardCall(overflow) if overflow else LineBusy(self._process.gateway.busy_text)
+
+    def _addresses(self, request: web.Request) -> Addresses:
+        return Addresses(f"{self._process.signatures.public_url(request)}/{self._carrier.name}")
+
+    def _document(self, outcome: Outcome, addresses: Addresses) -> web.Response:
+        document = self._carrier.document(outcome, addresses)
+        return web.Response(text=document.text, content_type=document.content_type)
+
+    def _count(self, route: str, result: str) -> None:
+        self._process.metrics.webhooks.labels(route, result).inc()
+
+    def _is_news(self, told: tuple[str, ...]) -> bool:
+        """False when exactly this was told before."""
+        if told in self._told:
+            return False
+        self._told[told] = None
+        if len(self._told) > _REMEMBERED:
+            self._told.popitem(last=False)
+        return True
