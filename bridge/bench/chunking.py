@@ -27,7 +27,8 @@ from bridge.bench.worker import Target, own_worker
 from bridge.call.events import Word
 from bridge.errors import ConfigError, VoiceError
 from bridge.listening.settings import RecogniserSettings
-from bridge.text.pieces import Chunking, PieceBuffer
+from bridge.text.chunker import Chunker, unhurried
+from bridge.text.settings import Chunking
 from bridge.worker.client import connect
 from bridge.worker.protocol import Audio
 from bridge.worker.settings import WorkerSettings
@@ -147,15 +148,14 @@ def judge(name: Chunking, spoken: Sequence[Spoken], ttfa_ms: list[float], recogn
 
 def places_of_joins(strategy: Chunking, text: str) -> set[int]:
     """Before which words (by number) a new piece begins."""
-    buffer = PieceBuffer(strategy)
-    counts = [len(piece.tokens) for piece in [*buffer.feed(text), *buffer.flush()]]
+    counts = [len(piece.split()) for piece in Chunker(unhurried(strategy)).finish(0.0, text)]
     return {sum(counts[:number]) for number in range(1, len(counts))}
 
 
 def first_piece(strategy: Chunking, text: str) -> int:
     """How many characters must be written before anything can be spoken."""
-    buffer = PieceBuffer(strategy)
-    return next((count for count, character in enumerate(text, 1) if buffer.feed(character)), len(text))
+    chunker = Chunker(unhurried(strategy))
+    return next((count for count, character in enumerate(text, 1) if chunker.feed(character)), len(text))
 
 
 def edge_db(sound: Sound, end_s: float, start_s: float) -> float:

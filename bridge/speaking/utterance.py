@@ -6,14 +6,14 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
 
+from bridge.audio.formats import FRAME_MS, MULAW_8000
 from bridge.call.events import Event, SpeechArrived, SpeechEnded, SpeechFailed, Word
-from bridge.speaking.joins import pause_after_ms, silence
 from bridge.speaking.phrases.beginnings import Foresight
 from bridge.speaking.phrases.maker import PhraseMaker
 from bridge.speaking.phrases.making import Making
 from bridge.speaking.phrases.phrase import BYTES_PER_MS, FRAME_BYTES, Phrase, quiet_ms, tokens
 from bridge.speaking.phrases.savings import Savings
-from bridge.text.chunker import Chunker, whole
+from bridge.text.chunker import Chunker, pause_after_ms, whole
 from bridge.text.settings import ChunkSettings
 
 _MAKINGS_AT_ONCE = 2
@@ -200,7 +200,7 @@ class Utterance:
             return
         now = self._loop.time()
         if voice is not None and voice != self._voice:
-            self._enqueue(self._chunker.flush(now))
+            self._enqueue(self._chunker.finish(now))
             self._voice = voice
         self._cacheable = self._cacheable and cacheable
         self._final = final
@@ -316,7 +316,8 @@ class Utterance:
         wanted = float(pause_after_ms(before.text))
         wanted -= before.quiet_end_ms + after.quiet_start_ms
         waited_ms = (self._loop.time() - self._dry_at) * 1000
-        return silence(wanted - max(0.0, waited_ms))
+        frames = round((wanted - max(0.0, waited_ms)) / FRAME_MS)
+        return MULAW_8000.silence(max(0, frames) * FRAME_MS)
 
     def _start_pieces(self) -> None:
         under_way = 0

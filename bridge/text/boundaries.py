@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import enum
 import re
-from collections.abc import Iterator
 from typing import NamedTuple
 
 
@@ -22,13 +21,15 @@ class Kind(enum.IntEnum):
     SENTENCE = 3
 
 
-class Boundary(NamedTuple):
-    """A place between two characters of a text, and what is lost by cutting there."""
+class Gap(NamedTuple):
+    """A place between two tokens of a text, and how good a place it is to cut."""
 
     at: int
     kind: Kind
     after: str
     """The token before the gap."""
+    letters: int
+    """Letters and digits before the gap, from the text's beginning."""
 
 
 _TITLES = frozenset(
@@ -56,32 +57,81 @@ _STARTERS = frozenset(
 _CLOSERS = "\"')]}»"
 _GAP = re.compile(r" |(?<=[。！？])(?=[^\s。！？」』”)])")
 _COMPLETE_ENOUGH = 14
+_LONGEST_TOKEN = 200
+"""Characters; the longest word in use has 85, an address on the web that is read out perhaps 100."""
 _DASHES = frozenset(("-", "--", "—", "–"))
 
 
-def boundaries(text: str, complete: bool) -> Iterator[Boundary]:
-    """Gaps of a text from left to right, up to the first whose kind depends on text still to come.
+class GapScanner:
+    """Finds the gaps of a text that grows at its end, each character looked at once."""
 
-    `complete`: no more text will come.
-    """
-    token_start = 0
-    sentence_starts = True
-    for gap in _GAP.finditer(text):
-        at = gap.start()
-        token = text[token_start:at]
-        following_start = gap.end()
-        if not token or following_start >= len(text):
-            token_start = following_start
-            continue
-        space = text.find(" ", following_start)
-        following = text[following_start : space if space >= 0 else len(text)]
-        known = complete or space >= 0 or len(following) >= _COMPLETE_ENOUGH
-        kind = _kind(token, following, known, sentence_starts)
-        if kind is None:
-            return
-        yield Boundary(at, kind, token)
-        sentence_starts = kind is Kind.SENTENCE
-        token_start = following_start
+    def __init__(self) -> None:
+        self._token_start = 0
+        self._sentence_starts = True
+        self._letters = 0
+
+    def scan(self, text: str, *, complete: bool) -> list[Gap]:
+        """The gaps not given yet, up to the first whose kind depends on text still to come.
+
+        text      what was scanned before, less what `forget` took from its beginning, and more
+        complete  no more text will come
+        """
+        found: list[Gap] = []
+        for match in _GAP.finditer(text, self._token_start):
+            at, following_start = match.start(), match.end()
+            token = text[self._token_start : at]
+            if following_start >= len(text):
+                break
+            if not token:
+                self._token_start = following_start
+                continue
+            space = text.find(" ", following_start, following_start + _LONGEST_TOKEN)
+            following = text[following_start : space if space >= 0 else following_start + _LONGEST_TOKEN]
+            known = complete or space >= 0 or len(following) >= _COMPLETE_ENOUGH
+            kind = _kind(token, following, known, self._sentence_starts)
+            if kind is None:
+                break
+            self._letters += sum(map(str.isalnum, token))
+            found.append(Gap(at, kind, token, self._letters))
+            self._sentence_starts = kind is Kind.SENTENCE
+            self._token_start = following_start
+        return found + self._hard_gaps(text)
+
+    def _hard_gaps(self, text: str) -> list[Gap]:
+        """Places in a token so long that no language has it: as good as any other, or it could never be said."""
+        found = []
+        while len(text) - self._token_start > _LONGEST_TOKEN:
+            if " " in text[self._token_start : self._token_start + _LONGEST_TOKEN + 1]:
+                break
+            at = self._token_start + _LONGEST_TOKEN
+            token = text[self._token_start : at]
+            self._letters += sum(map(str.isalnum, token))
+            found.append(Gap(at, Kind.WORD, token, self._letters))
+            self._token_start = at
+        return found
+
+    def end(self, text: str) -> Gap | None:
+        """The text's end, if white space is to follow and it ends a sentence whatever comes after that."""
+        token = text[self._token_start :]
+        if " " in token or not _surely_over(token):
+            return None
+        return Gap(len(text), Kind.SENTENCE, token, self._letters + sum(map(str.isalnum, token)))
+
+    def forget(self, length: int) -> None:
+        """So many characters at the text's beginning are gone; later gaps are counted from what is left."""
+        if length > self._token_start:
+            self._sentence_starts = True
+        self._token_start = max(0, self._token_start - length)
+
+
+def _surely_over(token: str) -> bool:
+    """Whether a token ends a sentence, whatever token follows it."""
+    if token.endswith(("!", "?", "。", "！", "？")):
+        return True
+    core = token.rstrip(_CLOSERS)
+    word = core[:-1].lower().lstrip("\"'([{")
+    plain = word.isalpha() and len(word) > 1 and word not in _TITLES | _BEFORE_NUMBERS | _AMBIGUOUS
+    return core.endswith(".") and plain
 
 
 def ends_sentence(text: str) -> bool:

@@ -1,24 +1,33 @@
-"""Agent's text deltas to pieces worth synthesising: the first one early, the others at sentence ends. Pure.
+"""Written text in deltas to pieces worth synthesising: the first one early, the others at sentence ends. Pure.
 
-Time is passed in (seconds on any monotonic clock). Joined, the pieces are the cleaned text, however
-the deltas were cut; a piece never breaks a token. The one exception to both halves of that sentence's
-timing: a writer who pauses for `settle_ms` right after a sentence's end is taken to have ended it, and
-if he then goes on without a space, that token is in two pieces.
+The only place where text is cleaned and cut: the bridge cuts what agents write, a speech worker what raw clients send.
+Time is passed in (seconds on any monotonic clock) and only ever makes a piece come earlier. Without hurry the pieces
+depend on the text alone, however the deltas were cut. Joined, they are the cleaned text, and a piece never breaks a
+token, with two exceptions: a token of more than 200 characters, and a writer who pauses for `settle_ms` right after a
+sentence's end and then goes on without a space. Work is linear in the text.
 """
 
 from __future__ import annotations
 
 import functools
+import math
 
-from bridge.text.boundaries import Boundary, Kind, boundaries, ends_sentence
+from bridge.text.boundaries import Gap, GapScanner, Kind, ends_sentence
 from bridge.text.cleaning import Cleaner
-from bridge.text.settings import ChunkSettings
+from bridge.text.settings import Chunking, ChunkSettings
+
+PAUSES_MS = {".": 320, "!": 320, "?": 320, "…": 340, ";": 220, ":": 220, "—": 180, "–": 180, ",": 150}
+"""Silence between two pieces of speech, by the mark that ends the first."""
 
 _MS_PER_CHAR = 65.0
 """How long a character takes to say, for guessing when the listener will run dry."""
 _HURRY_MS = 300.0
 _LAST_MOMENT_MS = 150.0
 _FEWEST_WORDS = 4
+_CLEANED_AT_ONCE = 512
+"""Characters; the cleaner copies what it has not decided yet, so that large deltas are fed in parts."""
+_SURELY_DECIDED = 16
+"""So many characters behind a gap, its kind no longer depends on what follows."""
 _WEAK_ENDS = frozenset(
     "a an the of to in on at by for with from and or but if is are was were be your my our his her their this that "
     "you i we it as so than not will would can could do does did have has had".split()
@@ -32,8 +41,14 @@ class Chunker:
     def __init__(self, settings: ChunkSettings) -> None:
         self._settings = settings
         self._cleaner = Cleaner()
+        self._scanner = GapScanner()
         self._text = ""
-        """Speakable text that is in no piece yet."""
+        """Speakable text that is in no piece yet, and during a cut some that is."""
+        self._start = 0
+        """Where in it the next piece begins."""
+        self._gaps: list[Gap] = []
+        self._letters = 0
+        """Letters and digits of all pieces so far."""
         self._first = True
         self._started: float | None = None
         """When the text that waits for the first piece began to arrive."""
@@ -43,11 +58,11 @@ class Chunker:
         self.wake_at: float | None = None
         """When `wake` may have something to cut although nothing new was fed."""
 
-    def feed(self, delta: str, now: float) -> list[str]:
+    def feed(self, delta: str, now: float = 0.0) -> list[str]:
         """Take more text; return the pieces that are ready."""
         if delta:
             self._fed = now
-        self._text += self._cleaner.feed(delta)
+        self._clean(delta)
         if self._text and self._started is None:
             self._started = now
         return self._cut(now)
@@ -61,75 +76,87 @@ class Chunker:
         """Time has passed; return the pieces that patience has made ready."""
         return self._cut(now)
 
-    def flush(self, now: float) -> list[str]:
-        """What comes next belongs elsewhere: return what waits as a piece of its own."""
-        return [self._take(len(self._text), now)] if self._text else []
-
-    def finish(self, now: float, delta: str = "") -> list[str]:
-        """Take the last text, if any; return all remaining pieces."""
-        self._text += self._cleaner.feed(delta) + self._cleaner.finish()
+    def finish(self, now: float = 0.0, delta: str = "") -> list[str]:
+        """Take the last text, or the last before something else comes; return all remaining pieces."""
+        self._clean(delta)
+        self._text += self._cleaner.finish()
         pieces = self._cut(now, complete=True)
-        if self._text:
-            pieces.append(self._take(len(self._text), now))
         self.wake_at = None
         return pieces
 
-    def _take(self, at: int, now: float) -> str:
-        piece, self._text = self._text[:at], self._text[at:]
-        self._first = False
-        self._dry_at = max(self._dry_at, now) + len(piece) * _MS_PER_CHAR / 1000
-        return piece
+    def _clean(self, delta: str) -> None:
+        for start in range(0, len(delta), _CLEANED_AT_ONCE):
+            self._text += self._cleaner.feed(delta[start : start + _CLEANED_AT_ONCE])
 
     def _cut(self, now: float, complete: bool = False) -> list[str]:
         pieces: list[str] = []
         self.wake_at = None
-        while self._text:
-            offset = len(self._text) - len(self._text.lstrip())
-            gaps = [Boundary(b.at + offset, b.kind, b.after) for b in boundaries(self._text[offset:], complete)]
-            at = self._best(gaps, now, complete)
+        self._gaps += self._scanner.scan(self._text, complete=complete)
+        end = None if complete or not self._cleaner.parted else self._scanner.end(self._text)
+        used = 0
+        while self._start < len(self._text):
+            at = self._best(used, end, now, complete)
             if at is None:
                 break
-            pieces.append(self._take(at, now))
-            self.wake_at = None
+            pieces.append(self._text[self._start : at])
+            self._start, self._first, self.wake_at = at, False, None
+            self._dry_at = max(self._dry_at, now) + len(pieces[-1]) * _MS_PER_CHAR / 1000
+            while used < len(self._gaps) and self._gaps[used].at <= at:
+                self._letters = self._gaps[used].letters
+                used += 1
+        self._forget(used)
         return pieces
 
-    def _best(self, gaps: list[Boundary], now: float, complete: bool) -> int | None:
+    def _forget(self, used: int) -> None:
+        """Let go of the text that is in pieces, and of its gaps."""
+        gone, self._start = self._start, 0
+        if gone:
+            self._text = self._text[gone:]
+            self._scanner.forget(gone)
+            self._gaps = [gap._replace(at=gap.at - gone) for gap in self._gaps[used:]]
+
+    def _best(self, used: int, end: Gap | None, now: float, complete: bool) -> int | None:
         """Where the next piece ends, or None; sets `wake_at`."""
         settings = self._settings
+        first_char = self._start + (self._text[self._start] == " ")
+        longest_at = first_char + settings.longest_chars
+        last = used
+        while last < len(self._gaps) and self._gaps[last].at <= longest_at:
+            last += 1
+        gaps = self._gaps[used:last]
+        if end is not None and last == len(self._gaps) and self._start < end.at <= longest_at:
+            gaps.append(end)
+        usable = [gap for gap in gaps if gap.letters - self._letters >= settings.shortest_chars]
         match settings.strategy:
             case "word":
-                at = next((g.at for g in gaps if g.kind > Kind.GLUED), None)
+                at = next((gap.at for gap in gaps if gap.kind > Kind.GLUED), None)
             case "fixed":
-                least = settings.fixed_chars + len(self._text) - len(self._text.lstrip())
-                at = next((g.at for g in gaps if g.kind > Kind.GLUED and g.at >= least), None)
-            case _:
-                at = self._sentence(gaps)
-        if at is not None or complete:
+                least = first_char + settings.fixed_chars
+                at = next((gap.at for gap in gaps if gap.kind > Kind.GLUED and gap.at >= least), None)
+            case strategy:
+                at = self._whole_sentence(usable, strategy, first_char)
+        if at is not None:
             return at
+        rest = len(self._text) - first_char
+        if rest > settings.longest_chars + (0 if complete else _SURELY_DECIDED):
+            return _somewhere(usable or gaps, first_char + settings.longest_chars)
+        if complete:
+            return len(self._text)
         if settings.strategy == "clause":
-            at = self._early(gaps, now)
+            at = self._early(usable, now)
         return at if at is not None else self._settled(now)
 
-    def _sentence(self, gaps: list[Boundary]) -> int | None:
-        """The first sentence that is long enough to stand alone; a clause of one that is too long."""
-        settings = self._settings
-        for gap in gaps:
-            if gap.kind is Kind.SENTENCE and self._long_enough(gap.at):
-                if gap.at <= settings.longest_chars:
-                    return gap.at
-                break
-        if len(self._text) <= settings.longest_chars:
-            return None
-        inside = [g for g in gaps if g.at <= settings.longest_chars and self._long_enough(g.at)]
-        clauses = [g for g in inside if g.kind >= Kind.CLAUSE]
-        return clauses[-1].at if clauses else self._between_words(inside)
+    def _whole_sentence(self, usable: list[Gap], strategy: Chunking, first_char: int) -> int | None:
+        """The end of the first sentence that can stand alone, or for the first piece of all, of a good clause."""
+        clause = strategy == "clause" and self._first
+        for gap in usable:
+            if gap.kind is Kind.SENTENCE:
+                return gap.at
+            if clause and gap.kind is Kind.CLAUSE and gap.at - first_char >= self._settings.first_clause_chars:
+                return gap.at
+        return None
 
-    def _between_words(self, gaps: list[Boundary]) -> int | None:
-        words = [g for g in gaps if g.kind is Kind.WORD]
-        strong = [g for g in words if g.after.lower() not in _WEAK_ENDS]
-        return (strong or words)[-1].at if words else None
-
-    def _early(self, gaps: list[Boundary], now: float) -> int | None:
+    def _early(self, usable: list[Gap], now: float) -> int | None:
         """Do not let the listener wait, or run dry, for the sake of a whole sentence."""
         if self._started is None:
             return None
@@ -140,14 +167,13 @@ class Chunker:
         else:
             clause_at = self._dry_at - _HURRY_MS / 1000
             words_at = self._dry_at - _LAST_MOMENT_MS / 1000
-        usable = [g for g in gaps if self._long_enough(g.at)]
-        clauses = [g for g in usable if g.kind >= Kind.CLAUSE]
+        clauses = [gap for gap in usable if gap.kind >= Kind.CLAUSE]
         if clauses:
             if now >= clause_at:
                 return clauses[-1].at
             self._wake_by(clause_at)
-        enough = [g for g in usable if self._text.count(" ", 1, g.at) + 1 >= _FEWEST_WORDS]
-        at = self._between_words(enough)
+        enough = [gap for gap in usable if self._text.count(" ", self._start + 1, gap.at) + 1 >= _FEWEST_WORDS]
+        at = _between_words(enough)
         if at is not None:
             if now >= words_at:
                 return at
@@ -156,7 +182,8 @@ class Chunker:
 
     def _settled(self, now: float) -> int | None:
         """The writer has paused after what looks like a sentence's end."""
-        if not self._text.strip() or not ends_sentence(self._text):
+        rest = self._text[self._start :]
+        if not rest.strip() or not ends_sentence(rest):
             return None
         settled_at = self._fed + self._settings.settle_ms / 1000
         if now >= settled_at:
@@ -165,10 +192,38 @@ class Chunker:
         return None
 
     def _wake_by(self, at: float) -> None:
-        self.wake_at = at if self.wake_at is None else min(self.wake_at, at)
+        if math.isfinite(at):
+            self.wake_at = at if self.wake_at is None else min(self.wake_at, at)
 
-    def _long_enough(self, at: int) -> bool:
-        return sum(map(str.isalnum, self._text[:at])) >= self._settings.shortest_chars
+
+def _between_words(gaps: list[Gap]) -> int | None:
+    words = [gap for gap in gaps if gap.kind is Kind.WORD]
+    strong = [gap for gap in words if gap.after.lower() not in _WEAK_ENDS]
+    return (strong or words)[-1].at if words else None
+
+
+def _somewhere(gaps: list[Gap], at_most: int) -> int:
+    """Where a sentence that is too long is cut: at its last clause, between words, else where it should stay whole."""
+    clauses = [gap for gap in gaps if gap.kind >= Kind.CLAUSE]
+    if clauses:
+        return clauses[-1].at
+    at = _between_words(gaps)
+    if at is not None:
+        return at
+    return gaps[-1].at if gaps else at_most
+
+
+def unhurried(strategy: Chunking) -> ChunkSettings:
+    """Settings under which pieces depend on the text alone, for writers whose pauses are not known."""
+    never = math.inf
+    return ChunkSettings(
+        strategy=strategy, clause_after_ms=never, words_after_ms=never, settle_ms=never, shortest_chars=1
+    )
+
+
+def pause_after_ms(text: str) -> int:
+    """The pause that belongs after a piece when more follows, by the mark that ends it."""
+    return PAUSES_MS.get(text.rstrip("\"'”’)]}» ")[-1:], 0)
 
 
 @functools.lru_cache(maxsize=2048)

@@ -71,6 +71,11 @@ class Cleaner:
         self._item = False
         """The line that was given out last is a heading or a list item, so its end is a sentence's end."""
 
+    @property
+    def parted(self) -> bool:
+        """Whether white space has come since the last character given out, and nothing else waits to be decided."""
+        return not self._held and (self._space or self._newlines > 0)
+
     def feed(self, text: str) -> str:
         """Take more text; return what can be spoken for certain."""
         self._held += text

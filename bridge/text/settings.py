@@ -6,11 +6,17 @@ from typing import Literal
 
 import msgspec
 
+Chunking = Literal["sentence", "clause", "fixed", "word"]
+"""Where pieces end: at sentences; there, but for the first piece at a clause, too; after so many characters; at words.
+
+Shorter pieces are heard earlier, longer ones sound better.
+"""
+
 
 class ChunkSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """How the agent's text is cut into pieces (`bridge.text.chunker`)."""
+    """How text is cut into pieces (`bridge.text.chunker`)."""
 
-    strategy: Literal["sentence", "clause", "fixed", "word"] = "clause"
+    strategy: Chunking = "clause"
     """`clause`: whole sentences, except where the listener would have to wait for one."""
     clause_after_ms: float = 60.0
     """The first piece may be a clause once its text has waited this long for a sentence end."""
@@ -18,6 +24,8 @@ class ChunkSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
     """The first piece may end between words once its text has waited this long."""
     settle_ms: float = 250.0
     """A writer who pauses this long after a sentence's end has ended it."""
+    first_clause_chars: int = 24
+    """The first piece may be a clause of this length at once: a shorter one leaves no time to make the next."""
     shortest_chars: int = 8
     """A fragment with fewer letters and digits is joined to what follows."""
     longest_chars: int = 220

@@ -11,7 +11,7 @@ from typing import Protocol
 
 from aiohttp import web
 
-from bridge.text.pieces import PieceBuffer
+from bridge.text.chunker import Chunker, unhurried
 from bridge.worker import protocol
 from bridge.worker.allowance import Allowance
 from bridge.worker.engines.base import Engine
@@ -97,9 +97,9 @@ class Connection:
             case Text():
                 self._text(stream, message.text)
             case Flush():
-                stream.pieces.extend(stream.text.flush())
+                stream.flush()
             case End():
-                stream.pieces.extend(stream.text.flush())
+                stream.flush()
                 stream.ended = True
             case Playout():
                 self.worker.runner(stream.voice).report(stream, message.lead_ms, message.upto_ms)
@@ -144,7 +144,7 @@ class Connection:
             place,
             encoder,
             self.deliver,
-            PieceBuffer(voice.chunking),
+            None if message.cut else Chunker(unhurried(voice.chunking)),
         )
         self.streams[message.stream] = stream
         runner.join(stream)
@@ -169,7 +169,7 @@ class Connection:
                 f"({limits.text_burst_chars} at once, then {limits.text_chars_per_s:g} a second)",
                 math.ceil(wait_s * 1000),
             )
-        stream.pieces.extend(stream.text.feed(text))
+        stream.write(text)
 
     # ---- to the client ----------------------------------------------------------------------------------------
 

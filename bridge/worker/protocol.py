@@ -24,8 +24,10 @@ One utterance, written while it is spoken:
 
 Text: a sentence is spoken as soon as it is complete, that is, when white space follows its last mark (a voice may be
 set to begin with the first clause, or to cut otherwise); the rest on `flush` or `end`. `flush` also ends a word.
-Words come back as exactly the white-space separated tokens of the text, in order, whatever they are read as ("$9.99"
-is one), and always before the audio in which they are heard; times are milliseconds from the stream's first sample.
+What is written for a screen (markdown, emoji, layout) is not read aloud (`bridge.text.cleaning`). Words come back as
+exactly the white-space separated tokens of the text so cleaned, in order, whatever they are read as ("$9.99" is one),
+and always before the audio in which they are heard; times are milliseconds from the stream's first sample. A client
+that has cleaned and cut its text itself says `"cut":true` in `open`: each `text` is then a piece, spoken as it stands.
 
 Audio: header `<II` (little-endian, like the samples): stream, then the offset of the first sample in the stream; then
 mu-law bytes or linear16 samples. Every message holds a multiple of 20 ms; the first is small, later ones are larger.
@@ -117,6 +119,8 @@ class Open(msgspec.Struct, frozen=True, tag="open", omit_defaults=True):
     format: str = "mulaw_8000"
     speed: float = 1.0
     priority: Priority = "live"
+    cut: bool = False
+    """The text is clean and cut already (`bridge.text`): each `Text` is a piece, to be spoken as it stands."""
 
 
 class Text(msgspec.Struct, frozen=True, tag="text"):

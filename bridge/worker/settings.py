@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from bridge.text.pieces import Chunking
+from bridge.text.settings import Chunking
 
 Positive = Annotated[float, msgspec.Meta(gt=0)]
 Count = Annotated[int, msgspec.Meta(ge=1)]
@@ -49,7 +49,7 @@ class VoiceSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
     """Of a torch engine's decoder; empty: half on a GPU, where the difference is inaudible, float32 on a CPU
     (`bridge.worker.engines.device`); Kokoro is always float32."""
     chunking: Chunking = "clause"
-    """Where text that arrives is cut into pieces, see `bridge.text.pieces.Chunking`."""
+    """Where text that arrives is cut into pieces, see `bridge.text.settings.Chunking`."""
     gain_db: float | None = None
     """Fixed gain towards -20 dBFS active speech; None: the engine's own measure of its voice."""
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from bridge.call.events import Word
-from bridge.text.pieces import Piece, PieceBuffer
+from bridge.text.chunker import Chunker, pause_after_ms
 from bridge.worker.alignment import Span
 from bridge.worker.encoder import Encoder, Samples
 from bridge.worker.engines.base import Job, Step
@@ -44,9 +44,10 @@ class Stream:
     encoder: Encoder
     deliver: Callable[[Stream, Made, Exception | None], None]
     """Called in the loop with the outcome of every step."""
-    text: PieceBuffer = field(default_factory=PieceBuffer)
+    text: Chunker | None = None
+    """Cuts what is written; None: whoever writes has cut already, and every text is a piece."""
     characters: int = 0
-    pieces: deque[Piece] = field(default_factory=deque)
+    pieces: deque[str] = field(default_factory=deque)
     ended: bool = False
     """No more text will come."""
     complete: bool = False
@@ -54,11 +55,25 @@ class Stream:
     closed: bool = False
     sent_bytes: int = 0
     _job: Job | None = None
-    _piece: Piece | None = None
+    _piece: str | None = None
     _pause_ms: float = 0.0
     _last_word_ms: int = 0
     _unsent: bytearray = field(default_factory=bytearray)
     _messages: int = 0
+
+    # ---- what is written --------------------------------------------------------------------------------------
+
+    def write(self, text: str) -> None:
+        """More text; what is ready to be spoken becomes pieces."""
+        self._queue([text] if self.text is None else self.text.feed(text))
+
+    def flush(self) -> None:
+        """What is written so far is to be spoken, finished or not."""
+        if self.text is not None:
+            self._queue(self.text.finish())
+
+    def _queue(self, pieces: Iterable[str]) -> None:
+        self.pieces.extend(stripped for piece in pieces if (stripped := piece.strip()))
 
     # ---- what to make -----------------------------------------------------------------------------------------
 
@@ -67,7 +82,7 @@ class Stream:
         """The piece in work, begun here if there is one."""
         if self._job is None and self.pieces:
             self._piece = self.pieces.popleft()
-            self._job = self.voice.engine.begin(self._piece.text, self._piece.tokens, self.voice.own_name, self.speed)
+            self._job = self.voice.engine.begin(self._piece, self._piece.split(), self.voice.own_name, self.speed)
         return self._job
 
     def cancel(self) -> None:
@@ -89,14 +104,14 @@ class Stream:
             audio = np.concatenate([pause, audio]) if len(pause) else audio
             self._pause_ms = 0.0
         if self._job.kind is None:
-            self._pause_ms = self._piece.pause_ms / self.speed
+            self._pause_ms = pause_after_ms(self._piece) / self.speed
             self._job = self._piece = None
         return audio, words
 
     def _place_words(self, spans: tuple[Span, ...], origin_ms: float) -> tuple[Word, ...]:
         assert self._piece is not None
         words = []
-        for token, (start_s, end_s) in zip(self._piece.tokens, spans, strict=True):
+        for token, (start_s, end_s) in zip(self._piece.split(), spans, strict=True):
             start_ms = max(round(origin_ms + start_s * 1000), self._last_word_ms)
             self._last_word_ms = max(round(origin_ms + end_s * 1000), start_ms)
             words.append(Word(token, start_ms, self._last_word_ms))

@@ -12,7 +12,7 @@ from pathlib import Path
 import msgspec
 
 from bridge.errors import ConfigError
-from bridge.text.pieces import Chunking
+from bridge.text.settings import Chunking
 from bridge.worker.encoder import Samples
 from bridge.worker.engines.base import Engine
 from bridge.worker.residency import Loader, Residency, ResidentEngine

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from bridge.bench.sentences import LINES
-from bridge.text.pieces import PieceBuffer
+from bridge.text.chunker import Chunker, pause_after_ms, unhurried
 from bridge.worker.protocol import Priority
 
 SPOKEN_CHARACTERS_PER_S, WRITTEN_CHARACTERS_PER_S = 15.0, 80.0
@@ -92,11 +92,10 @@ def random_pieces(chance: random.Random) -> tuple[tuple[float, float], ...]:
     """One to four lines, rather one, as the worker cuts them, by a speaker who takes his time or not."""
     lines = chance.choices(LINES, k=chance.choices((1, 2, 3, 4), (4, 3, 2, 1))[0])
     rate = SPOKEN_CHARACTERS_PER_S * chance.lognormvariate(0.0, 0.1)
-    buffer, text = PieceBuffer("clause"), " ".join(lines)
     pieces, written = [], 0
-    for piece in (*buffer.feed(text), *buffer.flush()):
-        written += len(piece.text) + 1
-        pieces.append((written / WRITTEN_CHARACTERS_PER_S, len(piece.text) / rate + piece.pause_ms / 1000))
+    for piece in Chunker(unhurried("clause")).finish(0.0, " ".join(lines)):
+        written += len(piece)
+        pieces.append((written / WRITTEN_CHARACTERS_PER_S, len(piece) / rate + pause_after_ms(piece) / 1000))
     return tuple(pieces)
 
 

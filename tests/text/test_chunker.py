@@ -1,18 +1,18 @@
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import Literal, get_args
+from typing import get_args
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge.text.chunker import Chunker, whole
+from bridge.text import boundaries
+from bridge.text.chunker import Chunker, pause_after_ms, unhurried, whole
 from bridge.text.cleaning import clean
-from bridge.text.settings import ChunkSettings
+from bridge.text.settings import Chunking, ChunkSettings
 
-Strategy = Literal["sentence", "clause", "fixed", "word"]
-STRATEGIES: tuple[Strategy, ...] = get_args(Strategy)
+STRATEGIES: tuple[Chunking, ...] = get_args(Chunking)
 
 TOKENS = st.sampled_from(
     "Hello Dr. Patel Mr. is at 9:30 a.m. p.m. on Tuesday, or 3.5 percent; 1,200 dollars. www.example.com, a.b@c.com. "
@@ -65,7 +65,7 @@ def test_a_long_text_without_any_mark_is_cut_between_words_but_not_after_an_arti
 
 @given(TEXTS, st.sampled_from(STRATEGIES), st.lists(st.integers(0, 400), max_size=30), st.integers(0, 80))
 def test_joined_pieces_are_the_text_and_no_token_is_broken(
-    text: str, strategy: Strategy, cuts: list[int], step_ms: int
+    text: str, strategy: Chunking, cuts: list[int], step_ms: int
 ) -> None:
     """However the deltas are cut, and however slowly they come, short of a pause that means the end."""
     chunker = Chunker(ChunkSettings(strategy=strategy, settle_ms=1e9))
@@ -83,10 +83,10 @@ def test_joined_pieces_are_the_text_and_no_token_is_broken(
     assert [token for piece in pieces for token in piece.split()] == whole_tokens or "。" in said
 
 
-@given(TEXTS, st.lists(st.integers(0, 400), max_size=30), st.sampled_from(["sentence", "fixed", "word"]))
-def test_without_hurry_the_cuts_depend_on_the_text_alone(text: str, cuts: list[int], strategy: Strategy) -> None:
+@given(TEXTS, st.lists(st.integers(0, 400), max_size=30), st.sampled_from(STRATEGIES))
+def test_without_hurry_the_cuts_depend_on_the_text_alone(text: str, cuts: list[int], strategy: Chunking) -> None:
     """So that what was warmed up is found again, however the agent writes it."""
-    settings = ChunkSettings(strategy=strategy, settle_ms=1e9)
+    settings = unhurried(strategy)
     chunker = Chunker(settings)
     edges = sorted({0, len(text), *(cut for cut in cuts if cut < len(text))})
     pieces = [p for s, e in pairwise(edges) for p in chunker.feed(text[s:e], 0.0)]
@@ -95,12 +95,99 @@ def test_without_hurry_the_cuts_depend_on_the_text_alone(text: str, cuts: list[i
 
 
 @given(TEXTS, st.sampled_from(STRATEGIES))
-def test_what_belongs_together_is_never_parted(text: str, strategy: Strategy) -> None:
+def test_what_belongs_together_is_never_parted(text: str, strategy: Chunking) -> None:
     pieces = whole(text, ChunkSettings(strategy=strategy))
     for before, after in pairwise(pieces):
         last, first = before.split()[-1], after.split()[0]
         assert last not in ("Dr.", "Mr.")
         assert not (last[-1].isdigit() and (first[0].isdigit() or first in ("a.m.", "p.m.", "percent;", "dollars.")))
+
+
+ANY_TEXT = st.lists(st.sampled_from([*"abcDJ .,!?;:\n\t'\")0123…—。", "Dr. ", "a.m. ", "1, 2, 3, "]), max_size=600).map(
+    "".join
+)
+
+
+@given(ANY_TEXT, st.sampled_from(STRATEGIES), st.integers(30, 250))
+def test_no_piece_is_longer_than_asked_whatever_the_text(text: str, strategy: Chunking, longest: int) -> None:
+    pieces = Chunker(ChunkSettings(strategy=strategy, longest_chars=longest)).finish(0.0, text)
+    assert "".join(pieces) == clean(text)
+    assert all(len(piece.strip()) <= max(longest, 60) for piece in pieces)
+
+
+@pytest.mark.parametrize("token", ["1, ", "word ", "Dr. ", "a", "555 ", "1a"])
+def test_every_token_is_looked_at_once_however_long_the_text_goes_on(
+    token: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked: list[str] = []
+    judge = boundaries._kind
+
+    def counted(token: str, following: str, known: bool, sentence_starts: bool) -> boundaries.Kind | None:
+        looked.append(token)
+        return judge(token, following, known, sentence_starts)
+
+    monkeypatch.setattr(boundaries, "_kind", counted)
+    chunker = Chunker(ChunkSettings())
+    for _ in range(3000):
+        chunker.feed(token, 0.0)
+        assert len(chunker.waiting) <= 220 + 40
+    assert len(looked) <= 2 * 3000
+
+
+def test_pauses_follow_the_mark() -> None:
+    assert [pause_after_ms(text) for text in ("Yes.", 'Really?"', "well,", "so", "", "“Stop!”")] == [
+        320,
+        320,
+        150,
+        0,
+        0,
+        320,
+    ]
+
+
+LINE = "I have an opening on Tuesday, at noon, with Dr. Patel. Well, shall I book it?"
+
+
+@pytest.mark.parametrize(
+    ("strategy", "expected"),
+    [
+        ("sentence", ["I have an opening on Tuesday, at noon, with Dr. Patel.", "Well, shall I book it?"]),
+        ("clause", ["I have an opening on Tuesday,", "at noon, with Dr. Patel.", "Well, shall I book it?"]),
+        ("fixed", ["I have an opening on Tuesday, at noon, with Dr. Patel. Well,", "shall I book it?"]),
+        (
+            "word",
+            [
+                "I",
+                "have",
+                "an",
+                "opening",
+                "on",
+                "Tuesday,",
+                "at",
+                "noon,",
+                "with",
+                "Dr. Patel.",
+                *"Well, shall I book it?".split(),
+            ],
+        ),
+    ],
+)
+def test_strategies(strategy: Chunking, expected: list[str]) -> None:
+    assert list(whole(LINE, ChunkSettings(strategy=strategy))) == expected
+
+
+def test_only_the_first_piece_is_a_clause_at_once() -> None:
+    chunker = Chunker(unhurried("clause"))
+    assert chunker.feed("Well, let me have a look, I") == ["Well, let me have a look,"]
+    assert chunker.feed(" think I can do that for you, ") == []
+
+
+def test_what_waits_is_given_out_before_something_else_comes() -> None:
+    chunker = Chunker(unhurried("clause"))
+    assert chunker.feed("I will **not") == []
+    assert chunker.finish() == ["I will not"]
+    assert chunker.feed("Do you mind? Yes") == ["Do you mind?"]
+    assert chunker.finish() == [" Yes"]
 
 
 def write(chunker: Chunker, text: str, ms_per_word: float) -> list[tuple[int, str]]:

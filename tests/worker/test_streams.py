@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bridge.text.chunker import Chunker, unhurried
 from bridge.worker.encoder import Encoder, limit
 from bridge.worker.engines.base import Step
 from bridge.worker.engines.hibari import HibariEngine
@@ -21,7 +22,8 @@ from bridge.worker.voices import Voice
 def new_stream(engine: HibariEngine, audio_format: str = "mulaw_8000", speed: float = 1.0) -> Stream:
     voice = Voice(engine, "heart", 1.0)
     encoder = Encoder(engine.rate_hz, audio_format, 1.0)
-    return Stream(5, voice, audio_format, speed, Place("test"), encoder, lambda *outcome: None)
+    chunker = Chunker(unhurried("clause"))
+    return Stream(5, voice, audio_format, speed, Place("test"), encoder, lambda *outcome: None, chunker)
 
 
 def make_all(stream: Stream) -> list[tuple[str, int, int]]:
@@ -37,7 +39,7 @@ def make_all(stream: Stream) -> list[tuple[str, int, int]]:
 
 def test_the_end_of_the_text_does_not_end_a_stream_whose_last_step_is_on_its_way(hibari: HibariEngine) -> None:
     stream = new_stream(hibari)
-    stream.pieces.extend(stream.text.feed("Yes. "))
+    stream.write("Yes. ")
     job = stream.job
     assert job is not None
     stream.place.running = True
@@ -52,7 +54,7 @@ def test_the_end_of_the_text_does_not_end_a_stream_whose_last_step_is_on_its_way
 @pytest.mark.parametrize("audio_format", SAMPLE_RATES)
 def test_messages_are_whole_frames_without_gap_or_overlap(hibari: HibariEngine, audio_format: str) -> None:
     stream = new_stream(hibari, audio_format)
-    stream.pieces.extend(stream.text.feed("I have an opening on Tuesday. Shall I book it for you? "))
+    stream.write("I have an opening on Tuesday. Shall I book it for you? ")
     stream.ended = True
     make_all(stream)
     messages = stream.take()
@@ -69,7 +71,7 @@ def test_messages_are_whole_frames_without_gap_or_overlap(hibari: HibariEngine, 
 
 def test_nothing_goes_beyond_the_credit(hibari: HibariEngine) -> None:
     stream = new_stream(hibari)
-    stream.pieces.extend(stream.text.feed("I have an opening on Tuesday. "))
+    stream.write("I have an opening on Tuesday. ")
     stream.ended = True
     make_all(stream)
     sent: list[Audio] = []
@@ -84,7 +86,8 @@ def test_nothing_goes_beyond_the_credit(hibari: HibariEngine) -> None:
 def test_words_of_all_pieces_in_order_with_the_pause_between_sentences(hibari: HibariEngine) -> None:
     text = "Yes. It costs $9.99, I think; Dr. Patel knows. Goodbye!"
     stream = new_stream(hibari)
-    stream.pieces.extend(stream.text.feed(text) + stream.text.flush())
+    stream.write(text)
+    stream.flush()
     stream.ended = True
     words = make_all(stream)
 
@@ -100,7 +103,7 @@ def test_words_of_all_pieces_in_order_with_the_pause_between_sentences(hibari: H
 def test_no_word_ends_after_the_audio(hibari: HibariEngine, audio_format: str) -> None:
     """Even if an engine says that its last word does."""
     stream = new_stream(hibari, audio_format)
-    stream.pieces.extend(stream.text.feed("Yes. "))
+    stream.write("Yes. ")
     job = stream.job
     assert job is not None
     hibari.run([job])
@@ -128,7 +131,8 @@ def test_joins_do_not_click(hibari: HibariEngine) -> None:
     """Across a join the waveform moves no faster than within speech."""
     stream = new_stream(hibari, "pcm_24000")
     for clause in ("I have an opening", "on Tuesday", "at noon."):
-        stream.pieces.extend(stream.text.feed(clause) + stream.text.flush())
+        stream.write(clause)
+        stream.flush()
     ends = []
     while (job := stream.job) is not None:
         audio, _ = stream.advance(stream.voice.engine.run([job])[0])

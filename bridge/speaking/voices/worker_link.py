@@ -123,7 +123,8 @@ class _Socket:
         """Begin a stream."""
         self._number = (self._number + 1) & 0xFFFF_FFFF
         stream = self.streams[self._number] = _Stream(self, self._number, request.audio_format, listener)
-        self.send(Open(stream.number, request.voice, request.audio_format, request.speed, request.priority))
+        cut = bool(request.text)
+        self.send(Open(stream.number, request.voice, request.audio_format, request.speed, request.priority, cut))
         if request.text:
             stream.text(request.text)
         return stream

@@ -60,8 +60,7 @@ class Studio:
         engine = self.voice.engine
         encoder = engine.encoder("mulaw_8000", self.voice.gain)
         stream = Stream(1, self.voice, "mulaw_8000", 1.0, Place("studio"), encoder, _nobody)
-        stream.pieces.extend(stream.text.feed(text))
-        stream.pieces.extend(stream.text.flush())
+        stream.write(text)
         stream.ended = True
         words: list[Word] = []
         while (job := stream.job) is not None:
