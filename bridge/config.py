@@ -26,6 +26,7 @@ from bridge.call.settings import CallSettings
 from bridge.carriers.settings import CarrierSettings
 from bridge.errors import ConfigError
 from bridge.gateway.settings import GatewaySettings
+from bridge.http import HttpSettings
 from bridge.listening.settings import ListeningSettings
 from bridge.speaking.settings import SpeakingSettings
 from bridge.store.settings import StoreSettings
@@ -64,6 +65,8 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     store: StoreSettings = StoreSettings()
     telemetry: TelemetrySettings = TelemetrySettings()
     worker: WorkerSettings = WorkerSettings()
+    http: HttpSettings = HttpSettings()
+    """How servers elsewhere are reached."""
 
 
 def load_settings(file: Path | None = None, environment: Mapping[str, str] | None = None) -> Settings:

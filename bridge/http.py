@@ -1,0 +1,220 @@
+"""Outgoing HTTP for every room: proxies, certificates, and a second try where a kept connection had just closed.
+
+One `HttpClient` per server that is spoken to; it opens nothing before its first request and belongs to one event loop.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import ssl
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+from urllib.parse import urlsplit
+
+import aiohttp
+import msgspec
+
+from bridge.errors import ConfigError
+
+_PORTS = {"http": 80, "https": 443, "ws": 80, "wss": 443}
+_PLAIN = {"ws": "http", "wss": "https"}
+"""A WebSocket begins as a request of this scheme, and goes through the proxy for it."""
+
+
+class HttpSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """How servers elsewhere are reached: agents, hosted voices and recognisers, the carrier's REST API."""
+
+    proxy: str = ""
+    """`http://[user:password@]host:port` for every address; empty: what the environment says, address by address."""
+    no_proxy: list[str] = []
+    """Hosts that are reached directly: `example.com` (and all below it), `10.0.0.0/8`, `host:port`, or `*`."""
+    use_environment: bool = True
+    """Obey HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and NO_PROXY, in capitals or not."""
+    ca_bundle: str = ""
+    """PEM file, relative to the configuration file, of authorities that are trusted besides the system's own."""
+
+
+class HttpClient:
+    """Connections to servers elsewhere. Raises ConfigError for a proxy or certificates that cannot be used."""
+
+    def __init__(
+        self,
+        settings: HttpSettings | None = None,
+        *,
+        connect_deadline_s: float = 3.0,
+        directory: Path = Path(),
+        environ: Mapping[str, str] | None = None,
+    ) -> None:
+        settings = HttpSettings() if settings is None else settings
+        self._routes = _Routes(
+            settings, (os.environ if environ is None else environ) if settings.use_environment else {}
+        )
+        self._ssl = _trust(directory / settings.ca_bundle) if settings.ca_bundle else None
+        self._connect_deadline_s = connect_deadline_s
+        self._sessions: dict[bool, aiohttp.ClientSession] = {}
+
+    async def request(
+        self, method: str, url: str, *, data: bytes | Callable[[], Any] | None = None, **options: Any
+    ) -> aiohttp.ClientResponse:
+        """Send a request and return the answer's beginning; close the answer when done with it.
+
+        `data` is the body, or makes it (a form can be sent but once); `options` are those of `aiohttp.request`.
+
+        A server may close a kept connection in the moment in which it is used again (RFC 9112, 9.3.1). Nothing is
+        wrong then, and the request is sent once more on a connection of its own. It may thus arrive twice where the
+        server closed after reading it: whoever acts on requests needs something in them to tell that by.
+
+        Raises aiohttp.ClientError, OSError or TimeoutError.
+        """
+        context = SimpleNamespace(reused=False)
+        try:
+            return await self._send(False, method, url, data, trace_request_ctx=context, **options)
+        except aiohttp.ClientConnectionError as error:
+            if not context.reused or isinstance(error, TimeoutError):
+                raise
+        return await self._send(True, method, url, data, **options)
+
+    async def websocket(self, url: str, **options: Any) -> aiohttp.ClientWebSocketResponse:
+        """Open a WebSocket; `options` are those of `aiohttp.ClientSession.ws_connect`."""
+        proxy = self._routes.proxy_for(url)
+        socket: aiohttp.ClientWebSocketResponse = await self._session(False).ws_connect(url, proxy=proxy, **options)
+        return socket
+
+    async def close(self) -> None:
+        """Close all connections."""
+        while self._sessions:
+            _, session = self._sessions.popitem()
+            await session.close()
+
+    def proxy_for(self, url: str) -> str | None:
+        """The proxy that leads to this address; None: it is reached directly."""
+        return self._routes.proxy_for(url)
+
+    async def _send(self, fresh: bool, method: str, url: str, data: Any, **options: Any) -> aiohttp.ClientResponse:
+        body = data() if callable(data) else data
+        proxy = self._routes.proxy_for(url)
+        return await self._session(fresh).request(method, url, data=body, proxy=proxy, **options)
+
+    def _session(self, fresh: bool) -> aiohttp.ClientSession:
+        """The session with kept connections, or the one that opens a connection for each request."""
+        session = self._sessions.get(fresh)
+        if session is None or session.closed:
+            tls: ssl.SSLContext | bool = True if self._ssl is None else self._ssl
+            session = self._sessions[fresh] = aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(limit=0, ssl=tls, force_close=fresh),
+                timeout=aiohttp.ClientTimeout(total=None, connect=self._connect_deadline_s),
+                trace_configs=[_reuse_noted()],
+            )
+        return session
+
+
+def _reuse_noted() -> aiohttp.TraceConfig:
+    """Writes into a request's context that it went over a connection that was used before."""
+
+    async def reused(_session: aiohttp.ClientSession, context: SimpleNamespace, _params: Any) -> None:
+        if context.trace_request_ctx is not None:
+            context.trace_request_ctx.reused = True
+
+    trace = aiohttp.TraceConfig()
+    trace.on_connection_reuseconn.append(reused)
+    return trace
+
+
+def _trust(bundle: Path) -> ssl.SSLContext:
+    context = ssl.create_default_context()
+    try:
+        context.load_verify_locations(cafile=bundle)
+    except OSError as error:  # ssl.SSLError is one, too
+        what = error.strerror or str(error)
+        raise ConfigError(f"http.ca_bundle: {str(bundle)!r}: expected a PEM file of certificates: {what}") from None
+    return context
+
+
+class _Routes:
+    """Which proxy leads where. Settings win over the environment; ourselves we always reach directly, as Go does."""
+
+    def __init__(self, settings: HttpSettings, environ: Mapping[str, str]) -> None:
+        self._proxies = {}
+        for scheme in ("http", "https"):
+            named = [(f"{scheme}_proxy".upper(), _variable(environ, f"{scheme}_proxy"))]
+            named.append(("ALL_PROXY", _variable(environ, "all_proxy")))
+            named.insert(0, ("http.proxy", settings.proxy))
+            where, proxy = next(((where, value) for where, value in named if value), ("", ""))
+            self._proxies[scheme] = _checked(where, proxy)
+        direct = _variable(environ, "no_proxy") if not settings.proxy else ""
+        self._direct = [*_entries(settings.no_proxy), *_entries(direct.split(","))]
+
+    def proxy_for(self, url: str) -> str | None:
+        """The proxy for this address, if there is one."""
+        address = urlsplit(url)
+        scheme = _PLAIN.get(address.scheme, address.scheme)
+        proxy = self._proxies.get(scheme)
+        host = (address.hostname or "").rstrip(".").lower()
+        if not proxy or _is_loopback(host):
+            return None
+        port = address.port or _PORTS.get(address.scheme, 0)
+        return None if any(_covers(entry, host, port) for entry in self._direct) else proxy
+
+
+def _variable(environ: Mapping[str, str], name: str) -> str:
+    return (environ.get(name) or environ.get(name.upper()) or "").strip()
+
+
+def _checked(where: str, proxy: str) -> str:
+    if not proxy:
+        return ""
+    if "://" not in proxy:
+        proxy = f"http://{proxy}"  # as everybody takes HTTPS_PROXY=proxy.example.com:3128
+    try:
+        address = urlsplit(proxy)
+        usable = address.scheme in ("http", "https") and bool(address.hostname) and address.port != 0
+    except ValueError:
+        usable = False
+    if not usable:
+        raise ConfigError(f"{where}: {_without_password(proxy)!r}: expected http://host:port of a proxy")
+    return proxy
+
+
+def _without_password(proxy: str) -> str:
+    scheme, _, rest = proxy.partition("://")
+    return f"{scheme}://{rest.rpartition('@')[2]}"
+
+
+def _entries(raw: Iterable[str]) -> list[str]:
+    return [entry.strip().lower() for entry in raw if entry.strip()]
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _covers(entry: str, host: str, port: int) -> bool:
+    """Whether an entry of NO_PROXY means this host: a name, all below a name, an address, a network, or everything."""
+    if entry == "*":
+        return True
+    try:
+        network = ipaddress.ip_network(entry, strict=False)
+    except ValueError:
+        pass  # a name
+    else:
+        return _is_within(host, network)
+    name, colon, wanted = entry.rpartition(":")
+    if colon and wanted.isdecimal():
+        return wanted == str(port) and _covers(name.strip("[]"), host, port)
+    name = entry.removeprefix("*").removeprefix(".")
+    return host == name or host.endswith(f".{name}")
+
+
+def _is_within(host: str, network: ipaddress.IPv4Network | ipaddress.IPv6Network) -> bool:
+    try:
+        return ipaddress.ip_address(host) in network
+    except ValueError:
+        return False
