@@ -9,6 +9,7 @@ import os
 import secrets
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from bridge.errors import ConfigError, VoiceError
 from bridge.gateway.server import Gateway
 from bridge.listening.listening import Listening
 from bridge.session.ports import Rooms
+from bridge.session.session import report_agent_error
 from bridge.speaking.speech import Speech
 from bridge.store.base import Store
 from bridge.store.factory import open_store
@@ -86,7 +88,9 @@ class Application:
         self.settings = settings
         self.carriers = build_carriers(settings.carriers, environ, unsigned=settings.gateway.development_unsigned)
         self.metrics = Metrics()
-        self.agents: AgentFactory = build_agents(settings.agent, directory)
+        self.agents: AgentFactory = build_agents(
+            settings.agent, directory, http=settings.http, report=partial(report_agent_error, self.metrics)
+        )
         self.listening = Listening(settings.listening, clock=time.monotonic)
         self.speech = Speech(
             settings.speaking,

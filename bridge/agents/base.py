@@ -6,7 +6,8 @@ process and opens one agent per call.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
+from enum import StrEnum
 from typing import NamedTuple, Protocol
 
 import msgspec
@@ -15,8 +16,47 @@ from bridge.call.actions import Action, Prompt
 from bridge.errors import BridgeError
 
 
+class Failure(StrEnum):
+    """What went wrong with an agent: a label of metrics and logs, so the kinds are few and fixed."""
+
+    UNREACHABLE = "unreachable"
+    """No connection, or the connection broke before the answer began."""
+    TIMEOUT = "timeout"
+    """No word in time, however much else came."""
+    HTTP_STATUS = "http_status"
+    """Another status than 200."""
+    BROKEN_STREAM = "broken_stream"
+    """The answer ended in the middle."""
+    UNREADABLE_EVENT = "unreadable_event"
+    """Something that is not of the agent's dialect."""
+    SERVICE_ERROR = "service_error"
+    """The service itself reported an error inside its answer."""
+    TOOL_NOT_ON_OFFER = "tool_not_on_offer"
+    BAD_ACTION = "bad_action"
+    """An action, or a tool's arguments, that cannot be carried out."""
+    TOO_MUCH = "too_much"
+    """More words, actions, silence or bytes than an answer may have."""
+    NOTHING_SAID = "nothing_said"
+    """Neither a word that can be spoken nor an action, twice."""
+    CUT_OFF = "cut_off"
+    """The model reached its limit of tokens."""
+    FILTERED = "filtered"
+    """The provider's content filter stopped the model."""
+    TRANSFER_REFUSED = "transfer_refused"
+    RAISED = "raised"
+    """The agent's own code raised something else."""
+
+
 class AgentError(BridgeError):
-    """The agent cannot answer: its service is unreachable, too slow, or talks nonsense."""
+    """The agent cannot answer, or not to the end: which kind of failure it is, and what was wrong.
+
+    The message holds nothing that anybody said; `quoted`, words of the agent or its service, is private.
+    """
+
+    def __init__(self, kind: Failure, message: str, quoted: str = "") -> None:
+        super().__init__(message)
+        self.kind = kind
+        self.quoted = quoted
 
 
 class CallInfo(msgspec.Struct, frozen=True, kw_only=True):
@@ -27,6 +67,14 @@ class CallInfo(msgspec.Struct, frozen=True, kw_only=True):
     to_number: str = ""
     parameters: dict[str, str] = {}
     """What the webhook or the dialling application passed along with the call."""
+
+
+Report = Callable[[CallInfo, AgentError], None]
+"""Told of what went wrong without ending an answer, such as a transfer that was refused."""
+
+
+def no_report(_info: CallInfo, _error: AgentError) -> None:
+    """Nobody wants to know."""
 
 
 class FixedLine(NamedTuple):
@@ -53,6 +101,10 @@ class Agent(Protocol):
 
         Raises AgentError when no answer, or no more of it, can be had.
         """
+        ...
+
+    def confirmed(self, turn: int) -> None:
+        """The prompt with this `turn`, which was put as a guess, counts. Never blocks."""
         ...
 
     def likely(self) -> list[Likely]:

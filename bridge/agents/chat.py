@@ -1,223 +1,199 @@
 """An agent that asks a chat model, by the OpenAI chat completions API with streaming.
 
-https://platform.openai.com/docs/api-reference/chat/streaming: server-sent events, each `data:` line a
-JSON chunk with `choices[0].delta`; tool calls arrive in pieces by index; `data: [DONE]` ends it. Local
-servers (vLLM, llama.cpp, Ollama, LM Studio) speak the same.
+https://platform.openai.com/docs/api-reference/chat/streaming; what servers make of it is read by `chat_stream`.
 
 The history sent is what was heard: words that the caller cut off are not in it.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 from typing import Any
 
 import msgspec
 
-from bridge.agents.base import AgentError, CallInfo, FixedLine, Likely
+from bridge.agents.base import AgentError, CallInfo, Failure, FixedLine, Likely, Report, no_report
+from bridge.agents.chat_prompts import as_messages, tools_on_offer
+from bridge.agents.chat_stream import ChatStream, ToolCall
+from bridge.agents.guard import ANSWER, Guard
 from bridge.agents.settings import ChatSettings
-from bridge.agents.streaming import LineClient
+from bridge.agents.streaming import LineClient, Patience, finish
+from bridge.agents.transfers import Transfers
 from bridge.call.actions import Action, Expect, HangUp, Prompt, Say, Transfer
+from bridge.http import HttpClient
 
-_ANSWERS = ("open", "yes_no", "digits", "spelling", "email")
-
-
-class _Function(msgspec.Struct):
-    name: str | None = None
-    arguments: str | None = None
-
-
-class _ToolCall(msgspec.Struct):
-    index: int = 0
-    function: _Function | None = None
-
-
-class _Delta(msgspec.Struct):
-    content: str | None = None
-    tool_calls: list[_ToolCall] | None = None
-
-
-class _Choice(msgspec.Struct):
-    delta: _Delta = msgspec.field(default_factory=_Delta)
-
-
-class _Chunk(msgspec.Struct):
-    choices: list[_Choice] = []
-    error: Any = None
-
-
-_chunks = msgspec.json.Decoder(_Chunk)
+_SHOWN = 100
 
 
 class _Arguments(msgspec.Struct):
-    target: str = ""
-    answer: str = "open"
+    """The arguments of all our tools; models like to say `null` for what they leave out."""
+
+    target: str | None = None
+    answer: str | None = None
     digits: int | None = None
-    reason: str = ""
-
-
-_arguments = msgspec.json.Decoder(_Arguments, strict=False)
+    reason: str | None = None
 
 
 class ChatAgent:
     """One call's conversation with the model; all memory is in the prompts' history."""
 
-    def __init__(self, settings: ChatSettings, key: str, client: LineClient, info: CallInfo) -> None:
-        self._settings = settings
-        self._client = client
+    def __init__(self, factory: ChatFactory, info: CallInfo) -> None:
+        self._factory = factory
+        self._settings = factory.settings
         self._info = info
-        self._headers = {"Content-Type": "application/json", "Accept": "text/event-stream"}
-        if key:
-            self._headers["Authorization"] = f"Bearer {key}"
 
     def likely(self) -> list[Likely]:
         """None: what a model will say is known from its first words at the earliest."""
         return []
+
+    def confirmed(self, turn: int) -> None:
+        """Nothing to do: what a model's tools ask for is carried out when the turn counts, and not before."""
 
     async def reply(self, prompt: Prompt) -> AsyncGenerator[Action, None]:
         """Stream the model's answer as it is written, then what its tools ask for. Raises AgentError."""
         if prompt.kind == "call_started" and self._settings.greeting:
             yield Say(self._settings.greeting)
             return
-        calls: dict[int, tuple[str, str]] = {}
+        async with aclosing(self._factory.guard.answer(self._info, prompt, self._ask)) as actions:
+            async for action in actions:
+                yield action
+
+    async def _ask(self, prompt: Prompt) -> AsyncGenerator[Action, None]:
+        """One request, and the actions that its answer stands for."""
+        settings, factory = self._settings, self._factory
+        patience = Patience(settings.first_token_deadline_s, settings.token_deadline_s, settings.limits.answer_s)
+        stream = ChatStream(factory.tool_names)
         spoke = False
-        lines = self._client.post(
-            f"{self._settings.url.rstrip('/')}/chat/completions",
+        lines = factory.client.post(
+            f"{settings.url.rstrip('/')}/chat/completions",
             msgspec.json.encode(self._request(prompt)),
-            self._headers,
-            self._settings.first_token_deadline_s,
-            self._settings.token_deadline_s,
+            factory.headers,
+            patience,
+            settings.query,
         )
         async with aclosing(lines):
-            async for line in lines:
-                if line == b"data: [DONE]":
-                    break
-                for delta in _deltas(line):
-                    _gather(calls, delta.tool_calls or ())
-                    if delta.content:
+            try:
+                async for line in lines:
+                    words = stream.line(line)
+                    if stream.lively:
+                        patience.lively()
+                    if words:
                         spoke = True
-                        yield Say(delta.content, more=True, cacheable=False)
-        for name, arguments in calls.values():
-            yield self._action(name, arguments)
-        if not spoke and not calls:
-            raise AgentError("the chat model said nothing")
+                        yield Say(words, more=True, cacheable=False)
+                    if stream.done:
+                        break
+                if words := stream.close():
+                    spoke = True
+                    yield Say(words, more=True, cacheable=False)
+                if stream.done:
+                    await finish(lines)
+            except AgentError as error:
+                raise factory.named(error) from None
+        for call in stream.tool_calls():
+            yield self._action(call)
+        self._judge(stream.finish_reason, spoke=spoke)
+
+    def _judge(self, reason: str, *, spoke: bool) -> None:
+        """An answer that somebody else ended. Raises AgentError where it cannot stand as it is."""
+        name = self._factory.client.name
+        if reason == "content_filter":
+            raise AgentError(Failure.FILTERED, f"{name} was stopped by its content filter")
+        if reason in ("length", "max_tokens"):
+            error = AgentError(Failure.CUT_OFF, f"{name} reached its limit of tokens")
+            if not spoke:
+                raise error
+            self._factory.report(self._info, error)  # what was said stands, as the caller has begun to hear it
 
     def _request(self, prompt: Prompt) -> dict[str, Any]:
+        settings = self._settings
         request: dict[str, Any] = {
-            "model": self._settings.model,
+            "model": settings.model,
             "stream": True,
-            "messages": list(self._messages(prompt)),
-            "tools": _tools(list(self._settings.transfer_targets)),
+            "messages": as_messages(settings, self._info, prompt),
         }
-        if self._settings.temperature is not None:
-            request["temperature"] = self._settings.temperature
-        if self._settings.max_tokens is not None:
-            request["max_tokens"] = self._settings.max_tokens
-        return request
+        if settings.tools:
+            request["tools"] = self._factory.tools
+        if settings.temperature is not None:
+            request["temperature"] = settings.temperature
+        if settings.max_tokens is not None:
+            request[settings.max_tokens_field] = settings.max_tokens
+        request |= settings.extra_body
+        return {name: value for name, value in request.items() if value is not None}
 
-    def _messages(self, prompt: Prompt) -> Iterator[dict[str, str]]:
-        yield {"role": "system", "content": self._settings.instructions}
-        for turn in prompt.history:
-            text = f"{turn.text} ... [the caller interrupted here]" if turn.interrupted else turn.text
-            yield {"role": "user" if turn.speaker == "caller" else "assistant", "content": text}
-        last = prompt.history[-1] if prompt.history else None
-        if prompt.kind == "caller_said" and last and last.speaker == "caller" and last.text == prompt.text:
-            return
-        yield {"role": "user", "content": _as_message(prompt, self._info)}
-
-    def _action(self, name: str, raw: str) -> Action:
-        """The action that a tool call stands for."""
+    def _action(self, call: ToolCall) -> Action:
+        """The action that a tool call stands for. Raises AgentError."""
+        name = self._factory.client.name
+        if call.name not in self._factory.tool_names:
+            raise AgentError(
+                Failure.TOOL_NOT_ON_OFFER, f"{name} called a tool that is not on offer", call.name[:_SHOWN]
+            )
         try:
-            arguments = _arguments.decode(raw or "{}")
-        except msgspec.DecodeError as error:
-            raise AgentError(f"the chat model called {name!r} with {raw[:100]!r}: {error}") from None
-        match name:
+            arguments = msgspec.json.decode(call.arguments.strip() or "{}", type=_Arguments, strict=False)
+        except (msgspec.DecodeError, UnicodeError) as error:
+            what = f"{name} called {call.name} with arguments that cannot be read: {error}"
+            raise AgentError(Failure.BAD_ACTION, what, call.arguments[:_SHOWN]) from None
+        match call.name:
             case "hang_up":
                 return HangUp(arguments.reason or "agent")
-            case "transfer" if arguments.target in self._settings.transfer_targets:
-                return Transfer(self._settings.transfer_targets[arguments.target])
-            case "expect" if arguments.answer in _ANSWERS:
-                counted = arguments.answer == "digits" and arguments.digits
-                return Expect(f"digits:{arguments.digits}" if counted else arguments.answer)
-        raise AgentError(f"the chat model called {name!r} with {raw[:100]!r}, which is not on offer")
+            case "transfer":
+                return Transfer(arguments.target or "")
+            case _:
+                return self._expect(arguments, call)
+
+    def _expect(self, arguments: _Arguments, call: ToolCall) -> Expect:
+        answer = arguments.answer or "open"
+        if answer == "digits" and arguments.digits:
+            answer = f"digits:{arguments.digits}"
+        if not ANSWER.fullmatch(answer):
+            what = f"{self._factory.client.name} expects what cannot be expected"
+            raise AgentError(Failure.BAD_ACTION, what, call.arguments[:_SHOWN])
+        return Expect(answer)
 
 
 class ChatFactory:
-    """Opens one conversation per call over a shared HTTP session."""
+    """Opens one conversation per call over shared connections."""
 
-    def __init__(self, settings: ChatSettings, key: str = "") -> None:
-        self._settings = settings
-        self._key = key
-        self._client = LineClient(f"the chat model at {settings.url}", settings.connect_deadline_s)
+    def __init__(
+        self,
+        settings: ChatSettings,
+        key: str = "",
+        *,
+        http: HttpClient | None = None,
+        secret_headers: Mapping[str, str] | None = None,
+        report: Report = no_report,
+    ) -> None:
+        self.settings = settings
+        self.report = report
+        self.client = LineClient(
+            f"the chat model at {settings.url}",
+            http or HttpClient(connect_deadline_s=settings.connect_deadline_s),
+            settings.limits,
+        )
+        self.guard = Guard(settings.limits, Transfers(settings.transfers), report)
+        self.tools = tools_on_offer(self.guard.transfers)
+        self.tool_names = frozenset(str(tool["function"]["name"]) for tool in self.tools if settings.tools)
+        self.headers = {"Content-Type": "application/json", "Accept": "text/event-stream", **settings.headers}
+        self.headers.update(secret_headers or {})
+        if key:
+            bearer = settings.key_header.lower() == "authorization"
+            self.headers[settings.key_header] = f"Bearer {key}" if bearer else key
+
+    def named(self, error: AgentError) -> AgentError:
+        """The same error, saying who it is about."""
+        said = str(error)
+        if said.startswith(self.client.name):
+            return error
+        return AgentError(error.kind, f"{self.client.name}: {said}", error.quoted)
 
     def open_call(self, info: CallInfo) -> ChatAgent:
         """Start a conversation; nothing is sent yet."""
-        return ChatAgent(self._settings, self._key, self._client, info)
+        return ChatAgent(self, info)
 
     def phrases(self) -> list[FixedLine]:
         """The fixed greeting, if there is one."""
-        return [FixedLine(self._settings.greeting)] if self._settings.greeting else []
+        return [FixedLine(self.settings.greeting)] if self.settings.greeting else []
 
     async def close(self) -> None:
-        """Close the HTTP session."""
-        await self._client.close()
-
-
-def _deltas(line: bytes) -> Iterator[_Delta]:
-    """What one line of the event stream adds; comments and other fields add nothing."""
-    if not line.startswith(b"data:"):
-        return
-    try:
-        chunk = _chunks.decode(line[5:])
-    except msgspec.DecodeError as error:
-        raise AgentError(f"the chat model sent {line[:100]!r}: {error}") from None
-    if chunk.error:
-        raise AgentError(f"the chat model reported {str(chunk.error)[:200]}")
-    for choice in chunk.choices[:1]:
-        yield choice.delta
-
-
-def _gather(calls: dict[int, tuple[str, str]], pieces: list[_ToolCall] | tuple[()]) -> None:
-    """Join the pieces of tool calls: the name comes once, the arguments in parts."""
-    for piece in pieces:
-        if piece.function:
-            name, arguments = calls.get(piece.index, ("", ""))
-            calls[piece.index] = (name or piece.function.name or "", arguments + (piece.function.arguments or ""))
-
-
-def _as_message(prompt: Prompt, info: CallInfo) -> str:
-    """What just happened, in words that a model understands."""
-    match prompt.kind:
-        case "call_started":
-            return f"[The caller{f' from {info.from_number}' if info.from_number else ''} is on the line. Greet him.]"
-        case "digits":
-            return f"[The caller pressed these keys: {prompt.text}]"
-        case "no_input":
-            return f"[The caller has been silent, time {max(1, prompt.attempt)} in a row. Ask again, briefly.]"
-        case _:
-            return prompt.text or "[The caller spoke, but his words are not known.]"
-
-
-def _tools(targets: list[str]) -> list[dict[str, Any]]:
-    """The tools on offer, in the API's own form."""
-    reason = {"reason": {"type": "string", "description": "A word or two for the call's record."}}
-    answer = {
-        "answer": {"type": "string", "enum": list(_ANSWERS)},
-        "digits": {"type": "integer", "description": "How many digits, if that is known.", "minimum": 1},
-    }
-    tools = [
-        _tool("hang_up", "End the call after your words were heard. Say goodbye in the same answer.", reason, []),
-        _tool("expect", "Declare what kind of answer the caller will give to your question.", answer, ["answer"]),
-    ]
-    if targets:
-        where = {"target": {"type": "string", "enum": targets}}
-        tools.append(
-            _tool("transfer", "Connect the caller to somebody after your words were heard.", where, ["target"])
-        )
-    return tools
-
-
-def _tool(name: str, description: str, properties: dict[str, Any], required: list[str]) -> dict[str, Any]:
-    parameters = {"type": "object", "properties": properties, "required": required}
-    return {"type": "function", "function": {"name": name, "description": description, "parameters": parameters}}
+        """Close the connections."""
+        await self.client.close()

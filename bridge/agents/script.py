@@ -6,18 +6,16 @@ turn of the event loop as the question, and a broken-off reply leaves the script
 
 from __future__ import annotations
 
-import re
 from collections.abc import AsyncGenerator, Iterable, Iterator
 from dataclasses import dataclass
 
-from bridge.agents.base import CallInfo, FixedLine, Likely
+from bridge.agents.base import AgentError, CallInfo, Failure, FixedLine, Likely, Report, no_report
 from bridge.agents.matching import normalise
 from bridge.agents.script_states import Line, Script, State, Step
 from bridge.agents.spoken import read_digits, read_email, read_spelling, read_yes_no
+from bridge.agents.transfers import Origin, TransferRefused
 from bridge.call.actions import Action, Expect, HangUp, Prompt, Say, Transfer, Wait
 
-DIALLABLE = re.compile(r"\+[1-9]\d{6,14}|sips?:\S+@\S+")
-"""An E.164 number or a SIP address."""
 _LONGEST_CHAIN = 64
 """Steps taken for one prompt; a script that passes its checks never needs as many."""
 _NOT_ANSWERED = 0.1
@@ -29,23 +27,31 @@ class _Memory:
     """What a script must get back when an answer turns out never to have been heard."""
 
     state: State | None
+    asked: State | None
     slots: dict[str, str]
     fixed: set[str]
+    told: set[str]
     misses: int
 
 
 class ScriptAgent:
     """Runs a script on one call."""
 
-    def __init__(self, script: Script, info: CallInfo) -> None:
+    def __init__(self, script: Script, info: CallInfo, report: Report = no_report) -> None:
         self._script = script
+        self._info = info
+        self._report = report
         self._state: State | None = None
+        self._asked: State | None = None
+        """The last state that waited for the caller."""
+        self._refusals: list[TransferRefused] = []
+        """Of the answer that is being made."""
         self._misses = 0
         self._before: _Memory | None = None
         self._leaving = False
         """The last answer ends the call."""
-        self._told: set[str] = set()
-        """Slots that the caller has ever filled."""
+        self._told = {"from_number"}
+        """Slots that hold what the caller said, or was made of it."""
         self.slots: dict[str, str] = {
             **dict.fromkeys(script.parameters, ""),
             **script.values,
@@ -53,7 +59,7 @@ class ScriptAgent:
             "from_number": info.from_number,
             "to_number": info.to_number,
         }
-        self._fixed = set(script.values) - set(info.parameters)
+        self._fixed = set(script.values) - (script.parameters & set(info.parameters))
         """Slots whose values the script's author wrote: what says them may be kept as audio."""
 
     @property
@@ -72,7 +78,6 @@ class ScriptAgent:
         answers = list(state.answers())
         trials = [(step, (1 - 2 * _NOT_ANSWERED) / len(answers)) for step in answers]
         chances: dict[tuple[str, str | None], float] = {}
-        told = set(self._told)
         for step, chance in trials:
             if step is state.on_answer and state.capture:
                 self._fixed.discard(state.capture)
@@ -81,8 +86,11 @@ class ScriptAgent:
         for lines, attempt in ((state.no_input, 1), (state.not_understood, self._misses + 1)):
             _count(chances, self._reprompt(state, lines, attempt), _NOT_ANSWERED)
             self._restore(before)
-        self._told = told
+        self._refusals.clear()
         return [Likely(text, min(chance, 1.0), voice) for (text, voice), chance in chances.items()]
+
+    def confirmed(self, turn: int) -> None:
+        """Nothing to do: an answer to a guess is taken back by the prompt that replaces it."""
 
     async def reply(self, prompt: Prompt) -> AsyncGenerator[Action, None]:
         """Answer a prompt; all actions are there at once."""
@@ -91,7 +99,10 @@ class ScriptAgent:
 
     def answer(self, prompt: Prompt) -> list[Action]:
         """All actions that answer a prompt: never none, for any prompt in any state."""
+        self._refusals.clear()
         actions = self._answer(prompt)
+        for refused in self._refusals:
+            self._report(self._info, AgentError(Failure.TRANSFER_REFUSED, str(refused), refused.target))
         self._leaving = isinstance(actions[-1], HangUp | Transfer)
         return actions
 
@@ -107,6 +118,8 @@ class ScriptAgent:
                 step = self._step_for_speech(self._state, prompt.text)
             case "digits":
                 step = self._step_for_digits(self._state, prompt.text)
+            case "transfer_refused" | "transfer_failed":
+                return list(self._transfer_failed(self._state))
             case _:
                 return list(self._reprompt(self._state, self._state.no_input, max(1, prompt.attempt)))
         if step is None:
@@ -116,12 +129,13 @@ class ScriptAgent:
         return list(self._take(step))
 
     def _memory(self) -> _Memory:
-        return _Memory(self._state, dict(self.slots), set(self._fixed), self._misses)
+        told = set(self._told)
+        return _Memory(self._state, self._asked, dict(self.slots), set(self._fixed), told, self._misses)
 
     def _restore(self, before: _Memory) -> None:
         """Be as before an answer that nobody heard."""
-        self._state, self._misses = before.state, before.misses
-        self.slots, self._fixed = dict(before.slots), set(before.fixed)
+        self._state, self._asked, self._misses = before.state, before.asked, before.misses
+        self.slots, self._fixed, self._told = dict(before.slots), set(before.fixed), set(before.told)
 
     def _step_for_speech(self, state: State, text: str) -> Step | None:
         """The step that this text asks for; None when it fits nothing."""
@@ -219,8 +233,13 @@ class ScriptAgent:
             for name, value in step.set:
                 self._set(name, Line(value))
             if step.transfer:
-                target = self._transfer_target(Line(step.transfer))
-                yield Transfer(target) if target else HangUp("nobody to transfer to")
+                try:
+                    target = self._transfer_target(Line(step.transfer))
+                except TransferRefused as refused:
+                    self._refusals.append(refused)
+                    yield from self._transfer_failed(self._state)
+                else:
+                    yield Transfer(target)
                 return
             if step.hang_up:
                 yield HangUp(step.hang_up)
@@ -233,17 +252,33 @@ class ScriptAgent:
                 return
             self._state = state
             if state.onward is None:
+                self._asked = state
                 yield Expect(state.expect)
             yield from self._say(state.say)
             if state.onward is None:
                 return
             step = state.onward
 
+    def _transfer_failed(self, state: State | None) -> Iterator[Action]:
+        """Go on with a caller whom nobody can be found for; a second refusal in one answer ends the call."""
+        leave = state.on_transfer_failed if state else None
+        if leave and len(self._refusals) < 2:
+            yield from self._take(leave)
+            return
+        if state:
+            yield from self._say(state.transfer_failed)
+        if self._asked is None or len(self._refusals) > 1:
+            yield HangUp("transfer failed")
+            return
+        self._state = self._asked
+        yield Expect(self._asked.expect)
+        yield from self._say(self._asked.ask)
+
     def _transfer_target(self, line: Line) -> str:
-        """Whom to dial; nobody when the caller himself named the number (toll fraud), or it cannot be dialled."""
-        target = line.fill(self.slots)
-        named_by_caller = self._told.intersection(line.slots)
-        return target if DIALLABLE.fullmatch(target) and not named_by_caller else ""
+        """Whom to dial. Raises TransferRefused."""
+        slots = set(line.slots)
+        origin = Origin.OPERATOR if slots <= self._fixed else Origin.AGENT
+        return self._script.transfers.dialled(line.fill(self.slots), Origin.CALLER if slots & self._told else origin)
 
     def _say(self, lines: Iterable[Line]) -> Iterator[Action]:
         """Say lines; neighbours with the same manners are one utterance."""
@@ -272,9 +307,10 @@ class ScriptAgent:
 
     def _set(self, slot: str, value: Line) -> None:
         """Remember something that the script says."""
-        fixed = self._fixed.issuperset(value.slots)
+        fixed, told = self._fixed.issuperset(value.slots), not self._told.isdisjoint(value.slots)
         self.slots[slot] = value.fill(self.slots)
         (self._fixed.add if fixed else self._fixed.discard)(slot)
+        (self._told.add if told else self._told.discard)(slot)
 
 
 def _count(chances: dict[tuple[str, str | None], float], actions: Iterable[Action], chance: float) -> None:
@@ -291,12 +327,13 @@ def _count(chances: dict[tuple[str, str | None], float], actions: Iterable[Actio
 class ScriptFactory:
     """Opens one dialogue per call on the same script."""
 
-    def __init__(self, script: Script) -> None:
+    def __init__(self, script: Script, report: Report = no_report) -> None:
         self.script = script
+        self._report = report
 
     def open_call(self, info: CallInfo) -> ScriptAgent:
         """Start the script for a call."""
-        return ScriptAgent(self.script, info)
+        return ScriptAgent(self.script, info, self._report)
 
     def phrases(self) -> list[FixedLine]:
         """The script's fixed lines."""

@@ -53,7 +53,7 @@ def _no_such_state(script: Script, name: str) -> str:
 
 def _dead_ends(script: Script) -> Iterator[str]:
     for state in script.states.values():
-        own = [step for step in state.steps() if step is not state.give_up]
+        own = [step for step in state.steps() if step not in (state.give_up, state.on_transfer_failed)]
         if not own:
             yield (
                 f"state {state.name!r}: nothing leads on from here; "
@@ -110,6 +110,7 @@ def _unknown_slots(script: Script) -> Iterator[str]:
             filled |= _fills(state, step)
     for state in script.states.values():
         said = [line.text for line in _said_in(state)]
+        said += [line.text for line in state.transfer_failed]
         said += [step.transfer for step in state.steps() if step.transfer]
         said += [value for step in state.steps() for _, value in step.set]
         unknown = {name: text for text in said for name in slots_of(text) if name not in filled}

@@ -11,33 +11,35 @@ import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from bridge.agents.guard import ANSWER, ANSWERS
 from bridge.agents.matching import Intent, normalise
 from bridge.agents.script_check import find_mistakes, find_oddities
 from bridge.agents.script_schema import Go, GoSpec, IntentSpec, Lines, LineSpec, Mistakes, ScriptSpec, StateSpec, parse
 from bridge.agents.script_states import READ_OUT, Line, Script, State, Step, formats_of
+from bridge.agents.transfers import Origin, TransferRefused, Transfers
 from bridge.call.actions import Interruption
 from bridge.errors import ConfigError
 
-_TARGET = re.compile(r"\+[1-9]\d{6,14}|sips?:\S+@\S+|\{\w+\}")
+_SLOT = re.compile(r"\{\w+\}")
 _KEYS = re.compile(r"[0-9*#A-D]+")
-_EXPECT = re.compile(r"open|yes_no|spelling|email|digits(:[1-9]\d?)?")
+_LONGEST_PAUSE_S = 30.0
 
 
-def load_script(path: Path) -> Script:
-    """Read and check a script file."""
+def load_script(path: Path, transfers: Transfers | None = None) -> Script:
+    """Read and check a script file; `transfers` says whom callers may be connected to."""
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: the script cannot be read: {error}") from None
-    return compile_script(text, str(path))
+    return compile_script(text, str(path), transfers)
 
 
-def compile_script(text: str, source: str) -> Script:
+def compile_script(text: str, source: str, transfers: Transfers | None = None) -> Script:
     """Check a script's YAML and make it ready to run; `source` stands before each mistake."""
     mistakes = Mistakes()
     spec = parse(text, mistakes)
     if not mistakes:
-        script = _Compiler(spec, mistakes).script()
+        script = _Compiler(spec, mistakes, transfers or Transfers()).script()
         mistakes += find_mistakes(script)
         if not mistakes:
             return dataclasses.replace(script, warnings=tuple(find_oddities(script)))
@@ -47,8 +49,9 @@ def compile_script(text: str, source: str) -> Script:
 class _Compiler:
     """Turns specs into states, noting what does not fit on the way."""
 
-    def __init__(self, spec: ScriptSpec, mistakes: Mistakes) -> None:
+    def __init__(self, spec: ScriptSpec, mistakes: Mistakes, transfers: Transfers) -> None:
         self._spec = spec
+        self._transfers = transfers
         self._mistakes = mistakes
         self._intents = {name: self._intent(name, intent) for name, intent in spec.intents.items()}
 
@@ -63,6 +66,7 @@ class _Compiler:
             states={name: self._state(name, state) for name, state in spec.states.items()},
             values=spec.values,
             parameters=frozenset(spec.parameters),
+            transfers=self._transfers,
         )
 
     def _state(self, name: str, spec: StateSpec) -> State:
@@ -94,13 +98,15 @@ class _Compiler:
             attempts=spec.attempts or max(1, whole.attempts),
             give_up=self._step(spec.give_up or whole.give_up, f"{where}, give_up"),
             onward=self._onward(spec, where),
+            transfer_failed=self._lines(whole.transfer_failed, "transfer_failed", whole.interruption),
+            on_transfer_failed=self._step(
+                spec.on_transfer_failed or whole.on_transfer_failed, f"{where}, on_transfer_failed"
+            ),
         )
 
     def _expect(self, spec: StateSpec, where: str) -> str:
-        if spec.expect and not _EXPECT.fullmatch(spec.expect):
-            self._mistakes.note(
-                f"{where}, expect", spec.expect, "expected open, yes_no, digits, digits:N, spelling or email"
-            )
+        if spec.expect and not ANSWER.fullmatch(spec.expect):
+            self._mistakes.note(f"{where}, expect", spec.expect, f"expected {ANSWERS}")
         if spec.expect:
             return spec.expect
         if spec.on_yes or spec.on_no:
@@ -142,9 +148,8 @@ class _Compiler:
         ways = [key for key in ("goto", "transfer", "hang_up", "repeat") if getattr(go, key)]
         if len(ways) > 1:
             self._mistakes.note(where, ways, "expected only one of goto, transfer, hang_up and repeat")
-        if go.transfer and not _TARGET.fullmatch(go.transfer):
-            expected = 'expected an E.164 number such as "+15550100", a SIP address or a {slot}'
-            self._mistakes.note(f"{where}, transfer", go.transfer, expected)
+        if go.transfer and not _SLOT.fullmatch(go.transfer):
+            self._check_target(go.transfer, f"{where}, transfer")
         return Step(
             say=self._lines(go.say, f"{where}, say", self._spec.interruption),
             set=tuple(go.set.items()),
@@ -153,6 +158,15 @@ class _Compiler:
             hang_up=go.hang_up,
             repeat=go.repeat,
         )
+
+    def _check_target(self, target: str, where: str) -> None:
+        try:
+            self._transfers.dialled(target, Origin.OPERATOR)
+        except TransferRefused as refused:
+            expected = (
+                'expected an E.164 number such as "+15550100", a SIP address, a name of transfers.targets or a {slot}'
+            )
+            self._mistakes.note(where, target, f"{expected}; {refused}")
 
     def _lines(self, lines: Lines, where: str, interruption: Interruption) -> tuple[Line, ...]:
         if not lines:
@@ -165,6 +179,8 @@ class _Compiler:
             spec = LineSpec(text=spec)
         if not spec.text.strip() and not spec.pause_s > 0:
             self._mistakes.note(where, spec.text, "expected words to say, or pause_s above 0")
+        if not 0 <= spec.pause_s <= _LONGEST_PAUSE_S:
+            self._mistakes.note(where, spec.pause_s, f"expected a pause_s of at most {_LONGEST_PAUSE_S:g}")
         if spec.text and spec.pause_s:
             self._mistakes.note(where, spec.text, "expected either a text or a pause_s, in two entries")
         for way in formats_of(spec.text):

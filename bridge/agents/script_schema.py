@@ -102,6 +102,8 @@ class StateSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
     goto: str = ""
     transfer: str = ""
     hang_up: str = ""
+    on_transfer_failed: Go = ""
+    """What to do when a transfer from here is not allowed, or nobody answers it."""
 
 
 class ScriptSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -123,10 +125,14 @@ class ScriptSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     not_understood: Lines = "Sorry, I didn't get that."
     attempts: int = 3
     give_up: Go = ""
+    transfer_failed: Lines = "I'm sorry, I could not connect you."
+    """Said when a transfer does not come about; then the last question is asked again."""
+    on_transfer_failed: Go = ""
+    """What to do instead."""
     states: dict[str, StateSpec] = {}
 
 
-_LINES = frozenset({"say", "ask", "no_input", "not_understood"})
+_LINES = frozenset({"say", "ask", "no_input", "not_understood", "transfer_failed"})
 """Keys that hold lines."""
 
 

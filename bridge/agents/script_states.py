@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from bridge.agents.base import FixedLine
 from bridge.agents.matching import Intent
 from bridge.agents.spoken import say_digits, spell_out
+from bridge.agents.transfers import Transfers
 from bridge.call.actions import Interruption
 
 _SLOT = re.compile(r"\{(\w+)(?::(\w+))?\}")
@@ -85,11 +86,13 @@ class State:
     give_up: Step | None
     onward: Step | None
     """What follows at once, without waiting for the caller."""
+    transfer_failed: tuple[Line, ...] = ()
+    on_transfer_failed: Step | None = None
 
     def steps(self) -> Iterator[Step]:
         """Every step that can be taken from here."""
         yield from self.answers()
-        yield from (step for step in (self.give_up, self.onward) if step)
+        yield from (step for step in (self.give_up, self.onward, self.on_transfer_failed) if step)
 
     def answers(self) -> Iterator[Step]:
         """Every step that something the caller says or presses can lead to."""
@@ -108,6 +111,7 @@ class Script:
     values: Mapping[str, str]
     parameters: frozenset[str]
     warnings: tuple[str, ...] = ()
+    transfers: Transfers = field(default_factory=Transfers)
 
     def phrases(self) -> list[FixedLine]:
         """Every line that is the same on each call, then those with slots, without repeats, in the order of the file.
@@ -130,6 +134,7 @@ class Script:
         """Every line with text."""
         for state in self.states.values():
             said = [*state.say, *state.ask, *state.no_input, *state.not_understood]
+            said += state.transfer_failed if any(step.transfer for step in state.steps()) else ()
             said += [line for step in state.steps() for line in step.say]
             yield from (line for line in said if line.text)
 

@@ -2,7 +2,42 @@
 
 from __future__ import annotations
 
+from typing import Any, Literal
+
 import msgspec
+
+
+class TransferSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Whom callers may be connected to (`bridge.agents.transfers`). Numbers written in a script or here are trusted."""
+
+    targets: dict[str, str] = {}
+    """Names that an agent may use, such as `front desk`, and the number or SIP address behind each."""
+    allow: list[str] = []
+    """What an agent may name itself: numbers or their beginnings (`+4930`), regions (`DE`), `sip:*@example.com`."""
+    region: str = ""
+    """Where a number without a country code belongs (ISO 3166: `DE`, `US`); empty: such numbers are refused."""
+    from_caller: bool = False
+    """Whether a number that the caller named, or calls from, may be dialled at all, if `allow` has it."""
+
+
+class AnswerLimits(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """The most that one answer of a service may hold; more ends that answer, and is counted as `too_much`."""
+
+    say_characters: int = 3000
+    """In one `say`."""
+    answer_characters: int = 6000
+    """In all of them together: some six minutes of speech."""
+    actions: int = 200
+    """Everything but words."""
+    wait_ms: int = 30_000
+    """All waits together."""
+    likely_lines: int = 32
+    likely_characters: int = 500
+    """In one likely line."""
+    answer_bytes: int = 4_194_304
+    """As they come from the network, whatever they hold."""
+    answer_s: float = 180.0
+    """Of waiting for the service, however lively it is."""
 
 
 class ScriptSettings(
@@ -12,6 +47,7 @@ class ScriptSettings(
 
     file: str
     """Path of the script, relative to the configuration file."""
+    transfers: TransferSettings = TransferSettings()
 
 
 class ChatSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, tag_field="kind", tag="chat"):
@@ -19,20 +55,38 @@ class ChatSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
 
     url: str = "https://api.openai.com/v1"
     """Everything before `/chat/completions`."""
+    query: dict[str, str] = {}
+    """What follows the address after `?`, such as `api-version`."""
     model: str
     key_env: str = "OPENAI_API_KEY"
     """The environment variable that holds the API key; without the variable no key is sent."""
+    key_header: str = "Authorization"
+    """Where the key goes: `Authorization` sends it as a bearer token, any other header (`api-key`) as it is."""
+    headers: dict[str, str] = {}
+    """Further headers."""
+    headers_env: dict[str, str] = {}
+    """Further headers whose values are secret: the header's name, and the environment variable with its value."""
     instructions: str = "You are answering a phone call. Speak in short, plain sentences without lists or symbols."
+    instructions_role: Literal["system", "developer", "user"] = "system"
+    """Some models know no system role."""
+    alternating_roles: bool = False
+    """For servers that insist on user and assistant in turn, beginning with the user: neighbours are joined."""
     greeting: str = ""
     """Said when the call starts, without asking the model; empty lets the model greet."""
     temperature: float | None = None
     max_tokens: int | None = None
-    transfer_targets: dict[str, str] = {}
-    """Where the model may transfer to: a name it may use, and the number or SIP address behind it."""
+    max_tokens_field: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"
+    """Reasoning models take only the second."""
+    tools: bool = True
+    """Offer the model tools for hanging up, transfers and expected answers; false for servers that refuse them."""
+    extra_body: dict[str, Any] = {}
+    """Further fields of the request, such as `reasoning_effort`; `null` leaves out a field that would be sent."""
+    transfers: TransferSettings = TransferSettings()
+    limits: AnswerLimits = AnswerLimits()
     connect_deadline_s: float = 3.0
     first_token_deadline_s: float = 6.0
     token_deadline_s: float = 6.0
-    """The longest pause inside an answer."""
+    """The longest pause inside an answer; comments and empty events do not end a pause."""
 
 
 class WebSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, tag_field="kind", tag="web"):
@@ -41,12 +95,18 @@ class WebSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     url: str
     secret_env: str = "AGENT_SECRET"
     """The environment variable whose value is sent as a bearer token; without the variable none is sent."""
+    headers: dict[str, str] = {}
+    """Further headers."""
+    guesses: Literal["ask", "hold"] = "ask"
+    """Prompts that are a guess are sent at once, marked as such, or only when they count: some 0.3 s later."""
     phrases: list[str] = []
     """Lines that the service often says word for word, kept ready as audio."""
+    transfers: TransferSettings = TransferSettings()
+    limits: AnswerLimits = AnswerLimits()
     connect_deadline_s: float = 3.0
     first_action_deadline_s: float = 6.0
     action_deadline_s: float = 6.0
-    """The longest pause inside an answer."""
+    """The longest pause inside an answer; empty lines do not end a pause."""
 
 
 AgentSettings = ScriptSettings | ChatSettings | WebSettings

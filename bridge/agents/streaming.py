@@ -1,94 +1,138 @@
-"""Lines of an HTTP answer as they arrive, with a deadline for each."""
+"""Lines of an HTTP answer as they arrive, and patience that is counted in words, not in bytes."""
 
 from __future__ import annotations
 
 import asyncio
-from collections import deque
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable, Mapping
+from contextlib import aclosing
+from typing import TypeVar
 
 import aiohttp
 
-from bridge.agents.base import AgentError
+from bridge.agents.base import AgentError, Failure
+from bridge.agents.lines import LineSplitter
+from bridge.agents.settings import AnswerLimits
+from bridge.http import HttpClient
 
-_LONGEST_LINE = 256 * 1024
+_T = TypeVar("_T")
 _SHOWN_OF_ERROR = 300
+_COST_OF_LINE = 50
+"""A line costs us more than its bytes."""
+_LINES_AT_ONCE = 64
+_EMPTY_END_S = 0.05
+"""After the last word of an answer its end is given this long, so that the connection can be kept for the next."""
+
+
+class Patience:
+    """How long a service is waited for: from word to word, and in all. Only time spent waiting counts."""
+
+    def __init__(self, first_s: float, next_s: float, longest_s: float) -> None:
+        self._next_s = next_s
+        self._left_s = first_s
+        self._longest_s = longest_s
+
+    @property
+    def left_s(self) -> float:
+        """Seconds left to wait."""
+        return max(min(self._left_s, self._longest_s), 0.0)
+
+    def waited(self, seconds: float) -> None:
+        """Note that this time has passed without a word."""
+        self._left_s -= seconds
+        self._longest_s -= seconds
+
+    def lively(self) -> None:
+        """A word came, or a thought: comments, empty lines and empty events are none."""
+        self._left_s = self._next_s
 
 
 class LineClient:
-    """One HTTP session that posts JSON and reads answers line by line, opened at the first use."""
+    """Posts JSON to one service and reads its answers line by line. `name` says in errors who it is."""
 
-    def __init__(self, name: str, connect_deadline_s: float) -> None:
-        self._name = name
-        self._connect_deadline_s = connect_deadline_s
-        self._session: aiohttp.ClientSession | None = None
+    def __init__(self, name: str, http: HttpClient, limits: AnswerLimits) -> None:
+        self.name = name
+        self._http = http
+        self._limits = limits
 
     async def post(
-        self, url: str, body: bytes, headers: dict[str, str], first_deadline_s: float, deadline_s: float
+        self,
+        url: str,
+        body: bytes,
+        headers: Mapping[str, str],
+        patience: Patience,
+        query: Mapping[str, str] | None = None,
     ) -> AsyncGenerator[bytes, None]:
-        """Post a JSON body and yield the lines of the answer without their ends, empty ones left out.
+        """Post a JSON body and yield the lines of the answer without their ends, empty ones too.
 
         Closing the generator closes the connection, which tells the server to stop. Raises AgentError for
         anything but a whole answer with status 200 in time.
         """
-        wait_s = first_deadline_s
         response: aiohttp.ClientResponse | None = None
         try:
-            started_at = asyncio.get_running_loop().time()
-            async with asyncio.timeout(wait_s):
-                response = await self._open().post(url, data=body, headers=headers)
-                if response.status != 200:
-                    raise AgentError(f"{self._name} answered {response.status}: {await _start_of(response)}")
-            wait_s -= asyncio.get_running_loop().time() - started_at
-            lines = _Lines(response.content)
-            while True:
-                async with asyncio.timeout(wait_s):
-                    line = await lines.next()
-                if line is None:
-                    return
-                yield line  # no deadline runs here: what the reader does with the line is his own time
-                wait_s = deadline_s
-        except TimeoutError:
-            raise AgentError(f"{self._name} did not answer in time") from None
+            response = await _within(
+                patience,
+                self._http.request(
+                    "POST", url, data=body, params=query or None, headers={"Accept-Encoding": "identity", **headers}
+                ),
+            )
+            if response.status != 200:
+                begun = await _within(patience, response.content.read(_SHOWN_OF_ERROR))
+                words = " ".join(begun.decode("utf-8", "replace").split())
+                raise AgentError(Failure.HTTP_STATUS, f"{self.name} answered {response.status}", words)
+            async with aclosing(self._lines(response.content, patience)) as lines:
+                async for line in lines:
+                    yield line  # no deadline runs here: what the reader does with it is the reader's own time
+        except TimeoutError as error:
+            if isinstance(error, aiohttp.ClientError):
+                raise AgentError(Failure.UNREACHABLE, f"{self.name} cannot be reached: no connection in time") from None
+            raise AgentError(Failure.TIMEOUT, f"{self.name} did not answer in time") from None
         except (aiohttp.ClientError, OSError) as error:
-            raise AgentError(f"{self._name} cannot be reached: {error or type(error).__name__}") from None
+            if response is not None:
+                what = f"{self.name} broke off: {type(error).__name__}"
+                raise AgentError(Failure.BROKEN_STREAM, what) from None
+            what = f"{self.name} cannot be reached: {error or type(error).__name__}"
+            raise AgentError(Failure.UNREACHABLE, what) from None
         finally:
-            if response:
+            if response is not None:
                 response.close()
 
     async def close(self) -> None:
         """Close all connections."""
-        if self._session:
-            await self._session.close()
+        await self._http.close()
 
-    def _open(self) -> aiohttp.ClientSession:
-        if self._session is None or self._session.closed:
-            timeout = aiohttp.ClientTimeout(total=None, connect=self._connect_deadline_s)
-            self._session = aiohttp.ClientSession(timeout=timeout, connector=aiohttp.TCPConnector(limit=0))
-        return self._session
+    async def _lines(self, content: aiohttp.StreamReader, patience: Patience) -> AsyncGenerator[bytes, None]:
+        splitter = LineSplitter()
+        received = count = 0
+        piece = b"-"
+        while piece:
+            piece = await _within(patience, content.readany())
+            lines = splitter.feed(piece) if piece else splitter.close()
+            received += len(piece) + _COST_OF_LINE * len(lines)
+            if received > self._limits.answer_bytes:
+                raise AgentError(Failure.TOO_MUCH, f"an answer of more than {self._limits.answer_bytes} bytes")
+            for line in lines:
+                count += 1
+                if count % _LINES_AT_ONCE == 0:
+                    await asyncio.sleep(0)  # a service that sends much at once must not hold up the other calls
+                yield line
 
 
-async def _start_of(response: aiohttp.ClientResponse) -> str:
-    raw = await response.content.read(_SHOWN_OF_ERROR)
-    return " ".join(raw.decode("utf-8", "replace").split())
+async def finish(lines: AsyncGenerator[bytes, None]) -> None:
+    """Read what is left of an answer whose last word has come: nearly always nothing, and already here."""
+    try:
+        async with asyncio.timeout(_EMPTY_END_S):
+            async for _ in lines:
+                pass
+    except (TimeoutError, AgentError):
+        pass  # the connection is closed, then
 
 
-class _Lines:
-    """Cuts a stream of bytes into lines; empty ones are left out."""
-
-    def __init__(self, content: aiohttp.StreamReader) -> None:
-        self._content = content
-        self._whole: deque[bytes] = deque()
-        self._rest = b""
-
-    async def next(self) -> bytes | None:
-        """The next line without its end, or None after the last one."""
-        while not self._whole:
-            piece = await self._content.readany()
-            if not piece:
-                last, self._rest = self._rest.strip(), b""
-                return last or None
-            *lines, self._rest = (self._rest + piece).split(b"\n")
-            if len(self._rest) > _LONGEST_LINE:
-                raise AgentError(f"a line of the answer is longer than {_LONGEST_LINE} bytes")
-            self._whole.extend(stripped for line in lines if (stripped := line.strip()))
-        return self._whole.popleft()
+async def _within(patience: Patience, work: Awaitable[_T]) -> _T:
+    """Wait for this as long as there is patience. Raises TimeoutError."""
+    loop = asyncio.get_running_loop()
+    began_at = loop.time()
+    try:
+        async with asyncio.timeout(patience.left_s):
+            return await work
+    finally:
+        patience.waited(loop.time() - began_at)

@@ -1,45 +1,38 @@
 """An agent that is your own web service: each prompt is posted as JSON, the answer is actions as JSON lines.
 
-Request:
-
-    POST <url>    Content-Type: application/json    Authorization: Bearer <secret, if one is set>
-    {"call": {"call_id": "CA...", "from_number": "+15550100", "to_number": "+15550199", "parameters": {}},
-     "prompt": {"kind": "caller_said", "text": "Tuesday, please.", "attempt": 0,
-                "history": [{"speaker": "bot", "text": "Which day?", "interrupted": false}]}}
-
-Answer (`application/x-ndjson`), each line spoken or done as it arrives; the fields are those of
-`bridge.call.actions`, and what is left out has its default there:
-
-    {"type": "say", "text": "I have an opening", "more": true}
-    {"type": "say", "text": "at half past nine. Shall I book it?"}
-    {"type": "expect", "answer": "yes_no"}
-    {"type": "transfer", "target": "+15550123"}
-    {"type": "hang_up", "reason": "done"}
-    {"type": "wait", "seconds": 0.5}
-    {"type": "likely", "lines": [{"text": "You are booked.", "likelihood": 0.7}]}
-
-The last one says nothing: it names lines that the next answer may hold, which are made ahead in idle time.
-When the caller interrupts, the connection is closed in the middle of the answer.
+The dialect is described in `bridge/agents/README.md`; the fields are those of `bridge.call.actions`. When the caller
+interrupts, the connection is closed in the middle of the answer.
 """
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
 import msgspec
 
-from bridge.agents.base import AgentError, CallInfo, FixedLine, Likely
+from bridge.agents.base import AgentError, CallInfo, Failure, FixedLine, Likely, Report, no_report
+from bridge.agents.guard import Guard, checked_likely
+from bridge.agents.lines import readable
 from bridge.agents.settings import WebSettings
-from bridge.agents.streaming import LineClient
+from bridge.agents.streaming import LineClient, Patience
+from bridge.agents.transfers import Transfers
 from bridge.call.actions import Action, Prompt
+from bridge.http import HttpClient
+
+_SHOWN = 100
 
 
 class _Likely(msgspec.Struct, frozen=True, tag="likely"):
     lines: list[Likely]
 
 
-_decoder: msgspec.json.Decoder[Action | _Likely] = msgspec.json.Decoder(Action | _Likely)
+class _Error(msgspec.Struct, frozen=True, tag="error"):
+    message: str = ""
+
+
+_decoder: msgspec.json.Decoder[Action | _Likely | _Error] = msgspec.json.Decoder(Action | _Likely | _Error)
 
 
 class _Request(msgspec.Struct, frozen=True):
@@ -47,64 +40,150 @@ class _Request(msgspec.Struct, frozen=True):
     prompt: Prompt
 
 
+class _Confirmed(msgspec.Struct, frozen=True):
+    turn: int
+    kind: str = "confirmed"
+
+
+class _Notice(msgspec.Struct, frozen=True):
+    call: CallInfo
+    prompt: _Confirmed
+
+
 class WebAgent:
     """One call's line to the web service; what it remembers is the service's own business."""
 
-    def __init__(self, settings: WebSettings, secret: str, client: LineClient, info: CallInfo) -> None:
-        self._settings = settings
-        self._client = client
+    def __init__(self, factory: WebFactory, info: CallInfo) -> None:
+        self._factory = factory
+        self._settings = factory.settings
         self._info = info
         self._likely: list[Likely] = []
-        self._headers = {"Content-Type": "application/json", "Accept": "application/x-ndjson"}
-        if secret:
-            self._headers["Authorization"] = f"Bearer {secret}"
+        self._confirmed_turn = 0
+        self._confirmation = asyncio.Event()
+        self._told_turn = 0
+        """The last turn of which the service was asked while it was a guess."""
 
     def likely(self) -> list[Likely]:
         """What the service named in its last answer."""
         return self._likely
 
+    def confirmed(self, turn: int) -> None:
+        """The guessed prompt of this turn counts: ask now, where that was held back, or tell the service."""
+        self._confirmed_turn = turn
+        self._confirmation.set()
+        if self._told_turn == turn:
+            self._factory.notify(self._info, turn)
+
     async def reply(self, prompt: Prompt) -> AsyncGenerator[Action, None]:
         """Stream the service's actions as they arrive. Raises AgentError."""
         self._likely = []
-        lines = self._client.post(
-            self._settings.url,
-            msgspec.json.encode(_Request(self._info, prompt)),
-            self._headers,
-            self._settings.first_action_deadline_s,
-            self._settings.action_deadline_s,
-        )
-        async with aclosing(lines):
+        if prompt.guess and self._settings.guesses == "hold":
+            while self._confirmed_turn != prompt.turn:
+                self._confirmation.clear()
+                await self._confirmation.wait()
+            prompt = msgspec.structs.replace(prompt, guess=False)
+        if prompt.guess:
+            self._told_turn = prompt.turn
+        async with aclosing(self._factory.guard.answer(self._info, prompt, self._ask)) as actions:
+            async for action in actions:
+                yield action
+
+    async def _ask(self, prompt: Prompt) -> AsyncGenerator[Action, None]:
+        """One request, and the actions of its answer."""
+        settings, factory = self._settings, self._factory
+        patience = Patience(settings.first_action_deadline_s, settings.action_deadline_s, settings.limits.answer_s)
+        if prompt.guess and self._confirmed_turn == prompt.turn:
+            prompt = msgspec.structs.replace(prompt, guess=False)
+        body = msgspec.json.encode(_Request(self._info, prompt))
+        async with aclosing(factory.client.post(settings.url, body, factory.headers, patience)) as lines:
             async for line in lines:
-                said = _decode(line)
+                if not line.strip():
+                    continue
+                patience.lively()
+                said = self._decode(line)
                 if isinstance(said, _Likely):
-                    self._likely = said.lines
+                    self._likely = checked_likely(said.lines, settings.limits)
+                elif isinstance(said, _Error):
+                    raise AgentError(
+                        Failure.SERVICE_ERROR, f"{factory.client.name} reported an error", said.message[:_SHOWN]
+                    )
                 else:
                     yield said
 
+    def _decode(self, line: bytes) -> Action | _Likely | _Error:
+        try:
+            try:
+                return _decoder.decode(line)
+            except msgspec.ValidationError:
+                raise
+            except (msgspec.DecodeError, UnicodeError, RecursionError):
+                known, value = readable(line)
+                if not known:
+                    raise
+                said: Action | _Likely | _Error = msgspec.convert(value, Action | _Likely | _Error)
+                return said
+        except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
+            kind = Failure.BAD_ACTION if isinstance(error, msgspec.ValidationError) else Failure.UNREADABLE_EVENT
+            what = f"{self._factory.client.name} sent what is no action: {_plain(error)}"
+            raise AgentError(kind, what, line[:_SHOWN].decode("utf-8", "replace")) from None
+
 
 class WebFactory:
-    """Opens one agent per call over a shared HTTP session."""
+    """Opens one agent per call over shared connections."""
 
-    def __init__(self, settings: WebSettings, secret: str = "") -> None:
-        self._settings = settings
-        self._secret = secret
-        self._client = LineClient(f"the agent at {settings.url}", settings.connect_deadline_s)
+    def __init__(
+        self,
+        settings: WebSettings,
+        secret: str = "",
+        *,
+        http: HttpClient | None = None,
+        report: Report = no_report,
+    ) -> None:
+        self.settings = settings
+        self.report = report
+        self.client = LineClient(
+            f"the agent at {settings.url}",
+            http or HttpClient(connect_deadline_s=settings.connect_deadline_s),
+            settings.limits,
+        )
+        self.guard = Guard(settings.limits, Transfers(settings.transfers), report)
+        self.headers = {"Content-Type": "application/json", "Accept": "application/x-ndjson", **settings.headers}
+        if secret:
+            self.headers["Authorization"] = f"Bearer {secret}"
+        self._notices: set[asyncio.Task[None]] = set()
 
     def open_call(self, info: CallInfo) -> WebAgent:
         """Open an agent; nothing is sent yet."""
-        return WebAgent(self._settings, self._secret, self._client, info)
+        return WebAgent(self, info)
 
     def phrases(self) -> list[FixedLine]:
         """The lines that the settings name."""
-        return [FixedLine(text) for text in self._settings.phrases]
+        return [FixedLine(text) for text in self.settings.phrases]
+
+    def notify(self, info: CallInfo, turn: int) -> None:
+        """Tell the service that a guess counts. It is sent in the background, and goes on when the call ends."""
+        task = asyncio.get_running_loop().create_task(self._send(info, turn))
+        self._notices.add(task)
+        task.add_done_callback(self._notices.discard)
 
     async def close(self) -> None:
-        """Close the HTTP session."""
-        await self._client.close()
+        """Let notices arrive, and close the connections."""
+        if self._notices:
+            await asyncio.wait(self._notices, timeout=self.settings.first_action_deadline_s)
+        await self.client.close()
+
+    async def _send(self, info: CallInfo, turn: int) -> None:
+        body = msgspec.json.encode(_Notice(info, _Confirmed(turn)))
+        deadline_s = self.settings.first_action_deadline_s
+        lines = self.client.post(self.settings.url, body, self.headers, Patience(deadline_s, deadline_s, deadline_s))
+        try:
+            async with aclosing(lines):
+                async for _ in lines:
+                    pass  # there is nothing to answer
+        except AgentError as error:
+            self.report(info, error)
 
 
-def _decode(line: bytes) -> Action | _Likely:
-    try:
-        return _decoder.decode(line)
-    except msgspec.DecodeError as error:
-        raise AgentError(f"the agent sent {line[:100]!r}: {error}") from None
+def _plain(error: Exception) -> str:
+    """What is wrong, without the values that msgspec quotes."""
+    return str(error).split(" '")[0]

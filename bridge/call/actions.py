@@ -66,15 +66,27 @@ class Spoken(msgspec.Struct, frozen=True):
     speaker: Literal["caller", "bot"]
     text: str
     interrupted: bool = False
+    by_bridge: bool = False
+    """Said by the bridge itself, such as an apology for an agent that failed: not the agent's words."""
+
+
+PromptKind = Literal["call_started", "caller_said", "digits", "no_input", "transfer_refused", "transfer_failed"]
+"""What just happened. `transfer_refused`: the target is not allowed, and `text` says why. `transfer_failed`: nobody
+answered, and the caller is back; `text` is `busy`, `no_answer`, `failed` or `canceled`."""
 
 
 class Prompt(msgspec.Struct, frozen=True):
     """What an agent is asked: what just happened, and all that was said and heard before."""
 
-    kind: Literal["call_started", "caller_said", "digits", "no_input"]
+    kind: PromptKind
     text: str = ""
     history: tuple[Spoken, ...] = ()
     attempt: int = 0
     """How many times in a row the caller has stayed silent (`no_input` only)."""
     again: bool = False
-    """The last prompt was asked too early and nothing of its answer was heard: this one replaces it."""
+    """The last prompt was asked too early, or its answer came to nothing, and nothing of it was heard: this one
+    replaces it."""
+    guess: bool = False
+    """The caller may go on speaking: do nothing that cannot be taken back before the prompt is confirmed."""
+    turn: int = 0
+    """The number of this prompt in its call; a prompt that is put twice for technical reasons keeps it."""

@@ -21,7 +21,8 @@ from collections import deque
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-from bridge.agents.base import Agent, AgentError, CallInfo
+from bridge.agents.base import Agent, AgentError, CallInfo, Failure
+from bridge.agents.guard import folded
 from bridge.audio.formats import MULAW_8000, AudioFormat
 from bridge.call import commands as order
 from bridge.call.actions import Prompt
@@ -52,7 +53,7 @@ logger = logging.getLogger(__name__)
 
 _LAST_EVENTS = 24
 _ACTIONS_AT_ONCE = 16
-_ACTIONS_A_TURN = 2000
+_ACTIONS_A_TURN = 10_000
 
 
 class CallSession:
@@ -232,15 +233,14 @@ class CallSession:
                 if count % _ACTIONS_AT_ONCE == 0:
                     await asyncio.sleep(0)  # an agent that never waits must not hold up the other calls
                 if count >= _ACTIONS_A_TURN:
-                    raise AgentError(f"more than {_ACTIONS_A_TURN} actions in one answer")
+                    raise AgentError(Failure.TOO_MUCH, f"more than {_ACTIONS_A_TURN} actions in one answer")
         except AgentError as error:
-            self._metrics.agent_failures.inc()
-            logs.event(logger, "agent failed", logging.WARNING, call=self.info.call_id, why=logs.private(str(error)))
-            self.tell(AgentFailed(turn, str(error)))
-        except Exception as error:
-            self._metrics.agent_failures.inc()
+            report_agent_error(self._metrics, self.info, error)
+            self.tell(AgentFailed(turn, error.kind.value))
+        except Exception:
+            self._metrics.agent_failures.labels(Failure.RAISED).inc()
             logger.exception("agent raised, call=%s", self.info.call_id)
-            self.tell(AgentFailed(turn, type(error).__name__))
+            self.tell(AgentFailed(turn, Failure.RAISED.value))
         else:
             self.tell(AgentFinished(turn))
             # Not now: what the answer has set going goes first.
@@ -256,7 +256,7 @@ class CallSession:
         try:
             self._voice.expect(self._agent.likely())
         except Exception:
-            self._metrics.agent_failures.inc()
+            self._metrics.agent_failures.labels(Failure.RAISED).inc()
             logger.exception("agent could not name its next lines, call=%s", self.info.call_id)
 
     # The end.
@@ -302,7 +302,7 @@ class CallSession:
             "call ended",
             call=self.info.call_id,
             why=self._why,
-            agent_said=logs.private(self._agent_said),
+            agent_said=logs.private(f'"{folded(self._agent_said)}"'),
             seconds=round(length_s, 1),
         )
         on_ended()
@@ -316,6 +316,20 @@ class CallSession:
             self._metrics.saved_money.inc(savings["saved_money"])
         if self._record is not None:
             self._record.close({"phrases": savings})
+
+
+def report_agent_error(metrics: Metrics, info: CallInfo, error: AgentError) -> None:
+    """Count and log what went wrong with an agent, by its kind; only words that somebody wrote or said are private."""
+    metrics.agent_failures.labels(error.kind).inc()
+    logs.event(
+        logger,
+        "agent failed",
+        logging.WARNING,
+        call=info.call_id,
+        kind=error.kind,
+        why=str(error),
+        quoted=logs.private(f'"{folded(error.quoted, 200)}"'),
+    )
 
 
 def _released() -> None:

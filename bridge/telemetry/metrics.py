@@ -46,7 +46,9 @@ class Metrics:
         self.call_failures = Counter(
             "bridge_call_failures", "Calls ended by a bug of ours", ["where"], registry=self._registry
         )
-        self.agent_failures = Counter("bridge_agent_failures", "Agents that broke off", registry=self._registry)
+        self.agent_failures = Counter(
+            "bridge_agent_failures", "What went wrong with agents, by kind", ["kind"], registry=self._registry
+        )
         self.speech_failures = Counter(
             "bridge_speech_failures", "Utterances that speech synthesis did not finish", registry=self._registry
         )

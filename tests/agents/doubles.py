@@ -20,6 +20,8 @@ class Server:
         self.bodies: list[Any] = []
         self.headers: list[dict[str, str]] = []
         self.status = 200
+        self.queries: list[str] = []
+        self.connections: set[object] = set()
         self.hung_up = asyncio.Event()
 
     async def __aenter__(self) -> Server:
@@ -40,6 +42,8 @@ class Server:
     async def _handle(self, request: web.Request) -> web.StreamResponse:
         self.bodies.append(await request.json())
         self.headers.append(dict(request.headers))
+        self.queries.append(request.query_string)
+        self.connections.add(request.transport)
         if self.status != 200:
             return web.Response(status=self.status, text="no such luck")
         response = web.StreamResponse(headers={"Content-Type": self._content_type})
@@ -58,5 +62,5 @@ class Line:
     def __init__(self, response: web.StreamResponse) -> None:
         self._response = response
 
-    async def write(self, raw: str) -> None:
-        await self._response.write(raw.encode())
+    async def write(self, raw: str | bytes) -> None:
+        await self._response.write(raw if isinstance(raw, bytes) else raw.encode())

@@ -8,14 +8,15 @@ from typing import Any
 
 import pytest
 
-from bridge.agents.base import AgentError, CallInfo, FixedLine
+from bridge.agents.base import AgentError, CallInfo, Failure, FixedLine
 from bridge.agents.chat import ChatFactory
-from bridge.agents.settings import ChatSettings
+from bridge.agents.settings import AnswerLimits, ChatSettings, TransferSettings
 from bridge.call.actions import Action, Expect, HangUp, Prompt, Say, Spoken, Transfer
 from tests.agents.doubles import Line, Server
 
 INFO = CallInfo(call_id="CA1", from_number="+15550142")
 PROMPT = Prompt("caller_said", "Tuesday, please.")
+DESK = TransferSettings(targets={"desk": "+15550100"})
 
 
 def chunk(**delta: Any) -> str:
@@ -26,6 +27,10 @@ def tool(name: str, *arguments: str, index: int = 0) -> list[str]:
     first = {"index": index, "id": "call_1", "type": "function", "function": {"name": name, "arguments": ""}}
     rest = [{"index": index, "function": {"arguments": piece}} for piece in arguments]
     return [chunk(tool_calls=[first]), *(chunk(tool_calls=[piece]) for piece in rest)]
+
+
+STOP = 'data: {"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]}\n\n'
+DONE = "data: [DONE]\n\n"
 
 
 def model(*pieces: str) -> Server:
@@ -42,6 +47,21 @@ async def ask(server: Server, prompt: Prompt = PROMPT, key: str = "", **settings
         return [action async for action in factory.open_call(INFO).reply(prompt)]
     finally:
         await factory.close()
+
+
+async def reported(server: Server, **settings: Any) -> tuple[list[Action], list[AgentError]]:
+    """What is done, and what went wrong: reported on the way or raised at the end."""
+    errors: list[AgentError] = []
+    settings = {"url": f"{server.url}/v1", "model": "small"} | settings
+    factory = ChatFactory(ChatSettings(**settings), report=lambda _info, error: errors.append(error))
+    actions: list[Action] = []
+    try:
+        async for action in factory.open_call(INFO).reply(PROMPT):
+            actions.append(action)
+    except AgentError as error:
+        errors.append(error)
+    await factory.close()
+    return actions, errors
 
 
 async def test_words_are_passed_on_as_they_are_written() -> None:
@@ -65,7 +85,7 @@ async def test_the_first_words_are_there_before_the_last_are_written() -> None:
     async def answer(body: Any, line: Line) -> None:
         await line.write(chunk(content="First "))
         await heard.wait()
-        await line.write(chunk(content="last."))
+        await line.write(chunk(content="last.") + STOP)
 
     async with Server("/v1/chat/completions", "text/event-stream", answer) as server:
         factory = ChatFactory(ChatSettings(url=f"{server.url}/v1", model="small"))
@@ -97,9 +117,10 @@ async def test_tools_become_actions_after_the_words() -> None:
         chunk(content="One moment."),
         *tool("transfer", '{"target": "desk"}', index=1),
         *tool("hang_up", index=2),
+        STOP,
     ]
     async with model(*pieces) as server:
-        actions = await ask(server, transfer_targets={"desk": "+15550100"})
+        actions = await ask(server, transfers=DESK)
         offered = [each["function"]["name"] for each in server.bodies[0]["tools"]]
     assert actions == [
         Say("One moment.", more=True, cacheable=False),
@@ -111,27 +132,223 @@ async def test_tools_become_actions_after_the_words() -> None:
 
 
 @pytest.mark.parametrize(
-    "pieces",
+    ("pieces", "kind"),
     [
-        tool("transfer", '{"target": "+19005550000"}'),
-        tool("transfer", "{"),
-        tool("launch_rocket", "{}"),
-        tool("expect", '{"answer": "anything"}'),
-        ["data: {\n\n"],
-        ['data: {"error": {"message": "overloaded"}}\n\n'],
-        ["data: [DONE]\n\n"],
-        [],
+        ([*tool("expect", "{"), DONE], Failure.BAD_ACTION),
+        ([*tool("hang_up", '{"reason": "by'), STOP], Failure.BAD_ACTION),
+        ([*tool("expect", '{"answer": "anything"}'), STOP], Failure.BAD_ACTION),
+        ([*tool("expect", '{"answer": "digits", "digits": 1000}'), STOP], Failure.BAD_ACTION),
+        ([*tool("launch_rocket", "{}"), DONE], Failure.TOOL_NOT_ON_OFFER),
+        ([*tool("transfer", '{"target": "desk"}'), DONE], Failure.TOOL_NOT_ON_OFFER),  # no targets: no such tool
+        ([*tool("hang_up")], Failure.BROKEN_STREAM),  # its arguments never came
+        ([chunk(content="Hel")], Failure.BROKEN_STREAM),
+        (["data: {\n\n"], Failure.UNREADABLE_EVENT),
+        (["Internal Server Error"], Failure.UNREADABLE_EVENT),
+        (['data: {"error": {"message": "overloaded"}}\n\n'], Failure.SERVICE_ERROR),
+        (["event: error\ndata: overloaded\n\n"], Failure.SERVICE_ERROR),
+        ([DONE], Failure.NOTHING_SAID),
+        ([chunk(content="..."), STOP, DONE], Failure.NOTHING_SAID),
+        ([chunk(content="x" * 5000), STOP], Failure.TOO_MUCH),
+        ([chunk(content="x" * 2500)] * 3, Failure.TOO_MUCH),
+        ([": " + "x" * 300_000], Failure.TOO_MUCH),
+        ([], Failure.BROKEN_STREAM),
     ],
 )
-async def test_nonsense_from_the_model_is_an_error_with_its_name(pieces: list[str]) -> None:
+async def test_nonsense_from_the_model_is_an_error_of_a_kind(pieces: list[str], kind: Failure) -> None:
     async with model(*pieces) as server:
-        with pytest.raises(AgentError, match="the chat model"):
-            await ask(server)
+        actions, errors = await reported(server)
+    assert [error.kind for error in errors] == [kind]
+    assert not any(isinstance(action, HangUp | Transfer | Expect) for action in actions)
+    assert (
+        str(errors[0]).startswith("the chat model at http://")
+        or kind is Failure.NOTHING_SAID
+        or "at most" in str(errors[0])
+    )
+    assert "overloaded" not in str(errors[0])
+
+
+async def test_an_answer_cut_off_by_its_length_stands_and_is_counted() -> None:
+    async with model(chunk(content="We open at"), STOP.replace("stop", "length")) as server:
+        actions, errors = await reported(server)
+    assert actions == [Say("We open at", more=True, cacheable=False)]
+    assert [error.kind for error in errors] == [Failure.CUT_OFF]
+    async with model(*tool("hang_up"), STOP.replace("stop", "length")) as server:
+        actions, errors = await reported(server)
+    assert (actions, [error.kind for error in errors]) == ([], [Failure.CUT_OFF])
+
+
+async def test_a_content_filter_ends_the_answer_after_its_words() -> None:
+    async with model(chunk(content="You may"), STOP.replace("stop", "content_filter")) as server:
+        actions, errors = await reported(server)
+    assert actions == [Say("You may", more=True, cacheable=False)]
+    assert [error.kind for error in errors] == [Failure.FILTERED]
+
+
+async def test_an_empty_answer_is_asked_for_once_more() -> None:
+    async def answer(body: Any, line: Line) -> None:
+        await line.write((chunk(content="Hello.") if len(server.bodies) > 1 else chunk(content="\n")) + STOP)
+
+    async with Server("/v1/chat/completions", "text/event-stream", answer) as server:
+        assert await ask(server) == [Say("Hello.", more=True, cacheable=False)]
+    assert server.bodies[0] == server.bodies[1]
+
+
+async def test_a_target_that_is_not_allowed_is_told_to_the_model_which_goes_on() -> None:
+    async def answer(body: Any, line: Line) -> None:
+        if len(server.bodies) == 1:
+            for piece in (chunk(content="One moment."), *tool("transfer", '{"target": "+19005550000"}'), STOP):
+                await line.write(piece)
+        else:
+            await line.write(chunk(content=" I cannot do that.") + STOP)
+
+    async with Server("/v1/chat/completions", "text/event-stream", answer) as server:
+        actions, errors = await reported(server, transfers=DESK)
+    assert [action.text for action in actions if isinstance(action, Say)] == ["One moment.", " I cannot do that."]
+    assert not any(isinstance(action, Transfer) for action in actions)
+    assert [error.kind for error in errors] == [Failure.TRANSFER_REFUSED]
+    *_, said, told = server.bodies[1]["messages"]
+    assert said == {"role": "assistant", "content": "One moment."}
+    assert told["role"] == "user"
+    assert "not possible (costly)" in told["content"]
+    assert "You may transfer to: desk." in told["content"]
+
+
+async def test_numbers_are_offered_only_where_some_are_allowed() -> None:
+    async with model(chunk(content="Good."), STOP) as server:
+        await ask(server)
+        await ask(server, transfers=DESK)
+        await ask(server, transfers=TransferSettings(allow=["+1202"], targets={"desk": "+15550100"}))
+        await ask(server, tools=False)
+    none, named, numbers, no_tools = (
+        {t["function"]["name"]: t for t in body.get("tools", [])} for body in server.bodies
+    )
+    assert "transfer" not in none
+    assert named["transfer"]["function"]["parameters"]["properties"]["target"] == {"type": "string", "enum": ["desk"]}
+    described = numbers["transfer"]["function"]["parameters"]["properties"]["target"]
+    assert described["description"] == "A telephone number with its country code, such as +15550100, or one of: desk."
+    assert no_tools == {}
+
+
+async def test_what_a_server_refuses_can_be_left_out_or_added() -> None:
+    async with model(chunk(content="Good."), STOP) as server:
+        await ask(
+            server,
+            key="k",
+            max_tokens=99,
+            max_tokens_field="max_completion_tokens",
+            tools=False,
+            headers={"X-Team": "front"},
+            key_header="api-key",
+            query={"api-version": "2026-01-01"},
+            extra_body={"reasoning_effort": "none", "stream": True, "model": None, "stop": ["#"]},
+        )
+    assert server.queries == ["api-version=2026-01-01"]
+    body = server.bodies[0]
+    body.pop("messages")
+    assert body == {"stream": True, "max_completion_tokens": 99, "reasoning_effort": "none", "stop": ["#"]}
+    headers = server.headers[0]
+    assert (headers["X-Team"], headers["api-key"]) == ("front", "k")
+    assert "Authorization" not in headers
+
+
+@pytest.mark.parametrize("role", ["system", "developer"])
+async def test_roles_take_turns_where_a_server_insists(role: str) -> None:
+    history = (
+        Spoken("bot", "Hello."),
+        Spoken("bot", "I had a problem.", by_bridge=True),
+        Spoken("caller", "Tuesday."),
+        Spoken("bot", "Good."),
+    )
+    async with model(chunk(content="Good."), STOP) as server:
+        await ask(server, Prompt("no_input", "", history, 1), alternating_roles=True, instructions_role=role)
+        await ask(server, Prompt("caller_said", "No.", history), alternating_roles=True, instructions_role="user")
+        await ask(server, Prompt("caller_said", "No.", history), instructions="")
+    first, second, third = ([message["role"] for message in body["messages"]] for body in server.bodies)
+    assert first == [role, "user", "assistant", "user", "assistant", "user"]
+    assert second == ["user", "assistant", "user", "assistant", "user"]
+    assert third == ["assistant", "user", "user", "assistant", "user"]
+    joined = server.bodies[0]["messages"][3]["content"]
+    assert joined == "[The telephone system, not you, said to the caller: I had a problem.]\n\nTuesday."
+
+
+async def test_what_the_bridge_said_is_not_the_models_words() -> None:
+    async with model(chunk(content="Good."), STOP) as server:
+        await ask(server, Prompt("caller_said", "No.", (Spoken("bot", "I had a problem.", by_bridge=True),)))
+    assert [message["role"] for message in server.bodies[0]["messages"]] == ["system", "user", "user"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "words"),
+    [("transfer_failed", "did not succeed (no answer)"), ("transfer_refused", "not possible (no answer)")],
+)
+async def test_a_failed_transfer_is_told_in_words(kind: Any, words: str) -> None:
+    async with model(chunk(content="Good."), STOP) as server:
+        await ask(server, Prompt(kind, "no_answer"))
+    assert words in server.bodies[0]["messages"][-1]["content"]
+
+
+async def test_two_answers_come_over_one_connection() -> None:
+    async with model(chunk(content="Good."), STOP, DONE) as server:
+        factory = ChatFactory(ChatSettings(url=f"{server.url}/v1", model="small"))
+        for _ in range(3):
+            assert [action async for action in factory.open_call(INFO).reply(PROMPT)]
+        await factory.close()
+    assert len(server.connections) == 1
+
+
+async def test_a_server_that_goes_on_after_done_is_not_waited_for() -> None:
+    async def answer(body: Any, line: Line) -> None:
+        await line.write(chunk(content="Good.") + DONE)
+        await asyncio.Event().wait()
+
+    async with Server("/v1/chat/completions", "text/event-stream", answer) as server:
+        assert await ask(server) == [Say("Good.", more=True, cacheable=False)]
+
+
+@pytest.mark.parametrize(
+    "beat",
+    [
+        ": ping\n\n",
+        "\n",
+        "data:\n\n",
+        'data: {"choices": []}\n\n',
+        chunk(content=""),
+        chunk(content=" "),
+        chunk(role="assistant"),
+    ],
+)
+async def test_heartbeats_do_not_keep_an_answer_alive(beat: str) -> None:
+    async def answer(body: Any, line: Line) -> None:
+        await line.write(chunk(content="One moment"))
+        while True:
+            await line.write(beat)
+            await asyncio.sleep(0.01)
+
+    async with Server("/v1/chat/completions", "text/event-stream", answer) as server:
+        actions, errors = await reported(server, token_deadline_s=0.1)
+    assert "".join(action.text for action in actions if isinstance(action, Say)).strip() == "One moment"
+    assert [error.kind for error in errors] == [Failure.TIMEOUT]
+
+
+async def test_thoughts_keep_an_answer_alive_but_not_for_ever() -> None:
+    async def answer(body: Any, line: Line) -> None:
+        for _ in range(20):
+            await line.write(chunk(reasoning_content="hm"))
+            await asyncio.sleep(0.02)
+        await line.write(chunk(content="Good.") + STOP)
+
+    async with Server("/v1/chat/completions", "text/event-stream", answer) as server:
+        deadlines = {"first_token_deadline_s": 0.3, "token_deadline_s": 0.3}
+        actions, errors = await reported(server, **deadlines)
+        assert (actions, errors) == ([Say("Good.", more=True, cacheable=False)], [])
+        actions, errors = await reported(server, **deadlines, limits=AnswerLimits(answer_s=0.1))
+    assert actions == []
+    assert [error.kind for error in errors] == [Failure.TIMEOUT]
 
 
 async def test_the_model_sees_what_was_heard_and_nothing_else() -> None:
     history = (Spoken("bot", "We have Tuesday or", interrupted=True), Spoken("caller", "Tuesday, please."))
-    async with model(chunk(content="Good.")) as server:
+    async with model(chunk(content="Good."), STOP) as server:
         await ask(
             server, Prompt("caller_said", "In the morning.", history), key="secret", temperature=0.2, max_tokens=99
         )
@@ -162,7 +379,7 @@ async def test_refusals_and_silence_are_errors_that_say_so() -> None:
 
     async with model() as server:
         server.status = 429
-        with pytest.raises(AgentError, match="answered 429: no such luck"):
+        with pytest.raises(AgentError, match=r"answered 429$"):
             await ask(server)
     with pytest.raises(AgentError, match="cannot be reached"):
         await ask(server)

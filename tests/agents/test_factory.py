@@ -35,7 +35,7 @@ async def test_secrets_come_from_the_environment() -> None:
     web = build_agents(WebSettings(url="https://example.com", secret_env="KEY"), FIXTURES, {"KEY": "k"})
     assert isinstance(chat, ChatFactory)
     assert isinstance(web, WebFactory)
-    assert chat._key == web._secret == "k"
+    assert chat.headers["Authorization"] == web.headers["Authorization"] == "Bearer k"
     await chat.close()
     await web.close()
 

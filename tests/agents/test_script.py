@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge.agents.base import CallInfo
+from bridge.agents.base import AgentError, CallInfo, Failure
 from bridge.agents.script import ScriptAgent, ScriptFactory
 from bridge.agents.script_check import reachable
 from bridge.agents.script_load import compile_script, load_script
 from bridge.agents.script_states import Script
+from bridge.agents.settings import TransferSettings
+from bridge.agents.transfers import Transfers
 from bridge.call.actions import Action, Expect, HangUp, Prompt, Say, Spoken, Transfer, Wait
 from tests.agents.conversation import Conversation
 
@@ -320,20 +323,101 @@ states:
     assert call.actions[0] == Say("Goodbye Ada.", cacheable=False)
 
 
-def test_a_caller_cannot_name_the_number_he_is_put_through_to() -> None:
-    script = compile_script(
-        """
+def fraud(states: str, **settings: Any) -> Conversation:
+    """A script whose first question takes eleven digits into the slot `told`; they are 1 202 555 0123."""
+    head = """
 start: ask
 values: {desk: "+15550100"}
+parameters: [line]
 states:
-  ask: {say: "Which number?", expect: "digits:11", capture: desk, on_answer: {transfer: "{desk}"}}
-""",
-        "fraud.yaml",
-    )
-    call = Conversation(script)
+"""
+    transfers = Transfers(TransferSettings(**settings))
+    script = compile_script(head + states, "fraud.yaml", transfers)
+    call = Conversation(script, line="+12025550177", desk="+12025550188")
     call.starts()
-    call.presses("19005550000")
-    assert call.ended == HangUp("nobody to transfer to")
+    call.presses("12025550123")
+    return call
+
+
+ASK = '  ask: {say: "Which number?", expect: "digits:11", capture: told, on_answer: %s}\n'
+WASHED = ASK % '{set: {a: "+{told}"}, goto: b}' + '  b: {say: One., goto: c}\n  c: {say: Two., transfer: "{a}"}'
+
+
+@pytest.mark.parametrize(
+    ("states", "settings", "dialled"),
+    [
+        (ASK % '{transfer: "+15550100"}', {}, "+15550100"),
+        (ASK % '{transfer: "{desk}"}', {}, "+15550100"),
+        (ASK % "{transfer: front desk}", {"targets": {"Front desk": "+15550111"}}, "+15550111"),
+        (ASK % '{set: {a: "{desk}"}, transfer: "{a}"}', {}, "+15550100"),
+        (ASK % '{set: {told: "{desk}"}, transfer: "{told}"}', {}, "+15550100"),  # not what the caller said any more
+        (ASK % '{transfer: "{told}"}', {"allow": ["+1"], "region": "US"}, None),
+        (ASK % '{set: {a: "+{told}"}, transfer: "{a}"}', {"allow": ["+1"]}, None),
+        (ASK % '{set: {a: "+{told}", b: "{a}"}, transfer: "{b}"}', {"allow": ["+1"]}, None),
+        (WASHED, {"allow": ["+1"]}, None),
+        (WASHED, {"allow": ["+1"], "from_caller": True}, "+12025550123"),
+        (WASHED, {"allow": ["+44"], "from_caller": True}, None),
+        (ASK % '{transfer: "{from_number}"}', {"allow": ["+1"]}, None),
+        (ASK % '{set: {a: "{from_number}"}, transfer: "{a}"}', {"allow": ["+1"]}, None),
+        (ASK % '{transfer: "{line}"}', {}, None),  # what came with the call is not the script's
+        (ASK % '{transfer: "{line}"}', {"allow": ["+1"]}, "+12025550177"),
+    ],
+)
+def test_whom_a_caller_is_put_through_to(states: str, settings: dict[str, Any], dialled: str | None) -> None:
+    call = fraud(states, **settings)
+    if dialled is not None:
+        assert call.ended == Transfer(dialled)
+        return
+    assert call.ended is None
+    assert [action for action in call.actions if isinstance(action, Say)][-2:] == [
+        Say("I'm sorry, I could not connect you."),
+        Say("Which number?"),
+    ]
+    assert call.expected == "digits:11"
+
+
+def test_a_script_says_what_follows_when_nobody_can_be_reached() -> None:
+    states = ASK % '{transfer: "{told}"}' + "  away: {say: Please call again., hang_up: nobody}\n"
+    call = fraud(states + "on_transfer_failed: {say: Nobody is there., goto: away}")
+    assert call.actions[-1] == HangUp("nobody")
+    assert [action.text.strip() for action in call.actions if isinstance(action, Say)] == [
+        "Nobody is there.",
+        "Please call again.",
+    ]
+
+
+def test_a_transfer_that_is_always_refused_ends_the_call_and_not_the_process() -> None:
+    states = ASK % '{transfer: "{told}"}' + '  on: {say: Again., transfer: "{told}"}\n'
+    call = fraud(states + "on_transfer_failed: on")
+    assert call.ended == HangUp("transfer failed")
+
+
+def test_a_caller_whom_nobody_answered_is_asked_again() -> None:
+    call = fraud(ASK % '{say: One moment., transfer: "+15550100"}')
+    assert call.ended == Transfer("+15550100")
+    actions = call.agent.answer(Prompt("transfer_failed", "busy"))
+    assert actions == [Say("I'm sorry, I could not connect you."), Expect("digits:11"), Say("Which number?")]
+    call.presses("12025550123")
+    assert call.ended == Transfer("+15550100")
+
+
+def test_a_refused_target_is_reported_once_and_not_for_what_is_only_likely() -> None:
+    script = compile_script(
+        """
+states:
+  start: {say: "Shall I call you back?", on_yes: {transfer: "{from_number}"}, on_no: {say: Bye., hang_up: done}}
+""",
+        "back.yaml",
+    )
+    errors: list[AgentError] = []
+    agent = ScriptFactory(script, lambda _info, error: errors.append(error)).open_call(
+        CallInfo(call_id="CA1", from_number="+15550142")
+    )
+    agent.answer(Prompt("call_started"))
+    agent.likely()
+    assert errors == []
+    agent.answer(Prompt("caller_said", "Yes."))
+    assert [(error.kind, error.quoted) for error in errors] == [(Failure.TRANSFER_REFUSED, "+15550142")]
 
 
 YES_OR_NO = """

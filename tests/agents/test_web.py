@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from bridge.agents.base import AgentError, CallInfo, Likely
-from bridge.agents.settings import WebSettings
+from bridge.agents.base import AgentError, CallInfo, Failure, Likely
+from bridge.agents.settings import TransferSettings, WebSettings
 from bridge.agents.web import WebFactory
 from bridge.call.actions import Action, Expect, HangUp, Prompt, Say, Spoken, Transfer, Wait
 from tests.agents.doubles import Line, Server
@@ -25,8 +25,8 @@ def service(*lines: str) -> Server:
     return Server("/agent", "application/x-ndjson", answer)
 
 
-async def ask(server: Server, secret: str = "") -> list[Action]:
-    factory = WebFactory(WebSettings(url=f"{server.url}/agent"), secret)
+async def ask(server: Server, secret: str = "", **settings: Any) -> list[Action]:
+    factory = WebFactory(WebSettings(url=f"{server.url}/agent", **settings), secret)
     try:
         return [action async for action in factory.open_call(INFO).reply(PROMPT)]
     finally:
@@ -38,10 +38,10 @@ async def test_every_action_can_be_said_in_json() -> None:
         '{"type": "say", "text": "I have an opening", "more": true}\n',
         '{"type": "say", "text": " at nine.", "interruption": "protected", "voice": "joe", "cacheable": false}\n\n',
         '{"type": "wait", "seconds": 0.5}\n{"type": "expect", "answer": "yes_no"}\n',
-        '{"type": "transfer", "target": "+15550123"}\n',
+        '{"type": "transfer", "target": "desk"}\n',
         '{"type": "hang_up"}',
     ) as server:
-        actions = await ask(server)
+        actions = await ask(server, transfers=TransferSettings(targets={"desk": "+15550123"}))
     assert actions == [
         Say("I have an opening", more=True),
         Say(" at nine.", interruption="protected", voice="joe", cacheable=False),
@@ -53,8 +53,9 @@ async def test_every_action_can_be_said_in_json() -> None:
 
 
 async def test_the_service_gets_the_call_the_prompt_and_the_secret() -> None:
-    async with service() as server:
-        assert await ask(server, secret="s3cret") == []
+    async with service('{"type": "hang_up"}') as server:
+        assert await ask(server, secret="s3cret", headers={"X-Team": "front"}) == [HangUp("agent")]
+    assert server.headers[0]["X-Team"] == "front"
     assert server.headers[0]["Authorization"] == "Bearer s3cret"
     assert server.bodies == [
         {
@@ -67,21 +68,177 @@ async def test_the_service_gets_the_call_the_prompt_and_the_secret() -> None:
             "prompt": {
                 "kind": "caller_said",
                 "text": "Tuesday, please.",
-                "history": [{"speaker": "bot", "text": "Which day?", "interrupted": False}],
+                "history": [{"speaker": "bot", "text": "Which day?", "interrupted": False, "by_bridge": False}],
                 "attempt": 0,
                 "again": False,
+                "guess": False,
+                "turn": 0,
             },
         }
     ]
 
 
 @pytest.mark.parametrize(
-    "line", ["hello\n", '{"type": "dance"}\n', '{"type": "say"}\n', '{"text": "hi"}\n', '{"type": "say", "text": 5}\n']
+    ("line", "kind", "names"),
+    [
+        ("hello\n", Failure.UNREADABLE_EVENT, "no action"),
+        ("<html>502 Bad Gateway</html>\n", Failure.UNREADABLE_EVENT, "no action"),
+        ('{"type": "say", "text": "x"', Failure.UNREADABLE_EVENT, "no action"),
+        ('{"type": "dance"}\n', Failure.BAD_ACTION, "Invalid value"),
+        ('{"type": "say"}\n', Failure.BAD_ACTION, "missing required field `text`"),
+        ('{"text": "hi"}\n', Failure.BAD_ACTION, "missing required field `type`"),
+        ('{"type": "say", "text": 5}\n', Failure.BAD_ACTION, "Expected `str`, got `int`"),
+        ('[{"type": "say", "text": "x"}]\n', Failure.BAD_ACTION, "got `array`"),
+        ('{"type": "say", "text": "x", "interruption": "never"}\n', Failure.BAD_ACTION, "Invalid enum value"),
+        ('{"type": "expect", "answer": "digits:ten"}\n', Failure.BAD_ACTION, "open, yes_no, digits"),
+        ('{"type": "wait", "seconds": 1e999}\n', Failure.BAD_ACTION, "out of range"),
+        ('{"type": "wait", "seconds": -1}\n', Failure.BAD_ACTION, "a wait of -1 seconds"),
+        ('{"type": "wait", "seconds": 0.001}\n' * 2000, Failure.TOO_MUCH, "actions; at most 200"),
+        ('{"type": "say", "text": "' + "x" * 3001 + '"}\n', Failure.TOO_MUCH, "in one text; at most 3000"),
+        (
+            '{"type": "likely", "lines": [' + '{"text": "x", "likelihood": 0},' * 40 + "{}]}\n",
+            Failure.BAD_ACTION,
+            "text",
+        ),
+        ('{"type": "likely", "lines": [{"text": "x", "likelihood": 2}]}\n', Failure.BAD_ACTION, "a likelihood of 2"),
+        ('{"type": "error", "message": "no database"}\n', Failure.SERVICE_ERROR, "reported an error"),
+        ("\n" * 200_000, Failure.TOO_MUCH, "an answer of more than"),
+        ("", Failure.NOTHING_SAID, "neither a word nor an action"),
+        ('{"type": "say", "text": " ... "}\n', Failure.NOTHING_SAID, "neither a word nor an action"),
+    ],
 )
-async def test_what_is_no_action_is_an_error_that_shows_it(line: str) -> None:
+async def test_what_is_no_answer_is_an_error_of_a_kind(line: str, kind: Failure, names: str) -> None:
     async with service(line) as server:
-        with pytest.raises(AgentError, match="the agent sent"):
+        with pytest.raises(AgentError) as broken:
             await ask(server)
+    assert broken.value.kind is kind
+    assert names in str(broken.value)
+    for private in ("hello", "dance", "never", "database", "Bad Gateway"):
+        assert private not in str(broken.value)
+
+
+@pytest.mark.parametrize("ends", ["\n", "\r\n", "\r", "\n\n\n"])
+async def test_lines_may_begin_with_a_mark_and_end_in_any_way(ends: str) -> None:
+    async with service("\ufeff" + ends.join(['{"type": "say", "text": "A"}', '{"type": "hang_up"}'])) as server:
+        assert await ask(server) == [Say("A"), HangUp("agent")]
+
+
+async def test_half_a_character_does_not_spoil_the_rest() -> None:
+    async with service('{"type": "say", "text": "Good \\ud83d day"}\n') as server:
+        assert await ask(server) == [Say("Good  day")]
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"), [(500, Failure.HTTP_STATUS), (404, Failure.HTTP_STATUS), (204, Failure.HTTP_STATUS)]
+)
+async def test_a_status_is_named_and_what_comes_with_it_is_kept_apart(status: int, kind: Failure) -> None:
+    async with service() as server:
+        server.status = status
+        with pytest.raises(AgentError, match=f"answered {status}$") as refused:
+            await ask(server)
+    assert refused.value.kind is kind
+    assert refused.value.quoted == ("no such luck" if status != 204 else "")
+
+
+async def test_an_address_where_nobody_listens_is_unreachable() -> None:
+    async with service() as server:
+        pass
+    with pytest.raises(AgentError, match="cannot be reached") as refused:
+        await ask(server)
+    assert refused.value.kind is Failure.UNREACHABLE
+
+
+async def test_empty_lines_do_not_keep_an_answer_alive() -> None:
+    async def answer(body: Any, line: Line) -> None:
+        while True:
+            await line.write("\n")
+            await asyncio.sleep(0.01)
+
+    async with Server("/agent", "application/x-ndjson", answer) as server:
+        with pytest.raises(AgentError) as late:
+            await ask(server, first_action_deadline_s=0.1)
+    assert late.value.kind is Failure.TIMEOUT
+
+
+async def test_a_target_that_is_not_allowed_is_told_to_the_service_which_goes_on() -> None:
+    async def answer(body: Any, line: Line) -> None:
+        target = '{"type": "transfer", "target": "+19005550000"}\n'
+        await line.write(
+            target if body["prompt"]["kind"] == "caller_said" else '{"type": "say", "text": "I can\'t."}\n'
+        )
+
+    async with Server("/agent", "application/x-ndjson", answer) as server:
+        assert await ask(server) == [Say("I can't.")]
+    assert [(body["prompt"]["kind"], body["prompt"]["text"]) for body in server.bodies] == [
+        ("caller_said", "Tuesday, please."),
+        ("transfer_refused", "costly"),
+    ]
+
+
+class Guessed:
+    """A call in which the service is asked on a guess."""
+
+    def __init__(self, server: Server, **settings: Any) -> None:
+        self.server = server
+        self.errors: list[AgentError] = []
+        self.factory = WebFactory(
+            WebSettings(url=f"{server.url}/agent", **settings), report=lambda _info, error: self.errors.append(error)
+        )
+        self.agent = self.factory.open_call(INFO)
+        self.guess = Prompt("caller_said", "Book it.", guess=True, turn=3)
+
+    async def asked(self, prompt: Prompt) -> list[Action]:
+        return [action async for action in self.agent.reply(prompt)]
+
+    def prompts(self) -> list[tuple[str, int, Any]]:
+        told = [body["prompt"] for body in self.server.bodies]
+        return [(prompt["kind"], prompt["turn"], prompt.get("guess")) for prompt in told]
+
+
+async def test_a_service_is_told_that_a_prompt_is_a_guess_and_when_it_counts() -> None:
+    async with service('{"type": "say", "text": "Booked."}') as server:
+        call = Guessed(server)
+        assert await call.asked(call.guess) == [Say("Booked.")]
+        call.agent.confirmed(3)
+        await call.factory.close()
+    assert call.prompts() == [("caller_said", 3, True), ("confirmed", 3, None)]
+    assert server.bodies[1] == {"call": server.bodies[0]["call"], "prompt": {"turn": 3, "kind": "confirmed"}}
+    assert call.errors == []
+
+
+async def test_nothing_is_said_of_a_guess_that_never_counted() -> None:
+    async with service('{"type": "say", "text": "Booked."}') as server:
+        call = Guessed(server)
+        await call.asked(call.guess)
+        await call.asked(Prompt("caller_said", "Book it for Tuesday.", again=True, guess=True, turn=4))
+        call.agent.confirmed(4)
+        await call.factory.close()
+    assert call.prompts() == [("caller_said", 3, True), ("caller_said", 4, True), ("confirmed", 4, None)]
+
+
+async def test_a_service_may_be_asked_only_when_a_prompt_counts() -> None:
+    async with service('{"type": "say", "text": "Booked."}') as server:
+        call = Guessed(server, guesses="hold")
+        asking = asyncio.create_task(call.asked(call.guess))
+        await asyncio.sleep(0)
+        assert server.bodies == []
+        call.agent.confirmed(2)  # an older one
+        await asyncio.sleep(0)
+        call.agent.confirmed(3)
+        assert await asking == [Say("Booked.")]
+        assert await call.asked(Prompt("digits", "1", turn=4)) == [Say("Booked.")]
+        await call.factory.close()
+    assert call.prompts() == [("caller_said", 3, False), ("digits", 4, False)]
+
+
+async def test_a_notice_that_does_not_arrive_is_reported() -> None:
+    async with service('{"type": "say", "text": "Booked."}') as server:
+        call = Guessed(server)
+        await call.asked(call.guess)
+        server.status = 500
+        call.agent.confirmed(3)
+        await call.factory.close()
+    assert [error.kind for error in call.errors] == [Failure.HTTP_STATUS]
 
 
 async def test_a_line_without_end_is_refused() -> None:
@@ -99,7 +256,7 @@ async def test_actions_before_a_broken_connection_still_count() -> None:
         factory = WebFactory(WebSettings(url=f"{server.url}/agent"))
         reply = factory.open_call(INFO).reply(PROMPT)
         assert await anext(reply) == Say("One moment")
-        with pytest.raises(AgentError, match="cannot be reached"):
+        with pytest.raises(AgentError, match="broke off"):
             await anext(reply)
         await factory.close()
 

@@ -109,12 +109,16 @@ class SetAgent:
         self.info = info
         self.prompts: list[Prompt] = []
         self.next_lines: list[Likely] = []
+        self.confirmed_turns: list[int] = []
         self._answer = answer
 
     async def reply(self, prompt: Prompt) -> AsyncGenerator[Action, None]:
         self.prompts.append(prompt)
         for action in self._answer(prompt):
             yield action
+
+    def confirmed(self, turn: int) -> None:
+        self.confirmed_turns.append(turn)
 
     def likely(self) -> list[Likely]:
         return self.next_lines

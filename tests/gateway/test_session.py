@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from bridge.agents.base import AgentError, CallInfo, Likely
+from bridge.agents.base import AgentError, CallInfo, Failure, Likely
 from bridge.agents.script import ScriptFactory
 from bridge.agents.script_load import compile_script
 from bridge.call.actions import Action, Prompt, Say, Wait
@@ -176,14 +176,14 @@ async def test_a_bug_ends_its_call_with_an_apology_and_a_log_line_without_privat
 
 async def test_an_agent_that_fails_costs_an_apology_not_the_call() -> None:
     def fails(prompt: Prompt) -> list[Action]:
-        raise AgentError("service unreachable")
+        raise AgentError(Failure.UNREACHABLE, "service unreachable")
 
     phone = Phone(fails)
     phone.session.start()
     await phone.wait(0.3)
     assert phone.line.audio() != b""
     assert not phone.session.over
-    assert "bridge_agent_failures_total 1.0" in phone.page()
+    assert 'bridge_agent_failures_total{kind="unreachable"} 1.0' in phone.page()
 
 
 async def test_an_agent_with_a_bug_is_logged_and_the_call_goes_on(caplog: pytest.LogCaptureFixture) -> None:
@@ -204,9 +204,9 @@ async def test_an_agent_that_never_stops_talking_is_stopped_and_lets_others_run(
     phone = Phone(endless)
     phone.session.start()
     await phone.turns(3)
-    assert "bridge_agent_failures_total 0.0" in phone.page()  # it was made to wait
+    assert 'kind="too_much"' not in phone.page()  # it was made to wait
     await phone.turns(1000)
-    assert "bridge_agent_failures_total 1.0" in phone.page()
+    assert 'bridge_agent_failures_total{kind="too_much"} 1.0' in phone.page()
 
 
 class SlowAgents(Agents):
@@ -264,9 +264,21 @@ async def test_each_reason_for_a_closed_stream_is_counted_by_its_own_name(reason
     assert f'bridge_calls_ended_total{{why="{reason}"}} 1.0' in phone.page()
 
 
-@pytest.mark.parametrize("said", ["done", "", "drain", "caller", "the caller's name is Ann"])
+@pytest.mark.parametrize(
+    ("said", "logged"),
+    [
+        ("done", '"done"'),
+        ("", '""'),
+        ("drain", '"drain"'),
+        ("caller", '"caller"'),
+        ("the caller's name is Ann", '"the caller\'s name is Ann"'),
+        ("bye\n2026-11-27 error forged", '"bye ####-##-## error forged"'),
+        ("card 4111 1111 1111 1111\x1b[2J", '"card #### #### #### #### [#J"'),
+        ("x" * 5000, f'"{"x" * 60}"'),
+    ],
+)
 async def test_whatever_an_agent_says_about_its_hang_up_it_counts_as_the_agents(
-    said: str, caplog: pytest.LogCaptureFixture
+    said: str, logged: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
     phone = Phone(lambda prompt: [Say("bye"), HangUpWanted(said)])
@@ -275,7 +287,7 @@ async def test_whatever_an_agent_says_about_its_hang_up_it_counts_as_the_agents(
     assert phone.line.ended == [EndCall()]
     assert 'bridge_calls_ended_total{why="agent"} 1.0' in phone.page()
     ended = next(record for record in caplog.records if record.getMessage() == "call ended")
-    assert not said or said in str(ended.__dict__)
+    assert ended.__dict__["bridge_fields"]["agent_said"] == logged
 
 
 async def test_a_line_that_gives_up_while_it_is_written_to_ends_its_call_with_the_reason(tmp_path: Path) -> None:

@@ -42,6 +42,9 @@ class MonthsAgent:
         yield Say(f"The last month you heard was {known[-1] if known else 'none'}.", interruption="protected")
         yield HangUp("done")
 
+    def confirmed(self, turn: int) -> None:
+        """Nothing here is done before it counts."""
+
     def likely(self) -> list[Likely]:
         """Nothing to prepare."""
         return []

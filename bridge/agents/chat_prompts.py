@@ -1,0 +1,106 @@
+"""What a chat model is told: the conversation as messages, and the tools on offer. No socket, no clock."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from bridge.agents.base import CallInfo
+from bridge.agents.settings import ChatSettings
+from bridge.agents.transfers import Transfers
+from bridge.call.actions import Prompt, Spoken
+
+Message = dict[str, str]
+
+_KINDS = ("open", "yes_no", "digits", "spelling", "email")
+_BEGINNING = "[The call has begun.]"
+
+
+def as_messages(settings: ChatSettings, info: CallInfo, prompt: Prompt) -> list[Message]:
+    """The conversation so far and what just happened, the way this server takes it."""
+    messages = [_message(settings.instructions_role, settings.instructions)] if settings.instructions else []
+    messages += [_turn(turn) for turn in prompt.history]
+    last = prompt.history[-1] if prompt.history else None
+    if prompt.kind != "caller_said" or last is None or last.speaker != "caller" or last.text != prompt.text:
+        messages.append(_message("user", _happening(prompt, info, settings.transfers.targets)))
+    return _alternating(messages) if settings.alternating_roles else messages
+
+
+def _message(role: str, content: str) -> Message:
+    return {"role": role, "content": content}
+
+
+def _turn(turn: Spoken) -> Message:
+    if turn.by_bridge:
+        return _message("user", f"[The telephone system, not you, said to the caller: {turn.text}]")
+    text = f"{turn.text} ... [the caller interrupted here]" if turn.interrupted else turn.text
+    return _message("user" if turn.speaker == "caller" else "assistant", text)
+
+
+def _alternating(messages: list[Message]) -> list[Message]:
+    """Neighbours of one role joined, and the user before the assistant, as many models' templates insist."""
+    joined: list[Message] = []
+    for message in messages:
+        spoken = [each for each in joined if each["role"] not in ("system", "developer")]
+        if not spoken and message["role"] == "assistant":
+            joined.append(_message("user", _BEGINNING))
+        if joined and joined[-1]["role"] == message["role"]:
+            joined[-1] = _message(message["role"], f"{joined[-1]['content']}\n\n{message['content']}")
+        else:
+            joined.append(message)
+    return joined
+
+
+def _happening(prompt: Prompt, info: CallInfo, targets: dict[str, str]) -> str:
+    """What just happened, in words that a model understands."""
+    match prompt.kind:
+        case "call_started":
+            return f"[The caller{f' from {info.from_number}' if info.from_number else ''} is on the line. Greet them.]"
+        case "digits":
+            return f"[The caller pressed these keys: {prompt.text}]"
+        case "no_input":
+            return f"[The caller has been silent, time {max(1, prompt.attempt)} in a row. Ask again, briefly.]"
+        case "transfer_refused":
+            names = f" You may transfer to: {', '.join(targets)}." if targets else ""
+            return (
+                f"[The transfer is not possible ({_words(prompt.text)}); the caller is still with you.{names} "
+                "Say so in a few words and go on.]"
+            )
+        case "transfer_failed":
+            return (
+                f"[The transfer did not succeed ({_words(prompt.text)}); the caller is back with you. "
+                "Say so in a few words and go on.]"
+            )
+        case _:
+            return prompt.text or "[The caller spoke, but the words are not known.]"
+
+
+def _words(label: str) -> str:
+    return label.replace("_", " ") or "no reason given"
+
+
+def tools_on_offer(transfers: Transfers) -> list[dict[str, Any]]:
+    """The tools, in the API's own form."""
+    reason = {"reason": {"type": "string", "description": "A word or two for the call's record."}}
+    answer = {
+        "answer": {"type": "string", "enum": list(_KINDS)},
+        "digits": {"type": "integer", "description": "How many digits, if that is known.", "minimum": 1},
+    }
+    tools = [
+        _tool("hang_up", "End the call after your words were heard. Say goodbye in the same answer.", reason, []),
+        _tool("expect", "Declare what kind of answer the caller will give to your question.", answer, ["answer"]),
+    ]
+    if transfers.names or transfers.open:
+        target: dict[str, Any] = {"type": "string"}
+        if transfers.open:
+            named = f", or one of: {', '.join(transfers.names)}" if transfers.names else ""
+            target["description"] = f"A telephone number with its country code, such as +15550100{named}."
+        else:
+            target["enum"] = list(transfers.names)
+        description = "Connect the caller to somebody after your words were heard."
+        tools.append(_tool("transfer", description, {"target": target}, ["target"]))
+    return tools
+
+
+def _tool(name: str, description: str, properties: dict[str, Any], required: list[str]) -> dict[str, Any]:
+    parameters = {"type": "object", "properties": properties, "required": required}
+    return {"type": "function", "function": {"name": name, "description": description, "parameters": parameters}}

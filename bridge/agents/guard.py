@@ -1,0 +1,191 @@
+"""What an agent's service may do in one answer: every action is checked, what is too much ends the answer.
+
+A service is somebody else's program, and a model follows whoever speaks to it: nothing they send may hold up the
+process, cost the operator money, or leave the caller in silence.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
+
+import msgspec
+
+from bridge.agents.base import AgentError, CallInfo, Failure, Likely, Report
+from bridge.agents.settings import AnswerLimits
+from bridge.agents.transfers import TransferRefused, Transfers
+from bridge.call.actions import Action, Expect, HangUp, Prompt, Say, Spoken, Transfer, Wait
+
+ANSWER = re.compile(r"open|yes_no|spelling|email|digits(:[1-9]\d?)?", re.ASCII)
+"""Answers that may be expected."""
+ANSWERS = "open, yes_no, digits, digits:N, spelling or email"
+_LONGEST_REASON = 60
+_LONGEST_VOICE = 100
+_SHOWN = 60
+
+Ask = Callable[[Prompt], AsyncGenerator[Action, None]]
+"""Puts a prompt to a service, and streams its actions as they are read."""
+
+
+def folded(text: str, longest: int = _LONGEST_REASON) -> str:
+    """Somebody else's words as one short line for logs and records: no line ends, no controls, no digits.
+
+    Digits are most of what is secret in a call, such as numbers of accounts, cards and telephones.
+    """
+    shown = "".join(" " if not c.isprintable() else "#" if c.isnumeric() else c for c in text[: 4 * longest])
+    return " ".join(shown.split())[:longest].rstrip()
+
+
+def speakable(text: str) -> bool:
+    """Whether a voice has anything to say for this text: a letter or a digit of any script."""
+    return any(c.isalnum() for c in text)
+
+
+def checked_likely(lines: list[Likely], limits: AnswerLimits) -> list[Likely]:
+    """Lines that may be said next. Raises AgentError for too many, too long ones, and for odd numbers."""
+    if len(lines) > limits.likely_lines:
+        raise AgentError(Failure.TOO_MUCH, f"{len(lines)} likely lines; at most {limits.likely_lines}")
+    for line in lines:
+        if len(line.text) > limits.likely_characters:
+            most = limits.likely_characters
+            raise AgentError(Failure.TOO_MUCH, f"a likely line of {len(line.text)} characters; at most {most}")
+        if not 0 <= line.likelihood <= 1:
+            raise AgentError(Failure.BAD_ACTION, f"a likelihood of {line.likelihood:g}; expected 0 to 1")
+        _check_voice(line.voice)
+    return lines
+
+
+def _check_voice(voice: str | None) -> None:
+    if voice is not None and not 0 < len(voice) <= _LONGEST_VOICE:
+        raise AgentError(
+            Failure.BAD_ACTION, f"a voice's name of {len(voice)} characters; expected 1 to {_LONGEST_VOICE}"
+        )
+
+
+class _Budget:
+    """One answer so far, against its limits."""
+
+    def __init__(self, limits: AnswerLimits) -> None:
+        self._limits = limits
+        self._characters = 0
+        self._actions = 0
+        self._wait_ms = 0.0
+
+    def check(self, action: Action) -> Action:
+        """The action as it may be carried out. Raises AgentError naming what is wrong or too much."""
+        if not isinstance(action, Say):
+            self._actions += 1
+            self._within("actions", self._actions, self._limits.actions)
+        match action:
+            case Say():
+                self._check_words(action)
+            case Wait(seconds):
+                if not (math.isfinite(seconds) and seconds >= 0):
+                    raise AgentError(Failure.BAD_ACTION, f"a wait of {seconds:g} seconds; expected 0 or more")
+                self._wait_ms += seconds * 1000
+                self._within("milliseconds of waiting", self._wait_ms, self._limits.wait_ms)
+            case Expect(answer):
+                if not ANSWER.fullmatch(answer):
+                    raise AgentError(
+                        Failure.BAD_ACTION, f"expects what cannot be expected; there is {ANSWERS}", answer[:_SHOWN]
+                    )
+            case HangUp(reason):
+                return HangUp(folded(reason) or "agent")
+            case Transfer():
+                pass  # whom to dial is checked by `Transfers`
+        return action
+
+    def _check_words(self, say: Say) -> None:
+        self._characters += max(len(say.text), 1)  # no words cost something, too
+        self._within("characters in one text", len(say.text), self._limits.say_characters)
+        self._within("characters in one answer", self._characters, self._limits.answer_characters)
+        _check_voice(say.voice)
+
+    def _within(self, what: str, value: float, most: float) -> None:
+        if value > most:
+            raise AgentError(Failure.TOO_MUCH, f"{value:.0f} {what}; at most {most:.0f}")
+
+
+class _Unspoken:
+    """Holds text back until there is something in it to speak, so that "..." or a line end opens no utterance."""
+
+    def __init__(self) -> None:
+        self._held: list[Say] = []
+        self._open = False
+        self.spoke = False
+
+    def passes(self, say: Say) -> list[Say]:
+        """What may be said now."""
+        if not self._open:
+            self._held.append(say)
+            if not speakable(say.text):
+                if not say.more:
+                    self._held.clear()
+                return []
+            said, self._held = self._held, []
+            self.spoke, self._open = True, say.more
+            return said
+        self._open = say.more
+        return [say]
+
+
+class Guard:
+    """The checks of one service, for all its calls."""
+
+    def __init__(self, limits: AnswerLimits, transfers: Transfers, report: Report) -> None:
+        self.limits = limits
+        self.transfers = transfers
+        self._report = report
+
+    async def answer(self, info: CallInfo, prompt: Prompt, ask: Ask) -> AsyncGenerator[Action, None]:
+        """Put a prompt to a service, and pass on what may be carried out.
+
+        A transfer that is refused is told to the service (`transfer_refused`), whose next words follow in the same
+        answer; an answer without words and actions is asked for once more. Raises AgentError.
+        """
+        budget, refused, empty = _Budget(self.limits), False, False
+        words: list[str] = []
+        while True:
+            refusal: TransferRefused | None = None
+            unspoken, acted = _Unspoken(), False
+            async with aclosing(ask(prompt)) as actions:
+                async for action in actions:
+                    checked = budget.check(action)
+                    if isinstance(checked, Say):
+                        for say in unspoken.passes(checked):
+                            words.append(say.text)
+                            yield say
+                        continue
+                    acted = True
+                    if isinstance(checked, Transfer):
+                        try:
+                            checked = Transfer(self.transfers.dialled(checked.target))
+                        except TransferRefused as error:
+                            refusal = error
+                            break
+                    yield checked
+            if refusal is not None:
+                if refused:
+                    raise AgentError(Failure.TRANSFER_REFUSED, f"a second transfer refused: {refusal}", refusal.target)
+                refused = True
+                self._report(info, AgentError(Failure.TRANSFER_REFUSED, str(refusal), refusal.target))
+                prompt = refusal_prompt(prompt, refusal, "".join(words))
+            elif acted or unspoken.spoke:
+                return
+            elif empty:
+                raise AgentError(Failure.NOTHING_SAID, "neither a word nor an action, twice")
+            else:
+                empty = True
+                prompt = msgspec.structs.replace(prompt, again=True)
+
+
+def refusal_prompt(prompt: Prompt, refusal: TransferRefused, said: str) -> Prompt:
+    """What an agent is told of a transfer that was refused; `said` is what its answer held so far."""
+    history = prompt.history
+    if prompt.kind in ("caller_said", "digits") and prompt.text:
+        history += (Spoken("caller", prompt.text),)
+    if said.strip():
+        history += (Spoken("bot", " ".join(said.split())),)
+    return Prompt("transfer_refused", str(refusal.why), history, guess=prompt.guess, turn=prompt.turn)
