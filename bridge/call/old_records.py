@@ -9,6 +9,9 @@ from typing import Any
 
 from bridge.call.states import EndReason
 
+_NEW_COMMANDS = frozenset({"confirm_answer"})
+_PROMPT = frozenset({"kind", "text", "history", "attempt", "again"})
+_SPOKEN = frozenset({"speaker", "text", "interrupted"})
 _KNOWN = frozenset(reason.value for reason in EndReason)
 _ENDED_BY_US = frozenset(
     {
@@ -39,3 +42,18 @@ def command_of_version_1(command: dict[str, Any]) -> dict[str, Any]:
     if reason in _ENDED_BY_US:
         return {**command, "said": ""}
     return {**command, "reason": EndReason.AGENT.value, "said": reason}
+
+
+def as_far_as_version_1(commands: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Today's commands without what version 1 could not say, to be compared with what it recorded."""
+    return [_as_far(command) for command in commands if command["type"] not in _NEW_COMMANDS]
+
+
+def _as_far(command: dict[str, Any]) -> dict[str, Any]:
+    if command["type"] != "ask_agent":
+        return command
+    prompt = {name: value for name, value in command["prompt"].items() if name in _PROMPT}
+    prompt["history"] = [
+        {name: value for name, value in spoken.items() if name in _SPOKEN} for spoken in prompt["history"]
+    ]
+    return {**command, "prompt": prompt}

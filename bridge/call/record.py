@@ -18,7 +18,7 @@ import msgspec
 from bridge.call.commands import Command
 from bridge.call.events import Event
 from bridge.call.machine import Call
-from bridge.call.old_records import command_of_version_1, event_of_version_1
+from bridge.call.old_records import as_far_as_version_1, command_of_version_1, event_of_version_1
 from bridge.call.settings import CallSettings
 from bridge.errors import BadMessage
 
@@ -96,6 +96,8 @@ def replay(lines: Iterable[str | bytes], settings: CallSettings | None = None) -
         commands += len(recorded)
         # Through JSON, as the record went, so that only meaning is compared.
         replayed = [msgspec.json.decode(_encoder.encode(_plain(c))) for c in call.receive(event, at)]
+        if version == 1:
+            replayed = as_far_as_version_1(replayed)
         if replayed != recorded:
             differences.append(Difference(line, at, type(event).__name__, recorded, replayed))
     return Replay(call, events, commands, differences)
