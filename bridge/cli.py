@@ -33,6 +33,7 @@ GROUPS: dict[str, dict[str, str]] = {
         "load": "place many simulated calls at once, and measure what callers hear",
         "say": "speak a text into a WAV file",
         "replay": "run a call's record through the call machine again and compare",
+        "transcript": "print a call's record as a conversation",
     },
     "look after it": {
         "cache": "show, fill and empty the cache of spoken phrases",

@@ -15,8 +15,9 @@ from bridge.call.machine import Call
 from bridge.call.record import command_line, event_line, header
 from bridge.call.settings import CallSettings
 from bridge.cli import GROUPS, main
-from bridge.commands.call import plain_scenario
+from bridge.commands.call import CARRIER_NAMES, plain_scenario
 from bridge.simulator import scenario
+from bridge.simulator.carriers import CARRIERS
 
 ROOT = Path(__file__).parents[1]
 
@@ -25,10 +26,21 @@ OPTIONS = {
     "worker": ["--config", "--host", "--port", "--unix", "--default-voice", "--threads"],
     "doctor": ["--config", "--host", "--port", "--offline", "--json"],
     "demo": ["--config", "--scenario", "--output"],
-    "call": ["URL", "--scenario", "--say", "--output", "--connect-to", "--status-callback", "TWILIO_AUTH_TOKEN"],
+    "call": [
+        "URL",
+        "--carrier",
+        "--scenario",
+        "--say",
+        "--output",
+        "--connect-to",
+        "--rest",
+        "--record",
+        "TWILIO_AUTH",
+    ],
     "load": ["URL", "--calls", "--search", "--hold", "--generators", "--say", "--output", "--server-pid"],
     "say": ["TEXT", "--output", "--voice", "--speed", "--rate", "--worker", "--words"],
     "replay": ["FILE", "--settings", "--all"],
+    "transcript": ["RECORD", "--decisions"],
     "cache": ["warm", "stats", "list", "purge", "--config", "--text", "--voice", "--tenant", "--everything", "--json"],
     "bench": ["speech", "--quick", "--streams", "--seconds", "--url", "--config", "--voice", "--chunking", "--output"],
 }
@@ -88,6 +100,10 @@ def test_no_command_shows_the_help(capsys: pytest.CaptureFixture[str]) -> None:
         (["say", " ", "-o", "out.wav"], "there is nothing to say"),
         (["replay", "absent.jsonl"], "absent.jsonl: cannot be read"),
         (["call", "http://127.0.0.1:9/voice"], "set TWILIO_AUTH_TOKEN"),
+        (["call", "http://127.0.0.1:9/plivo/voice"], "set PLIVO_AUTH_TOKEN"),
+        (["call", "http://127.0.0.1:9/voice", "--carrier", "telnyx"], "set TELNYX_PRIVATE_KEY"),
+        (["transcript", "absent.jsonl"], "absent.jsonl: cannot be read"),
+        (["transcript", "empty.yaml"], "empty.yaml: line 1: not"),
         (["demo", "-c", "absent.yaml"], "absent.yaml: there is no such file"),
         (["cache", "stats", "-c", "empty.yaml"], "neither speaking.cache.disk_path nor"),
         (["cache", "purge", "-c", "away.yaml", "--everything"], "Redis does not answer at unix:///nowhere/redis.sock"),
@@ -105,7 +121,8 @@ def test_a_mistake_is_one_line_and_status_2(
     monkeypatch: pytest.MonkeyPatch,
     tmp_path: Path,
 ) -> None:
-    monkeypatch.delenv("TWILIO_AUTH_TOKEN", raising=False)
+    for name in ("TWILIO_AUTH_TOKEN", "TELNYX_PRIVATE_KEY", "PLIVO_AUTH_TOKEN"):
+        monkeypatch.delenv(name, raising=False)
     monkeypatch.chdir(tmp_path)
     (tmp_path / "empty.yaml").write_text("")
     (tmp_path / "cache.yaml").write_text("speaking: {cache: {disk_path: kept}}")
@@ -184,6 +201,17 @@ def test_replay_with_other_settings_asks_what_they_would_do(tmp_path: Path, caps
     (tmp_path / "far.yaml").write_text("call: {playout: {lead_ms: 400, message_ms: 20}}")
     assert main(["replay", str(record), "--settings", str(tmp_path / "far.yaml")]) == 1
     assert "answered differently" in capsys.readouterr().out
+
+
+def test_every_carrier_can_be_named() -> None:
+    assert set(CARRIER_NAMES) == set(CARRIERS)
+
+
+def test_a_record_is_printed_as_a_conversation(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["transcript", str(ROOT / "tests/call/records/version_1_agent.jsonl")]) == 0
+    shown = capsys.readouterr().out
+    assert "0.05 s  bot     Thank you for calling, please tell me what — [not heard: you need or key in" in shown
+    assert "caller  I would like an appointment please." in shown
 
 
 def test_the_callers_words_become_a_scenario_that_the_simulator_understands() -> None:

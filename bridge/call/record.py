@@ -103,6 +103,19 @@ def replay(lines: Iterable[str | bytes], settings: CallSettings | None = None) -
     return Replay(call, events, commands, differences)
 
 
+def moments(
+    lines: Iterable[str | bytes],
+) -> tuple[CallSettings, Iterator[tuple[int, float, Event, list[dict[str, Any]]]]]:
+    """A record's settings, and each event with its line, its time and the commands that followed it, as plain data.
+
+    Raises BadMessage, naming the line, for what is not a record of a version that can be read; for a line in the middle
+    while iterating.
+    """
+    numbered = enumerate(lines, start=1)
+    version, settings = _read_header(numbered)
+    return settings, _moments(numbered, version)
+
+
 def _read_header(numbered: Iterator[tuple[int, str | bytes]]) -> tuple[int, CallSettings]:
     """The record's version and settings."""
     line, text = next(numbered, (1, "{}"))

@@ -1,4 +1,4 @@
-"""`bridge call`: one simulated call at any server that speaks the carrier's protocol."""
+"""`bridge call`: one simulated call at any server that speaks a carrier's protocol."""
 
 from __future__ import annotations
 
@@ -9,23 +9,31 @@ import tempfile
 from pathlib import Path
 
 DESCRIPTION = """\
-Ring a number's voice webhook as the carrier would: post the signed webhook, follow its document, open the media
+Ring a number's voice webhook as the carrier would: send the signed webhook, follow its document, open the media
 stream, talk, listen, and measure what was heard. Any server will do, ours or not.
 
-What the caller does is a scenario (YAML), or simply what --say names: he listens until it is quiet, says one text,
-listens again, and hangs up after the last answer. The auth token that the server expects comes from TWILIO_AUTH_TOKEN.
+What the caller does is a scenario (YAML), or simply what --say names: listen until it is quiet, say one text, listen
+again, and hang up after the last answer. The carrier is the one that the URL's path names, else Twilio; the secret
+behind its signatures comes from the environment: TWILIO_AUTH_TOKEN, TELNYX_PRIVATE_KEY, VONAGE_SIGNATURE_SECRET or
+PLIVO_AUTH_TOKEN.
 """
 EXAMPLES = """\
   bridge call http://127.0.0.1:8080/twilio/voice --say "I'd like to book an appointment, please."
   bridge call https://bridge.example.com/twilio/voice -s fixtures/scenarios/cough.yaml -o out/cough
-  bridge call https://bridge.example.com/twilio/voice --connect-to http://127.0.0.1:8080
+  bridge call https://bridge.example.com/telnyx/voice --connect-to http://127.0.0.1:8080
+  bridge call https://bridge.example.com/twilio/voice --record records/       what the bridge recognised and sent, too
 """
 _DEFAULT_WORDS = ("Hello, can you hear me?",)
+CARRIER_NAMES = ("twilio", "telnyx", "vonage", "plivo")
+"""Spelled out so that `--help` need not load the doubles; a test compares."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of `bridge call`."""
     parser.add_argument("url", metavar="URL", help="the voice webhook, as configured at the carrier")
+    parser.add_argument(
+        "--carrier", choices=CARRIER_NAMES, default="", help="who rings (default: whom the URL's path names, or twilio)"
+    )
     parser.add_argument(
         "-s",
         "--scenario",
@@ -35,23 +43,37 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="what the caller does; repeatable",
     )
-    parser.add_argument("--say", action="append", default=[], metavar="TEXT", help="instead: what he says; repeatable")
+    parser.add_argument("--say", action="append", default=[], metavar="TEXT", help="instead: what is said; repeatable")
     parser.add_argument(
         "-o", "--output", type=Path, default=Path("out/call"), metavar="DIR", help="for results (default out/call)"
     )
     parser.add_argument("--connect-to", default="", metavar="ORIGIN", help="where the server really is, if not at URL")
     parser.add_argument("--status-callback", default="", metavar="URL", help="the number's call status callback")
+    parser.add_argument(
+        "--rest",
+        default="",
+        metavar="HOST:PORT",
+        help="answer the carrier's REST API here, for a server whose api_base_url says http://HOST:PORT",
+    )
+    parser.add_argument(
+        "--record",
+        type=Path,
+        metavar="FILE_OR_DIR",
+        help="the server's record of the call: shows what it recognised and sent beside what was heard",
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Exit status 0 when every expectation was met, else 1."""
     from bridge.errors import ConfigError
+    from bridge.simulator.carriers import carrier_named, carrier_of
 
-    token = os.environ.get("TWILIO_AUTH_TOKEN", "").partition(",")[0].strip()
-    if not token:
-        raise ConfigError("set TWILIO_AUTH_TOKEN to the token that the server checks signatures with")
     if not arguments.url.startswith(("http://", "https://")):
         raise ConfigError(f"{arguments.url!r}: expected a webhook that starts with http:// or https://")
+    carrier = carrier_named(arguments.carrier) if arguments.carrier else carrier_of(arguments.url)
+    secret = os.environ.get(carrier.secret_variable, "").partition(",")[0].strip()
+    if not secret:
+        raise ConfigError(f"set {carrier.secret_variable} to the secret that {carrier.secret_hint}")
     if arguments.scenario and arguments.say:
         raise ConfigError("--scenario and --say exclude each other")
 
@@ -66,14 +88,17 @@ def run(arguments: argparse.Namespace) -> int:
             arguments.url,
             scenarios,
             arguments.output,
-            token,
+            secret,
+            carrier=carrier.name,
             connect_to=arguments.connect_to,
             status_callback=arguments.status_callback,
+            rest=arguments.rest,
+            record=arguments.record,
         )
 
 
 def plain_scenario(words: list[str] | tuple[str, ...]) -> str:
-    """A scenario of a polite caller: he waits for silence before each text and before he hangs up."""
+    """A scenario of a polite caller, who waits for silence before each text and before hanging up."""
     steps: list[dict[str, object]] = []
     for text in words:
         steps += [{"wait_for_silence": {"ms": 700}}, {"say": text}]

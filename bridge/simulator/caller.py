@@ -79,6 +79,11 @@ class Caller:
         return self._index >= len(self._scenario.steps)
 
     @property
+    def left(self) -> tuple[Step, ...]:
+        """The steps that are not done."""
+        return self._scenario.steps[self._index :]
+
+    @property
     def position(self) -> str:
         """The step the caller is at, for progress and errors."""
         return "finished" if self.finished else f"steps[{self._index}] {_kind(self._scenario.steps[self._index])}"

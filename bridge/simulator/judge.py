@@ -26,17 +26,19 @@ def judge(
     expect: Expect,
     *,
     failed: str = "",
+    refusal: str = "",
     warnings: int = 0,
     spread_db: float = 0.0,
     sounds: Mapping[str, str] | None = None,
 ) -> list[Verdict]:
     """All verdicts on a call.
 
-    failed  why the caller could not follow his scenario
+    failed  why the caller could not follow the scenario
+    refusal how the server said no, "" when it did not
     sounds  what became of each recording that was expected, "" where nothing is to be said against it
     """
     if expect.refused:
-        return list(_refused(result))
+        return list(_refused(result, refusal))
     return [
         *_conduct(result, expect, failed, warnings),
         *_words(result, expect),
@@ -47,17 +49,20 @@ def judge(
     ]
 
 
-def _refused(result: CallResult) -> Iterator[Verdict]:
+def _refused(result: CallResult, refusal: str) -> Iterator[Verdict]:
     talked = [turn for turn in result.turns if turn.speaker == "bot"]
     accepted = bool(result.leads_ms)
-    yield _verdict("refused", "no word from the bot", "talked to" if talked or accepted else result.ended, not accepted)
+    heard = "talked to" if talked or accepted else refusal or f"no refusal: {result.ended}"
+    yield _verdict("refused", "no word from the bot", heard, bool(refusal) and not accepted and not talked)
 
 
 _THIEVES = {"second_stream": "second stream on one ticket", "stolen_ticket": "another call's ticket"}
 
 
 def _conduct(result: CallResult, expect: Expect, failed: str, warnings: int) -> Iterator[Verdict]:
-    yield _verdict("caller followed his scenario", "to the end", failed or "to the end", not failed)
+    if not (result.connected or (expect.transferred_to and result.transferred_to)):
+        yield _verdict("caller was connected", "a media stream", result.ended or "none", False)
+    yield _verdict("caller followed the scenario", "to the end", failed or "to the end", not failed)
     for happening in result.happenings:
         if happening.kind == "stream_error":
             yield _verdict("media stream opened", "yes", happening.text, False)

@@ -19,8 +19,8 @@ import aiohttp
 import msgspec
 
 from bridge.errors import BadMessage
-from bridge.simulator import documents
-from bridge.simulator.carrier import CarrierStream
+from bridge.simulator.carriers.base import MediaStream, Message
+from bridge.simulator.carriers.verbs import Stream
 from bridge.simulator.load_wire import MediaSocket
 from bridge.simulator.sound import (
     FRAME_SAMPLES,
@@ -128,7 +128,7 @@ class Voice:
 class _Call:
     """A call in progress."""
 
-    def __init__(self, stream: CarrierStream, voice: Voice) -> None:
+    def __init__(self, stream: MediaStream, voice: Voice) -> None:
         self.stream = stream
         self.socket: MediaSocket | None = None
         self.over = asyncio.get_running_loop().create_future()
@@ -174,8 +174,9 @@ class _Call:
         length_s = self._loop.time() - self.began
         return await asyncio.to_thread(measure, self.stream, self._voice.spoken_ms, length_s)
 
-    def _send(self, message: str) -> None:
-        if self.socket is not None:
+    def _send(self, message: Message | None) -> None:
+        """Load speaks Twilio's protocol, in which everything is text."""
+        if self.socket is not None and isinstance(message, str):
             self.socket.send(message.encode())
 
     def _arm(self) -> None:
@@ -190,7 +191,7 @@ class _Call:
         self._arm()
 
 
-def measure(stream: CarrierStream, spoken_ms: Sequence[tuple[int, int]], length_s: float) -> Tally:
+def measure(stream: MediaStream, spoken_ms: Sequence[tuple[int, int]], length_s: float) -> Tally:
     """What the ear makes of one call's playout; `spoken_ms` is when the caller spoke."""
     tally = Tally()
     stream.advance(length_s)
@@ -285,27 +286,26 @@ class Generator:
 
     async def _connect(self, phase: int) -> _Call | None:
         """Webhook, document, socket, start; None when the server turned the call away."""
-        identity = new_call("+15005550006", "+15005550010", f"{self._name}/{self._placed}")
+        company = self._trunk.company
+        identity = new_call("+15005550006", "+15005550010", f"{self._name}/{self._placed}", self._trunk.carrier)
         webhooks = Webhooks(self._trunk, identity, self._session)
-        document = await webhooks.document(self._trunk.url, "POST", "ringing")
-        verb = next((one for one in documents.read(document) if isinstance(one, documents.Stream)), None)
+        verbs, _ = await webhooks.document(webhooks.dialled())
+        verb = next((one for one in verbs if isinstance(one, Stream)), None)
         if verb is None:
             return None
         url = urljoin(self._trunk.url.replace("http", "ws", 1), verb.url)
-        stream = CarrierStream(
-            self._trunk.account_sid, identity.call_sid, identity.stream_sid, verb.parameters, opened_at=0.0
-        )
+        stream = company.open_stream(identity, identity.stream_sid, verb, 0.0)
         call = _Call(stream, self._voices[self._placed % VOICES])
         call.began = self._loop.time()
         socket = await MediaSocket.connect(
-            webhooks.real_address(url), webhooks.socket_headers(url), call.on_text, call.on_close
+            webhooks.real_address(url), webhooks.socket_headers(url, verb), call.on_text, call.on_close
         )
         # The call's frames are due at its process's common moments, so that one timer serves all of a phase.
         passed = self._loop.time() - self._origin - phase * FRAME_S / PHASES
         call.began = self._origin + phase * FRAME_S / PHASES + int(passed / FRAME_S) * FRAME_S
         call.socket = socket
-        socket.send(stream.connected().encode())
-        socket.send(stream.start().encode())
+        for message in (stream.connected(), stream.start()):
+            call._send(message)
         return call
 
     def take_tally(self) -> Tally:

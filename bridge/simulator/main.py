@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -10,9 +11,11 @@ from rich.console import Console
 from rich.text import Text
 
 from bridge.errors import ConfigError
-from bridge.simulator import ear, load_report, processes, report, sound
+from bridge.simulator import ear, load_report, processes, records, report, sound
+from bridge.simulator.carriers import carrier_named, carrier_of
 from bridge.simulator.load import Load, OwnLimits, ServiceLevel
 from bridge.simulator.load_generator import Job, Tally
+from bridge.simulator.rest import serve
 from bridge.simulator.result import Happening
 from bridge.simulator.runner import PlacedCall, place_call
 from bridge.simulator.scenario import Scenario
@@ -28,6 +31,8 @@ SHOWN = {
     "bot": "magenta",
     "carrier_says": "yellow",
     "transfer": "magenta",
+    "reconnect": "yellow",
+    "rest": "yellow",
     "ended": "cyan",
 } | dict.fromkeys(report.CARRIER_FAULTS, "yellow")
 """Happenings worth a line while the call goes on, and their colour."""
@@ -39,44 +44,63 @@ def run_call(
     out_dir: Path,
     auth_token: str,
     *,
+    carrier: str = "",
     connect_to: str = "",
     status_callback: str = "",
+    rest: str = "",
+    record: Path | None = None,
     console: Console | None = None,
 ) -> int:
     """Place one call for each scenario, one after the other; returns the exit status: 0 all expectations met, 1 not.
 
-    Writes call.html, call.json, junit.xml and the recordings to `out_dir`. Raises ConfigError for a bad scenario.
+    `rest` (host:port) is where the carrier's REST API is served; `record` is the server's record of the call, or the
+    folder of its records. Writes call.html, call.json, junit.xml and the recordings to `out_dir`. Raises ConfigError
+    for a bad scenario.
     """
     console = console or Console()
+    company = carrier_named(carrier) if carrier else carrier_of(url)
+    if told := company.told_to_server(auth_token):
+        console.print(told, style="dim", soft_wrap=True)
     scenarios = [load_scenario(path) for path in scenario_paths]
-    return asyncio.run(_run(url, scenarios, out_dir, auth_token, connect_to, status_callback, console))
+    number = Number(url, auth_token, company.name, connect_to, status_callback)
+    return asyncio.run(_run(number, scenarios, out_dir, rest, record, console))
+
+
+@dataclass(frozen=True, slots=True)
+class Number:
+    """What is rung, and by whom."""
+
+    url: str
+    auth_token: str
+    carrier: str
+    connect_to: str
+    status_callback: str
 
 
 async def _run(
-    url: str,
-    scenarios: list[Scenario],
-    out_dir: Path,
-    auth_token: str,
-    connect_to: str,
-    status_callback: str,
-    console: Console,
+    number: Number, scenarios: list[Scenario], out_dir: Path, rest: str, record: Path | None, console: Console
 ) -> int:
     understand = await asyncio.to_thread(ear.whisper)
     calls: list[PlacedCall] = []
-    for scenario in scenarios:
-        console.print(f"[bold]{scenario.name}[/bold]: ringing {url}")
-        with console.status("on the phone"):
-            call = await place_call(
-                url,
-                scenario,
-                auth_token=auth_token,
-                connect_to=connect_to,
-                status_callback=status_callback,
-                understand=understand,
-                on_happening=lambda one: progress(one, console),
-            )
-        calls.append(call)
-        report.show(call.result, console)
+    async with serve(rest) as api:
+        for scenario in scenarios:
+            console.print(Text.assemble((scenario.name, "bold"), f": ringing {number.url}"))
+            with console.status("on the phone"):
+                call = await place_call(
+                    number.url,
+                    scenario,
+                    auth_token=number.auth_token,
+                    carrier=number.carrier,
+                    connect_to=number.connect_to,
+                    status_callback=number.status_callback,
+                    understand=understand,
+                    on_happening=lambda one: progress(one, console),
+                    rest=api,
+                )
+            if record is not None:
+                call.result.bridge = await records.of_call(record, call.result.call_sid)
+            calls.append(call)
+            report.show(call.result, console)
     written = report.write_all(out_dir, [(call.result, call.recording) for call in calls])
     console.print("written: " + ", ".join(str(path) for path in written))
     return 0 if all(call.result.passed for call in calls) else 1

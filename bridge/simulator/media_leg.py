@@ -9,20 +9,24 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import Callable
-from typing import Literal
+from typing import Any, Literal
 
 import aiohttp
 
 from bridge.simulator.caller import Caller
-from bridge.simulator.carrier import CarrierStream
+from bridge.simulator.carriers.base import MediaStream, Message
 from bridge.simulator.ear import Recording
 from bridge.simulator.line import LineConditions
 from bridge.simulator.scenario import Scenario
 from bridge.simulator.sound import FRAME_MS, FRAME_SAMPLES, RATE_HZ, from_ulaw, to_ulaw
 
-Ending = Literal["server", "caller", "cut", "patience"]
+Ending = Literal["server", "caller", "cut", "patience", "dropped", "order"]
+"""Who or what ended a stream: `dropped` is a socket that broke while the call goes on, `order` a request by REST."""
 
 FRAME_S = FRAME_MS / 1000.0
+
+_ABNORMAL = 1006
+"""The socket broke without a close frame (RFC 6455, 7.4.1)."""
 
 
 class LineClock:
@@ -58,7 +62,7 @@ class MediaLeg:
     def __init__(
         self,
         socket: aiohttp.ClientWebSocketResponse,
-        stream: CarrierStream,
+        stream: MediaStream,
         scenario: Scenario,
         caller: Caller,
         line: LineConditions,
@@ -66,7 +70,12 @@ class MediaLeg:
         recording: Recording,
         late_ms: list[float],
         on_frame: Callable[[bytes], None],
+        *,
+        order: asyncio.Future[Any],
+        drops: bool = True,
     ) -> None:
+        """`order` is done when the carrier ends the stream for a request by REST; without `drops` the scenario's
+        broken socket is not this one."""
         self._socket = socket
         self._stream = stream
         self._scenario = scenario
@@ -76,8 +85,10 @@ class MediaLeg:
         self._recording = recording
         self._late_ms = late_ms
         self._on_frame = on_frame
+        self._order = order
+        self._drop_at_ms = scenario.carrier.dropped_at_ms if drops else None
         self._loop = asyncio.get_running_loop()
-        self._outbox: asyncio.Queue[tuple[float, str] | None] = asyncio.Queue()
+        self._outbox: asyncio.Queue[tuple[float, Message] | None] = asyncio.Queue()
         self._mark_timer: asyncio.TimerHandle | None = None
         self._first_frame = round(stream.opened_at / FRAME_S)
         self._written = 0
@@ -88,16 +99,14 @@ class MediaLeg:
         reader = asyncio.create_task(self._read())
         frames = asyncio.create_task(self._frames())
         try:
-            await asyncio.wait([reader, frames], return_when=asyncio.FIRST_COMPLETED)
-            if not frames.done():
-                return "server"
-            ending = frames.result()
-            if ending == "cut":
+            await asyncio.wait([reader, frames, self._order], return_when=asyncio.FIRST_COMPLETED)
+            if not frames.done() and not self._order.done():
+                return "dropped" if self._socket.close_code in (None, _ABNORMAL) else "server"
+            ending: Ending = frames.result() if frames.done() else "order"
+            if ending in ("cut", "dropped"):
                 self._cut()
             else:
-                self._post(self._stream.stop())
-                self._outbox.put_nowait(None)
-                await asyncio.wait([sender, reader], timeout=2.0, return_when=asyncio.FIRST_COMPLETED)
+                await self._say_goodbye(sender, reader)
             return ending
         finally:
             if self._mark_timer is not None:
@@ -108,6 +117,15 @@ class MediaLeg:
             self._stream.advance(self._clock.now)
             self._keep_heard()
             await self._socket.close()
+
+    async def _say_goodbye(self, sender: asyncio.Task[None], reader: asyncio.Task[None]) -> None:
+        """`stop`, and a moment for the server to close; a carrier without such a message closes at once."""
+        last = self._stream.stop()
+        if last is not None:
+            self._post(last)
+        self._outbox.put_nowait(None)
+        waiting = [sender, reader] if last is not None else [sender]
+        await asyncio.wait(waiting, timeout=2.0, return_when=asyncio.FIRST_COMPLETED)
 
     async def _frames(self) -> Ending:
         settings = self._scenario.line
@@ -121,6 +139,8 @@ class MediaLeg:
                 self._post(text)
             if settings.cut_at_ms is not None and due * 1000.0 >= settings.cut_at_ms:
                 return "cut"
+            if self._drop_at_ms is not None and due * 1000.0 >= self._drop_at_ms:
+                return "dropped"
             start = (index - self._first_frame) * FRAME_SAMPLES
             heard = bytes(self._stream.heard[start : start + FRAME_SAMPLES])
             frame = self._caller.tick(heard)
@@ -131,7 +151,8 @@ class MediaLeg:
                 ulaw = to_ulaw(sound)
                 self._recording.frame(index, frame.sound, from_ulaw(ulaw))
                 timestamp_ms = (index - self._first_frame) * FRAME_MS
-                self._outbox.put_nowait((leaves_at, self._stream.media(ulaw, timestamp_ms)))
+                for message in self._stream.media(ulaw, timestamp_ms):
+                    self._outbox.put_nowait((leaves_at, message))
             for digit in frame.digits:
                 self._outbox.put_nowait((leaves_at, self._stream.dtmf(digit)))
             self._on_frame(heard)
@@ -161,17 +182,17 @@ class MediaLeg:
                     self._post(text)
                 self._arm()
 
-    def _post(self, text: str) -> None:
+    def _post(self, message: Message) -> None:
         """Put something that is no frame on the wire, now or when a stall ends."""
-        self._outbox.put_nowait((self._line.after_stall_ms(self._clock.now * 1000.0, "to_server") / 1000.0, text))
+        self._outbox.put_nowait((self._line.after_stall_ms(self._clock.now * 1000.0, "to_server") / 1000.0, message))
 
     async def _send(self) -> None:
         while (item := await self._outbox.get()) is not None:
-            leaves_at, text = item
+            leaves_at, message = item
             if leaves_at > self._clock.now:
                 await self._sleep_until(leaves_at)
             try:
-                await self._socket.send_str(text)
+                await send(self._socket, message)
             except (ConnectionError, aiohttp.ClientError):
                 return  # the reader sees the end too, and says so
 
@@ -199,3 +220,11 @@ class MediaLeg:
         connection = self._socket._response.connection
         if connection is not None and connection.transport is not None:
             connection.transport.abort()
+
+
+async def send(socket: aiohttp.ClientWebSocketResponse, message: Message | None) -> None:
+    """Send one message of a carrier as what it is: a text or a binary frame."""
+    if isinstance(message, bytes):
+        await socket.send_bytes(message)
+    elif message is not None:
+        await socket.send_str(message)

@@ -6,30 +6,38 @@
         assert heard.reply_latency_ms < 1500
         assert heard.hung_up_by == "server"
 
-`--bridge-url` (or the ini setting `bridge_url`) names the voice webhook, TWILIO_AUTH_TOKEN holds the token,
-`--bridge-connect-to` says where the server really is. `--bridge-report DIR` keeps the pages and recordings.
+`--bridge-url` (or the ini setting `bridge_url`) names the voice webhook, TWILIO_AUTH_TOKEN holds the token (other
+carriers, see `--bridge-carrier`, have secrets of their own: `bridge call --help` lists them), `--bridge-connect-to`
+says where the server really is. `--bridge-report DIR` keeps the pages and recordings, a folder a test.
 """
 
 from __future__ import annotations
 
 import asyncio
 import functools
+import hashlib
 import os
 import re
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import aiohttp
 import pytest
 
 from bridge.simulator import ear, report, scenario, virtual
 from bridge.simulator.caller import says
+from bridge.simulator.carriers import CARRIERS, carrier_named, carrier_of
+from bridge.simulator.carriers.base import Carrier
 from bridge.simulator.ear import Understand
 from bridge.simulator.result import CallResult, Turn
 from bridge.simulator.runner import PlacedCall, check_for_foreign_audio, place_call
 from bridge.simulator.scenario import Scenario
+
+T = TypeVar("T")
 
 Serve = Callable[[], AbstractAsyncContextManager[tuple[str, str]]]
 """Starts a server; gives its voice webhook as the carrier knows it, and the origin where it really listens."""
@@ -97,32 +105,63 @@ class Heard:
 class CallFixture:
     """The `call` fixture: ring the server in real time."""
 
-    def __init__(
-        self, url: str, token: str, connect_to: str, folder: Path, keep: Callable[[list[Heard]], None]
-    ) -> None:
-        self._url = url
-        self._token = token
-        self._connect_to = connect_to
+    def __init__(self, number: Number, folder: Path, keep: Callable[[list[Heard]], None]) -> None:
+        self._number = number
         self._folder = folder
         self._keep = keep
 
-    def __call__(self, what: str | Path | Scenario, *, url: str = "", connect_to: str = "") -> Heard:
-        """Place one call; `what` is a scenario, its file (relative to the test), or its YAML text."""
-        url = url or self._url
+    def __call__(self, what: str | Path | Scenario, *, url: str = "", connect_to: str = "", carrier: str = "") -> Heard:
+        """Place one call; `what` is a scenario, its file (relative to the test), or its YAML text.
+
+        Waits for the call's end, in an `async` test too. A server that runs in the test's own event loop could not
+        answer meanwhile: `await call.ring(...)` there.
+        """
+        return _anywhere(lambda: asyncio.run(self.ring(what, url=url, connect_to=connect_to, carrier=carrier)))
+
+    async def ring(
+        self, what: str | Path | Scenario, *, url: str = "", connect_to: str = "", carrier: str = ""
+    ) -> Heard:
+        """The same, awaited."""
+        number = self._number
+        url = url or number.url
         if not url:
             pytest.fail("whom to call? give --bridge-url, the ini setting bridge_url, or url=", pytrace=False)
-        placed = asyncio.run(
-            place_call(
-                url,
-                _scenario(what, self._folder),
-                auth_token=self._token,
-                connect_to=connect_to or self._connect_to,
-                understand=_whisper(),
-            )
+        carrier = carrier or number.carrier
+        company = carrier_named(carrier) if carrier else carrier_of(url)
+        placed = await place_call(
+            url,
+            _scenario(what, self._folder),
+            auth_token=number.secret(company),
+            carrier=company.name,
+            connect_to=connect_to or number.connect_to,
+            understand=_whisper(),
         )
         heard = Heard(placed)
         self._keep([heard])
         return heard
+
+
+@dataclass(frozen=True, slots=True)
+class Number:
+    """What is rung where a test names nothing else."""
+
+    url: str = ""
+    connect_to: str = ""
+    carrier: str = ""
+
+    def secret(self, company: Carrier) -> str:
+        """What the carrier signs with, from the environment."""
+        return os.environ.get(company.secret_variable, "").partition(",")[0]
+
+
+def _anywhere(work: Callable[[], T]) -> T:
+    """Do something that runs an event loop of its own, beside one that is running if need be."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return work()
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(work).result()
 
 
 class CityFixture:
@@ -138,6 +177,7 @@ class CityFixture:
         scenarios: Sequence[str | Path | Scenario],
         *,
         auth_token: str = "secret",
+        carrier: str = "",
         every_ms: float = 100.0,
         seed: int = 1,
         understand: Understand | None = None,
@@ -156,6 +196,7 @@ class CityFixture:
                 webhook,
                 read[index],
                 auth_token=auth_token,
+                carrier=carrier,
                 connect_to=origin,
                 session=session,
                 seed=f"{seed}/{index}",
@@ -169,7 +210,7 @@ class CityFixture:
             async with serve() as (webhook, origin), aiohttp.ClientSession(connector=connector) as session:
                 return await asyncio.gather(*[one(index, webhook, origin, session) for index in range(len(read))])
 
-        calls = virtual.run(live, seed=seed)
+        calls = _anywhere(lambda: virtual.run(live, seed=seed))
         if watermarks:
             check_for_foreign_audio(calls)
         heard = [Heard(placed) for placed in calls]
@@ -195,8 +236,16 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("bridge", "simulated phone calls")
     group.addoption("--bridge-url", default="", help="the voice webhook to ring")
     group.addoption("--bridge-connect-to", default="", metavar="ORIGIN", help="where that server really is")
+    group.addoption("--bridge-carrier", default="", choices=["", *CARRIERS], help="who rings (default: by the URL)")
     group.addoption("--bridge-report", default="", metavar="DIR", help="keep each test's page, recordings and results")
     parser.addini("bridge_url", "the voice webhook to ring", default="")
+
+
+def report_folder(nodeid: str) -> str:
+    """A folder name for a test that no other test has, also when its name holds what no folder name may."""
+    name = re.sub(r"[^\w.-]+", "_", nodeid)
+    told = hashlib.sha256(nodeid.encode()).hexdigest()[:8]
+    return f"{name[-100:].strip('_.')}-{told}"
 
 
 def _keeper(request: pytest.FixtureRequest) -> Callable[[list[Heard]], None]:
@@ -206,8 +255,9 @@ def _keeper(request: pytest.FixtureRequest) -> Callable[[list[Heard]], None]:
     def keep(heard: list[Heard]) -> None:
         kept.extend(heard)
         if folder:
-            name = re.sub(r"[^\w.-]+", "_", request.node.name)
-            report.write_all(Path(folder) / name, [(one.result, one.placed.recording) for one in kept])
+            report.write_all(
+                Path(folder) / report_folder(request.node.nodeid), [(one.result, one.placed.recording) for one in kept]
+            )
 
     return keep
 
@@ -217,9 +267,11 @@ def call(request: pytest.FixtureRequest) -> CallFixture:
     """Ring the server under test: `heard = call("scenario.yaml")`."""
     config: Any = request.config
     return CallFixture(
-        config.getoption("--bridge-url", default="") or config.getini("bridge_url"),
-        os.environ.get("TWILIO_AUTH_TOKEN", "").partition(",")[0],
-        config.getoption("--bridge-connect-to", default=""),
+        Number(
+            config.getoption("--bridge-url", default="") or config.getini("bridge_url"),
+            config.getoption("--bridge-connect-to", default=""),
+            config.getoption("--bridge-carrier", default=""),
+        ),
         request.path.parent,
         _keeper(request),
     )

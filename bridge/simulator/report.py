@@ -17,6 +17,7 @@ from rich.text import Text
 
 from bridge.simulator.ear import Recording
 from bridge.simulator.plots import cumulative_plot, waveform_path
+from bridge.simulator.records import beside
 from bridge.simulator.result import CallResult, Happening, Turn, percentile
 from bridge.simulator.sound import RATE_HZ, wav_bytes
 
@@ -46,17 +47,14 @@ def measured(calls: Sequence[CallResult]) -> dict[str, list[int]]:
 
 def show(call: CallResult, console: Console) -> None:
     """The turns of one call, its measures, and what became of the expectations."""
-    turns = Table(title=f"{call.name}: {call.duration_ms / 1000:.1f} s", title_justify="left", title_style="bold")
-    for column, justify in (("at", "right"), ("", "left"), ("heard", "left"), ("latency", "right"), ("", "left")):
-        turns.add_column(column, justify="right" if justify == "right" else "left", overflow="fold")
-    for turn in call.turns:
-        turns.add_row(*_turn_row(turn))
-    console.print(turns)
+    console.print(_turns_table(call))
     console.print(percentiles([call]))
     for verdict in call.verdicts:
         sign = Text("✓", "green") if verdict.passed else Text("✗", "bold red")
         line = f" {verdict.what}: {verdict.heard}"
         console.print(Text.assemble(sign, line, "" if verdict.passed else f" (expected: {verdict.expected})"))
+    if call.remedy:
+        console.print(Text.assemble(("→ ", "bold yellow"), call.remedy))
     for fault in call.faults:
         console.print(Text.assemble(("!", "yellow"), f" {fault.kind} at {fault.at_ms / 1000:.2f} s: {fault.text}"))
     timing = call.timing
@@ -65,6 +63,17 @@ def show(call: CallResult, console: Console) -> None:
         f"p99 {timing.late_p99_ms} ms over {timing.frames} frames",
         style="dim",
     )
+
+
+def _turns_table(call: CallResult) -> Table:
+    title = f"{call.name}: {call.duration_ms / 1000:.1f} s"
+    turns = Table(title=title, title_justify="left", title_style="bold")
+    for column in ("at", "", "heard", *(["the server's record"] if call.bridge else []), "latency", ""):
+        turns.add_column(column, justify="right" if column in ("at", "latency") else "left", overflow="fold")
+    for turn, own in zip(call.turns, beside(call.turns, call.bridge), strict=True):
+        at, who, words, latency, note = _turn_row(turn)
+        turns.add_row(at, who, words, *([own] if call.bridge else []), latency, note)
+    return turns
 
 
 def turn_latency(turn: Turn) -> str:
@@ -218,6 +227,7 @@ def _view(call: CallResult, recording: Recording) -> dict[str, Any]:
         "sound": base64.b64encode(wav_bytes(*_same_length(*sounds, length_ms))).decode(),
         "tiles": _tiles(call),
         "failed": [verdict for verdict in call.verdicts if not verdict.passed],
+        "turns": list(zip(call.turns, beside(call.turns, call.bridge), strict=True)),
     }
 
 

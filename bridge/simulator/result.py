@@ -32,6 +32,17 @@ class Turn(msgspec.Struct, kw_only=True):
     level_db: float = -100.0
 
 
+class BridgeTurn(msgspec.Struct, kw_only=True):
+    """One turn as the server's own record has it."""
+
+    at_ms: int
+    speaker: Literal["caller", "bot", "call"]
+    text: str
+    """What was recognised of the caller, or what the server takes for heard of the bot."""
+    unheard: str = ""
+    """What was to be said and was not heard."""
+
+
 class Happening(msgspec.Struct, kw_only=True):
     """Something on the time line that is no turn: webhook, mark, clear, key, warning, hang-up."""
 
@@ -73,16 +84,23 @@ class CallResult(msgspec.Struct, kw_only=True):
     name: str
     call_sid: str
     url: str
+    carrier: str = "twilio"
     started_at: str = ""
     """ISO 8601, the wall clock when the number was dialled."""
     duration_ms: int = 0
     hung_up_by: HungUpBy = "nobody"
     ended: str = ""
+    connected: bool = False
+    """The caller came through: a media stream was opened."""
+    remedy: str = ""
+    """What to look at when the caller never came through."""
     transferred_to: str = ""
     first_audio_ms: int | None = None
     last_sound_to_end_ms: int | None = None
     """From the bot's last sound to the end of the call; negative when words were cut off."""
     turns: list[Turn] = msgspec.field(default_factory=list)
+    bridge: list[BridgeTurn] = msgspec.field(default_factory=list)
+    """The turns of the server's own record, where there is one."""
     happenings: list[Happening] = msgspec.field(default_factory=list)
     faults: list[Fault] = msgspec.field(default_factory=list)
     verdicts: list[Verdict] = msgspec.field(default_factory=list)

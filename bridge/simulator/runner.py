@@ -13,15 +13,19 @@ from pathlib import Path
 import aiohttp
 
 from bridge.simulator import ear
+from bridge.simulator import scenario as steps
 from bridge.simulator.caller import Caller
+from bridge.simulator.carriers import carrier_named, carrier_of
 from bridge.simulator.ear import Recording, Understand
 from bridge.simulator.judge import judge
 from bridge.simulator.likeness import differences
+from bridge.simulator.phone_call import Facts, PhoneCall
+from bridge.simulator.remedies import remedy
+from bridge.simulator.rest import RestApi
 from bridge.simulator.result import CallResult, Happening, Timing, Verdict, percentile
 from bridge.simulator.scenario import Scenario
 from bridge.simulator.sound import RATE_HZ, Sound, read_wav, to_ulaw
 from bridge.simulator.trunk import Trunk, new_call
-from bridge.simulator.twilio_client import Facts, PhoneCall
 from bridge.simulator.watermark import foreign
 
 
@@ -39,6 +43,7 @@ async def place_call(
     scenario: Scenario,
     *,
     auth_token: str,
+    carrier: str = "",
     connect_to: str = "",
     status_callback: str = "",
     understand: Understand | None = None,
@@ -47,16 +52,25 @@ async def place_call(
     seed: str = "",
     natural_voice: bool = True,
     watermark: bool = False,
+    rest: RestApi | None = None,
 ) -> PlacedCall:
     """Ring the number whose voice webhook is `url` and follow the scenario to the end of the call.
 
-    Requests to the origin of `url` go to `connect_to` where that is given. `understand` is the ear's speech to
-    text; without one no words are heard, and a `wait_for` fails. The same `seed` gives the same identifiers.
-    A voice that is not natural (`bridge.simulator.spelled`) is not searched for the faults of natural ones.
-    `watermark` marks the caller's voice with his call, for `check_for_foreign_audio` over several calls.
+    `carrier` is the phone company that rings (`bridge.simulator.carriers`), by default the one that the URL's path
+    names; `auth_token` is the secret behind its signatures. Requests to the origin of `url` go to `connect_to` where
+    that is given. `understand` is the ear's speech to text; without one no words are heard, and a `wait_for` fails.
+    The same `seed` gives the same identifiers. A voice that is not natural (`bridge.simulator.spelled`) is not searched
+    for the faults of natural ones. `rest` is the carrier's REST API, through which the server may end or transfer the
+    call. `watermark` marks the caller's voice with the call, for `check_for_foreign_audio` over several calls.
     """
-    trunk = Trunk(url=url, auth_token=auth_token, connect_to=connect_to, status_callback=status_callback)
-    call = new_call(scenario.caller.number, scenario.caller.called, seed or uuid.uuid4().hex)
+    trunk = Trunk(
+        url=url,
+        auth_token=auth_token,
+        carrier=carrier_named(carrier).name if carrier else carrier_of(url).name,
+        connect_to=connect_to,
+        status_callback=status_callback,
+    )
+    call = new_call(scenario.caller.number, scenario.caller.called, seed or uuid.uuid4().hex, trunk.carrier)
     started_at = datetime.datetime.fromtimestamp(time.time(), datetime.UTC).isoformat(timespec="seconds")
     caller, sounds = await asyncio.to_thread(_prepare, scenario)
     own = session is None
@@ -72,11 +86,18 @@ async def place_call(
             on_happening=on_happening,
             watermark=watermark,
         )
+        if rest is not None:
+            rest.add(phone)
         facts = await phone.run()
     finally:
         if own:
             await session.close()
-    result = CallResult(name=scenario.name, call_sid=call.call_sid, url=url, started_at=started_at)
+    result = CallResult(
+        name=scenario.name, call_sid=call.call_sid, url=url, carrier=trunk.carrier, started_at=started_at
+    )
+    result.connected = bool(facts.streams)
+    if not result.connected or facts.trouble is not None:
+        result.remedy = remedy(facts.trouble, trunk.company, url, connect_to, facts.ended)
     return await asyncio.to_thread(_measure, result, scenario, caller, facts, sounds, understand, natural_voice)
 
 
@@ -143,9 +164,40 @@ def _measure(
     spread_db, _ = ear.level_spread_db(result.turns, bot, clears_ms)
     told = {name: differences(bot, recording) for name, recording in sounds.items()}
     result.verdicts = judge(
-        result, scenario.expect, failed=caller.failed, warnings=warnings, spread_db=spread_db, sounds=told
+        result,
+        scenario.expect,
+        failed=caller.failed or _unfinished(scenario, caller, facts),
+        refusal=_refusal(facts),
+        warnings=warnings,
+        spread_db=spread_db,
+        sounds=told,
     )
     return PlacedCall(result, facts.recording, facts)
+
+
+_WAITING = (steps.WaitForHangUp, steps.HangUp, steps.WaitForSilence, steps.Silence)
+"""What a caller may still have had in mind when the other side hung up; anything else was cut short."""
+
+_REFUSED = (401, 403, 429)
+"""HTTP statuses that say no to a caller, and not that something is broken."""
+
+
+def _unfinished(scenario: Scenario, caller: Caller, facts: Facts) -> str:
+    """Why a caller whom nothing kept waiting did not come to the end of his scenario; "" when he did."""
+    if not facts.streams and not facts.transferred_to:
+        return "never connected"
+    line = scenario.line
+    broken = line.cut_at_ms is not None or line.half_open_at_ms is not None
+    left = [one for one in caller.left if not isinstance(one, _WAITING)]
+    return f"hung up on at {caller.position}" if left and not broken and facts.hung_up_by != "caller" else ""
+
+
+def _refusal(facts: Facts) -> str:
+    """How the server said no to the call; "" when it said nothing, or something broke before it could."""
+    trouble = facts.trouble
+    if trouble is None:
+        return facts.ended
+    return str(trouble) if trouble.problem in ("retrieval", "handshake") and trouble.status in _REFUSED else ""
 
 
 def timing(late_ms: list[float]) -> Timing:

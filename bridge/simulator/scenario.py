@@ -151,6 +151,8 @@ class Carrier(_Strict, frozen=True):
     second_start: bool = False
     shuffled_callbacks: bool = False
     status_callbacks: bool = True
+    dropped_at_ms: int | None = None
+    """The first media socket breaks without a word and the call goes on, as the carrier makes it go on."""
     start_delay_ms: int = 0
     """Time between opening the socket and sending `start`."""
 

@@ -1,56 +1,57 @@
-"""The carrier's HTTP side: who we say we are, signed webhooks, status callbacks, and where they really go."""
+"""The carrier's HTTP side: signed webhooks and callbacks, how their answers are taken, and where they really go."""
 
 from __future__ import annotations
 
-import datetime
-import email.utils
-import hashlib
+import asyncio
+import json
 import time
-from urllib.parse import quote, urlsplit, urlunsplit
+from urllib.parse import quote, urlencode, urljoin, urlsplit, urlunsplit
 
 import aiohttp
 import msgspec
 from yarl import URL
 
 from bridge.errors import BadMessage
-from bridge.simulator.signing import signature
+from bridge.simulator.carriers import CARRIERS
+from bridge.simulator.carriers.base import Call, Carrier, Signing, Webhook
+from bridge.simulator.carriers.verbs import Stream, Verb
 
 WEBHOOK_TIMEOUT_S = 15.0
-WEBHOOK_AGENT = "TwilioProxy/1.1"
-SOCKET_AGENT = "Twilio.TmeWs/1.0"
+LARGEST_ANSWER = 64 * 1024
+"""Bytes of a document."""
+HTTP_REDIRECTS = 10
+_TO_GET = (301, 302, 303)
+_SAME_METHOD = (307, 308)
 
 
 class Trunk(msgspec.Struct, frozen=True, kw_only=True):
-    """The number that is rung: its webhook, and the account that signs."""
+    """The number that is rung: its webhook, its carrier, and the secret behind signatures."""
 
     url: str
     """The voice webhook, as it is configured at the carrier."""
     auth_token: str
+    """The secret that this carrier signs with, see `Carrier.secret_variable`."""
+    carrier: str = "twilio"
     connect_to: str = ""
     """Where the server really is, `http://127.0.0.1:8080`: requests to the origin of `url` go there."""
     status_callback: str = ""
     """The number's call status callback."""
-    account_sid: str = "AC" + "0" * 31 + "b"
+    account: str = ""
+    """Empty: one that the carrier double makes up."""
+
+    @property
+    def company(self) -> Carrier:
+        """The carrier's double."""
+        return CARRIERS[self.carrier]
 
 
-class Call(msgspec.Struct, kw_only=True):
-    """What identifies one call to the server."""
-
-    number: str
-    called: str
-    call_sid: str
-    stream_sid: str
-
-
-def new_call(number: str, called: str, seed: str) -> Call:
+def new_call(number: str, called: str, seed: str, carrier: str = "twilio") -> Call:
     """Identifiers made from a seed: the same seed gives the same call."""
-    digest = hashlib.md5(seed.encode(), usedforsecurity=False).hexdigest()
-    stream = hashlib.md5(f"stream/{seed}".encode(), usedforsecurity=False).hexdigest()
-    return Call(number=number, called=called, call_sid="CA" + digest, stream_sid="MZ" + stream)
+    return CARRIERS[carrier].new_call(number, called, seed)
 
 
 class Webhooks:
-    """Posts to the server as the carrier does."""
+    """Sends requests to the server as the carrier does."""
 
     def __init__(
         self, trunk: Trunk, call: Call, session: aiohttp.ClientSession, *, wrong_signature: bool = False
@@ -58,96 +59,84 @@ class Webhooks:
         self._trunk = trunk
         self._call = call
         self._session = session
+        self._carrier = trunk.company
         self._token = "not-" + trunk.auth_token if wrong_signature else trunk.auth_token
         self.log: list[str] = []
         """One line for each request: what was sent and how it was answered."""
 
-    def form(self, status: str, **more: str) -> dict[str, str]:
-        """The fields of a voice webhook (https://www.twilio.com/docs/voice/twiml#request-parameters)."""
-        call = self._call
-        return {
-            "AccountSid": self._trunk.account_sid,
-            "ApiVersion": "2010-04-01",
-            "CallSid": call.call_sid,
-            "CallStatus": status,
-            "Called": call.called,
-            "Caller": call.number,
-            "CallerCity": "",
-            "Direction": "inbound",
-            "From": call.number,
-            "To": call.called,
-            **more,
-        }
+    def dialled(self) -> Webhook:
+        """The request for the first document of the call."""
+        return self._carrier.document(self._call, self._trunk.url, self._carrier.dial_method, "ringing")
 
-    async def document(self, url: str, method: str, status: str, **more: str) -> str:
-        """Fetch a document. Raises BadMessage with the carrier's error number when it cannot be used."""
-        code, content_type, body = await self._request(url, method, self.form(status, **more), status)
-        if code != 200:
-            raise BadMessage(f"11200 HTTP retrieval failure: {url} answered {code}")
-        if content_type not in ("text/xml", "application/xml"):
-            raise BadMessage(f"12300 invalid content type {content_type!r} from {url}")
-        return body
+    async def document(self, webhook: Webhook, *, may_be_empty: bool = False) -> tuple[list[Verb], str]:
+        """Fetch a document; returns its verbs and its text. Raises CarrierError when the carrier cannot use it."""
+        status, content_type, body = await self._request(webhook)
+        if not 200 <= status < 300:
+            raise self._carrier.error("retrieval", f"{webhook.url} answered {status}", status=status)
+        if may_be_empty and not body.strip():
+            return [], ""
+        return self._carrier.read(content_type, body), body
 
-    async def notify(self, url: str, method: str, form: dict[str, str], what: str) -> None:
+    async def notify(self, webhook: Webhook) -> None:
         """A status callback: its answer is noted and changes nothing."""
         try:
-            await self._request(url, method, form, what)
+            await self._request(webhook)
         except BadMessage as error:
-            self.log.append(f"{method} {urlsplit(url).path} {what} -> {error}")
+            self.log.append(f"{webhook.method} {_path(webhook.url)} {webhook.what} -> {error}")
 
-    def stream_event(self, event: str, error: str = "") -> dict[str, str]:
-        """The fields of a stream status callback (https://www.twilio.com/docs/voice/twiml/stream)."""
-        call = self._call
-        form = {
-            "AccountSid": self._trunk.account_sid,
-            "CallSid": call.call_sid,
-            "StreamSid": call.stream_sid,
-            "StreamName": call.stream_sid,
-            "StreamEvent": event,
-            "Timestamp": datetime.datetime.fromtimestamp(time.time(), datetime.UTC).isoformat(),
-        }
-        return form | ({"StreamError": error} if error else {})
-
-    def call_event(self, status: str, number: int, seconds: int) -> dict[str, str]:
-        """The fields of a call status callback."""
-        ended = {"CallDuration": str(seconds), "Duration": str(-(-seconds // 60))} if status == "completed" else {}
-        return self.form(
-            status,
-            SequenceNumber=str(number),
-            CallbackSource="call-progress-events",
-            Timestamp=email.utils.format_datetime(datetime.datetime.fromtimestamp(time.time(), datetime.UTC)),
-            **ended,
-        )
-
-    async def _request(self, url: str, method: str, form: dict[str, str], what: str) -> tuple[int, str, str]:
-        signed_url, data = url, form
-        if method == "GET":
-            signed_url = (
-                url + ("&" if "?" in url else "?") + "&".join(f"{k}={quote(v, safe='')}" for k, v in form.items())
-            )
-            data = {}
-        headers = {
-            "X-Twilio-Signature": signature(self._token, signed_url, data),
-            "User-Agent": WEBHOOK_AGENT,
-            "I-Twilio-Idempotency-Token": hashlib.md5(f"{url}{form}".encode(), usedforsecurity=False).hexdigest(),
-        }
-        timeout = aiohttp.ClientTimeout(total=WEBHOOK_TIMEOUT_S)
-        target = URL(self.real_address(signed_url), encoded=True)
+    async def _request(self, webhook: Webhook) -> tuple[int, str, str]:
+        method, url, form = webhook.method, webhook.url, dict(webhook.form)
         try:
-            async with self._session.request(
-                method, target, data=data or None, headers=headers, timeout=timeout, allow_redirects=False
-            ) as answer:
-                body = await answer.text()
-        except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise BadMessage(f"11200 HTTP retrieval failure: {url}: {error or 'no answer in time'}") from None
-        self.log.append(f"{method} {urlsplit(url).path} {what} -> {answer.status}")
-        return answer.status, answer.content_type, body
+            async with asyncio.timeout(WEBHOOK_TIMEOUT_S):
+                for _ in range(HTTP_REDIRECTS):
+                    status, content_type, body, location = await self._once(webhook, method, url, form)
+                    self.log.append(f"{method} {_path(url)} {webhook.what} -> {status}")
+                    if not location:
+                        return status, content_type, body
+                    url = urljoin(url, location)
+                    method = "GET" if status in _TO_GET else method
+        except TimeoutError:
+            raise self._carrier.error("retrieval", f"{url}: no answer in {WEBHOOK_TIMEOUT_S:g} s") from None
+        except (aiohttp.ClientError, OSError, ValueError) as error:
+            raise self._carrier.error("retrieval", f"{url}: {error or type(error).__name__}") from None
+        raise self._carrier.error("redirects", f"{webhook.url} led through more than {HTTP_REDIRECTS}")
 
-    def socket_headers(self, url: str, *, signed: bool = True) -> dict[str, str]:
-        """What the carrier was seen to send with a media socket's upgrade."""
-        headers = {"User-Agent": SOCKET_AGENT, "Accept-Encoding": "gzip"}
+    async def _once(self, webhook: Webhook, method: str, url: str, form: dict[str, str]) -> tuple[int, str, str, str]:
+        """Status, type and text of one answer, and where it redirects to."""
+        body, headers = b"", {"User-Agent": self._carrier.webhook_agent}
+        if webhook.json is not None and method != "GET":
+            body, headers["Content-Type"] = json.dumps(webhook.json, separators=(",", ":")).encode(), "application/json"
+        elif method == "GET":
+            query = "&".join(f"{key}={quote(value, safe='')}" for key, value in form.items())
+            url += ("&" if "?" in url else "?") + query if query else ""
+        else:
+            body, headers["Content-Type"] = urlencode(form).encode(), "application/x-www-form-urlencoded"
+        signed_form = form if method != "GET" and webhook.json is None else {}
+        headers |= self._carrier.sign(
+            Signing(self._token, self._call.account, method, url, signed_form, body, time.time())
+        )
+        target = URL(self.real_address(url), encoded=True)
+        async with self._session.request(
+            method, target, data=body or None, headers=headers, allow_redirects=False
+        ) as answer:
+            location = answer.headers.get("Location", "") if answer.status in (*_TO_GET, *_SAME_METHOD) else ""
+            text = await self._text(answer, url)
+            return answer.status, answer.content_type, text, location
+
+    async def _text(self, answer: aiohttp.ClientResponse, url: str) -> str:
+        data = bytearray()
+        async for part in answer.content.iter_chunked(8192):
+            data += part
+            if len(data) > LARGEST_ANSWER:
+                raise self._carrier.error("too large", f"{url}: over {LARGEST_ANSWER // 1024} KB", status=answer.status)
+        return data.decode("utf-8", errors="replace").removeprefix("\ufeff")
+
+    def socket_headers(self, url: str, verb: Stream | None = None, *, signed: bool = True) -> dict[str, str]:
+        """What the carrier sends with a media socket's upgrade."""
+        headers = {"User-Agent": self._carrier.socket_agent}
         if signed:
-            headers["X-Twilio-Signature"] = signature(self._trunk.auth_token, url)
+            what = Signing(self._trunk.auth_token, self._call.account, "GET", url, {}, b"", time.time())
+            headers |= self._carrier.sign_socket(what, verb or Stream(url))
         return headers
 
     def real_address(self, url: str) -> str:
@@ -158,3 +147,10 @@ class Webhooks:
         real = urlsplit(self._trunk.connect_to)
         scheme = {"wss": "ws", "ws": "ws"}.get(parts.scheme, "http") + ("s" if real.scheme in ("https", "wss") else "")
         return urlunsplit((scheme, real.netloc, parts.path, parts.query, ""))
+
+
+def _path(url: str) -> str:
+    try:
+        return urlsplit(url).path
+    except ValueError:
+        return url[:80]

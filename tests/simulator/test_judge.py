@@ -21,7 +21,7 @@ def caller(start_ms: int, end_ms: int, kind: str = "speech") -> Turn:
 
 def verdict(expect: str, *, sounds: dict[str, str] | None = None, **heard: Any) -> Verdict:
     """The verdict on one expectation, of a call of ten seconds."""
-    result = CallResult(name="x", call_sid="CA", url="", duration_ms=10_000, **heard)
+    result = CallResult(name="x", call_sid="CA", url="", duration_ms=10_000, connected=True, **heard)
     wanted = parse(f"name: x\nsteps: [hang_up]\nexpect: {{{expect}}}").expect
     _, _, *verdicts = judge(result, wanted, sounds=sounds)  # the first two are judged in every call
     [one] = verdicts

@@ -16,7 +16,9 @@ from rich.console import Console
 
 from bridge.errors import BadMessage, BridgeError, ConfigError
 from bridge.simulator import load, load_report, processes, virtual
-from bridge.simulator.carrier import CarrierStream
+from bridge.simulator.carriers.base import Call
+from bridge.simulator.carriers.twilio import TwilioStream
+from bridge.simulator.carriers.verbs import Stream
 from bridge.simulator.load import Load, OwnLimits, ServiceLevel, Step
 from bridge.simulator.load_generator import Generator, Job, Tally, Voice, measure
 from bridge.simulator.load_wire import MediaSocket, frame
@@ -88,7 +90,8 @@ def test_a_hole_in_a_bots_speech_is_an_underrun() -> None:
 
 
 def test_what_one_playout_is_measured_as() -> None:
-    stream = CarrierStream("AC", "CA", "MZ", {}, opened_at=0.0)
+    call = Call(number="+1", called="+2", call_sid="CA", stream_sid="MZ", account="AC", seed="")
+    stream = TwilioStream(call, "MZ", Stream("wss://x/y"), 0.0)
     talk = canned("Thank you for calling, how can I help you today?")
 
     def play(at: float, ulaw: bytes) -> None:

@@ -234,21 +234,6 @@ def test_a_document_is_followed() -> None:
     assert (result.transferred_to, result.hung_up_by) == ("+15550100", "server")
 
 
-@pytest.mark.parametrize(
-    ("document", "why"),
-    [
-        ("<Response><Reject reason='busy'/></Response>", "rejected: busy"),
-        ("nonsense", "12100"),
-        ("<Response><Connect><Stream url='wss://127.0.0.1:9/x'/></Connect></Response>", "no verb was left"),
-    ],
-)
-def test_a_call_that_is_not_taken_counts_as_refused(document: str, why: str) -> None:
-    what = parts("name: x\nsteps: [hang_up]\nexpect: {refused: true}")
-    result = ring(MediaServer(document=document), what).result
-    assert result.passed
-    assert why in result.ended
-
-
 def test_a_stream_must_be_wss_anywhere_but_on_this_machine() -> None:
     server = MediaServer(document="<Response><Connect><Stream url='ws://example.com/x'/></Connect></Response>")
     result = ring(server, scenario("[hang_up]")).result

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from importlib.metadata import entry_points
 from pathlib import Path
 
 import pytest
 
+from bridge.simulator.pytest_plugin import CallFixture, CityFixture, report_folder
+from bridge.simulator.scenario import parse
 from tests.simulator.media_server import MediaServer, serve
 
 PLUGIN = "bridge.simulator.pytest_plugin"
@@ -80,3 +83,43 @@ def test_a_users_test_reads_like_a_phone_call(server: MediaServer, tmp_path: Pat
     assert done.returncode == 1
     assert "says 'unicorn'" in done.stdout
     assert len(list((tmp_path / "report").rglob("call.html"))) == 2
+
+
+GOODBYE = parse("name: x\nsteps: [{silence: 200}, hang_up]")
+
+
+async def test_a_call_is_placed_from_inside_a_running_loop(call: CallFixture, server: MediaServer) -> None:
+    assert call(GOODBYE, url=server.url).hung_up_by == "caller"
+
+
+async def test_a_server_in_the_tests_own_loop_is_awaited(call: CallFixture) -> None:
+    server = MediaServer()
+    runner = await serve(server)
+    heard = await call.ring(GOODBYE, url=server.url)
+    await runner.cleanup()
+    assert heard.result.connected
+
+
+async def test_a_city_is_rung_from_inside_a_running_loop(city: CityFixture) -> None:
+    @contextlib.asynccontextmanager
+    async def line() -> AsyncIterator[tuple[str, str]]:
+        server = MediaServer()
+        runner = await serve(server)
+        yield server.url, server.url.rpartition("/twilio")[0]
+        await runner.cleanup()
+
+    assert [heard.hung_up_by for heard in city(line, [GOODBYE, GOODBYE])] == ["caller", "caller"]
+
+
+def test_each_test_has_a_report_of_its_own() -> None:
+    names = [
+        "a.py::test[x/y]",
+        "a.py::test[x:y]",
+        "b.py::test[x/y]",
+        "a.py::Test::test[x/y]",
+        "x" * 300,
+        "y" + "x" * 300,
+    ]
+    folders = [report_folder(name) for name in names]
+    assert len(set(folders)) == len(names)
+    assert all(len(folder) < 120 and "/" not in folder for folder in folders)

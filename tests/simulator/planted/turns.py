@@ -28,7 +28,7 @@ def turn_ends_late(patch: Patch) -> None:
     patch.setattr(Endpointing, "patience", lambda self, *, listens: Patience(2000, "slow"))
 
 
-@bug("booth/nobody", reported_as=("caller followed his scenario", "hung up by"))
+@bug("booth/nobody", reported_as=("caller followed the scenario", "hung up by"))
 def silent_caller_is_never_asked(patch: Patch) -> None:
     """Without a sound from the caller no timer is set."""
     patch.setattr(CallerSide, "_no_input_due", lambda self: None)

@@ -10,11 +10,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge.simulator.carrier import BUFFER_BYTES, CarrierStream
+from bridge.simulator.carriers.base import Call, Message
+from bridge.simulator.carriers.twilio import BUFFER_BYTES, TwilioStream
+from bridge.simulator.carriers.verbs import Stream
+
+CALL = Call(number="+1", called="+2", call_sid="CA1", stream_sid="MZ1", account="AC1", seed="")
 
 
-def stream(**more: Any) -> CarrierStream:
-    return CarrierStream("AC1", "CA1", "MZ1", {"token": "t"}, opened_at=10.0, **more)
+def stream(**more: Any) -> TwilioStream:
+    return TwilioStream(CALL, "MZ1", Stream("wss://x/y", parameters={"token": "t"}), 10.0, **more)
 
 
 def media(ulaw: bytes, sid: str = "MZ1", **more: Any) -> str:
@@ -29,7 +33,7 @@ def mark(name: str) -> str:
 CLEAR = json.dumps({"event": "clear", "streamSid": "MZ1"})
 
 
-def names(messages: list[str]) -> list[str]:
+def names(messages: list[Message]) -> list[str]:
     return [json.loads(message)["mark"]["name"] for message in messages]
 
 
@@ -121,7 +125,7 @@ def test_messages_have_the_carriers_fields_and_types() -> None:
             "customParameters": {"token": "t"},
         },
     }
-    assert json.loads(line.media(b"\xff", 20))["media"] == {
+    assert json.loads(line.media(b"\xff", 20)[0])["media"] == {
         "track": "inbound",
         "chunk": "1",
         "timestamp": "20",

@@ -7,9 +7,8 @@ from typing import Any
 import pytest
 
 from bridge.errors import BadMessage
-from bridge.simulator import documents
-from bridge.simulator.documents import Dial, Hangup, Pause, Redirect, Reject, Say, Stream
-from bridge.simulator.signing import signature
+from bridge.simulator.carriers.twilio import Twilio, signature
+from bridge.simulator.carriers.verbs import Dial, Hangup, Pause, Redirect, Reject, Say, Stream
 
 
 def test_the_published_example() -> None:
@@ -41,7 +40,7 @@ def test_a_document_is_read_verb_by_verb() -> None:
       </Stream></Connect>
       <Dial action="/done"><Number>+15005550020</Number></Dial>
       <Redirect method="GET">https://x/after</Redirect><Reject reason="busy"/><Hangup/></Response>"""
-    assert documents.read(document) == [
+    assert Twilio().read_document(document) == [
         Say("One moment"),
         Pause(2.0),
         Stream("wss://x/y", parameters={"a": "b&c"}, status_callback="https://x/s", action="/next"),
@@ -71,4 +70,4 @@ def test_a_document_is_read_verb_by_verb() -> None:
 )
 def test_a_document_the_carrier_cannot_use_is_refused_with_its_number(document: Any, why: Any) -> None:
     with pytest.raises(BadMessage, match=why):
-        documents.read(document)
+        Twilio().read_document(document)

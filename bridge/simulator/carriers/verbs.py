@@ -1,0 +1,90 @@
+"""What a document tells a carrier to do with a call, whichever carrier's document it was."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from bridge.simulator.carriers.audio import AudioFormat
+
+PCMU = AudioFormat("PCMU")
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """Open a media socket; the call blocks here while it is open."""
+
+    url: str
+    name: str = ""
+    parameters: dict[str, str] = field(default_factory=dict)
+    status_callback: str = ""
+    status_method: str = "POST"
+    action: str = ""
+    """Where the next document is once the stream is over; empty: the verbs go on."""
+    method: str = "POST"
+    action_may_be_empty: bool = False
+    """The answer of `action` need not hold a document: then the verbs go on."""
+    inward: AudioFormat = PCMU
+    """Of the caller's voice on its way to the server."""
+    outward: AudioFormat = PCMU
+    """Of the server's audio."""
+    plays_raw_audio: bool = True
+    """False: the document asked for a mode in which raw audio is not played."""
+    blocks: bool = True
+    """False: the next verb runs while the stream is open, and the call ends after the last."""
+    reconnects: bool = False
+    """The carrier opens a socket anew when it breaks."""
+    authorization: str = ""
+    """The header of the socket's upgrade that the document asks for; `sign` is one that the carrier signs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Redirect:
+    """Fetch the next document from here."""
+
+    url: str
+    method: str = "POST"
+
+
+@dataclass(frozen=True, slots=True)
+class Dial:
+    """Connect the caller with somebody else: `targets` are numbers, SIP addresses, clients or queues."""
+
+    targets: tuple[str, ...]
+    action: str = ""
+    method: str = "POST"
+
+
+@dataclass(frozen=True, slots=True)
+class Say:
+    """The carrier speaks with its own voice."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Play:
+    """The carrier plays a file."""
+
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """Nothing happens for this long."""
+
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Hangup:
+    """The call ends here."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reject:
+    """The call is not answered: `busy` or `rejected`."""
+
+    reason: str
+
+
+Verb = Stream | Redirect | Dial | Say | Play | Pause | Hangup | Reject

@@ -1,0 +1,243 @@
+"""A caller who never came through has followed nothing: the verdict says so, with the carrier's number and a remedy."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import aiohttp
+import pytest
+from aiohttp import web
+
+from bridge.simulator import virtual
+from bridge.simulator.carriers import CARRIERS
+from bridge.simulator.result import CallResult
+from bridge.simulator.runner import place_call
+from bridge.simulator.scenario import parse
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+WAITS = "name: x\nlongest_s: 60\nsteps: [{wait_for_silence: 700}, hang_up]"
+REFUSED = "name: x\nsteps: [hang_up]\nexpect: {refused: true}"
+
+
+def ring(handler: Handler | None, scenario: str = WAITS, *, carrier: str = "twilio", url: str = "") -> CallResult:
+    """One call at a server whose only route is `handler`; with none, nobody listens."""
+
+    async def main() -> CallResult:
+        app = web.Application()
+        if handler is not None:
+            app.router.add_route("*", "/{path:.*}", handler)
+        runner = web.AppRunner(app, shutdown_timeout=1.0)
+        await runner.setup()
+        port = 9
+        if handler is not None:
+            await web.TCPSite(runner, "127.0.0.1", 0).start()
+            port = runner.addresses[0][1]
+        async with aiohttp.ClientSession(connector=virtual.MemoryConnector()) as session:
+            placed = await place_call(
+                url or f"http://127.0.0.1:{port}/{carrier}/voice",
+                parse(scenario),
+                auth_token="secret",
+                session=session,
+                seed="1",
+            )
+        await runner.cleanup()
+        return placed.result
+
+    return virtual.run(main)
+
+
+def answer(body: str = "", status: int = 200, kind: str = "text/xml", **headers: str) -> Handler:
+    async def handler(_request: web.Request) -> web.Response:
+        return web.Response(body=body.encode(), status=status, headers={"Content-Type": kind, **headers})
+
+    return handler
+
+
+async def hangs_up_in_the_handshake(request: web.Request) -> web.StreamResponse:
+    if request.path.endswith("/media"):
+        return web.Response(status=403)
+    base = f"{request.scheme}://{request.host}".replace("http", "ws", 1)
+    text = f"<Response><Connect><Stream url='{base}/media'/></Connect></Response>"
+    return web.Response(text=text, content_type="text/xml")
+
+
+async def never_answers(_request: web.Request) -> web.StreamResponse:
+    await asyncio.sleep(3600)
+    return web.Response()
+
+
+NEVER_CONNECTED: dict[str, tuple[Handler | None, str, str]] = {
+    "nobody listens": (None, "11200", "does the server run"),
+    "no answer in time": (never_answers, "no answer in 15 s", "does the server run"),
+    "a wrong signature": (answer(status=403), "answered 403", "TWILIO_AUTH_TOKEN"),
+    "no credentials": (answer(status=401), "answered 401", "PUBLIC_URL"),
+    "a wrong path": (answer(status=404), "answered 404", "/twilio/voice"),
+    "a wrong method": (answer(status=405), "answered 405", "voice webhook"),
+    "a server's failure": (answer(status=500), "answered 500", "its own log"),
+    "too many calls": (answer(status=429), "answered 429", "limit"),
+    "no document at all": (answer(), "12100", "no document"),
+    "an answer without content": (answer(status=204), "12100", "no document"),
+    "broken XML": (answer("<Response><Say>"), "12100", "no document"),
+    "a page": (answer("<html><body>Hello</body></html>", kind="text/html"), "expected <Response>", "no document"),
+    "bytes that are no text": (answer("\ufffd\x00"), "12100", "no document"),
+    "JSON": (answer("{}", kind="application/json"), "12300", "text/xml"),
+    "no type": (answer("<Response/>", kind="application/octet-stream"), "12300", "text/xml"),
+    "an unknown verb": (answer("<Response><Sing/></Response>"), "<Sing>", "no document"),
+    "a pause of no length": (answer("<Response><Pause length='abc'/></Response>"), "expected a number", "no document"),
+    "a pause of nan": (answer("<Response><Pause length='nan'/></Response>"), "expected a number", "no document"),
+    "a pause that never ends": (answer("<Response><Pause length='inf'/></Response>"), "expected a number", "document"),
+    "a long pause": (answer("<Response><Pause length='86400'/></Response>"), "patience", "no media stream"),
+    "a long speech": (answer(f"<Response><Say>{'blah ' * 9999}</Say></Response>"), "patience", "no media stream"),
+    "a document type": (answer("<!DOCTYPE a [<!ENTITY b 'c'>]><Response/>"), "12100", "no document"),
+    "a huge document": (answer("<Response>" + " " * 70_000 + "</Response>"), "11750", "no document"),
+    "a refusal": (answer("<Response><Reject reason='busy'/></Response>"), "rejected: busy", "full, draining"),
+    "a goodbye": (answer("<Response><Say>Busy.</Say><Hangup/></Response>"), "hung up", "no media stream"),
+    "an empty document": (answer("<Response/>"), "no verb was left", "no media stream"),
+    "a transfer to nobody": (answer("<Response><Dial/></Response>"), "no verb was left", "no media stream"),
+    "documents in circles": (answer("<Response><Redirect>/again</Redirect></Response>"), "circles", "no document"),
+    "HTTP in circles": (answer(status=302, Location="/again"), "led through more than 10", "circles"),
+    "a redirect to nowhere": (answer(status=302, Location="http://[::"), "11200", "does the server run"),
+    "a redirect to another scheme": (answer(status=302, Location="ftp://x/y"), "11200", "does the server run"),
+    "plain text": (answer("Good day.", kind="text/plain"), "hung up", "no media stream"),
+    "a query on the stream": (
+        answer("<Response><Connect><Stream url='wss://x/y?z=1'/></Connect></Response>"),
+        "31920",
+        "media socket was not opened",
+    ),
+    "a stream without an address": (
+        answer("<Response><Connect><Stream/></Connect></Response>"),
+        "31920",
+        "media socket was not opened",
+    ),
+    "a stream that is not wss": (
+        answer("<Response><Connect><Stream url='ws://example.com/x'/></Connect></Response>"),
+        "31922",
+        "wss://",
+    ),
+    "a stream at a broken address": (
+        answer("<Response><Connect><Stream url='wss://127.0.0.1:port/x'/></Connect></Response>"),
+        "31923",
+        "wss://",
+    ),
+    "a stream where nobody listens": (
+        answer("<Response><Connect><Stream url='wss://127.0.0.1:9/x'/></Connect></Response>"),
+        "31902",
+        "public address",
+    ),
+    "a refused socket": (hangs_up_in_the_handshake, "answered 403", "headers"),
+}
+
+
+@pytest.mark.parametrize("name", NEVER_CONNECTED)
+def test_a_caller_who_was_never_connected_has_followed_nothing(name: str) -> None:
+    handler, why, remedy = NEVER_CONNECTED[name]
+    result = ring(handler)
+    assert not result.passed
+    verdicts = {verdict.what: verdict for verdict in result.verdicts}
+    assert not verdicts["caller was connected"].passed
+    assert not verdicts["caller followed the scenario"].passed
+    told = " ".join([verdicts["caller was connected"].heard, *(one.text for one in result.happenings)])
+    assert why in told
+    assert remedy in result.remedy
+
+
+@pytest.mark.parametrize(
+    "name", ["a wrong signature", "too many calls", "a refusal", "a goodbye", "an empty document", "a refused socket"]
+)
+def test_a_server_that_says_no_has_refused(name: str) -> None:
+    handler, _, _ = NEVER_CONNECTED[name]
+    assert ring(handler, REFUSED).passed
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "nobody listens",
+        "no answer in time",
+        "a wrong path",
+        "a server's failure",
+        "broken XML",
+        "a page",
+        "documents in circles",
+        "a stream where nobody listens",
+    ],
+)
+def test_a_server_that_is_broken_has_refused_nobody(name: str) -> None:
+    handler, _, _ = NEVER_CONNECTED[name]
+    result = ring(handler, REFUSED)
+    [verdict] = result.verdicts
+    assert not verdict.passed
+    assert verdict.heard.startswith("no refusal: ")
+
+
+def test_an_address_on_this_machine_is_told_about_the_public_name() -> None:
+    result = ring(answer(status=403))
+    assert "--connect-to http://127.0.0.1:" in result.remedy
+
+
+@pytest.mark.parametrize("carrier", CARRIERS)
+def test_each_carrier_names_its_own_secret(carrier: str) -> None:
+    result = ring(answer(status=403), carrier=carrier)
+    assert CARRIERS[carrier].secret_variable in result.remedy
+    assert not result.passed
+
+
+TAKEN = """<Response><Dial><Number>+15550100</Number></Dial></Response>"""
+
+
+async def moved(request: web.Request) -> web.StreamResponse:
+    """Each status leads on to the next path; the last one answers with how it was asked."""
+    steps = {"/twilio/voice": (307, "/a"), "/a": (308, "b"), "/b": (302, "/c")}
+    if request.path in steps:
+        status, there = steps[request.path]
+        return web.Response(status=status, headers={"Location": there})
+    text = f"<Response><Dial><Number>{request.method}{len(request.query)}</Number></Dial></Response>"
+    return web.Response(text=text, content_type="text/xml")
+
+
+@pytest.mark.parametrize("kind", ["text/xml", "application/xml", "text/html", "text/html; charset=utf-8"])
+def test_a_document_comes_under_several_names(kind: str) -> None:
+    result = ring(answer(TAKEN, kind=kind), "name: x\nsteps: [hang_up]\nexpect: {transferred_to: '+15550100'}")
+    assert result.transferred_to == "+15550100"
+    assert {verdict.what for verdict in result.verdicts if not verdict.passed} == set()
+
+
+def test_a_caller_who_was_to_be_connected_is_not_content_with_a_transfer() -> None:
+    assert not ring(answer(TAKEN)).passed
+
+
+def test_http_redirects_are_followed_and_signed_anew() -> None:
+    result = ring(moved)
+    assert result.transferred_to.startswith("GET")
+    assert int(result.transferred_to.removeprefix("GET")) > 5
+    assert [line.split(" ")[1] for line in result.callbacks] == ["/twilio/voice", "/a", "/b", "/c"]
+
+
+def test_a_byte_order_mark_spoils_no_document() -> None:
+    assert ring(answer("\ufeff" + TAKEN)).transferred_to == "+15550100"
+
+
+def test_a_carrier_that_reads_plain_text_aloud_is_heard_of() -> None:
+    kinds = {one.kind: one.text for one in ring(answer("Good day.", kind="text/plain")).happenings}
+    assert kinds["carrier_says"] == "Good day."
+
+
+def test_a_caller_who_is_hung_up_on_before_speaking_has_not_followed() -> None:
+    async def one_word(request: web.Request) -> web.StreamResponse:
+        if request.path.endswith("/media"):
+            socket: Any = web.WebSocketResponse()
+            await socket.prepare(request)
+            await asyncio.sleep(1.0)
+            await socket.close()
+            return socket  # type: ignore[no-any-return]
+        base = f"{request.scheme}://{request.host}".replace("http", "ws", 1)
+        text = f"<Response><Connect><Stream url='{base}/media'/></Connect></Response>"
+        return web.Response(text=text, content_type="text/xml")
+
+    result = ring(one_word, "name: x\nsteps: [{silence: 3000}, {digits: '1'}, hang_up]")
+    [verdict] = [verdict for verdict in result.verdicts if not verdict.passed]
+    assert verdict.heard == "hung up on at steps[0] silence"
+    assert ring(one_word, "name: x\nsteps: [{silence: 300}, {digits: '1'}, wait_for_hang_up]").passed
