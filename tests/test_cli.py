@@ -198,7 +198,7 @@ def test_replay_shows_what_differs(tmp_path: Path, capsys: pytest.CaptureFixture
 
 def test_replay_with_other_settings_asks_what_they_would_do(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     record = _record(tmp_path / "call.jsonl")
-    (tmp_path / "far.yaml").write_text("call: {playout: {lead_ms: 400, message_ms: 20}}")
+    (tmp_path / "far.yaml").write_text("call: {playout: {lead_ms: 400}}")
     assert main(["replay", str(record), "--settings", str(tmp_path / "far.yaml")]) == 1
     assert "answered differently" in capsys.readouterr().out
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bridge.audio.formats import AudioFormat
 from bridge.call import actions
 from bridge.call.actions import Action, Say
 from bridge.call.answering import Answering, PromptKind
@@ -10,6 +11,7 @@ from bridge.call.ledger import Ledger, Utterance
 from bridge.call.settings import CallSettings
 from bridge.call.states import Bot, BotMove, Decision, EndReason, next_bot
 from bridge.call.utterances import Utterances
+from bridge.carriers.base import Pacing
 
 
 class BotSide:
@@ -18,10 +20,10 @@ class BotSide:
     Every method that changes something returns the commands that carry it out. Nobody else writes its attributes.
     """
 
-    def __init__(self, settings: CallSettings) -> None:
+    def __init__(self, settings: CallSettings, audio_format: AudioFormat, pacing: Pacing) -> None:
         self.state = Bot.IDLE
         self.ledger = Ledger()
-        self.utterances = Utterances(settings.playout, self.ledger)
+        self.utterances = Utterances(settings.playout, audio_format, pacing, self.ledger)
         self.answering = Answering(settings.agent_deadline_s)
         self.answer = "open"
         """The answer that the agent expects."""

@@ -119,9 +119,12 @@ class PlayoutClock:
             self.drift.new_run()
         self._fit()
 
-    def clear(self, now: float) -> float:
-        """Note that a clear was sent; the axis position at which it will reach the caller's ear."""
-        heard = self.ear_ms(now + self.way_s)
+    def clear(self, now: float, takes_effect_at: float) -> float:
+        """Note that the carrier forgets at that time what it has not played; the position that it has reached by then.
+
+        That time lies a way ahead where a clear was sent, and a way back where the carrier told of one of its own.
+        """
+        heard = self.ear_ms(takes_effect_at)
         self._base_ms = self.acked_ms = self.sent_ms
         self._run_sent_at = now
         self._fresh_run = False

@@ -12,11 +12,11 @@ from bridge.call.states import Decision, EndReason
 
 
 class SendAudio(msgspec.Struct, frozen=True, tag="send_audio"):
-    """Send this mu-law audio to the carrier in one message. `offset_ms` is its place in the utterance."""
+    """Send this audio to the carrier in one message. `offset_ms` is its place in the utterance."""
 
     utterance: int
     offset_ms: int
-    ulaw: bytes
+    audio: bytes
 
 
 class SendMark(msgspec.Struct, frozen=True, tag="send_mark"):

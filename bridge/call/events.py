@@ -1,10 +1,12 @@
 """What happened on a call: everything `bridge.call.machine.Call.receive` can be told. Data only.
 
 Times are seconds on the call's own monotonic clock, the same clock as `now`; offsets into an
-utterance are milliseconds from its first sample; audio is mu-law at 8 kHz, 8 bytes a millisecond.
+utterance are milliseconds from its first sample; audio is in the call's own format (`bridge.audio.formats`).
 """
 
 from __future__ import annotations
+
+from enum import StrEnum
 
 import msgspec
 
@@ -71,7 +73,7 @@ class SpeechArrived(msgspec.Struct, frozen=True, tag="speech_arrived"):
     """Synthesised audio, in order, a multiple of 20 ms; `words` are those newly placed in time."""
 
     utterance: int
-    ulaw: bytes
+    audio: bytes
     words: tuple[Word, ...] = ()
 
 
@@ -88,10 +90,19 @@ class SpeechFailed(msgspec.Struct, frozen=True, tag="speech_failed"):
     reason: str
 
 
+class MarkFate(StrEnum):
+    """What became of a mark, as far as its carrier tells."""
+
+    PLAYED = "played"
+    CLEARED = "cleared"
+    UNKNOWN = "unknown"
+
+
 class MarkEchoed(msgspec.Struct, frozen=True, tag="mark_echoed"):
     """The carrier sent a mark back: playout reached it, or a clear threw it out."""
 
     name: str
+    fate: MarkFate = MarkFate.UNKNOWN
 
 
 class AgentActed(msgspec.Struct, frozen=True, tag="agent_acted"):

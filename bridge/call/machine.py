@@ -6,6 +6,7 @@ states and their moves are the tables of `states`; which event makes which move 
 
 from __future__ import annotations
 
+from bridge.audio.formats import MULAW_8000, AudioFormat
 from bridge.call.actions import Spoken
 from bridge.call.answering import Answering
 from bridge.call.bot_side import BotSide
@@ -20,6 +21,7 @@ from bridge.call.events import (
     EndRequested,
     Event,
     MarkEchoed,
+    MarkFate,
     Recognised,
     RecogniserFailed,
     SpeechArrived,
@@ -36,18 +38,24 @@ from bridge.call.ledger import Ledger
 from bridge.call.settings import CallSettings
 from bridge.call.states import Bot, Caller, EndReason
 from bridge.call.utterances import Utterances
+from bridge.carriers.base import DEFAULT_PACING, Pacing
 
 _DIGITS = frozenset("0123456789*#ABCD")
 
 
 class Call:
-    """The machine of one call. Times are seconds on any monotonic clock."""
+    """The machine of one call. Times are seconds on any monotonic clock.
 
-    def __init__(self, settings: CallSettings) -> None:
+    `audio_format` is that of all audio to the caller, `pacing` how the carrier wants it.
+    """
+
+    def __init__(
+        self, settings: CallSettings, audio_format: AudioFormat = MULAW_8000, pacing: Pacing = DEFAULT_PACING
+    ) -> None:
         self.settings = settings
         self.wake_at: float | None = None
         self._started_at: float | None = None
-        self._bot = BotSide(settings)
+        self._bot = BotSide(settings, audio_format, pacing)
         self._caller = CallerSide(settings, self._bot)
 
     @property
@@ -108,7 +116,12 @@ class Call:
             quiet = commands is None
         else:
             commands = self._happened(event, now)
-            quiet = isinstance(event, MarkEchoed) and self._bot.utterances.playout.amid
+            # A mark on the way only corrects the clock.
+            quiet = (
+                isinstance(event, MarkEchoed)
+                and event.fate is not MarkFate.CLEARED
+                and self._bot.utterances.playout.amid
+            )
         if quiet and self.wake_at is not None and now < self.wake_at:
             return commands or []
         return (commands or []) + self._settle(now)
@@ -123,9 +136,9 @@ class Call:
             case StreamClosed(reason):
                 return bot.gone(reason)
             case StreamReopened():
-                return bot.utterances.playout.clear(now)
-            case MarkEchoed(name):
-                bot.utterances.playout.echo(name, now)
+                bot.utterances.emptied(now)
+            case MarkEchoed():
+                bot.utterances.echoed(event, now)
             case SpeechArrived():
                 bot.utterances.arrived(event)
             case SpeechEnded(utterance):

@@ -1,6 +1,7 @@
 """Records of earlier versions in today's words, so that calls of last year still replay.
 
-Version 1 had the reasons for a call's end in free text, an agent's own words among them.
+Version 1 had the reasons for a call's end in free text, an agent's own words among them, and knew one carrier: mu-law
+at 8 kHz, marks that tell nothing but that they came back, and the length of a message among the settings.
 """
 
 from __future__ import annotations
@@ -26,8 +27,19 @@ _ENDED_BY_US = frozenset(
 """The reasons that version 1 itself gave for hanging up."""
 
 
+def header_of_version_1(header: dict[str, Any]) -> dict[str, Any]:
+    """A first line's plain data as version 2 has it."""
+    settings = header.get("settings")
+    if not isinstance(settings, dict) or not isinstance(settings.get("playout"), dict):
+        return header
+    playout = {**settings["playout"]}
+    message_ms = playout.pop("message_ms", 80)
+    return {**header, "settings": {**settings, "playout": playout}, "pacing": {"message_ms": message_ms}}
+
+
 def event_of_version_1(event: dict[str, Any]) -> dict[str, Any]:
     """An event's plain data as version 2 has it."""
+    event = _audio_renamed(event)
     if event.get("type") == "stream_closed" and event.get("reason") not in _KNOWN:
         # The one end that had no name of its own: the carrier took nothing more off its socket.
         return {**event, "reason": EndReason.NOT_READING.value}
@@ -36,6 +48,7 @@ def event_of_version_1(event: dict[str, Any]) -> dict[str, Any]:
 
 def command_of_version_1(command: dict[str, Any]) -> dict[str, Any]:
     """A command's plain data as version 2 has it."""
+    command = _audio_renamed(command)
     if command.get("type") != "hang_up":
         return command
     reason = command.get("reason")
@@ -57,3 +70,7 @@ def _as_far(command: dict[str, Any]) -> dict[str, Any]:
         {name: value for name, value in spoken.items() if name in _SPOKEN} for spoken in prompt["history"]
     ]
     return {**command, "prompt": prompt}
+
+
+def _audio_renamed(plain: dict[str, Any]) -> dict[str, Any]:
+    return {"audio" if name == "ulaw" else name: value for name, value in plain.items()}

@@ -7,99 +7,50 @@ the lead and a reserve, and nothing is sent at all while the carrier does not an
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass, field
 
-from bridge.audio.mulaw import gain_table, ramp
+from bridge.audio.formats import AudioFormat
 from bridge.call.clock import PlayoutClock
 from bridge.call.commands import ClearPlayout, Command, PullSpeech, SendAudio, SendMark, decided
+from bridge.call.events import MarkFate
+from bridge.call.gain import Gain
 from bridge.call.settings import PlayoutSettings
 from bridge.call.states import Decision
+from bridge.call.track import SentMark, Span, Track
+from bridge.carriers.base import Pacing
 
-BYTES_PER_MS = 8
-_KEEP_BEHIND_MS = 2000
-"""Heard audio kept for going back to the start of a word."""
 _PULL_STEP_MS = 400
-_RAMP_MS = 10
 _WIDEN_MS = 60.0
 _NARROW_MS = 20.0
 _CALM_S = 5.0
 _SURELY_MS = 50.0
 _SMALLEST_MESSAGE_MS = 20
-
-
-@dataclass(slots=True)
-class Track:
-    """The audio of one utterance on its way; offsets are milliseconds from its start."""
-
-    utterance: int
-    audio: bytearray = field(default_factory=bytearray)
-    arrived_ms: float = 0.0
-    """Length of the audio that has arrived."""
-    dropped_ms: float = 0.0
-    """Audio before this offset is no longer kept."""
-    sent_ms: float = 0.0
-    heard_ms: float = 0.0
-    pulled_ms: float = 0.0
-    complete: bool = False
-    end_marked: bool = False
-
-    def add(self, ulaw: bytes) -> None:
-        """More of it has arrived."""
-        self.audio += ulaw
-        self.arrived_ms += len(ulaw) / BYTES_PER_MS
-
-    @property
-    def waiting_ms(self) -> float:
-        """Audio that has arrived and is not sent."""
-        return self.arrived_ms - self.sent_ms
-
-    @property
-    def all_sent(self) -> bool:
-        """Whether nothing is left to send, now or later."""
-        return self.complete and self.waiting_ms <= 0
-
-    def cut(self, start_ms: float, length_ms: float) -> bytes:
-        """A piece of the kept audio."""
-        start = int((start_ms - self.dropped_ms) * BYTES_PER_MS)
-        return bytes(self.audio[start : start + int(length_ms * BYTES_PER_MS)])
-
-    def forget(self) -> None:
-        """Drop audio that nobody will go back to."""
-        spare = int(self.heard_ms - _KEEP_BEHIND_MS - self.dropped_ms)
-        if spare > _KEEP_BEHIND_MS:
-            del self.audio[: spare * BYTES_PER_MS]
-            self.dropped_ms += spare
-
-
-@dataclass(slots=True)
-class _Span:
-    """Sent audio on the clock's axis."""
-
-    start_ms: float
-    end_ms: float
-    track: Track
-    offset_ms: float
-
-
-@dataclass(slots=True)
-class _Mark:
-    position_ms: float
-    sent_at: float
+_CLEARED_MARKS = 32
+"""Cleared marks whose echoes may still say that they were played."""
 
 
 class Playout:
     """Sends queued utterances in order and knows what of them was heard."""
 
-    def __init__(self, settings: PlayoutSettings) -> None:
+    def __init__(self, settings: PlayoutSettings, audio_format: AudioFormat, pacing: Pacing) -> None:
         self._settings = settings
+        self._pacing = pacing
+        self.audio_format = audio_format
         self.clock = PlayoutClock()
-        self.lead_target_ms = float(settings.lead_ms)
+        # Where nothing can be taken back, all that lies at the carrier is heard after an interruption, too.
+        calm_ms = settings.lead_ms if pacing.can_clear else settings.uncleared_lead_ms
+        most_ms = settings.lead_max_ms if pacing.can_clear else settings.uncleared_lead_max_ms
+        bound_ms = most_ms if pacing.lead_max_ms is None else pacing.lead_max_ms
+        self._calm_lead_ms = float(min(calm_ms, bound_ms))
+        self._most_lead_ms = float(max(min(most_ms, bound_ms), self._calm_lead_ms))
+        self.lead_target_ms = self._calm_lead_ms
         self.held = False
         """Nothing is sent while held: a turn that is not over yet, or a caller we wait for."""
         self.underruns = 0
         self._tracks: deque[Track] = deque()
-        self._spans: deque[_Span] = deque()
-        self._marks: dict[str, _Mark] = {}
+        self._spans: deque[Span] = deque()
+        self._marks: dict[str, SentMark] = {}
+        self._cleared_marks: dict[str, SentMark] = {}
+        """Marks that a clear has met on their way; some may have been played before it came."""
         self._epoch = 0
         self._mark_number = 0
         self._marked_ms = 0.0
@@ -107,21 +58,24 @@ class Playout:
         self._last_cleared_mark = ""
         self._restarts = False
         """The next audio goes out after a clear, so that an empty buffer is no underrun."""
-        self._gain_db = 0.0
-        self._sounding_db = 0.0
+        self._sent: tuple[Track | None, float] = (None, 0.0)
+        """The track of which something was sent last, and up to where."""
+        self._broken_off = False
+        """Something that left the queue may still lie at the carrier."""
+        self._gain = Gain(audio_format)
         self._calm_since = 0.0
 
     # -- filling ---------------------------------------------------------------------------------
 
     def open(self, utterance: int) -> None:
         """Append an utterance to the queue."""
-        self._tracks.append(Track(utterance))
+        self._tracks.append(Track(utterance, self.audio_format))
 
-    def arrived(self, utterance: int, ulaw: bytes) -> bool:
+    def arrived(self, utterance: int, audio: bytes) -> bool:
         """Add audio. False when the utterance is not queued any more."""
         track = self._track(utterance)
         if track is not None:
-            track.add(ulaw)
+            track.add(audio)
         return track is not None
 
     def ended(self, utterance: int) -> Track | None:
@@ -140,6 +94,11 @@ class Playout:
     def tracks(self) -> tuple[Track, ...]:
         """The queue, first the one that sounds or will sound next."""
         return tuple(self._tracks)
+
+    @property
+    def sounding_on(self) -> list[Track]:
+        """Tracks that have left the queue but not the carrier's buffer, which could not be cleared."""
+        return [span.track for span in self._spans if span.track not in self._tracks] if self._broken_off else []
 
     @property
     def in_flight(self) -> bool:
@@ -197,18 +156,23 @@ class Playout:
 
     def _send_below_ms(self, track: Track) -> float | None:
         """The lead at or below which the next piece of a track is sent; None: wait for more of its audio."""
-        message_ms = self._settings.message_ms
-        piece_ms = min(message_ms, track.waiting_ms)
+        message_ms = self._pacing.message_ms
+        piece_ms = self._piece_ms(track)
         room_ms = self.lead_target_ms - piece_ms
         if track.complete or piece_ms == message_ms:
             return room_ms
         # Less than a whole message waits for the rest while there is time.
         return min(room_ms, message_ms) if piece_ms >= _SMALLEST_MESSAGE_MS else None
 
-    def _deadline(self, span: _Span) -> float:
-        """When a span counts as heard without an echo."""
-        grace_s = self._settings.mark_deadline_ms / 1000 if self.clock.marks_work else 0.0
-        return self.clock.heard_by(span.end_ms) + grace_s
+    def _piece_ms(self, track: Track) -> float:
+        """Length of a track's next message: whole frames, but for the end of the utterance."""
+        piece_ms = min(self._pacing.message_ms, track.waiting_ms)
+        return piece_ms if track.complete else piece_ms - piece_ms % self._pacing.frame_ms
+
+    def _deadline(self, span: Span) -> float:
+        """When a span counts as heard without an echo: late, or, with nothing but the clock, as late as it may err."""
+        grace_ms = self._settings.mark_deadline_ms if self.clock.marks_work else self.clock.error_ms
+        return self.clock.heard_by(span.end_ms) + grace_ms / 1000
 
     def _unanswered(self) -> bool:
         """Whether the carrier owes us so many echoes that it must have stalled."""
@@ -235,7 +199,7 @@ class Playout:
 
     def probe(self, now: float) -> list[Command]:
         """A mark into an empty buffer, which comes back at once and tells the round trip."""
-        return [self._mark(now)]
+        return self._mark(now)
 
     def pump(self, now: float) -> list[Command]:
         """Send and pull what is due."""
@@ -248,49 +212,45 @@ class Playout:
     def _send_due(self, commands: list[Command], now: float) -> None:
         while (due := self._next_send(now)) and due[1] <= 0:
             track = due[0]
-            self._send(track, min(self._settings.message_ms, track.waiting_ms), commands, now)
+            self._send(track, self._piece_ms(track), commands, now)
         for track in self._tracks:
             if not track.all_sent:
                 break
             if not track.end_marked:
                 track.end_marked = True
-                commands.append(self._mark(now))
+                commands += self._mark(now)
 
     def _send(self, track: Track, piece_ms: float, commands: list[Command], now: float) -> None:
-        ran_dry = self.clock.send(piece_ms, now)
+        start_ms = self.clock.sent_ms
+        filling_ms = int(-piece_ms % self._pacing.frame_ms)
+        ran_dry = self.clock.send(piece_ms + filling_ms, now)
         if ran_dry and track.sent_ms > 0 and not self._restarts:
             self._underran(track, commands, now)
         self._restarts = False
-        end_ms = self.clock.sent_ms
-        self._spans.append(_Span(end_ms - piece_ms, end_ms, track, track.sent_ms))
-        piece = track.cut(track.sent_ms, piece_ms)
-        commands.append(SendAudio(track.utterance, int(track.sent_ms), self._shaped(piece)))
+        self._spans.append(Span(start_ms, start_ms + piece_ms, track, track.sent_ms))
+        audio = self._gain.shape(track.cut(track.sent_ms, piece_ms))
+        if filling_ms:
+            audio += self.audio_format.silence(filling_ms)
+        commands.append(SendAudio(track.utterance, int(track.sent_ms), audio))
         track.sent_ms += piece_ms
-        if end_ms - self._marked_ms >= self._settings.mark_ms and not track.all_sent:
-            commands.append(self._mark(now))
+        self._sent = (track, track.sent_ms)
+        if self.clock.sent_ms - self._marked_ms >= self._settings.mark_ms and not track.all_sent:
+            commands += self._mark(now)
 
     def _underran(self, track: Track, commands: list[Command], now: float) -> None:
         self.underruns += 1
-        self.lead_target_ms = min(self.lead_target_ms + _WIDEN_MS, float(self._settings.lead_max_ms))
+        self.lead_target_ms = min(self.lead_target_ms + _WIDEN_MS, self._most_lead_ms)
         self._calm_since = now
         commands.append(decided(Decision.UNDERRUN, utterance=track.utterance, offset_ms=track.sent_ms))
 
-    def _shaped(self, ulaw: bytes) -> bytes:
-        """The audio at the gain of the moment, with a short ramp where the gain changes."""
-        if self._gain_db == self._sounding_db == 0.0:
-            return ulaw
-        cut = _RAMP_MS * BYTES_PER_MS if self._gain_db != self._sounding_db else 0
-        head = ramp(ulaw[:cut], self._sounding_db, self._gain_db) if cut else b""
-        self._sounding_db = self._gain_db
-        tail = ulaw[cut:] if self._gain_db == 0.0 else ulaw[cut:].translate(gain_table(self._gain_db))
-        return head + tail
-
-    def _mark(self, now: float) -> SendMark:
+    def _mark(self, now: float) -> list[Command]:
+        self._marked_ms = self.clock.sent_ms
+        if self._pacing.marks == "none":
+            return []
         self._mark_number += 1
         name = f"{self._epoch}.{self._mark_number}"
-        self._marked_ms = self.clock.sent_ms
-        self._marks[name] = _Mark(self.clock.sent_ms, now)
-        return SendMark(name)
+        self._marks[name] = SentMark(self.clock.sent_ms, now, *self._sent)
+        return [SendMark(name)]
 
     def _pull_due(self, commands: list[Command], now: float) -> None:
         ahead_ms = self.lead_target_ms + self._settings.reserve_ms
@@ -310,25 +270,48 @@ class Playout:
 
     # -- hearing ---------------------------------------------------------------------------------
 
-    def echo(self, name: str, now: float) -> bool:
-        """A mark came back. False for one that is unknown, that a clear threw out, or that was not yet to be played.
+    def echo(self, name: str, now: float, fate: MarkFate = MarkFate.UNKNOWN) -> Track | None:
+        """A mark came back. The track of which more turns out to have been heard than a clear left, if any.
 
-        Some carriers echo at once what should be echoed when it is heard. Such echoes say nothing.
+        Echoes of unknown marks say nothing, nor do those that come before the mark can have been reached: some
+        carriers echo at once what should be echoed when it is heard.
         """
-        if name == self._last_cleared_mark:
-            self._last_cleared_mark = ""
-            self.clock.clear_echo(self._cleared_at, now)
         mark = self._marks.get(name)
-        if mark is None or self.clock.too_early(mark.position_ms, now):
-            return False
-        del self._marks[name]
-        self.clock.echo(mark.position_ms, mark.sent_at, now)
-        self._adapt(now)
-        return True
+        if mark is None:
+            return self._late_echo(name, fate, now)
+        if not self.clock.too_early(mark.position_ms, now):
+            del self._marks[name]
+            self.clock.echo(mark.position_ms, mark.sent_at, now)
+            self._adapt(now)
+        return None
+
+    def awaits(self, name: str) -> bool:
+        """Whether a mark of this name is on its way, and nothing was cleared since it was sent."""
+        return name in self._marks
+
+    def emptied(self, now: float) -> None:
+        """The carrier threw out unasked what it had not played; that counts as unsent again."""
+        self._last_cleared_mark = ""
+        self._take_back(self.clock.clear(now, now - self.clock.way_s), now)
+
+    def _late_echo(self, name: str, fate: MarkFate, now: float) -> Track | None:
+        """An echo after a clear. It proves nothing, unless the carrier says that the mark was played before that."""
+        mark = self._cleared_marks.pop(name, None)
+        if fate is not MarkFate.PLAYED:
+            if name == self._last_cleared_mark:
+                self._last_cleared_mark = ""
+                self.clock.clear_echo(self._cleared_at, now)
+            return None
+        if mark is None or mark.track is None or mark.offset_ms <= mark.track.heard_ms:
+            return None
+        mark.track.heard_ms = mark.offset_ms
+        if self._restarts:  # nothing was sent since, so what was heard need not be sent again
+            mark.track.sent_ms = max(mark.track.sent_ms, mark.offset_ms)
+        return mark.track
 
     def _adapt(self, now: float) -> None:
         """Widen the lead at once when marks jitter, narrow it slowly when they are calm."""
-        wanted = min(self._settings.lead_ms + 1.5 * self.clock.jitter_ms, float(self._settings.lead_max_ms))
+        wanted = min(self._calm_lead_ms + 1.5 * self.clock.jitter_ms, self._most_lead_ms)
         if wanted > self.lead_target_ms:
             self.lead_target_ms, self._calm_since = wanted, now
         elif now - self._calm_since > _CALM_S:
@@ -336,7 +319,7 @@ class Playout:
 
     def listen(self, now: float) -> list[Track]:
         """Bring every track's `heard_ms` up to now; the tracks that are heard to their end leave the queue."""
-        if not self._tracks:
+        if not self._spans and not self._tracks:
             return []
         # What the ear reached for certain; between marks the clock's error is left out.
         sure_ms = max(self.clock.acked_ms, self.clock.ear_ms(now) - self.clock.error_ms)
@@ -352,19 +335,29 @@ class Playout:
             span.track.forget()
             self._spans.popleft()
         done = []
-        # Spans are in the order of the tracks, so the first track is in flight if the first span is.
-        while (
-            self._tracks and self._tracks[0].all_sent and not (self._spans and self._spans[0].track is self._tracks[0])
-        ):
+        while self._tracks and (first := self._tracks[0]).all_sent and all(s.track is not first for s in self._spans):
             done.append(self._tracks.popleft())
+        self._broken_off = self._broken_off and bool(self._spans)
         return done
 
     # -- taking back -----------------------------------------------------------------------------
 
     def clear(self, now: float) -> list[Command]:
-        """Take back all audio that will not have been heard when a clear arrives; it counts as unsent again."""
+        """Take back all audio that will not have been heard when a clear arrives; it counts as unsent again.
+
+        Where the carrier cannot clear, what was sent will be heard, and nothing is taken back.
+        """
+        if not self._pacing.can_clear:
+            self._restarts = True
+            return []
         self.listen(now)
-        reached_ms = self.clock.clear(now)
+        reached_ms = self.clock.clear(now, now + self.clock.way_s)
+        self._last_cleared_mark = self._surely_unplayed_mark(reached_ms)
+        self._take_back(reached_ms, now)
+        return [ClearPlayout()]
+
+    def _take_back(self, reached_ms: float, now: float) -> None:
+        """The carrier forgot what lay behind this position on the clock's axis."""
         sure_ms = reached_ms - self.clock.error_ms
         for span in reversed(self._spans):
             track = span.track
@@ -376,13 +369,14 @@ class Playout:
             if sure_ms > span.start_ms:
                 track.heard_ms = max(track.heard_ms, span.offset_ms + min(sure_ms, span.end_ms) - span.start_ms)
         self._spans.clear()
-        self._last_cleared_mark = self._surely_unplayed_mark(reached_ms)
+        self._cleared_marks |= self._marks
+        while len(self._cleared_marks) > _CLEARED_MARKS:
+            del self._cleared_marks[next(iter(self._cleared_marks))]
         self._marks.clear()
         self._epoch += 1
         self._marked_ms = self.clock.sent_ms
         self._cleared_at = now
         self._restarts = True
-        return [ClearPlayout()]
 
     def _surely_unplayed_mark(self, reached_ms: float) -> str:
         """The last mark on its way, whose echo the clear itself will cause; "" when it may have been played already."""
@@ -392,7 +386,7 @@ class Playout:
 
     def set_gain(self, gain_db: float) -> None:
         """The gain of what is sent from now on; the change is ramped."""
-        self._gain_db = gain_db
+        self._gain.db = gain_db
 
     def rewind(self, utterance: int, offset_ms: float) -> None:
         """Go back within what is kept, to say a word again from its start."""
@@ -401,8 +395,10 @@ class Playout:
             track.sent_ms = max(min(track.sent_ms, offset_ms), track.dropped_ms)
 
     def drop(self) -> list[Track]:
-        """Forget the whole queue; the tracks that were in it."""
+        """Forget the whole queue; the tracks that were in it. What lies at a carrier that cannot clear sounds on."""
         dropped = list(self._tracks)
         self._tracks.clear()
-        self._spans.clear()
+        if self._pacing.can_clear:
+            self._spans.clear()
+        self._broken_off = bool(self._spans)
         return dropped

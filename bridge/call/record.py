@@ -3,8 +3,8 @@
 The first line is a header with the format's version and the settings; each further line is
 `{"at": seconds, "event": {...}}` or `{"at": seconds, "command": {...}}`, commands after the event
 that caused them; the last line may be `{"summary": {...}}`, what was counted around the call. Audio
-is recorded as its length: no decision looks at samples, so a replay with silence of the same length
-must find the same commands.
+is recorded as its length in bytes: no decision looks at samples, so a replay with any audio of the same
+length must find the same commands.
 """
 
 from __future__ import annotations
@@ -15,24 +15,49 @@ from typing import Any
 
 import msgspec
 
+from bridge.audio.formats import MULAW_8000, AudioFormat
 from bridge.call.commands import Command
 from bridge.call.events import Event
 from bridge.call.machine import Call
-from bridge.call.old_records import as_far_as_version_1, command_of_version_1, event_of_version_1
+from bridge.call.old_records import (
+    as_far_as_version_1,
+    command_of_version_1,
+    event_of_version_1,
+    header_of_version_1,
+)
 from bridge.call.settings import CallSettings
+from bridge.carriers.base import DEFAULT_PACING, Pacing
 from bridge.errors import BadMessage
 
 VERSION = 2
 READABLE = (1, VERSION)
 """Versions that can be replayed; what older ones said otherwise is put into today's words first."""
-_SILENCE = b"\xff"
 _encoder = msgspec.json.Encoder()
 
 
-def header(settings: CallSettings, about: dict[str, str] | None = None) -> bytes:
+class Header(msgspec.Struct, frozen=True):
+    """A record's first line: all that the machine was told before the first event."""
+
+    bridge_record: int
+    settings: CallSettings
+    audio_format: AudioFormat = MULAW_8000
+    pacing: Pacing = DEFAULT_PACING
+    about: dict[str, str] = {}
+    """What names the call: carrier, call id. No numbers and no words."""
+
+    def open_call(self, settings: CallSettings | None = None) -> Call:
+        """A call as it was before its first event, or as it would have been with other settings."""
+        return Call(settings or self.settings, self.audio_format, self.pacing)
+
+
+def header(
+    settings: CallSettings,
+    about: dict[str, str] | None = None,
+    audio_format: AudioFormat = MULAW_8000,
+    pacing: Pacing = DEFAULT_PACING,
+) -> bytes:
     """The first line. `about` names the call (carrier, call id); keep numbers and words out of it."""
-    line = {"bridge_record": VERSION, "settings": msgspec.to_builtins(settings), "about": about or {}}
-    return _encoder.encode(line) + b"\n"
+    return _encoder.encode(Header(VERSION, settings, audio_format, pacing, about or {})) + b"\n"
 
 
 def event_line(event: Event, now: float) -> bytes:
@@ -52,10 +77,9 @@ def summary_line(counts: dict[str, dict[str, float]]) -> bytes:
 
 def _plain(item: Event | Command) -> dict[str, Any]:
     """As plain data, audio replaced by its length in bytes."""
-    ulaw = getattr(item, "ulaw", None)
     plain: dict[str, Any] = msgspec.to_builtins(item, builtin_types=(bytes,))
-    if ulaw is not None:
-        plain["ulaw"] = len(ulaw)
+    if "audio" in plain:
+        plain["audio"] = len(plain["audio"])
     return plain
 
 
@@ -87,16 +111,16 @@ def replay(lines: Iterable[str | bytes], settings: CallSettings | None = None) -
     BadMessage, naming the line, for what is not a record of a version that can be read.
     """
     numbered = enumerate(lines, start=1)
-    version, recorded_settings = _read_header(numbered)
-    call = Call(settings or recorded_settings)
+    head = _read_header(numbered)
+    call = head.open_call(settings)
     events = commands = 0
     differences = []
-    for line, at, event, recorded in _moments(numbered, version):
+    for line, at, event, recorded in _moments(numbered, head.bridge_record):
         events += 1
         commands += len(recorded)
         # Through JSON, as the record went, so that only meaning is compared.
         replayed = [msgspec.json.decode(_encoder.encode(_plain(c))) for c in call.receive(event, at)]
-        if version == 1:
+        if head.bridge_record == 1:
             replayed = as_far_as_version_1(replayed)
         if replayed != recorded:
             differences.append(Difference(line, at, type(event).__name__, recorded, replayed))
@@ -112,12 +136,11 @@ def moments(
     while iterating.
     """
     numbered = enumerate(lines, start=1)
-    version, settings = _read_header(numbered)
-    return settings, _moments(numbered, version)
+    head = _read_header(numbered)
+    return head.settings, _moments(numbered, head.bridge_record)
 
 
-def _read_header(numbered: Iterator[tuple[int, str | bytes]]) -> tuple[int, CallSettings]:
-    """The record's version and settings."""
+def _read_header(numbered: Iterator[tuple[int, str | bytes]]) -> Header:
     line, text = next(numbered, (1, "{}"))
     head = _read(line, text)
     version = head.get("bridge_record")
@@ -130,9 +153,9 @@ def _read_header(numbered: Iterator[tuple[int, str | bytes]]) -> tuple[int, Call
             f"so replay it with the release of `bridge` that wrote it"
         )
     try:
-        return version, msgspec.convert(head.get("settings"), CallSettings)
+        return msgspec.convert(header_of_version_1(head) if version == 1 else head, Header)
     except msgspec.ValidationError as error:
-        raise BadMessage(f"line 1: settings: {error}") from None
+        raise BadMessage(f"line 1: {error}") from None
 
 
 def _moments(
@@ -165,8 +188,8 @@ def _event(line: int, entry: dict[str, Any], version: int) -> tuple[float, Event
         raise BadMessage(f"line {line}: neither an event nor a command")
     if version == 1:
         plain = event_of_version_1(plain)
-    if isinstance(plain.get("ulaw"), int):
-        plain = {**plain, "ulaw": _SILENCE * plain["ulaw"]}
+    if isinstance(plain.get("audio"), int):
+        plain = {**plain, "audio": bytes(plain["audio"])}
     try:
         event: Event = msgspec.convert(plain, Event, builtin_types=(bytes,))
     except msgspec.ValidationError as error:

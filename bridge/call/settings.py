@@ -58,7 +58,9 @@ class PlayoutSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, k
     """Bound of the carrier's buffer in calm weather; between this and a message less is kept there."""
     lead_max_ms: int = 400
     """The bound may widen to this when underruns or jitter ask for it."""
-    message_ms: int = 80
+    uncleared_lead_ms: int = 120
+    """The same bound where the carrier cannot clear: all that lies there is heard after an interruption, too."""
+    uncleared_lead_max_ms: int = 240
     mark_ms: int = 200
     reserve_ms: int = 800
     """Audio kept ready beyond the lead; nothing more is pulled from synthesis."""

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+from bridge.audio.formats import AudioFormat
 from bridge.call.actions import Interruption, Say
 from bridge.call.commands import CancelSynthesis, Command, Synthesise
-from bridge.call.events import SpeechArrived
+from bridge.call.events import MarkEchoed, MarkFate, SpeechArrived
 from bridge.call.ledger import Ledger, Utterance
-from bridge.call.playout import BYTES_PER_MS, Playout, Track
+from bridge.call.playout import Playout
 from bridge.call.settings import PlayoutSettings
+from bridge.call.track import Track
+from bridge.carriers.base import Pacing
 
-_ULAW_SILENCE = b"\xff"
 _LONGEST_WAIT_S = 30.0
 
 
 class Utterances:
     """Says text, lowers its voice, falls silent, goes on. Every method returns the commands it needs."""
 
-    def __init__(self, settings: PlayoutSettings, ledger: Ledger) -> None:
-        self.playout = Playout(settings)
+    def __init__(self, settings: PlayoutSettings, audio_format: AudioFormat, pacing: Pacing, ledger: Ledger) -> None:
+        self.playout = Playout(settings, audio_format, pacing)
         self._ledger = ledger
         self._number = 0
         self._open: Utterance | None = None
@@ -46,7 +48,7 @@ class Utterances:
         commands = self.finish_text()
         utterance = self._begin("interruptible")
         wait_ms = int(min(max(seconds, 0.0), _LONGEST_WAIT_S) * 1000)
-        self.playout.arrived(utterance.number, _ULAW_SILENCE * (wait_ms * BYTES_PER_MS))
+        self.playout.arrived(utterance.number, self.playout.audio_format.silence(wait_ms))
         self.playout.ended(utterance.number)
         utterance.finish(wait_ms)
         return commands
@@ -67,7 +69,7 @@ class Utterances:
 
     def arrived(self, speech: SpeechArrived) -> None:
         """Queue audio; what was cancelled is not queued."""
-        if self.playout.arrived(speech.utterance, speech.ulaw):
+        if self.playout.arrived(speech.utterance, speech.audio):
             self._ledger[speech.utterance].place(speech.words)
 
     def ended(self, utterance: int) -> None:
@@ -121,9 +123,23 @@ class Utterances:
         done = self.playout.listen(now)
         for track in done:
             self._heard(track, track.arrived_ms)
-        for track in self.playout.tracks:
+        for track in (*self.playout.sounding_on, *self.playout.tracks):
             self._heard(track, track.heard_ms)
         return [self._ledger[track.utterance] for track in done]
+
+    def echoed(self, mark: MarkEchoed, now: float) -> None:
+        """Take in what a mark's echo tells."""
+        if mark.fate is MarkFate.CLEARED and self.playout.awaits(mark.name):
+            self.emptied(now)
+            return
+        track = self.playout.echo(mark.name, now, mark.fate)
+        if track is not None:
+            self._heard(track, track.heard_ms)
+
+    def emptied(self, now: float) -> None:
+        """What the carrier had not played is gone, unasked: it is said again, from the broken word on."""
+        self.playout.emptied(now)
+        self._back_to_word()
 
     def _heard(self, track: Track, heard_ms: float) -> None:
         entry = self._ledger[track.utterance]
@@ -174,12 +190,14 @@ class Utterances:
         """Go on in full voice: after `duck` without a break, after `hold` from the start of the broken word."""
         if self.playout.held:
             self.playout.held = False
-            for track in self.playout.tracks:
-                entry = self._ledger[track.utterance]
-                self.playout.rewind(track.utterance, entry.word_start_ms(track.sent_ms))
-                break
+            self._back_to_word()
         self.full_voice()
         return self.pump(now)
+
+    def _back_to_word(self) -> None:
+        """Begin the broken word anew."""
+        for track in self.playout.tracks[:1]:
+            self.playout.rewind(track.utterance, self._ledger[track.utterance].word_start_ms(track.sent_ms))
 
     def fall_silent(self, now: float) -> list[Command]:
         """Stop for good: all that is unheard is thrown away and cut from the ledger."""

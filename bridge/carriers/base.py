@@ -219,8 +219,10 @@ class MediaStream(Protocol):
 class Pacing(msgspec.Struct, frozen=True):
     """How audio must be sent to a carrier, and what it tells about playing it."""
 
+    message_ms: int = 80
+    """Audio in one message, a multiple of `frame_ms`; an utterance's last may be shorter."""
     frame_ms: int = 1
-    """A message is a multiple of this."""
+    """A message is a multiple of this; an utterance's last is filled up with silence."""
     lead_max_ms: int | None = None
     """More than this may not wait at the carrier; None where nothing is known against it."""
     can_clear: bool = True
@@ -231,6 +233,9 @@ class Pacing(msgspec.Struct, frozen=True):
     """Whether a message announces the end of a stream; if not, an orderly close is the end."""
     reconnects: bool = False
     """Whether a lost socket is opened again for the same call, with a second `start`."""
+
+
+DEFAULT_PACING = Pacing()
 
 
 class Addresses(msgspec.Struct, frozen=True):

@@ -43,7 +43,7 @@ from typing import TYPE_CHECKING
 from aiohttp import WebSocketError, WSCloseCode, WSMsgType, web
 
 from bridge.agents.base import CallInfo
-from bridge.call.events import DigitPressed, MarkEchoed
+from bridge.call.events import DigitPressed, MarkEchoed, MarkFate
 from bridge.call.states import EndReason
 from bridge.carriers.base import (
     Addresses,
@@ -256,7 +256,7 @@ class MediaSocket:
         if self.session is None:
             raise Violation("before_start", WSCloseCode.POLICY_VIOLATION, f"{type(event).__name__} before start")
         if isinstance(event, MarkReturned):
-            self.session.tell(MarkEchoed(event.name))
+            self.session.tell(MarkEchoed(event.name, MarkFate(event.how)))
         elif isinstance(event, KeyPressed):
             self.session.tell(DigitPressed(event.digit))
 
@@ -317,9 +317,10 @@ class MediaSocket:
             metrics=process.metrics,
             caller_format=self._stream.caller_format,
             our_format=self._stream.our_format,
+            pacing=carrier.pacing,
             record=None
             if recorder is None
-            else recorder.open_call(info.call_id, process.call, {"carrier": carrier.name}),
+            else recorder.open_call(info.call_id, process.call, {"carrier": carrier.name}, pacing=carrier.pacing),
             on_ended=lambda: self._release(key),
         )
         logs.event(

@@ -40,7 +40,7 @@ from bridge.call.events import (
 from bridge.call.machine import Call
 from bridge.call.settings import CallSettings
 from bridge.call.states import EndReason
-from bridge.carriers.base import Apologise, EndCall, ForwardCall, Outcome
+from bridge.carriers.base import DEFAULT_PACING, Apologise, EndCall, ForwardCall, Outcome, Pacing
 from bridge.session.ports import Line, Rooms
 from bridge.session.timers import Timer, TimerWheel
 from bridge.session.transcoding import transcoder
@@ -70,12 +70,13 @@ class CallSession:
         metrics: Metrics,
         caller_format: AudioFormat = MULAW_8000,
         our_format: AudioFormat = MULAW_8000,
+        pacing: Pacing = DEFAULT_PACING,
         record: CallRecord | None = None,
         on_ended: Callable[[], None] = lambda: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.info = info
-        self.call = Call(settings)
+        self.call = Call(settings, MULAW_8000, pacing)
         self.over = False
         self._line = line
         self._wheel = wheel
@@ -188,9 +189,9 @@ class CallSession:
     # Commands, in the order of `bridge.call.commands`.
 
     def _send_audio(self, command: order.SendAudio) -> None:
-        audio = command.ulaw
+        audio = command.audio
         self._line.send_audio(audio if self._ours_to_line is None else self._ours_to_line.feed(audio))
-        self._ear.sent(command.ulaw, self._clock() - self._started_at)
+        self._ear.sent(audio, self._clock() - self._started_at)
 
     def _send_mark(self, command: order.SendMark) -> None:
         self._line.send_mark(command.name)

@@ -322,7 +322,7 @@ class _Whole:
     def deliver(self, event: Event) -> None:
         match event:
             case SpeechArrived():
-                self.ulaw.append(event.ulaw)
+                self.ulaw.append(event.audio)
                 self.words += event.words
             case SpeechEnded():
                 self.over.set_result(None)

@@ -15,10 +15,12 @@ from typing import BinaryIO, NamedTuple
 
 import msgspec
 
+from bridge.audio.formats import MULAW_8000, AudioFormat
 from bridge.call.commands import Command
 from bridge.call.events import Event
 from bridge.call.record import command_line, event_line, header, summary_line
 from bridge.call.settings import CallSettings
+from bridge.carriers.base import DEFAULT_PACING, Pacing
 from bridge.telemetry.metrics import Metrics
 
 logger = logging.getLogger(__name__)
@@ -95,7 +97,14 @@ class Recorder:
         self._thread = threading.Thread(target=self._run, name="call-recorder", daemon=True)
         self._thread.start()
 
-    def open_call(self, call_id: str, settings: CallSettings, about: dict[str, str] | None = None) -> CallRecord:
+    def open_call(
+        self,
+        call_id: str,
+        settings: CallSettings,
+        about: dict[str, str] | None = None,
+        audio_format: AudioFormat = MULAW_8000,
+        pacing: Pacing = DEFAULT_PACING,
+    ) -> CallRecord:
         """Begin a record named after the call, next to any earlier one of the same call."""
         name = _NOT_IN_NAMES.sub("_", call_id)[:80] or "call"
         path = self._directory / f"{name}.jsonl"
@@ -103,7 +112,8 @@ class Recorder:
         while path.exists() or path in self._files:
             path = self._directory / f"{name}-{attempt}.jsonl"
             attempt += 1
-        return CallRecord(self, path, header(settings, {"call_id": call_id, **(about or {})}))
+        head = header(settings, {"call_id": call_id, **(about or {})}, audio_format, pacing)
+        return CallRecord(self, path, head)
 
     def reserve(self, moments: int) -> bool:
         """Make room for a batch; False when too much waits already."""

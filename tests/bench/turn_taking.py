@@ -115,7 +115,7 @@ class Listener(Phone):
 
     def _carry_out(self, command: Command) -> None:
         if isinstance(command, SendAudio):
-            self._gate.sent(command.ulaw, self.now)
+            self._gate.sent(command.audio, self.now)
         elif isinstance(command, ClearPlayout):
             self._gate.cleared(self.now)
         elif isinstance(command, Transcribe):
@@ -157,10 +157,10 @@ class Listener(Phone):
         got, full = np.zeros(length, np.float32), np.zeros(length, np.float32)
         for piece in self.line.played:
             at = int((piece.start - self._clip_at) * 8000)
-            size = min(int((piece.end - piece.start) * 8000), len(piece.ulaw))
+            size = min(int((piece.end - piece.start) * 8000), len(piece.audio))
             if at < 0 or piece.utterance != 1 or size <= 0:
                 continue
-            got[at : at + size] = mulaw.decode_float(piece.ulaw[:size])
+            got[at : at + size] = mulaw.decode_float(piece.audio[:size])
         start = next(p.start - p.offset_ms / 1000 for p in self.line.played if p.utterance == 1)
         at = int((start - self._clip_at) * 8000)
         whole = mulaw.decode_float(self._bot)[max(-at, 0) :]

@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from random import Random
 
+from bridge.audio.formats import MULAW_8000, AudioFormat
 from bridge.call.actions import Action, Prompt, Say
 from bridge.call.commands import (
     AskAgent,
@@ -35,6 +36,7 @@ from bridge.call.events import (
     DigitPressed,
     Event,
     MarkEchoed,
+    MarkFate,
     Recognised,
     SpeechArrived,
     SpeechEnded,
@@ -44,6 +46,7 @@ from bridge.call.events import (
 )
 from bridge.call.machine import Call
 from bridge.call.settings import CallSettings
+from bridge.carriers.base import DEFAULT_PACING, Pacing
 
 WORD_MS = 300
 WINDOW_S = 0.032
@@ -57,14 +60,20 @@ class Played:
     end: float
     utterance: int
     offset_ms: float
-    ulaw: bytes
+    audio: bytes
 
 
 @dataclass
 class Line:
     """The carrier: plays what arrives at real time, echoes marks when they are reached or cleared."""
 
+    audio_format: AudioFormat = MULAW_8000
+    pacing: Pacing = DEFAULT_PACING
     echoes: bool = True
+    tells_fate: bool = False
+    """It says which marks were played and which were cleared."""
+    echoes_cleared: bool = True
+    """A mark that a clear threw out comes back, too."""
     at_once: bool = False
     """Echoes a mark when it comes instead of when it is reached."""
     drift: float = 0.0
@@ -75,10 +84,12 @@ class Line:
 
     def audio(self, command: SendAudio, at: float) -> None:
         start = max(at, self.plays_until)
-        self.plays_until = start + len(command.ulaw) / 8000 * (1 + self.drift)
-        self.played.append(Played(start, self.plays_until, command.utterance, command.offset_ms, command.ulaw))
+        assert len(command.audio) % (self.audio_format.bytes_per_ms * self.pacing.frame_ms) == 0
+        self.plays_until = start + self.audio_format.duration_ms(command.audio) / 1000 * (1 + self.drift)
+        self.played.append(Played(start, self.plays_until, command.utterance, command.offset_ms, command.audio))
 
     def clear(self, at: float) -> list[str]:
+        assert self.pacing.can_clear
         self.played = [p for p in self.played if p.start < at]
         if self.played and self.played[-1].end > at:
             self.played[-1].end = at
@@ -105,15 +116,15 @@ class Phone:
         way_s: float = 0.02,
         jitter_s: float = 0.0,
         synthesis_s: float = 0.03,
-        echoes: bool = True,
+        line: Line | None = None,
         seed: int = 0,
     ) -> None:
         self.settings = settings or CallSettings()
-        self.call = Call(self.settings)
+        self.line = line or Line()
+        self.call = Call(self.settings, self.line.audio_format, self.line.pacing)
         self.now = 0.0
         self.commands: list[tuple[float, Command]] = []
         self.log: list[tuple[float, Event, list[Command]]] = []
-        self.line = Line(echoes)
         self.prompts: list[Prompt] = []
         self.recognises: Callable[[float], str | None] = lambda since: "I would like an appointment please."
         self.confidence = 1.0
@@ -264,23 +275,32 @@ class Phone:
                 self.line.audio(command, self.now)
             case SendMark(name):
                 due = self.now if self.line.at_once else max(self.now, self.line.plays_until)
+                assert self.line.pacing.marks != "none"
                 self.line.marks.append((due, name))
                 self.later(due - self.now, lambda: self._reached(name))
             case ClearPlayout():
-                for name in self.line.clear(self.now):
-                    self._echo(name)
+                self._cleared(self.line.clear(self.now))
 
     def _reached(self, name: str) -> None:
         due = next((m for m in self.line.marks if m[1] == name), None)
         if due is not None:
             self.line.marks.remove(due)
-            self._echo(name)
+            self._echo(name, MarkFate.PLAYED)
 
-    def _echo(self, name: str) -> None:
+    def _cleared(self, names: list[str]) -> None:
+        for name in names if self.line.echoes_cleared else ():
+            self._echo(name, MarkFate.CLEARED)
+
+    def carrier_empties_its_buffer(self) -> None:
+        """Without having been asked to."""
+        self._cleared(self.line.clear(self.now))
+
+    def _echo(self, name: str, fate: MarkFate) -> None:
         if self.line.echoes:
+            told = fate if self.line.tells_fate else MarkFate.UNKNOWN
             arrives = max(self.now + self._way(), self._back_until)
             self._back_until = arrives
-            self.later(arrives - self.now, lambda: self._tell(MarkEchoed(name)))
+            self.later(arrives - self.now, lambda: self._tell(MarkEchoed(name, told)))
 
     def _deliver(self, utterance: int) -> None:
         if utterance in self._cancelled or not self.voice_works:
@@ -294,7 +314,7 @@ class Phone:
         if upto > done:
             self._delivered[utterance] = upto
             new = tuple(w for w in words if done <= w.start_ms < upto)
-            self.tell(SpeechArrived(utterance, b"\x80" * int((upto - done) * 8), new))
+            self.tell(SpeechArrived(utterance, b"\x80" * int((upto - done) * self.line.audio_format.bytes_per_ms), new))
         if upto == total and utterance in self._complete:
             self._complete.discard(utterance)
             self.tell(SpeechEnded(utterance))

@@ -12,7 +12,7 @@ from bridge.call.commands import Transfer as TransferNow
 from bridge.call.events import AgentFailed, SpeechArrived, SpeechFailed, StreamClosed, VoiceActivity
 from bridge.call.settings import CallSettings, EndpointSettings, FloorSettings
 from bridge.call.states import Bot, Caller, EndReason
-from tests.call.phone import Phone
+from tests.call.phone import Line, Phone
 
 GREETING = "Thank you for calling Riverside Dental, how can I help you today?"
 ANSWER = "I have an opening on Tuesday at nine and another one on Thursday at half past two."
@@ -101,7 +101,7 @@ def test_a_cough_lowers_the_voice_and_every_word_is_heard_once() -> None:
     assert "suspected" in phone.decided()
     assert "false alarm" in phone.decided()
     assert phone.heard_words() == GREETING.split()
-    loud = {p.ulaw[-1] for p in phone.line.played}
+    loud = {p.audio[-1] for p in phone.line.played}
     assert len(loud) == 2, "part of the greeting was heard softer"
 
 
@@ -146,7 +146,7 @@ def test_hang_up_waits_for_the_goodbye() -> None:
 
 
 def test_hang_up_does_not_wait_for_ever_on_a_carrier_without_marks() -> None:
-    phone = Phone(lambda prompt: [Say("Goodbye and thank you."), HangUp("done")], echoes=False)
+    phone = Phone(lambda prompt: [Say("Goodbye and thank you."), HangUp("done")], line=Line(echoes=False))
     phone.answers()
     phone.wait(3)
     assert phone.hung_up == "done"
@@ -301,7 +301,7 @@ def test_a_carrier_that_stops_answering_is_not_flooded() -> None:
     phone.line.echoes = False
     before = len(phone.ordered(SendAudio))
     phone.wait(30)
-    sent_s = sum(len(c.ulaw) for c in phone.ordered(SendAudio)[before:] if isinstance(c, SendAudio)) / 8000
+    sent_s = sum(len(c.audio) for c in phone.ordered(SendAudio)[before:] if isinstance(c, SendAudio)) / 8000
     assert sent_s < 3.0
     track = phone.call.utterances.playout.tracks[0]
     assert track.arrived_ms - track.sent_ms < 1500

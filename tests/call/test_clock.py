@@ -12,7 +12,7 @@ from bridge.call.actions import Say
 from bridge.call.clock import PlayoutClock
 from bridge.call.drift import Drift
 from bridge.call.settings import CallSettings, PlayoutSettings
-from tests.call.phone import Phone
+from tests.call.phone import Line, Phone
 
 LONG = " ".join(f"word{i}" for i in range(60))
 
@@ -108,7 +108,7 @@ def test_a_carrier_that_echoes_marks_at_once_is_not_believed_but_played_to_the_e
 
 
 def test_the_clock_is_unsure_without_echoes_and_sure_with_them() -> None:
-    silent = Phone(lambda prompt: [Say(LONG)], echoes=False)
+    silent = Phone(lambda prompt: [Say(LONG)], line=Line(echoes=False))
     silent.answers()
     silent.wait(3)
     assert silent.call.utterances.playout.clock.unsure(silent.now)

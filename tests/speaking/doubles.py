@@ -208,7 +208,7 @@ class Ear:
         return [e for e in self.events if isinstance(e, SpeechEnded | SpeechFailed) and e.utterance == utterance]
 
     def audio(self, utterance: int = 1) -> bytes:
-        return b"".join(e.ulaw for e in self.events if isinstance(e, SpeechArrived) and e.utterance == utterance)
+        return b"".join(e.audio for e in self.events if isinstance(e, SpeechArrived) and e.utterance == utterance)
 
     def words(self, utterance: int = 1) -> list[Word]:
         return [w for e in self.events if isinstance(e, SpeechArrived) and e.utterance == utterance for w in e.words]

@@ -32,7 +32,7 @@ async def say(speech: Speech, text: str, *, tenant: str = "default", cacheable: 
 async def test_a_greeting_is_spoken_word_for_word(speech: Speech) -> None:
     ear = await say(speech, GREETING)
     assert ear.text() == GREETING
-    assert all(len(e.ulaw) % 160 == 0 for e in ear.events if isinstance(e, SpeechArrived))
+    assert all(len(e.audio) % 160 == 0 for e in ear.events if isinstance(e, SpeechArrived))
     starts = [w.start_ms for w in ear.words()]
     assert starts == sorted(starts)
     assert ear.words()[-1].end_ms <= len(ear.audio()) // 8

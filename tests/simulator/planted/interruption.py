@@ -32,7 +32,7 @@ def cancelled_utterance_is_still_sent(patch: Patch) -> None:
 
     def sending(self: CallSession, command: SendAudio) -> None:
         own = memory(self)
-        own["last"] = own.get("last", b"")[-4000:] + command.ulaw
+        own["last"] = own.get("last", b"")[-4000:] + command.audio
         send(self, command)
 
     def clearing(self: CallSession, command: ClearPlayout) -> None:

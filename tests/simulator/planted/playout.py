@@ -6,7 +6,8 @@ from typing import Any
 
 from bridge.call.clock import PlayoutClock
 from bridge.call.commands import Command, SendAudio
-from bridge.call.playout import Playout, Track
+from bridge.call.playout import Playout
+from bridge.call.track import Track
 from bridge.session.session import CallSession
 from bridge.session.timers import TimerWheel
 from tests.simulator.planted.catalogue import WORDS, Patch, bug
@@ -27,8 +28,8 @@ def nothing_is_kept_ahead(patch: Patch) -> None:
 def lead(patch: Patch, lead_ms: float) -> None:
     initialise = Playout.__init__
 
-    def planted(self: Playout, settings: Any) -> None:
-        initialise(self, settings)
+    def planted(self: Playout, *arguments: Any) -> None:
+        initialise(self, *arguments)
         self.lead_target_ms = lead_ms
 
     patch.setattr(Playout, "__init__", planted)
@@ -81,7 +82,7 @@ def mark_follows_every_frame(patch: Patch) -> None:
 
     def planted(self: CallSession, command: SendAudio) -> None:
         send(self, command)
-        for index in range(len(command.ulaw) // 160):
+        for index in range(len(command.audio) // 160):
             self._line.send_mark(f"frame {index}")
 
     patch.setattr(CallSession, "_send_audio", planted)

@@ -12,7 +12,8 @@ from bridge.audio.mulaw import gain_table
 from bridge.audio.resample import Resampler
 from bridge.call.commands import SendAudio
 from bridge.call.events import Event, SpeechArrived
-from bridge.call.playout import Playout, Track
+from bridge.call.playout import Playout
+from bridge.call.track import Track
 from bridge.session.session import CallSession
 from tests.simulator.planted.catalogue import SOUND, Memory, Patch, Send, bug, sending, telling
 
@@ -41,7 +42,7 @@ def wav_header_is_played(patch: Patch) -> None:
     def change(event: Event, own: Memory) -> Iterator[Event]:
         if isinstance(event, SpeechArrived) and str(event.utterance) not in own:
             own[str(event.utterance)] = True
-            event = SpeechArrived(event.utterance, header + event.ulaw[len(header) :], event.words)
+            event = SpeechArrived(event.utterance, header + event.audio[len(header) :], event.words)
         yield event
 
     telling(patch, change)
@@ -50,13 +51,13 @@ def wav_header_is_played(patch: Patch) -> None:
 @bug("booth/patient", reported_as=(SOUND, "clicks"))
 def silence_is_made_of_zero_bytes(patch: Patch) -> None:
     """Pieces are filled up to whole frames with 0x00, which is silence in PCM and a bang in mu-law."""
-    sending(patch, lambda one, send, own: send(one.ulaw + bytes(160) if own["count"] % 5 == 4 else one.ulaw))
+    sending(patch, lambda one, send, own: send(one.audio + bytes(160) if own["count"] % 5 == 4 else one.audio))
 
 
 @bug("booth/patient", reported_as=(SOUND, "speech level"))
 def the_other_companding_law_is_spoken(patch: Patch) -> None:
     """A-law where mu-law was announced: every second bit is turned over."""
-    sending(patch, lambda one, send, own: send(bytes(byte ^ 0x55 for byte in one.ulaw)))
+    sending(patch, lambda one, send, own: send(bytes(byte ^ 0x55 for byte in one.audio)))
 
 
 @bug("booth/patient", reported_as=("level spread",))
@@ -65,7 +66,7 @@ def level_differs_from_line_to_line(patch: Patch) -> None:
 
     def send(one: SendAudio, send: Send, own: Memory) -> None:
         first = own.setdefault("first", one.utterance)
-        send(one.ulaw if one.utterance == first else one.ulaw.translate(gain_table(-10.0)))
+        send(one.audio if one.utterance == first else one.audio.translate(gain_table(-10.0)))
 
     sending(patch, send)
 
@@ -90,7 +91,7 @@ def tail_of_an_utterance_is_lost(patch: Patch) -> None:
 @bug("booth/patient", reported_as=(SOUND,))
 def piece_is_dropped_now_and_then(patch: Patch) -> None:
     """A full queue loses its newest piece without a word."""
-    sending(patch, lambda one, send, own: None if own["count"] % 15 == 14 else send(one.ulaw))
+    sending(patch, lambda one, send, own: None if own["count"] % 15 == 14 else send(one.audio))
 
 
 @bug("booth/patient", reported_as=(SOUND, "repeats"))
@@ -98,8 +99,8 @@ def piece_is_sent_twice_now_and_then(patch: Patch) -> None:
     """A write that was thought lost is repeated."""
 
     def send(one: SendAudio, send: Send, own: Memory) -> None:
-        own["last"] = own.get("last", b"")[-2400:] + one.ulaw
-        send(own["last"] if own["count"] % 15 == 14 else one.ulaw)
+        own["last"] = own.get("last", b"")[-2400:] + one.audio
+        send(own["last"] if own["count"] % 15 == 14 else one.audio)
 
     sending(patch, send)
 
@@ -110,9 +111,9 @@ def pieces_overtake_each_other(patch: Patch) -> None:
 
     def send(one: SendAudio, send: Send, own: Memory) -> None:
         if own["count"] % 4 == 2:
-            own["late"] = one.ulaw
+            own["late"] = one.audio
             return
-        send(one.ulaw)
+        send(one.audio)
         if "late" in own:
             send(own.pop("late"))
 
@@ -142,8 +143,8 @@ def piece_goes_to_another_call(patch: Patch) -> None:
         if self not in calls:
             calls.append(self)
         other = calls[calls.index(self) - 1]
-        astray = command.utterance % 2 and len(command.ulaw) > 320 and not other.over
-        (other if astray else self)._line.send_audio(command.ulaw)
+        astray = command.utterance % 2 and len(command.audio) > 320 and not other.over
+        (other if astray else self)._line.send_audio(command.audio)
 
     patch.setattr(CallSession, "_send_audio", planted)
 
