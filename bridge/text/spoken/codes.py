@@ -1,0 +1,303 @@
+"""What is read one by one, because it cannot be guessed when one of it was missed: telephone, card and account numbers,
+codes, keys, versions, addresses of machines. Pure.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from bridge.text.spoken.cursor import Cursor, Reading
+from bridge.text.spoken.language import Language
+from bridge.text.spoken.numerals import digits, group_digits, whole
+
+_GROUPED = re.compile(r"\+?\(?\d{1,15}\)?(?:[-–./ ()]{1,2}\d{1,15}){0,8}")
+_NORTH_AMERICAN = re.compile(r"(?:\+?1[-. ])?\(?\d{3}\)?[-. /]?\d{3}[-. ]\d{4}")
+_RUNS = re.compile(r"\d+")
+_LOCAL = re.compile(r"\d{3}-\d{4}")
+_SOCIAL = re.compile(r"\d{3}-\d{2}-\d{4}")
+_LETTERED = re.compile(r"((?:\+?1[-. ])?\(?8\d{2}\)?)[-. ]([A-Z]{3,10}|[A-Z]{2,4}[-.][A-Z]{2,6})")
+_EXTENSION = re.compile(r"[xX](\d{1,6})")
+_MASKED = re.compile(r"[*xX•·]{2,16}(?:[- ]?[*xX•·]{2,16}){0,4}[- ]?(\d{2,6})")
+_MASK = re.compile(r"[*xX•·]{2,16}")
+_CARD = re.compile(r"\d{4}(?:[-.]\d{4}){3}")
+_VERSION = re.compile(r"[vV]?\d{1,6}(?:\.\d{1,6}){1,6}")
+_IP = re.compile(r"\d{1,3}(?:\.\d{1,3}){3}(?::\d{1,5}|/\d{1,2})?")
+_KEYS = re.compile(r"[*#][*#\d]{1,15}|\d[\d*#]{0,14}[*#][\d*#]{0,14}")
+_CODE = re.compile(r"[A-Za-z0-9]++(?:[-–/.:][A-Za-z0-9]++)*+")
+_PIECES = re.compile(r"\d+|[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[^\W\d_]+|.")
+_CLOCK_OR_DATE = re.compile(
+    r"\d{1,2}:\d{2}(?:[ap]m)?|\d{1,2}[ap]m|\d{1,4}([/.-])\d{1,2}\1\d{2,4}|\d{1,3}(?:st|nd|rd|th)"
+)
+_IBAN = re.compile(r"[A-Z]{2}\d{2}[A-Z0-9]{11,30}")
+_VOWELS = re.compile(r"[aeiouyAEIOUYäöüáéíóúàèâêîôû]")
+_PHONE_DIGITS = range(7, 16)
+
+
+def telephone(c: Cursor) -> Reading | None:
+    """A telephone number in any of the ways it is written, with its extension, in groups with pauses."""
+    language, part = c.language, c.part()
+    if c.at < c.no_phone_before:
+        return None
+    if (c.core()[:1] == "8" or c.core()[:2] in ("1-", "1.", "+1")) and (lettered := _LETTERED.fullmatch(c.core())):
+        word = " ".join(piece.lower() for piece in re.split(r"[-.]", lettered[2]))
+        head = language.digit_groups.join(digits(run, language) for run in re.findall(r"\d+", lettered[1]))
+        return Reading(1, f"{_plus(c.core(), language)}{head}{language.digit_groups}{word}")
+    text, count = _collect(c)
+    numbers = _RUNS.findall(text)
+    total = sum(map(len, numbers))
+    c.no_phone_before = c.at + count
+    if not 3 <= total <= 24:
+        return None
+    called = _called(c.before(5), language)
+    plus = text.lstrip("(").startswith("+")
+    if not (plus and total in _PHONE_DIGITS) and not _looks_like_phone(text, numbers, total, called, language):
+        return None
+    if part.lead.startswith("(") and count == 1 and ")" in part.trail and not called and total == 3:
+        return None
+    if len(numbers) == 1:
+        words = _one_run(numbers[0], language)
+    else:
+        words = language.digit_groups.join(digits(run, language) for run in numbers)
+    words = _plus(text, language) + words
+    extension = _EXTENSION.fullmatch(c.core(count))
+    if extension is not None and total >= 7:
+        return Reading(
+            count + 1, f"{words}{language.digit_groups}{language.extension} {digits(extension[1], language)}"
+        )
+    return Reading(count, words)
+
+
+def _plus(text: str, language: Language) -> str:
+    return f"{language.plus} " if text.lstrip("(").startswith("+") else ""
+
+
+def _collect(c: Cursor) -> tuple[str, int]:
+    """The run of tokens from the cursor that are digits with brackets and dashes, as one text."""
+    texts: list[str] = []
+    while len(texts) < 8:
+        part = c.part(len(texts))
+        lead = part.lead if part.lead in ("", "(") else None
+        end = part.trail.startswith(")")
+        core = part.lead + part.core + (")" if end and part.lead == "(" else "")
+        if part.core in ("-", "–", "/") and texts and c.core(len(texts) + 1)[:1].isdecimal() and not part.trail:
+            texts.append("-")
+            continue
+        if lead is None or not _GROUPED.fullmatch(core) or (texts and core.startswith("+")):
+            break
+        texts.append(core)
+        if part.trail.strip(")") or (part.trail and not end):
+            break
+    while texts and texts[-1] == "-":
+        texts.pop()
+    return " ".join(texts), len(texts)
+
+
+def _called(context: Iterable[str], language: Language) -> bool:
+    """Whether the words before a number say that it is to be dialled."""
+    for word in context:
+        if word.rstrip(":") in language.phone_words:
+            return True
+        if word.rstrip(":") not in language.link_words and word not in language.phone_links:
+            return False
+    return False
+
+
+def _looks_like_phone(text: str, numbers: list[str], total: int, called: bool, language: Language) -> bool:
+    if called and total >= 3:
+        return not (len(numbers) > 1 and total < 6) and not re.fullmatch(r"\d{1,3}(?:[.,]\d{3})+|\d+\.\d{1,2}", text)
+    if _NORTH_AMERICAN.fullmatch(text) or _LOCAL.fullmatch(text) or _SOCIAL.fullmatch(text):
+        return True
+    if len(numbers) == 1:
+        return total in range(9, 14) and numbers[0][0] == "0"
+    if _IP.fullmatch(text) or (re.fullmatch(r"\d{1,3}(?:[ .]\d{3})+", text) and not text.startswith("0")):
+        return False
+    if numbers[0][0] == "0" and total >= 8 and len(numbers[0]) <= 6:
+        return True
+    longest = max(map(len, numbers))
+    return len(numbers) >= 3 and total >= 8 and longest <= 5 and min(map(len, numbers[1:])) >= 2 and " " in text
+
+
+def _one_run(number: str, language: Language) -> str:
+    sizes = language.area_groups
+    if len(number) == 11 and number[0] == "1" and language.area_groups == (3, 3, 4):
+        sizes = (1, 3, 3, 4)
+    return digits(number, language) if len(number) <= 4 else group_digits(number, sizes, language)
+
+
+def card(c: Cursor) -> Reading | None:
+    """Card numbers and IBANs in groups of four, cards that show their last digits only."""
+    language, core = c.language, c.core()
+    if core.isdecimal() and len(core) not in (4, 15, 16):
+        return None
+    if _MASK.fullmatch(core):
+        count = 1
+        while count < 5 and _MASK.fullmatch(c.core(count)):
+            count += 1
+        last = c.core(count)
+        if last.isdecimal() and 2 <= len(last) <= 6:
+            return Reading(count + 1, f"{language.ending_in} {digits(last, language)}")
+        return None
+    if masked := _MASKED.fullmatch(core):
+        return Reading(1, f"{language.ending_in} {digits(masked[1], language)}")
+    if (core.isdecimal() and len(core) in (15, 16)) or _CARD.fullmatch(core):
+        number = re.sub(r"\D", "", core)
+        sizes = (4, 6, 5) if len(number) == 15 else (4, 4, 4, 4)
+        return Reading(1, group_digits(number, sizes, language))
+    if core.isdecimal() and len(core) == 4 and all(c.core(k).isdecimal() and len(c.core(k)) == 4 for k in (1, 2)):
+        count = 3
+        while count < 5 and c.core(count).isdecimal() and len(c.core(count)) <= 4 and c.joined(count - 1):
+            count += 1
+        if all(c.joined(k) for k in range(count - 1)):
+            return Reading(count, language.digit_groups.join(digits(c.core(k), language) for k in range(count)))
+    if core[:2].isalpha() and core[:2].isupper() and core[2:4].isdecimal() and core.isalnum():
+        return _iban(c)
+    return None
+
+
+def _iban(c: Cursor) -> Reading | None:
+    """`DE89 3704 0044 0532 0130 00`: letters and digits, four by four."""
+    text, count = c.core(), 1
+    if len(text) == 4:
+        while count < 9 and c.joined(count - 1) and re.fullmatch(r"[A-Z0-9]{1,4}", c.core(count)):
+            text, count = text + c.core(count), count + 1
+    if not _IBAN.fullmatch(text):
+        return None
+    fours = (text[start : start + 4] for start in range(0, len(text), 4))
+    return Reading(count, c.language.digit_groups.join(spelled(four, c.language) for four in fours))
+
+
+def keys(c: Cursor) -> Reading | None:
+    """`*67`, `#31#`, `press 5#`, `*` and `#` alone."""
+    language, core, part = c.language, c.core(), c.part()
+    if core in ("*", "#"):
+        if core == "#" and c.core(1)[:1].isdecimal() and c.joined(0) and not _pressed(c):
+            return Reading(1, language.number_sign)
+        return Reading(1, language.keys[core])
+    if not _KEYS.fullmatch(core) or part.lead[:1] == "[":
+        return None
+    if core[0] == "#" and core[1:].isdecimal() and not _pressed(c):
+        return None
+    if core[0] == "*" and core.count("*") > 1 and not _pressed(c) and not core[1].isdecimal():
+        return None
+    words = [language.keys[char] if char in "*#" else language.digits[int(char)] for char in core]
+    return Reading(1, " ".join(words))
+
+
+def _pressed(c: Cursor) -> bool:
+    return c.word(-1) in c.language.press_words
+
+
+def numbered(c: Cursor) -> Reading | None:
+    """`#5`, `#1234`, `№ 7`."""
+    core, language = c.core(), c.language
+    if core[:1] not in "#№" or not core[1:].isdecimal():
+        return None
+    number = core[1:]
+    words = whole(number, language) if len(number) <= 2 else spaced_digits(number, language)
+    return Reading(1, f"{language.number_sign} {words}")
+
+
+def machine(c: Cursor) -> Reading | None:
+    """IP addresses and versions: `192.168.0.1`, `v2.0.1`, `version 3.11`."""
+    language, core = c.language, c.core()
+    dot = language.address_signs["."]
+    if _IP.fullmatch(core):
+        words = [
+            digits(run, language) if run.isdecimal() else language.address_signs[run]
+            for run in re.findall(r"\d+|\D", core)
+        ]
+        return Reading(1, " ".join(words))
+    if not _VERSION.fullmatch(core):
+        return None
+    lettered = core[0] in "vV"
+    if not lettered and core.count(".") < 2 and c.word(-1) not in language.version_words:
+        return None
+    if not lettered and re.fullmatch(r"\d{1,3}(?:\.\d{3})+", core):
+        return None
+    words = [whole(run, language) if run.isdecimal() else dot for run in re.findall(r"\d+|\.", core)]
+    head = f"{language.before_numbers['v']} " if lettered else ""
+    return Reading(1, head + " ".join(words).replace(dot, language.point))
+
+
+def code(c: Cursor) -> Reading | None:
+    """Digits and letters that name something: leading zeros, letters mixed with digits, anything after `code`."""
+    language, core = c.language, c.core()
+    if not core or not any(char.isdecimal() for char in core):
+        return None
+    if core.isdecimal():
+        if (len(core) > 1 and core[0] == "0") or (len(core) >= 7 and not _round(core)):
+            return Reading(1, spaced_digits(core, language))
+        return None
+    if not _CODE.fullmatch(core):
+        return None
+    if not any(char.isalpha() for char in core) and not _split_by_dashes(core):
+        return None
+    return Reading(1, spelled(core, language))
+
+
+def named(c: Cursor) -> Reading | None:
+    """Digits and letters after a word that says what they name: `your PIN is 0042`, `room 12A`."""
+    core = c.core()
+    if not any(map(str.isdecimal, core)) or not _CODE.fullmatch(core) or not _names(c, core):
+        return None
+    if _CLOCK_OR_DATE.fullmatch(core) or _NORTH_AMERICAN.fullmatch(core) or _LOCAL.fullmatch(core):
+        return None
+    return Reading(1, spelled(core, c.language))
+
+
+def _round(core: str) -> bool:
+    return core.endswith("000")
+
+
+def _split_by_dashes(core: str) -> bool:
+    """Digits with dashes that are no range, such as `2024-0031` and `12-34-56`."""
+    return "-" in core and all(run.isdecimal() for run in core.split("-"))
+
+
+def _names(c: Cursor, core: str) -> bool:
+    """Whether the words before say that this names something: "your PIN is 0042"."""
+    language, after = c.language, c.core(1)
+    counts = after.isalpha() and after.islower() and after not in language.counted_stops and not c.part().trail
+    if counts and core.isdecimal() and len(core) <= 3 and core[0] != "0":
+        return False
+    strong = len(core) >= 4 or not core.isdecimal()
+    for distance, word in enumerate(c.before(5)):
+        word = word.rstrip(":#")
+        if word in language.code_words:
+            return distance < 4 and len(core) != 1
+        if word in language.weak_code_words and strong:
+            return True
+        if word not in language.link_words and word and not _is_code_like(word):
+            return False
+    return False
+
+
+def _is_code_like(word: str) -> bool:
+    return len(word) <= 12 and _RUNS.search(word) is not None
+
+
+def spaced_digits(text: str, language: Language) -> str:
+    """Digits one by one, with a short pause within long runs."""
+    return digits(text, language) if len(text) <= 5 else group_digits(text, (), language)
+
+
+def letters(text: str, language: Language) -> str:
+    """Each letter by its name: `AZ` -> `A Z`, or `A Zed`."""
+    return " ".join(language.letters.get(char, char) for char in text.upper())
+
+
+def spelled(text: str, language: Language) -> str:
+    """A code's letters, digits and signs one by one; what is plainly a word within it stays one."""
+    words: list[str] = []
+    for piece in _PIECES.findall(text):
+        if piece.isdecimal():
+            words.append(spaced_digits(piece, language) if len(piece) > 5 else digits(piece, language))
+        elif piece.isalpha():
+            is_word = (
+                len(piece) >= 4 and _VOWELS.search(piece) and (piece.islower() or piece[1:].islower() or len(piece) > 5)
+            )
+            words.append(piece.lower() if is_word else letters(piece, language))
+        elif piece in language.address_signs:
+            words.append(language.address_signs[piece])
+    return " ".join(words)

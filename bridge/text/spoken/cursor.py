@@ -1,0 +1,100 @@
+"""A text in tokens with a place in it: what every rule looks at, to both sides. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from bridge.text.spoken.language import Language
+
+OPENERS = "([{\"'“‘«‹„‚¿¡<"
+CLOSERS = ".,;:!?…)]}\"'”’»›>。！？，、"
+LONGEST_TOKEN = 200
+"""Characters of a token that the rules look at; a longer one is cut into tokens of this length."""
+
+
+class Part(NamedTuple):
+    """A token taken apart: what opens it, what it is, what closes it."""
+
+    lead: str
+    core: str
+    trail: str
+
+
+_NOTHING = Part("", "", "")
+
+
+_BEYOND = 12
+"""How far rules look at most."""
+_MARGIN = [_NOTHING] * _BEYOND
+
+
+def _part(token: str) -> Part:
+    if token.isalnum():
+        return Part("", token, "")
+    rest = token.lstrip(OPENERS)
+    core = rest.rstrip(CLOSERS)
+    return Part(token[: len(token) - len(rest)], core, rest[len(core) :])
+
+
+class Reading(NamedTuple):
+    """What a rule makes of the tokens at the cursor."""
+
+    length: int
+    """Tokens it read."""
+    spoken: str
+    """Their words, without what opens the first and closes the last of them."""
+    keep_stop: bool = True
+    """The full stop after the last token ends a sentence; else it belongs to an abbreviation and is not a pause."""
+    trail: str | None = None
+    """What is left of the marks after the last token, where the rule has read some of them."""
+
+
+class Cursor:
+    """Tokens of a text, and the one that is to be read next."""
+
+    __slots__ = ("_parts", "at", "language", "no_phone_before", "tokens")
+
+    def __init__(self, tokens: list[str], at: int, language: Language) -> None:
+        self.tokens, self.at, self.language = tokens, at, language
+        self._parts = [*_MARGIN, *map(_part, tokens), *_MARGIN]
+        self.no_phone_before = 0
+        """Digits up to here were found to be no telephone number."""
+
+    def part(self, offset: int = 0) -> Part:
+        """The token so far from the cursor, at most twelve, taken apart; empty beyond the ends of the text."""
+        return self._parts[self.at + _BEYOND + offset]
+
+    def core(self, offset: int = 0) -> str:
+        """The token so far from the cursor without quotation marks, brackets and closing marks."""
+        return self._parts[self.at + _BEYOND + offset].core
+
+    def word(self, offset: int = 0) -> str:
+        """The same in lower case."""
+        return self._parts[self.at + _BEYOND + offset].core.lower()
+
+    def joined(self, offset: int) -> bool:
+        """Whether nothing stands between this token and the one after it."""
+        return not self.part(offset).trail and not self.part(offset + 1).lead
+
+    def before(self, count: int) -> Iterator[str]:
+        """Up to so many words before the cursor within its sentence, the nearest first, lower case."""
+        for offset in range(-1, -count - 1, -1):
+            part = self.part(offset)
+            if not part.core and not part.trail:
+                break
+            if part.trail[:1] and part.trail[0] in "!?;。" and part.core:
+                break
+            if part.trail[:1] == "." and not self._abbreviated(part.core.lower()):
+                break
+            yield part.core.lower() or part.trail
+
+    def _abbreviated(self, word: str) -> bool:
+        language = self.language
+        return word in language.before_numbers or word in language.abbreviations or word in language.month_abbreviations
+
+    def ends_sentence(self, offset: int) -> bool:
+        """Whether the stop after this token is a sentence's end: the last token, or a capital follows."""
+        after = self.part(offset + 1)
+        first = (after.core or after.lead)[:1]
+        return not first or not (first.islower() or first.isdigit())

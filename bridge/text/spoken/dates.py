@@ -1,0 +1,255 @@
+"""Dates and times of day, alone and in ranges. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import NamedTuple
+
+from bridge.text.spoken.cursor import Cursor, Reading
+from bridge.text.spoken.language import Language
+
+_DATE = re.compile(r"(\d{1,2})([/.\-])(\d{1,2})\2(\d{4}|\d{2})")
+_ISO = re.compile(r"(\d{4})([-/.])(\d{1,2})\2(\d{1,2})(?:T(\d{2}:\d{2})(?::\d{2})?Z?)?")
+_DAY_MONTH = re.compile(r"(\d{1,2})([/.])(\d{1,2})")
+_DAY = re.compile(r"(\d{1,2})(?:st|nd|rd|th|er|º|ª|°|e|o)?")
+_DAYS = re.compile(r"(\d{1,2})(?:st|nd|rd|th)?[-–—](\d{1,2})(?:st|nd|rd|th)?")
+_YEAR = re.compile(r"\d{4}")
+_SHORT_YEAR = re.compile(r"'\d{2}")
+_CLOCK = re.compile(r"(\d{1,2})(?:[:.hH](\d{2}))?(?::(\d{2}))?(h|H|[ap]\.?m\.?|[AP]\.?M\.?)?")
+_HALF_RANGE = re.compile(r"([aApP]\.?[mM]\.?)[-–—](\d.{0,8})")
+_HALVES = {"am": "am", "a.m": "am", "pm": "pm", "p.m": "pm"}
+_RANGE = re.compile(r"[-–—]")
+_SHORT_YEARS_FROM = 50
+"""Two digits from here on are a year of the last century."""
+
+
+class _Clock(NamedTuple):
+    hours: int
+    minutes: int
+    seconds: int | None
+    half: str
+    sure: bool
+    """It can be nothing but a time."""
+
+
+def date(c: Cursor) -> Reading | None:
+    """`3/14/2024`, `24.12.2024`, `2024-01-05`, `on 3/4`, `24.12.`"""
+    language, core = c.language, c.core()
+    if iso := _ISO.fullmatch(core):
+        words = _date(int(iso[4]), int(iso[3]), int(iso[1]), language)
+        if words is not None:
+            if iso[5]:
+                clock = _clock(iso[5], language)
+                words += f", {_say(clock, language)}" if clock else ""
+            return Reading(1, words)
+        return None
+    if found := _DATE.fullmatch(core):
+        first, second = int(found[1]), int(found[3])
+        month_first = language.month_first and found[2] != "."
+        day, month = (second, first) if month_first else (first, second)
+        if month > 12:
+            day, month = month, day
+        words = _date(day, month, _full_year(found[4]), language)
+        return Reading(1, words) if words is not None else None
+    if found := _DAY_MONTH.fullmatch(core):
+        return _without_year(c, found)
+    return None
+
+
+def _without_year(c: Cursor, found: re.Match[str]) -> Reading | None:
+    language = c.language
+    first, second, stop = int(found[1]), int(found[3]), c.part().trail.startswith(".")
+    if found[2] == ".":
+        if not (language.ordinal_stop and stop):
+            return None
+        words = _date(first, second, None, language)
+        return Reading(1, words, keep_stop=c.ends_sentence(0)) if words else None
+    day, month = (second, first) if language.month_first else (first, second)
+    if month > 12:
+        day, month = month, day
+    fraction_like = first < second <= 10 or (first < second and second in (12, 16, 20, 100))
+    dated = c.word(-1) in language.date_words
+    if fraction_like and not dated:
+        return None
+    words = _date(day, month, None, language)
+    return Reading(1, words) if words else None
+
+
+def _full_year(text: str) -> int:
+    if len(text) == 4:
+        return int(text)
+    return int(text) + (1900 if int(text) >= _SHORT_YEARS_FROM else 2000)
+
+
+def _date(day: int, month: int, year: int | None, language: Language) -> str | None:
+    if not (1 <= month <= 12 and 1 <= day <= 31):
+        return None
+    return language.date(day, month, year)
+
+
+def month_name(c: Cursor) -> Reading | None:
+    """`Jan. 5`, `January 5th, 2024`, `Sept. 2024`, `Dec 24-26`, `Mar.`"""
+    language, word, part = c.language, c.word(), c.part()
+    month = language.month_abbreviations.get(word)
+    if month is None or (part.core.islower() and language.months[month - 1][0].isupper() and part.trail != "."):
+        return None
+    name = language.months[month - 1]
+    day = _DAY.fullmatch(c.core(1)) if part.trail in ("", ".") and language.month_first else None
+    if day is not None and 1 <= int(day[1]) <= 31 and not _unit_follows(c, 1):
+        count, words = 2, f"{name} {language.day(int(day[1]))}"
+        if c.part(1).trail in ("", ",") and _YEAR.fullmatch(c.core(2)) and 1000 <= int(c.core(2)) <= 2999:
+            count, words = 3, f"{words}, {language.year(int(c.core(2)))}"
+        return Reading(count, words)
+    days = _DAYS.fullmatch(c.core(1)) if part.trail in ("", ".") and language.month_first else None
+    if days is not None and 1 <= int(days[1]) < int(days[2]) <= 31:
+        return Reading(2, f"{name} {language.day(int(days[1]))} {language.range_to} {language.day(int(days[2]))}")
+    if part.trail in ("", ".", ",") and _YEAR.fullmatch(c.core(1)) and 1000 <= int(c.core(1)) <= 2999:
+        return Reading(2, f"{name} {language.year(int(c.core(1)))}")
+    if word != name.lower() and part.trail.startswith(".") and len(word) > 2:
+        return Reading(1, name, keep_stop=c.ends_sentence(0))
+    return None
+
+
+def day_and_month(c: Cursor) -> Reading | None:
+    """`5 Jan 2024`, `5th of May`, `3. Mai`, `1er janvier`, `24 de diciembre de 2024`, `24-26 December`."""
+    language, core = c.language, c.core()
+    if len(core) > 9 or not (c.core(1)[:1].isalpha()):
+        return None
+    day, days = _DAY.fullmatch(core), _DAYS.fullmatch(core)
+    if (day is None and days is None) or c.part().trail not in ("", "."):
+        return None
+    offset = 1
+    joiner = c.word(1) in ("of", "de")
+    offset += joiner
+    word, part = c.word(offset), c.part(offset)
+    month = language.month_abbreviations.get(word)
+    if month is None or (part.core.islower() and language.months[month - 1][0].isupper()):
+        return None
+    name = language.months[month - 1]
+    count, year = offset + 1, None
+    after = count + (c.word(count) in ("de", "del"))
+    if part.trail in ("", ".", ",") and _YEAR.fullmatch(c.core(after)) and 1000 <= int(c.core(after)) <= 2999:
+        count, year = after + 1, int(c.core(after))
+    stop = True
+    if year is None and part.trail.startswith(".") and word != name.lower():
+        stop = c.ends_sentence(offset)
+    if days is not None:
+        if not 1 <= int(days[1]) < int(days[2]) <= 31:
+            return None
+        ends = f"{language.day(int(days[1]))} {language.range_to} {language.day(int(days[2]))}"
+        words = f"{ends}{language.day_month_joiner}{name}"
+        return Reading(count, words if year is None else f"{words}, {language.year(year)}", stop)
+    assert day is not None
+    words_ = _date(int(day[1]), month, year, language)
+    if words_ is None:
+        return None
+    if c.word(-1) == "the" and words_.startswith("the "):
+        words_ = words_[4:]
+    return Reading(count, words_, stop)
+
+
+def weekday(c: Cursor) -> Reading | None:
+    """`Mon.`, `Mon-Fri`, `Tue 5 May`, `Sat & Sun`."""
+    language, core, part = c.language, c.core(), c.part()
+    days = language.weekday_abbreviations
+    ends = _RANGE.split(core)
+    if len(ends) == 2 and all(end.lower().rstrip(".") in days for end in ends) and core[0].isupper():
+        first, last = (days[end.lower().rstrip(".")] for end in ends)
+        return Reading(1, f"{first} {language.range_to} {last}", keep_stop=c.ends_sentence(0))
+    name = days.get(core.lower())
+    if name is None or (core.islower() and name[0].isupper()):
+        return None
+    beside = {c.word(1), c.word(2), c.word(-1), c.word(-2)} & days.keys()
+    dated = c.core(1)[:1].isdigit() or c.word(1) in language.month_abbreviations
+    if part.trail.startswith(".") or beside or dated:
+        return Reading(1, name, keep_stop=not part.trail.startswith(".") or c.ends_sentence(0))
+    return None
+
+
+def time(c: Cursor) -> Reading | None:
+    """`9:30`, `9 a.m.`, `14h30`, `9:00-17:00`, `9-11 am`, `9:00 - 17:00`."""
+    language, core = c.language, c.core()
+    if core.isdecimal() and not (len(core) <= 2 and (c.core(1) in "-–—" or _marks_time(c.word(1), language))):
+        return None
+    ends = [end.rstrip(".") for end in _RANGE.split(core) if end]
+    if len(ends) == 2 and ends[0][0].isdigit() and ends[1][0].isdigit():
+        return _range(c, ends[0], ends[1], 1)
+    if len(ends) != 1 or len(core) > len(ends[0]) + 1:
+        return None
+    first = _clock(core, language)
+    if first is None:
+        return None
+    if (halves := _HALF_RANGE.fullmatch(c.core(1))) and c.joined(0):
+        both = _range(c, core + halves[1], halves[2], 2)
+        if both is not None:
+            return both
+    if c.core(1) in ("-", "–", "—") and c.core(2)[:1].isdigit() and not c.part(0).trail:
+        both = _range(c, core, c.core(2), 3)
+        if both is not None:
+            return both
+    return _with_half(c, first, 1, lambda clock: _say(clock, language))
+
+
+def _marks_time(word: str, language: Language) -> bool:
+    return word in _HALVES or word in language.clock_words or _HALF_RANGE.fullmatch(word) is not None
+
+
+def _range(c: Cursor, start: str, end: str, count: int) -> Reading | None:
+    language = c.language
+    first, last = _clock(start, language), _clock(end, language)
+    if first is None or last is None:
+        return None
+    sure = first.sure or last.sure
+
+    def words(clock: _Clock) -> str:
+        if clock.half and not first.half and first.minutes == 0:
+            return f"{language.cardinal(first.hours, '')} {language.range_to} {_say(clock, language)}"
+        return f"{_say(first, language)} {language.range_to} {_say(clock, language)}"
+
+    reading = _with_half(c, last, count, words)
+    return reading if sure or (reading is not None and reading.length > count) else None
+
+
+def _with_half(c: Cursor, clock: _Clock, count: int, words: Callable[[_Clock], str]) -> Reading | None:
+    """The clock with an `a.m.` or `Uhr` that follows; None if it is no time without one."""
+    language, follows = c.language, c.part(count)
+    joined = not c.part(count - 1).trail and not follows.lead
+    half = _HALVES.get(follows.core.lower()) if joined and not clock.half else None
+    if half == "am" and follows.core == "am" and c.word(count + 1) in ("i", "not"):
+        half = None
+    if half is not None and 1 <= clock.hours <= 12:
+        dotted = "." in follows.core and follows.trail.startswith(".")
+        stop = not dotted or c.ends_sentence(count)
+        return Reading(count + 1, words(clock._replace(half=half, sure=True)), keep_stop=stop)
+    if joined and follows.core.lower() in language.clock_words:
+        return Reading(count + 1, words(clock._replace(sure=True)))
+    if clock.half and c.part(count - 1).trail.startswith(".") and "." in c.core(count - 1):
+        return Reading(count, words(clock), keep_stop=c.ends_sentence(count - 1))
+    return Reading(count, words(clock)) if clock.sure else None
+
+
+def _clock(text: str, language: Language) -> _Clock | None:
+    found = _CLOCK.fullmatch(text)
+    if found is None:
+        return None
+    hours, minutes, seconds = int(found[1]), int(found[2] or 0), found[3]
+    half = (found[4] or "").replace(".", "").lower()
+    mark = text[len(found[1]) : len(found[1]) + 1]
+    if minutes > 59 or int(seconds or 0) > 59 or hours > 24 or (half in ("am", "pm") and not 1 <= hours <= 12):
+        return None
+    hour_letter = half == "h" or mark in ("h", "H")
+    if hour_letter and not language.hours_by_letter:
+        return None
+    if half == "h":
+        half = ""
+    sure = bool(half) or hour_letter or mark == ":"
+    return _Clock(hours, minutes, int(seconds) if seconds else None, half, sure)
+
+
+def _say(clock: _Clock, language: Language) -> str:
+    return language.clock(clock.hours, clock.minutes, clock.seconds, clock.half)
+
+
+def _unit_follows(c: Cursor, offset: int) -> bool:
+    return c.core(offset + 1) in c.language.units and not c.part(offset).trail and len(c.core(offset + 1)) > 1

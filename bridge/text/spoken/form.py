@@ -1,0 +1,232 @@
+"""Written text -> the words that are spoken, and which written word each of them belongs to. Pure.
+
+Every token of the text (what stands between white space) is looked at with what stands around it; the first rule that
+knows it, or it and some tokens after it, says it in words. What no rule knows is said sign by sign. The result has
+letters, apostrophes, hyphens and the marks that voices take for pauses, nothing else, so that no voice's own front end
+finds anything to rewrite; saying it once more changes nothing.
+
+The time is linear in the text: a rule looks at a bounded number of tokens, and tokens have a bounded length.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+from bridge.text.spoken import addresses, codes, dates, names, quantities
+from bridge.text.spoken.cursor import CLOSERS, LONGEST_TOKEN, OPENERS, Cursor, Part, Reading
+from bridge.text.spoken.language import Language
+from bridge.text.spoken.numerals import parse, say
+
+_STRIPPED = OPENERS + CLOSERS
+_PLAIN = re.compile(r"[^\W\d_]?[^\W\d_A-ZÀ-ÖØ-Þ]*(?:['’\-][^\W\d_]?[^\W\d_A-ZÀ-ÖØ-Þ]+)*")
+"""A word that only a table of abbreviations could know."""
+_DIGIT, _LETTER = re.compile(r"[\d½¼¾⅓⅔⅛⅜⅝⅞⅕²³]"), re.compile(r"[^\W\d_]")
+_DASHES = frozenset(("-", "--", "---", "–", "—"))
+_ATOMS = re.compile(r"\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?|[^\W\d_½¼¾⅓⅔⅛⅜⅝⅞⅕²³]+(?:['’][^\W\d_]+)*|.", re.DOTALL)
+_MARKS = str.maketrans(
+    {"’": "'", "‘": "'", "ʼ": "'", "“": '"', "”": '"', "„": '"', "«": '"', "»": '"', "‹": '"', "›": '"', "‚": "'",
+     "[": "(", "]": ")", "{": "(", "}": ")", "<": None, ">": None, "。": ".", "！": "!", "？": "?", "，": ",",
+     "、": ",", "¿": None, "¡": None}
+)  # fmt: skip
+
+Span = tuple[float, float]
+Rule = Callable[[Cursor], Reading | None]
+
+_INTEGERS: tuple[Rule, ...] = (
+    codes.card, codes.named, dates.day_and_month, dates.time, codes.telephone, quantities.fraction, quantities.amount,
+    quantities.ordinal, codes.code, quantities.number,
+)  # fmt: skip
+"""For a token of digits alone, in the order in which they are asked."""
+_NUMERIC: tuple[Rule, ...] = (
+    addresses.email, names.numeric_abbreviation, quantities.feet, codes.card, codes.named, dates.date,
+    dates.day_and_month, dates.time, codes.telephone, quantities.ratio, codes.machine, quantities.fraction,
+    quantities.arithmetic, codes.keys, codes.numbered, quantities.decade, quantities.amount, quantities.ordinal,
+    quantities.period, quantities.compound, codes.code, quantities.number, addresses.url, addresses.handle,
+)  # fmt: skip
+"""For one that has a digit and does not begin with a letter."""
+_MIXED: tuple[Rule, ...] = (
+    addresses.email, addresses.url, names.numeric_abbreviation, names.numbered, codes.named, codes.machine, codes.card,
+    quantities.amount, codes.code,
+)  # fmt: skip
+"""For one that begins with a letter."""
+_LETTERED: tuple[Rule, ...] = (
+    addresses.email, addresses.url, dates.month_name, dates.weekday, names.roman, names.abbreviation, names.initials,
+    quantities.currency_first, quantities.operator, codes.card, names.acronym, names.joined, addresses.handle,
+)  # fmt: skip
+"""For one without a digit that is no plain word."""
+_SIGNS: tuple[Rule, ...] = (codes.card, quantities.currency_first, quantities.operator, codes.keys)
+"""For one without a letter or digit."""
+
+
+class SpokenToken(NamedTuple):
+    """Some written text, one token or several that are read together, and its words."""
+
+    written: str
+    spoken: str
+    """Empty where nothing is said, as of a lone picture."""
+
+
+class SpokenText(NamedTuple):
+    """A text as it is spoken."""
+
+    tokens: tuple[SpokenToken, ...]
+
+    @property
+    def text(self) -> str:
+        """All the words, with the marks that are pauses."""
+        return " ".join(token.spoken for token in self.tokens if token.spoken)
+
+    @property
+    def written(self) -> tuple[str, ...]:
+        """The written text of each token that is spoken."""
+        return tuple(token.written for token in self.tokens if token.spoken)
+
+    @property
+    def counts(self) -> tuple[int, ...]:
+        """How many words of `text.split()` each of `written` has."""
+        return tuple(len(token.spoken.split()) for token in self.tokens if token.spoken)
+
+    def spread(self, spans: Sequence[Span]) -> list[Span]:
+        """One span for each token of the written text, from one for each word of `text.split()`.
+
+        Of tokens that are read together the first has all; what is not said has an empty span where it stands.
+        """
+        written: list[Span] = []
+        place, end = 0, spans[0][0] if spans else 0.0
+        for token in self.tokens:
+            count = len(token.spoken.split())
+            start = end
+            if count:
+                start, end = spans[place][0], spans[place + count - 1][1]
+                place += count
+            written.append((start, end))
+            written += [(end, end)] * (len(token.written.split()) - 1)
+        return written
+
+
+def spoken_form(text: str, language: Language, before: str = "") -> SpokenText:
+    """How a text is spoken in a language; `before` is what was said just before it, for the sake of its context."""
+    tokens = _tokens(text)
+    past = _tokens(before[-80:])[-5:] if before else []
+    cursor = Cursor(past + tokens, len(past), language)
+    watched = _watched(language)
+    spoken: list[SpokenToken] = []
+    everything, end = cursor.tokens, len(cursor.tokens)
+    while cursor.at < end:
+        token = everything[cursor.at]
+        bare = token.strip(_STRIPPED)
+        if _plain(bare) and bare.lower() not in watched and not _days(bare, language):
+            spoken.append(SpokenToken(token, token if token.isalpha() else token.translate(_MARKS)))
+            cursor.at += 1
+            continue
+        reading = _read(cursor)
+        first, last = cursor.part(0), cursor.part(reading.length - 1)
+        trail = last.trail if reading.trail is None else reading.trail
+        trail = trail if reading.keep_stop else trail.replace(".", "", 1)
+        words = reading.spoken.strip()
+        said = (_opening(first, reading) + words + trail).translate(_MARKS) if words and first.core else words
+        spoken.append(SpokenToken(" ".join(everything[cursor.at : cursor.at + reading.length]), said))
+        cursor.at += reading.length
+    return SpokenText(tuple(spoken))
+
+
+def _plain(bare: str) -> bool:
+    """Whether this is a word that only a table of abbreviations could know."""
+    if bare.isascii() and bare.isalpha():
+        return bare[1:].islower() or len(bare) == 1
+    return bool(bare) and _PLAIN.fullmatch(bare) is not None and (bare.isascii() or not _DIGIT.search(bare))
+
+
+def _opening(first: Part, reading: Reading) -> str:
+    """What opens a token, unless the rule has read what closes it: `(555) 123-4567`."""
+    read = "(" in first.lead and (")" in first.core or (reading.length > 1 and ")" in first.trail))
+    return first.lead.replace("(", "") if read else first.lead
+
+
+def _tokens(text: str) -> list[str]:
+    tokens = text.split()
+    if len(text) > LONGEST_TOKEN and max(map(len, tokens), default=0) > LONGEST_TOKEN:
+        return [token[i : i + LONGEST_TOKEN] for token in tokens for i in range(0, len(token), LONGEST_TOKEN)]
+    return tokens
+
+
+@functools.cache
+def _watched(language: Language) -> frozenset[str]:
+    """Plain words, lower case, that some rule may want to read."""
+    tables = (
+        language.abbreviations, language.titles, language.streets, language.before_numbers, language.currencies,
+        language.weekday_abbreviations, language.month_abbreviations,
+    )  # fmt: skip
+    return frozenset(word.lower() for table in tables for word in table) | {"x", "i", "v"}
+
+
+def _days(bare: str, language: Language) -> bool:
+    return "-" in bare and bare.partition("-")[0].lower() in language.weekday_abbreviations
+
+
+def _read(c: Cursor) -> Reading:
+    core, trail = c.core(), c.part().trail
+    if not core:
+        if (token := c.tokens[c.at]) in ("<", ">"):
+            return Reading(1, c.language.symbols[token])
+        return Reading(1, "".join(mark for mark in trail if mark in ".,;:!?…"), keep_stop=False)
+    if core.isdecimal():
+        rules = _INTEGERS
+    elif _DIGIT.search(core):
+        rules = _MIXED if core[0].isalpha() else _NUMERIC
+    elif _LETTER.search(core):
+        rules = _LETTERED
+    else:
+        rules = _SIGNS
+    for rule in rules:
+        reading = rule(c)
+        if reading is not None:
+            return reading
+    return Reading(1, "—" if core in _DASHES else _sign_by_sign(core, c.language))
+
+
+def _sign_by_sign(core: str, language: Language) -> str:
+    """What no rule knows: words and numbers as they come, signs by their names, the rest not at all."""
+    atoms = _ATOMS.findall(core)
+    words: list[str] = []
+    for place, atom in enumerate(atoms):
+        before = atoms[place - 1] if place else ""
+        after = atoms[place + 1] if place + 1 < len(atoms) else ""
+        if atom[0].isdecimal():
+            number = parse(atom, language) if len(atom) <= 3 or not atom.isdecimal() else None
+            words.append(say(number, language) if number else codes.spaced_digits(atom, language))
+        elif atom[0].isalpha():
+            capitals = atom.isupper() and len(atom) <= 4 and atom.lower() not in language.capitals
+            known = atom.lower() in _watched(language) and (
+                language.titles.get(atom.lower()) or language.abbreviations.get(atom.lower())
+            )
+            words.append(
+                known
+                or (
+                    codes.letters(atom, language)
+                    if capitals
+                    else atom
+                    if len(atom) < 2 or not atom.isupper()
+                    else atom.lower()
+                )
+            )
+        else:
+            words.append(_sign(atom, before, after, language))
+    return " ".join(filter(None, words)).replace(" ,", ",")
+
+
+def _sign(sign: str, before: str, after: str, language: Language) -> str:
+    """A sign within a token that no rule knows."""
+    if sign in ".,;:!?…'\"()":
+        if sign == "." and before[-1:].isalnum() and after[:1].isalnum():
+            new_sentence = before[-1:].islower() and after[:1].isupper()
+            return "," if new_sentence else language.address_signs["."]
+        return "," if sign in ",;:!?…" and before and after else ""
+    if sign in "-–—_":
+        if before[-1:].isdecimal() or after[:1].isdecimal():
+            return language.address_signs["_" if sign == "_" else "-"]
+        return language.address_signs["_"] if sign == "_" and before and after else ""
+    return language.symbols.get(sign, "")

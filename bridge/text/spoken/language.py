@@ -1,0 +1,203 @@
+"""What a language must tell so that written text can be spoken in it: words, marks, orders and a few functions. Pure.
+
+One file per language fills in a `Language`; the rules that read texts are shared (`bridge.text.spoken.form`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Literal, NamedTuple
+
+Gender = Literal["", "m", "f", "n"]
+"""How a number agrees with what it counts; "" is the form of counting itself (German `eins`, not `ein`)."""
+
+LONGEST_CARDINAL = 15
+"""Digits of the longest number that is read as one; a longer one is read digit by digit."""
+
+
+class Currency(NamedTuple):
+    """Names of a currency: one and many of its unit, one and many of a hundredth of it ("" where there is none)."""
+
+    one: str
+    many: str
+    cent: str = ""
+    cents: str = ""
+    gender: Gender = ""
+    cent_gender: Gender = ""
+
+
+class Unit(NamedTuple):
+    """Names of a unit of measure."""
+
+    one: str
+    many: str
+    gender: Gender = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Language:
+    """Words and habits of one language as spoken in one country."""
+
+    code: str
+    """BCP 47, as `en-US`."""
+
+    # ---- numbers
+    cardinal: Callable[[int, Gender], str]
+    """A number from 0 to 10**15 - 1 in words, agreeing with what it counts."""
+    ordinal: Callable[[int, Gender], str]
+    """"first", "second" ... of 1 to 9,999."""
+    year: Callable[[int], str]
+    """A year of four digits as it is said in a date."""
+    digits: tuple[str, ...]
+    """The ten digits, one by one."""
+    decimal_mark: str
+    group_marks: str
+    """Characters that part thousands, in texts of this language."""
+    point: str
+    """The decimal mark, said."""
+    fraction: Callable[[int, int], str]
+    """A numerator and a denominator from 2 to 99: "three quarters"."""
+    half_after_whole: str
+    """What joins a whole and a fraction: "two and a half" needs "and"."""
+    ordinal_marks: tuple[str, ...]
+    """What makes digits an ordinal when it follows them: `st`, `º`."""
+    scales: Mapping[str, tuple[str, str]]
+    """Words and letters for thousands and more after a number, with one and many: `M` is ("million", "million")."""
+    scale_joins_noun: str = ""
+    """What stands between a million and what is counted (Spanish "de")."""
+    decimals_as_number: bool = False
+    """Two decimals are read as one number: "douze virgule cinquante"."""
+    ordinal_stop: bool = False
+    """Digits with a stop before a word are an ordinal: `3. Mai`."""
+    decade: Callable[[int], str] | None = None
+    """`1990s`, where the language writes decades so."""
+    plain_scales: frozenset[str] = frozenset()
+    """Scale words without that ("cinco mil euros")."""
+    feet_and_inches: bool = False
+    """`5'10"` is a length."""
+    digit_groups: str = ", "
+    """What parts the groups of a telephone number: a short pause."""
+
+    # ---- signs
+    minus: str
+    plus: str
+    percent: str
+    plus_or_minus: str
+    times: str
+    divided_by: str
+    by: str
+    """Between the sides of a rectangle: `4x6`."""
+    equals: str
+    range_to: str
+    """Between the ends of a range: "to"."""
+    ratio_to: str
+    """Between the parts of a ratio: "to"."""
+    per: str
+    symbols: Mapping[str, str]
+    """Other single characters that are said: `&`, `@`, `°` ..."""
+    address_signs: Mapping[str, str]
+    """`.`, `-`, `_`, `/`, `@`, `+`, `:` and the like within e-mail addresses and URLs."""
+    keys: Mapping[str, str]
+    """`*` and `#` of a telephone's keypad."""
+    number_sign: str
+    """`#` before digits: "number"."""
+    hashtag: str
+
+    # ---- money and measures
+    currencies: Mapping[str, Currency]
+    """By sign and by ISO code."""
+    and_cents: str
+    """Between units and hundredths, with spaces: " and "."""
+    units: Mapping[str, Unit]
+    """By their written form after a number."""
+    per_units: Mapping[str, str]
+    """What follows `/` or "per", by its written form: `h`, `month`."""
+
+    # ---- dates and times
+    months: tuple[str, ...]
+    month_abbreviations: Mapping[str, int]
+    """Lower-case names and abbreviations of months without a stop, to 1..12."""
+    weekday_abbreviations: Mapping[str, str]
+    """Lower case, without a stop, to the day's name."""
+    month_first: bool
+    """`3/4/2024` is March 4th."""
+    date: Callable[[int, int, int | None], str]
+    """Day, month, and year if there is one, in words."""
+    day: Callable[[int], str]
+    """The day of a month beside the month's name."""
+    day_month_joiner: str = " "
+    """Between the day and the month's name where the day stands first in the text: "1 de enero"."""
+    clock: Callable[[int, int, int | None, str], str]
+    """Hours, minutes, seconds if given, and "am", "pm" or ""."""
+    hours_by_letter: bool = False
+    """`14h30` is a time."""
+    clock_words: frozenset[str] = frozenset()
+    """What may follow a time and is in `clock`'s words already (German `Uhr`)."""
+
+    # ---- words
+    letters: Mapping[str, str] = field(default_factory=dict)
+    """Letters whose name must be written out, upper case; others are read as they stand."""
+    letter_upper: str = "capital"
+    abbreviations: Mapping[str, str]
+    """Lower case without the stop; said whatever stands beside it."""
+    needs_stop: frozenset[str] = frozenset()
+    """Those of them that are words without their stop."""
+    never_last: frozenset[str] = frozenset()
+    """Those of them that end no sentence: `e.g.`"""
+    titles: Mapping[str, str]
+    """Lower case without the stop; said before a name."""
+    always_titles: frozenset[str] = frozenset()
+    """Those of them that are nothing else: `Mr`."""
+    before_numbers: dict[str, str]
+    """Lower case without the stop; said only before a number: `no.` is "number" there and a word elsewhere."""
+    streets: dict[str, str] = field(default_factory=dict)
+    """Lower case without the stop; said after a street's name."""
+    spoken_acronyms: frozenset[str] = frozenset()
+    """Capitals that are read as a word."""
+    capitals: frozenset[str] = frozenset()
+    """Short words that somebody writes in capitals for emphasis, lower case."""
+    roman_after: frozenset[str] = frozenset()
+    """Lower-case words after which a roman numeral is a cardinal: `chapter IV`."""
+    roman_names: frozenset[str] = frozenset()
+    """Lower-case names after which a roman numeral is an ordinal: `Henry VIII`."""
+    roman_ordinal: str = ""
+    """What stands before that ordinal: "the"."""
+    roman_centuries: frozenset[str] = frozenset()
+    """Lower-case words beside which a roman numeral is an ordinal: `XXe siècle`."""
+    roman_ordinal_first: bool = False
+    """Those words stand after the numeral."""
+
+    # ---- what numbers mean
+    code_words: frozenset[str]
+    """Lower-case words after which digits are read one by one: `code`, `PIN`, `room`."""
+    weak_code_words: frozenset[str] = frozenset()
+    """The same, if the number has four digits or more, or letters: `number`, `order`."""
+    phone_words: frozenset[str]
+    """Lower-case words beside which digits are a telephone number."""
+    link_words: frozenset[str]
+    """What may stand between such a word and its digits: `is`, `number`, `:`."""
+    phone_links: frozenset[str]
+    """What may stand besides between a word for telephones and the number: `me`, `at`."""
+    decade_words: frozenset[str] = frozenset()
+    """Lower-case words before `80s`."""
+    year_words: frozenset[str]
+    """Lower-case words after which four digits are a year: `in`, `since`."""
+    counted_stops: frozenset[str] = frozenset()
+    """Lower-case words that are not what a number before them counts: `is`, `or`, `and`."""
+    version_words: frozenset[str]
+    """Lower-case words after which `3.11` is a version."""
+    ending_in: str
+    """Before the last digits of a card whose others are hidden: `**** 4242`."""
+    press_words: frozenset[str]
+    """Lower-case words before keys of a telephone: `press`."""
+    date_words: frozenset[str]
+    """Lower-case words before `3/4` that make it a date: `on`."""
+    extension: str
+    """Before the digits of an extension."""
+    area_groups: tuple[int, ...] = (3, 3, 4)
+    """How a national number of as many digits is grouped when it is written in one run."""
+    zero_begins_phone: bool = True
+    """National numbers begin with a zero (not in North America)."""
+    top_level_words: frozenset[str] = frozenset(("com", "org", "net", "info", "biz", "gov", "shop", "app", "online"))
+    """Ends of domain names that are read as words; others are spelled."""

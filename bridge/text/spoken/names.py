@@ -1,0 +1,174 @@
+"""Abbreviations, titles, streets, initials, acronyms and roman numerals. Pure."""
+
+from __future__ import annotations
+
+import re
+
+from bridge.text.spoken.codes import letters
+from bridge.text.spoken.cursor import Cursor, Reading
+from bridge.text.spoken.numerals import whole
+
+_DOTTED = re.compile(r"(?:[^\W\d_]\.)+[^\W\d_]")
+_ROMAN = re.compile(r"(?=[IVXLC])M{0,3}(?:CM|CD|D?C{0,3})(?:XC|XL|L?X{0,3})(?:IX|IV|V?I{0,3})")
+_VALUES = {"I": 1, "V": 5, "X": 10, "L": 50, "C": 100, "D": 500, "M": 1000}
+_CAPITALS = re.compile(r"([A-ZÀ-ÖØ-Þ]{2,8})('?s)?")
+_AND = re.compile(r"([A-Z]{1,3})&([A-Z]{1,3})")
+_VOWELS = re.compile(r"[AEIOUYÄÖÜÁÉÍÓÚÀÈÂÊÎÔÛÃÕ]")
+
+
+def abbreviation(c: Cursor) -> Reading | None:
+    """`No. 5`, `Dr. Smith`, `12 Main St.`, `approx.`, each by what stands beside it."""
+    word, part, language = c.word(), c.part(), c.language
+    stopped = part.trail.startswith(".")
+    following = c.part(1)
+    before_number = following.core.lstrip("#").lstrip("(")[:1].isdecimal() and part.trail in ("", ".", ":")
+    known = word in language.before_numbers and (stopped or len(word) > 2)
+    if before_number and known and not (word in ("sec", "no") and c.core(-1)[:1].isdecimal()):
+        return _words(c, language.before_numbers[word], keep_stop=False)
+    capital = part.core[:1].isupper()
+    street = word in language.streets and capital and _after_a_street(c, stopped)
+    named = (
+        following.core[:1].isupper()
+        and following.core[1:2].islower()
+        and part.trail in ("", ".")
+        and not following.lead
+    )
+    both = following.core in ("and", "&") and c.word(2) in language.titles
+    if street and not (word in language.titles and named and not c.core(-2)[:1].isdecimal() and _title_fits(c)):
+        goes_on = len(word) == 1 or following.core.lower() in language.streets | language.before_numbers
+        return Reading(1, language.streets[word], keep_stop=not stopped or (c.ends_sentence(0) and not goes_on))
+    if (
+        word in language.titles
+        and capital
+        and (named or both)
+        and (stopped or word in language.always_titles or word == "st")
+    ):
+        return _words(c, language.titles[word], keep_stop=False)
+    if capital and stopped and word in language.always_titles:
+        return _words(c, language.titles[word], keep_stop=c.ends_sentence(0))
+    if capital and stopped and word in language.streets and len(word) > 1:
+        return Reading(1, language.streets[word], keep_stop=c.ends_sentence(0))
+    if word in language.abbreviations and (stopped or "." in word or word not in language.needs_stop):
+        last = word not in language.never_last and c.ends_sentence(0)
+        return _words(c, language.abbreviations[word], keep_stop=not stopped or last)
+    return None
+
+
+def numeric_abbreviation(c: Cursor) -> Reading | None:
+    """`24/7`, `COVID-19`: abbreviations that have digits."""
+    words = c.language.abbreviations.get(c.word())
+    return Reading(1, words) if words is not None else None
+
+
+def _words(c: Cursor, words: str, keep_stop: bool) -> Reading:
+    """With the capital that the text has."""
+    if c.core()[:1].isupper() and words[:1].islower() and c.at == 0:
+        words = words[0].upper() + words[1:]
+    return Reading(1, words, keep_stop)
+
+
+def _after_a_street(c: Cursor, stopped: bool) -> bool:
+    """Whether what stands before can be a street's name: a capital word or an ordinal that is no sentence's first."""
+    name, before = c.core(-1), c.part(-1)
+    if before.trail.strip(",") or not name:
+        return False
+    single = len(c.core()) == 1 or (len(c.core()) == 2 and c.core().isupper())
+    if single:
+        directed = name.isdecimal() or (len(name) > 1 and name.lower() in c.language.streets)
+        return directed and c.core(1)[:1].isupper()
+    if re.fullmatch(r"\d{1,3}(?:st|nd|rd|th)", name):
+        return True
+    if not name[:1].isupper() or not name[1:2].islower():
+        return False
+    first_of_sentence = not c.core(-2) or c.part(-2).trail[:1] in (".", "!", "?")
+    return stopped or not first_of_sentence or not c.core(1)[:1].isupper()
+
+
+def _title_fits(c: Cursor) -> bool:
+    """`... to Saint Mary` rather than a street: no capital word before that could be its name."""
+    return not c.core(-1)[:1].isupper()
+
+
+def roman(c: Cursor) -> Reading | None:
+    """`Chapter IV`, `Henry VIII`, `Luis XIV`."""
+    core, language = c.core(), c.language
+    if not _ROMAN.fullmatch(core):
+        return None
+    before = c.word(-1)
+    if len(core) == 1 and core not in "IVX":
+        return None
+    value = sum(
+        -_VALUES[char] if _VALUES[char] < _VALUES.get(core[i + 1 : i + 2], 0) else _VALUES[char]
+        for i, char in enumerate(core)
+    )
+    if before in language.roman_after or (
+        c.word(1) in language.roman_after - {"war"} and len(core) > 1 and not language.roman_ordinal_first
+    ):
+        return Reading(1, language.cardinal(value, ""))
+    if before in language.roman_centuries or (c.word(1) in language.roman_centuries and language.roman_ordinal_first):
+        return Reading(1, language.ordinal(value, "m"))
+    if (before in language.roman_names and c.core(-1)[:1].isupper() and core != "I") or (
+        core == "I" and before in language.roman_names and c.core(-1)[:1].isupper() and not c.core(1)[:1].islower()
+    ):
+        return Reading(1, f"{language.roman_ordinal} {language.ordinal(value, '')}".strip())
+    if len(core) > 1 and not set(core) - set("IVX"):
+        return Reading(1, language.cardinal(value, ""))
+    return None
+
+
+def initials(c: Cursor) -> Reading | None:
+    """`U.S.`, `p.m.`, `J. R. Smith`."""
+    core, part, language = c.core(), c.part(), c.language
+    if _DOTTED.fullmatch(core) and len(core) <= 16:
+        dotted = part.trail.startswith(".")
+        return Reading(1, letters(core.replace(".", ""), language), keep_stop=not dotted or c.ends_sentence(0))
+    if len(core) == 1 and core.isalpha() and core.isupper() and part.trail == "." and c.core(1)[:1].isupper():
+        name = c.core(1)[1:2].islower() or len(c.core(1)) == 1
+        if (name and c.core(-1)[:1].isupper()) or (name and core not in "IA"):
+            return Reading(1, letters(core, language), keep_stop=False)
+    return None
+
+
+def acronym(c: Cursor) -> Reading | None:
+    """`FBI`, `VIPs`, `R&D`; capitals for emphasis stay a word."""
+    core, language = c.core(), c.language
+    if both := _AND.fullmatch(core):
+        return Reading(1, f"{letters(both[1], language)} {language.symbols['&']} {letters(both[2], language)}")
+    found = _CAPITALS.fullmatch(core)
+    if found is None:
+        return None
+    word, plural = found[1], found[2] or ""
+    if word in language.spoken_acronyms:
+        return Reading(1, core)
+    if word.lower() in language.capitals or _shouted(c):
+        return Reading(1, core.lower() if len(word) > 1 else core)
+    if not _VOWELS.search(word) or len(word) <= 4:
+        return Reading(1, letters(word, language) + plural.replace("s", "'s" if plural == "s" else "s", 1))
+    return None
+
+
+def _shouted(c: Cursor) -> bool:
+    """Whether the words around are capitals too, so that it is all emphasis."""
+    beside = [c.core(offset) for offset in (-2, -1, 1, 2)]
+    long = [core for core in beside if len(core) >= 2 and core.isalpha()]
+    return len(long) >= 2 and all(core.isupper() for core in long)
+
+
+def numbered(c: Cursor) -> Reading | None:
+    """`No.5`, `p.12`: an abbreviation with the number glued to it."""
+    language = c.language
+    head, stop, tail = c.core().partition(".")
+    if not stop or not tail.isdecimal() or head.lower() not in language.before_numbers:
+        return None
+    return Reading(1, f"{language.before_numbers[head.lower()]} {whole(tail, language)}")
+
+
+def joined(c: Cursor) -> Reading | None:
+    """`and/or`, `he/she`: two words with a stroke."""
+    language = c.language
+    head, stroke, tail = c.core().partition("/")
+    if stroke and head.isalpha() and tail.isalpha():
+        if len(head) == 1 and len(tail) == 1:
+            return Reading(1, f"{letters(head, language)} {language.symbols['/']} {letters(tail, language)}")
+        return Reading(1, f"{head} {language.symbols['/']} {tail}")
+    return None

@@ -1,0 +1,98 @@
+"""What holds for every text: nothing lost, nothing invented, nothing left for a voice to rewrite, linear cost."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Callable
+from types import FrameType
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bridge.text.spoken.form import spoken_form
+from bridge.text.spoken.languages import CODES, language
+
+LEFT = re.compile(r"[^\W\d_]|[ '’\-.,;:!?…()\"—]")
+"""Letters, and marks that voices take for pauses."""
+
+pieces = st.sampled_from(
+    "a I the St. Dr. no. No. Main code PIN call on in at $ € £ % + - * # @ / . , : ; ( ) [ ] < > & ' \" ½ ² 😀 – — … "
+    "0 1 5 12 42 305 0042 1984 12345 5551234567 1,200.50 12,50 9:30 9 a.m. pm am Jan. 5th 3/4 3/14/2024 km kg x A1B2 "
+    "FBI IV VIII john@example.com example.com www.a.b 192.168.0.1 v2.0 *67 #5 ext. USD million per h ~ ± ° _ ` | \\ ^ "
+    "é ß ñ 中 文 ا".split()
+)
+texts = st.one_of(
+    st.text(max_size=80),
+    st.lists(st.tuples(pieces, st.sampled_from(["", " ", " ", "  ", "\n"])), max_size=14).map(
+        lambda parts: "".join(piece + gap for piece, gap in parts)
+    ),
+)
+
+
+@pytest.mark.parametrize("code", CODES)
+@given(text=texts)
+@settings(max_examples=300, deadline=None)
+def test_only_words_and_pauses_are_left(code: str, text: str) -> None:
+    spoken = spoken_form(text, language(code)).text
+
+    assert not re.search(r"[0-9$€£%+*#@/&=<>_^~\\|{}\[\]`°]", spoken), spoken
+
+
+@pytest.mark.parametrize("code", CODES)
+@given(text=st.lists(pieces, max_size=10).map(" ".join))
+@settings(max_examples=300, deadline=None)
+def test_saying_it_once_more_changes_nothing(code: str, text: str) -> None:
+    once = spoken_form(text, language(code)).text
+
+    assert spoken_form(once, language(code)).text == once
+
+
+@given(text=texts)
+@settings(max_examples=300, deadline=None)
+def test_every_written_token_is_accounted_for_in_order(text: str) -> None:
+    form = spoken_form(text, language("en"))
+
+    assert " ".join(token.written for token in form.tokens).split() == text.split()
+    assert len(form.text.split()) == sum(form.counts)
+    assert len(form.written) == len(form.counts)
+
+
+@given(words=st.lists(st.sampled_from("please call us when you have time because we would like to help".split())))
+def test_plain_words_are_left_alone(words: list[str]) -> None:
+    text = " ".join(words)
+
+    assert spoken_form(text, language("en")).text == text
+
+
+def steps(work: Callable[[], Any]) -> int:
+    """Python function calls that some work needs."""
+    count = 0
+
+    def counting(frame: FrameType, event: str, argument: object) -> None:
+        nonlocal count
+        count += event in ("call", "c_call")
+
+    sys.setprofile(counting)
+    try:
+        work()
+    finally:
+        sys.setprofile(None)
+    return count
+
+
+@pytest.mark.parametrize(
+    "unit",
+    ["1a", "1.", "1-", "a@", "a.", "a/", "x", "1 ", "1 2 3 ", "$1.50 ", "+1 ", "(1 ", "* ", "A B ", "FBI ", "St. ",
+     "-", "a@b.c ", "555-123-4567 ", "4111 1111 ", "http://a.b/c ", "😀 ", "1/2 ", "12:30 ", "- ", "code 1 ", "'",
+     "II ", "#1"],
+)  # fmt: skip
+def test_twice_the_text_is_at_most_twice_the_work(unit: str) -> None:
+    def work(length: int) -> int:
+        text = (unit * length)[:length]
+        return steps(lambda: spoken_form(text, language("en")))
+
+    work(500)
+    assert work(8000) <= 2.2 * work(4000) + 200
