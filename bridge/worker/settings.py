@@ -50,6 +50,8 @@ class VoiceSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
     (`bridge.worker.engines.device`); Kokoro is always float32."""
     chunking: Chunking = "clause"
     """Where text that arrives is cut into pieces, see `bridge.text.settings.Chunking`."""
+    language: str = ""
+    """In which written text is said (`en-US`, `de`), numbers and addresses above all; empty: its own English."""
     gain_db: float | None = None
     """Fixed gain towards -20 dBFS active speech; None: the engine's own measure of its voice."""
 

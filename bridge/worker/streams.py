@@ -10,6 +10,8 @@ import numpy as np
 
 from bridge.call.events import Word
 from bridge.text.chunker import Chunker, pause_after_ms
+from bridge.text.spoken.form import SpokenText, spoken_form
+from bridge.text.spoken.languages import language
 from bridge.worker.alignment import Span
 from bridge.worker.encoder import Encoder, Samples
 from bridge.worker.engines.base import Job, Step
@@ -56,6 +58,10 @@ class Stream:
     sent_bytes: int = 0
     _job: Job | None = None
     _piece: str | None = None
+    _spoken: SpokenText | None = None
+    """How the piece in work is said."""
+    _before: str = ""
+    """The piece before it."""
     _pause_ms: float = 0.0
     _last_word_ms: int = 0
     _unsent: bytearray = field(default_factory=bytearray)
@@ -82,7 +88,10 @@ class Stream:
         """The piece in work, begun here if there is one."""
         if self._job is None and self.pieces:
             self._piece = self.pieces.popleft()
-            self._job = self.voice.engine.begin(self._piece, self._piece.split(), self.voice.own_name, self.speed)
+            self._spoken = spoken_form(self._piece, language(self.voice.language), self._before)
+            self._before = self._piece
+            text = self._spoken.text
+            self._job = self.voice.engine.begin(text, text.split(), self.voice.own_name, self.speed)
         return self._job
 
     def cancel(self) -> None:
@@ -105,13 +114,14 @@ class Stream:
             self._pause_ms = 0.0
         if self._job.kind is None:
             self._pause_ms = pause_after_ms(self._piece) / self.speed
-            self._job = self._piece = None
+            self._job = self._piece = self._spoken = None
         return audio, words
 
     def _place_words(self, spans: tuple[Span, ...], origin_ms: float) -> tuple[Word, ...]:
         assert self._piece is not None
+        assert self._spoken is not None
         words = []
-        for token, (start_s, end_s) in zip(self._piece.split(), spans, strict=True):
+        for token, (start_s, end_s) in zip(self._piece.split(), self._spoken.spread(spans), strict=True):
             start_ms = max(round(origin_ms + start_s * 1000), self._last_word_ms)
             self._last_word_ms = max(round(origin_ms + end_s * 1000), start_ms)
             words.append(Word(token, start_ms, self._last_word_ms))

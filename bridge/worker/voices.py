@@ -13,6 +13,7 @@ import msgspec
 
 from bridge.errors import ConfigError
 from bridge.text.settings import Chunking
+from bridge.text.spoken.languages import language
 from bridge.worker.encoder import Samples
 from bridge.worker.engines.base import Engine
 from bridge.worker.residency import Loader, Residency, ResidentEngine
@@ -29,6 +30,8 @@ class Voice:
     gain: float
     """Factor from the engine's level to the worker's."""
     chunking: Chunking = "clause"
+    language: str = "en-US"
+    """In which written text is said, as `bridge.text.spoken.languages` names it."""
 
 
 def load_voices(settings: WorkerSettings, *, graphs: bool | None = None) -> dict[str, Voice]:
@@ -58,7 +61,7 @@ def load_sound_voices(
     residency = Residency(settings.memory_mib << 20) if settings.memory_mib else None
     wanted: dict[bytes, dict[str, VoiceSettings]] = defaultdict(dict)
     for name, voice in settings.voices.items():
-        same_engine = msgspec.structs.replace(voice, voice="", chunking="clause", gain_db=None)
+        same_engine = msgspec.structs.replace(voice, voice="", chunking="clause", gain_db=None, language="")
         wanted[msgspec.json.encode(same_engine)][name] = voice
     voices: dict[str, Voice] = {}
     refused: dict[str, ConfigError] = {}
@@ -83,8 +86,17 @@ def _load_group(group: dict[str, VoiceSettings], load: Loader, residency: Reside
         gain_db = engine.gain_db(voice.voice) if voice.gain_db is None else voice.gain_db
         if not math.isfinite(gain_db):
             raise ConfigError(f"{_described(group)}: its weights make no sound")
-        voices[name] = Voice(engine, voice.voice, 10 ** (gain_db / 20), voice.chunking)
+        voices[name] = Voice(engine, voice.voice, 10 ** (gain_db / 20), voice.chunking, _language(name, voice))
     return voices
+
+
+def _language(name: str, voice: VoiceSettings) -> str:
+    """The code of the language that a voice's texts are said in. Raises ConfigError for one that is not known."""
+    british = voice.voice.startswith(("bf_", "bm_"))
+    try:
+        return language(voice.language or ("en-GB" if british else "en-US")).code
+    except KeyError as error:
+        raise ConfigError(f"worker.voices.{name}.language: {error.args[0]}") from None
 
 
 def _described(group: dict[str, VoiceSettings]) -> str:

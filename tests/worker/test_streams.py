@@ -162,3 +162,15 @@ def test_the_limiter_never_clips_and_never_turns_a_sample_around(values: list[fl
     assert (np.diff(limited) >= 0).all()
     quiet = np.abs(audio) <= 0.9
     assert np.array_equal(limited[quiet], audio[quiet])
+
+
+def test_words_are_the_written_ones_and_are_heard_while_what_is_said_for_them_is(hibari: HibariEngine) -> None:
+    stream = new_stream(hibari)
+    stream.pieces.extend(stream.text.feed("Say no. It costs 12,50 € today. "))
+    words = make_all(stream)
+
+    assert [text for text, _, _ in words] == ["Say", "no.", "It", "costs", "12,50", "€", "today."]
+    lengths = {text: end_ms - start_ms for text, start_ms, end_ms in words}
+    assert lengths["12,50"] > 2 * lengths["costs"]  # twelve euros and fifty cents
+    assert lengths["€"] == 0
+    assert lengths["no."] < 600  # not "number"

@@ -1,7 +1,8 @@
 """English text -> phonemes that still know their word, by the front end that comes with the default voice.
 
-The alphabet is misaki's (one character a phoneme, as in Kokoro). The front end first rewrites the text ("9:30 a.m."
-becomes "nine thirty A.M."), then reads it token by token; both steps are undone here for the sake of word times.
+The alphabet is misaki's (one character a phoneme, as in Kokoro). Text comes here as it is spoken
+(`bridge.text.spoken.form`), so the front end's own rewriting of numbers and abbreviations is left out; it would make
+"number" of a "no" that ends a sentence.
 """
 
 from __future__ import annotations
@@ -12,7 +13,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from hibari.g2p import G2P
-from hibari.g2p.normalize import normalize
 
 from bridge.worker.alignment import Span, align, at
 
@@ -22,7 +22,6 @@ ONSET_S = 0.04
 """A word is audible this much before its first id's turn (default voice, after pauses: 30 to 60 ms)."""
 LAST_S = 0.12
 """The last phoneme of a piece lasts no longer, whatever the network says: the rest of it is silence."""
-_LONG_NUMBER = re.compile(r"(?<![\d.,])\d{11,}")
 _NO_WORD = re.compile(r"[^A-Za-z0-9]+")
 SILENT = frozenset(' ;:,.!?—…"()“”')
 """Characters of the alphabet that stand for pauses rather than sounds."""
@@ -48,7 +47,7 @@ class EnglishReader:
         """Phonemes of the text, and each token's share of them."""
         with self._lock:
             try:
-                normal = normalize(_readable(text))
+                normal = " ".join(text.replace("’", "'").split())
                 read = self._groups(normal)
             except (IndexError, ValueError, RecursionError):  # numbers that the front end has no names for
                 normal = " ".join(_NO_WORD.sub(" ", text))
@@ -81,14 +80,9 @@ class EnglishReader:
 
     def _weight(self, token: str) -> float:
         try:
-            return float(len(self._g2p(_readable(token)).strip("".join(SILENT))))
+            return float(len(self._g2p(token).strip("".join(SILENT))))
         except (IndexError, ValueError, RecursionError):
             return float(len(token))
-
-
-def _readable(text: str) -> str:
-    """Long numbers are account numbers, which people read digit by digit."""
-    return _LONG_NUMBER.sub(lambda number: " ".join(number.group()), text)
 
 
 def _sound(phonemes: str, edges: list[int], span: Span) -> Span:
