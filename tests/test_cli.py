@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import subprocess
 import sys
 import wave
@@ -38,7 +39,7 @@ OPTIONS = {
         "TWILIO_AUTH",
     ],
     "load": ["URL", "--calls", "--search", "--hold", "--generators", "--say", "--output", "--server-pid"],
-    "say": ["TEXT", "--output", "--voice", "--speed", "--rate", "--worker", "--words"],
+    "say": ["TEXT", "--output", "--voice", "--speed", "--rate", "--worker", "--times", "--words"],
     "replay": ["FILE", "--settings", "--all"],
     "transcript": ["RECORD", "--decisions"],
     "cache": ["warm", "stats", "list", "purge", "--config", "--text", "--voice", "--tenant", "--everything", "--json"],
@@ -151,7 +152,7 @@ def test_ctrl_c_is_status_130_without_a_traceback(
 
 def test_say_writes_what_it_says(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = tmp_path / "new" / "opening.wav"
-    assert main(["say", "I have an opening on Tuesday.", "-o", str(file), "--rate", "16000", "--words"]) == 0
+    assert main(["say", "I have an opening on Tuesday.", "-o", str(file), "--rate", "16000", "--times"]) == 0
     with wave.open(str(file)) as wav:
         assert (wav.getnchannels(), wav.getframerate(), wav.getsampwidth()) == (1, 16000, 2)
         assert 1.0 < wav.getnframes() / 16000 < 4.0
@@ -244,3 +245,23 @@ def test_the_cache_is_filled_listed_and_emptied(tmp_path: Path, capsys: pytest.C
     capsys.readouterr()
     assert main(["cache", "stats", "-c", str(config), "--json"]) == 0
     assert '"phrases": 0' in capsys.readouterr().out
+
+
+def test_say_prints_the_words_of_a_text_or_of_each_line(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert main(["say", "--words", "Say yes or no. Your PIN is 0042."]) == 0
+    monkeypatch.setattr("sys.stdin", io.StringIO("press #\nat 9:30 a.m.\n"))
+    assert main(["say", "--words", "--language", "en-GB"]) == 0
+
+    assert capsys.readouterr().out.splitlines() == [
+        "Say yes or no. Your PIN is zero zero four two.",
+        "press hash",
+        "at nine thirty A M.",
+    ]
+
+
+def test_say_names_the_languages_that_it_knows(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["say", "--words", "hello", "--language", "tlh"]) == 2
+
+    assert "'tlh' is not a language that can be spoken; known are en-US" in capsys.readouterr().err

@@ -1,4 +1,4 @@
-"""`bridge say`: a text into a WAV file, through the same worker that speaks on calls."""
+"""`bridge say`: a text into a WAV file, through the same worker that speaks on calls; or into words alone."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import argparse
 import asyncio
 import contextlib
 import shutil
+import sys
 import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -21,18 +22,23 @@ Speak a text into a WAV file, as a call would hear it.
 
 Without --worker a speech worker is started for the purpose. A rate of 8000 is the telephone's; higher rates are for
 judging a voice.
+
+With --words nothing is synthesised: the words are printed as they will be spoken, of TEXT or of each
+line that comes in.
 """
 EXAMPLES = """\
   bridge say "I have an opening on Tuesday." -o opening.wav
   bridge say "Hello." -o hello.wav --rate 24000 --voice heart
   bridge say "Hello." -o hello.wav --worker ws://127.0.0.1:8090
+  bridge say --words "Your PIN is 0042, and that is 12,50 €."
+  bridge say --words --language en-GB < lines.txt
 """
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of `bridge say`."""
-    parser.add_argument("text", metavar="TEXT", help="what to say")
-    parser.add_argument("-o", "--output", type=Path, required=True, metavar="FILE", help="the WAV file to write")
+    parser.add_argument("text", metavar="TEXT", nargs="?", help="what to say")
+    parser.add_argument("-o", "--output", type=Path, metavar="FILE", help="the WAV file to write")
     parser.add_argument("-c", "--config", type=Path, metavar="FILE", help="YAML file with the worker's voices")
     parser.add_argument("--voice", metavar="NAME", help="the voice (default: the worker's)")
     parser.add_argument("--speed", type=float, default=1.0, help="0.5 to 2 (default 1)")
@@ -40,7 +46,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--rate", type=int, choices=(8000, 16000, 24000), default=8000, help="samples per second (default 8000)"
     )
     parser.add_argument("--worker", metavar="ADDRESS", help="ws://host:port or unix:/path of a running worker")
-    parser.add_argument("--words", action="store_true", help="print when each word is spoken")
+    parser.add_argument("--times", action="store_true", help="print when each word is spoken")
+    parser.add_argument("--words", action="store_true", help="print the words that will be spoken, and make no sound")
+    parser.add_argument("--language", default="en-US", metavar="CODE", help="of --words (default en-US)")
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -48,7 +56,11 @@ def run(arguments: argparse.Namespace) -> int:
     from bridge.config import load_settings
     from bridge.errors import ConfigError
 
-    if not arguments.text.strip():
+    if arguments.words:
+        return _print_words(arguments)
+    if arguments.output is None:
+        raise ConfigError("say needs a file to write (-o FILE), or --words to print the words alone")
+    if not (arguments.text or "").strip():
         raise ConfigError("there is nothing to say")
     settings = load_settings(arguments.config)
     spoken = asyncio.run(_speak(arguments, settings.worker))
@@ -58,11 +70,27 @@ def run(arguments: argparse.Namespace) -> int:
         _write(arguments.output, spoken.audio, arguments.rate)
     except OSError as error:
         raise ConfigError(f"{arguments.output}: cannot be written: {error.strerror}") from None
-    if arguments.words:
+    if arguments.times:
         for word in spoken.words:
             print(f"{word.start_ms:7d} {word.end_ms:7d}  {word.text}")
     length = f"{len(spoken.audio) / 2 / arguments.rate:.2f} s"
     print(f"{arguments.output}: {length}, first sound after {spoken.first_ms:.0f} ms, all after {spoken.all_ms:.0f} ms")
+    return 0
+
+
+def _print_words(arguments: argparse.Namespace) -> int:
+    """One line of words for the text, or for each line of the standard input."""
+    from bridge.errors import ConfigError
+    from bridge.text.cleaning import clean
+    from bridge.text.spoken.form import spoken_form
+    from bridge.text.spoken.languages import language
+
+    try:
+        spoken_in = language(arguments.language)
+    except KeyError as error:
+        raise ConfigError(f"--language: {error.args[0]}") from None
+    for line in sys.stdin if arguments.text is None else [arguments.text]:
+        print(spoken_form(clean(line), spoken_in).text, flush=True)
     return 0
 
 

@@ -166,7 +166,8 @@ def test_the_limiter_never_clips_and_never_turns_a_sample_around(values: list[fl
 
 def test_words_are_the_written_ones_and_are_heard_while_what_is_said_for_them_is(hibari: HibariEngine) -> None:
     stream = new_stream(hibari)
-    stream.pieces.extend(stream.text.feed("Say no. It costs 12,50 € today. "))
+    stream.write("Say no. It costs 12,50 € today. ")
+    stream.flush()
     words = make_all(stream)
 
     assert [text for text, _, _ in words] == ["Say", "no.", "It", "costs", "12,50", "€", "today."]

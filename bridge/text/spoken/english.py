@@ -268,7 +268,8 @@ _ABBREVIATIONS = {
     "n/a": "not applicable", "p.o": "P O", "c/o": "care of", "et al": "and others", "et al.": "and others",
     "viz": "namely", "jr": "junior", "esq": "esquire", "p.s": "P S", "faq": "F A Q", "faqs": "F A Qs",
     "and/or": "and or", "24/7": "twenty-four seven", "ph.d": "P H D", "phd": "P H D", "b.a": "B A", "m.d": "M D",
-    "d.d.s": "D D S", "ok": "okay", "o.k": "okay", "blvd": "boulevard", "univ": "university", "bldg": "building", "apt": "apartment",
+    "d.d.s": "D D S", "ok": "okay", "o.k": "okay", "blvd": "boulevard", "univ": "university",
+    "bldg": "building", "apt": "apartment",
     "max.": "maximum", "min.": "minimum", "avg": "average", "wi-fi": "wi-fi", "covid-19": "covid nineteen",
     "o'clock": "o'clock",
 }  # fmt: skip
