@@ -27,7 +27,8 @@ set to begin with the first clause, or to cut otherwise); the rest on `flush` or
 What is written for a screen (markdown, emoji, layout) is not read aloud (`bridge.text.cleaning`). Words come back as
 exactly the white-space separated tokens of the text so cleaned, in order, whatever they are read as ("$9.99" is one),
 and always before the audio in which they are heard; times are milliseconds from the stream's first sample. A client
-that has cleaned and cut its text itself says `"cut":true` in `open`: each `text` is then a piece, spoken as it stands.
+that has cleaned and cut its text itself says `"cut":true` in `open`: each `text` is then a piece. Digits, signs
+and abbreviations are said in words in either case (`bridge.text.spoken`), and words keep the spelling of the text.
 
 Audio: header `<II` (little-endian, like the samples): stream, then the offset of the first sample in the stream; then
 mu-law bytes or linear16 samples. Every message holds a multiple of 20 ms; the first is small, later ones are larger.
@@ -120,7 +121,7 @@ class Open(msgspec.Struct, frozen=True, tag="open", omit_defaults=True):
     speed: float = 1.0
     priority: Priority = "live"
     cut: bool = False
-    """The text is clean and cut already (`bridge.text`): each `Text` is a piece, to be spoken as it stands."""
+    """The text is clean and cut already (`bridge.text`): each `Text` is a piece of its own."""
 
 
 class Text(msgspec.Struct, frozen=True, tag="text"):

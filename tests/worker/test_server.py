@@ -220,7 +220,7 @@ async def test_an_empty_utterance_is_done_at_once(link: WorkerLink) -> None:
     assert speech.audio_ms == 0
 
 
-async def test_text_that_was_cut_is_spoken_as_it_stands_and_other_text_is_cleaned_and_cut(house: House) -> None:
+async def test_text_that_was_cut_stays_whole_and_other_text_is_cleaned_and_cut(house: House) -> None:
     async with aiohttp.ClientSession() as session, session.ws_connect(house.address) as socket:
         await socket.receive_str()
         text = "One **moment** please. Then we go on, and so on."
@@ -231,7 +231,8 @@ async def test_text_that_was_cut_is_spoken_as_it_stands_and_other_text_is_cleane
             async with asyncio.timeout(10):
                 while (reply := await socket.receive()).type is not aiohttp.WSMsgType.TEXT or "done" not in reply.data:
                     pass
-        assert house.tone.batches == [[text], ["One moment please."], ["Then we go on, and so on."]]
+        whole = "One star star moment star star please. Then we go on, and so on."
+        assert house.tone.batches == [[whole], ["One moment please."], ["Then we go on, and so on."]]
 
 
 # ---- playout --------------------------------------------------------------------------------------------------
