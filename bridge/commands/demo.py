@@ -85,6 +85,7 @@ def run(arguments: argparse.Namespace) -> int:
             token,
             connect_to=f"http://127.0.0.1:{port}",
             status_callback=f"{_PUBLIC_URL}/twilio/call-status",
+            record=records,
         )
     record = _newest(records, earlier) if records else None
     if record:
@@ -96,6 +97,8 @@ def run(arguments: argparse.Namespace) -> int:
 @contextlib.contextmanager
 def _service(config: Path, token: str) -> Iterator[int]:
     """`bridge serve` as a process of its own; its port once it takes calls."""
+    from bridge.system.lifetime import die_with_parent
+
     port = _free_port()
     command = [
         sys.executable,
@@ -118,6 +121,7 @@ def _service(config: Path, token: str) -> Iterator[int]:
         stderr=subprocess.STDOUT,
         text=True,
         start_new_session=True,  # a Ctrl-C is ours to pass on, once
+        preexec_fn=die_with_parent(),
     )
     assert process.stdout is not None
     reader = threading.Thread(target=_pass_on, args=(process.stdout,), daemon=True)
@@ -184,7 +188,7 @@ def _tell(output: Path) -> None:
     for name, what in {
         "call.html": "the call's timeline with its sound; open it in a browser",
         "recording.wav": "the call as it was heard: caller left, bot right",
-        "record.jsonl": "every event and decision; bridge replay runs it again",
+        "record.jsonl": "every event and decision; bridge transcript prints it, bridge replay runs it again",
     }.items():
         if (output / name).is_file():
             print(f"  {output / name}  {what}")

@@ -46,12 +46,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Exit status 0 when every service level held, 1 when not, 3 when the callers were the bottleneck."""
     from bridge.errors import ConfigError
+    from bridge.simulator.carriers import carrier_of
 
     token = os.environ.get("TWILIO_AUTH_TOKEN", "").partition(",")[0].strip()
     if not token:
         raise ConfigError("set TWILIO_AUTH_TOKEN to the token that the server checks signatures with")
     if arguments.calls < 1 or arguments.generators < 1 or arguments.hold <= 0 or arguments.ramp <= 0:
         raise ConfigError("--calls, --generators, --hold and --ramp must be positive")
+    if carrier_of(arguments.url).name != "twilio":
+        raise ConfigError(f"{arguments.url}: a load is rung by Twilio's protocol; `bridge call` rings as the others do")
     recordings = arguments.say or [
         _RECORDINGS / name for name in ("book_appointment.wav", "opening_hours.wav", "tuesday_morning.wav")
     ]

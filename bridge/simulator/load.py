@@ -21,6 +21,9 @@ from bridge.simulator.load_generator import Job, Tally
 from bridge.simulator.result import percentile
 from bridge.simulator.trunk import Trunk
 
+SPARE_DESCRIPTORS = 64
+"""What a process needs besides its calls' sockets."""
+
 Progress = Callable[[str, Tally], None]
 """Told once a second what the load is at, and what has happened since the step began."""
 
@@ -139,6 +142,7 @@ class Load:
 
     def step(self, calls: int, hold_s: float) -> Step:
         """Bring the number of calls to `calls`, then measure for `hold_s`. Raises BridgeError when that fails."""
+        self._check_descriptors(calls)
         for index, pipe in enumerate(self._pipes):
             pipe.send(calls // self._count + (index < calls % self._count))
         self._ramp(calls)
@@ -170,14 +174,13 @@ class Load:
         step.missed = list(missed(step, self._level))
         return step
 
-    def search(self, most: int, hold_s: float, *, begin: int = 10) -> list[Step]:
-        """Double the calls while service levels hold, then halve the gap; all steps in the order they were made."""
-        steps: list[Step] = []
+    def search(self, most: int, hold_s: float, *, begin: int = 10) -> Iterator[Step]:
+        """Double the calls while service levels hold, then halve the gap; each step as it was made."""
         good, bad = 0, most + 1
         calls = min(begin, most)
         while good < calls < bad:
             step = self.step(calls, hold_s)
-            steps.append(step)
+            yield step
             if step.passed:
                 good = calls
             else:
@@ -188,7 +191,6 @@ class Load:
                 break
             else:
                 calls = (good + bad) // 2
-        return steps
 
     def _ramp(self, calls: int) -> None:
         deadline = time.perf_counter() + 30.0 + 2.0 * calls / self._calls_per_s
@@ -205,7 +207,23 @@ class Load:
             if time.perf_counter() > deadline:
                 reasons = ", ".join(f"{reason} ({count})" for reason, count in tally.reasons.items())
                 turned = f"{tally.refused} refused, {tally.failed} failed{': ' if reasons else ''}{reasons}"
-                raise BridgeError(f"only {tally.active} of {calls} calls came about: {turned}")
+                raise BridgeError(f"only {tally.active} of {calls} calls came about: {turned}{self._at_its_limit()}")
+
+    def _check_descriptors(self, calls: int) -> None:
+        """Raise BridgeError for more calls than a generator process may have sockets."""
+        most = processes.most_descriptors()
+        if -(-calls // self._count) + SPARE_DESCRIPTORS > most:
+            raise BridgeError(
+                f"{calls} calls in {self._count} generator process{'es' if self._count > 1 else ''} need more than the "
+                f"{most} open files that each may have (ulimit -n): use more --generators, or raise the limit"
+            )
+
+    def _at_its_limit(self) -> str:
+        """Whether the server has no descriptors left, in words."""
+        used, most = processes.descriptors(self._server_pid) if self._server_pid is not None else (0, 0)
+        if not most or used < most - SPARE_DESCRIPTORS // 2:
+            return ""
+        return f"; the server has {used} of the {most} files open that it may have (ulimit -n)"
 
     def _collect(self) -> list[Tally]:
         for pipe in self._pipes:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import contextlib
+import os
 import time
 from collections.abc import Sequence
 from multiprocessing.connection import Connection
@@ -19,6 +20,7 @@ import aiohttp
 import msgspec
 
 from bridge.errors import BadMessage
+from bridge.simulator import processes
 from bridge.simulator.carriers.base import MediaStream, Message
 from bridge.simulator.carriers.verbs import Stream
 from bridge.simulator.load_wire import MediaSocket
@@ -35,6 +37,7 @@ from bridge.simulator.sound import (
 )
 from bridge.simulator.sound import stretches as sounding
 from bridge.simulator.trunk import Trunk, Webhooks, new_call
+from bridge.system.lifetime import when_parent_dies
 
 FRAME_S = 0.020
 PHASES = 10
@@ -332,6 +335,7 @@ class Generator:
 
 def main(pipe: Connection, trunk: Trunk, job: Job, name: str, spacing_s: float) -> None:
     """A generator process: takes target numbers from the pipe (None ends it), sends a tally back for each `?`."""
+    processes.most_descriptors()
     runner: asyncio.Runner
     try:
         import uvloop
@@ -343,9 +347,15 @@ def main(pipe: Connection, trunk: Trunk, job: Job, name: str, spacing_s: float) 
         runner.run(_serve(pipe, trunk, job, name, spacing_s))
 
 
+def _leave() -> None:
+    """Whoever ordered these calls is gone, and nobody will ask what came of them."""
+    os._exit(1)
+
+
 async def _serve(pipe: Connection, trunk: Trunk, job: Job, name: str, spacing_s: float) -> None:
     import gc
 
+    when_parent_dies(asyncio.get_running_loop(), _leave)
     generator = Generator(trunk, job, name)
     gc.collect()
     gc.freeze()
@@ -354,7 +364,10 @@ async def _serve(pipe: Connection, trunk: Trunk, job: Job, name: str, spacing_s:
         await asyncio.sleep(spacing_s)
         generator.hold()
         while pipe.poll():
-            order = pipe.recv()
+            try:
+                order = pipe.recv()
+            except EOFError:
+                _leave()
             if order is None:
                 running = False
             elif order == "?":

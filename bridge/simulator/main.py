@@ -13,7 +13,7 @@ from rich.text import Text
 from bridge.errors import ConfigError
 from bridge.simulator import ear, load_report, processes, records, report, sound
 from bridge.simulator.carriers import carrier_named, carrier_of
-from bridge.simulator.load import Load, OwnLimits, ServiceLevel
+from bridge.simulator.load import Load, OwnLimits, ServiceLevel, Step
 from bridge.simulator.load_generator import Job, Tally
 from bridge.simulator.rest import serve
 from bridge.simulator.result import Happening
@@ -97,8 +97,11 @@ async def _run(
                     on_happening=lambda one: progress(one, console),
                     rest=api,
                 )
-            if record is not None:
-                call.result.bridge = await records.of_call(record, call.result.call_sid)
+            if record is not None and call.result.connected:
+                try:
+                    call.result.bridge = await records.of_call(record, call.result.call_sid)
+                except ConfigError as error:
+                    console.print(Text(f"{error}", "yellow"), soft_wrap=True)
             calls.append(call)
             report.show(call.result, console)
     written = report.write_all(out_dir, [(call.result, call.recording) for call in calls])
@@ -136,8 +139,8 @@ def run_load(
     """Hold `calls` calls, or search for the most up to `calls`; 0 levels held, 1 missed, 3 not measurable from here.
 
     The server's CPU and memory are those of `server_pid`, or of whoever listens on its port on this machine.
-    Writes load.html and load.json to `out_dir`. Raises BridgeError when the calls do not come about,
-    ConfigError when no call would end in `hold_s`.
+    Writes load.html and load.json to `out_dir`, also of a search that breaks off. Raises BridgeError when the calls do
+    not come about, ConfigError when no call would end in `hold_s`.
     """
     console = console or Console()
     for path in recordings:
@@ -147,25 +150,31 @@ def run_load(
         raise ConfigError(f"--hold {hold_s:g}: a call is measured when it ends, after {job.length_s:g} s; hold as long")
     pid = server_pid or _server_here(connect_to or url)
     trunk = Trunk(url=url, auth_token=auth_token, connect_to=connect_to)
-    with console.status("starting the callers") as status:
+    steps: list[Step] = []
+    try:
+        with console.status("starting the callers") as status:
 
-        def tell(what: str, tally: Tally) -> None:
-            status.update(load_report.progress_line(what, tally))
+            def tell(what: str, tally: Tally) -> None:
+                status.update(load_report.progress_line(what, tally))
 
-        with Load(
-            trunk,
-            job,
-            generators=generators,
-            server_pid=pid,
-            level=level,
-            limits=limits,
-            calls_per_s=calls_per_s,
-            progress=tell,
-        ) as load:
-            steps = load.search(calls, hold_s) if search else [load.step(calls, hold_s)]
-    written = load_report.write(out_dir, steps)
-    result = load_report.conclude(steps, console, search=search)
-    console.print("written: " + ", ".join(str(path) for path in written))
+            with Load(
+                trunk,
+                job,
+                generators=generators,
+                server_pid=pid,
+                level=level,
+                limits=limits,
+                calls_per_s=calls_per_s,
+                progress=tell,
+            ) as load:
+                for step in load.search(calls, hold_s) if search else [load.step(calls, hold_s)]:
+                    steps.append(step)
+    finally:
+        # A search that breaks off has measured all the same.
+        if steps:
+            written = load_report.write(out_dir, steps)
+            result = load_report.conclude(steps, console, search=search)
+            console.print("written: " + ", ".join(str(path) for path in written))
     return result
 
 

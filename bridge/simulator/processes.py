@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -55,6 +56,30 @@ def family(pid: int) -> list[int]:
             except OSError:
                 continue
     return found
+
+
+def descriptors(pid: int | None = None) -> tuple[int, int]:
+    """Open files and the limit for them (`ulimit -n`) of a process, this one by default; zeros where unknown."""
+    place = Path(f"/proc/{pid or 'self'}")
+    try:
+        used = sum(1 for _ in (place / "fd").iterdir())
+        limits = (place / "limits").read_text().splitlines()
+        row = next(line for line in limits if line.startswith("Max open files"))
+    except (OSError, StopIteration):
+        return 0, 0
+    soft = row.split()[3]
+    return used, int(soft) if soft.isdigit() else 0
+
+
+def most_descriptors() -> int:
+    """Raise this process's limit for open files as far as it may be raised; returns the limit then."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft < hard:
+        try:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+        except (OSError, ValueError):
+            return soft
+    return hard
 
 
 def listening_on(port: int) -> int | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import io
 import os
 import socket
 from pathlib import Path
@@ -227,11 +228,50 @@ def test_the_search_closes_in_on_the_capacity(capacity: int, most: int, monkeypa
         return one
 
     monkeypatch.setattr(Load, "step", measured)
-    steps = Load(Trunk(url="http://x/", auth_token="t"), JOB).search(most, 30.0)
+    steps = list(Load(Trunk(url="http://x/", auth_token="t"), JOB).search(most, 30.0))
     best = max((one.calls for one in steps if one.passed), default=0)
     assert best <= capacity
     assert best >= min(capacity, most) - max(1, min(capacity, most) // 8)
     assert len(asked) == len(set(asked)) <= 12
+
+
+@pytest.mark.parametrize("death", [BridgeError("only 35 of 40 calls came about"), KeyboardInterrupt()])
+def test_a_search_that_dies_shows_what_it_measured(
+    death: BaseException, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def measured(self: Load, calls: int, hold_s: float) -> Step:
+        if calls > 20:
+            raise death
+        return step(calls=calls)
+
+    monkeypatch.setattr(Load, "step", measured)
+    monkeypatch.setattr(Load, "__enter__", lambda self: self)
+    shown = io.StringIO()
+    with pytest.raises(type(death)):
+        run_load("http://x/", "t", [], tmp_path, calls=100, search=True, console=Console(file=shown, width=100))
+    assert "held at 20 calls" in shown.getvalue()
+    assert b'"calls": 20' in (tmp_path / "load.json").read_bytes()
+
+
+def test_more_calls_than_files_may_be_open_are_told_before_they_ring(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(processes, "most_descriptors", lambda: 256)
+    load = Load(Trunk(url="http://x/", auth_token="t"), JOB, generators=2)
+    with pytest.raises(BridgeError, match=r"500 calls in 2 generator processes need more than the 256 open files"):
+        load.step(500, 1.0)
+
+
+def test_a_server_at_its_limit_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    load = Load(Trunk(url="http://x/", auth_token="t"), JOB, server_pid=os.getpid())
+    assert load._at_its_limit() == ""
+    monkeypatch.setattr(processes, "descriptors", lambda pid: (1020, 1024))
+    assert load._at_its_limit() == "; the server has 1020 of the 1024 files open that it may have (ulimit -n)"
+
+
+def test_a_process_knows_its_open_files() -> None:
+    used, most = processes.descriptors()
+    assert 3 <= used < most
+    assert processes.most_descriptors() >= most
+    assert processes.descriptors(2**22 - 3) == (0, 0)
 
 
 # the wire
