@@ -20,7 +20,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from bridge.carriers.base import Addresses, CallReference, EndCall
-from bridge.carriers.catalogue import KINDS, Secrets, build_carrier, configured, variable_of
+from bridge.carriers.catalogue import KINDS, Secrets, build_carrier, configured, kind_of, variable_of
 from bridge.config import Settings, load_settings
 from bridge.doctor_network import Finding, public_address, redis, workers
 from bridge.errors import ConfigError
@@ -99,16 +99,14 @@ def carriers(settings: Settings, environ: Mapping[str, str]) -> list[Finding]:
         findings.append(Finding("carriers", "warn", "signatures are not checked: anybody can place calls", remedy))
     chosen = configured(settings.carriers, environ, unsigned=unsigned)
     if not chosen:
-        names = "\n".join(
-            f"{type(one).__struct_config__.tag}: {variable_of(one)}" for one in (kind() for kind in KINDS)
-        )
+        names = "\n".join(f"{kind_of(one)}: {variable_of(one)}" for one in (kind() for kind in KINDS))
         remedy = (
             f"set the variable of the carrier whose calls are to be taken:\n{names}\n"
             "to try things without an account: bridge demo"
         )
         findings.append(Finding("carriers", "fail", "none: no webhook can be checked, so no call is taken", remedy))
     for one in chosen:
-        about = f"carrier {type(one).__struct_config__.tag}"
+        about = f"carrier {kind_of(one)}"
         try:
             carrier = build_carrier(one, Secrets(environ, required=not unsigned))
         except ConfigError as error:

@@ -137,10 +137,12 @@ def test_secrets_are_never_shown() -> None:
 
 
 def test_a_carrier_that_is_none_and_a_setting_it_has_not_are_named() -> None:
-    unknown = mistakes("carriers:\n  - kind: twillio\n")
-    assert unknown == ["bridge.yaml:2: carriers[0].kind: is 'twillio', which is none of the allowed values: twilio"]
+    (line,) = mistakes("carriers:\n  - kind: twillio\n")
+    assert line.startswith("bridge.yaml:2: carriers[0].kind: is 'twillio', which is none of the allowed values: twilio")
     (line,) = mistakes("carriers:\n  - kind: twilio\n    auth_tokn_env: X\n")
     assert line == "bridge.yaml:3: carriers[0].auth_tokn_env: unknown key, did you mean auth_token_env?"
+    (line,) = mistakes("carriers:\n  - {kind: telnyx, auth_token_env: X}\n")
+    assert "carriers[0].auth_token_env: unknown key" in line
 
 
 def test_a_key_that_is_set_twice_is_refused() -> None:

@@ -1,16 +1,18 @@
-"""Every carrier there is, made from settings and secrets. The only module of this room that knows them all."""
+"""Every carrier there is, made from settings and secrets. The only module of this room that knows them all.
+
+A carrier's code is loaded when it is configured: some need a library that nobody else does.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import get_args
 
 from bridge.carriers.base import Carrier
-from bridge.carriers.settings import CarrierSettings, TwilioSettings
-from bridge.carriers.twilio.carrier import TwilioCarrier
-from bridge.carriers.twilio.requests import CallsApi
+from bridge.carriers.settings import CarrierSettings, TelnyxSettings, TwilioSettings
 from bridge.errors import ConfigError
 
-KINDS: tuple[type[CarrierSettings], ...] = (TwilioSettings,)
+KINDS: tuple[type[CarrierSettings], ...] = get_args(CarrierSettings)
 
 
 class Secrets:
@@ -51,6 +53,10 @@ def build_carriers(
             f"no carrier: set {variables}, list some under carriers:, or set gateway.development_unsigned: true on a "
             "machine that nobody else can reach"
         )
+    twice = {kind_of(one) for one in chosen if sum(type(other) is type(one) for other in chosen) > 1}
+    if twice:
+        # Their addresses would be the same, and the calls of one would be checked with the other's secret.
+        raise ConfigError(f"carriers: {', '.join(sorted(twice))} is listed twice")
     secrets = Secrets(environ, required=not unsigned)
     return tuple(build_carrier(one, secrets) for one in chosen)
 
@@ -67,6 +73,11 @@ def configured(
     )
 
 
+def kind_of(settings: CarrierSettings) -> str:
+    """What these settings have as `kind`: the carrier's name."""
+    return str(type(settings).__struct_config__.tag)
+
+
 def variable_of(settings: CarrierSettings) -> str:
     """The variable with the secret that webhooks are checked with: the first that these settings name."""
     name = next(field for field in type(settings).__struct_fields__ if field.endswith("_env"))
@@ -75,10 +86,17 @@ def variable_of(settings: CarrierSettings) -> str:
 
 def build_carrier(settings: CarrierSettings, secrets: Secrets) -> Carrier:
     """One carrier. Raises ConfigError when a secret is missing or unusable."""
-    return _twilio(settings, secrets)
+    match settings:
+        case TwilioSettings():
+            return _twilio(settings, secrets)
+        case TelnyxSettings():
+            return _telnyx(settings, secrets)
 
 
 def _twilio(settings: TwilioSettings, secrets: Secrets) -> Carrier:
+    from bridge.carriers.twilio.carrier import TwilioCarrier
+    from bridge.carriers.twilio.requests import CallsApi
+
     tokens = secrets.several(settings.auth_token_env, "Twilio", "Twilio auth token")
     account, user, password = (
         secrets.one(name) for name in (settings.account_sid_env, settings.api_key_sid_env, settings.api_key_secret_env)
@@ -87,3 +105,16 @@ def _twilio(settings: TwilioSettings, secrets: Secrets) -> Carrier:
         user, password = account, tokens[0] if tokens else ""
     api = CallsApi(settings.api_base_url, account, user, password) if account and password else None
     return TwilioCarrier(tokens, api=api, caller_id=settings.caller_id)
+
+
+def _telnyx(settings: TelnyxSettings, secrets: Secrets) -> Carrier:
+    from bridge.carriers.telnyx.carrier import TelnyxCarrier, TexmlApi
+    from bridge.carriers.telnyx.signatures import public_key
+
+    try:
+        keys = [public_key(text) for text in secrets.several(settings.public_key_env, "Telnyx", "Telnyx public key")]
+    except ValueError as error:
+        raise ConfigError(f"environment variable {settings.public_key_env}: {error}") from None
+    api_key = secrets.one(settings.api_key_env)
+    api = TexmlApi(settings.api_base_url, api_key) if api_key else None
+    return TelnyxCarrier(keys, api=api, caller_id=settings.caller_id)

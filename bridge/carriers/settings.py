@@ -3,7 +3,8 @@
 ```yaml
 carriers:
   - kind: twilio
-    auth_token_env: TOKEN_OF_THE_SHOP
+  - kind: telnyx
+    public_key_env: TELNYX_KEY_OF_THE_SHOP
 ```
 
 Without the section, every carrier is served whose first variable below is set in the environment.
@@ -37,4 +38,13 @@ class TwilioSettings(_Common, frozen=True, tag="twilio"):
     """Other regions: https://api.{edge}.{region}.twilio.com."""
 
 
-CarrierSettings = TwilioSettings
+class TelnyxSettings(_Common, frozen=True, tag="telnyx"):
+    """A Telnyx account with a TeXML application. The public key checks signatures, the API key allows REST requests."""
+
+    public_key_env: Variable = "TELNYX_PUBLIC_KEY"
+    """The account's Ed25519 public key in base64; several, separated by commas, while it is renewed."""
+    api_key_env: Variable = "TELNYX_API_KEY"
+    api_base_url: str = "https://api.telnyx.com"
+
+
+CarrierSettings = TwilioSettings | TelnyxSettings

@@ -12,14 +12,14 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, get_args
 from urllib.parse import urlsplit
 from xml.etree import ElementTree
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bridge.carriers.base import (
@@ -42,6 +42,7 @@ from bridge.carriers.base import (
     Ringing,
     SocketMessage,
     StreamEvent,
+    StreamOver,
     StreamStarted,
     StreamStopped,
     StreamViolation,
@@ -63,6 +64,9 @@ OUTCOMES: list[Outcome] = [
     LineBusy(),
 ]
 
+inherited = settings(suppress_health_check=[HealthCheck.differing_executors])
+"""For tests that several classes inherit: each tries them on its own carrier."""
+
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
@@ -79,11 +83,12 @@ class Example:
     account_id: str
     api: str
     """Where its REST API is, such as `https://api.example.com`."""
-    ringing: CarrierRequest
-    """A genuine webhook of a call from +15005550006 to +15005550010."""
-    ringing_route: str
-    now: float
-    """When that webhook came, Unix time."""
+    ringing: Callable[[float], CarrierRequest]
+    """A genuine webhook, sent at this Unix time, of a call from +15005550006 to +15005550010."""
+    stream_over: Callable[[float], CarrierRequest]
+    """A genuine webhook that asks what to do after that call's stream, while the caller still waits."""
+    handshake: Mapping[str, str]
+    """Headers of a genuine handshake of the media socket."""
     start: Callable[[Document], bytes]
     """What the carrier says when it has opened the stream of this document."""
     audio: Callable[[bytes, int], SocketMessage]
@@ -110,6 +115,11 @@ class CarrierContract:
     """Inherit this and set `example`."""
 
     example: Example
+    now = 1_700_000_000.0
+
+    @property
+    def ringing(self) -> CarrierRequest:
+        return self.example.ringing(self.now)
 
     @property
     def addresses(self) -> Addresses:
@@ -137,26 +147,38 @@ class CarrierContract:
 
     def test_a_genuine_webhook_rings(self) -> None:
         example = self.example
-        assert any(header in example.ringing.headers for header in example.carrier.signature_headers)
-        example.carrier.check_webhook(example.ringing, example.now)
-        call = example.carrier.read_webhook(example.ringing_route, example.ringing)
+        assert any(header in self.ringing.headers for header in example.carrier.signature_headers)
+        example.carrier.check_webhook(self.ringing, self.now)
+        call = example.carrier.read_webhook(route_of(self.ringing), self.ringing)
         assert isinstance(call, Ringing)
         assert (call.call_id, call.account_id) == (example.call_id, example.account_id)
         assert call.from_number.lstrip("+") == "15005550006"
         assert call.to_number.lstrip("+") == "15005550010"
 
+    def test_a_genuine_webhook_asks_what_comes_after_the_stream(self) -> None:
+        example, request = self.example, self.example.stream_over(self.now)
+        example.carrier.check_webhook(request, self.now)
+        asked = example.carrier.read_webhook(route_of(request), request)
+        assert asked == StreamOver(example.call_id, call_over=False)
+
+    def test_a_genuine_handshake_opens_the_socket(self) -> None:
+        self.example.carrier.check_socket(
+            CarrierRequest("GET", f"{self.addresses.base}/media", self.example.handshake), self.now
+        )
+
     def test_a_webhook_without_a_signature_is_not_genuine(self) -> None:
-        ringing = self.example.ringing
+        ringing = self.ringing
         headers = {k: v for k, v in ringing.headers.items() if k not in self.example.carrier.signature_headers}
         with pytest.raises(NotGenuine) as refusal:
             self.example.carrier.check_webhook(
-                CarrierRequest(ringing.method, ringing.url, headers, ringing.body), self.example.now
+                CarrierRequest(ringing.method, ringing.url, headers, ringing.body), self.now
             )
         assert refusal.value.why == "no_signature"
 
+    @inherited
     @given(st.data())
     def test_one_changed_letter_of_a_signature_is_noticed(self, data: st.DataObject) -> None:
-        ringing, carrier = self.example.ringing, self.example.carrier
+        ringing, carrier = self.ringing, self.example.carrier
         header = next(name for name in carrier.signature_headers if name in ringing.headers)
         signature = ringing.headers[header]
         # Not the padding nor the last digits of base64, which may hold bits that mean nothing.
@@ -164,18 +186,17 @@ class CarrierContract:
         changed = signature[:at] + ("B" if signature[at] == "A" else "A") + signature[at + 1 :]
         headers = {**ringing.headers, header: changed}
         with pytest.raises((NotGenuine, UnreadableRequest)):
-            carrier.check_webhook(CarrierRequest(ringing.method, ringing.url, headers, ringing.body), self.example.now)
+            carrier.check_webhook(CarrierRequest(ringing.method, ringing.url, headers, ringing.body), self.now)
 
     def test_a_changed_field_is_noticed(self) -> None:
-        ringing = self.example.ringing
+        ringing = self.ringing
         url = ringing.url.replace("15005550006", "15005550007")
         body = ringing.body.replace(b"15005550006", b"15005550007")
         assert (url, body) != (ringing.url, ringing.body)
         with pytest.raises(NotGenuine):
-            self.example.carrier.check_webhook(
-                CarrierRequest(ringing.method, url, ringing.headers, body), self.example.now
-            )
+            self.example.carrier.check_webhook(CarrierRequest(ringing.method, url, ringing.headers, body), self.now)
 
+    @inherited
     @given(
         st.sampled_from(["GET", "POST"]),
         st.sampled_from(["", "application/json", "application/x-www-form-urlencoded", "text/plain"]),
@@ -188,12 +209,12 @@ class CarrierContract:
             headers = dict.fromkeys(carrier.signature_headers, "x, y.z.w") | {"content-type": kind}
             request = CarrierRequest(method, f"{self.addresses.webhook(route)}?{query}", headers, body)
             with pytest.raises((NotGenuine, UnreadableRequest)):
-                carrier.check_webhook(request, self.example.now)
+                carrier.check_webhook(request, self.now)
             with contextlib.suppress(UnreadableRequest):
                 read = carrier.read_webhook(route, request)
                 assert read is None or isinstance(read, get_args(Webhook))
             with contextlib.suppress(NotGenuine):
-                carrier.check_socket(request, self.example.now)
+                carrier.check_socket(request, self.now)
 
     # -- documents and requests
 
@@ -201,6 +222,7 @@ class CarrierContract:
     def test_each_outcome_has_a_document(self, outcome: Outcome) -> None:
         readable(self.example.carrier.document(outcome, self.addresses))
 
+    @inherited
     @given(st.text(max_size=200))
     def test_whatever_is_in_the_words_a_document_can_be_read(self, words: str) -> None:
         for outcome in (Apologise(words), LineBusy(words), ForwardCall(words)):
@@ -214,7 +236,7 @@ class CarrierContract:
     @pytest.mark.parametrize("outcome", OUTCOMES, ids=repr)
     def test_requests_stay_within_the_api(self, outcome: Outcome) -> None:
         call = CallReference("../x?y#z", "../a?b")
-        request = self.example.carrier.request(outcome, call, self.addresses, now=self.example.now, nonce=NONCE)
+        request = self.example.carrier.request(outcome, call, self.addresses, now=self.now, nonce=NONCE)
         if request is not None:
             parts = urlsplit(request.url)
             assert f"{parts.scheme}://{parts.netloc}" == self.example.api
@@ -225,9 +247,10 @@ class CarrierContract:
     def test_calls_can_be_ended_moved_and_brought_back_by_rest(self) -> None:
         call = CallReference(self.example.call_id, self.example.account_id)
         for outcome in (EndCall(), ForwardCall("+15005550020"), ComeBack(self.example.call_id)):
-            request = self.example.carrier.request(outcome, call, self.addresses, now=self.example.now, nonce=NONCE)
+            request = self.example.carrier.request(outcome, call, self.addresses, now=self.now, nonce=NONCE)
             assert request is not None
 
+    @inherited
     @given(st.integers(100, 599), st.binary(max_size=100) | JSON.map(json.dumps).map(str.encode))
     def test_every_answer_of_the_api_means_something(self, status: int, body: bytes) -> None:
         answer = self.example.carrier.read_answer(status, body)
@@ -308,6 +331,7 @@ class CarrierContract:
             stream.read_text(data)
         assert violation.value.kind == "bad_message"
 
+    @inherited
     @given(st.data())
     def test_a_real_message_with_one_thing_changed_is_read_or_refused(self, data: st.DataObject) -> None:
         message = json.loads(data.draw(st.sampled_from(self.example.messages)))
@@ -324,6 +348,7 @@ class CarrierContract:
                 event = stream.read_text(json.dumps(message).encode())
                 assert event is None or isinstance(event, get_args(StreamEvent))
 
+    @inherited
     @given(st.binary(max_size=200))
     def test_whatever_comes_is_read_or_refused(self, data: bytes) -> None:
         stream, _ = self.opened()
@@ -334,6 +359,7 @@ class CarrierContract:
 
     # -- what we send
 
+    @inherited
     @given(st.lists(st.integers(1, 700), max_size=8))
     def test_what_we_send_is_what_is_played(self, lengths_ms: list[int]) -> None:
         stream, _ = self.opened()
@@ -362,11 +388,16 @@ class CarrierContract:
         again = stream.audio(b"\x02" * (frame_ms * step))
         assert self.example.taken(again) == [("audio", b"\x02" * (frame_ms * step))]
 
+    @inherited
     @given(st.text(max_size=40))
     def test_a_mark_may_have_any_name(self, name: str) -> None:
         stream, _ = self.opened()
         with contextlib.suppress(UnicodeEncodeError):
             assert self.example.taken(stream.mark(name)) == [("mark", name.encode())]
+
+
+def route_of(request: CarrierRequest) -> str:
+    return urlsplit(request.url).path.rpartition("/")[2]
 
 
 def read(stream: MediaStream, message: SocketMessage) -> StreamEvent | None:

@@ -54,7 +54,6 @@ RINGING = [
     ("CallSid", CALL),
     ("From", "+15005550006"),
     ("To", "+15005550010"),
-    ("CallStatus", "ringing"),
 ]
 API = CallsApi("https://api.twilio.com", ACCOUNT, ACCOUNT, TOKEN)
 CARRIER = TwilioCarrier([TOKEN], api=API, caller_id="+15005550010")
@@ -112,9 +111,9 @@ class TestTwilio(CarrierContract):
         call_id=CALL,
         account_id=ACCOUNT,
         api="https://api.twilio.com",
-        ringing=ringing(),
-        ringing_route="voice",
-        now=1_700_000_000.0,
+        ringing=lambda _now: ringing(),
+        stream_over=lambda _now: ringing([*RINGING, ("CallStatus", "in-progress")], "after-stream"),
+        handshake={"x-twilio-signature": sign(TOKEN, "wss://bridge.example.com/twilio/media")},
         start=start,
         audio=audio,
         key=lambda digit: text("dtmf", dtmf={"track": "inbound_track", "digit": digit}),

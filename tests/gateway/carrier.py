@@ -8,7 +8,7 @@ import hashlib
 import hmac
 import json
 import re
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,6 +17,7 @@ from xml.etree import ElementTree
 import aiohttp
 
 from bridge.call.settings import CallSettings
+from bridge.carriers.base import Carrier as CarrierDoor
 from bridge.carriers.twilio.carrier import TwilioCarrier
 from bridge.carriers.twilio.requests import CallsApi
 from bridge.gateway.server import Gateway
@@ -220,13 +221,14 @@ async def running(
     *,
     tokens: tuple[str, ...] = (TOKEN,),
     api: CallsApi | None = None,
+    others: Sequence[CarrierDoor] = (),
     call: CallSettings = CALL_SETTINGS,
     recorder: Recorder | None = None,
     doors_open: bool = True,
 ) -> AsyncIterator[Carrier]:
     """A gateway on a free port, and a carrier that knows it."""
     house = house or House()
-    carriers = [TwilioCarrier(tokens, api=api)]
+    carriers = [TwilioCarrier(tokens, api=api), *others]
     gateway = Gateway(settings, call, house.rooms, carriers, recorder=recorder, ticket_secret=SECRET)
     await gateway.start("127.0.0.1", 0)
     if doors_open:

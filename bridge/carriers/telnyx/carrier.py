@@ -1,0 +1,190 @@
+"""Telnyx as a carrier: media streams opened by a TeXML document, calls ended by closing them or by REST.
+
+TeXML speaks TwiML's verbs (https://developers.telnyx.com/docs/voice/programmable-voice/texml-twiml-compatibility), so
+the documents are built by the same code; `<Stream>` has attributes of its own. A socket that is lost is opened again
+by Telnyx for the same call (`enableReconnect`).
+Source: https://developers.telnyx.com/docs/voice/programmable-voice/texml-verbs/stream
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from urllib.parse import quote, urlencode
+
+import msgspec
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+from bridge.carriers.base import (
+    Addresses,
+    Apologise,
+    CallReference,
+    CallReport,
+    ComeBack,
+    EndCall,
+    ForwardCall,
+    LineBusy,
+    OpenStream,
+    Outcome,
+    Pacing,
+    RestAnswer,
+    Ringing,
+    StreamOver,
+    StreamReport,
+    Webhook,
+    first,
+)
+from bridge.carriers.telnyx import signatures
+from bridge.carriers.telnyx.messages import FRAME_MS, TelnyxStream
+from bridge.carriers.twilio import documents as texml
+from bridge.carriers.web import FORM, CarrierRequest, Document, RestRequest, UnreadableRequest
+
+OVER = frozenset({"completed", "busy", "failed", "no-answer", "canceled"})
+"""Statuses of a call of which nothing more will be heard."""
+_STATUSES = OVER | {"queued", "initiated", "ringing", "in-progress", "answered"}
+_STREAM_EVENTS = frozenset({"stream-started", "stream-stopped", "stream-failed"})
+_LONGEST_ADDRESS = 400
+_ALREADY_OVER = "90018"
+"""The error code for a call that has ended."""
+_STREAM = {
+    "track": "inbound_track",
+    "codec": "PCMU",
+    # Without these two nothing that we send would be heard.
+    "bidirectionalMode": "rtp",
+    "bidirectionalCodec": "PCMU",
+    "enableReconnect": "true",
+}
+
+
+class TexmlApi(msgspec.Struct, frozen=True):
+    """Telnyx's API about calls that follow TeXML documents: where it is, and the key for it."""
+
+    base_url: str
+    key: str
+
+    def update(self, call: CallReference, form: dict[str, str]) -> RestRequest:
+        """Change what a call does now; its media stream ends."""
+        account, call_id = quote(call.account_id, safe=""), quote(call.call_id, safe="")
+        return RestRequest(
+            "POST",
+            f"{self.base_url.rstrip('/')}/v2/texml/Accounts/{account}/Calls/{call_id}",
+            {"Authorization": f"Bearer {self.key}", "Content-Type": FORM},
+            urlencode(form).encode(),
+        )
+
+
+class TelnyxCarrier:
+    """One Telnyx account (`bridge.carriers.base.Carrier`). `keys` check signatures, `api` ends and moves calls."""
+
+    name = "telnyx"
+    routes = ("voice", "after-stream", "stream-status", "call-status")
+    pacing = Pacing(frame_ms=FRAME_MS, reconnects=True)
+    signature_headers = (signatures.SIGNATURE,)
+
+    def __init__(self, keys: Sequence[Ed25519PublicKey], *, api: TexmlApi | None = None, caller_id: str = "") -> None:
+        self._keys = tuple(keys)
+        self._api = api
+        self._caller_id = caller_id
+
+    def check_webhook(self, request: CarrierRequest, now: float) -> None:
+        """Raise NotGenuine unless the account's key signed the webhook in the last minutes."""
+        signatures.check_webhook(self._keys, request, now)
+
+    def check_socket(self, request: CarrierRequest, now: float) -> None:
+        """Accept it: Telnyx does not sign handshakes, the ticket in `start` is the proof."""
+
+    def read_webhook(self, route: str, request: CarrierRequest) -> Webhook | None:
+        """What a genuine webhook says. Raises UnreadableRequest when a call rings without its names."""
+        # Only the body is signed: nothing in the query string counts.
+        fields = dict(reversed(request.form))
+        call_id, status = fields.get("CallSid", ""), fields.get("CallStatus", "")
+        match route:
+            case "voice":
+                account_id = fields.get("AccountSid", "")
+                if not call_id or not account_id:
+                    raise UnreadableRequest("CallSid and AccountSid are required")
+                caller, called = fields.get("From", ""), fields.get("To", "")
+                return Ringing(call_id, account_id, caller[:_LONGEST_ADDRESS], called[:_LONGEST_ADDRESS])
+            case "after-stream":
+                return StreamOver(call_id, call_over=status in OVER)
+            case "stream-status":
+                event = first(fields, "StreamEvent", "Event")
+                key = ("stream", first(fields, "StreamSid", "StreamId"), event, fields.get("Timestamp", ""))
+                failed = event == "stream-failed"
+                problem = (first(fields, "StreamError", "FailureReason") or "no reason given") if failed else ""
+                return StreamReport(call_id, event if event in _STREAM_EVENTS else "unknown", key, problem)
+            case "call-status":
+                key = ("call", call_id, status, first(fields, "SequenceNumber", "Timestamp"))
+                return CallReport(call_id, status if status in _STATUSES else "unknown", key, status in OVER)
+        return None
+
+    def open_stream(self) -> TelnyxStream:
+        """The conversation on a new media socket."""
+        return TelnyxStream()
+
+    def document(self, outcome: Outcome, addresses: Addresses) -> Document:
+        """TeXML for this outcome. Raises ValueError for what would be refused."""
+        match outcome:
+            case OpenStream(call_id, parameters):
+                # The call's name goes along: what `start` calls it is not documented to be the same.
+                return texml.connect_stream(
+                    addresses.media,
+                    parameters={**parameters, "call_id": call_id},
+                    status_callback=addresses.webhook("stream-status"),
+                    then=addresses.webhook("after-stream"),
+                    attributes=_STREAM,
+                )
+            case ComeBack():
+                return texml.redirect(addresses.webhook("after-stream"))
+            case EndCall():
+                return texml.hang_up()
+            case ForwardCall(target):
+                return texml.dial(target, caller_id=self._caller_id)
+            case Apologise(text):
+                return texml.say_and_hang_up(text)
+            case LineBusy(text):
+                return texml.say_and_hang_up(text) if text else texml.reject()
+
+    def request(
+        self, outcome: Outcome, call: CallReference, addresses: Addresses, *, now: float, nonce: str
+    ) -> RestRequest | None:
+        """The REST request for this outcome; None without credentials. Raises ValueError for what would be refused."""
+        if self._api is None:
+            return None
+        match outcome:
+            case EndCall():
+                return self._api.update(call, {"Status": "completed"})
+            case ComeBack():
+                return self._api.update(call, {"Url": addresses.webhook("after-stream")})
+        return self._api.update(call, {"Texml": self.document(outcome, addresses).text})
+
+    def read_answer(self, status: int, body: bytes) -> RestAnswer:
+        """What Telnyx's answer to such a request means."""
+        if 200 <= status < 300:
+            return RestAnswer("done")
+        code, why = _error(body)
+        why = " ".join(part for part in (code, why) if part) or f"HTTP status {status}"
+        if status == 404 or (status == 422 and code == _ALREADY_OVER):
+            return RestAnswer("gone", why)
+        return RestAnswer("busy" if status == 429 or status >= 500 else "refused", why)
+
+
+class _Error(msgspec.Struct):
+    code: str | int = ""
+    title: str = ""
+    detail: str = ""
+
+
+class _Errors(msgspec.Struct):
+    errors: list[_Error] = []
+
+
+_decode_errors = msgspec.json.Decoder(_Errors, strict=False).decode
+
+
+def _error(body: bytes) -> tuple[str, str]:
+    """The first error's code and what it says; empty when there is none."""
+    try:
+        errors = _decode_errors(body).errors
+    except (ValueError, RecursionError):
+        return "", ""
+    return (str(errors[0].code), errors[0].detail or errors[0].title) if errors else ("", "")

@@ -1,0 +1,247 @@
+"""Every carrier through the same gateway, over real sockets, side by side: ring, greeting, keys, hang-up, and after."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlsplit
+
+import aiohttp
+import msgspec
+import pytest
+from yarl import URL
+
+from bridge.carriers.base import Addresses, EndCall, OpenStream, SocketMessage
+from bridge.carriers.web import CarrierRequest, Document
+from tests.carriers.contract import Example
+from tests.carriers.test_telnyx import TestTelnyx as Telnyx
+from tests.carriers.test_twilio import TestTwilio as Twilio
+from tests.gateway.carrier import PATIENCE_S, SETTINGS, Carrier, running
+from tests.gateway.doubles import FRAME
+
+EXAMPLES = [Twilio.example, Telnyx.example]
+each = pytest.mark.parametrize("example", EXAMPLES, ids=[one.carrier.name for one in EXAMPLES])
+
+
+@asynccontextmanager
+async def gateway(**changes: Any) -> AsyncIterator[Carrier]:
+    others = [one.carrier for one in EXAMPLES if one.carrier.name != "twilio"]
+    async with running(msgspec.structs.replace(SETTINGS, **changes), others=others) as carrier:
+        yield carrier
+
+
+@dataclass
+class Phone:
+    """One call of any carrier, from the carrier's side."""
+
+    gateway: Carrier
+    example: Example
+    audio: bytearray = field(default_factory=bytearray)
+    frames: int = 0
+
+    @property
+    def name(self) -> str:
+        return self.example.carrier.name
+
+    async def ask(self, request: CarrierRequest) -> tuple[int, Document]:
+        url = URL(self.gateway.base + request.url.removeprefix("https://bridge.example.com"), encoded=True)
+        async with self.gateway.http.request(
+            request.method, url, data=request.body or None, headers=request.headers
+        ) as response:
+            return response.status, Document(await response.text(), response.content_type)
+
+    async def ring(self) -> Document:
+        status, document = await self.ask(self.example.ringing(time.time()))
+        assert status == 200, document.text
+        return document
+
+    async def connect(self, document: Document) -> None:
+        path = urlsplit(f"{self.gateway.base}/{self.name}/media").geturl()
+        self.socket = await self.gateway.http.ws_connect(path, headers=self.example.handshake)
+        await self.socket.send_str(self.example.start(document).decode())
+
+    async def call(self) -> None:
+        await self.connect(await self.ring())
+
+    async def say(self, sound: bytes) -> None:
+        self.frames += 1
+        message = self.example.audio(sound, self.frames)
+        if message.binary:
+            await self.socket.send_bytes(message.payload)
+        else:
+            await self.socket.send_str(message.payload.decode())
+
+    async def press(self, digit: str) -> None:
+        await self.socket.send_str(self.example.key(digit).decode())
+
+    async def take(self) -> int | None:
+        """Read one message and answer a mark at once; the close code when it was the last."""
+        message = await self.socket.receive(PATIENCE_S)
+        if message.type not in (aiohttp.WSMsgType.TEXT, aiohttp.WSMsgType.BINARY):
+            return self.socket.close_code or 1006
+        binary = message.type is aiohttp.WSMsgType.BINARY
+        payload = message.data if binary else message.data.encode()
+        for kind, what in self.example.taken([SocketMessage(payload, binary)]):
+            if kind == "audio":
+                self.audio += what
+            elif kind == "mark":
+                await self.socket.send_str(self.example.mark(what.decode()).decode())
+        return None
+
+    async def until_ms(self, length_ms: int) -> None:
+        step = self.example.carrier.open_stream().our_format.bytes_per_ms
+        async with asyncio.timeout(PATIENCE_S):
+            while len(self.audio) < length_ms * step:
+                assert await self.take() is None, "the gateway closed the socket"
+
+    async def until_closed(self) -> int:
+        async with asyncio.timeout(PATIENCE_S):
+            while (code := await self.take()) is None:
+                pass
+        return code
+
+
+@each
+async def test_a_call_from_ring_to_hang_up(example: Example) -> None:
+    async with gateway() as service:
+        phone = Phone(service, example)
+        await phone.call()
+        await phone.until_ms(20 * len("hello") - 20)
+        info = service.house.agents.calls[0].info
+        assert info.call_id == example.call_id
+        assert (info.from_number.lstrip("+"), info.to_number.lstrip("+")) == ("15005550006", "15005550010")
+        await phone.press("9")
+        assert await phone.until_closed() == 1000
+        await service.until_calls(0)
+        assert await service.count("bridge_calls_ended_total", why="agent") == 1
+        status, document = await phone.ask(example.stream_over(time.time()))
+        assert status == 200
+        assert document == Document(
+            example.carrier.document(EndCall(), Addresses(f"https://bridge.example.com/{phone.name}")).text,
+            document.content_type,
+        )
+
+
+@each
+async def test_the_caller_is_heard_in_mu_law(example: Example) -> None:
+    async with gateway() as service:
+        phone = Phone(service, example)
+        await phone.call()
+        form = example.carrier.open_stream().caller_format
+        for _ in range(10):
+            await phone.say(form.silence(20))
+        await phone.until_ms(20)
+        ear = service.house.ears.calls[0]
+        async with asyncio.timeout(PATIENCE_S):
+            while len(b"".join(ear.heard)) < 9 * len(FRAME):
+                await asyncio.sleep(0.001)
+        assert set(b"".join(ear.heard)) <= {0xFF, 0x7F}
+
+
+@each
+async def test_an_unsigned_webhook_is_refused_before_its_body_is_read(example: Example) -> None:
+    async with gateway() as service:
+        phone = Phone(service, example)
+        genuine = example.ringing(time.time())
+        bare = {k: v for k, v in genuine.headers.items() if k not in example.carrier.signature_headers}
+        status, _ = await phone.ask(CarrierRequest("POST", genuine.url, bare, b"x" * 100_000))
+        assert status == 403
+        route = urlsplit(genuine.url).path.rpartition("/")[2]
+        assert await service.count("bridge_signature_failures_total", route=route, why="no_signature") == 1
+
+
+@each
+async def test_a_ticket_of_one_carrier_opens_nothing_at_another(example: Example) -> None:
+    async with gateway() as service:
+        for other in EXAMPLES:
+            if other is example:
+                continue
+            stolen = service.gateway.process.tickets.issue(example.carrier.name, other.call_id, other.account_id)
+            document = other.carrier.document(
+                OpenStream(other.call_id, {"ticket": stolen}),
+                Addresses(f"https://bridge.example.com/{other.carrier.name}"),
+            )
+            phone = Phone(service, other)
+            await phone.connect(document)
+            assert await phone.until_closed() == 1008
+            kind = "ticket_wrong_carrier"
+            assert await service.count("bridge_protocol_errors_total", carrier=other.carrier.name, kind=kind) == 1
+
+
+async def test_calls_of_all_carriers_at_once_do_not_hear_each_other() -> None:
+    async with gateway() as service:
+        phones = [Phone(service, example) for example in EXAMPLES]
+        for phone in phones:
+            await phone.call()
+        await asyncio.gather(*(phone.until_ms(20 * len("hello") - 20) for phone in phones))
+        assert service.gateway.calls == len(phones)
+        await phones[0].press("9")
+        assert await phones[0].until_closed() == 1000
+        await service.until_calls(len(phones) - 1)
+        await phones[1].press("4")
+        await phones[1].until_ms(20 * len("hello4") - 20)
+
+
+# Carriers that open a lost socket again
+
+
+@pytest.fixture
+async def lossy() -> AsyncIterator[tuple[Carrier, Phone]]:
+    async with gateway(reconnect_s=0.3) as service:
+        yield service, Phone(service, Telnyx.example)
+
+
+async def test_a_call_goes_on_when_its_socket_is_opened_again(lossy: tuple[Carrier, Phone]) -> None:
+    service, phone = lossy
+    document = await phone.ring()
+    await phone.connect(document)
+    await phone.until_ms(100)
+    first = phone.socket
+    await phone.connect(document)  # the same document: the same ticket
+    await phone.press("4")
+    await phone.until_ms(120)
+    assert service.gateway.calls == 1
+    assert (await first.receive(PATIENCE_S)).type is not aiohttp.WSMsgType.ERROR
+    await phone.press("9")
+    assert await phone.until_closed() == 1000
+    await service.until_calls(0)
+    assert len(service.house.agents.calls) == 1
+    assert await service.count("bridge_protocol_errors_total", carrier="telnyx", kind="reconnected") == 1
+    assert await service.count("bridge_calls_ended_total", why="agent") == 1
+
+
+async def test_a_call_waits_for_its_lost_socket_to_be_opened_again(lossy: tuple[Carrier, Phone]) -> None:
+    service, phone = lossy
+    document = await phone.ring()
+    await phone.connect(document)
+    await phone.until_ms(100)
+    await phone.socket.close()
+    await asyncio.sleep(0.02)
+    assert service.gateway.calls == 1
+    await phone.connect(document)
+    await phone.press("4")
+    await phone.until_ms(120)
+
+
+async def test_a_socket_that_is_not_opened_again_ends_the_call(lossy: tuple[Carrier, Phone]) -> None:
+    service, phone = lossy
+    await phone.call()
+    await phone.until_ms(100)
+    await phone.socket.close()
+    await service.until_calls(0)
+    assert await service.count("bridge_calls_ended_total", why="lost") == 1
+
+
+async def test_nobody_else_can_take_over_a_call(lossy: tuple[Carrier, Phone]) -> None:
+    service, phone = lossy
+    await phone.call()
+    await phone.until_ms(100)
+    thief = Phone(service, Telnyx.example)
+    await thief.connect(await thief.ring())  # a ticket of its own, for the same call
+    assert await thief.until_closed() == 1008
+    await phone.press("4")
+    await phone.until_ms(120)
