@@ -177,7 +177,7 @@ class CallerSide:
         turn = self._turn_so_far
         if turn.interrupted and is_mumble(text, confidence):
             text = ""
-        turn.endpoint.text = text
+        turn.endpoint.text, turn.endpoint.spoken_s = text, turn.length_s
         if self.state is Caller.SPEAKING:
             return [] if text else self._end_turn("no words for long", now)
         if turn.interrupted and text and self._asks_for_nothing(text):

@@ -21,6 +21,8 @@ _YES_NO = re.compile(
     r"\b(yes|yeah|yep|yup|sure|correct|right|okay|ok|no|nope|nah|not|exactly|absolutely|of course|definitely)\b", re.I
 )
 _SPOKEN_WITH_PAUSES = ("digits", "spelling", "email")
+_MOST_DIGITS_A_SECOND = 8.0
+"""Nobody says digits faster; a recogniser that wrote more has made some of them up."""
 _NUMBER_WORDS = frozenset("zero oh one two three four five six seven eight nine".split())
 _EMAIL_END = re.compile(r"(\bdot|\.)\s*(com|org|net|edu|gov|io|co|uk|de|info)\W*$", re.I)
 
@@ -57,6 +59,8 @@ class Endpointing:
         """What the recogniser made of it; None while it has not answered."""
         self.probability: float | None = None
         """The end-of-turn model's opinion; None while it has not answered."""
+        self.spoken_s = 0.0
+        """How long the caller has spoken when the text was recognised; 0 while that is unknown."""
 
     def resumed(self) -> None:
         """The caller went on: earlier opinions are worthless."""
@@ -86,7 +90,7 @@ class Endpointing:
                 if got and not wanted:
                     return Patience(s.ceiling_ms, f"{got} digits")
                 if got:
-                    done = got >= wanted
+                    done = got == wanted and not self._too_fast(got)
                     return Patience(s.short_ms if done else s.ceiling_ms, f"{got} of {wanted} digits")
             case "spelling":
                 return Patience(s.ceiling_ms, "spelling")
@@ -96,6 +100,9 @@ class Endpointing:
                     s.short_ms if done else s.ceiling_ms, "a whole address" if done else "part of an address"
                 )
         return self._open()
+
+    def _too_fast(self, digits: int) -> bool:
+        return self.spoken_s > 0.0 and digits > 1 + _MOST_DIGITS_A_SECOND * self.spoken_s
 
     def _open(self) -> Patience:
         s = self._settings

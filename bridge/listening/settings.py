@@ -50,6 +50,8 @@ class RecogniserSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True
     """A `Transcribe` that has no answer after this long has failed."""
     context_s: float = 12.0
     """`whisper`: how much audio the encoder sees at least; less is faster, below 10 s it breaks down."""
+    compute: Literal["float32", "int8"] = "float32"
+    """`whisper`: `int8` takes half the time, and its words differ by processor: integer kernels do not agree."""
     minimum_score: float = -1.1
     """`whisper`: texts of a lower average log probability are noise."""
     maximum_no_speech: float = 0.4

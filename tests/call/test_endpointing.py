@@ -50,6 +50,27 @@ def test_a_declared_answer_sets_the_patience() -> None:
     assert patience("spelling", "J A N E") == SETTINGS.ceiling_ms
 
 
+@pytest.mark.parametrize(
+    ("text", "spoken_s"),
+    [
+        ("4, 2, 3, 4, 2", 0.45),  # "four two"
+        ("9 8 7 7 7 7 7 7 7 7 7 7 7", 2.6),  # "nine, eight, seven"
+        ("4 2 3 4", 0.3),
+    ],
+)
+def test_digits_that_nobody_can_have_said_complete_no_number(text: str, spoken_s: float) -> None:
+    endpoint = Endpointing(SETTINGS, "digits:4")
+    endpoint.text, endpoint.spoken_s = text, spoken_s
+    assert endpoint.patience(listens=True).silence_ms == SETTINGS.ceiling_ms
+    assert Endpointing(SETTINGS, "digits:4").patience(listens=True).silence_ms == SETTINGS.ceiling_ms
+
+
+def test_digits_said_fast_are_a_number() -> None:
+    endpoint = Endpointing(SETTINGS, "digits:7")
+    endpoint.text, endpoint.spoken_s = "555 1234", 1.2
+    assert endpoint.patience(listens=True).silence_ms == SETTINGS.short_ms
+
+
 def test_without_a_recogniser_declared_digits_are_waited_for() -> None:
     assert Endpointing(SETTINGS, "digits:10").patience(listens=False).silence_ms == SETTINGS.ceiling_ms
     assert Endpointing(SETTINGS, "open").patience(listens=False).silence_ms == SETTINGS.short_ms

@@ -58,7 +58,7 @@ class Whisper:
             )
         self._settings = settings
         self._model: Any = ctranslate2.models.Whisper(
-            str(folder), device="cpu", compute_type="int8", intra_threads=settings.threads, inter_threads=1
+            str(folder), device="cpu", compute_type=settings.compute, intra_threads=settings.threads, inter_threads=1
         )
         self._tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
         self._storage: Any = ctranslate2.StorageView
