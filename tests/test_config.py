@@ -188,3 +188,33 @@ def test_any_data_at_all_is_either_settings_or_a_named_mistake(tree: dict[str, o
         assert all(line.startswith("bridge.yaml") for line in mistakes(text))
     else:
         assert isinstance(settings, Settings)
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("speaking: {voice: joe}", "bridge.yaml:1: speaking.voice: is 'joe', which is none of worker.voices: heart"),
+        (
+            "gateway: {speech_api: {voices: {alloy: joe}}}",
+            "bridge.yaml:1: gateway.speech_api.voices.alloy: is 'joe', which is none of worker.voices: heart",
+        ),
+        (
+            "worker: {default_voice: joe}",
+            "bridge.yaml:1: worker.default_voice: is 'joe', which is none of worker.voices: heart",
+        ),
+        ("worker: {voices: {}}", "bridge.yaml:1: worker.voices: is empty, expected at least one voice"),
+    ],
+)
+def test_a_voice_that_the_worker_will_not_have_is_named_with_those_that_it_has(text: str, line: str) -> None:
+    assert mistakes(text) == [line]
+
+
+def test_the_voices_of_workers_elsewhere_are_theirs_to_know() -> None:
+    text = "speaking: {voice: joe, workers: ['ws://10.0.0.7:8090']}"
+    assert parse_settings(text, "bridge.yaml").speaking.voice == "joe"
+
+
+def test_paths_of_voices_are_relative_to_the_file() -> None:
+    text = "worker: {voices: {joe: {engine: piper, model: voices/joe.onnx}, amy: {engine: piper, model: /amy.onnx}}}"
+    voices = parse_settings(text, "/etc/bridge/bridge.yaml").worker.voices
+    assert [voice.model for voice in voices.values()] == ["/etc/bridge/voices/joe.onnx", "/amy.onnx"]

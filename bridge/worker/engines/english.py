@@ -18,10 +18,17 @@ from bridge.worker.alignment import Span, align, at
 
 LONGEST = 900
 """Phonemes of one piece. More come only from text that is no language; they are cut off."""
+LONGEST_TEXT = 1200
+"""Characters of one piece that are read at all: pieces have 260, unless they are one word without end."""
 ONSET_S = 0.04
 """A word is audible this much before its first id's turn (default voice, after pauses: 30 to 60 ms)."""
 LAST_S = 0.12
 """The last phoneme of a piece lasts no longer, whatever the network says: the rest of it is silence."""
+RUNS, RUN = 8, 40
+"""The most runs of one kind of character that a word has, such as the four of "AB12-c", and the most characters of a
+run. Web addresses have up to 20; what has more is no word."""
+_LONG_WORD = re.compile(r"\S{17,}")
+_RUN = re.compile(r"[A-Z]+|[^\W\d_A-Z]+|\d+|.", re.DOTALL)
 _NO_WORD = re.compile(r"[^A-Za-z0-9]+")
 SILENT = frozenset(' ;:,.!?—…"()“”')
 """Characters of the alphabet that stand for pauses rather than sounds."""
@@ -47,10 +54,10 @@ class EnglishReader:
         """Phonemes of the text, and each token's share of them."""
         with self._lock:
             try:
-                normal = " ".join(text.replace("’", "'").split())
+                normal = " ".join(_readable(text).replace("’", "'").split())
                 read = self._groups(normal)
             except (IndexError, ValueError, RecursionError):  # numbers that the front end has no names for
-                normal = " ".join(_NO_WORD.sub(" ", text))
+                normal = " ".join(_NO_WORD.sub(" ", text[:LONGEST_TEXT]))
                 read = self._groups(normal)
             spans = align(tokens, normal.split(), self._weight)
             if len(read) != len(normal.split()):  # a piece of markup swallowed white space
@@ -80,9 +87,22 @@ class EnglishReader:
 
     def _weight(self, token: str) -> float:
         try:
-            return float(len(self._g2p(token).strip("".join(SILENT))))
+            return float(len(self._g2p(_readable(token)).strip("".join(SILENT))))
         except (IndexError, ValueError, RecursionError):
             return float(len(token))
+
+
+def _readable(text: str) -> str:
+    """As much as is read of a piece, with a word that is none in parts."""
+    return _LONG_WORD.sub(_in_parts, text[:LONGEST_TEXT])
+
+
+def _in_parts(word: re.Match[str]) -> str:
+    """A word of many runs in parts of `RUNS` each: the front end's time grows with their square and more."""
+    runs = [run[start : start + RUN] for run in _RUN.findall(word.group()) for start in range(0, len(run), RUN)]
+    if len(runs) <= RUNS:
+        return word.group()
+    return " ".join("".join(runs[start : start + RUNS]) for start in range(0, len(runs), RUNS))
 
 
 def _sound(phonemes: str, edges: list[int], span: Span) -> Span:
