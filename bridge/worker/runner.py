@@ -14,6 +14,7 @@ from typing import TypeVar
 import numpy as np
 
 from bridge.call.events import Word
+from bridge.errors import VoiceError
 from bridge.worker.encoder import Samples
 from bridge.worker.engines.base import NO_SAMPLES, Engine, Job, Step
 from bridge.worker.memory import OutOfMemory, give_back, ran_out
@@ -29,6 +30,15 @@ THREAD_NAME = "engine-"
 """With the engine's name behind it."""
 
 
+_SLOW_S = 2.0
+_SLOW_FACTOR = 20.0
+"""A step that takes longer than this many times its expected cost, and some seconds, is stuck in its text."""
+
+
+class SlowStep(VoiceError):
+    """A step took far longer than texts of its length do."""
+
+
 class Counts:
     """What an engine has done since the start."""
 
@@ -37,6 +47,8 @@ class Counts:
         self.jobs = 0
         self.failures = 0
         self.runaways = 0
+        self.slow = 0
+        """Steps whose streams were given up."""
         self.out_of_memory = 0
         self.busy_s = 0.0
         self.last_step_s = 0.0
@@ -97,15 +109,29 @@ class EngineRunner:
                 await self._rest()
                 continue
             streams = [self._streams[place] for place in batch]
-            try:
-                async with asyncio.timeout(self._step_s):
-                    outcomes = await self._in_thread(self._run, streams)
-            except TimeoutError:
+            step = asyncio.ensure_future(self._in_thread(self._run, streams))
+            if not await self._in_time(step, streams):
+                step.cancel()
                 log.critical("a step of engine %s did not come back within %s s", self.engine.name, self._step_s)
                 return
+            outcomes = step.result()
             self.scheduler.keep_pace(batch, self.counts.last_step_s, now())
             for stream, outcome in zip(streams, outcomes, strict=True):
                 self._reply(stream, outcome)
+
+    async def _in_time(self, step: asyncio.Future[list[Made | Exception]], streams: Sequence[Stream]) -> bool:
+        """Wait for a step. Its streams fail once it takes far longer than their work should; False: it has hung."""
+        limit_s = min(_SLOW_S + _SLOW_FACTOR * sum(stream.place.cost_s for stream in streams), self._step_s)
+        await asyncio.wait({step}, timeout=limit_s)
+        if step.done() or limit_s == self._step_s:
+            return step.done()
+        self.counts.slow += 1
+        log.error("a step of engine %s takes longer than %.1f s: its streams are given up", self.engine.name, limit_s)
+        for stream in streams:
+            if not stream.closed:
+                stream.deliver(stream, Made(), SlowStep(f"no audio within {limit_s:.1f} s"))
+        await asyncio.wait({step}, timeout=self._step_s - limit_s)
+        return step.done()
 
     async def _rest(self) -> None:
         wake_at = self.scheduler.wake_at()

@@ -24,6 +24,7 @@ from bridge.worker.voices import Voice
 
 log = logging.getLogger(__name__)
 
+NO_TOKEN = "token missing or wrong\n"
 FAREWELL_S = 2.0
 """How long all sockets together may take for their closing handshakes when the worker stops."""
 
@@ -115,7 +116,14 @@ class Worker:
     async def _readiness(self, request: web.Request) -> web.Response:
         return web.Response(status=200 if self.ready else 503, text="ready\n" if self.ready else "not ready\n")
 
+    def _is_known(self, request: web.Request) -> bool:
+        """Whether a request brings the token, where one is set."""
+        sent = request.headers.get("Authorization", "").encode(errors="surrogateescape")
+        return not self.settings.token or hmac.compare_digest(sent, f"Bearer {self.settings.token}".encode())
+
     async def _stats(self, request: web.Request) -> web.Response:
+        if not self._is_known(request):
+            return web.Response(status=401, text=NO_TOKEN)
         moment = now()
         return web.json_response(
             {
@@ -132,10 +140,8 @@ class Worker:
         )
 
     async def _socket(self, request: web.Request) -> web.StreamResponse:
-        if self.settings.token:
-            sent = request.headers.get("Authorization", "").encode()
-            if not hmac.compare_digest(sent, f"Bearer {self.settings.token}".encode()):
-                return web.Response(status=401, text="token missing or wrong\n")
+        if not self._is_known(request):
+            return web.Response(status=401, text=NO_TOKEN)
         if len(self.connections) >= self.settings.sockets:
             return web.Response(status=503, text="too many sockets\n")
         socket = web.WebSocketResponse(
