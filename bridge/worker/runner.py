@@ -30,9 +30,8 @@ THREAD_NAME = "engine-"
 """With the engine's name behind it."""
 
 
-_SLOW_S = 2.0
 _SLOW_FACTOR = 20.0
-"""A step that takes longer than this many times its expected cost, and some seconds, is stuck in its text."""
+"""Of a step's expected time, see `SchedulerSettings.slow_step_s`."""
 
 
 class SlowStep(VoiceError):
@@ -73,6 +72,7 @@ class EngineRunner:
         self.scheduler = Scheduler(settings, engine.batch)
         self.counts = Counts()
         self._step_s = step_s
+        self._slow_s = settings.slow_step_s
         self._hung = hung
         self._streams: dict[Place, Stream] = {}
         self._news = asyncio.Event()
@@ -121,9 +121,9 @@ class EngineRunner:
 
     async def _in_time(self, step: asyncio.Future[list[Made | Exception]], streams: Sequence[Stream]) -> bool:
         """Wait for a step. Its streams fail once it takes far longer than their work should; False: it has hung."""
-        limit_s = min(_SLOW_S + _SLOW_FACTOR * sum(stream.place.cost_s for stream in streams), self._step_s)
-        await asyncio.wait({step}, timeout=limit_s)
-        if step.done() or limit_s == self._step_s:
+        limit_s = self._slow_s + _SLOW_FACTOR * sum(stream.place.cost_s for stream in streams)
+        await asyncio.wait({step}, timeout=min(limit_s, self._step_s))
+        if step.done() or limit_s >= self._step_s:
             return step.done()
         self.counts.slow += 1
         log.error("a step of engine %s takes longer than %.1f s: its streams are given up", self.engine.name, limit_s)

@@ -72,6 +72,8 @@ class SchedulerSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True,
     pressed: Positive = 0.8
     """Part of the engine's time that goes into work that cannot wait: beyond it new streams are refused, too."""
     max_streams: Count = 2000
+    slow_step_s: Positive = 2.0
+    """A step that takes so long, and twenty times its expected time, is stuck in its text: its streams are given up."""
 
 
 class WorkerSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

@@ -112,7 +112,7 @@ async def _speak(port: int, voice: str | None) -> float:
 
 
 BROKEN = {"engine": "piper", "model": "no.onnx"}
-UNKNOWN = {
+UNKNOWN: dict[str, tuple[dict[str, Any], str]] = {
     "which the file does not name": ({"speaking": {"voice": "joe"}}, "speaking.voice: is 'joe', which is none of"),
     "whose file is missing": (
         {"speaking": {"voice": "joe"}, "worker": {"voices": {"heart": {}, "joe": BROKEN}}},

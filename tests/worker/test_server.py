@@ -494,7 +494,38 @@ async def test_a_stranger_is_turned_away(hibari: HibariEngine) -> None:
     await house.worker.close()
 
 
+async def test_the_numbers_of_a_worker_ask_for_the_token_like_the_rest(hibari: HibariEngine) -> None:
+    house, server = await start(WorkerSettings(port=0, voices={}, token="secret"), hibari, ToneEngine())
+    base = house.address.replace("ws", "http", 1)
+    async with aiohttp.ClientSession() as session:
+        for headers in ({}, {"Authorization": "Bearer wrong"}, {"Authorization": "Bearer \udcff"}):
+            assert (await session.get(base + "/stats", headers=headers)).status == 401
+        assert (await session.get(base + "/stats", headers={"Authorization": "Bearer secret"})).status == 200
+        assert (await session.get(base + "/readyz")).status == 200
+    await server.cleanup()
+    await house.worker.close()
+
+
 # ---- what goes wrong ------------------------------------------------------------------------------------------
+
+
+async def test_a_step_that_is_stuck_in_its_text_fails_its_own_stream_only(hibari: HibariEngine) -> None:
+    settings = WorkerSettings(port=0, voices={}, scheduler=SchedulerSettings(slow_step_s=0.05))
+    house, server = await start(settings, hibari, ToneEngine())
+    async with await connect(house.address) as link:
+        house.tone.gate.clear()
+        stuck = say(link, "stuck", "tone")
+        await asyncio.to_thread(house.tone.begun.wait, 10)
+        other, in_another_voice = say(link, "waiting", "tone"), say(link, "One moment.", "heart")
+        with pytest.raises(VoiceLost, match=r"engine_failed: synthesis failed: no audio within 0\.\d+ s"):
+            await heard(stuck)
+        assert (await heard(in_another_voice))[1] == ["One", "moment."]
+        house.tone.gate.set()
+        assert (await heard(other))[1] == ["waiting"]
+        assert house.worker.runners[house.tone].counts.slow == 1
+        assert house.worker.ready
+    await server.cleanup()
+    await house.worker.close()
 
 
 async def test_a_client_that_does_not_read_is_dropped_and_harms_nobody(hibari: HibariEngine) -> None:

@@ -87,7 +87,7 @@ class EnglishReader:
 
     def _weight(self, token: str) -> float:
         try:
-            return float(len(self._g2p(_readable(token)).strip("".join(SILENT))))
+            return float(len(self._g2p(_readable(token), normalize_text=False).strip("".join(SILENT))))
         except (IndexError, ValueError, RecursionError):
             return float(len(token))
 
