@@ -158,9 +158,9 @@ class Chunker:
 
     def _early(self, usable: list[Gap], now: float) -> int | None:
         """Do not let the listener wait, or run dry, for the sake of a whole sentence."""
-        if self._started is None:
-            return None
         settings = self._settings
+        if self._started is None or math.isinf(settings.clause_after_ms):
+            return None
         if self._first:
             clause_at = self._started + settings.clause_after_ms / 1000
             words_at = self._started + settings.words_after_ms / 1000

@@ -1,34 +1,31 @@
-"""Written text to speakable text, while it is being written: markdown, emoji and layout are not read aloud. Pure.
+"""Written text to speakable text, while it is being written, for calls and for raw clients alike. Pure.
 
-What an agent writes is often meant for a screen. The cleaner takes it in deltas and gives back
-speakable text; however the deltas are cut, the joined outputs equal one call on the whole, because
-every rule waits until no further character could change its mind.
+What a model writes is often meant for a screen, or for nobody: Markdown, layout, pictures, its thoughts, calls of
+tools, control signs, stage directions. The cleaner takes it in deltas and gives back what can be spoken; however the
+deltas are cut, the joined outputs equal one call on the whole, because every rule waits until no further character
+could change its mind. Each character is looked at a bounded number of times.
 """
 
 from __future__ import annotations
 
+import html
 import re
 import unicodedata
 
-_PLAIN = re.compile(r"[a-zA-Z0-9]+")
-"""A run that no rule touches, whatever follows it."""
-_BULLET = re.compile(r"(?:[-+*•‣◦]|#{1,6}|>+)[ \t]")
-_BULLET_BEGUN = re.compile(r"(?:[-+*•‣◦]|#{1,6}|>+)\Z")
-_NUMBERED = re.compile(r"\d{1,2}[.)](?=[ \t])")
-_NUMBERED_BEGUN = re.compile(r"\d{1,2}[.)]?\Z")
-_FENCE = re.compile(r"(?:```|~~~)[^\n]{0,60}\n")
-_FENCE_BEGUN = re.compile(r"(?:`{1,2}|~{1,2}|(?:```|~~~)[^\n]{0,60})\Z")
-_LINK = re.compile(r"\[([^\]\n]{0,200})\]\([^)\n]{0,300}\)")
-_LINK_BEGUN = re.compile(r"\[[^\]\n]{0,200}(?:\](?:\([^)\n]{0,300})?)?\Z")
-_TAG = re.compile(r"</?[a-zA-Z][^<>\n]{0,100}>")
-_TAG_BEGUN = re.compile(r"</?(?:[a-zA-Z][^<>\n]{0,100})?\Z")
-_PARTING_TAGS = ("<br", "<p", "</p", "</li", "</h", "</td")
+from bridge.text import markup
+
+_PLAIN = re.compile(r"(?:[a-zA-Z0-9.,;:?'\"$%/@=)+#]+(?: (?=[a-zA-Z0-9'\"$]))?)+")
+"""A run that no rule touches, whatever follows it, with single spaces."""
 _ESCAPABLE = frozenset("\\`*_{}[]()#+-.!~>|")
 _RUNS = frozenset("*_~`-")
 _KEPT_SYMBOLS = frozenset("°©®№℃℉™")
 _TYPOGRAPHIC = str.maketrans({"’": "'", "‘": "'", "ʼ": "'", "“": '"', "”": '"', "„": '"'})
-_MARKS = frozenset(".!?…:;,。！？")
 _CAN_TAKE_A_STOP = frozenset("\"')]%")
+_CLOSING_MARKS = frozenset(".,;:!?")
+_LONGEST_RUN = 32
+_BRACES = re.compile(r"[{}\"\\]")
+_LONGEST_OBJECT = 8192
+"""Characters after which JSON is no call of a tool any more, and is read on as text."""
 
 
 def unspeakable(char: str) -> bool:
@@ -49,6 +46,30 @@ def unspeakable(char: str) -> bool:
     )
 
 
+class _Object:
+    """How deep within braces and strings a text is."""
+
+    def __init__(self) -> None:
+        self.depth = self.length = 0
+        self.quoted = False
+
+    def end(self, text: str, start: int) -> int | None:
+        """Where the outermost brace closes, or None; remembers how far it has looked."""
+        at = start
+        while found := _BRACES.search(text, at):
+            sign, at = found.group(), found.end()
+            if sign == "\\":
+                at += 1
+            elif sign == '"':
+                self.quoted = not self.quoted
+            elif not self.quoted:
+                self.depth += 1 if sign == "{" else -1
+                if self.depth == 0:
+                    return at
+        self.length += len(text) - start
+        return None
+
+
 class Cleaner:
     """Deltas of written text in, speakable text out.
 
@@ -58,12 +79,20 @@ class Cleaner:
 
     def __init__(self) -> None:
         self._held = ""
-        """Text that is not decided yet, because a rule may still apply to it."""
+        """Text that is not decided yet, because a rule may still apply to it, from `_at` on."""
+        self._at = 0
+        self._jump: tuple[int, int] | None = None
+        """Where in it the words of a link end, and where the text goes on."""
+        self._until: re.Pattern[str] | None = None
+        """What ends the text that is nobody's to hear."""
+        self._object: _Object | None = None
+        self._swallowed = ""
+        """The sign of a run that is too long to mean anything."""
         self._out: list[str] = []
         self._last = ""
         """The last character given out; "" before the first."""
-        self._space = False
-        """A space is due before the next character."""
+        self._space = self._picture = False
+        """A space is due before the next character; there was a picture, which needs none before a mark."""
         self._newlines = 0
         """Line ends since the last character given out."""
         self._line_start = True
@@ -74,10 +103,14 @@ class Cleaner:
     @property
     def parted(self) -> bool:
         """Whether white space has come since the last character given out, and nothing else waits to be decided."""
-        return not self._held and (self._space or self._newlines > 0)
+        return self._at >= len(self._held) and (self._space or self._newlines > 0)
 
     def feed(self, text: str) -> str:
         """Take more text; return what can be spoken for certain."""
+        if self._at:
+            if self._jump is not None:
+                self._jump = self._jump[0] - self._at, self._jump[1] - self._at
+            self._held, self._at = self._held[self._at :], 0
         self._held += text
         return self._run(final=False)
 
@@ -86,13 +119,14 @@ class Cleaner:
         return self._run(final=True)
 
     def _run(self, final: bool) -> str:
-        while self._held and self._step(final):
+        while self._at < len(self._held) and self._step(final):
             pass
         out, self._out = "".join(self._out), []
         return out
 
     def _take(self, length: int) -> str:
-        taken, self._held = self._held[:length], self._held[length:]
+        taken = self._held[self._at : self._at + length]
+        self._at += length
         return taken
 
     def _give(self, text: str) -> None:
@@ -101,77 +135,153 @@ class Cleaner:
             sentence_over = self._newlines > 1 or self._item
             if sentence_over and (self._last.isalnum() or self._last in _CAN_TAKE_A_STOP):
                 self._out.append(".")
-            self._space = True
-        if self._space and self._last:
+            self._space, self._picture = True, False
+        if self._space and self._last and not (self._picture and text[0] in _CLOSING_MARKS):
             self._out.append(" ")
         if self._line_start:
             self._item, self._item_begins = self._item_begins, False
-        self._space, self._newlines, self._line_start = False, 0, False
+        self._space = self._picture = self._line_start = False
+        self._newlines = 0
         self._last = text[-1]
         self._out.append(text)
 
     def _step(self, final: bool) -> bool:
         """Apply one rule at the head of the held text. False: more text is needed to decide."""
+        if self._until is not None or self._object is not None:
+            return self._pass_over(final)
+        if self._swallowed:
+            while self._at < len(self._held) and self._held[self._at] == self._swallowed:
+                self._at += 1
+            if self._at < len(self._held):
+                self._swallowed = ""
+            return True
+        if self._jump is not None and self._at >= self._jump[0]:
+            self._at, self._jump = self._jump[1], None
+            return True
         if self._line_start:
             decided = self._line_head(final)
             if decided is not None:
                 return decided
-        plain = _PLAIN.match(self._held)
+        plain = _PLAIN.match(self._held, self._at, self._jump[0] if self._jump else len(self._held))
         if plain:
-            self._give(self._take(plain.end()))
+            self._give(self._take(plain.end() - self._at))
             return True
-        char = self._held[0]
+        return self._sign(self._held[self._at], final)
+
+    def _sign(self, char: str, final: bool) -> bool:
+        """A character that a rule may be about."""
         if char == "\n":
-            self._take(1)
+            self._at += 1
             self._line_start, self._item_begins = True, False
             self._newlines += 1
         elif char.isspace() or char == "|":
-            self._take(1)
+            self._at += 1
             self._space = True
+            self._picture = False
         elif unspeakable(char):
             # A picture between words parts them; joiners, selectors and the like are simply not there.
-            self._take(1)
-            self._space = self._space or unicodedata.category(char) == "So"
+            self._at += 1
+            if unicodedata.category(char) == "So":
+                self._space = self._picture = True
+        elif char in "*_([" and (direction := self._direction(char, final)) is not None:
+            return direction
         elif char in _RUNS:
             return self._run_of_signs(char, final)
-        elif char in "\\![<":
+        elif char == "<":
+            return self._angle(final)
+        elif char in "\\![&【":
             return self._opening(char, final)
         else:
             self._give(self._take(1).translate(_TYPOGRAPHIC))
         return True
 
+    def _pass_over(self, final: bool) -> bool:
+        """Text that is nobody's to hear: a thought, a comment, a call of a tool."""
+        held = self._held
+        if self._object is not None:
+            end = self._object.end(held, self._at)
+            self._at = len(held) if end is None else end
+            if end is not None or self._object.length > _LONGEST_OBJECT:
+                self._object = None
+            return True
+        assert self._until is not None
+        found = self._until.search(held, self._at)
+        if found is None:
+            self._at = len(held) if final else max(self._at, len(held) - markup.LONGEST_CLOSER)
+            return False
+        self._at, self._until, self._space = found.end(), None, True
+        return True
+
     def _line_head(self, final: bool) -> bool | None:
         """Take a code fence, a bullet, a list number, a heading or quotation sign; None: the line has none."""
-        held = self._held
-        if fence := _FENCE.match(held):
-            self._take(fence.end())
+        held, at = self._held, self._at
+        if fence := markup.FENCE.match(held, at):
+            self._at = fence.end()
             self._newlines += 1
             return True
-        numbered = _NUMBERED.match(held)
-        bullet = None if numbered else _BULLET.match(held)
-        if (numbered or bullet) and held[0] != ">":
+        if markup.OBJECT.match(held, at):
+            self._object = _Object()
+            return True
+        numbered = markup.NUMBERED.match(held, at)
+        bullet = None if numbered else markup.BULLET.match(held, at)
+        begun = (
+            markup.FENCE_BEGUN.match(held, at)
+            or markup.NUMBERED_BEGUN.match(held, at)
+            or markup.BULLET_BEGUN.match(held, at)
+            or markup.OBJECT_BEGUN.match(held, at)
+        )
+        if begun and not final:
+            return False
+        if (numbered or bullet) and held[at] != ">":
             self._item_begins = True
             if self._newlines:
                 self._newlines = 2  # the line before a heading or an item is over, whatever its end looks like
         if numbered:
-            self._give(self._take(numbered.end()))
+            self._give(self._take(numbered.end() - at))
             return True
         if bullet:
-            self._take(bullet.end())
+            self._at = bullet.end()
             return True
-        begun = _FENCE_BEGUN.match(held) or _NUMBERED_BEGUN.match(held) or _BULLET_BEGUN.match(held)
-        return False if begun and not final else None
+        return None
+
+    def _direction(self, char: str, final: bool) -> bool | None:
+        """`*smiles*`, `(laughs softly)`, `[pause]`: told to an actor. None: it is something else."""
+        if char in "*_" and not self._apart:
+            return None
+        held, at = self._held, self._at
+        found = markup.DIRECTION.match(held, at)
+        if found and found[1].lower() in markup.DIRECTIONS and found[2] == {"(": ")", "[": "]"}.get(char, char):
+            self._at = found.end()
+            self._space = self._picture = True
+            return True
+        begun = None if final else markup.DIRECTION_BEGUN.match(held, at)
+        if begun is None:
+            return None
+        word = begun[1].lower()
+        known = word in markup.DIRECTIONS if begun[2] else any(one.startswith(word) for one in markup.DIRECTIONS)
+        return False if known else None
+
+    @property
+    def _apart(self) -> bool:
+        """Whether what comes next does not touch what was said last."""
+        return not self._last or self._space or self._newlines > 0
 
     def _run_of_signs(self, char: str, final: bool) -> bool:
         """Emphasis, code ticks, strike-through, rules: signs that come in runs."""
-        held = self._held
-        length = len(held) - len(held.lstrip(char))
-        if length == len(held) and not final:
+        held, end = self._held, self._at
+        while end < len(held) and held[end] == char:
+            end += 1
+        if end == len(held) and not final and end - self._at < _LONGEST_RUN:
             return False
-        following = held[length : length + 1]
-        joined_before = bool(self._last) and not self._space and not self._newlines
+        length = end - self._at
+        if length >= _LONGEST_RUN:
+            self._at, self._swallowed = end, char
+            self._space = self._space or char == "-"
+            return True
+        following = held[end : end + 1]
+        joined_before = not self._apart
         joined_after = bool(following) and not following.isspace()
-        self._take(length)
+        self._at = end
         spoken = False
         match char:
             case "-":
@@ -180,37 +290,124 @@ class Cleaner:
             case "~":
                 spoken = length == 1
             case "_":
-                inside = joined_before and self._last.isalnum()
-                spoken = inside and joined_after and following.isalnum()
-            case "*" if length == 1 and not joined_before:
+                spoken = joined_before and self._last.isalnum() and joined_after and following.isalnum()
+            case "*" if length == 1 and joined_before:
+                spoken = self._last.isdigit() and following.isdigit()
+            case "*" if length == 1:
                 # "press *", "dial *67" and "3 * 4" mean the sign; next to a letter it is emphasis.
                 spoken = not joined_after or following in ".,;!?" or following.isdigit()
+            case "*":
+                # "**** 4242" is a hidden number.
+                spoken = length >= 4 and not joined_before and (not joined_after or following.isdigit())
         if spoken:
             self._give(char * length)
         return True
 
     def _opening(self, char: str, final: bool) -> bool:
-        """An escape, a picture, a link or a tag; or else the character itself."""
-        held = self._held
-        if char in "\\!" and len(held) == 1 and not final:
+        """An escape, a picture, a link, a mark of a source, an entity; or else the character itself."""
+        held, at = self._held, self._at
+        if char in "\\!" and at + 1 == len(held) and not final:
             return False
-        if char == "\\" and held[1:2] in _ESCAPABLE:
+        if char == "\\" and held[at + 1 : at + 2] in _ESCAPABLE:
             self._give(self._take(2)[1])
             return True
-        if char == "!" and held[1:2] == "[":
-            self._take(1)
+        if char == "!" and held[at + 1 : at + 2] == "[":
+            self._at += 1
             return True
-        if link := _LINK.match(held) if char == "[" else None:
-            self._held = link[1] + held[link.end() :]
+        if char == "&":
+            return self._entity(final)
+        if char in "[【" and (handled := self._bracket(final)) is not None:
+            return handled
+        self._give(self._take(1))
+        return True
+
+    def _entity(self, final: bool) -> bool:
+        held, at = self._held, self._at
+        if entity := markup.ENTITY.match(held, at):
+            meant = html.unescape(entity.group())
+            self._at = entity.end()
+            if meant.isspace():
+                self._space = True
+            elif not unspeakable(meant[0]):
+                self._give(meant.translate(_TYPOGRAPHIC))
             return True
-        if tag := _TAG.match(held) if char == "<" else None:
-            self._take(tag.end())
-            self._space = self._space or tag.group().lower().startswith(_PARTING_TAGS)
-            return True
-        if not final and ((char == "[" and _LINK_BEGUN.match(held)) or (char == "<" and _TAG_BEGUN.match(held))):
+        if markup.ENTITY_BEGUN.match(held, at) and not final:
             return False
         self._give(self._take(1))
         return True
+
+    def _bracket(self, final: bool) -> bool | None:
+        """A link, a mark of a source or a control sign; None: a bracket like any other."""
+        held, at = self._held, self._at
+        if link := markup.LINK.match(held, at):
+            self._at += 1
+            self._jump = link.end(1), link.end()
+            return True
+        waits = markup.LINK_BEGUN.match(held, at) or markup.CITATION_BEGUN.match(held, at)
+        if waits and not final:
+            return False
+        if control := markup.CONTROL.match(held, at):
+            self._at, self._space = control.end(), True
+            if control.group() == "[TOOL_CALLS]":
+                self._until = markup.TOKEN_CALL_END
+            elif control.group() == "[THINK]":
+                self._until = re.compile(r"\[/THINK\]")
+            return True
+        citation = markup.CITATION.match(held, at)
+        if citation and (
+            held[at] == "【" or not citation.group()[1].isdigit() or not self._apart or self._last in ".!?,;"
+        ):
+            self._at = citation.end()
+            return True
+        return None
+
+    def _angle(self, final: bool) -> bool:
+        """A comment, a control sign, a thought, a call, an address in angle brackets, a tag; or "less than"."""
+        held, at = self._held, self._at
+        if held.startswith("<!--", at):
+            self._at, self._until = at + 4, markup.COMMENT_END
+            return True
+        if not final and any(begun.match(held, at) for begun in _ANGLE_BEGUN):
+            return False
+        if channel := markup.CHANNEL.match(held, at):
+            self._at = at if channel[1] else channel.end()
+            self._until = markup.CHANNEL_END if channel[1] else None
+            return True
+        if token := markup.TOKEN.match(held, at):
+            self._at, self._space = token.end(), True
+            if token[1] and markup.TOKEN_CALL.search(token[1]):
+                self._until = markup.TOKEN_CALL_END
+            return True
+        if control := markup.CONTROL.match(held, at):
+            self._at, self._space = control.end(), True
+            return True
+        if address := markup.ADDRESS.match(held, at):
+            self._at = at + 1
+            self._jump = address.end(1), address.end()
+            return True
+        if tag := markup.TAG.match(held, at):
+            self._tag(tag)
+            return True
+        self._give(self._take(1))
+        return True
+
+    def _tag(self, tag: re.Match[str]) -> None:
+        name = tag[2].lower().rpartition(":")[2]
+        self._at = tag.end()
+        unspoken = name in markup.THOUGHTS or name in markup.CALLS
+        if unspoken and not tag[1] and not tag[4]:
+            self._until = markup.closer(tag[2])
+        self._space = self._space or unspoken or name in markup.PARTING
+
+
+_ANGLE_BEGUN = (
+    markup.COMMENT_BEGUN,
+    markup.CHANNEL_BEGUN,
+    markup.TOKEN_BEGUN,
+    markup.SYSTEM_BEGUN,
+    markup.ADDRESS_BEGUN,
+    markup.TAG_BEGUN,
+)
 
 
 def clean(text: str) -> str:

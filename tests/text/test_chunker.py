@@ -4,7 +4,7 @@ from itertools import pairwise
 from typing import get_args
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from bridge.text import boundaries
@@ -84,6 +84,7 @@ def test_joined_pieces_are_the_text_and_no_token_is_broken(
 
 
 @given(TEXTS, st.lists(st.integers(0, 400), max_size=30), st.sampled_from(STRATEGIES))
+@example("No. www.example.com, Hello", [], "clause")  # the first piece is said before a hurry could be over
 def test_without_hurry_the_cuts_depend_on_the_text_alone(text: str, cuts: list[int], strategy: Chunking) -> None:
     """So that what was warmed up is found again, however the agent writes it."""
     settings = unhurried(strategy)

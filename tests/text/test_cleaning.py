@@ -1,12 +1,26 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bridge.text.cleaning import Cleaner, clean
+from tests.text.counting import steps
 
-SIGNS = st.text(st.sampled_from("ab1 .*_`-~[]()!<>/\\#\n|’é👋\u200d\ufe0f中"), max_size=40)
+SIGNS = st.one_of(
+    st.text(st.sampled_from("ab1 .*_`-~[]()!<>/\\#\n|’é👋\u200d\ufe0f中&;{}\"@"), max_size=40),
+    st.lists(
+        st.sampled_from(
+            [
+                "<think>", "</think>", "<tool_call>", "</tool_call>", "<|im_end|>", "<|im_start|>",
+                "assistant", "(laughs)", "*sighs*", "[pause]", "&amp;", "<!--", "-->", "[1]", "[TOOL_CALLS]",
+                '{"a": {"b": "}"}}', "a", " ", "\n", "x@y.z", "<a@b.c>", "<|channel|>", "analysis", "final",
+                "<|message|>", "[a](b)", "<b>", "[INST]", "```", "1.", "so",
+            ]
+        ),
+        max_size=8,
+    ).map("".join),
+)  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -22,7 +36,7 @@ SIGNS = st.text(st.sampled_from("ab1 .*_`-~[]()!<>/\\#\n|’é👋\u200d\ufe0f�
         ("It was ~~ten~~ ~5 dollars.", "It was ten ~5 dollars."),
         ("One<br>two <b>three</b>, 1 < 2 <3", "One two three, 1 < 2 <3"),
         ("```python\nprint\n```\ndone", "print. done"),
-        ("Press 1️⃣ now 🇺🇸🏽.", "Press 1 now ."),
+        ("Press 1️⃣ now 🇺🇸🏽.", "Press 1 now."),
         ("It’s “fine”.", 'It\'s "fine".'),
         ("![a cat](cat.png) and \\*stars\\*", "a cat and *stars*"),
         ("Temp is 20°C, 5 − 3, §4", "Temp is 20°C, 5 − 3, §4"),
@@ -30,16 +44,62 @@ SIGNS = st.text(st.sampled_from("ab1 .*_`-~[]()!<>/\\#\n|’é👋\u200d\ufe0f�
         ("-5 degrees -- or less ---", "-5 degrees -- or less"),
         ("  \n\n ", ""),
         ("👍", ""),
+        ("3*4 and *really* and 2**3**", "3*4 and really and 23"),
+        ("press * or #", "press * or #"),
+        ("**** 4242", "**** 4242"),
+        ("John <john@example.com> or <https://example.com/a_b>.", "John john@example.com or https://example.com/a_b."),
+        ("fish &amp; chips &#36;5&nbsp;now, AT&T", "fish & chips $5 now, AT&T"),
+        ("One<!-- not\nthis -->two", "One two"),
+        ("It is so[1], and so.[2, 3] Sure【4†source】. Press [1].", "It is so, and so. Sure. Press [1]."),
+        ("- [ ] milk\n- [x] bread", "milk. bread"),
+        ("Hi [there](https://e.com/(x) you", "Hi there you"),
+        ("Dear <name>, hello", "Dear , hello"),
     ],
 )
 def test_what_is_written_for_a_screen_is_said_like_a_person_would(written: str, spoken: str) -> None:
     assert clean(written) == spoken
 
 
-@given(st.lists(SIGNS, max_size=6))
-def test_however_the_deltas_are_cut_the_same_is_said(deltas: list[str]) -> None:
+MODELS: list[tuple[str, str]] = [
+    ("<think>They want\na time.</think>At nine.", "At nine."),
+    ("<thinking>\nHm.\n</thinking>\n\nAt nine.", "At nine."),
+    ("<reasoning effort='low'>x</reasoning>At nine.", "At nine."),
+    ("<think>never closed", ""),
+    ("They want a time.</think>At nine.", "They want a time. At nine."),
+    ('Sure. <tool_call>{"name": "x"}</tool_call> Done.', "Sure. Done."),
+    ('<function_calls><invoke name="x"><parameter name="y">1</parameter></invoke></function_calls>Done.', "Done."),
+    ('<function=transfer>{"to": "sales"}</function>Done.', "Done."),
+    ('One moment.\n{"name": "transfer", "arguments": {"to": "a}b"}}\nDone.', "One moment. Done."),
+    ('```json\n{"name": "transfer"}\n```\nDone.', "Done."),
+    ('[TOOL_CALLS] [{"name": "x"}]', ""),
+    ("<|python_tag|>transfer.call(x=1)<|eom_id|>Done.", "Done."),
+    ("Hello.<|im_end|>\n<|im_start|>assistant\nStill there?", "Hello. Still there?"),
+    ("<|start_header_id|>assistant<|end_header_id|>\n\nHello.<|eot_id|>", "Hello."),
+    ("<s>[INST] hi [/INST] Hello.</s>", "hi Hello."),
+    ("Hello.<end_of_turn>", "Hello."),
+    ("<｜end▁of▁sentence｜>Hello.", "Hello."),
+    ("<|channel|>analysis<|message|>Hm.<|end|><|start|>assistant<|channel|>final<|message|>Hello.", "Hello."),
+    ("*smiles warmly* Hello (laughs softly) there [pause], you.", "Hello there, you."),
+    ("(Sighs) Well, (about four) it *is* so.", "Well, (about four) it is so."),
+    ("*clears throat*\nGood evening.", "Good evening."),
+]
+
+
+@pytest.mark.parametrize(("written", "spoken"), MODELS)
+def test_what_a_model_writes_for_nobody_is_not_said(written: str, spoken: str) -> None:
+    assert clean(written) == spoken
     cleaner = Cleaner()
-    assert "".join([cleaner.feed(delta) for delta in deltas]) + cleaner.finish() == clean("".join(deltas))
+    assert "".join(map(cleaner.feed, written)) + cleaner.finish() == spoken
+
+
+@given(st.lists(SIGNS, max_size=6))
+@settings(max_examples=500)
+def test_however_the_deltas_are_cut_the_same_is_said(deltas: list[str]) -> None:
+    whole = clean("".join(deltas))
+    cleaner, by_character = Cleaner(), Cleaner()
+
+    assert "".join([cleaner.feed(delta) for delta in deltas]) + cleaner.finish() == whole
+    assert "".join(map(by_character.feed, "".join(deltas))) + by_character.finish() == whole
 
 
 @given(st.text(st.sampled_from("ab1 .*_`-~[]()!<>/\\#\n|"), max_size=60))
@@ -54,3 +114,25 @@ def test_plain_text_is_given_out_at_once() -> None:
     cleaner = Cleaner()
     assert cleaner.feed("I have an ope") == "I have an ope"
     assert cleaner.feed("ning. Shall") == "ning. Shall"
+
+
+@pytest.mark.parametrize(
+    "unit",
+    ["1, 2, 3 ", "a", "*", "_", "<", "[", "(", "&", "`", "~", "-", "{", "<think>x", "[a](b) ", "<b>", "word ", "\n",
+     "# ", "<|", "(laughs", "(sighs, ", "*sighs ", "<a@", "[a", "&a", '{"', "<!--", "\\", "!", "!["],
+)  # fmt: skip
+@pytest.mark.parametrize("delta", [1, 10**6])
+def test_twice_the_text_is_at_most_twice_the_work(unit: str, delta: int) -> None:
+    def work(length: int) -> int:
+        text = (unit * length)[:length]
+
+        def feed() -> None:
+            cleaner = Cleaner()
+            for start in range(0, length, delta):
+                cleaner.feed(text[start : start + delta])
+            cleaner.finish()
+
+        return steps(feed)
+
+    work(500)
+    assert work(8000) <= 2.2 * work(4000) + 500

@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 import re
-import sys
-from collections.abc import Callable
-from types import FrameType
-from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -14,6 +10,7 @@ from hypothesis import strategies as st
 
 from bridge.text.spoken.form import spoken_form
 from bridge.text.spoken.languages import CODES, language
+from tests.text.counting import steps
 
 LEFT = re.compile(r"[^\W\d_]|[ '’\-.,;:!?…()\"—]")
 """Letters, and marks that voices take for pauses."""
@@ -65,22 +62,6 @@ def test_plain_words_are_left_alone(words: list[str]) -> None:
     text = " ".join(words)
 
     assert spoken_form(text, language("en")).text == text
-
-
-def steps(work: Callable[[], Any]) -> int:
-    """Python function calls that some work needs."""
-    count = 0
-
-    def counting(frame: FrameType, event: str, argument: object) -> None:
-        nonlocal count
-        count += event in ("call", "c_call")
-
-    sys.setprofile(counting)
-    try:
-        work()
-    finally:
-        sys.setprofile(None)
-    return count
 
 
 @pytest.mark.parametrize(

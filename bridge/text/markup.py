@@ -1,0 +1,80 @@
+"""What models write beside what they mean to say, as patterns: tags, tokens, tool calls, stage directions, marks. Pure.
+
+Every pattern is bounded, and each has a partner ending in `_BEGUN` that says whether more text could still make it
+match.
+"""
+
+from __future__ import annotations
+
+import re
+
+LONGEST_CLOSER = 80
+"""Characters of the longest sign that ends something unspoken."""
+
+THOUGHTS = frozenset(
+    "think thinking thought thoughts reasoning reflection scratchpad analysis internal inner_monologue monologue plan "
+    "critique".split()
+)
+"""Tags around what a model tells itself."""
+CALLS = frozenset(
+    "tool_call tool_calls function_call function_calls function invoke tool tool_use tool_code tool_response "
+    "tool_result function_results parameter script style".split()
+)
+"""Tags around calls of tools that were written as text, and around code of a page."""
+PARTING = frozenset("br p li h1 h2 h3 h4 h5 h6 td tr div ul ol hr".split())
+"""Tags of pages that part words."""
+DIRECTIONS = frozenset(
+    "laughs laugh laughing laughter chuckles chuckle chuckling giggles giggling sighs sigh sighing smiles smiling "
+    "grins grinning nods nodding pauses pause pausing clears coughs coughing sniffs gasps gasping whispers "
+    "whispering winks shrugs inhales exhales breathes hums humming yawns sobs crying typing softly cheerfully "
+    "excitedly warmly gently applause inaudible".split()
+)
+"""First words of stage directions."""
+
+BULLET = re.compile(r"(?:[-+*•‣◦]|#{1,6}|>{1,6})[ \t](?:\[[ xX]\][ \t])?")
+BULLET_BEGUN = re.compile(r"(?:[-+*•‣◦]|#{1,6}|>{1,6})(?:[ \t](?:\[(?:[ xX]\]?)?)?)?\Z")
+NUMBERED = re.compile(r"\d{1,2}[.)](?=[ \t])")
+NUMBERED_BEGUN = re.compile(r"\d{1,2}[.)]?\Z")
+FENCE = re.compile(r"(?:```|~~~)[^\n]{0,60}\n")
+FENCE_BEGUN = re.compile(r"(?:`{1,2}|~{1,2}|(?:```|~~~)[^\n]{0,60})\Z")
+OBJECT = re.compile(r"\{\s{0,4}[\"']")
+OBJECT_BEGUN = re.compile(r"\{\s{0,4}\Z")
+"""A tool call as bare JSON, at the beginning of a line."""
+
+LINK = re.compile(r"\[([^\]\n]{0,200})\]\([^)\n]{0,300}\)")
+LINK_BEGUN = re.compile(r"\[[^\]\n]{0,200}(?:\](?:\([^)\n]{0,300})?)?\Z")
+CITATION = re.compile(
+    r"\[(?:\^?\d{1,3}(?:[,–-] ?\d{1,3}){0,5}|\^[\w-]{1,20}|citation:\d{1,3}|source)\]|【[^】\n]{0,60}】"
+)
+CITATION_BEGUN = re.compile(r"【[^】\n]{0,60}\Z")
+CONTROL = re.compile(r"\[(?:/?INST|/?SYS|TOOL_CALLS|/?THINK|EOS|BOS)\]|<</?SYS>>")
+"""Control signs of chat templates in brackets; `LINK_BEGUN` waits for them too."""
+ENTITY = re.compile(r"&(?:[a-zA-Z]{2,8}|#\d{1,6}|#[xX][0-9a-fA-F]{1,6});")
+ENTITY_BEGUN = re.compile(r"&(?:[a-zA-Z]{0,8}|#[xX]?[0-9a-fA-F]{0,6})\Z")
+DIRECTION = re.compile(r"[*_(\[]([a-zA-Z]{1,12})(?:[ ,][a-z' ,-]{0,60})?([*_)\]])")
+DIRECTION_BEGUN = re.compile(r"[*_(\[]([a-zA-Z]{0,12})([ ,][a-z' ,-]{0,60})?\Z")
+
+COMMENT_END = re.compile(r"-->")
+TOKEN = re.compile(
+    r"<[|｜](?:im_start|start_header_id|start)[|｜]>(?:assistant|system|user|tool|model)?|<[|｜]([^|｜<>\n]{1,60})[|｜]>"
+    r"|</?s>|<(?:bos|eos|pad|unk|end_of_turn|start_of_turn)>"
+)
+TOKEN_BEGUN = re.compile(r"<(?:[|｜](?:[^|｜<>\n]{0,60}(?:[|｜](?:>[a-z]{0,9})?)?)?)?\Z")
+TOKEN_CALL = re.compile(r"python_tag|tool.{0,8}(?:begin|start)|tool_call")
+"""Special tokens after which a tool call is written."""
+TOKEN_CALL_END = re.compile(r"<[|｜][^|｜<>\n]{0,40}(?:end|eom_id|eot_id)[^|｜<>\n]{0,20}[|｜]>")
+CHANNEL = re.compile(r"<\|channel\|>(?:(analysis|commentary)|final)(?:[^<\n]{0,40}<\|message\|>)?")
+"""The channels of some open-weight models: only the last one is meant for the listener."""
+CHANNEL_BEGUN = re.compile(r"<\|channel\|>[^<\n]{0,48}(?:<(?:\|[a-z]{0,7}\|?)?)?\Z")
+CHANNEL_END = re.compile(r"<\|channel\|>final<\|message\|>")
+ADDRESS = re.compile(r"<((?:mailto:)?[^\s<>@]{1,64}@[^\s<>@]{1,255}|https?://[^\s<>]{1,300})>")
+ADDRESS_BEGUN = re.compile(r"<(?:[^\s<>@]{1,64}(?:@[^\s<>@]{0,255})?|https?:/?/?[^\s<>]{0,300})\Z")
+TAG = re.compile(r"<(/?)([a-zA-Z][\w:.-]{0,30})((?:[=\s][^<>\n]{0,200})?)(/?)>")
+TAG_BEGUN = re.compile(r"</?(?:[a-zA-Z][\w:.-]{0,30}(?:[=\s][^<>\n]{0,200})?/?)?\Z")
+COMMENT_BEGUN = re.compile(r"<(?:!-{0,2})?\Z")
+SYSTEM_BEGUN = re.compile(r"<(?:<(?:/?S?Y?S?>?)?)?\Z")
+
+
+def closer(name: str) -> re.Pattern[str]:
+    """What ends the text inside a tag of this name."""
+    return re.compile(rf"</{re.escape(name)}\s{{0,4}}>", re.IGNORECASE)
