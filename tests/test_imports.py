@@ -48,7 +48,10 @@ MAY_IMPORT: dict[str, set[str]] = {
     "bench": {"audio", "text", "call", "worker", "listening", "simulator"},
     "simulator": {"audio", "text", "call", "speaking", "worker", "listening", "agents", "telemetry", "system"},
 }
-"""Besides itself, `bridge.errors` and `bridge.yaml_text`. A name with a dot allows that module alone."""
+"""Besides itself and `SMALL`. A name with a dot allows that module alone."""
+
+SMALL = {"errors", "breaker", "yaml_text"}
+"""Small pure modules that anybody may import."""
 
 SHARED = {"http"}
 """Modules beside the rooms that every room which touches the network may import."""
@@ -91,7 +94,7 @@ def ours(tree: ast.Module) -> set[str]:
 
 
 def allowed(target: str, room: str) -> bool:
-    permitted = MAY_IMPORT[room] | {room, "errors", "yaml_text"} | (set() if room in PURE else SHARED)
+    permitted = MAY_IMPORT[room] | SMALL | {room} | (set() if room in PURE else SHARED)
     steps = target.split(".")
     return any(".".join(steps[:length]) in permitted for length in range(1, len(steps) + 1))
 
@@ -113,7 +116,7 @@ def test_nobody_below_knows_the_composition_root(name: str, room: str, tree: ast
     assert {target.split(".")[0] for target in ours(tree)} & TOP == set()
 
 
-@pytest.mark.parametrize(("name", "room", "tree"), [entry for entry in MODULES if entry[1] in PURE])
+@pytest.mark.parametrize(("name", "room", "tree"), [entry for entry in MODULES if entry[1] in PURE | SMALL])
 def test_what_decides_is_pure(name: str, room: str, tree: ast.Module) -> None:
     assert impurities(tree) == []
 
@@ -145,7 +148,7 @@ def test_a_carriers_name_is_seen() -> None:
 
 
 def test_every_module_belongs_to_a_room_or_to_the_top() -> None:
-    known = ROOMS | TOP | SHARED | {"__init__", "__main__", "errors", "yaml_text"}
+    known = ROOMS | TOP | SHARED | SMALL | {"__init__", "__main__"}
     strangers = {room for _, room, _ in MODULES} - known
     assert strangers == set()
 

@@ -26,9 +26,9 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
+from bridge.breaker import Breaker
 from bridge.errors import BadMessage
 from bridge.speaking.phrases.phrase import Entry, Phrase, PhraseKey, entry, pack, unpack
-from bridge.speaking.voices.breaker import Breaker
 
 _T = TypeVar("_T")
 _Scanned = tuple[int, list[bytes]]

@@ -15,10 +15,10 @@ from types import MappingProxyType
 
 import aiohttp
 
+from bridge.breaker import Breaker
 from bridge.call.events import Word
 from bridge.errors import BadMessage, VoiceAstray, VoiceBusy, VoiceError, VoiceLost
 from bridge.speaking.voices.base import Listener, Request, SpeechStream, TextStream
-from bridge.speaking.voices.breaker import Breaker
 from bridge.worker import protocol
 from bridge.worker.protocol import (
     Cancel,

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from bridge.speaking.voices.breaker import Breaker
+from bridge.breaker import Breaker
 
 
 def test_failures_in_a_row_open_it_and_one_success_forgives() -> None:
@@ -38,3 +38,12 @@ def test_late_failures_of_uses_begun_before_do_not_lengthen_the_wait() -> None:
     breaker.failed(0.0)
     breaker.failed(0.5)
     assert breaker.allows(1.0)
+
+
+def test_a_trial_without_a_result_leaves_room_for_another() -> None:
+    breaker = Breaker(failures=1, cool_off_s=1.0)
+    breaker.failed(0.0)
+    assert breaker.allows(1.0)
+    assert not breaker.allows(1.0)
+    breaker.abandoned()
+    assert breaker.allows(1.1)

@@ -44,6 +44,10 @@ class Breaker:
         self._failures, self._trial, self._open_until = 0, False, None
         self._wait_s = self._cool_off_s
 
+    def abandoned(self) -> None:
+        """A use came to no result: if it was the trial, another may be made."""
+        self._trial = False
+
     def failed(self, now: float) -> None:
         """A use went wrong."""
         self._failures += 1
