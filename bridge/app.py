@@ -19,7 +19,7 @@ from bridge.carriers.catalogue import build_carriers
 from bridge.config import Settings
 from bridge.errors import ConfigError, VoiceError
 from bridge.gateway.server import Gateway
-from bridge.listening.listening import Listening
+from bridge.listening.service import ListeningService
 from bridge.session.ports import Rooms
 from bridge.session.session import report_agent_error
 from bridge.speaking.speech import Speech
@@ -91,7 +91,7 @@ class Application:
         self.agents: AgentFactory = build_agents(
             settings.agent, directory, http=settings.http, report=partial(report_agent_error, self.metrics)
         )
-        self.listening = Listening(settings.listening, clock=time.monotonic)
+        self.listening = ListeningService(settings.listening, clock=time.monotonic)
         self.speech = Speech(
             settings.speaking,
             directory=directory,

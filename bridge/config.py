@@ -253,7 +253,8 @@ def _explain(error: msgspec.ValidationError, raw: Any) -> tuple[Keys, str]:
         instead = yaml_text.remedy(found, expected)
         return path, f"is {shown}, expected {expected}" + (f": {instead}" if instead else "")
     if what.startswith("Object missing required field"):
-        return path, f"{what.removeprefix('Object ').replace('`', '')}"
+        name = what.split("`")[1]
+        return path, f"{what.removeprefix('Object ').replace('`', '')}{_allowed((*path, name))}"
     if what.startswith(("Invalid enum value", "Invalid value")):
         return path, f"is {shown}, which is none of the allowed values{_allowed(path)}"
     key, _, rest = what.partition(" ")

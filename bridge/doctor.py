@@ -24,6 +24,15 @@ from bridge.carriers.catalogue import KINDS, Secrets, build_carrier, configured,
 from bridge.config import Settings, load_settings
 from bridge.doctor_network import Finding, public_address, redis, workers
 from bridge.errors import ConfigError
+from bridge.listening.settings import (
+    NoRecogniserSettings,
+    NoTurnModelSettings,
+    OpenAITranscriptionSettings,
+    RecogniserSettings,
+    SmartTurnSettings,
+    WebSocketRecogniserSettings,
+    WhisperSettings,
+)
 
 
 async def examine(
@@ -170,27 +179,18 @@ def records(settings: Settings, directory: Path) -> Finding:
 def engines(settings: Settings) -> list[Finding]:
     """Load the models and try each once; takes a few seconds."""
     from bridge.listening.activity import SileroModel
-    from bridge.listening.engine_messages import Setup
-    from bridge.listening.engine_process import Engines
-    from bridge.listening.settings import RecogniserSettings, TurnSettings
+    from bridge.listening.engine_messages import EngineSetup
+    from bridge.listening.engine_process import LoadedEngines
 
-    listening = settings.listening
     findings = [_tried("voice activity", SileroModel, "reinstall the bridge: its model files are missing or damaged")]
-    match listening.recogniser.engine:
-        case "openai":
-            findings.append(Finding("recogniser", "ok", f"by HTTP: {listening.recogniser.url}"))
-        case "none":
-            findings.append(Finding("recogniser", "skip", "none configured: keypad and voice activity only"))
-        case "whisper":
-            remedy = "reinstall the bridge (make setup), or correct listening.recogniser.model"
-            only = Setup(listening.recogniser, TurnSettings(engine="none"))
-            findings.append(_tried("recogniser", lambda: Engines(only), remedy))
-    if listening.turn.engine == "none":
-        findings.append(Finding("end of turn", "skip", "judged by silence alone"))
-    else:
-        remedy = "reinstall the bridge (make setup): its model files are missing or damaged"
-        turn = Setup(RecogniserSettings(engine="none"), listening.turn)
-        findings.append(_tried("end of turn", lambda: Engines(turn), remedy))
+    ranked = (settings.listening.recogniser, *settings.listening.fallback_recognisers)
+    findings += [_recogniser(recogniser) for recogniser in ranked]
+    match settings.listening.turn:
+        case NoTurnModelSettings():
+            findings.append(Finding("end of turn", "skip", "judged by silence alone"))
+        case SmartTurnSettings() as turn:
+            remedy = "reinstall the bridge (make setup): its model files are missing or damaged"
+            findings.append(_tried("end of turn", lambda: LoadedEngines(EngineSetup(None, turn)), remedy))
     if not settings.speaking.workers:
         findings.append(
             _tried(
@@ -198,6 +198,20 @@ def engines(settings: Settings) -> list[Finding]:
             )
         )
     return findings
+
+
+def _recogniser(settings: RecogniserSettings) -> Finding:
+    from bridge.listening.engine_messages import EngineSetup
+    from bridge.listening.engine_process import LoadedEngines
+
+    match settings:
+        case WhisperSettings():
+            remedy = "reinstall the bridge (make setup), or correct listening.recogniser.model"
+            return _tried("recogniser", lambda: LoadedEngines(EngineSetup(settings, None)), remedy)
+        case OpenAITranscriptionSettings() | WebSocketRecogniserSettings():
+            return Finding("recogniser", "ok", f"by network: {settings.url}")
+        case NoRecogniserSettings():
+            return Finding("recogniser", "skip", "none configured: keypad and voice activity only")
 
 
 def _speak_once(settings: Settings) -> str:

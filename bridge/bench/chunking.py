@@ -26,7 +26,7 @@ from bridge.bench.single import Line
 from bridge.bench.worker import Target, own_worker
 from bridge.call.events import Word
 from bridge.errors import ConfigError, VoiceError
-from bridge.listening.settings import RecogniserSettings
+from bridge.listening.settings import WhisperSettings
 from bridge.text.chunker import Chunker, unhurried
 from bridge.text.settings import Chunking
 from bridge.worker.client import connect
@@ -83,7 +83,7 @@ async def compare(
 def _recogniser() -> Recognise:
     from bridge.listening.recognisers.whisper import Whisper
 
-    whisper = Whisper(RecogniserSettings())
+    whisper = Whisper(WhisperSettings())
     return lambda ulaw: whisper.recognise(ulaw).text
 
 

@@ -42,7 +42,10 @@ class VoiceActivity(msgspec.Struct, frozen=True, tag="voice_activity"):
 
 
 class Recognised(msgspec.Struct, frozen=True, tag="recognised"):
-    """Speech to text answered. `revision` repeats the number of the `Transcribe` that asked; 0 = unasked partial."""
+    """Speech to text answered: the whole turn so far, empty when no word was found in it.
+
+    `revision` repeats the number of the `Transcribe` that asked.
+    """
 
     revision: int
     text: str
@@ -54,6 +57,48 @@ class RecogniserFailed(msgspec.Struct, frozen=True, tag="recogniser_failed"):
 
     revision: int
     reason: str
+
+
+class TextPiece(msgspec.Struct, frozen=True, array_like=True):
+    """Some words in a row, and when the last of them was said, as far as known."""
+
+    text: str
+    until_at: float
+
+
+class WordsHeard(msgspec.Struct, frozen=True, tag="words_heard"):
+    """A recogniser that follows the audio knows more or other words: all it has heard lately, in order."""
+
+    pieces: tuple[TextPiece, ...]
+    confidence: float = 1.0
+    """Of its newest piece."""
+
+    def since(self, at: float) -> str:
+        """The text of what was said after this time."""
+        return " ".join(piece.text for piece in self.pieces if piece.until_at > at)
+
+
+class Opinion(StrEnum):
+    """What a recogniser may think of the caller's turn."""
+
+    SPEECH = "speech"
+    """The caller has begun to speak."""
+    PAUSED = "paused"
+    """The caller has stopped, for whatever reason."""
+    OVER_EARLY = "over_early"
+    """The turn is probably over: good enough to begin an answer, not to let it out."""
+    RESUMED = "resumed"
+    """It was not over after all."""
+    OVER = "over"
+    """The turn is over."""
+
+
+class TurnOpinion(msgspec.Struct, frozen=True, tag="turn_opinion"):
+    """A recogniser's own opinion of the caller's turn, and how sure it is of that, 0..1."""
+
+    opinion: Opinion
+    strength: float
+    at: float
 
 
 class TurnJudged(msgspec.Struct, frozen=True, tag="turn_judged"):
@@ -150,6 +195,8 @@ Event = (
     | VoiceActivity
     | Recognised
     | RecogniserFailed
+    | WordsHeard
+    | TurnOpinion
     | TurnJudged
     | DigitPressed
     | SpeechArrived

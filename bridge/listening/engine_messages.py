@@ -9,19 +9,19 @@ import struct
 
 import msgspec
 
-from bridge.listening.settings import RecogniserSettings, TurnSettings
+from bridge.listening.settings import SmartTurnSettings, WhisperSettings
 
 LENGTH = struct.Struct(">I")
 
 
-class Setup(msgspec.Struct, frozen=True, tag="setup"):
+class EngineSetup(msgspec.Struct, frozen=True, tag="setup"):
     """Load these; the first message."""
 
-    recogniser: RecogniserSettings
-    turn: TurnSettings
+    recogniser: WhisperSettings | None
+    turn: SmartTurnSettings | None
 
 
-class Recognise(msgspec.Struct, frozen=True, tag="recognise"):
+class RecogniseJob(msgspec.Struct, frozen=True, tag="recognise"):
     """Turn this mu-law audio into text."""
 
     job: int
@@ -30,54 +30,56 @@ class Recognise(msgspec.Struct, frozen=True, tag="recognise"):
     hints: tuple[str, ...]
 
 
-class Judge(msgspec.Struct, frozen=True, tag="judge"):
+class JudgeJob(msgspec.Struct, frozen=True, tag="judge"):
     """Has the caller finished?"""
 
     job: int
     ulaw: bytes
 
 
-class Ready(msgspec.Struct, frozen=True, tag="ready"):
+class EngineReady(msgspec.Struct, frozen=True, tag="ready"):
     """Loaded and warm."""
 
 
-class Refused(msgspec.Struct, frozen=True, tag="refused"):
+class EngineRefused(msgspec.Struct, frozen=True, tag="refused"):
     """Cannot work as configured; the process ends."""
 
     reason: str
 
 
-class Recognised(msgspec.Struct, frozen=True, tag="recognised"):
-    """The text of a `Recognise`."""
+class JobText(msgspec.Struct, frozen=True, tag="recognised"):
+    """The text of a `RecogniseJob`."""
 
     job: int
     text: str
     confidence: float
 
 
-class Judged(msgspec.Struct, frozen=True, tag="judged"):
-    """The answer to a `Judge`: 1 = finished."""
+class JobProbability(msgspec.Struct, frozen=True, tag="judged"):
+    """The answer to a `JudgeJob`: 1 = finished."""
 
     job: int
     probability: float
 
 
-class Failed(msgspec.Struct, frozen=True, tag="failed"):
+class JobFailed(msgspec.Struct, frozen=True, tag="failed"):
     """This job went wrong; the process goes on."""
 
     job: int
     reason: str
+    refused: bool = False
+    """The job itself was at fault, such as an unknown language: it would fail again."""
 
 
-Order = Setup | Recognise | Judge
-Answer = Ready | Refused | Recognised | Judged | Failed
+EngineOrder = EngineSetup | RecogniseJob | JudgeJob
+EngineAnswer = EngineReady | EngineRefused | JobText | JobProbability | JobFailed
 
 _encoder = msgspec.msgpack.Encoder()
-orders: msgspec.msgpack.Decoder[Order] = msgspec.msgpack.Decoder(Order)
-answers: msgspec.msgpack.Decoder[Answer] = msgspec.msgpack.Decoder(Answer)
+orders: msgspec.msgpack.Decoder[EngineOrder] = msgspec.msgpack.Decoder(EngineOrder)
+answers: msgspec.msgpack.Decoder[EngineAnswer] = msgspec.msgpack.Decoder(EngineAnswer)
 
 
-def pack(message: Order | Answer) -> bytes:
+def pack(message: EngineOrder | EngineAnswer) -> bytes:
     """One message with its length before it."""
     body = _encoder.encode(message)
     return LENGTH.pack(len(body)) + body

@@ -11,19 +11,19 @@ import signal
 import sys
 from typing import BinaryIO
 
-from bridge.errors import BridgeError
+from bridge.errors import BridgeError, ConfigError
 from bridge.listening.engine_messages import (
     LENGTH,
-    Answer,
-    Failed,
-    Judge,
-    Judged,
-    Order,
-    Ready,
-    Recognise,
-    Recognised,
-    Refused,
-    Setup,
+    EngineAnswer,
+    EngineOrder,
+    EngineReady,
+    EngineRefused,
+    EngineSetup,
+    JobFailed,
+    JobProbability,
+    JobText,
+    JudgeJob,
+    RecogniseJob,
     orders,
     pack,
 )
@@ -31,34 +31,36 @@ from bridge.listening.recognisers.whisper import Whisper
 from bridge.listening.turn_model import TurnModel
 
 
-class Engines:
+class LoadedEngines:
     """The engines that the set-up asks for, warmed with a second of silence."""
 
-    def __init__(self, setup: Setup) -> None:
-        self._whisper = Whisper(setup.recogniser) if setup.recogniser.engine == "whisper" else None
-        self._turn = TurnModel(setup.turn.threads) if setup.turn.engine == "smart_turn" else None
+    def __init__(self, setup: EngineSetup) -> None:
+        self._whisper = None if setup.recogniser is None else Whisper(setup.recogniser)
+        self._turn = None if setup.turn is None else TurnModel(setup.turn.threads)
         silence = b"\xff" * 8000
         if self._whisper is not None:
             self._whisper.recognise(silence, language=self._whisper.languages[0])
         if self._turn is not None:
             self._turn.judge(silence)
 
-    def do(self, job: Recognise | Judge) -> Answer:
+    def do(self, job: RecogniseJob | JudgeJob) -> EngineAnswer:
         """Carry out one job; whatever goes wrong is this job's failure alone."""
         try:
-            if isinstance(job, Judge):
+            if isinstance(job, JudgeJob):
                 if self._turn is None:
-                    return Failed(job.job, "no end-of-turn model is configured")
-                return Judged(job.job, self._turn.judge(job.ulaw))
+                    return JobFailed(job.job, "no end-of-turn model is configured")
+                return JobProbability(job.job, self._turn.judge(job.ulaw))
             if self._whisper is None:
-                return Failed(job.job, "no embedded recogniser is configured")
+                return JobFailed(job.job, "no embedded recogniser is configured", refused=True)
             text = self._whisper.recognise(job.ulaw, language=job.language, hints=job.hints)
-            return Recognised(job.job, text.text, text.confidence)
+            return JobText(job.job, text.text, text.confidence)
+        except ConfigError as error:
+            return JobFailed(job.job, str(error), refused=True)
         except Exception as error:
-            return Failed(job.job, f"{type(error).__name__}: {error}")
+            return JobFailed(job.job, f"{type(error).__name__}: {error}")
 
 
-def receive(stream: BinaryIO) -> Order | None:
+def receive(stream: BinaryIO) -> EngineOrder | None:
     """The next order, or None at the end."""
     head = stream.read(LENGTH.size)
     if len(head) < LENGTH.size:
@@ -70,21 +72,21 @@ def receive(stream: BinaryIO) -> Order | None:
 def serve(stdin: BinaryIO, out: BinaryIO) -> None:
     """Load, say so, then answer jobs until the input ends."""
 
-    def answer(message: Answer) -> None:
+    def answer(message: EngineAnswer) -> None:
         out.write(pack(message))
         out.flush()
 
     setup = receive(stdin)
-    if not isinstance(setup, Setup):
+    if not isinstance(setup, EngineSetup):
         return
     try:
-        engines = Engines(setup)
+        engines = LoadedEngines(setup)
     except (BridgeError, ImportError, OSError, RuntimeError) as error:
-        answer(Refused(str(error)))
+        answer(EngineRefused(str(error)))
         return
-    answer(Ready())
+    answer(EngineReady())
     while (job := receive(stdin)) is not None:
-        if not isinstance(job, Setup):
+        if not isinstance(job, EngineSetup):
             answer(engines.do(job))
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 import msgspec
 
 
@@ -39,34 +37,85 @@ class EchoSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     """How much inbound audio is compared."""
 
 
-class RecogniserSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Which engine turns speech into text, and when to distrust it."""
+class WhisperSettings(
+    msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, tag_field="kind", tag="whisper"
+):
+    """The embedded recogniser (`bridge.listening.recognisers.whisper`)."""
 
-    engine: Literal["whisper", "openai", "none"] = "whisper"
     model: str = ""
-    """`whisper`: folder of a CTranslate2 model, empty = the one installed; `openai`: the model's name at the server."""
+    """Folder of a CTranslate2 Whisper model; empty: the one that is installed."""
     threads: int = 1
     deadline_s: float = 8.0
-    """A `Transcribe` that has no answer after this long has failed."""
+    """An utterance that has no answer after this long has failed."""
     context_s: float = 12.0
-    """`whisper`: how much audio the encoder sees at least; less is faster, below 10 s it breaks down."""
+    """How much audio the encoder sees at least; less is faster, below 10 s it breaks down."""
     compute: Literal["float32", "int8"] = "float32"
-    """`whisper`: `int8` takes half the time, and its words differ by processor: integer kernels do not agree."""
+    """`int8` takes half the time, and its words differ by processor: integer kernels do not agree."""
     minimum_score: float = -1.1
-    """`whisper`: texts of a lower average log probability are noise."""
+    """Texts of a lower average log probability are noise."""
     maximum_no_speech: float = 0.4
-    """`whisper`: texts with a higher no-speech probability are noise."""
+    """Texts with a higher no-speech probability are noise."""
+
+
+class OpenAITranscriptionSettings(
+    msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, tag_field="kind", tag="openai"
+):
+    """Any server that speaks the OpenAI transcription API (`bridge.listening.recognisers.openai_transcriptions`)."""
+
+    model: str
+    """The model's name at the server, such as `whisper-1`."""
     url: str = "https://api.openai.com/v1/audio/transcriptions"
-    """`openai`: where any server that speaks this API takes a file."""
-    api_key_variable: str = "OPENAI_API_KEY"
-    """`openai`: the environment variable that holds the key; a server without keys needs none."""
+    key_env: str = "OPENAI_API_KEY"
+    """The environment variable that holds the API key; without the variable no key is sent."""
+    deadline_s: float = 8.0
+    """An utterance that has no answer after this long has failed."""
+    minimum_score: float = -1.1
+    """Texts of a lower average log probability are noise."""
+    maximum_no_speech: float = 0.4
+    """Texts with a higher no-speech probability are noise."""
 
 
-class TurnSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Which engine judges from his tone whether the caller has finished."""
+class WebSocketRecogniserSettings(
+    msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, tag_field="kind", tag="websocket"
+):
+    """A recogniser of your own behind our streaming protocol (`bridge.listening.recognisers.websocket`)."""
 
-    engine: Literal["smart_turn", "none"] = "smart_turn"
+    url: str
+    """`ws://` or `wss://`."""
+    key_env: str = "RECOGNISER_KEY"
+    """The environment variable whose value is sent as a bearer token; without the variable none is sent."""
+    connect_s: float = 2.0
+    """A connection that is not open and accepted after this long has failed."""
+    message_ms: int = 40
+    """Audio is sent in messages of this length."""
+
+
+class NoRecogniserSettings(
+    msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, tag_field="kind", tag="none"
+):
+    """No speech to text: calls by keypad and voice activity only."""
+
+
+RecogniserSettings = WhisperSettings | OpenAITranscriptionSettings | WebSocketRecogniserSettings | NoRecogniserSettings
+"""`kind: whisper`, `kind: openai`, `kind: websocket` or `kind: none`."""
+
+
+class SmartTurnSettings(
+    msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, tag_field="kind", tag="smart_turn"
+):
+    """The end-of-turn model, which judges from the caller's tone whether they have finished."""
+
     threads: int = 1
+
+
+class NoTurnModelSettings(
+    msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, tag_field="kind", tag="none"
+):
+    """No end-of-turn model: the end of a turn is judged from silence and words."""
+
+
+TurnModelSettings = SmartTurnSettings | NoTurnModelSettings
+"""`kind: smart_turn` or `kind: none`."""
 
 
 class ListeningSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -74,11 +123,19 @@ class ListeningSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True,
 
     activity: ActivitySettings = ActivitySettings()
     echo: EchoSettings = EchoSettings()
-    recogniser: RecogniserSettings = RecogniserSettings()
-    turn: TurnSettings = TurnSettings()
+    recogniser: RecogniserSettings = WhisperSettings()
+    fallback_recognisers: tuple[RecogniserSettings, ...] = ()
+    """Who is asked, in this order, when the recogniser fails; what was said so far is said again to the next."""
+    pass_over_s: float = 0.8
+    """A recogniser that has not answered after this long is passed over for this turn, if there is another."""
+    final_ms: int = 600
+    """A live recogniser that has not settled its texts so long after a pause is taken at its newest word."""
+    turn: TurnModelSettings = SmartTurnSettings()
     processes: int = 1
     """Processes that run the embedded recogniser and the end-of-turn model, about 300 MB each."""
     memory_s: float = 24.0
     """How much of the caller's audio is kept for recognition: 8 kB a second for each call."""
+    piece_s: float = 10.0
+    """A turn longer than this is recognised in pieces, at its pauses, while the caller goes on."""
     before_ms: int = 300
     """Audio before the first speech window that the recogniser hears too: soft beginnings."""

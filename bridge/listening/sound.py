@@ -23,6 +23,19 @@ def samples_16k(ulaw: bytes) -> Floats:
     return wide
 
 
+def quietest(ulaw: bytes, start: int) -> int:
+    """Where mu-law audio is best cut from `start` on: in the middle of its quietest tenth of a second, the latest one
+    if several are about as quiet."""
+    tenth = RATE_HZ // 10
+    samples = decode_float(ulaw[start:])
+    count = len(samples) // tenth
+    if not count:
+        return len(ulaw)
+    energy = np.square(samples[len(samples) - count * tenth :]).reshape(count, tenth).sum(axis=1)
+    latest = np.flatnonzero(energy <= 2.0 * energy.min() + 1e-9)[-1]
+    return len(ulaw) - (count - int(latest)) * tenth + tenth // 2
+
+
 class AudioMemory:
     """The last seconds of one direction of a call, and when they arrived. Memory is taken as audio comes."""
 
@@ -68,6 +81,14 @@ class AudioMemory:
         when, position = self._stamps[index - 1]
         limit = self._stamps[index][1] if index < len(self._stamps) else self.total
         return min(limit, position + round((at - when) * RATE_HZ))
+
+    @property
+    def until(self) -> float:
+        """When the last byte arrived."""
+        if not self._stamps:
+            return 0.0
+        when, position = self._stamps[-1]
+        return when + (self.total - position) / RATE_HZ
 
     def read(self, start: int, end: int | None = None) -> bytes:
         """Bytes from `start` to `end` (counted from the start of the call), as far as they are still held."""

@@ -319,7 +319,7 @@ def level_spread_db(turns: Sequence[Turn], bot: Sound, clears_ms: Sequence[float
 def whisper() -> Understand:
     """The embedded recogniser as an ear. Loads a model: about half a second."""
     from bridge.listening.recognisers.whisper import Whisper
-    from bridge.listening.settings import RecogniserSettings
+    from bridge.listening.settings import WhisperSettings
 
-    model = Whisper(RecogniserSettings())
+    model = Whisper(WhisperSettings())
     return lambda ulaw, hints: model.recognise(ulaw, hints=hints).text

@@ -23,7 +23,7 @@ from bridge.call.floor import Floor, Verdict
 from bridge.call.settings import FloorSettings
 from bridge.listening.activity import ActivityBatch, SileroModel
 from bridge.listening.echo import EchoGate
-from bridge.listening.settings import ActivitySettings, EchoSettings, RecogniserSettings
+from bridge.listening.settings import ActivitySettings, EchoSettings, WhisperSettings
 
 FOLDER = Path(__file__).resolve().parents[2] / "fixtures" / "floor"
 LEAD_BYTES = 160 * 8
@@ -126,7 +126,7 @@ def turn_table(after_ms: int = 120) -> list[dict[str, object]]:
     from bridge.listening.recognisers.whisper import Whisper
     from bridge.listening.turn_model import TurnModel
 
-    turn, whisper = TurnModel(), Whisper(RecogniserSettings())
+    turn, whisper = TurnModel(), Whisper(WhisperSettings())
     asked: list[dict[str, object]] = []
     for clip in clips("turn"):
         ulaw = read(clip["file"])

@@ -31,7 +31,7 @@ from bridge.call.settings import CallSettings, EndpointSettings, FloorSettings
 from bridge.listening.activity import ActivityBatch, SileroModel
 from bridge.listening.echo import EchoGate
 from bridge.listening.recognisers.whisper import Whisper
-from bridge.listening.settings import RecogniserSettings
+from bridge.listening.settings import WhisperSettings
 from bridge.listening.turn_model import TurnModel
 from tests.bench.machine import keep
 from tests.call.phone import Phone
@@ -63,7 +63,7 @@ class Engines:
     def __init__(self) -> None:
         self.voice = SileroModel()
         self.turn = TurnModel()
-        self.whisper = Whisper(RecogniserSettings())
+        self.whisper = Whisper(WhisperSettings())
         self._known: dict[bytes, tuple[str, float, float]] = {}
 
     def words(self, ulaw: bytes) -> tuple[str, float, float]:

@@ -33,7 +33,7 @@ states:
 
 CONFIG = """
 gateway: {development_unsigned: true, max_loop_lag_ms: 10000}
-listening: {recogniser: {engine: none}, turn: {engine: none}}
+listening: {recogniser: {kind: none}, turn: {kind: none}}
 agent: {kind: script, file: script.yaml}
 telemetry: {record_directory: records}
 call: {listens: false}

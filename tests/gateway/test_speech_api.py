@@ -31,7 +31,7 @@ from bridge.errors import VoiceBusy, VoiceError, VoiceLost
 from bridge.gateway.server import Gateway
 from bridge.gateway.settings import SpeechApiSettings
 from bridge.listening.recognisers.whisper import Whisper
-from bridge.listening.settings import RecogniserSettings
+from bridge.listening.settings import WhisperSettings
 from bridge.speaking.settings import SpeakingSettings
 from bridge.speaking.speech import Speech
 from bridge.speaking.voices.base import Listener, Request, TextStream
@@ -107,7 +107,7 @@ async def service(speech: Speech) -> AsyncIterator[Service]:
 
 @pytest.fixture(scope="module")
 def whisper() -> Whisper:
-    return Whisper(RecogniserSettings())
+    return Whisper(WhisperSettings())
 
 
 async def until(holds: Callable[[], Awaitable[bool]]) -> None:

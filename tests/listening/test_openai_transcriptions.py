@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import wave
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -11,10 +12,9 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from bridge.errors import ConfigError
-from bridge.listening.recognisers.base import RecogniserError, Text
+from bridge.listening.recognisers.base import ExpectedSpeech, Finalised, FinalText, StreamEvent, StreamFailed
 from bridge.listening.recognisers.openai_transcriptions import OpenAITranscriptions
-from bridge.listening.settings import RecogniserSettings
+from bridge.listening.settings import OpenAITranscriptionSettings
 from bridge.listening.sound import samples_16k
 from tests.listening.sounds import line, say
 
@@ -53,18 +53,28 @@ async def server() -> AsyncIterator[tuple[Server, str]]:
     await listening.close()
 
 
-async def ask(url: str, *, hints: tuple[str, ...] = (), deadline_s: float = 5.0) -> Text:
-    recogniser = OpenAITranscriptions(
-        RecogniserSettings(
-            engine="openai", model="whisper-1", url=url, deadline_s=deadline_s, api_key_variable="TEST_SPEECH_KEY"
-        )
-    )
+async def ask(url: str, *, hints: tuple[str, ...] = (), deadline_s: float = 5.0) -> list[StreamEvent]:
+    """What a call is told about one utterance."""
+    settings = OpenAITranscriptionSettings(model="whisper-1", url=url, key_env="TEST_SPEECH_KEY")
+    recogniser = OpenAITranscriptions(settings)
     await recogniser.load()
+    told: list[StreamEvent] = []
     try:
-        stream = recogniser.start(language="en-US", hints=hints, on_partial=lambda _: None)
-        return await stream.recognise(SPEECH)
+        stream = recogniser.start(ExpectedSpeech("en-US", hints), told.append)
+        stream.feed(SPEECH, 2.0)
+        stream.finalise(1, deadline_s)
+        async with asyncio.timeout(10):
+            while not told or not isinstance(told[-1], Finalised | StreamFailed):
+                await asyncio.sleep(0.002)
     finally:
         await recogniser.unload()
+    return told
+
+
+async def failure(url: str, deadline_s: float = 5.0) -> StreamFailed:
+    [failed] = await ask(url, deadline_s=deadline_s)
+    assert isinstance(failed, StreamFailed)
+    return failed
 
 
 async def test_an_utterance_is_sent_as_the_api_wants_it(
@@ -72,9 +82,11 @@ async def test_an_utterance_is_sent_as_the_api_wants_it(
 ) -> None:
     double, url = server
     monkeypatch.setenv("TEST_SPEECH_KEY", "secret")
-    text = await ask(url, hints=("Patel", "Okafor"))
+    text, done = await ask(url, hints=("Patel", "Okafor"))
+    assert isinstance(text, FinalText)
     assert text.text == "I want to cancel my order."
     assert text.confidence == pytest.approx(np.exp(-0.2))
+    assert done == Finalised(1)
     assert double.authorization == "Bearer secret"
     sound = double.form.pop("file")
     assert double.form == {
@@ -105,7 +117,7 @@ async def test_what_the_server_takes_for_noise_is_no_text(server: tuple[Server, 
         )
 
     double.answer = noise
-    assert (await ask(url)).text == ""
+    assert await ask(url) == [Finalised(1)]
 
 
 async def test_a_server_that_gives_only_text_is_believed(server: tuple[Server, str]) -> None:
@@ -115,35 +127,40 @@ async def test_a_server_that_gives_only_text_is_believed(server: tuple[Server, s
         return web.json_response({"text": "Yes."})
 
     double.answer = only_text
-    assert await ask(url) == Text("Yes.", 1.0)
+    assert await ask(url) == [FinalText(0, "Yes.", 2.0, 1.0), Finalised(1)]
 
 
-async def test_a_refusal_is_named_without_its_body(server: tuple[Server, str]) -> None:
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [(401, "auth"), (403, "auth"), (402, "quota"), (429, "busy"), (503, "busy"), (400, "rejected"), (500, "internal")],
+)
+async def test_a_refusal_is_named_by_kind_and_without_its_body(
+    server: tuple[Server, str], status: int, kind: str
+) -> None:
     double, url = server
 
     async def refuse() -> web.Response:
-        return web.Response(status=401, text="key secret is wrong")
+        return web.Response(status=status, text="key secret is wrong")
 
     double.answer = refuse
-    with pytest.raises(RecogniserError, match="401 Unauthorized") as refused:
-        await ask(url)
-    assert "secret" not in str(refused.value)
+    refused = await failure(url)
+    assert refused.kind == kind
+    assert str(status) in refused.reason
+    assert "secret" not in refused.reason
 
 
-async def test_an_answer_that_is_none_is_named(server: tuple[Server, str]) -> None:
+@pytest.mark.parametrize("body", [b"<html>busy</html>", b"\xff\xfe", b"[]", b'{"text": 3}', b"", b"x" * (2 << 20)])
+async def test_an_answer_that_is_none_is_named(server: tuple[Server, str], body: bytes) -> None:
     double, url = server
 
     async def nonsense() -> web.Response:
-        return web.Response(text="<html>busy</html>")
+        return web.Response(body=body)
 
     double.answer = nonsense
-    with pytest.raises(RecogniserError, match="no transcription"):
-        await ask(url)
+    assert (await failure(url)).kind == "internal"
 
 
 async def test_a_server_that_never_answers_meets_the_deadline(server: tuple[Server, str]) -> None:
-    import asyncio
-
     double, url = server
     never = asyncio.Event()
 
@@ -152,16 +169,13 @@ async def test_a_server_that_never_answers_meets_the_deadline(server: tuple[Serv
         return web.Response()
 
     double.answer = stall
-    with pytest.raises(RecogniserError, match=r"within 0\.2 s"):
-        await ask(url, deadline_s=0.2)
+    stalled = await failure(url, deadline_s=0.2)
+    assert stalled.kind == "idle"
+    assert "within 0.2 s" in stalled.reason
     never.set()
 
 
-async def test_a_server_that_is_not_there_is_a_recogniser_error(unused_tcp_port: int) -> None:
-    with pytest.raises(RecogniserError, match="ClientConnectorError"):
-        await ask(f"http://127.0.0.1:{unused_tcp_port}/v1/audio/transcriptions")
-
-
-async def test_a_model_must_be_named() -> None:
-    with pytest.raises(ConfigError, match=r"listening\.recogniser\.model"):
-        await OpenAITranscriptions(RecogniserSettings(engine="openai")).load()
+async def test_a_server_that_is_not_there_is_lost(unused_tcp_port: int) -> None:
+    lost = await failure(f"http://127.0.0.1:{unused_tcp_port}/v1/audio/transcriptions")
+    assert lost.kind == "lost"
+    assert "ClientConnectorError" in lost.reason

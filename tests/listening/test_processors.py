@@ -12,7 +12,7 @@ import onnxruntime
 import pytest
 
 from bridge.listening.recognisers.whisper import Whisper
-from bridge.listening.settings import RecogniserSettings
+from bridge.listening.settings import WhisperSettings
 from bridge.listening.sound import samples_16k
 from bridge.listening.turn_model import SMART_TURN, TurnModel, features
 from tests.bench.turn_taking import CLIPS, read_ulaw
@@ -30,7 +30,7 @@ print(json.dumps(read_all()))
 
 def read_all() -> list[str]:
     """What the recogniser makes of the beginnings of all clips."""
-    whisper = Whisper(RecogniserSettings())
+    whisper = Whisper(WhisperSettings())
     clips = [read_ulaw(CLIPS / name) for name in SPOKEN]
     return [whisper.recognise(clip[: int(length_s * 8000)]).text for clip in clips for length_s in SLICES_S]
 

@@ -7,7 +7,7 @@ import pytest
 
 from bridge.errors import ConfigError
 from bridge.listening.recognisers.whisper import Whisper, pieces
-from bridge.listening.settings import RecogniserSettings
+from bridge.listening.settings import WhisperSettings
 from bridge.listening.sound import Floats
 from bridge.listening.turn_model import TurnModel
 from tests.listening.sounds import keypad, line, noise, say, silence
@@ -22,7 +22,7 @@ SENTENCES = (
 
 @pytest.fixture(scope="module")
 def whisper() -> Whisper:
-    return Whisper(RecogniserSettings())
+    return Whisper(WhisperSettings())
 
 
 @pytest.fixture(scope="module")
@@ -87,7 +87,7 @@ def test_an_unknown_language_is_named(whisper: Whisper) -> None:
 
 def test_a_folder_without_a_model_is_named() -> None:
     with pytest.raises(ConfigError, match=r"/nowhere.*model\.bin"):
-        Whisper(RecogniserSettings(model="/nowhere"))
+        Whisper(WhisperSettings(model="/nowhere"))
 
 
 def test_long_audio_is_cut_where_it_is_quiet() -> None:

@@ -20,7 +20,7 @@ from tests.processes.running import SERVE, free_port, service, wait_until
 SCRIPT = "start: hello\nstates:\n  hello: {say: Hello., hang_up: done}\n"
 CONFIG = """
 gateway: {development_unsigned: true, host: 127.0.0.1}
-listening: {recogniser: {engine: none}, turn: {engine: none}}
+listening: {recogniser: {kind: none}, turn: {kind: none}}
 agent: {kind: script, file: script.yaml}
 """
 

@@ -16,7 +16,7 @@ from bridge.call.events import Word
 from bridge.call.settings import CallSettings
 from bridge.config import Settings
 from bridge.gateway.settings import GatewaySettings
-from bridge.listening.settings import ListeningSettings, RecogniserSettings, TurnSettings
+from bridge.listening.settings import ListeningSettings, NoRecogniserSettings, NoTurnModelSettings
 from bridge.simulator.spelled import SpelledVoice
 from bridge.simulator.virtual import MemoryConnector
 from bridge.speaking.settings import SpeakingSettings
@@ -40,8 +40,8 @@ async def virtual_bridge(
         gateway=GatewaySettings(public_url=PUBLIC, max_calls=1000),
         call=call or CallSettings(listens=False),
         listening=ListeningSettings(
-            recogniser=RecogniserSettings(engine="none"),
-            turn=TurnSettings(engine="none"),
+            recogniser=NoRecogniserSettings(),
+            turn=NoTurnModelSettings(),
         ),
         agent=ScriptSettings(file=agent.name),
     )

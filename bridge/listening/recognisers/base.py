@@ -1,92 +1,163 @@
-"""Speech to text as an interface, and the recogniser that is none.
+"""What a recogniser is: the caller's audio goes in, texts and opinions come out. Every engine keeps this contract.
 
-A `Recogniser` serves a whole process and starts one `RecogniserStream` for each call. Engines that follow the audio as
-it comes take it from `feed` and may report partial texts; engines that work on whole utterances get those with
-`recognise`.
+    stream = recogniser.start(ExpectedSpeech("en-US", hints=("Okafor",)), listener)
+    stream.feed(ulaw, at)                     as audio comes (`live`), or one whole utterance at once
+    stream.expect(ExpectedSpeech(...))        the next prompt: other names, another answer, another language
+    stream.finalise(1, deadline_s=0.8)        our own end of turn: say what you have
+    stream.close()
+
+What a stream tells its listener:
+
+| | |
+| --- | --- |
+| `PartialText` | the whole text of one segment as it looks now; it may still change, even shrink |
+| `FinalText` | the whole text of one segment; a second one for the same segment replaces the first |
+| `TurnOpinion` | what the engine thinks of the caller's turn; an opinion with a strength, the call decides |
+| `Finalised` | the answer to `finalise`: all audio so far has its final texts. If there is none, no word was found |
+| `StreamFailed` | the stream is of no more use; nothing is told after it |
+
+Rules. `start`, `feed`, `expect`, `finalise` and `close` return at once and never raise; before a connection is open a
+stream keeps what it is fed, within a bound. The listener is called in the event loop, never from inside one of these
+methods, and not at all after `close` or `StreamFailed`. Segments are numbered upwards; their texts joined in that order
+are what was said. Times are seconds on the clock of `feed`. A `finalise` replaces an older one that is unanswered,
+which then need not be answered. A service may leave a `finalise` unanswered: whoever asked has a deadline.
+
+The kit that any recogniser passes: `tests/listening/recogniser_contract.py`. How to add one:
+`bridge/listening/README.md`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Protocol
+from collections.abc import Callable
+from typing import Literal, Protocol
 
 import msgspec
 
-from bridge.errors import BridgeError
+from bridge.call.events import TurnOpinion
+
+FailureKind = Literal["auth", "quota", "busy", "rejected", "idle", "lost", "internal"]
+"""Why a stream failed: key refused, account exhausted, no room now, our request is at fault, the service fell silent,
+the connection broke, the service's own fault."""
 
 
-class RecogniserError(BridgeError):
-    """The recogniser's: no text for this utterance; the call goes on."""
+class ExpectedSpeech(msgspec.Struct, frozen=True):
+    """What the caller is about to say, as far as the agent knows."""
+
+    language: str = "en"
+    """A language tag (BCP 47), such as `en-US`."""
+    hints: tuple[str, ...] = ()
+    """Words that are likely to be said: names, products, choices."""
+    answer: str = "open"
+    """The kind of answer, see `bridge.call.actions.Expect`."""
 
 
-class Text(msgspec.Struct, frozen=True):
-    """What the caller said, as far as the engine can tell. Empty: no speech in it."""
+class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
+    """What an engine can do, and what it needs."""
+
+    live: bool = False
+    """True: wants all of the call's audio as it comes, silence included. False: is fed each utterance whole, just
+    before `finalise`, and says nothing in between."""
+    word_times: bool = False
+    turn_ends: bool = False
+    """It has opinions about the end of a turn."""
+    forced_finals: bool = True
+    """It answers `finalise`; without this the newest partial text is taken at the deadline."""
+    live_hints: bool = True
+    """`expect` takes effect at once; otherwise it needs a new stream."""
+    longest_session_s: float | None = None
+    """A stream that grows older than this is ended by the service."""
+
+
+class RecognisedWord(msgspec.Struct, frozen=True):
+    """One word, when it was said (None: not known), and how sure the engine is of it, 0..1."""
 
     text: str
+    start_at: float | None = None
+    end_at: float | None = None
+    confidence: float | None = None
+
+
+class PartialText(msgspec.Struct, frozen=True):
+    """One segment so far. `at` is the end of the audio that it speaks of, as far as known."""
+
+    segment: int
+    text: str
+    at: float
     confidence: float = 1.0
-    """0..1."""
-    final: bool = True
+    words: tuple[RecognisedWord, ...] = ()
+
+
+class TextAlternative(msgspec.Struct, frozen=True):
+    """Another reading of a segment."""
+
+    text: str
+    confidence: float
+
+
+class FinalText(msgspec.Struct, frozen=True):
+    """One segment for good; `text` may be empty. `at` is the end of its audio, as far as known."""
+
+    segment: int
+    text: str
+    at: float
+    confidence: float = 1.0
+    words: tuple[RecognisedWord, ...] = ()
+    alternatives: tuple[TextAlternative, ...] = ()
+    """Other readings, the likeliest first."""
+
+
+class Finalised(msgspec.Struct, frozen=True):
+    """The `finalise` of this number is answered."""
+
+    number: int
+
+
+class StreamFailed(msgspec.Struct, frozen=True):
+    """The stream is dead. `reason` is for the log and holds nothing the caller said, and no secret."""
+
+    kind: FailureKind
+    reason: str
+
+
+StreamEvent = PartialText | FinalText | TurnOpinion | Finalised | StreamFailed
+StreamListener = Callable[[StreamEvent], None]
 
 
 class RecogniserStream(Protocol):
     """One call's speech to text."""
 
-    wants_audio: bool
-    """Whether `feed` does anything; if not, it need not be called."""
-
-    def feed(self, ulaw: bytes) -> None:
-        """Caller audio as it arrives, mu-law at 8 kHz. Must not block."""
+    def feed(self, ulaw: bytes, at: float) -> None:
+        """Take audio of the caller: mu-law at 8 kHz, any length, whose last byte arrived `at`."""
         ...
 
-    async def recognise(self, ulaw: bytes, *, answer: str = "open") -> Text:
-        """The text of one utterance, given whole. Raises RecogniserError.
+    def expect(self, expected: ExpectedSpeech) -> None:
+        """Take note of what the caller will say from now on."""
+        ...
 
-        `answer` is the kind of answer expected (see `bridge.call.actions.Expect`).
-        """
+    def finalise(self, number: int, deadline_s: float) -> None:
+        """Ask for the final texts of all audio so far; an answer later than the deadline is of no use."""
         ...
 
     def close(self) -> None:
-        """The call is over."""
+        """Let go of everything; may be called again."""
         ...
 
 
 class Recogniser(Protocol):
-    """A speech to text engine."""
+    """A speech to text engine or service, used by all calls of a process."""
+
+    name: str
+    """For logs, metrics and error messages."""
+    capabilities: Capabilities
 
     async def load(self) -> None:
-        """Get ready. Raises ConfigError when the engine cannot work as configured."""
+        """Get ready. Raises ConfigError when it cannot work as configured."""
         ...
 
-    def start(self, *, language: str, hints: Sequence[str], on_partial: Callable[[Text], None]) -> RecogniserStream:
-        """Serve one call. `hints` are words that this call is likely to hold: names, products."""
+    def start(self, expected: ExpectedSpeech, listener: StreamListener) -> RecogniserStream:
+        """Serve one call; what goes wrong from here on is told to the listener."""
         ...
 
     async def unload(self) -> None:
-        """Give everything back."""
+        """Give everything back; no stream is open any more."""
         ...
-
-
-class NoRecogniser:
-    """No speech to text: calls by keypad and voice activity only."""
-
-    wants_audio = False
-
-    async def load(self) -> None:
-        """Nothing to get ready."""
-
-    async def unload(self) -> None:
-        """Nothing to give back."""
-
-    def start(self, *, language: str, hints: Sequence[str], on_partial: Callable[[Text], None]) -> NoRecogniser:
-        """The same nothing for every call."""
-        return self
-
-    def feed(self, ulaw: bytes) -> None:
-        """Ignored."""
-
-    async def recognise(self, ulaw: bytes, *, answer: str = "open") -> Text:
-        """Always RecogniserError."""
-        raise RecogniserError("no recogniser is configured (listening.recogniser.engine is none)")
-
-    def close(self) -> None:
-        """Nothing to end."""

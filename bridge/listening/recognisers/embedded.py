@@ -1,50 +1,34 @@
-"""The embedded recogniser: whole utterances, handed to an engine process."""
+"""The embedded recogniser: Whisper in the engine processes, which it shares with the end-of-turn model."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-
-from bridge.listening.engines import EngineFailed, Engines
-from bridge.listening.recognisers.base import RecogniserError, Text
+from bridge.listening.engine_pool import EngineFailed, EnginePool
+from bridge.listening.recognisers.base import Capabilities, ExpectedSpeech, StreamListener
+from bridge.listening.recognisers.utterances import Transcription, TranscriptionFailed, UtteranceStream
 
 
 class EmbeddedRecogniser:
-    """Whisper in the engine processes, which are shared with the end-of-turn model and started by their owner."""
+    """Whisper on this machine's processor; takes utterances whole."""
 
-    def __init__(self, engines: Engines) -> None:
-        self._engines = engines
+    name = "whisper"
+    capabilities = Capabilities()
+
+    def __init__(self, pool: EnginePool) -> None:
+        self._pool = pool
 
     async def load(self) -> None:
-        """The engines are loaded by their owner."""
+        """Nothing: the processes are started by their owner."""
 
     async def unload(self) -> None:
-        """The engines are closed by their owner."""
+        """Nothing: the processes are closed by their owner."""
 
-    def start(self, *, language: str, hints: Sequence[str], on_partial: Callable[[Text], None]) -> EmbeddedStream:
-        """Serve one call; there are no partial texts."""
-        return EmbeddedStream(self._engines, language, tuple(hints))
+    def start(self, expected: ExpectedSpeech, listener: StreamListener) -> UtteranceStream:
+        """Serve one call."""
+        return UtteranceStream(self._transcribe, expected, listener)
 
-
-class EmbeddedStream:
-    """One call's utterances."""
-
-    wants_audio = False
-
-    def __init__(self, engines: Engines, language: str, hints: tuple[str, ...]) -> None:
-        self._engines = engines
-        self._language = language
-        self._hints = hints
-
-    def feed(self, ulaw: bytes) -> None:
-        """Ignored: utterances come whole."""
-
-    async def recognise(self, ulaw: bytes, *, answer: str = "open") -> Text:
-        """Ask an engine process. Raises RecogniserError."""
+    async def _transcribe(self, ulaw: bytes, expected: ExpectedSpeech, _deadline_s: float) -> Transcription:
         try:
-            found = await self._engines.recognise(ulaw, language=self._language, hints=self._hints)
+            found = await self._pool.recognise(ulaw, language=expected.language, hints=expected.hints)
         except EngineFailed as error:
-            raise RecogniserError(str(error)) from error
-        return Text(found.text, found.confidence)
-
-    def close(self) -> None:
-        """Nothing is held for a call."""
+            raise TranscriptionFailed("rejected" if error.refused else "lost", str(error)) from error
+        return Transcription(found.text, found.confidence)

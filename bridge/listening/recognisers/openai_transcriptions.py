@@ -9,17 +9,19 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Callable, Sequence
 
 import aiohttp
 import msgspec
 import numpy as np
 
 from bridge.audio.wav import write as write_wav
-from bridge.errors import ConfigError
-from bridge.listening.recognisers.base import RecogniserError, Text
-from bridge.listening.settings import RecogniserSettings
+from bridge.listening.recognisers.base import Capabilities, ExpectedSpeech, FailureKind, StreamListener
+from bridge.listening.recognisers.utterances import Transcription, TranscriptionFailed, UtteranceStream
+from bridge.listening.settings import OpenAITranscriptionSettings
 from bridge.listening.sound import samples_16k
+
+_LARGEST_ANSWER = 1 << 20
+_KINDS: dict[int, FailureKind] = {401: "auth", 403: "auth", 402: "quota", 429: "busy", 503: "busy"}
 
 
 class _Segment(msgspec.Struct):
@@ -27,32 +29,28 @@ class _Segment(msgspec.Struct):
     no_speech_prob: float | None = None
 
 
-class _Transcription(msgspec.Struct):
+class _Answer(msgspec.Struct):
     text: str
     segments: list[_Segment] = []
 
 
-_answers = msgspec.json.Decoder(_Transcription)
+_answers = msgspec.json.Decoder(_Answer)
 
 
 class OpenAITranscriptions:
-    """A hosted or self-hosted recogniser behind the OpenAI API."""
+    """A hosted or self-hosted recogniser behind the OpenAI API; takes utterances whole."""
 
-    def __init__(self, settings: RecogniserSettings) -> None:
+    name = "openai"
+    capabilities = Capabilities()
+
+    def __init__(self, settings: OpenAITranscriptionSettings) -> None:
         self._settings = settings
         self._http: aiohttp.ClientSession | None = None
 
     async def load(self) -> None:
-        """Open the connection pool. Raises ConfigError when no model is named."""
-        if not self._settings.model:
-            raise ConfigError(
-                "listening.recogniser.model: empty; the openai engine needs the name of a model, such as whisper-1"
-            )
-        key = os.environ.get(self._settings.api_key_variable, "")
-        self._http = aiohttp.ClientSession(
-            headers={"Authorization": f"Bearer {key}"} if key else None,
-            timeout=aiohttp.ClientTimeout(total=self._settings.deadline_s),
-        )
+        """Open the connection pool."""
+        key = os.environ.get(self._settings.key_env, "")
+        self._http = aiohttp.ClientSession(headers={"Authorization": f"Bearer {key}"} if key else None)
 
     async def unload(self) -> None:
         """Close the connections."""
@@ -60,65 +58,59 @@ class OpenAITranscriptions:
             await self._http.close()
             self._http = None
 
-    def start(self, *, language: str, hints: Sequence[str], on_partial: Callable[[Text], None]) -> OpenAIStream:
-        """Serve one call; there are no partial texts."""
-        return OpenAIStream(self, language, tuple(hints))
+    def start(self, expected: ExpectedSpeech, listener: StreamListener) -> UtteranceStream:
+        """Serve one call."""
+        return UtteranceStream(self._transcribe, expected, listener)
 
-    async def transcribe(self, ulaw: bytes, *, language: str, hints: tuple[str, ...]) -> Text:
-        """One request. Raises RecogniserError, in words that hold nothing the caller said."""
+    async def _transcribe(self, ulaw: bytes, expected: ExpectedSpeech, deadline_s: float) -> Transcription:
+        """One request. Raises TranscriptionFailed, in words that hold nothing the caller said."""
         if self._http is None:
-            raise RecogniserError("the recogniser is not loaded")
+            raise TranscriptionFailed("internal", "the recogniser is not loaded")
+        url = self._settings.url
+        deadline_s = min(deadline_s, self._settings.deadline_s)
+        try:
+            async with self._http.post(
+                url, data=self._form(ulaw, expected), timeout=aiohttp.ClientTimeout(total=deadline_s)
+            ) as response:
+                if response.status != 200:
+                    raise _refusal(url, response)
+                body = await response.content.read(_LARGEST_ANSWER + 1)
+                while len(body) <= _LARGEST_ANSWER and (more := await response.content.read(_LARGEST_ANSWER)):
+                    body += more
+            if len(body) > _LARGEST_ANSWER:
+                raise TranscriptionFailed("internal", f"{url} sent more than {_LARGEST_ANSWER >> 20} MiB")
+            return self._judge(_answers.decode(body))
+        except TimeoutError:
+            raise TranscriptionFailed("idle", f"{url}: no answer within {deadline_s:g} s") from None
+        except aiohttp.ClientError as error:
+            raise TranscriptionFailed("lost", f"{url}: {type(error).__name__}") from error
+        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+            raise TranscriptionFailed("internal", f"{url} sent no transcription: {type(error).__name__}") from error
+
+    def _form(self, ulaw: bytes, expected: ExpectedSpeech) -> aiohttp.FormData:
         form = aiohttp.FormData()
         form.add_field("file", wav(ulaw), filename="utterance.wav", content_type="audio/wav")
         form.add_field("model", self._settings.model)
-        form.add_field("language", language.split("-")[0].lower())
+        form.add_field("language", expected.language.split("-")[0].lower())
         form.add_field("response_format", "verbose_json")
-        if hints:
-            form.add_field("prompt", ", ".join(hints))
-        try:
-            async with self._http.post(self._settings.url, data=form) as response:
-                body = await response.read()
-                if response.status != 200:
-                    raise RecogniserError(f"{self._settings.url} answered {response.status} {response.reason}")
-            answer = _answers.decode(body)
-        except TimeoutError:
-            raise RecogniserError(f"{self._settings.url}: no answer within {self._settings.deadline_s:g} s") from None
-        except aiohttp.ClientError as error:
-            raise RecogniserError(f"{self._settings.url}: {type(error).__name__}") from error
-        except msgspec.MsgspecError as error:
-            raise RecogniserError(f"{self._settings.url} sent no transcription: {error}") from error
-        return self._judge(answer)
+        if expected.hints:
+            form.add_field("prompt", ", ".join(expected.hints))
+        return form
 
-    def _judge(self, answer: _Transcription) -> Text:
+    def _judge(self, answer: _Answer) -> Transcription:
         """Drop what the server itself takes for noise; its log probability is the confidence."""
         scores = [segment.avg_logprob for segment in answer.segments if segment.avg_logprob is not None]
         silences = [segment.no_speech_prob for segment in answer.segments if segment.no_speech_prob is not None]
         if silences and min(silences) > self._settings.maximum_no_speech:
-            return Text("", 0.0)
+            return Transcription("", 0.0)
         if scores and max(scores) < self._settings.minimum_score:
-            return Text("", 0.0)
-        return Text(answer.text.strip(), math.exp(min(0.0, min(scores))) if scores else 1.0)
+            return Transcription("", 0.0)
+        return Transcription(answer.text.strip(), math.exp(min(0.0, min(scores))) if scores else 1.0)
 
 
-class OpenAIStream:
-    """One call's utterances."""
-
-    wants_audio = False
-
-    def __init__(self, server: OpenAITranscriptions, language: str, hints: tuple[str, ...]) -> None:
-        self._server = server
-        self._language = language
-        self._hints = hints
-
-    def feed(self, ulaw: bytes) -> None:
-        """Ignored: utterances come whole."""
-
-    async def recognise(self, ulaw: bytes, *, answer: str = "open") -> Text:
-        """Ask the server. Raises RecogniserError."""
-        return await self._server.transcribe(ulaw, language=self._language, hints=self._hints)
-
-    def close(self) -> None:
-        """Nothing is held for a call."""
+def _refusal(url: str, response: aiohttp.ClientResponse) -> TranscriptionFailed:
+    kind = _KINDS.get(response.status, "internal" if response.status >= 500 else "rejected")
+    return TranscriptionFailed(kind, f"{url} answered {response.status} {response.reason}")
 
 
 def wav(ulaw: bytes) -> bytes:

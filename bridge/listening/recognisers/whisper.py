@@ -18,8 +18,8 @@ import numpy as np
 
 from bridge.errors import ConfigError
 from bridge.listening.log_mel import RATE_HZ, STEP, log_mel
-from bridge.listening.recognisers.base import Text
-from bridge.listening.settings import RecogniserSettings
+from bridge.listening.recognisers.utterances import Transcription
+from bridge.listening.settings import WhisperSettings
 from bridge.listening.sound import Floats, samples_16k
 
 _LONGEST_S = 26.0
@@ -47,7 +47,7 @@ def installed_model() -> Path:
 class Whisper:
     """A loaded Whisper model."""
 
-    def __init__(self, settings: RecogniserSettings) -> None:
+    def __init__(self, settings: WhisperSettings) -> None:
         import ctranslate2
         from tokenizers import Tokenizer
 
@@ -71,7 +71,7 @@ class Whisper:
         ids = json.loads((folder / "config.json").read_text()).get("lang_ids", [])
         return tuple(str(self._tokenizer.id_to_token(number)).strip("<|>") for number in ids)
 
-    def recognise(self, ulaw: bytes, *, language: str = "en", hints: Sequence[str] = ()) -> Text:
+    def recognise(self, ulaw: bytes, *, language: str = "en", hints: Sequence[str] = ()) -> Transcription:
         """The text of one utterance, empty if it holds no speech. Raises ConfigError for an unknown language."""
         tongue = language.split("-")[0].lower()
         if tongue not in self.languages:
@@ -83,7 +83,7 @@ class Whisper:
             if text:
                 texts.append(text)
                 confidences.append(confidence)
-        return Text(" ".join(texts), min(confidences, default=0.0))
+        return Transcription(" ".join(texts), min(confidences, default=0.0))
 
     def _prompt(self, language: str, hints: Sequence[str]) -> list[int]:
         def token(name: str) -> int:

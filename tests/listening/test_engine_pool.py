@@ -13,18 +13,29 @@ import pytest
 
 from bridge.errors import ConfigError
 from bridge.listening import engine_process
-from bridge.listening.engine_messages import LENGTH, Answer, Failed, Judge, Judged, Order, Ready, Setup, answers, pack
-from bridge.listening.engines import EngineFailed, Engines
-from bridge.listening.settings import RecogniserSettings, TurnSettings
+from bridge.listening.engine_messages import (
+    LENGTH,
+    EngineAnswer,
+    EngineOrder,
+    EngineReady,
+    EngineSetup,
+    JobFailed,
+    JobProbability,
+    JudgeJob,
+    answers,
+    pack,
+)
+from bridge.listening.engine_pool import EngineFailed, EnginePool
+from bridge.listening.settings import SmartTurnSettings, WhisperSettings
 from tests.listening.sounds import line, say, silence
 
-ONLY_TURN = Setup(RecogniserSettings(engine="none"), TurnSettings())
+ONLY_TURN = EngineSetup(None, SmartTurnSettings())
 FINISHED = line(silence(0.5), say("I want to cancel my order."), silence(0.2))
 
 
 @pytest.fixture
-async def engines() -> AsyncIterator[Engines]:
-    pool = Engines(ONLY_TURN, deadline_s=20.0)
+async def engines() -> AsyncIterator[EnginePool]:
+    pool = EnginePool(ONLY_TURN, deadline_s=20.0)
     await pool.start()
     yield pool
     await pool.close()
@@ -44,13 +55,13 @@ async def until(condition: Callable[[], bool]) -> None:
             await asyncio.sleep(0.01)
 
 
-async def test_a_job_is_done_in_another_process(engines: Engines) -> None:
+async def test_a_job_is_done_in_another_process(engines: EnginePool) -> None:
     assert await engines.judge(FINISHED) > 0.8
     assert engines.counters.jobs == 1
 
 
 async def test_a_recogniser_and_a_turn_model_share_a_process() -> None:
-    pool = Engines(Setup(RecogniserSettings(), TurnSettings()), deadline_s=30.0)
+    pool = EnginePool(EngineSetup(WhisperSettings(), SmartTurnSettings()), deadline_s=30.0)
     await pool.start()
     try:
         probability, text = await asyncio.gather(
@@ -65,12 +76,12 @@ async def test_a_recogniser_and_a_turn_model_share_a_process() -> None:
         await pool.close()
 
 
-async def test_an_engine_that_is_not_configured_is_named(engines: Engines) -> None:
+async def test_an_engine_that_is_not_configured_is_named(engines: EnginePool) -> None:
     with pytest.raises(EngineFailed, match="no embedded recogniser"):
         await engines.recognise(FINISHED, language="en", hints=())
 
 
-async def test_a_process_that_dies_fails_its_job_and_is_replaced(engines: Engines) -> None:
+async def test_a_process_that_dies_fails_its_job_and_is_replaced(engines: EnginePool) -> None:
     [first] = children()
     os.kill(first, signal.SIGSTOP)  # it will die in the middle of a job
     job = asyncio.create_task(engines.judge(FINISHED))
@@ -83,7 +94,7 @@ async def test_a_process_that_dies_fails_its_job_and_is_replaced(engines: Engine
     assert children().isdisjoint({first})
 
 
-async def test_a_process_that_dies_idle_costs_one_job_at_most(engines: Engines) -> None:
+async def test_a_process_that_dies_idle_costs_one_job_at_most(engines: EnginePool) -> None:
     [first] = children()
     os.kill(first, signal.SIGKILL)
     with pytest.raises(EngineFailed):
@@ -92,7 +103,7 @@ async def test_a_process_that_dies_idle_costs_one_job_at_most(engines: Engines) 
 
 
 async def test_a_job_past_its_deadline_fails_and_its_process_is_killed() -> None:
-    pool = Engines(ONLY_TURN, deadline_s=0.3)
+    pool = EnginePool(ONLY_TURN, deadline_s=0.3)
     await pool.start()
     try:
         [first] = children()
@@ -105,7 +116,7 @@ async def test_a_job_past_its_deadline_fails_and_its_process_is_killed() -> None
         await pool.close()
 
 
-async def test_a_job_nobody_wants_any_more_leaves_the_queue(engines: Engines) -> None:
+async def test_a_job_nobody_wants_any_more_leaves_the_queue(engines: EnginePool) -> None:
     jobs = [asyncio.create_task(engines.judge(FINISHED)) for _ in range(5)]
     await until(lambda: engines.waiting == 4)
     for job in jobs[1:4]:
@@ -117,7 +128,7 @@ async def test_a_job_nobody_wants_any_more_leaves_the_queue(engines: Engines) ->
 
 
 async def test_closing_fails_what_waits_and_leaves_no_process() -> None:
-    pool = Engines(ONLY_TURN, deadline_s=20.0)
+    pool = EnginePool(ONLY_TURN, deadline_s=20.0)
     await pool.start()
     jobs = [asyncio.create_task(pool.judge(FINISHED)) for _ in range(3)]
     await until(lambda: pool.waiting == 2)
@@ -130,22 +141,22 @@ async def test_closing_fails_what_waits_and_leaves_no_process() -> None:
 
 
 async def test_a_model_that_cannot_be_loaded_stops_the_start_with_its_reason() -> None:
-    pool = Engines(Setup(RecogniserSettings(model="/nowhere"), TurnSettings()))
+    pool = EnginePool(EngineSetup(WhisperSettings(model="/nowhere"), SmartTurnSettings()))
     with pytest.raises(ConfigError, match="/nowhere holds no model"):
         await pool.start()
     assert children() == set()
 
 
 def test_the_process_answers_in_order_and_ends_with_its_input() -> None:
-    orders: list[Order] = [ONLY_TURN, Judge(7, FINISHED), Judge(8, b"")]
+    orders: list[EngineOrder] = [ONLY_TURN, JudgeJob(7, FINISHED), JudgeJob(8, b"")]
     out = io.BytesIO()
     engine_process.serve(io.BytesIO(b"".join(pack(order) for order in orders)), out)
-    said: list[Answer] = []
+    said: list[EngineAnswer] = []
     left = out.getvalue()
     while left:
         length = LENGTH.unpack(left[:4])[0]
         said.append(answers.decode(left[4 : 4 + length]))
         left = left[4 + length :]
-    assert isinstance(said[0], Ready)
-    assert [type(answer) for answer in said[1:]] == [Judged, Judged]
-    assert [answer.job for answer in said[1:] if isinstance(answer, Judged | Failed)] == [7, 8]
+    assert isinstance(said[0], EngineReady)
+    assert [type(answer) for answer in said[1:]] == [JobProbability, JobProbability]
+    assert [answer.job for answer in said[1:] if isinstance(answer, JobProbability | JobFailed)] == [7, 8]

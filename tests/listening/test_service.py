@@ -12,13 +12,12 @@ import pytest
 from bridge.audio.mulaw import encode_float
 from bridge.call.commands import Transcribe
 from bridge.call.events import Event, Recognised, RecogniserFailed, TurnJudged, VoiceActivity
-from bridge.listening.listening import CallEar, Listening
-from bridge.listening.recognisers.base import NoRecogniser, Recogniser, RecogniserStream, Text
+from bridge.listening.service import CallListening, ListeningService
 from bridge.listening.settings import (
     ActivitySettings,
     ListeningSettings,
-    RecogniserSettings,
-    TurnSettings,
+    NoRecogniserSettings,
+    NoTurnModelSettings,
 )
 from bridge.listening.taps import Heard
 from tests.listening.sounds import frames, line, say, silence
@@ -26,18 +25,18 @@ from tests.listening.sounds import frames, line, say, silence
 SENTENCE = "I want to cancel my order."
 NO_ENGINES = ListeningSettings(
     activity=ActivitySettings(tick_ms=0.5, backlog_windows=10_000),
-    recogniser=RecogniserSettings(engine="none"),
-    turn=TurnSettings(engine="none"),
+    recogniser=NoRecogniserSettings(),
+    turn=NoTurnModelSettings(),
 )
 
 
 class Caller:
     """One call: what is fed in, and what the session is told."""
 
-    def __init__(self, listening: Listening, hints: Sequence[str] = ()) -> None:
+    def __init__(self, listening: ListeningService, hints: Sequence[str] = ()) -> None:
         self.told: list[Event] = []
         self.now = 0.0
-        self.ear: CallEar = listening.open_call(self.told.append, started_at=0.0, hints=hints)
+        self.ear: CallListening = listening.open_call(self.told.append, started_at=0.0, hints=hints)
 
     async def says(self, ulaw: bytes) -> None:
         """Faster than real time, but in frames, and judged before it returns."""
@@ -65,22 +64,22 @@ async def until(condition: Callable[[], bool]) -> None:
 
 
 @pytest.fixture
-async def without_engines() -> AsyncIterator[Listening]:
-    listening = Listening(NO_ENGINES, clock=time.monotonic)
+async def without_engines() -> AsyncIterator[ListeningService]:
+    listening = ListeningService(NO_ENGINES, clock=time.monotonic)
     await listening.start()
     yield listening
     await listening.close()
 
 
 @pytest.fixture
-async def listening() -> AsyncIterator[Listening]:
-    whole = Listening(ListeningSettings(activity=NO_ENGINES.activity), clock=time.monotonic)
+async def listening() -> AsyncIterator[ListeningService]:
+    whole = ListeningService(ListeningSettings(activity=NO_ENGINES.activity), clock=time.monotonic)
     await whole.start()
     yield whole
     await whole.close()
 
 
-async def test_a_caller_speaks_and_is_understood(listening: Listening) -> None:
+async def test_a_caller_speaks_and_is_understood(listening: ListeningService) -> None:
     caller = Caller(listening)
     await caller.says(line(silence(1.0), say(SENTENCE), silence(0.3)))
     began = next(event.at for event in caller.activity if event.probability >= 0.5)
@@ -96,7 +95,7 @@ async def test_a_caller_speaks_and_is_understood(listening: Listening) -> None:
     assert 0.5 < recognised.confidence <= 1.0
 
 
-async def test_only_what_was_said_since_then_is_recognised(listening: Listening) -> None:
+async def test_only_what_was_said_since_then_is_recognised(listening: ListeningService) -> None:
     caller = Caller(listening)
     await caller.says(line(silence(0.5), say("Please hold the line."), silence(2.0)))
     since = caller.now
@@ -108,7 +107,7 @@ async def test_only_what_was_said_since_then_is_recognised(listening: Listening)
     ]
 
 
-async def test_a_newer_revision_makes_the_older_one_silent(listening: Listening) -> None:
+async def test_a_newer_revision_makes_the_older_one_silent(listening: ListeningService) -> None:
     caller = Caller(listening)
     await caller.says(line(silence(0.5), say(SENTENCE), silence(0.3)))
     for revision in (1, 2, 3):
@@ -119,7 +118,7 @@ async def test_a_newer_revision_makes_the_older_one_silent(listening: Listening)
     await until(lambda: listening.stats()["engine_waiting"] == 0)
 
 
-async def test_calls_at_once_hear_only_their_own_words(listening: Listening) -> None:
+async def test_calls_at_once_hear_only_their_own_words(listening: ListeningService) -> None:
     sentences = [SENTENCE, "When do you open on Saturday?", "I have a question about my bill."]
     callers = [Caller(listening) for _ in sentences]
     await asyncio.gather(
@@ -135,7 +134,7 @@ async def test_calls_at_once_hear_only_their_own_words(listening: Listening) -> 
     assert [text.rstrip(".?") for text in texts] == [sentence.rstrip(".?") for sentence in sentences]
 
 
-async def test_without_a_recogniser_each_request_is_answered_at_once(without_engines: Listening) -> None:
+async def test_without_a_recogniser_each_request_is_answered_at_once(without_engines: ListeningService) -> None:
     caller = Caller(without_engines)
     await caller.says(line(silence(0.5), say("Yes."), silence(0.3)))
     caller.ear.transcribe(Transcribe(revision=5, since=0.5))
@@ -146,7 +145,7 @@ async def test_without_a_recogniser_each_request_is_answered_at_once(without_eng
     assert "none" in failed.reason
 
 
-async def test_our_own_voice_coming_back_is_marked_as_echo(without_engines: Listening) -> None:
+async def test_our_own_voice_coming_back_is_marked_as_echo(without_engines: ListeningService) -> None:
     bot = say("I have an opening on Tuesday at three, or on Thursday at half past nine.", -20.0)
     back = np.concatenate([np.zeros(1200, np.float32), bot * np.float32(0.1)])
     caller = Caller(without_engines)
@@ -160,7 +159,7 @@ async def test_our_own_voice_coming_back_is_marked_as_echo(without_engines: List
     assert without_engines.stats()["listening_echoes"] > 0
 
 
-async def test_a_caller_over_the_bot_is_not_marked(without_engines: Listening) -> None:
+async def test_a_caller_over_the_bot_is_not_marked(without_engines: ListeningService) -> None:
     bot = encode_float(say("I have an opening on Tuesday at three, or on Thursday at half past nine.", -20.0))
     caller = Caller(without_engines)
     inbound = line(silence(0.7), say("No, wait, I need something on Friday.", speed=1.1), silence(1.0))
@@ -172,7 +171,7 @@ async def test_a_caller_over_the_bot_is_not_marked(without_engines: Listening) -
     assert sum(event.echo >= 0.6 for event in speech) < 0.05 * len(speech)
 
 
-async def test_after_the_end_of_a_call_nothing_is_delivered(listening: Listening) -> None:
+async def test_after_the_end_of_a_call_nothing_is_delivered(listening: ListeningService) -> None:
     caller = Caller(listening)
     await caller.says(line(silence(0.3), say("Yes."), silence(0.1)))
     caller.ear.transcribe(Transcribe(revision=1, since=0.3))
@@ -190,7 +189,9 @@ async def test_after_the_end_of_a_call_nothing_is_delivered(listening: Listening
     assert len(caller.told) == told
 
 
-async def test_a_tap_hears_both_directions_and_a_full_one_costs_the_call_nothing(without_engines: Listening) -> None:
+async def test_a_tap_hears_both_directions_and_a_full_one_costs_the_call_nothing(
+    without_engines: ListeningService,
+) -> None:
     full = []
     without_engines.on_call.append(lambda ear: full.append(ear.tap(limit=1)))
     caller = Caller(without_engines)
@@ -207,49 +208,7 @@ async def test_a_tap_hears_both_directions_and_a_full_one_costs_the_call_nothing
     assert [tap.lost for tap in full] == [2]
 
 
-class Following:
-    """A recogniser that follows the audio: a partial text for each half second, the count as the final."""
-
-    wants_audio = True
-
-    def __init__(self, on_partial: Callable[[Text], None]) -> None:
-        self.on_partial = on_partial
-        self.heard = 0
-
-    def feed(self, ulaw: bytes) -> None:
-        self.heard += len(ulaw)
-        if self.heard % 4000 == 0:
-            self.on_partial(Text(f"{self.heard} so far", 0.5, final=False))
-
-    async def recognise(self, ulaw: bytes, *, answer: str = "open") -> Text:
-        return Text(f"{self.heard} of {answer}")
-
-    def close(self) -> None:
-        self.heard = -1
-
-
-class FollowingRecogniser(NoRecogniser):
-    def start(  # type: ignore[override]
-        self, *, language: str, hints: Sequence[str], on_partial: Callable[[Text], None]
-    ) -> RecogniserStream:
-        return Following(on_partial)
-
-
-async def test_a_recogniser_that_follows_the_audio_reports_partial_texts(without_engines: Listening) -> None:
-    recogniser: Recogniser = FollowingRecogniser()
-    without_engines._recogniser = recogniser
-    caller = Caller(without_engines)
-    await caller.says(b"\xff" * 8000)
-    caller.ear.transcribe(Transcribe(revision=4, since=0.0, answer="digits:4"))
-    await until(lambda: len(caller.answers) == 3)
-    assert caller.answers == [
-        Recognised(0, "4000 so far", 0.5),
-        Recognised(0, "8000 so far", 0.5),
-        Recognised(4, "8000 of digits:4", 1.0),
-    ]
-
-
-async def test_memory_per_call_stays_within_its_budget(without_engines: Listening) -> None:
+async def test_memory_per_call_stays_within_its_budget(without_engines: ListeningService) -> None:
     caller = Caller(without_engines)
     for frame in range(50 * 60):
         caller.ear.hear(b"\xff" * 160, frame * 0.02)
@@ -258,7 +217,7 @@ async def test_memory_per_call_stays_within_its_budget(without_engines: Listenin
     assert held < 300_000
 
 
-async def test_headroom_and_stats_are_there_for_the_operator(listening: Listening) -> None:
+async def test_headroom_and_stats_are_there_for_the_operator(listening: ListeningService) -> None:
     caller = Caller(listening)
     assert 0.0 <= listening.headroom() <= 1.0
     await caller.says(line(silence(0.5), say("Yes."), silence(0.3)))

@@ -1,27 +1,28 @@
-"""The caller's side of every call of a process: one `Listening`, and a `CallEar` for each call.
+"""The caller's side of every call of a process: one `ListeningService`, and a `CallListening` for each call.
 
-Audio comes in by `hear`, what we send by `sent`; `VoiceActivity`, `Recognised`, `RecogniserFailed` and `TurnJudged` go
-out by the call's `deliver`, always in the event loop. Times are the call's own seconds.
+Audio comes in by `hear`, what we send by `sent`; voice activity, recognised words and opinions about the end of a turn
+go out by the call's `deliver`, always in the event loop. Times are the call's own seconds.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Sequence
 
 import msgspec
 
 from bridge.audio.mulaw import RATE_HZ
 from bridge.call.commands import Transcribe
-from bridge.call.events import Event, Recognised, RecogniserFailed, TurnJudged, VoiceActivity
+from bridge.call.events import Event, TurnJudged, VoiceActivity
 from bridge.listening.activity import WINDOW_S, ActivityBatch, SileroModel, VoiceModel
 from bridge.listening.echo import EchoGate
-from bridge.listening.engine_messages import Setup
-from bridge.listening.engines import EngineFailed, Engines
-from bridge.listening.recognisers.base import NoRecogniser, Recogniser, RecogniserError, RecogniserStream, Text
-from bridge.listening.recognisers.embedded import EmbeddedRecogniser
-from bridge.listening.recognisers.openai_transcriptions import OpenAITranscriptions
-from bridge.listening.settings import ListeningSettings
+from bridge.listening.engine_messages import EngineSetup
+from bridge.listening.engine_pool import EngineFailed, EnginePool
+from bridge.listening.recognisers.base import ExpectedSpeech
+from bridge.listening.recognisers.chain import RecogniserChain
+from bridge.listening.recognisers.factory import build_recognisers
+from bridge.listening.recognition import CallRecognition, RecognitionCounters
+from bridge.listening.settings import ListeningSettings, NoRecogniserSettings, SmartTurnSettings, WhisperSettings
 from bridge.listening.sound import AudioMemory
 from bridge.listening.taps import Heard, Tap
 from bridge.listening.ticks import ActivityTicks
@@ -33,41 +34,45 @@ _FULL_QUEUE = 4
 
 
 _ECHO_MEMORY_S = 2.0
+_JUDGED_S = 8.0
+"""The end-of-turn model looks at no more than this."""
 
 
-class ListeningStats(msgspec.Struct):
+class ListeningCounters(msgspec.Struct):
     """Counters of this process, summed over all calls."""
 
     calls: int = 0
-    transcriptions: int = 0
-    transcriptions_failed: int = 0
-    transcription_s: float = 0.0
-    """From `Transcribe` to its answer, summed."""
     echoes: int = 0
     """Speech-like windows that were mostly our own voice."""
 
 
-class Listening:
+class ListeningService:
     """Voice activity, speech to text and end of turn for all calls of a process."""
 
     def __init__(
         self, settings: ListeningSettings, *, clock: Callable[[], float], model: VoiceModel | None = None
     ) -> None:
         self.settings = settings
-        self.counters = ListeningStats()
-        self.on_call: list[Callable[[CallEar], None]] = []
+        self.counters = ListeningCounters()
+        self.on_call: list[Callable[[CallListening], None]] = []
         """Called with each new call's ear: the place to add taps."""
         self._clock = clock
         self._model = model
         self._ticks: ActivityTicks | None = None
-        self._engines: Engines | None = None
-        self._recogniser: Recogniser = NoRecogniser()
+        self.recognition = RecognitionCounters()
+        self.chain = RecogniserChain([], clock)
+        """The recognisers in order of preference."""
+        self._engines: EnginePool | None = None
         self._load = _Load(clock)
 
     @property
     def looks_back(self) -> bool:
         """Whether anything will ever ask for audio that lies behind."""
-        return self.settings.recogniser.engine != "none" or self.settings.turn.engine != "none"
+        return not isinstance(self.settings.recogniser, NoRecogniserSettings) or self._judges
+
+    @property
+    def _judges(self) -> bool:
+        return isinstance(self.settings.turn, SmartTurnSettings)
 
     async def start(self) -> None:
         """Load and warm all models, start the engine processes. Raises ConfigError."""
@@ -75,34 +80,33 @@ class Listening:
         batch = ActivityBatch(model, self.settings.activity)
         _warm(batch)
         self._ticks = ActivityTicks(batch, _deliver_activity)
-        recogniser, turn = self.settings.recogniser, self.settings.turn
-        if recogniser.engine == "whisper" or turn.engine != "none":
-            self._engines = Engines(
-                Setup(recogniser, turn), processes=self.settings.processes, deadline_s=recogniser.deadline_s
-            )
+        ranked = (self.settings.recogniser, *self.settings.fallback_recognisers)
+        whisper = next((one for one in ranked if isinstance(one, WhisperSettings)), None)
+        turn = self.settings.turn if isinstance(self.settings.turn, SmartTurnSettings) else None
+        if whisper is not None or turn is not None:
+            deadline_s = WhisperSettings().deadline_s if whisper is None else whisper.deadline_s
+            setup = EngineSetup(whisper, turn)
+            self._engines = EnginePool(setup, processes=self.settings.processes, deadline_s=deadline_s)
             await self._engines.start()
-        if recogniser.engine == "whisper" and self._engines is not None:
-            self._recogniser = EmbeddedRecogniser(self._engines)
-        elif recogniser.engine == "openai":
-            self._recogniser = OpenAITranscriptions(recogniser)
-        await self._recogniser.load()
+        self.chain = RecogniserChain(build_recognisers(ranked, self._engines), self._clock)
+        await self.chain.load()
 
     async def close(self) -> None:
         """Stop judging, end the engine processes."""
         if self._ticks is not None:
             self._ticks.close()
-        await self._recogniser.unload()
+        await self.chain.unload()
         if self._engines is not None:
             await self._engines.close()
 
     def open_call(
         self, deliver: Callable[[Event], None], *, started_at: float, language: str = "en", hints: Sequence[str] = ()
-    ) -> CallEar:
+    ) -> CallListening:
         """Begin to listen to a call whose time 0 is `started_at` on the process's clock."""
         if self._ticks is None:
             raise RuntimeError("listening has not been started")
-        ear = CallEar(self, self._ticks, deliver, started_at)
-        ear.stream = self._recogniser.start(language=language, hints=hints, on_partial=ear.take_partial)
+        ear = CallListening(self, self._ticks, deliver, started_at)
+        ear.recognition.expect(ExpectedSpeech(language, tuple(hints)))
         self.counters.calls += 1
         for welcome in self.on_call:
             welcome(ear)
@@ -110,7 +114,7 @@ class Listening:
 
     async def judge(self, ulaw: bytes) -> float | None:
         """The end-of-turn model's probability; None without a model, or without an answer."""
-        if self._engines is None or self.settings.turn.engine == "none":
+        if self._engines is None or not self._judges:
             return None
         try:
             return await self._engines.judge(ulaw)
@@ -119,9 +123,9 @@ class Listening:
 
     def stats(self) -> dict[str, float]:
         """Counters and gauges by name, for the metrics page."""
-        found: dict[str, float] = {
-            f"listening_{name}": value for name, value in msgspec.structs.asdict(self.counters).items()
-        }
+        counted = {**msgspec.structs.asdict(self.counters), **msgspec.structs.asdict(self.recognition)}
+        found: dict[str, float] = {f"listening_{name}": value for name, value in counted.items()}
+        found.update(self.chain.stats())
         if self._ticks is not None:
             for name, value in msgspec.structs.asdict(self._ticks.batch.counters).items():
                 found[f"activity_{name}"] = value
@@ -141,25 +145,25 @@ class Listening:
         return max(0.0, 1.0 - max(busy, queue))
 
 
-class CallEar:
+class CallListening:
     """One call's listening."""
 
     def __init__(
-        self, listening: Listening, ticks: ActivityTicks, deliver: Callable[[Event], None], started_at: float
+        self, listening: ListeningService, ticks: ActivityTicks, deliver: Callable[[Event], None], started_at: float
     ) -> None:
         settings = listening.settings
         self.started_at = started_at
-        self.stream: RecogniserStream = NoRecogniser()
         self._listening = listening
         self._ticks = ticks
         self._deliver = deliver
         self._row = ticks.batch.open(self)
         # Without an engine that looks back, the echo gate alone does.
         self._memory = AudioMemory(settings.memory_s if listening.looks_back else _ECHO_MEMORY_S)
+        self.recognition = CallRecognition(listening.chain, self._memory, settings, listening.recognition, self._tell)
         self._echo = EchoGate(settings.echo)
         self._echo_bytes = settings.echo.window_ms * RATE_HZ // 1000
         self._taps: list[Tap] = []
-        self._work: set[asyncio.Task[None]] = set()
+        self._judging: asyncio.Task[None] | None = None
         self._closed = False
 
     def hear(self, ulaw: bytes, now: float) -> None:
@@ -168,8 +172,8 @@ class CallEar:
             return
         self._memory.write(ulaw, now)
         self._ticks.hear(self._row, ulaw, now)
-        if self.stream.wants_audio:
-            self.stream.feed(ulaw)
+        if self.recognition.wants_audio:
+            self.recognition.feed(ulaw, now)
         for tap in self._taps:
             tap.put(Heard("caller", ulaw, now))
 
@@ -195,12 +199,12 @@ class CallEar:
         """Recognise and judge the caller's audio since `command.since`; work on older revisions is dropped."""
         if self._closed:
             return
-        for task in self._work:
-            task.cancel()
+        if self._judging is not None:
+            self._judging.cancel()
         start = self._memory.position(command.since) - self._listening.settings.before_ms * RATE_HZ // 1000
-        ulaw = self._memory.read(start)
-        self._start(self._judge(command.revision, ulaw))
-        self._start(self._recognise(command, ulaw))
+        ulaw = self._memory.read(max(start, self._memory.total - round(_JUDGED_S * RATE_HZ)))
+        self._judging = asyncio.create_task(self._judge(command.revision, ulaw))
+        self.recognition.request(command.revision, command.since, so_far=False)
 
     def close(self) -> None:
         """The call is over: nothing is delivered any more."""
@@ -208,9 +212,9 @@ class CallEar:
             return
         self._closed = True
         self._ticks.batch.release(self._row)
-        self.stream.close()
-        for task in self._work:
-            task.cancel()
+        self.recognition.close()
+        if self._judging is not None:
+            self._judging.cancel()
         for tap in self._taps:
             tap.close()
 
@@ -226,34 +230,14 @@ class CallEar:
                 self._listening.counters.echoes += echo >= 0.5
         self._deliver(event)
 
-    def take_partial(self, text: Text) -> None:
-        """A recogniser that follows the audio heard something so far."""
+    def _tell(self, event: Event) -> None:
         if not self._closed:
-            self._deliver(Recognised(0, text.text, text.confidence))
-
-    def _start(self, work: Coroutine[object, object, None]) -> None:
-        task = asyncio.create_task(work)
-        self._work.add(task)
-        task.add_done_callback(self._work.discard)
+            self._deliver(event)
 
     async def _judge(self, revision: int, ulaw: bytes) -> None:
         probability = await self._listening.judge(ulaw)
         if probability is not None:
-            self._deliver(TurnJudged(revision, probability))
-
-    async def _recognise(self, command: Transcribe, ulaw: bytes) -> None:
-        counters = self._listening.counters
-        counters.transcriptions += 1
-        started = asyncio.get_running_loop().time()
-        result: Event
-        try:
-            text = await self.stream.recognise(ulaw, answer=command.answer)
-            result = Recognised(command.revision, text.text, text.confidence)
-        except RecogniserError as error:
-            counters.transcriptions_failed += 1
-            result = RecogniserFailed(command.revision, str(error))
-        counters.transcription_s += asyncio.get_running_loop().time() - started
-        self._deliver(result)
+            self._tell(TurnJudged(revision, probability))
 
 
 class _Load:
@@ -275,7 +259,7 @@ class _Load:
 
 
 def _deliver_activity(owner: object, event: VoiceActivity) -> None:
-    if isinstance(owner, CallEar):
+    if isinstance(owner, CallListening):
         owner.take_activity(event)
 
 

@@ -21,15 +21,15 @@ import msgspec
 from bridge.errors import BridgeError, ConfigError
 from bridge.listening.engine_messages import (
     LENGTH,
-    Answer,
-    Failed,
-    Judge,
-    Judged,
-    Ready,
-    Recognise,
-    Recognised,
-    Refused,
-    Setup,
+    EngineAnswer,
+    EngineReady,
+    EngineRefused,
+    EngineSetup,
+    JobFailed,
+    JobProbability,
+    JobText,
+    JudgeJob,
+    RecogniseJob,
     answers,
     pack,
 )
@@ -43,7 +43,11 @@ _RESTART_PAUSES_S = (0.0, 0.5, 2.0, 10.0, 30.0)
 
 
 class EngineFailed(BridgeError):
-    """An engine process gave no answer to a job."""
+    """An engine process gave no answer to a job; `refused`: nor would it the next time."""
+
+    def __init__(self, reason: str, *, refused: bool = False) -> None:
+        super().__init__(reason)
+        self.refused = refused
 
 
 class EngineCounters(msgspec.Struct):
@@ -62,16 +66,16 @@ class EngineCounters(msgspec.Struct):
 class _Job:
     """A job in the queue or under way."""
 
-    def __init__(self, order: Recognise | Judge, answer: asyncio.Future[Answer]) -> None:
+    def __init__(self, order: RecogniseJob | JudgeJob, answer: asyncio.Future[EngineAnswer]) -> None:
         self.order = order
         self.answer = answer
         self.asked_at = time.monotonic()
 
 
-class Engines:
+class EnginePool:
     """A pool of engine processes."""
 
-    def __init__(self, setup: Setup, *, processes: int = 1, deadline_s: float = 8.0) -> None:
+    def __init__(self, setup: EngineSetup, *, processes: int = 1, deadline_s: float = 8.0) -> None:
         self.counters = EngineCounters()
         self._setup = setup
         self._count = processes
@@ -105,21 +109,21 @@ class Engines:
         """Jobs that wait for a free process."""
         return len(self._queue)
 
-    async def recognise(self, ulaw: bytes, *, language: str, hints: tuple[str, ...]) -> Recognised:
+    async def recognise(self, ulaw: bytes, *, language: str, hints: tuple[str, ...]) -> JobText:
         """Text of one utterance. Cancel it, and it is dropped from the queue. Raises EngineFailed."""
-        answer = await self._ask(Recognise(next(self._numbers), ulaw, language, hints))
-        if not isinstance(answer, Recognised):
+        answer = await self._ask(RecogniseJob(next(self._numbers), ulaw, language, hints))
+        if not isinstance(answer, JobText):
             raise EngineFailed(f"the engine process answered {type(answer).__name__}")
         return answer
 
     async def judge(self, ulaw: bytes) -> float:
         """Probability that the caller has finished; cancelling works as in `recognise`. Raises EngineFailed."""
-        answer = await self._ask(Judge(next(self._numbers), ulaw))
-        if not isinstance(answer, Judged):
+        answer = await self._ask(JudgeJob(next(self._numbers), ulaw))
+        if not isinstance(answer, JobProbability):
             raise EngineFailed(f"the engine process answered {type(answer).__name__}")
         return answer.probability
 
-    async def _ask(self, order: Recognise | Judge) -> Answer:
+    async def _ask(self, order: RecogniseJob | JudgeJob) -> EngineAnswer:
         job = _Job(order, asyncio.get_running_loop().create_future())
         self._queue.append(job)
         self._arrived.set()
@@ -132,8 +136,8 @@ class Engines:
             if job in self._queue:
                 self._queue.remove(job)
                 self.counters.dropped += 1
-        if isinstance(answer, Failed):
-            raise EngineFailed(answer.reason)
+        if isinstance(answer, JobFailed):
+            raise EngineFailed(answer.reason, refused=answer.refused)
         return answer
 
     async def _next_job(self) -> _Job:
@@ -180,7 +184,7 @@ class Engines:
         except (OSError, EOFError, msgspec.MsgspecError) as error:
             reason = f"the engine process was lost ({type(error).__name__})"
         else:
-            self.counters.failed += isinstance(answer, Failed)
+            self.counters.failed += isinstance(answer, JobFailed)
             self.counters.busy_s += time.monotonic() - started
             if not job.answer.done():
                 job.answer.set_result(answer)
@@ -210,17 +214,17 @@ class Engines:
         except asyncio.CancelledError:
             await _end(process)
             raise
-        if isinstance(answer, Ready):
+        if isinstance(answer, EngineReady):
             return process
         await _end(process)
-        raise EngineFailed(answer.reason if isinstance(answer, Refused) else f"it said {answer!r}")
+        raise EngineFailed(answer.reason if isinstance(answer, EngineRefused) else f"it said {answer!r}")
 
 
 def _existing_path() -> list[str]:
     return [path for path in os.environ.get("PYTHONPATH", "").split(os.pathsep) if path]
 
 
-async def _exchange(process: asyncio.subprocess.Process, message: bytes) -> Answer:
+async def _exchange(process: asyncio.subprocess.Process, message: bytes) -> EngineAnswer:
     """Send one message and read one."""
     if process.stdin is None or process.stdout is None:
         raise EOFError

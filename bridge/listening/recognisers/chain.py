@@ -1,0 +1,104 @@
+"""The configured recognisers in order of preference, and the health of each, shared by all calls of a process."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+
+import msgspec
+
+from bridge.breaker import Breaker
+from bridge.listening.recognisers.base import FailureKind, Recogniser, StreamFailed
+
+log = logging.getLogger(__name__)
+
+_FAILURES = 3
+_OURS: frozenset[FailureKind] = frozenset({"rejected"})
+"""Failures of one request that say nothing about the engine's health."""
+_HOPELESS: frozenset[FailureKind] = frozenset({"auth", "quota"})
+"""Failures that the next call would meet, too."""
+
+
+class RecogniserCounters(msgspec.Struct):
+    """What became of one recogniser's streams since the process started."""
+
+    failed: int = 0
+    replaced: int = 0
+    """Streams of it whose audio was given to another stream."""
+
+
+class RankedRecogniser:
+    """One recogniser, its place in the order, and its health."""
+
+    def __init__(self, rank: int, recogniser: Recogniser) -> None:
+        self.rank = rank
+        self.recogniser = recogniser
+        self.breaker = Breaker(_FAILURES, cool_off_s=2.0, longest_s=60.0)
+        self.counters = RecogniserCounters()
+
+    @property
+    def live(self) -> bool:
+        """Whether it follows the audio as it comes."""
+        return self.recogniser.capabilities.live
+
+    def failed(self, failure: StreamFailed, now: float) -> None:
+        """Take note of a failure, and say so in the log: kinds and reasons hold nothing the caller said."""
+        self.counters.failed += 1
+        log.warning("recogniser %s failed (%s): %s", self.recogniser.name, failure.kind, failure.reason)
+        if failure.kind in _OURS:
+            self.breaker.abandoned()
+            return
+        for _ in range(_FAILURES if failure.kind in _HOPELESS else 1):
+            self.breaker.failed(now)
+
+
+class RecogniserChain:
+    """Who is to be asked now?"""
+
+    def __init__(self, recognisers: Sequence[Recogniser], clock: Callable[[], float]) -> None:
+        self.ranked = tuple(RankedRecogniser(rank, recogniser) for rank, recogniser in enumerate(recognisers))
+        self.clock = clock
+
+    @property
+    def live(self) -> bool:
+        """Whether any of them follows the audio as it comes."""
+        return any(ranked.live for ranked in self.ranked)
+
+    async def load(self) -> None:
+        """Get all of them ready. Raises ConfigError."""
+        for ranked in self.ranked:
+            await ranked.recogniser.load()
+
+    async def unload(self) -> None:
+        """Let go of all of them."""
+        for ranked in self.ranked:
+            await ranked.recogniser.unload()
+
+    def choose(self, tried: Sequence[RankedRecogniser] = ()) -> RankedRecogniser | None:
+        """The first healthy one that was not tried, else the untried one that is soonest worth a trial."""
+        now = self.clock()
+        left = [ranked for ranked in self.ranked if ranked not in tried]
+        for ranked in left:
+            if ranked.breaker.allows(now):
+                return ranked
+        return min(left, key=lambda ranked: ranked.breaker.retry_at() or now, default=None)
+
+    def to_follow(self) -> RankedRecogniser | None:
+        """The one that is to follow a call's audio from now on; None when utterances are to be recognised whole."""
+        now = self.clock()
+        for ranked in self.ranked:
+            if ranked.live and ranked.breaker.allows(now):
+                return ranked
+            if not ranked.live and ranked.breaker.closed:
+                return None
+        return None
+
+    def stats(self) -> dict[str, float]:
+        """Counters by name and recogniser, for the metrics page."""
+        found: dict[str, float] = {}
+        for ranked in self.ranked:
+            name = f"recogniser_{ranked.rank}_{ranked.recogniser.name}"
+            found[f"{name}_failed"] = ranked.counters.failed
+            found[f"{name}_replaced"] = ranked.counters.replaced
+            found[f"{name}_open"] = not ranked.breaker.closed
+        return found
