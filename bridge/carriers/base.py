@@ -357,6 +357,11 @@ def media_address(address: str) -> str:
     return address
 
 
+def with_plus(number: str) -> str:
+    """A number as E.164 writes it, from carriers that leave out the plus; anything else as it is."""
+    return f"+{number}" if number.isascii() and number.isdigit() and 7 <= len(number) <= 15 else number
+
+
 def first(fields: Mapping[str, str], *names: str) -> str:
     """The first of these fields that is there and not empty; else an empty text."""
     return next((fields[name] for name in names if fields.get(name)), "")

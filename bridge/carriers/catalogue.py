@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import get_args
 
 from bridge.carriers.base import Carrier
-from bridge.carriers.settings import CarrierSettings, TelnyxSettings, TwilioSettings
+from bridge.carriers.settings import CarrierSettings, TelnyxSettings, TwilioSettings, VonageSettings
 from bridge.errors import ConfigError
 
 KINDS: tuple[type[CarrierSettings], ...] = get_args(CarrierSettings)
@@ -91,6 +91,8 @@ def build_carrier(settings: CarrierSettings, secrets: Secrets) -> Carrier:
             return _twilio(settings, secrets)
         case TelnyxSettings():
             return _telnyx(settings, secrets)
+        case VonageSettings():
+            return _vonage(settings, secrets)
 
 
 def _twilio(settings: TwilioSettings, secrets: Secrets) -> Carrier:
@@ -118,3 +120,18 @@ def _telnyx(settings: TelnyxSettings, secrets: Secrets) -> Carrier:
     api_key = secrets.one(settings.api_key_env)
     api = TexmlApi(settings.api_base_url, api_key) if api_key else None
     return TelnyxCarrier(keys, api=api, caller_id=settings.caller_id)
+
+
+def _vonage(settings: VonageSettings, secrets: Secrets) -> Carrier:
+    from bridge.carriers.vonage.carrier import VoiceApi, VonageCarrier
+    from bridge.carriers.vonage.tokens import private_key
+
+    ours = secrets.several(settings.signature_secret_env, "Vonage", "Vonage signature secret")
+    application, pem = secrets.one(settings.application_id_env), secrets.one(settings.private_key_env)
+    api = None
+    if application and pem:
+        try:
+            api = VoiceApi(settings.api_base_url, application, private_key(pem))
+        except ValueError as error:
+            raise ConfigError(f"environment variable {settings.private_key_env}: {error}") from None
+    return VonageCarrier(ours, api=api, rate_hz=settings.rate_hz, caller_id=settings.caller_id)

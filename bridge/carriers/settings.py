@@ -12,7 +12,7 @@ Without the section, every carrier is served whose first variable below is set i
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 
@@ -47,4 +47,18 @@ class TelnyxSettings(_Common, frozen=True, tag="telnyx"):
     api_base_url: str = "https://api.telnyx.com"
 
 
-CarrierSettings = TwilioSettings | TelnyxSettings
+class VonageSettings(_Common, frozen=True, tag="vonage"):
+    """A Vonage voice application. The signature secret checks webhooks, its private key allows REST requests."""
+
+    signature_secret_env: Variable = "VONAGE_SIGNATURE_SECRET"
+    """The account's signature secret; several, separated by commas, while it is renewed."""
+    application_id_env: Variable = "VONAGE_APPLICATION_ID"
+    private_key_env: Variable = "VONAGE_PRIVATE_KEY"
+    """The application's private key: the PEM text itself, in which `\\n` may stand for the ends of lines."""
+    rate_hz: Literal[8000, 16000, 24000] = 16000
+    """Of the audio, linear16 both ways."""
+    api_base_url: str = "https://api.nexmo.com"
+    """A regional host where the application has one, such as https://api-eu-1.vonage.com."""
+
+
+CarrierSettings = TwilioSettings | TelnyxSettings | VonageSettings

@@ -13,15 +13,19 @@ from bridge.carriers.base import Addresses, CallReference, Carrier, EndCall
 from bridge.carriers.catalogue import KINDS, build_carriers, variable_of
 from bridge.carriers.settings import CarrierSettings, TelnyxSettings, TwilioSettings
 from bridge.errors import ConfigError
+from tests.carriers.test_vonage import PEM
 
 SECRETS = {
     "TWILIO_AUTH_TOKEN": "new, old",
     "TELNYX_PUBLIC_KEY": base64.b64encode(bytes(range(32))).decode(),
+    "VONAGE_SIGNATURE_SECRET": "signature",
 }
 """Of each carrier the secret that webhooks are checked with."""
 REST = {
     "TWILIO_ACCOUNT_SID": "AC1",
     "TELNYX_API_KEY": "KEY1",
+    "VONAGE_APPLICATION_ID": "app",
+    "VONAGE_PRIVATE_KEY": PEM.replace("\n", "\\n"),
 }
 
 
@@ -85,6 +89,8 @@ def test_a_secret_that_was_copied_badly_is_named_and_not_shown(variable: str, se
 def test_a_key_that_is_none_is_named() -> None:
     with pytest.raises(ConfigError, match="TELNYX_PUBLIC_KEY: expected an Ed25519 public key"):
         names(TELNYX_PUBLIC_KEY="AAAA")
+    with pytest.raises(ConfigError, match="VONAGE_PRIVATE_KEY: expected a private key"):
+        names(VONAGE_SIGNATURE_SECRET="x", VONAGE_APPLICATION_ID="app", VONAGE_PRIVATE_KEY="AAAA")
 
 
 @pytest.mark.parametrize("data", [{"kind": "telnyx", "auth_token_env": "X"}, {"kind": "nobody"}, {}])

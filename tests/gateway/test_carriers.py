@@ -20,10 +20,11 @@ from bridge.carriers.web import CarrierRequest, Document
 from tests.carriers.contract import Example
 from tests.carriers.test_telnyx import TestTelnyx as Telnyx
 from tests.carriers.test_twilio import TestTwilio as Twilio
+from tests.carriers.test_vonage import TestVonage as Vonage
 from tests.gateway.carrier import PATIENCE_S, SETTINGS, Carrier, running
 from tests.gateway.doubles import FRAME
 
-EXAMPLES = [Twilio.example, Telnyx.example]
+EXAMPLES = [Twilio.example, Telnyx.example, Vonage.example]
 each = pytest.mark.parametrize("example", EXAMPLES, ids=[one.carrier.name for one in EXAMPLES])
 
 
