@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import get_args
 
 from bridge.carriers.base import Carrier
-from bridge.carriers.settings import CarrierSettings, TelnyxSettings, TwilioSettings, VonageSettings
+from bridge.carriers.settings import CarrierSettings, PlivoSettings, TelnyxSettings, TwilioSettings, VonageSettings
 from bridge.errors import ConfigError
 
 KINDS: tuple[type[CarrierSettings], ...] = get_args(CarrierSettings)
@@ -93,6 +93,8 @@ def build_carrier(settings: CarrierSettings, secrets: Secrets) -> Carrier:
             return _telnyx(settings, secrets)
         case VonageSettings():
             return _vonage(settings, secrets)
+        case PlivoSettings():
+            return _plivo(settings, secrets)
 
 
 def _twilio(settings: TwilioSettings, secrets: Secrets) -> Carrier:
@@ -135,3 +137,12 @@ def _vonage(settings: VonageSettings, secrets: Secrets) -> Carrier:
         except ValueError as error:
             raise ConfigError(f"environment variable {settings.private_key_env}: {error}") from None
     return VonageCarrier(ours, api=api, rate_hz=settings.rate_hz, caller_id=settings.caller_id)
+
+
+def _plivo(settings: PlivoSettings, secrets: Secrets) -> Carrier:
+    from bridge.carriers.plivo.carrier import CallApi, PlivoCarrier
+
+    tokens = secrets.several(settings.auth_token_env, "Plivo", "Plivo auth token")
+    auth_id = secrets.one(settings.auth_id_env)
+    api = CallApi(settings.api_base_url, auth_id, tokens[0]) if auth_id and tokens else None
+    return PlivoCarrier(tokens, api=api, caller_id=settings.caller_id)

@@ -61,4 +61,13 @@ class VonageSettings(_Common, frozen=True, tag="vonage"):
     """A regional host where the application has one, such as https://api-eu-1.vonage.com."""
 
 
-CarrierSettings = TwilioSettings | TelnyxSettings | VonageSettings
+class PlivoSettings(_Common, frozen=True, tag="plivo"):
+    """A Plivo account. The auth token checks signatures, and with the auth ID allows REST requests."""
+
+    auth_token_env: Variable = "PLIVO_AUTH_TOKEN"
+    """The account's auth token; several, separated by commas, while it is being rotated, the new one first."""
+    auth_id_env: Variable = "PLIVO_AUTH_ID"
+    api_base_url: str = "https://api.plivo.com"
+
+
+CarrierSettings = TwilioSettings | TelnyxSettings | VonageSettings | PlivoSettings

@@ -19,11 +19,13 @@ SECRETS = {
     "TWILIO_AUTH_TOKEN": "new, old",
     "TELNYX_PUBLIC_KEY": base64.b64encode(bytes(range(32))).decode(),
     "VONAGE_SIGNATURE_SECRET": "signature",
+    "PLIVO_AUTH_TOKEN": "token",
 }
 """Of each carrier the secret that webhooks are checked with."""
 REST = {
     "TWILIO_ACCOUNT_SID": "AC1",
     "TELNYX_API_KEY": "KEY1",
+    "PLIVO_AUTH_ID": "MA1",
     "VONAGE_APPLICATION_ID": "app",
     "VONAGE_PRIVATE_KEY": PEM.replace("\n", "\\n"),
 }

@@ -56,7 +56,10 @@ PEM = KEY.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decod
 CARRIER = VonageCarrier([SECRET], api=VoiceApi("https://api.nexmo.com", APPLICATION, KEY), caller_id="+15005550010")
 ADDRESSES = Addresses(BASE)
 RINGING = {"from": "15005550006", "to": "15005550010", "uuid": CALL, "conversation_uuid": "CON-1"}
-SOCKET: dict[str, Any] = {"uuid": "aaaaaaaa-0000-4000-8000-0123456789ab", "headers": {"call_id": CALL, "ticket": "9f3c"}}
+SOCKET: dict[str, Any] = {
+    "uuid": "aaaaaaaa-0000-4000-8000-0123456789ab",
+    "headers": {"call_id": CALL, "ticket": "9f3c"},
+}
 
 
 def wire(name: str) -> bytes:

@@ -18,13 +18,14 @@ from yarl import URL
 from bridge.carriers.base import Addresses, EndCall, OpenStream, SocketMessage
 from bridge.carriers.web import CarrierRequest, Document
 from tests.carriers.contract import Example
+from tests.carriers.test_plivo import TestPlivo as Plivo
 from tests.carriers.test_telnyx import TestTelnyx as Telnyx
 from tests.carriers.test_twilio import TestTwilio as Twilio
 from tests.carriers.test_vonage import TestVonage as Vonage
 from tests.gateway.carrier import PATIENCE_S, SETTINGS, Carrier, running
 from tests.gateway.doubles import FRAME
 
-EXAMPLES = [Twilio.example, Telnyx.example, Vonage.example]
+EXAMPLES = [Twilio.example, Telnyx.example, Vonage.example, Plivo.example]
 each = pytest.mark.parametrize("example", EXAMPLES, ids=[one.carrier.name for one in EXAMPLES])
 
 

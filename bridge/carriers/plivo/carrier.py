@@ -1,0 +1,166 @@
+"""Plivo as a carrier: audio streams opened by an XML document, calls ended by closing them or by REST.
+
+Source: https://www.plivo.com/docs/voice/xml/audiostream , plivo-python 4.63.0.
+"""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from collections.abc import Sequence
+from urllib.parse import quote
+
+import msgspec
+
+from bridge.carriers.base import (
+    Addresses,
+    Apologise,
+    CallReference,
+    CallReport,
+    ComeBack,
+    EndCall,
+    ForwardCall,
+    LineBusy,
+    OpenStream,
+    Outcome,
+    Pacing,
+    RestAnswer,
+    Ringing,
+    StreamOver,
+    StreamReport,
+    Webhook,
+    first,
+    with_plus,
+)
+from bridge.carriers.json_text import text_of
+from bridge.carriers.plivo import documents as xml
+from bridge.carriers.plivo import signatures
+from bridge.carriers.plivo.messages import PlivoStream
+from bridge.carriers.web import JSON, CarrierRequest, Document, RestRequest, UnreadableRequest
+
+OVER = frozenset({"completed", "busy", "failed", "timeout", "no-answer", "cancel"})
+"""Statuses of a call of which nothing more will be heard."""
+_STATUSES = OVER | {"ringing", "in-progress"}
+_STREAM_EVENTS = frozenset(
+    {"StartStream", "StopStream", "DroppedStream", "DegradedStream", "PlayedStream", "ClearedAudio"}
+)
+_PROBLEMS = frozenset({"DroppedStream", "DegradedStream"})
+_LONGEST_ADDRESS = 50
+"""Bytes of a SIP caller: all extra headers of a stream share 512."""
+
+
+class CallApi(msgspec.Struct, frozen=True):
+    """Plivo's API about calls: where it is, and the account that may use it."""
+
+    base_url: str
+    auth_id: str
+    auth_token: str
+
+    def request(self, method: str, call_id: str, what: dict[str, str] | None = None) -> RestRequest:
+        """A request about one call."""
+        credentials = b64encode(f"{self.auth_id}:{self.auth_token}".encode()).decode()
+        account, call = quote(self.auth_id, safe=""), quote(call_id, safe="")
+        return RestRequest(
+            method,
+            f"{self.base_url.rstrip('/')}/v1/Account/{account}/Call/{call}/",
+            {"Authorization": f"Basic {credentials}"} | ({"Content-Type": JSON} if what else {}),
+            msgspec.json.encode(what) if what else b"",
+        )
+
+
+class PlivoCarrier:
+    """One Plivo account (`bridge.carriers.base.Carrier`). `tokens` check signatures, `api` ends and moves calls."""
+
+    name = "plivo"
+    routes = ("voice", "after-stream", "stream-status", "call-status")
+    pacing = Pacing(marks="played", says_stop=False)
+    signature_headers = (signatures.SIGNATURE, signatures.MAIN_SIGNATURE)
+
+    def __init__(self, tokens: Sequence[str], *, api: CallApi | None = None, caller_id: str = "") -> None:
+        self._tokens = tuple(tokens)
+        self._api = api
+        self._caller_id = caller_id
+
+    def check_webhook(self, request: CarrierRequest, now: float) -> None:
+        """Raise NotGenuine unless one of the account's tokens signed the webhook."""
+        signatures.check_webhook(self._tokens, request)
+
+    def check_socket(self, request: CarrierRequest, now: float) -> None:
+        """Accept it: no signature of handshakes is documented, the ticket in `start` is the proof."""
+
+    def read_webhook(self, route: str, request: CarrierRequest) -> Webhook | None:
+        """What a genuine webhook says. Raises UnreadableRequest when a call rings without its name."""
+        fields = request.fields
+        call_id, status = fields.get("CallUUID", ""), fields.get("CallStatus", "")
+        match route:
+            case "voice":
+                if not call_id:
+                    raise UnreadableRequest("CallUUID is required")
+                caller, called = (with_plus(_short(fields.get(name, ""))) for name in ("From", "To"))
+                return Ringing(call_id, fields.get("ParentAuthID", ""), caller, called)
+            case "after-stream":
+                return StreamOver(call_id, call_over=status in OVER)
+            case "stream-status":
+                event = fields.get("Event", "")
+                key = ("stream", first(fields, "StreamID", "StreamId"), event, fields.get("Timestamp", ""))
+                problem = (first(fields, "Reason") or "no reason given") if event in _PROBLEMS else ""
+                return StreamReport(call_id, event if event in _STREAM_EVENTS else "unknown", key, problem)
+            case "call-status":
+                key = ("call", call_id, status, fields.get("Event", ""))
+                return CallReport(call_id, status if status in _STATUSES else "unknown", key, status in OVER)
+        return None
+
+    def open_stream(self) -> PlivoStream:
+        """The conversation on a new media socket."""
+        return PlivoStream()
+
+    def document(self, outcome: Outcome, addresses: Addresses) -> Document:
+        """XML for this outcome. Raises ValueError for what would be refused."""
+        match outcome:
+            case OpenStream(_, parameters):
+                return xml.stream(
+                    addresses.media,
+                    parameters=parameters,
+                    status_callback=addresses.webhook("stream-status"),
+                    then=addresses.webhook("after-stream"),
+                )
+            case ComeBack():
+                return xml.redirect(addresses.webhook("after-stream"))
+            case EndCall():
+                return xml.hang_up()
+            case ForwardCall(target):
+                return xml.dial(target, caller_id=self._caller_id)
+            case Apologise(text):
+                return xml.speak_and_hang_up(text)
+            case LineBusy(text):
+                return xml.speak_and_hang_up(text) if text else xml.reject()
+
+    def request(
+        self, outcome: Outcome, call: CallReference, addresses: Addresses, *, now: float, nonce: str
+    ) -> RestRequest | None:
+        """The REST request for this outcome; None without credentials.
+
+        But for hanging up, the API takes an address of ours, not a document: we are asked there what to do.
+        """
+        if self._api is None:
+            return None
+        if isinstance(outcome, EndCall):
+            return self._api.request("DELETE", call.call_id)
+        where = {"legs": "aleg", "aleg_url": addresses.webhook("after-stream"), "aleg_method": "POST"}
+        return self._api.request("POST", call.call_id, where)
+
+    def read_answer(self, status: int, body: bytes) -> RestAnswer:
+        """What Plivo's answer to such a request means."""
+        if 200 <= status < 300:
+            return RestAnswer("done")
+        try:
+            why = text_of(msgspec.json.decode(body), "error")
+        except (ValueError, RecursionError):
+            why = ""
+        why = why or f"HTTP status {status}"
+        if status == 404:
+            return RestAnswer("gone", why)
+        return RestAnswer("busy" if status == 429 or status >= 500 else "refused", why)
+
+
+def _short(address: str) -> str:
+    return address.encode("utf-8", "replace")[:_LONGEST_ADDRESS].decode("utf-8", "ignore")

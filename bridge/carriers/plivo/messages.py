@@ -1,0 +1,197 @@
+"""Plivo audio streaming on the wire: one JSON text each, mu-law in base64; `start` is the first message.
+
+A checkpoint comes back as `playedStream` only when what was queued before it was really played; after a clear there is
+one `clearedAudio` instead. No documented message says the end: the socket is closed.
+Source: https://plivo.com/docs/voice-agents/audio-streaming/concepts/audio-streaming-reference
+"""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from typing import Any
+
+import msgspec
+
+from bridge.audio.formats import MULAW_8000
+from bridge.carriers.base import (
+    CallerAudio,
+    KeyPressed,
+    MarkReturned,
+    OtherMessage,
+    SocketMessage,
+    StreamEvent,
+    StreamStarted,
+    StreamStopped,
+    StreamViolation,
+)
+from bridge.carriers.json_text import key_of, no_binary, reason_of, text_of, whole_of
+from bridge.carriers.plivo import headers
+
+# The messages as they are on the wire: one type for each `event`, so that a field counts only where it belongs.
+
+
+class _Message(msgspec.Struct, rename="camel", tag_field="event"):
+    pass
+
+
+class _Audio(msgspec.Struct):
+    payload: bytes  # msgspec reads base64 here
+    chunk: int = -1
+    timestamp: int = -1
+    track: str = "inbound"
+
+
+class _Media(_Message, tag="media"):
+    stream_id: str
+    media: _Audio
+
+
+class _Dtmf(_Message, tag="dtmf"):
+    stream_id: str = ""
+    dtmf: Any = None
+
+
+class _Played(_Message, tag="playedStream"):
+    stream_id: str = ""
+    name: Any = None
+
+
+class _Cleared(_Message, tag="clearedAudio"):
+    stream_id: str = ""
+
+
+class _Details(msgspec.Struct, rename="camel"):
+    call_id: str
+    stream_id: str
+    media_format: dict[str, Any]
+
+
+class _Start(_Message, tag="start"):
+    start: _Details
+    extra_headers: Any = msgspec.field(default="", name="extra_headers")
+
+
+class _Stop(_Message, tag="stop"):
+    stream_id: str = ""
+
+
+class _Payload(msgspec.Struct):
+    payload: bytes
+    track: Any = "inbound"
+
+
+class _AnyMedia(msgspec.Struct, rename="camel"):
+    stream_id: str
+    media: _Payload
+
+
+class _Anything(msgspec.Struct):
+    event: str
+
+
+_KNOWN = frozenset({"media", "dtmf", "playedStream", "clearedAudio", "start", "stop"})
+# Not strict: whole numbers may be written as strings. Strings stay strings.
+_decode = msgspec.json.Decoder(_Media | _Dtmf | _Played | _Cleared | _Start | _Stop, strict=False).decode
+_decode_media = msgspec.json.Decoder(_AnyMedia).decode
+_decode_event = msgspec.json.Decoder(_Anything).decode
+
+
+class PlivoStream:
+    """One media socket of Plivo's (`bridge.carriers.base.MediaStream`)."""
+
+    caller_format = our_format = MULAW_8000
+
+    def __init__(self) -> None:
+        self.odd_fields = 0
+        self._stream_id = ""
+
+    def read_text(self, data: bytes) -> StreamEvent | None:
+        """Read one message; None when it means nothing to us. Raises StreamViolation, naming what is wrong."""
+        try:
+            raw = _decode(data)
+        except (ValueError, RecursionError) as error:
+            return self._odd(data, error)
+        if type(raw) is _Media:
+            audio = raw.media
+            if raw.stream_id != self._stream_id:
+                raise self._strange()
+            if audio.track == "outbound":
+                return None
+            return CallerAudio(audio.payload, audio.chunk, audio.timestamp)
+        if type(raw) is _Start:
+            return self._start(raw)
+        if raw.stream_id and raw.stream_id != self._stream_id:
+            raise self._strange()
+        match raw:
+            case _Dtmf():
+                digit = key_of(raw.dtmf)
+                return KeyPressed(digit) if digit else self._pass_over()
+            case _Played():
+                name = text_of({"name": raw.name}, "name")
+                return MarkReturned(name, "played") if name else self._pass_over()
+            case _Stop():
+                return StreamStopped()
+        return None  # what was cleared, we have taken back already
+
+    def read_binary(self, data: bytes) -> StreamEvent | None:
+        """Refuse it: the protocol has no binary messages."""
+        raise no_binary()
+
+    def audio(self, audio: bytes) -> tuple[SocketMessage, ...]:
+        """Queue mu-law audio at the carrier."""
+        head = b'{"event":"playAudio","media":{"contentType":"audio/x-mulaw","sampleRate":8000,"payload":"%b"}}'
+        return (SocketMessage(head % b64encode(audio)),)
+
+    def mark(self, name: str) -> tuple[SocketMessage, ...]:
+        """Ask to be told when everything queued so far has been played."""
+        told = {"event": "checkpoint", "streamId": self._stream_id, "name": name}
+        return (SocketMessage(msgspec.json.encode(told)),)
+
+    def clear(self) -> tuple[SocketMessage, ...]:
+        """Make the carrier forget what it has not played yet; its checkpoints do not come back then."""
+        return (SocketMessage(msgspec.json.encode({"event": "clearAudio", "streamId": self._stream_id})),)
+
+    def _start(self, raw: _Start) -> StreamStarted:
+        start, told = raw.start, raw.start.media_format
+        encoding, rate_hz = told.get("encoding"), whole_of(told.get("sampleRate"))
+        if encoding != "audio/x-mulaw" or rate_hz != 8000:
+            found = f"{encoding!r:.40} at {rate_hz} Hz"
+            raise StreamViolation("unsupported_format", f"only mu-law at 8000 Hz is spoken here, not {found}")
+        if not start.stream_id or not start.call_id:
+            raise StreamViolation("bad_message", "start message: 'streamId' or 'callId' is empty")
+        self._stream_id = self._stream_id or start.stream_id
+        text = raw.extra_headers
+        if not isinstance(text, str):
+            self.odd_fields += text is not None
+            text = ""
+        # The account is left out: a subaccount's calls ring under the name of its main account.
+        return StreamStarted(start.call_id, "", start.stream_id, headers.read(text))
+
+    def _odd(self, data: bytes, error: Exception) -> StreamEvent | None:
+        """A message that is not as documented: what can be used of it. Raises StreamViolation when that is nothing."""
+        try:
+            event = _decode_event(data).event
+        except (ValueError, RecursionError):
+            # msgspec's errors, broken UTF-8 and digits without end are all ValueErrors.
+            raise StreamViolation("bad_message", f"not a media-stream message: {reason_of(error)}") from None
+        if event not in _KNOWN:
+            return OtherMessage(event[:60])
+        if event == "media":
+            try:
+                media = _decode_media(data)
+            except (ValueError, RecursionError):
+                raise StreamViolation("bad_message", f"media message: {reason_of(error)}") from None
+            if media.stream_id != self._stream_id:
+                raise self._strange()
+            self.odd_fields += 1
+            return None if media.media.track == "outbound" else CallerAudio(media.media.payload)
+        if event == "start":
+            raise StreamViolation("bad_message", f"start message: {reason_of(error)}")
+        return self._pass_over()
+
+    def _pass_over(self) -> StreamEvent | None:
+        self.odd_fields += 1
+        return None
+
+    def _strange(self) -> StreamViolation:
+        return StreamViolation("wrong_stream", "a message for another stream")
