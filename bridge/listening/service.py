@@ -15,7 +15,7 @@ from bridge.audio.mulaw import RATE_HZ
 from bridge.call.commands import Transcribe
 from bridge.call.events import Event, TurnJudged, VoiceActivity
 from bridge.listening.activity import WINDOW_S, ActivityBatch, SileroModel, VoiceModel
-from bridge.listening.echo import EchoGate
+from bridge.listening.echo_guard import GuardedEchoGate
 from bridge.listening.engine_messages import EngineSetup
 from bridge.listening.engine_pool import EngineFailed, EnginePool
 from bridge.listening.recognisers.base import ExpectedSpeech
@@ -44,6 +44,8 @@ class ListeningCounters(msgspec.Struct):
     calls: int = 0
     echoes: int = 0
     """Speech-like windows that were mostly our own voice."""
+    echo_failures: int = 0
+    """Calls that lost their echo gate to a fault of it."""
 
 
 class ListeningService:
@@ -131,6 +133,7 @@ class ListeningService:
                 found[f"activity_{name}"] = value
             found["activity_busy_s"] = self._ticks.busy_s
             found["activity_failures"] = self._ticks.failures
+            found["activity_failed_calls"] = self._ticks.failed_calls
             found["activity_waiting"] = self._ticks.batch.ready
         if self._engines is not None:
             for name, value in msgspec.structs.asdict(self._engines.counters).items():
@@ -160,7 +163,7 @@ class CallListening:
         # Without an engine that looks back, the echo gate alone does.
         self._memory = AudioMemory(settings.memory_s if listening.looks_back else _ECHO_MEMORY_S)
         self.recognition = CallRecognition(listening.chain, self._memory, settings, listening.recognition, self._tell)
-        self._echo = EchoGate(settings.echo)
+        self._echo = GuardedEchoGate(settings.echo, self._echo_failed)
         self._echo_bytes = settings.echo.window_ms * RATE_HZ // 1000
         self._taps: list[Tap] = []
         self._judging: asyncio.Task[None] | None = None
@@ -222,13 +225,20 @@ class CallListening:
         """A window was judged; speech-like ones are compared with what we sent."""
         if self._closed:
             return
-        if event.probability >= _ECHO_PROBABILITY and self._echo.is_possible(event.at):
-            end = self._memory.position(event.at)
-            echo = self._echo.judge(self._memory.read(end - self._echo_bytes, end), event.at)
+        if event.probability >= _ECHO_PROBABILITY:
+            echo = self._echo.judge(lambda: self._audio_before(event.at), event.at)
             if echo > 0.0:
                 event = msgspec.structs.replace(event, echo=echo)
                 self._listening.counters.echoes += echo >= 0.5
         self._deliver(event)
+
+    def _audio_before(self, at: float) -> bytes:
+        """As much of the caller's audio as the echo gate compares."""
+        end = self._memory.position(at)
+        return self._memory.read(end - self._echo_bytes, end)
+
+    def _echo_failed(self) -> None:
+        self._listening.counters.echo_failures += 1
 
     def _tell(self, event: Event) -> None:
         if not self._closed:

@@ -29,6 +29,8 @@ class ActivityTicks:
         self.busy_s = 0.0
         """Time spent judging since the start."""
         self.failures = 0
+        self.failed_calls = 0
+        """Results that a call failed to take."""
         self._on_result = on_result
         self._longest_s = batch.settings.tick_ms / 1000
         self._loop = asyncio.get_running_loop()
@@ -64,6 +66,11 @@ class ActivityTicks:
             log.exception("voice activity failed for a batch of windows")
         self.busy_s += time.perf_counter() - started
         for owner, event in results:
-            self._on_result(owner, event)
+            try:
+                self._on_result(owner, event)
+            except Exception:
+                # One call's own trouble: the others of this tick, and all ticks after it, go on.
+                self.failed_calls += 1
+                log.exception("a call could not take what was judged of its caller")
         # What still waits has waited long enough; but whatever else is due in the loop goes first.
         self._scheduled = self._loop.call_soon(self._tick) if self.batch.ready and not self._closed else None

@@ -7,6 +7,8 @@ import os
 import signal
 import sys
 import threading
+import time
+from ctypes import c_double
 from pathlib import Path
 
 from bridge.gateway.processes import ProcessGroup
@@ -17,6 +19,13 @@ def stay(directory: str, _beat: object) -> None:
     Path(directory, str(os.getpid())).touch()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     threading.Event().wait(30.0)
+
+
+def stop_by_itself(directory: str, beat: c_double) -> None:
+    """Keeps its beat once, and is then stopped as by a debugger: it can do nothing any more, and keeps its sockets."""
+    beat.value = time.monotonic()
+    Path(directory, str(os.getpid())).touch()
+    os.kill(os.getpid(), signal.SIGSTOP)
 
 
 def refuse(_directory: str, _beat: object) -> None:
@@ -49,3 +58,15 @@ async def test_wrong_settings_end_all_processes(tmp_path: Path) -> None:
     group = ProcessGroup(refuse, (str(tmp_path),), 2)
     await asyncio.wait_for(group.run(), 20.0)
     assert group.refused
+
+
+async def test_a_process_that_does_not_answer_any_more_is_killed_and_replaced(tmp_path: Path) -> None:
+    group = ProcessGroup(stop_by_itself, (str(tmp_path),), 1, stuck_s=0.5)
+    running = asyncio.create_task(group.run())
+    first, *_ = await until_files(tmp_path, 1)
+    await until_files(tmp_path, 2)
+    assert first not in group.pids
+    group.stop()
+    for pid in group.pids:
+        os.kill(pid, signal.SIGKILL)
+    await asyncio.wait_for(running, 20.0)

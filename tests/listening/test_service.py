@@ -12,6 +12,7 @@ import pytest
 from bridge.audio.mulaw import encode_float
 from bridge.call.commands import Transcribe
 from bridge.call.events import Event, Recognised, RecogniserFailed, TurnJudged, VoiceActivity
+from bridge.listening.echo import EchoGate
 from bridge.listening.service import CallListening, ListeningService
 from bridge.listening.settings import (
     ActivitySettings,
@@ -213,7 +214,9 @@ async def test_memory_per_call_stays_within_its_budget(without_engines: Listenin
     for frame in range(50 * 60):
         caller.ear.hear(b"\xff" * 160, frame * 0.02)
         caller.ear.sent(b"\x30" * 160, frame * 0.02)
-    held = len(caller.ear._memory._ring) + len(caller.ear._echo._reference)
+    gate = caller.ear._echo._gate
+    assert gate is not None
+    held = len(caller.ear._memory._ring) + len(gate._reference)
     assert held < 300_000
 
 
@@ -225,3 +228,31 @@ async def test_headroom_and_stats_are_there_for_the_operator(listening: Listenin
     assert stats["activity_windows"] >= len(caller.activity) > 0
     assert stats["listening_calls"] == 1
     assert all(isinstance(value, int | float) for value in stats.values())
+
+
+@pytest.mark.parametrize("step", ["sent", "cleared", "is_possible", "judge"])
+async def test_a_fault_in_one_calls_echo_gate_deafens_nobody(
+    step: str, without_engines: ListeningService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The call itself goes on without the gate, the others with theirs, and it is counted."""
+    whole = getattr(EchoGate, step)
+    broken: list[EchoGate] = []
+
+    def fails(gate: EchoGate, *arguments: object) -> object:
+        if not broken:
+            broken.append(gate)
+        if gate is broken[0]:
+            raise ZeroDivisionError("an echo gate's fault")
+        return whole(gate, *arguments)
+
+    monkeypatch.setattr(EchoGate, step, fails)
+    bot = encode_float(say("I have an opening on Tuesday.", -20.0))
+    callers = [Caller(without_engines), Caller(without_engines)]
+    for start in range(0, len(bot), 160):
+        for caller in callers:
+            caller.ear.sent(bot[start : start + 160], caller.now)
+            await caller.says(bot[start : start + 160])
+    for caller in callers:
+        caller.ear.cleared(caller.now)
+        assert sum(event.probability >= 0.5 for event in caller.activity) > 15
+    assert without_engines.stats()["listening_echo_failures"] == 1

@@ -124,3 +124,22 @@ async def test_after_closing_nothing_is_judged() -> None:
     ticks.hear(row, YES[256:512], 0.2)
     assert ticks.idle
     assert (model.sizes, heard) == ([], [])
+
+
+async def test_a_call_that_cannot_take_its_result_costs_no_other_call_anything() -> None:
+    heard: list[object] = []
+
+    def take(owner: object, event: VoiceActivity) -> None:
+        if owner == "broken":
+            raise RuntimeError("this call's own trouble")
+        heard.append((owner, event.at))
+
+    ticks = ActivityTicks(ActivityBatch(Watched()), take)
+    rows = [ticks.batch.open(owner) for owner in ("first", "broken", "last")]
+    for at in (0.1, 0.2):
+        for row in rows:
+            ticks.hear(row, YES[:256], at)
+        await until(lambda at=at: ("last", at) in heard)  # type: ignore[misc]
+    assert heard == [("first", 0.1), ("last", 0.1), ("first", 0.2), ("last", 0.2)]
+    assert ticks.failed_calls == 2
+    ticks.close()
