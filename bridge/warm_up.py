@@ -12,7 +12,8 @@ from bridge.speaking.speech import Progress, Speech
 def fixed_lines(settings: Settings, agents: AgentFactory | None) -> list[FixedLine]:
     """What `speaking.warm` names, the agent's fixed lines, our own apologies and goodbyes; without repeats."""
     call = settings.call
-    own = (call.apology, call.last_apology, call.goodbye, call.time_is_up)
+    last = call.fallback.text if call.fallback.transfer else call.last_apology
+    own = (call.apology, last, call.goodbye, call.time_is_up)
     lines = [FixedLine(text) for text in (*settings.speaking.warm, *own)]
     return list(dict.fromkeys([*(agents.phrases() if agents else ()), *lines]))
 

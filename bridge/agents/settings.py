@@ -97,8 +97,6 @@ class WebSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     """The environment variable whose value is sent as a bearer token; without the variable none is sent."""
     headers: dict[str, str] = {}
     """Further headers."""
-    guesses: Literal["ask", "hold"] = "ask"
-    """Prompts that are a guess are sent at once, marked as such, or only when they count: some 0.3 s later."""
     phrases: list[str] = []
     """Lines that the service often says word for word, kept ready as audio."""
     transfers: TransferSettings = TransferSettings()

@@ -58,32 +58,18 @@ class WebAgent:
         self._settings = factory.settings
         self._info = info
         self._likely: list[Likely] = []
-        self._confirmed_turn = 0
-        self._confirmation = asyncio.Event()
-        self._told_turn = 0
-        """The last turn of which the service was asked while it was a guess."""
 
     def likely(self) -> list[Likely]:
         """What the service named in its last answer."""
         return self._likely
 
     def confirmed(self, turn: int) -> None:
-        """The guessed prompt of this turn counts: ask now, where that was held back, or tell the service."""
-        self._confirmed_turn = turn
-        self._confirmation.set()
-        if self._told_turn == turn:
-            self._factory.notify(self._info, turn)
+        """Tell the service that this prompt counts."""
+        self._factory.notify(self._info, turn)
 
     async def reply(self, prompt: Prompt) -> AsyncGenerator[Action, None]:
         """Stream the service's actions as they arrive. Raises AgentError."""
         self._likely = []
-        if prompt.guess and self._settings.guesses == "hold":
-            while self._confirmed_turn != prompt.turn:
-                self._confirmation.clear()
-                await self._confirmation.wait()
-            prompt = msgspec.structs.replace(prompt, guess=False)
-        if prompt.guess:
-            self._told_turn = prompt.turn
         async with aclosing(self._factory.guard.answer(self._info, prompt, self._ask)) as actions:
             async for action in actions:
                 yield action
@@ -92,8 +78,6 @@ class WebAgent:
         """One request, and the actions of its answer."""
         settings, factory = self._settings, self._factory
         patience = Patience(settings.first_action_deadline_s, settings.action_deadline_s, settings.limits.answer_s)
-        if prompt.guess and self._confirmed_turn == prompt.turn:
-            prompt = msgspec.structs.replace(prompt, guess=False)
         body = msgspec.json.encode(_Request(self._info, prompt))
         async with aclosing(factory.client.post(settings.url, body, factory.headers, patience)) as lines:
             async for line in lines:

@@ -87,6 +87,7 @@ class Prompt(msgspec.Struct, frozen=True):
     """The last prompt was asked too early, or its answer came to nothing, and nothing of it was heard: this one
     replaces it."""
     guess: bool = False
-    """The caller may go on speaking: do nothing that cannot be taken back before the prompt is confirmed."""
+    """The caller may go on speaking, and a longer prompt replace this one (`again`), until a word of the answer was
+    heard: do nothing that cannot be taken back before the turn is confirmed."""
     turn: int = 0
-    """The number of this prompt in its call; a prompt that is put twice for technical reasons keeps it."""
+    """The number of this prompt in its call."""

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Literal
+import msgspec
 
-from bridge.call.actions import Prompt, Spoken
-from bridge.call.commands import AskAgent, CancelAgent, Command
+from bridge.call.actions import Prompt, PromptKind, Spoken
+from bridge.call.commands import AskAgent, CancelAgent, Command, ConfirmAnswer
 
-PromptKind = Literal["call_started", "caller_said", "digits", "no_input"]
+LATE = "no answer in time"
+EMPTY = "neither words nor actions"
+"""What the call itself finds wrong with an answer; all else the agent's side has told it."""
+_PASSING = frozenset({"unreachable", "http_status", "broken_stream", "service_error", EMPTY})
+"""Failures (`bridge.agents.base.Failure`) that may be over in a moment."""
+_QUICK_S = 1.5
+"""A failure that came later than this leaves no time to ask again before the silence is felt."""
 
 
 class Answering:
@@ -19,16 +25,61 @@ class Answering:
         self.busy = False
         self.due: float | None = None
         """When an agent that has done nothing yet is given up."""
+        self.held = False
+        """The caller's turn may not be over: nothing of the answer is carried out yet."""
+        self.unconfirmed = False
+        """The prompt may still be replaced by a longer one, as nothing of its answer was heard."""
         self._again = False
+        self._prompt = Prompt("call_started")
+        self._asked_at = 0.0
+        self._repeated = False
+
+    @property
+    def empty(self) -> bool:
+        """Whether nothing has come of the answer yet."""
+        return self.due is not None
+
+    @property
+    def at_start(self) -> bool:
+        """Whether this is the answer to the call's beginning, when the caller has said nothing."""
+        return self._prompt.kind == "call_started"
 
     def ask(
-        self, kind: PromptKind, text: str, history: tuple[Spoken, ...], now: float, attempt: int = 0
+        self,
+        kind: PromptKind,
+        text: str,
+        history: tuple[Spoken, ...],
+        now: float,
+        attempt: int = 0,
+        *,
+        held: bool = False,
     ) -> list[Command]:
         """Begin an answer."""
-        self.turn += 1
-        self.busy, self.due = True, now + self._deadline_s
+        self.held = held
         again, self._again = self._again, False
-        return [AskAgent(self.turn, Prompt(kind, text, history, attempt, again))]
+        self._repeated = False
+        return self._put(Prompt(kind, text, history, attempt, again, kind in ("caller_said", "digits")), now)
+
+    def ask_again(self, reason: str, now: float) -> list[Command]:
+        """Put the prompt once more where the answer failed at once, and in a way that may pass; else nothing."""
+        if self._repeated or not self.empty or reason not in _PASSING or now - self._asked_at > _QUICK_S:
+            return []
+        self._repeated = True
+        return self._put(msgspec.structs.replace(self._prompt, again=True), now)
+
+    def _put(self, prompt: Prompt, now: float) -> list[Command]:
+        self.turn += 1
+        self._prompt = prompt = msgspec.structs.replace(prompt, turn=self.turn)
+        self.unconfirmed, self._asked_at = prompt.guess, now
+        self.busy, self.due = True, now + self._deadline_s
+        return [AskAgent(self.turn, prompt)]
+
+    def confirm(self) -> list[Command]:
+        """The prompt counts, whatever comes."""
+        if not self.unconfirmed:
+            return []
+        self.unconfirmed = False
+        return [ConfirmAnswer(self.turn)]
 
     def counts(self, turn: int) -> bool:
         """Whether what this answer says still matters."""
@@ -46,5 +97,6 @@ class Answering:
         """Break the answer off. `unheard`: nothing of it was heard, so that the next prompt replaces this one."""
         busy = self.busy
         self.done()
+        self.held = self.unconfirmed = False
         self._again = self._again or unheard
         return [CancelAgent(self.turn)] if busy else []

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from bridge.audio.formats import AudioFormat
 from bridge.call import actions
-from bridge.call.actions import Action, Say
-from bridge.call.answering import Answering, PromptKind
+from bridge.call.actions import Action, PromptKind, Say
+from bridge.call.answering import EMPTY, LATE, Answering
 from bridge.call.commands import CancelAgent, CancelSynthesis, Command, HangUp, Transfer, decided
 from bridge.call.ledger import Ledger, Utterance
 from bridge.call.settings import CallSettings
@@ -34,7 +34,8 @@ class BotSide:
         self.end_reason: EndReason | None = None
         self._settings = settings
         self._failures = 0
-        self._apologies: set[str] = {settings.apology, settings.last_apology}
+        self._kept: list[Action] = []
+        """What the answer to a guess wants besides words, until the guess counts."""
 
     def _moves(self, move: BotMove) -> None:
         """Change state as the table says. Raises UnexpectedEvent for a move that is not in it."""
@@ -42,23 +43,30 @@ class BotSide:
 
     # -- asking the agent ------------------------------------------------------------------------
 
-    def ask(self, kind: PromptKind, text: str, now: float, attempt: int = 0) -> list[Command]:
-        """Have the agent answer."""
+    def ask(self, kind: PromptKind, text: str, now: float, attempt: int = 0, *, held: bool = False) -> list[Command]:
+        """Have the agent answer; `held`: the caller's turn may not be over yet."""
         history = self.ledger.history()
         if kind in ("caller_said", "digits") and text:
             history = history[:-1]  # what the caller says now is the prompt's text
         self._moves(BotMove.ASKED)
-        return self.answering.ask(kind, text, history, now, attempt)
+        return self.answering.ask(kind, text, history, now, attempt, held=held)
 
     def cancel_agent(self, *, unheard: bool) -> list[Command]:
         """Let the answer go that is being written."""
+        self._kept.clear()
         return self.answering.cancel(unheard=unheard)
 
     def acts(self, action: Action, now: float) -> list[Command]:
         """The agent wants something."""
         self.answering.acted()
-        if self.ending is not None:
+        if self.ending is not None or (self._kept and isinstance(self._kept[-1], actions.HangUp | actions.Transfer)):
             return []
+        if self.answering.held and not isinstance(action, Say | actions.Wait):
+            self._kept.append(action)
+            return []
+        return self._does(action, now)
+
+    def _does(self, action: Action, now: float) -> list[Command]:
         match action:
             case Say():
                 return self.say(action, now)
@@ -72,15 +80,20 @@ class BotSide:
             case actions.Transfer(target):
                 return self.close(Transfer(target))
 
-    def say(self, say: Say, now: float) -> list[Command]:
-        """Queue words."""
-        commands = self.utterances.say(say, now)
+    def say(self, say: Say, now: float, *, by_bridge: bool = False) -> list[Command]:
+        """Queue words; `by_bridge`: not the agent's."""
+        commands = self.utterances.say(say, now, by_bridge=by_bridge)
         if self.state in (Bot.IDLE, Bot.THINKING) and not self.utterances.silent:
             self._moves(BotMove.HAS_WORDS)
         return commands
 
     def agent_done(self, now: float) -> list[Command]:
-        """The answer is complete."""
+        """The answer is complete; one without words and actions is a failure."""
+        if self.answering.empty and self.ending is None:
+            return self.agent_failed(EMPTY, now)
+        return self._answered(now)
+
+    def _answered(self, now: float) -> list[Command]:
         self.answering.done()
         commands = self.utterances.finish_text()
         if self.state is Bot.THINKING:
@@ -98,9 +111,15 @@ class BotSide:
         """Send nothing of what is said next until `let_out`: the caller's turn may not be over."""
         self.utterances.hold_back()
 
-    def let_out(self) -> None:
-        """The caller's turn is over: send what was held back."""
+    def turn_over(self, now: float) -> list[Command]:
+        """The caller's turn is over: send and do what was held back."""
         self.utterances.let_out()
+        self.answering.held = False
+        commands: list[Command] = []
+        kept, self._kept = self._kept, []
+        for action in kept:
+            commands += self._does(action, now)
+        return commands
 
     def break_off(self, now: float) -> tuple[list[Command], bool]:
         """Fall silent and cancel the agent. True when nothing of the answer to the last turn was heard."""
@@ -108,6 +127,8 @@ class BotSide:
         waiting = self.state in (Bot.THINKING, Bot.SPEAKING, Bot.DUCKED)
         history = self.ledger.history()
         unheard = waiting and bool(history) and history[-1].speaker == "caller"
+        if not unheard:
+            commands += self.answering.confirm()
         commands += self.cancel_agent(unheard=unheard)
         if waiting:
             self._moves(BotMove.INTERRUPTED)
@@ -152,13 +173,13 @@ class BotSide:
             self.utterances.let_out()
         return finished
 
-    def last_words(self, text: str, reason: EndReason, now: float) -> list[Command]:
-        """Say this and hang up."""
+    def last_words(self, text: str, end: HangUp | Transfer, now: float) -> list[Command]:
+        """Say this and leave the call."""
         return [
             *self.cancel_agent(unheard=False),
             *self.utterances.finish_text(),
-            *self.utterances.say(Say(text, interruption="protected"), now),
-            *self.close(HangUp(reason)),
+            *self.utterances.say(Say(text, interruption="protected"), now, by_bridge=True),
+            *self.close(end),
         ]
 
     def end_if_heard(self) -> list[Command]:
@@ -179,12 +200,20 @@ class BotSide:
     # -- failures --------------------------------------------------------------------------------
 
     def agent_failed(self, reason: str, now: float) -> list[Command]:
-        """No answer will come."""
-        return [
-            decided(Decision.AGENT_FAILED, reason=reason),
-            *self.agent_done(now),
-            *self._apologise(EndReason.AGENT_FAILED, now),
-        ]
+        """No answer will come, or no more of it: it is asked for once more, excused, or the end of the call."""
+        why = decided(Decision.AGENT_FAILED, reason=reason)
+        if self.ending is None and (again := self.answering.ask_again(reason, now)):
+            return [why, *again]
+        at_start, empty = self.answering.at_start, self.answering.empty
+        if empty:
+            self.answering.unconfirmed = False  # nothing came of it
+        commands = [why, *self._answered(now)]
+        if not at_start:
+            return commands + self._apologise(EndReason.AGENT_FAILED, now)
+        self._failures += 1
+        if empty and self.ending is None:  # callers who have said nothing can say nothing again
+            commands += self._give_up(EndReason.AGENT_FAILED, now)
+        return commands
 
     def speech_failed(self, utterance: int, reason: str, now: float) -> list[Command]:
         """No more audio of this utterance will come."""
@@ -200,8 +229,15 @@ class BotSide:
         if self.ending is not None:
             return []
         if self._failures >= self._settings.failure_limit:
-            return self.last_words(self._settings.last_apology, reason, now)
-        return self.say(Say(self._settings.apology), now)
+            return self._give_up(reason, now)
+        return self.say(Say(self._settings.apology), now, by_bridge=True)
+
+    def _give_up(self, reason: EndReason, now: float) -> list[Command]:
+        """Leave the caller to somebody else, where that is set, or with an apology."""
+        fallback = self._settings.fallback
+        if fallback.transfer:
+            return self.last_words(fallback.text, Transfer(fallback.transfer), now)
+        return self.last_words(self._settings.last_apology, HangUp(reason), now)
 
     # -- what time brings ------------------------------------------------------------------------
 
@@ -214,18 +250,30 @@ class BotSide:
             commands += self.speech_failed(overdue, "no audio in time", now)
         if self.answering.due is not None and now >= self.answering.due:
             commands.append(CancelAgent(self.answering.turn))
-            commands += self.agent_failed("no answer in time", now)
+            commands += self.agent_failed(LATE, now)
         return commands
 
-    def listen(self, now: float) -> None:
-        """Bring all books up to what was heard."""
-        for utterance in self.utterances.listen(now):
-            if utterance.all_heard and utterance.text not in self._apologies:
+    def listen(self, now: float) -> list[Command]:
+        """Bring all books up to what was heard; the first word of an answer makes its prompt count."""
+        done = self.utterances.listen(now)
+        confirmed = self.answering.confirm() if self._has_effect(bool(done)) else []
+        for utterance in done:
+            if utterance.all_heard and not utterance.by_bridge:
                 self._failures = 0
         if self.state in (Bot.SPEAKING, Bot.DUCKED) and self.utterances.silent and not self.answering.busy:
             self._moves(BotMove.ALL_HEARD)
             self.utterances.full_voice()
             self.idle_since = now
+        return confirmed
+
+    def _has_effect(self, all_heard: bool) -> bool:
+        """Whether a prompt that may still be replaced has had an effect on the caller, or can have none any more."""
+        if not self.answering.unconfirmed or self.answering.held:
+            return False
+        if all_heard or self.ending is not None or (self.utterances.silent and not self.answering.busy):
+            return True
+        first = self.utterances.next_up()
+        return first is not None and bool(first.heard_words())
 
     def audible(self, now: float) -> bool:
         """Whether the caller has our voice in the ear, however softly."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bridge.call.bot_side import BotSide
-from bridge.call.commands import Command, Transcribe, decided
+from bridge.call.commands import Command, HangUp, Transcribe, decided
 from bridge.call.endpointing import Endpointing
 from bridge.call.events import VoiceActivity
 from bridge.call.floor import Floor, Verdict, is_backchannel, is_mumble
@@ -199,7 +199,7 @@ class CallerSide:
     def _guess(self, text: str, now: float) -> list[Command]:
         """Begin the answer before the turn is over; `_end_turn` lets it out, or `_withdraw_guess` takes it back."""
         self._turn_so_far.guessed = text
-        commands = self._ask(text, now)
+        commands = self._ask(text, now, held=True)
         self._bot.hold_back()
         return commands
 
@@ -235,7 +235,7 @@ class CallerSide:
         self._bot.await_caller(now)
         if turn.guessed is not None:
             self.no_input_attempts = 0
-            self._bot.let_out()
+            commands += self._bot.turn_over(now)
         elif self._asked_for_nothing(turn, text):
             commands += self._bot.go_on(now) if turn.interrupted else []
         else:
@@ -264,14 +264,14 @@ class CallerSide:
         """A cough or a listener's "mm-hm": not an answer, unless a yes or no was asked for."""
         return not text or (is_backchannel(text) and self._bot.answer != "yes_no")
 
-    def _ask(self, text: str, now: float) -> list[Command]:
+    def _ask(self, text: str, now: float, *, held: bool = False) -> list[Command]:
         """Have the agent answer what the caller said."""
         commands: list[Command] = []
         if text:
             self._bot.ledger.caller_said(text)
         if self._bot.state is not Bot.IDLE:
             commands += self._bot.break_off(now)[0]  # an apology, say, that came up while the caller spoke
-        return commands + self._bot.ask("caller_said", text, now)
+        return commands + self._bot.ask("caller_said", text, now, held=held)
 
     # -- the keypad ------------------------------------------------------------------------------
 
@@ -341,5 +341,5 @@ class CallerSide:
         self.no_input_attempts += 1
         why = decided(Decision.NO_INPUT, attempt=self.no_input_attempts)
         if self.no_input_attempts > self._settings.no_input_limit:
-            return [why, *self._bot.last_words(self._settings.goodbye, EndReason.NO_INPUT, now)]
+            return [why, *self._bot.last_words(self._settings.goodbye, HangUp(EndReason.NO_INPUT), now)]
         return [why, *self._bot.ask("no_input", "", now, self.no_input_attempts)]

@@ -63,6 +63,12 @@ class AskAgent(msgspec.Struct, frozen=True, tag="ask_agent"):
     prompt: Prompt
 
 
+class ConfirmAnswer(msgspec.Struct, frozen=True, tag="confirm_answer"):
+    """Tell the agent that the prompt of this turn, which was a guess, counts: the caller has heard of its answer."""
+
+    turn: int
+
+
 class CancelAgent(msgspec.Struct, frozen=True, tag="cancel_agent"):
     """Break off the agent's answer."""
 
@@ -115,6 +121,7 @@ Command = (
     | PullSpeech
     | CancelSynthesis
     | AskAgent
+    | ConfirmAnswer
     | CancelAgent
     | Transcribe
     | HangUp

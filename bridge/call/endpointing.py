@@ -86,7 +86,7 @@ class Endpointing:
             case "yes_no" if _YES_NO.search(self.text):
                 return Patience(s.short_ms, "a yes or no")
             case "digits":
-                wanted, got = int(count or 0), spoken_digits(self.text)
+                wanted, got = int(count) if count.isdecimal() else 0, spoken_digits(self.text)
                 if got and not wanted:
                     return Patience(s.ceiling_ms, f"{got} digits")
                 if got:

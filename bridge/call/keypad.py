@@ -25,7 +25,7 @@ class Keypad:
         if not self.digits:
             return None
         kind, _, count = answer.partition(":")
-        enough = kind == "digits" and count.isdigit() and len(self.digits) >= int(count)
+        enough = kind == "digits" and count.isdecimal() and len(self.digits) >= int(count)
         return self._last_at if enough or self._ended else self._last_at + self._inter_digit_s
 
     def take(self) -> str:

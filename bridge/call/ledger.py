@@ -14,8 +14,10 @@ from bridge.call.events import Word
 class Utterance:
     """One utterance of ours: its text, and its words as synthesis placed them in time."""
 
-    def __init__(self, number: int, interruption: Interruption = "interruptible") -> None:
+    def __init__(self, number: int, interruption: Interruption = "interruptible", *, by_bridge: bool = False) -> None:
         self.number = number
+        self.by_bridge = by_bridge
+        """Not the agent's words, but an apology or a goodbye of ours."""
         self.interruption = interruption
         self.voice: str | None = None
         self.cacheable = True
@@ -81,6 +83,10 @@ def spread(text: str, audio_ms: float) -> Iterator[Word]:
         yield Word(token, int(audio_ms * start / total), int(audio_ms * at / total))
 
 
+def _heard(utterance: Utterance) -> Spoken:
+    return Spoken("bot", utterance.heard_text(), utterance.cut, utterance.by_bridge)
+
+
 class Ledger:
     """Both sides of the conversation in order."""
 
@@ -88,9 +94,9 @@ class Ledger:
         self._entries: list[Utterance | Spoken] = []
         self._utterances: dict[int, Utterance] = {}
 
-    def open(self, number: int, interruption: Interruption) -> Utterance:
+    def open(self, number: int, interruption: Interruption, *, by_bridge: bool = False) -> Utterance:
         """Begin an utterance of ours."""
-        utterance = Utterance(number, interruption)
+        utterance = Utterance(number, interruption, by_bridge=by_bridge)
         self._entries.append(utterance)
         self._utterances[number] = utterance
         return utterance
@@ -113,15 +119,16 @@ class Ledger:
                 return
 
     def history(self) -> tuple[Spoken, ...]:
-        """What was really heard, both ways, neighbouring utterances of ours joined."""
+        """What was really heard, both ways, neighbouring utterances of the agent joined, and those of the bridge."""
         turns: list[Spoken] = []
         for entry in self._entries:
-            spoken = entry if isinstance(entry, Spoken) else Spoken("bot", entry.heard_text(), entry.cut)
+            spoken = entry if isinstance(entry, Spoken) else _heard(entry)
             if not spoken.text:
                 continue
-            if spoken.speaker == "bot" and turns and turns[-1].speaker == "bot":
-                joined = f"{turns[-1].text} {spoken.text}"
-                turns[-1] = Spoken("bot", joined, turns[-1].interrupted or spoken.interrupted)
+            last = turns[-1] if turns else None
+            if last and spoken.speaker == last.speaker == "bot" and spoken.by_bridge == last.by_bridge:
+                joined = f"{last.text} {spoken.text}"
+                turns[-1] = Spoken("bot", joined, last.interrupted or spoken.interrupted, spoken.by_bridge)
             else:
                 turns.append(spoken)
         return tuple(turns)

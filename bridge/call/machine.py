@@ -184,7 +184,7 @@ class Call:
             commands = self._due(now)
             if bot.state is Bot.CLOSING:
                 self._caller.leave()
-            bot.listen(now)
+            commands += bot.listen(now)
             commands += bot.utterances.pump(now)
             commands += bot.end_if_heard()
         self.wake_at = None if self.ended else self._next_wake(now)
@@ -197,7 +197,7 @@ class Call:
             return commands
         if now >= self._started_at + self.settings.longest_call_s:
             commands += self._bot.break_off(now)[0]
-            return commands + self._bot.last_words(self.settings.time_is_up, EndReason.LONGEST_CALL, now)
+            return commands + self._bot.last_words(self.settings.time_is_up, HangUp(EndReason.LONGEST_CALL), now)
         return commands + self._caller.due(now)
 
     def _next_wake(self, now: float) -> float:

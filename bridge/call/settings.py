@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from typing import Literal
 
 import msgspec
+
+_DIALLED = re.compile(r"\+[1-9]\d{6,14}|sips?:[^\s@<>\"]+@[^\s@<>\"]+", re.ASCII)
 
 
 class FloorSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -72,6 +75,21 @@ class PlayoutSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, k
     """A carrier that echoes nothing for this long while we wait is given up."""
 
 
+class FallbackSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Where callers go whose agent cannot be had at all."""
+
+    transfer: str = ""
+    """An E.164 number or a SIP address; empty: they hear `last_apology`, and the call ends."""
+    text: str = "I'm sorry, something went wrong on our side. I'll connect you to somebody who can help."
+    """Said before."""
+
+    def __post_init__(self) -> None:
+        if self.transfer and not _DIALLED.fullmatch(self.transfer):
+            raise ValueError(
+                f'transfer {self.transfer!r}: expected an E.164 number such as "+15550100" or a SIP address'
+            )
+
+
 class CallSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Everything a call's decisions depend on besides its events."""
 
@@ -92,5 +110,6 @@ class CallSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     """This many failures of agent or speech in a row end the call."""
     apology: str = "I'm sorry, I had a problem for a moment. Could you say that again, please?"
     last_apology: str = "I'm sorry, something went wrong on our side. Please call again later. Goodbye."
+    fallback: FallbackSettings = FallbackSettings()
     goodbye: str = "I still can't hear you, so I'll hang up now. Goodbye."
     time_is_up: str = "We have reached the end of our time. Goodbye."

@@ -31,13 +31,13 @@ class Utterances:
 
     # -- saying ----------------------------------------------------------------------------------
 
-    def say(self, say: Say, now: float) -> list[Command]:
-        """Add text to the utterance that is being written, or begin one."""
+    def say(self, say: Say, now: float, *, by_bridge: bool = False) -> list[Command]:
+        """Add text to the utterance that is being written, or begin one; `by_bridge`: not the agent's words."""
         utterance = self._open
         if utterance is None:
             if not say.text.strip():
                 return []
-            utterance = self._begin(say.interruption)
+            utterance = self._begin(say.interruption, by_bridge=by_bridge)
             utterance.voice, utterance.cacheable = say.voice, say.cacheable
         utterance.text += say.text
         self._open = utterance if say.more else None
@@ -60,10 +60,10 @@ class Utterances:
         number, self._open = self._open.number, None
         return [Synthesise(number, "", True)]
 
-    def _begin(self, interruption: Interruption) -> Utterance:
+    def _begin(self, interruption: Interruption, *, by_bridge: bool = False) -> Utterance:
         self._number += 1
         self.playout.open(self._number)
-        return self._ledger.open(self._number, interruption)
+        return self._ledger.open(self._number, interruption, by_bridge=by_bridge)
 
     # -- what synthesis delivers -----------------------------------------------------------------
 
@@ -225,5 +225,6 @@ class Utterances:
         commands: list[Command] = []
         for entry in cut:
             if rest := entry.rest_text():
-                commands += self.say(Say(rest, False, entry.interruption, entry.voice, entry.cacheable), now)
+                say = Say(rest, False, entry.interruption, entry.voice, entry.cacheable)
+                commands += self.say(say, now, by_bridge=entry.by_bridge)
         return commands

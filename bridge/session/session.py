@@ -113,6 +113,7 @@ class CallSession:
             order.PullSpeech: self._voice.pull,
             order.CancelSynthesis: self._cancel_synthesis,
             order.AskAgent: self._ask_agent,
+            order.ConfirmAnswer: self._confirm_answer,
             order.CancelAgent: self._cancel_agent,
             order.Transcribe: self._ear.transcribe,
             order.HangUp: self._hang_up,
@@ -207,6 +208,9 @@ class CallSession:
 
     def _ask_agent(self, command: order.AskAgent) -> None:
         self._answers[command.turn] = _start(self._answer(command.turn, command.prompt))
+
+    def _confirm_answer(self, command: order.ConfirmAnswer) -> None:
+        self._agent.confirmed(command.turn)
 
     def _cancel_agent(self, command: order.CancelAgent) -> None:
         task = self._answers.pop(command.turn, None)

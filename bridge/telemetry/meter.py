@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from bridge.call.answering import EMPTY, LATE
 from bridge.call.commands import AskAgent, ClearPlayout, Command, Decided, SendAudio, Synthesise
 from bridge.call.events import Event, RecogniserFailed, SpeechArrived, SpeechFailed
 from bridge.call.machine import Call
 from bridge.call.states import Decision
 from bridge.telemetry.metrics import Metrics
 
+_FOUND_BY_THE_CALL = {LATE: "timeout", EMPTY: "nothing_said"}
+"""Failures of agents that the call itself finds, by the names of `bridge.agents.base.Failure`."""
 _AWAITED = 64
 """Utterances whose first audio is awaited at once; more would be a leak, not a conversation."""
 
@@ -69,6 +72,8 @@ class CallMeter:
             case Decision.INTERRUPTED:
                 self._caller_stopped_at = None
                 self._suspected_at = float(since) if isinstance(since, int | float) else None
+            case Decision.AGENT_FAILED if kind := _FOUND_BY_THE_CALL.get(str(decision.why.get("reason"))):
+                self._metrics.agent_failures.labels(kind).inc()
             case Decision.UNDERRUN:
                 self._metrics.underruns.inc()
             case _:

@@ -56,8 +56,9 @@ async def reported(server: Server, **settings: Any) -> tuple[list[Action], list[
     factory = ChatFactory(ChatSettings(**settings), report=lambda _info, error: errors.append(error))
     actions: list[Action] = []
     try:
-        async for action in factory.open_call(INFO).reply(PROMPT):
-            actions.append(action)
+        async with asyncio.timeout(30):  # what should end by itself, and does not, fails
+            async for action in factory.open_call(INFO).reply(PROMPT):
+                actions.append(action)
     except AgentError as error:
         errors.append(error)
     await factory.close()

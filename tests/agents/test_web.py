@@ -216,21 +216,6 @@ async def test_nothing_is_said_of_a_guess_that_never_counted() -> None:
     assert call.prompts() == [("caller_said", 3, True), ("caller_said", 4, True), ("confirmed", 4, None)]
 
 
-async def test_a_service_may_be_asked_only_when_a_prompt_counts() -> None:
-    async with service('{"type": "say", "text": "Booked."}') as server:
-        call = Guessed(server, guesses="hold")
-        asking = asyncio.create_task(call.asked(call.guess))
-        await asyncio.sleep(0)
-        assert server.bodies == []
-        call.agent.confirmed(2)  # an older one
-        await asyncio.sleep(0)
-        call.agent.confirmed(3)
-        assert await asking == [Say("Booked.")]
-        assert await call.asked(Prompt("digits", "1", turn=4)) == [Say("Booked.")]
-        await call.factory.close()
-    assert call.prompts() == [("caller_said", 3, False), ("digits", 4, False)]
-
-
 async def test_a_notice_that_does_not_arrive_is_reported() -> None:
     async with service('{"type": "say", "text": "Booked."}') as server:
         call = Guessed(server)

@@ -26,6 +26,7 @@ from bridge.session.session import CallSession
 from bridge.session.timers import TimerWheel
 from bridge.speaking.settings import SpeakingSettings
 from bridge.speaking.speech import Speech
+from bridge.telemetry.logs import Private
 from bridge.telemetry.metrics import Metrics
 from bridge.telemetry.recorder import Recorder
 from tests.gateway.doubles import FRAME, Agents, Answer, House, PaperLine, SetAgent, greet
@@ -174,16 +175,47 @@ async def test_a_bug_ends_its_call_with_an_apology_and_a_log_line_without_privat
     assert 'bridge_call_failures_total{where="session"} 1.0' in phone.page()
 
 
-async def test_an_agent_that_fails_costs_an_apology_not_the_call() -> None:
+async def test_an_agent_that_fails_costs_an_apology_not_the_call(caplog: pytest.LogCaptureFixture) -> None:
+    def fails(prompt: Prompt) -> list[Action]:
+        if prompt.kind == "call_started":
+            return [Say("hello")]
+        raise AgentError(Failure.HTTP_STATUS, "the agent answered 503", "Ann's card is 4111")
+
+    phone = Phone(fails)
+    phone.session.start()
+    await phone.wait(1.0)
+    said = len(phone.line.audio())
+    phone.session.tell(DigitPressed("7"))
+    await phone.wait(0.3)
+    assert len(phone.line.audio()) > said
+    assert not phone.session.over
+    assert 'bridge_agent_failures_total{kind="http_status"} 2.0' in phone.page()  # it was asked twice
+    failed = next(record for record in caplog.records if record.getMessage() == "agent failed")
+    fields = failed.__dict__["bridge_fields"]
+    assert (fields["kind"], fields["why"]) == ("http_status", "the agent answered 503")
+    assert isinstance(fields["quoted"], Private)
+    assert fields["quoted"] == '"Ann\'s card is ####"'
+
+
+async def test_a_service_is_told_that_what_was_pressed_counts() -> None:
+    phone = Phone(lambda prompt: [Say("hello")])
+    phone.session.start()
+    await phone.wait(1.0)
+    phone.session.tell(DigitPressed("7"))
+    await phone.wait(1.0)
+    assert phone.house.agents.calls[0].confirmed_turns == [2]
+
+
+async def test_a_dead_agent_at_the_start_ends_the_call_with_an_apology(caplog: pytest.LogCaptureFixture) -> None:
     def fails(prompt: Prompt) -> list[Action]:
         raise AgentError(Failure.UNREACHABLE, "service unreachable")
 
     phone = Phone(fails)
     phone.session.start()
-    await phone.wait(0.3)
+    await phone.wait(8.0)
     assert phone.line.audio() != b""
-    assert not phone.session.over
-    assert 'bridge_agent_failures_total{kind="unreachable"} 1.0' in phone.page()
+    assert phone.line.ended == [EndCall()]
+    assert 'bridge_calls_ended_total{why="agent failed"} 1.0' in phone.page()
 
 
 async def test_an_agent_with_a_bug_is_logged_and_the_call_goes_on(caplog: pytest.LogCaptureFixture) -> None:

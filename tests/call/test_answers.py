@@ -1,0 +1,292 @@
+"""The agent's side of a call: guesses, failures, and what is made of both."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+import pytest
+
+from bridge.call.actions import Action, Expect, HangUp, Prompt, Say, Spoken, Transfer
+from bridge.call.answering import EMPTY, LATE
+from bridge.call.commands import AskAgent, CancelAgent, ConfirmAnswer, Decided
+from bridge.call.commands import HangUp as HangUpNow
+from bridge.call.commands import Transfer as TransferNow
+from bridge.call.events import AgentFailed
+from bridge.call.settings import CallSettings, EndpointSettings, FallbackSettings
+from bridge.call.states import EndReason
+from tests.call.phone import Phone
+
+GREETING = "Thank you for calling."
+FINISHED = "I would like an appointment please."
+
+
+def receptionist(prompt: Prompt) -> Sequence[Action]:
+    return [Say(GREETING)] if prompt.kind == "call_started" else [Say("Let me look that up for you.")]
+
+
+class Failing(Phone):
+    """An agent that fails, by these kinds, after so many seconds; None is an answer."""
+
+    def __init__(self, *kinds: str | None, after_s: float = 0.1, settings: CallSettings | None = None) -> None:
+        super().__init__(receptionist, settings)
+        self.kinds = list(kinds)
+        self.after_s = after_s
+
+    def _reply(self, turn: int, prompt: Prompt) -> None:
+        kind = self.kinds.pop(0) if self.kinds else None
+        if kind is None:
+            super()._reply(turn, prompt)
+        else:
+            self.later(self.after_s, lambda: self._tell(AgentFailed(turn, kind)))
+
+    def says(self, seconds: float = 1.0) -> None:
+        self.caller_speaks(seconds)
+        self.wait(6)
+
+
+def confirmed(phone: Phone) -> list[int]:
+    return [command.turn for command in phone.ordered(ConfirmAnswer) if isinstance(command, ConfirmAnswer)]
+
+
+def answered(script: Sequence[Action], recognised: str = FINISHED, synthesis_s: float = 0.03) -> Phone:
+    """A call in which the caller has heard the greeting; the answer to what they say next is `script`."""
+    phone = Phone(
+        lambda prompt: receptionist(prompt) if prompt.kind == "call_started" else script, synthesis_s=synthesis_s
+    )
+    phone.recognises = lambda since: recognised
+    phone.answers()
+    phone.wait(4)
+    return phone
+
+
+# -- guesses -------------------------------------------------------------------------------------------
+
+
+def test_what_a_caller_says_counts_when_a_word_of_the_answer_was_heard() -> None:
+    phone = answered([Say("Tuesday at nine?")])
+    phone.caller_speaks(1.0)
+    phone.wait(1.24)
+    assert [(prompt.turn, prompt.guess) for prompt in phone.prompts] == [(1, False), (2, True)]
+    phone.wait(0.3)  # the turn is over, and the answer on its way
+    assert confirmed(phone) == []
+    phone.wait(0.3)
+    assert confirmed(phone) == [2]
+    assert phone.heard_words()[-1] == "Tuesday"
+    phone.wait(3)
+    assert confirmed(phone) == [2]
+
+
+@pytest.mark.parametrize("goes_on_after_s", [1.24, 1.34, 1.5])
+def test_a_caller_who_goes_on_before_the_answer_replaces_the_prompt_which_never_counts(goes_on_after_s: float) -> None:
+    """Within the pause, at its end, and when the turn was taken for over but nothing of the answer was heard."""
+    phone = answered([Say("Tuesday at nine?")], synthesis_s=0.4)
+    phone.caller_speaks(1.0)
+    phone.wait(goes_on_after_s)
+    phone.caller_speaks(0.7)
+    phone.wait(5)
+    assert [(prompt.turn, prompt.again) for prompt in phone.prompts[1:]] == [(2, False), (3, True)]
+    assert confirmed(phone) == [3]
+
+
+def test_an_answer_that_is_interrupted_counts() -> None:
+    phone = answered([Say("Tuesday at nine, or Wednesday at ten, or Thursday at eleven?")])
+    phone.caller_speaks(1.0)
+    phone.wait(2.5)
+    phone.caller_speaks(1.0)
+    phone.wait(6)
+    assert [(prompt.turn, prompt.again) for prompt in phone.prompts[1:]] == [(2, False), (3, False)]
+    assert confirmed(phone) == [2, 3]
+
+
+def test_keys_and_turns_without_early_words_count_too_and_silence_needs_no_confirmation() -> None:
+    phone = Phone(receptionist, CallSettings(endpoint=EndpointSettings(speculate=False)))
+    phone.answers()
+    phone.wait(4)
+    phone.caller_speaks(1.0)
+    phone.wait(4)
+    phone.presses("5#")
+    phone.wait(12)
+    assert [(prompt.kind, prompt.guess) for prompt in phone.prompts] == [
+        ("call_started", False),
+        ("caller_said", True),
+        ("digits", True),
+        ("no_input", False),
+    ]
+    assert confirmed(phone) == [2, 3]
+
+
+def test_an_answer_without_words_counts_when_it_is_complete_and_the_turn_is_over() -> None:
+    phone = answered([Expect("yes_no")])
+    phone.caller_speaks(1.0)
+    phone.wait(1.24)
+    assert confirmed(phone) == []
+    phone.wait(1)
+    assert confirmed(phone) == [2]
+
+
+def test_an_answer_that_failed_never_counts() -> None:
+    phone = Failing(None, "timeout")
+    phone.answers()
+    phone.wait(4)
+    phone.says()
+    assert " ".join(phone.heard_words()).endswith(phone.settings.apology)
+    assert confirmed(phone) == []
+
+
+@pytest.mark.parametrize("action", [HangUp("done"), Transfer("+15550100")])
+def test_an_answer_to_a_guess_ends_no_call_before_it_counts(action: Action) -> None:
+    phone = answered([Say("Goodbye then."), action, Say("Never said.")])
+    phone.caller_speaks(1.0)
+    phone.wait(1.24)
+    assert phone.prompts[-1].guess
+    phone.caller_speaks(0.7)  # "Goodbye ... no, wait, one more thing."
+    phone.wait(1.0)
+    assert phone.ordered(HangUpNow) + phone.ordered(TransferNow) == []
+    phone.wait(6)
+    assert phone.call.ended
+    assert " ".join(phone.heard_words()) == f"{GREETING} Goodbye then."
+    assert len(phone.ordered(HangUpNow)) + len(phone.ordered(TransferNow)) == 1
+
+
+def test_an_answer_type_declared_on_a_guess_counts_when_the_guess_does() -> None:
+    phone = answered([Say("Your number?"), Expect("digits:10")])
+    phone.caller_speaks(1.0)
+    phone.wait(1.24)
+    assert phone.prompts[-1].guess
+    assert phone.call._bot.answer == "open"
+    phone.wait(3)
+    assert phone.call._bot.answer == "digits:10"
+
+
+def test_an_answer_of_nothing_but_a_hang_up_is_carried_out_when_the_guess_counts() -> None:
+    phone = answered([HangUp("done")])
+    phone.caller_speaks(1.0)
+    phone.wait(4)
+    assert phone.hung_up == "done"
+
+
+# -- failures ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", ["unreachable", "http_status", "broken_stream", "service_error"])
+def test_a_failure_that_may_pass_is_asked_once_more_and_nobody_notices(kind: str) -> None:
+    phone = Failing(None, kind)
+    phone.answers()
+    phone.wait(4)
+    phone.says()
+    assert [(prompt.text, prompt.again) for prompt in phone.prompts] == [
+        ("", False),
+        (FINISHED, False),
+        (FINISHED, True),
+    ]
+    assert phone.prompts[2].history == phone.prompts[1].history
+    assert " ".join(phone.heard_words()) == f"{GREETING} Let me look that up for you."
+
+
+@pytest.mark.parametrize("kinds", [("unreachable", "unreachable"), ("timeout",), ("too_much",), ("raised",)])
+def test_a_failure_that_stays_is_excused(kinds: Sequence[str]) -> None:
+    phone = Failing(None, *kinds)
+    phone.answers()
+    phone.wait(4)
+    phone.says()
+    assert len(phone.prompts) == 1 + len(kinds)
+    assert " ".join(phone.heard_words()) == f"{GREETING} {phone.settings.apology}"
+
+
+def test_a_failure_that_took_long_is_not_asked_again() -> None:
+    phone = Failing(None, "unreachable", after_s=2.0)
+    phone.answers()
+    phone.wait(4)
+    phone.says()
+    assert len(phone.prompts) == 2
+
+
+def test_an_answer_of_nothing_is_asked_once_more_and_then_excused() -> None:
+    phone = answered([])
+    phone.caller_speaks(1.0)
+    phone.wait(6)
+    assert [prompt.again for prompt in phone.prompts] == [False, False, True]
+    assert " ".join(phone.heard_words()) == f"{GREETING} {phone.settings.apology}"
+    reasons = [c.why["reason"] for c in phone.ordered(Decided) if isinstance(c, Decided) and c.what == "agent failed"]
+    assert reasons == [EMPTY, EMPTY]
+
+
+def test_an_agent_that_says_nothing_in_time_is_excused() -> None:
+    phone = Failing(None)
+    phone.answers()
+    phone.wait(4)
+    phone._reply = lambda turn, prompt: None  # type: ignore[method-assign]
+    phone.says()
+    phone.wait(8)
+    assert LATE in [c.why.get("reason") for c in phone.ordered(Decided) if isinstance(c, Decided)]
+    assert CancelAgent(2) in phone.ordered(CancelAgent)
+
+
+@pytest.mark.parametrize("kinds", [("unreachable", "unreachable"), ("timeout",), ("tool_not_on_offer",)])
+def test_a_dead_agent_at_the_start_asks_nobody_to_say_that_again(kinds: Sequence[str]) -> None:
+    phone = Failing(*kinds)
+    phone.answers()
+    phone.wait(20)
+    assert " ".join(phone.heard_words()) == phone.settings.last_apology
+    assert phone.call.end_reason is EndReason.AGENT_FAILED
+
+
+def test_an_agent_that_comes_back_at_the_start_greets() -> None:
+    phone = Failing("unreachable", None)
+    phone.answers()
+    phone.wait(4)
+    assert " ".join(phone.heard_words()) == GREETING
+    assert not phone.call.ended
+
+
+def test_callers_whose_agent_is_dead_can_be_connected_to_somebody() -> None:
+    fallback = FallbackSettings(transfer="+15550100", text="One moment, I connect you.")
+    phone = Failing("timeout", settings=CallSettings(fallback=fallback))
+    phone.answers()
+    phone.wait(20)
+    assert " ".join(phone.heard_words()) == "One moment, I connect you."
+    assert phone.ordered(TransferNow) == [TransferNow("+15550100")]
+
+
+def test_so_can_callers_whose_agent_has_failed_too_often() -> None:
+    phone = Failing(
+        None, "timeout", "timeout", "timeout", settings=CallSettings(fallback=FallbackSettings(transfer="+15550100"))
+    )
+    phone.answers()
+    phone.wait(4)
+    for _ in range(3):
+        phone.says()
+        phone.wait(8)
+    assert phone.ordered(TransferNow) == [TransferNow("+15550100")]
+
+
+def test_a_fallback_that_cannot_be_dialled_is_refused_at_the_start() -> None:
+    with pytest.raises(msgspec.ValidationError, match=r"transfer 'the desk': expected an E\.164 number"):
+        msgspec.convert({"fallback": {"transfer": "the desk"}}, CallSettings)
+
+
+def test_our_apologies_are_not_the_agents_words() -> None:
+    phone = Failing(None, "timeout", None)
+    phone.answers()
+    phone.wait(4)
+    phone.says()
+    phone.wait(4)
+    phone.says()
+    assert phone.prompts[-1].history == (
+        Spoken("bot", GREETING),
+        Spoken("caller", FINISHED),
+        Spoken("bot", phone.settings.apology, by_bridge=True),
+    )
+
+
+@pytest.mark.parametrize("answer", ["digits:ten", "digits:²", "digits:", "digits:-1", "", "what", "yes_no:3"])
+def test_an_expected_answer_that_nobody_knows_does_no_harm(answer: str) -> None:
+    phone = answered([Say("Your number?"), Expect(answer)], recognised="five five five")
+    for _ in range(2):
+        phone.caller_speaks(1.0)
+        phone.wait(6)
+    phone.presses("55#")
+    phone.wait(6)
+    assert phone.prompts[-1].kind == "digits"
+    assert len(phone.ordered(AskAgent)) == 4
