@@ -1,6 +1,7 @@
 """Who has the floor, and has he finished? The published clips of `fixtures/floor` through the real parts.
 
     python -m tests.bench.turn_taking
+    python -m tests.bench.turn_taking --clips DIR [--json FILE]     any folder of real people's recordings
 
 Each clip is a caller's side of the line at 8 kHz mu-law. The real voice model, echo gate, recogniser and
 end-of-turn model hear it frame by frame; the call machine decides; a carrier with a network delay plays
@@ -42,7 +43,7 @@ WAYS_S = (0.0, 0.025)
 """One way over the network; the ear lies at the carrier."""
 TICK_S = 0.005
 """From a window's last frame to the voice model's answer."""
-RECOGNISER_S, TURN_MODEL_S = 0.1, 0.04
+RECOGNISER_S, TURN_MODEL_S = 0.2, 0.09
 """What the embedded engines take for an utterance of 2 s on one thread."""
 CALLER_DB = -22.0
 """The caller has spoken before; so loud is he."""
@@ -326,7 +327,14 @@ def main() -> None:
     """Run both and keep the results."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", choices=["floor", "turn"])
+    parser.add_argument("--clips", type=Path, help="a folder with an INDEX.tsv (tests/bench/human_clips.py)")
+    parser.add_argument("--json", type=Path, help="with --clips: keep rows and every clip's outcome here")
     arguments = parser.parse_args()
+    if arguments.clips is not None:
+        from tests.bench import human_clips
+
+        human_clips.report(arguments.clips, arguments.json)
+        return
     engines = Engines()
     entries = json.loads((CLIPS / "manifest.json").read_text())["clips"]
     result: dict[str, Any] = {}
