@@ -42,9 +42,14 @@ class OpenStream(msgspec.Struct, frozen=True, tag="open_stream"):
 
 
 class ComeBack(msgspec.Struct, frozen=True, tag="come_back"):
-    """Ask us again what to do, at once: another process of ours will go on with the call."""
+    """Ask us again what to do, at once: another process of ours will go on with the call.
+
+    `account_id` and `parameters` are those of the call's first stream; whoever is asked opens another with them.
+    """
 
     call_id: str
+    account_id: str = ""
+    parameters: dict[str, str] = {}
 
 
 class EndCall(msgspec.Struct, frozen=True, tag="end_call"):

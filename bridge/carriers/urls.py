@@ -12,6 +12,8 @@ from urllib.parse import urlsplit, urlunsplit
 _DEFAULT_PORTS = {"https": 443, "wss": 443, "http": 80, "ws": 80}
 _ESCAPE = re.compile("%([0-9A-Fa-f]{2})")
 _UNRESERVED = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
+_LONGEST = 2000
+"""Path and query of more characters are tried as they came: nobody's webhook is so long."""
 _HOST_AND_PORT = re.compile(r"^(.*?)(:\d*)?$")
 
 
@@ -23,7 +25,7 @@ def spellings(url: str, *, slash: bool = False) -> tuple[str, ...]:
     """
     parts = urlsplit(url)
     hosts = _hosts(parts.scheme, parts.netloc.rpartition("@")[2])
-    spells = (str, _upper, _lower, _plain)
+    spells = (str, _upper, _lower, _plain) if len(parts.path) + len(parts.query) <= _LONGEST else (str,)
     rests = list(dict.fromkeys((spell(parts.path), spell(parts.query)) for spell in spells))
     if slash or parts.path in ("", "/"):
         rests += [(path[:-1] if path.endswith("/") else path + "/", query) for path, query in rests]

@@ -209,7 +209,7 @@ class MediaSocket:
                 elif message.type is WSMsgType.ERROR:
                     return self._framing(message.data)
                 else:
-                    return self._closed()
+                    return self._closed(message.data if message.type is WSMsgType.CLOSE else None)
             except StreamViolation as violation:
                 self._unread(violation)
                 continue
@@ -227,7 +227,8 @@ class MediaSocket:
         self._unreadable = 0
         length = len(audio)
         if length != self._frame_bytes:
-            self._odd_payloads += 1
+            # Several frames at once are usual where they were put back in order.
+            self._odd_payloads += length == 0 or length % self._frame_bytes != 0
             if length == 0:
                 return
         session.hear(audio)
@@ -399,11 +400,11 @@ class MediaSocket:
             kind = "message_too_big" if error.code == WSCloseCode.MESSAGE_TOO_BIG else "bad_frame"
             self._count(kind, str(error))
             return EndReason.PROTOCOL
-        return self._closed()
+        return self._closed(None)
 
-    def _closed(self) -> EndReason:
-        """The socket is closed, by whomever."""
-        orderly = self._ws.close_code in (WSCloseCode.OK, WSCloseCode.GOING_AWAY)
+    def _closed(self, code: int | None) -> EndReason:
+        """The socket is closed, by whomever; with a code where the other end has said that it closes."""
+        orderly = code in (WSCloseCode.OK, WSCloseCode.GOING_AWAY)
         if orderly and not self._carrier.pacing.says_stop:
             return EndReason.CALLER
         if self.session is not None and not self.session.over:

@@ -18,6 +18,7 @@ from bridge.carriers.base import (
     Apologise,
     CallReport,
     Carrier,
+    ComeBack,
     EndCall,
     ForwardCall,
     LineBusy,
@@ -88,6 +89,11 @@ class CarrierRoutes:
 
     async def _ringing(self, route: str, call: Ringing) -> Outcome:
         """A call rings: open a media stream, or say that there is no room."""
+        parameters = {"from": call.from_number, "to": call.to_number}
+        return self._open(route, ComeBack(call.call_id, call.account_id, parameters))
+
+    def _open(self, route: str, call: ComeBack) -> Outcome:
+        """Open a media stream for a call that rings or comes back, or say that there is no room."""
         verdict = self._process.admission.ask(call_key(self._carrier, call.call_id))
         if verdict != "admitted":
             self._process.metrics.refused.labels(verdict).inc()
@@ -96,7 +102,7 @@ class CarrierRoutes:
             return self._busy()
         self._count(route, "stream")
         ticket = self._process.tickets.issue(self._carrier.name, call.call_id, call.account_id)
-        return OpenStream(call.call_id, {"ticket": ticket, "from": call.from_number, "to": call.to_number})
+        return OpenStream(call.call_id, {**call.parameters, "ticket": ticket})
 
     async def _stream_over(self, route: str, stream: StreamOver) -> Outcome:
         """The media stream has ended: hang up, or go on elsewhere."""
@@ -108,6 +114,8 @@ class CarrierRoutes:
             socket.session.stream_closed(EndReason.LOST)
         if outcome is None:
             outcome = self._lost(stream)
+        if isinstance(outcome, ComeBack):
+            return self._open(route, outcome)
         self._count(route, type(outcome).__name__.lower())
         return self._busy() if isinstance(outcome, LineBusy) else outcome
 

@@ -115,7 +115,10 @@ class Gateway:
         app.router.add_get("/readyz", self._ready)
         app.router.add_get("/metrics", self._metrics_page)
         # No access log: a line for each frame's socket says nothing that the metrics do not.
-        self._runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=1.0)
+        # No decompression: nobody here is sent compressed bodies but by those who want to make us unpack them.
+        self._runner = web.AppRunner(
+            app, access_log=None, handle_signals=False, shutdown_timeout=1.0, auto_decompress=False
+        )
         await self._runner.setup()
         site = web.TCPSite(self._runner, host, port, backlog=_BACKLOG, reuse_port=reuse_port or None)
         try:

@@ -61,6 +61,8 @@ class GatewaySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, k
     """A media socket must bring `start` within this time."""
     reconnect_s: Positive = 5.0
     """A call whose media socket is lost is kept this long, with carriers that open another for it."""
+    webhook_timeout_s: Positive = 10.0
+    """The body of a webhook must have come within this time."""
     max_webhook_bytes: Annotated[int, msgspec.Meta(ge=2048)] = 65_536
     max_message_bytes: Annotated[int, msgspec.Meta(ge=2048)] = 65_536
     max_waiting_per_address: Count = 64

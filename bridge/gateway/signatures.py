@@ -6,6 +6,7 @@ The address that a request seems to have behind a proxy is never used, unless no
 
 from __future__ import annotations
 
+import asyncio
 import ipaddress
 import logging
 import time
@@ -39,6 +40,7 @@ class Signatures:
     def __init__(self, settings: GatewaySettings, metrics: Metrics) -> None:
         self._unsigned = settings.development_unsigned
         self._public_url = settings.public_url.rstrip("/")
+        self._patience_s = settings.webhook_timeout_s
         self._body_bytes = settings.max_webhook_bytes
         self._metrics = metrics
         self._proxies = [ipaddress.ip_network(network) for network in settings.trusted_proxies]
@@ -72,7 +74,12 @@ class Signatures:
             raise self._refusal("no_signature", request, carrier, route)
         if (request.content_length or 0) > self._body_bytes:
             raise RequestRefused(413, f"a webhook has at most {self._body_bytes} bytes")
-        asked = self._as_data(request, await request.read())
+        try:
+            async with asyncio.timeout(self._patience_s):
+                body = await request.read()
+        except TimeoutError:
+            raise RequestRefused(408, "the body did not come in time") from None
+        asked = self._as_data(request, body)
         try:
             if not self._unsigned:
                 carrier.check_webhook(asked, time.time())

@@ -247,3 +247,18 @@ async def test_nobody_else_can_take_over_a_call(lossy: tuple[Carrier, Phone]) ->
     assert await thief.until_closed() == 1008
     await phone.press("4")
     await phone.until_ms(120)
+
+
+@each
+async def test_a_caller_who_hangs_up_ends_the_call(example: Example) -> None:
+    async with gateway() as service:
+        phone = Phone(service, example)
+        await phone.call()
+        await phone.until_ms(20)
+        if example.stop is not None:
+            await phone.socket.send_str(example.stop.decode())
+        await phone.socket.close()  # code 1000
+        await service.until_calls(0)
+        assert await service.count("bridge_calls_ended_total", why="caller") == 1
+        name = example.carrier.name
+        assert await service.count("bridge_protocol_errors_total", carrier=name, kind="abrupt_close") == 0

@@ -74,7 +74,7 @@ async def test_frames_reach_the_ear_whatever_their_size(carrier: Carrier) -> Non
     await leg.stop()
     await leg.until_closed()
     assert carrier.house.ears.calls[0].heard == [FRAME, FRAME[:7], FRAME * 3]
-    assert await carrier.refused_with("odd_payload") == 3
+    assert await carrier.refused_with("odd_payload") == 2
 
 
 async def test_a_stop_ends_the_call(carrier: Carrier) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
+import zlib
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager
 
@@ -12,12 +14,13 @@ import pytest
 from aiohttp import web
 
 from bridge.call.actions import Action, Prompt, Say, Transfer
+from bridge.carriers.base import ComeBack
 from bridge.carriers.twilio.requests import CallsApi
 from bridge.errors import ConfigError
 from bridge.gateway.settings import GatewaySettings
 from bridge.gateway.signatures import Signatures
 from bridge.telemetry.metrics import Metrics
-from tests.gateway.carrier import CALL, CALLED, CALLER, PUBLIC, RINGING, SETTINGS, STREAM, Carrier, running, sign
+from tests.gateway.carrier import CALL, CALLED, CALLER, PUBLIC, RINGING, SETTINGS, STREAM, Carrier, Leg, running, sign
 from tests.gateway.doubles import FRAME, House
 
 
@@ -140,6 +143,55 @@ async def test_a_prefix_in_the_public_address_is_part_of_what_is_signed() -> Non
         status, text, _ = await carrier.post("/twilio/voice", RINGING, signature)
         assert status == 200
         assert "wss://bridge.example.com/phone/twilio/media" in text
+
+
+async def test_a_webhook_with_too_many_fields_is_refused(carrier: Carrier) -> None:
+    fields = {**RINGING, **{f"field{number}": "x" for number in range(250)}}
+    status, text, _ = await carrier.post("/twilio/voice", fields)
+    assert (status, text) == (400, "the form has more than 200 fields")
+
+
+async def test_a_body_that_does_not_come_is_not_waited_for() -> None:
+    async with running(msgspec.structs.replace(SETTINGS, webhook_timeout_s=0.05)) as carrier:
+        reader, writer = await asyncio.open_connection("127.0.0.1", carrier.gateway.port)
+        writer.write(
+            b"POST /twilio/voice HTTP/1.1\r\nHost: x\r\nX-Twilio-Signature: x\r\n"
+            b"Content-Type: application/x-www-form-urlencoded\r\nContent-Length: 100\r\n\r\nCall"
+        )
+        assert (await reader.readline()).startswith(b"HTTP/1.1 408")
+        writer.close()
+
+
+async def test_a_compressed_body_is_not_unpacked(carrier: Carrier) -> None:
+    body = zlib.compress(b"CallSid=" + b"A" * 50_000_000)
+    headers = {
+        "X-Twilio-Signature": sign(PUBLIC + "/twilio/voice", {}),
+        "Content-Encoding": "deflate",
+        "Content-Type": "application/x-www-form-urlencoded",
+    }
+    assert len(body) < 60_000
+    for path, expected in (("/twilio/voice", 400), ("/nowhere", 404)):
+        url = carrier.base + path
+        async with carrier.http.post(url, data=body, headers=headers, skip_auto_headers=["Accept"]) as response:
+            assert response.status == expected
+
+
+async def test_a_call_that_comes_back_gets_another_stream_with_a_new_ticket(carrier: Carrier) -> None:
+    first = await carrier.ring()
+    leg = Leg(await carrier.open())
+    await leg.start(first)
+    await leg.until_audio(1)
+    back = ComeBack(CALL, RINGING["AccountSid"], {"from": CALLER, "to": CALLED})
+    await carrier.gateway.process.outcomes.note(f"twilio/{CALL}", back)
+    await leg.socket.close()
+    await carrier.until_calls(0)
+    document = await carrier.after_stream()
+    again = {one.attrib["name"]: one.attrib["value"] for one in document.iter("Parameter")}
+    assert (again["from"], again["to"]) == (CALLER, CALLED)
+    assert again["ticket"] != first["ticket"]
+    leg = Leg(await carrier.open())
+    await leg.start(again)
+    await leg.until_audio(1)
 
 
 async def test_an_oversized_webhook_is_refused(carrier: Carrier) -> None:

@@ -136,7 +136,7 @@ class VonageCarrier:
                     event_url=addresses.webhook("event"),
                     caller_id=self._caller_id.removeprefix("+"),
                 )
-            case ComeBack(call_id):
+            case ComeBack(call_id=call_id):
                 return ncco.ask(addresses.webhook("after-stream"), call_id)
             case EndCall():
                 return []
