@@ -36,6 +36,10 @@ class Expect(msgspec.Struct, frozen=True, tag="expect"):
     """
 
     answer: str = "open"
+    hints: tuple[str, ...] = ()
+    """Words that are likely in the answer, for the recogniser: names, products, choices."""
+    language: str = ""
+    """The language of the answer, a tag such as `en-US`; empty: that of the call."""
 
 
 class Transfer(msgspec.Struct, frozen=True, tag="transfer"):

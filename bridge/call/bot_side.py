@@ -6,12 +6,15 @@ from bridge.audio.formats import AudioFormat
 from bridge.call import actions
 from bridge.call.actions import Action, PromptKind, Say
 from bridge.call.answering import EMPTY, LATE, Answering
-from bridge.call.commands import CancelAgent, CancelSynthesis, Command, HangUp, Transfer, decided
+from bridge.call.commands import CancelAgent, CancelSynthesis, Command, ExpectSpeech, HangUp, Transfer, decided
 from bridge.call.ledger import Ledger, Utterance
 from bridge.call.settings import CallSettings
 from bridge.call.states import Bot, BotMove, Decision, EndReason, next_bot
 from bridge.call.utterances import Utterances
 from bridge.carriers.base import Pacing
+
+_MOST_HINTS, _LONGEST_HINT = 100, 80
+"""What of an agent's hints reaches the recogniser."""
 
 
 class BotSide:
@@ -25,8 +28,8 @@ class BotSide:
         self.ledger = Ledger()
         self.utterances = Utterances(settings.playout, audio_format, pacing, self.ledger)
         self.answering = Answering(settings.agent_deadline_s)
-        self.answer = "open"
-        """The answer that the agent expects."""
+        self.expected = ExpectSpeech("open", settings.hints, settings.language)
+        """What the caller is about to say, as far as the agent knows."""
         self.idle_since = 0.0
         """Since when it is the caller's turn."""
         self.ending: HangUp | Transfer | None = None
@@ -70,15 +73,27 @@ class BotSide:
         match action:
             case Say():
                 return self.say(action, now)
-            case actions.Expect(answer):
-                self.answer = answer
-                return []
+            case actions.Expect():
+                return self._expect(action)
             case actions.Wait(seconds):
                 return self.utterances.wait(seconds)
             case actions.HangUp(reason):
                 return self.close(HangUp(EndReason.AGENT, reason))
             case actions.Transfer(target):
                 return self.close(Transfer(target))
+
+    @property
+    def answer(self) -> str:
+        """The answer that the agent expects."""
+        return self.expected.answer
+
+    def _expect(self, expect: actions.Expect) -> list[Command]:
+        hints = tuple(hint[:_LONGEST_HINT] for hint in expect.hints[:_MOST_HINTS])
+        before = self.expected
+        self.expected = ExpectSpeech(
+            expect.answer, (*hints, *self._settings.hints), expect.language or self._settings.language
+        )
+        return [self.expected] if self.expected != before else []
 
     def say(self, say: Say, now: float, *, by_bridge: bool = False) -> list[Command]:
         """Queue words; `by_bridge`: not the agent's."""

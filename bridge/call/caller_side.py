@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from bridge.call.actions import Say
+from bridge.call.backchannels import is_backchannel
 from bridge.call.bot_side import BotSide
 from bridge.call.commands import Command, HangUp, Transcribe, decided
-from bridge.call.endpointing import Endpointing
-from bridge.call.events import VoiceActivity
-from bridge.call.floor import Floor, Verdict, is_backchannel, is_mumble
+from bridge.call.endpointing import Endpointing, same_words
+from bridge.call.events import Opinion, TurnOpinion, VoiceActivity, WordsHeard
+from bridge.call.floor import Floor, Verdict, is_mumble
 from bridge.call.keypad import Keypad
 from bridge.call.settings import CallSettings
 from bridge.call.shadow import Shadow
@@ -17,6 +19,10 @@ _LONGEST_MERGE_S = 15.0
 _SHORT_NOISE_S = 0.6
 """Activity this short in which nothing was recognised counts for nothing; longer may have been words."""
 _WORDS_EXPECTED_S = 1.5
+_SURE_MS = 190.0
+"""So much of a turn must surely have been a voice before we say that we did not understand it."""
+_MOST_REQUESTS = 2
+"""To say it again: so often in a row."""
 _WORDLESS_TURNS = 2
 """After so many longer ones in a row the agent is told that somebody spoke and was not understood."""
 
@@ -42,6 +48,8 @@ class CallerSide:
         self._audio_until = 0.0
         self._wordless = 0
         """Long turns in a row in which nothing was recognised."""
+        self._asked_again = 0
+        """How often in a row the caller was asked to say it again."""
 
     def _moves(self, move: CallerMove) -> None:
         self.state = next_caller(self.state, move)
@@ -83,7 +91,7 @@ class CallerSide:
         if self.state is Caller.SILENT:
             commands += self._suspect(window, now)
         if verdict is Verdict.CONFIRMED:
-            commands += self._speaks(window, now)
+            commands += self._speaks(window.at, now, **self.floor.why(window))
         return commands
 
     def _suspect(self, window: VoiceActivity, now: float) -> list[Command]:
@@ -102,11 +110,10 @@ class CallerSide:
         self._bot.await_caller(now)
         return commands
 
-    def _speaks(self, window: VoiceActivity, now: float) -> list[Command]:
-        """The caller has the floor: whatever we were at is broken off."""
-        why = self.floor.why(window)
+    def _speaks(self, at: float, now: float, **why: float | int | str | bool) -> list[Command]:
+        """The caller has the floor, having spoken until `at`: whatever we were at is broken off."""
         suspicion = self.floor.settle()
-        since = (suspicion.since if suspicion else window.at) - PREROLL_S
+        since = (suspicion.since if suspicion else at) - PREROLL_S
         self._moves(CallerMove.CONFIRMED)
         bot = self._bot
         commands: list[Command] = []
@@ -121,8 +128,34 @@ class CallerSide:
             bot.ledger.withdraw_caller()
             since = merged.since
         endpoint = Endpointing(self._settings.endpoint, bot.answer)
-        self.turn = CallerTurn(max(since, 0.0), window.at, endpoint, interrupted and not unheard)
+        self.turn = CallerTurn(max(since, 0.0), at, endpoint, interrupted and not unheard)
         return commands
+
+    def words_heard(self, words: WordsHeard, now: float) -> list[Command]:
+        """A live recogniser has heard words: over our voice they confirm, in a turn they say how finished it is."""
+        if self.state is Caller.SUSPECTED:
+            return self._words_for_floor(words, now)
+        turn = self.turn
+        text = "" if turn is None else words.since(turn.since)
+        if turn is None or not text or (turn.interrupted and is_mumble(text, words.confidence)):
+            return []
+        turn.endpoint.partial = text
+        answered = turn.endpoint.text
+        if self.state is Caller.SPEAKING or answered is None or same_words(text, answered):
+            return self._begin_early(now)
+        turn.endpoint.text = text  # what came late is better than what was taken for the last word
+        return [*self._withdraw_guess(now), *self._begin_early(now)]
+
+    def _words_for_floor(self, words: WordsHeard, now: float) -> list[Command]:
+        suspicion = self.floor.suspicion
+        if suspicion is None or not self._bot.audible(now) or not self._bot.may_be_interrupted(now):
+            return []
+        text = words.since(suspicion.since)
+        if is_mumble(text, words.confidence):
+            return []
+        if self.floor.hear_words(text, self._bot.expected.language) is not Verdict.CONFIRMED:
+            return []
+        return self._speaks(suspicion.last_speech_at, now, by="words", **self.floor.why(None))
 
     # -- the caller's turn --------------------------------------------------------------------------------
 
@@ -152,20 +185,29 @@ class CallerSide:
         return [] if now >= self._over_at() else None
 
     def _check_for_words(self, turn: CallerTurn) -> list[Command] | None:
-        """Somebody talks over us without a pause: a television would keep us silent for ever, so ask for words."""
-        if self._settings.listens and turn.interrupted and not turn.revision and turn.length_s >= _WORDS_EXPECTED_S:
-            return self._transcribe(turn)
+        """Ask for the words of somebody who speaks without a pause, as far as they go.
+
+        Over our voice soon, since a television would keep us silent for ever; else now and then, so that a long turn is
+        recognised in pieces.
+        """
+        if not self._settings.listens:
+            return None
+        soon = turn.interrupted and not turn.revision and turn.length_s >= _WORDS_EXPECTED_S
+        if soon or turn.last_speech_at - max(turn.since, turn.asked_at) >= self._settings.endpoint.words_every_s:
+            return self._transcribe(turn, so_far=True)
         return None
 
-    def _transcribe(self, turn: CallerTurn) -> list[Command]:
+    def _transcribe(self, turn: CallerTurn, *, so_far: bool = False) -> list[Command]:
         self._revision += 1
         turn.revision = self._revision
-        return [Transcribe(self._revision, turn.since, self._bot.answer)]
+        turn.asked_at = turn.last_speech_at
+        return [Transcribe(self._revision, turn.since, so_far)]
 
     def _pause(self) -> list[Command]:
         self._moves(CallerMove.WENT_QUIET)
         turn = self._turn_so_far
         turn.lively_windows = 0
+        turn.endpoint.text = None  # what was known in the midst of it
         return self._transcribe(turn) if self._settings.listens else []
 
     def awaits(self, revision: int) -> bool:
@@ -182,9 +224,30 @@ class CallerSide:
             return [] if text else self._end_turn("no words for long", now)
         if turn.interrupted and text and self._asks_for_nothing(text):
             return self._end_turn("a listener's noise", now)
-        if text and self._settings.endpoint.speculate and turn.endpoint.sounds_finished:
-            return self._guess(text, now)
-        return []
+        return self._begin_early(now)
+
+    def engine_thinks(self, said: TurnOpinion, now: float) -> list[Command]:
+        """The recogniser has an opinion about the turn: it counts where that is set, and if it is sure enough."""
+        s, turn = self._settings.endpoint, self.turn
+        if turn is None or s.decided_by == "ours" or said.strength < s.engine_strength or said.at < turn.since:
+            return []
+        if said.opinion is Opinion.RESUMED:
+            turn.endpoint.engine = None
+            return self._withdraw_guess(now)
+        if said.opinion not in (Opinion.OVER, Opinion.OVER_EARLY):
+            return []
+        turn.endpoint.engine = said.opinion
+        if said.opinion is Opinion.OVER and s.decided_by == "engine" and self.state is Caller.SPEAKING:
+            return self._end_turn("the recogniser says so", now)
+        return self._begin_early(now)
+
+    def _begin_early(self, now: float) -> list[Command]:
+        """Begin the answer in a pause, as soon as the words are known and sound finished."""
+        turn = self._turn_so_far
+        text = turn.endpoint.words
+        if self.state is not Caller.PAUSED or turn.guessed is not None or not self._settings.endpoint.speculate:
+            return []
+        return self._guess(text, now) if text and turn.endpoint.sounds_finished else []
 
     def recogniser_failed(self, reason: str) -> list[Command]:
         """The words of this turn will stay unknown."""
@@ -218,7 +281,7 @@ class CallerSide:
     def _end_turn(self, because: str, now: float) -> list[Command]:
         turn = self._turn_so_far
         self._moves(CallerMove.TURN_OVER)
-        text = turn.endpoint.text or ""
+        text = turn.endpoint.words or ""
         why = decided(
             Decision.TURN_OVER,
             because=because,
@@ -229,13 +292,18 @@ class CallerSide:
             speculated=turn.guessed is not None,
         )
         commands: list[Command] = [why]
-        if turn.guessed is not None and turn.guessed != text:
+        if turn.guessed is not None and not same_words(turn.guessed, text):
             commands += self._withdraw_guess(now)
+        if text:
+            self._wordless = self._asked_again = 0
+            self.floor.room_level_db = None
         self.turn, self._last_turn = None, turn
         self._bot.await_caller(now)
         if turn.guessed is not None:
             self.no_input_attempts = 0
             commands += self._bot.turn_over(now)
+        elif self._is_to_be_asked_again(turn, text):
+            commands += self._ask_again(now)
         elif self._asked_for_nothing(turn, text):
             commands += self._bot.go_on(now) if turn.interrupted else []
         else:
@@ -243,13 +311,24 @@ class CallerSide:
             commands += self._ask(text, now)
         return commands
 
+    def _is_to_be_asked_again(self, turn: CallerTurn, text: str) -> bool:
+        """Whether somebody surely spoke to us and was not understood; noises and the room are not that sure."""
+        if text or turn.interrupted or turn.unrecognised or turn.endpoint.text is None:
+            return False
+        if not self._settings.listens or not self._settings.not_understood or turn.sure_ms < _SURE_MS:
+            return False
+        return self._bot.state is Bot.IDLE and self._asked_again < _MOST_REQUESTS
+
+    def _ask_again(self, now: float) -> list[Command]:
+        self._asked_again += 1
+        self.no_input_attempts = 0
+        why = decided(Decision.NOT_UNDERSTOOD, times=self._asked_again)
+        return [why, *self._bot.say(Say(self._settings.not_understood), now, by_bridge=True)]
+
     def _asked_for_nothing(self, turn: CallerTurn, text: str) -> bool:
         """Whether a turn was a listener's noise, or the room, which has to be louder next time."""
-        if not self._settings.listens or turn.endpoint.text is None or turn.unrecognised:
+        if not self._settings.listens or turn.endpoint.words is None or turn.unrecognised:
             return False
-        if text:
-            self._wordless = 0
-            self.floor.room_level_db = None
         if not self._asks_for_nothing(text) or (text and not turn.interrupted):
             return False
         if not text:
@@ -262,7 +341,7 @@ class CallerSide:
 
     def _asks_for_nothing(self, text: str) -> bool:
         """A cough or a listener's "mm-hm": not an answer, unless a yes or no was asked for."""
-        return not text or (is_backchannel(text) and self._bot.answer != "yes_no")
+        return not text or (is_backchannel(text, self._bot.expected.language) and self._bot.answer != "yes_no")
 
     def _ask(self, text: str, now: float, *, held: bool = False) -> list[Command]:
         """Have the agent answer what the caller said."""

@@ -83,8 +83,16 @@ class Transcribe(msgspec.Struct, frozen=True, tag="transcribe"):
 
     revision: int
     since: float
-    answer: str = "open"
-    """The expected answer, a hint to the recogniser (see `bridge.call.actions.Expect`)."""
+    so_far: bool = False
+    """The caller still speaks: what is known of the words so far will do."""
+
+
+class ExpectSpeech(msgspec.Struct, frozen=True, tag="expect_speech"):
+    """Tell the recogniser what the caller will say from now on, as far as known (see `bridge.call.actions.Expect`)."""
+
+    answer: str
+    hints: tuple[str, ...]
+    language: str
 
 
 class HangUp(msgspec.Struct, frozen=True, tag="hang_up"):
@@ -124,6 +132,7 @@ Command = (
     | ConfirmAnswer
     | CancelAgent
     | Transcribe
+    | ExpectSpeech
     | HangUp
     | Transfer
     | Decided

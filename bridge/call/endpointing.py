@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from bridge.call.events import Opinion
 from bridge.call.settings import EndpointSettings
 
 _UNFINISHED_WORDS = frozenset(
@@ -41,6 +42,11 @@ def spoken_digits(text: str) -> int:
     return sum(c.isdigit() for c in text) + sum(w in _NUMBER_WORDS for w in re.findall(r"[a-z]+", text.lower()))
 
 
+def same_words(one: str, other: str) -> bool:
+    """Whether two texts differ in nothing but how they are written."""
+    return re.findall(r"\w+", one.lower()) == re.findall(r"\w+", other.lower())
+
+
 @dataclass(frozen=True, slots=True)
 class Patience:
     """How much silence ends the turn, and why."""
@@ -57,36 +63,70 @@ class Endpointing:
         self._answer = answer
         self.text: str | None = None
         """What the recogniser made of it; None while it has not answered."""
+        self.partial = ""
+        """What a live recogniser has heard so far."""
         self.probability: float | None = None
         """The end-of-turn model's opinion; None while it has not answered."""
+        self.engine: Opinion | None = None
+        """The recogniser's own opinion, where that counts: `OVER`, `OVER_EARLY`, or none."""
         self.spoken_s = 0.0
         """How long the caller has spoken when the text was recognised; 0 while that is unknown."""
 
     def resumed(self) -> None:
         """The caller went on: earlier opinions are worthless."""
-        self.text = self.probability = None
+        self.text = self.probability = self.engine = None
+
+    @property
+    def words(self) -> str | None:
+        """The best text there is; None while nothing is known."""
+        return self.text if self.text is not None else self.partial or None
 
     @property
     def sounds_finished(self) -> bool:
-        """Whether the short silence would end the turn, as far as known."""
+        """Whether an answer may be begun, as far as known."""
+        if self.engine is not None:
+            return True
         return self.text is not None and self.patience(listens=True).silence_ms <= self._settings.short_ms
 
     def patience(self, *, listens: bool) -> Patience:
         """The silence that ends this turn, as far as known."""
         s = self._settings
-        kind, _, count = self._answer.partition(":")
         if not listens:
-            paused = kind in _SPOKEN_WITH_PAUSES
+            paused = self._kind in _SPOKEN_WITH_PAUSES
             return Patience(s.ceiling_ms if paused else s.short_ms, "no recogniser")
-        if self.text is None:
+        ours = self._ours()
+        if self.engine is Opinion.OVER and not (self._kind in _SPOKEN_WITH_PAUSES and ours.silence_ms >= s.ceiling_ms):
+            return Patience(s.guess_ms, "the recogniser says so")
+        if s.decided_by == "engine":
+            return Patience(s.ceiling_ms, "the recogniser does not say so")
+        return ours
+
+    @property
+    def _kind(self) -> str:
+        return self._answer.partition(":")[0]
+
+    def _ours(self) -> Patience:
+        """What silence, words, and the end-of-turn model say."""
+        s = self._settings
+        if self.text is not None:
+            return self._of(self.text)
+        if not self.partial:
             return Patience(s.ceiling_ms, "recogniser has not answered")
-        if not self.text and kind in _SPOKEN_WITH_PAUSES:
+        so_far = self._of(self.partial)
+        if so_far.silence_ms > s.short_ms:
+            return so_far
+        return Patience(max(s.unsettled_ms, s.short_ms), f"{so_far.because}, so far")
+
+    def _of(self, text: str) -> Patience:
+        s = self._settings
+        kind, _, count = self._answer.partition(":")
+        if not text and kind in _SPOKEN_WITH_PAUSES:
             return Patience(s.ceiling_ms, "nothing understood yet")  # letters and digits alone are hard to recognise
         match kind:
-            case "yes_no" if _YES_NO.search(self.text):
+            case "yes_no" if _YES_NO.search(text):
                 return Patience(s.short_ms, "a yes or no")
             case "digits":
-                wanted, got = int(count) if count.isdecimal() else 0, spoken_digits(self.text)
+                wanted, got = int(count) if count.isdecimal() else 0, spoken_digits(text)
                 if got and not wanted:
                     return Patience(s.ceiling_ms, f"{got} digits")
                 if got:
@@ -95,20 +135,20 @@ class Endpointing:
             case "spelling":
                 return Patience(s.ceiling_ms, "spelling")
             case "email":
-                done = bool(_EMAIL_END.search(self.text))
+                done = bool(_EMAIL_END.search(text))
                 return Patience(
                     s.short_ms if done else s.ceiling_ms, "a whole address" if done else "part of an address"
                 )
-        return self._open()
+        return self._open(text)
 
     def _too_fast(self, digits: int) -> bool:
         return self.spoken_s > 0.0 and digits > 1 + _MOST_DIGITS_A_SECOND * self.spoken_s
 
-    def _open(self) -> Patience:
+    def _open(self, text: str) -> Patience:
         s = self._settings
-        if not self.text:
+        if not text:
             return Patience(s.short_ms, "no words")
-        if sounds_unfinished(self.text):
+        if sounds_unfinished(text):
             return Patience(s.long_ms, "last word asks for more")
         if self.probability is not None and self.probability < s.finished_probability:
             return Patience(s.long_ms, "sounds unfinished")

@@ -8,12 +8,12 @@ asked for.
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from enum import StrEnum
 
 import msgspec
 
+from bridge.call.backchannels import is_backchannel
 from bridge.call.events import VoiceActivity
 from bridge.call.settings import FloorSettings
 
@@ -27,24 +27,9 @@ _LEVEL_MEMORY = 0.05
 """Weight of one window in the caller's running level: about 0.6 s."""
 
 
-_BACKCHANNELS = frozenset(
-    """ah aha alright fine good gotcha great hm hmm huh mhm mm mmm mmhmm mm-hmm nice oh ok okay okey really right sure
-    uh uh-huh uhhuh um wow yeah yep yes yup cool perfect""".split()
-)
-_BACKCHANNEL_PHRASES = ("i see", "got it", "go on", "go ahead", "of course", "makes sense", "sounds good", "i know")
-_LONGEST_BACKCHANNEL = 4
 _MUMBLE, _LONG_MUMBLE, _LONG_LETTERS = 0.38, 0.25, 5
 """Confidence of the recogniser below which a single word is a listener's noise: it makes "No." of any "mm-hm", but
 hardly "Agent." or "Operator."."""
-
-
-def is_backchannel(text: str) -> bool:
-    """Whether all that was said is a listener's noise ("mm-hm", "yeah, okay"), which asks for no floor."""
-    lower = text.lower()
-    for phrase in _BACKCHANNEL_PHRASES:
-        lower = re.sub(rf"\b{phrase}\b", "yes", lower)
-    words = re.findall(r"[a-z'-]+", lower)
-    return 0 < len(words) <= _LONGEST_BACKCHANNEL and all(word in _BACKCHANNELS for word in words)
 
 
 def is_mumble(text: str, confidence: float) -> bool:
@@ -76,6 +61,8 @@ class Suspicion:
     speech_windows: int = 0
     resembles_us: bool = False
     """Some of it was half like our own voice."""
+    only_backchannel: bool = False
+    """A recogniser has heard words in it, and they are a listener's noises."""
 
     @property
     def voiced_ratio(self) -> float:
@@ -158,10 +145,22 @@ class Floor:
         # The echo of soft last words, half lost in noise, is as likely as a caller: be as sure as while we speak.
         if bot_audible or begun.resembles_us:
             span_ms = (begun.last_speech_at - begun.since) * 1000
-            enough = span_ms >= s.confirm_ms and begun.speech_ms >= s.confirm_ms * s.voiced_ratio
+            needed_ms = s.backchannel_ms if begun.only_backchannel else s.confirm_ms
+            enough = span_ms >= needed_ms and begun.speech_ms >= needed_ms * s.voiced_ratio
         else:
             enough = begun.speech_ms >= _CONFIRM_IN_SILENCE_MS
         return Verdict.CONFIRMED if enough else None
+
+    def hear_words(self, text: str, language: str) -> Verdict:
+        """Judge the words that a recogniser has heard since the suspicion began, over our own voice.
+
+        Words that may be our own coming back count for nothing.
+        """
+        begun = self.suspicion
+        if begun is None or not text:
+            return Verdict.NOTHING
+        begun.only_backchannel = is_backchannel(text, language, begun=True)
+        return Verdict.NOTHING if begun.only_backchannel or begun.resembles_us else Verdict.CONFIRMED
 
     def silence(self, now: float) -> Verdict:
         """Judge that nothing was heard up to now."""

@@ -31,7 +31,9 @@ from bridge.call.events import (
     StreamReopened,
     TimePassed,
     TurnJudged,
+    TurnOpinion,
     VoiceActivity,
+    WordsHeard,
 )
 from bridge.call.floor import Floor
 from bridge.call.ledger import Ledger
@@ -155,6 +157,10 @@ class Call:
                 return caller.recognised(text.strip(), confidence, now)
             case RecogniserFailed(revision, reason) if caller.awaits(revision):
                 return caller.recogniser_failed(reason)
+            case WordsHeard():
+                return caller.words_heard(event, now)
+            case TurnOpinion():
+                return caller.engine_thinks(event, now)
             case TurnJudged(revision, probability) if caller.awaits(revision):
                 caller.judged(probability)
             case DigitPressed(digit) if digit in _DIGITS and bot.state is not Bot.CLOSING:
@@ -170,7 +176,8 @@ class Call:
             return []
         self._started_at = now
         self._bot.await_caller(now)
-        return [*self._bot.utterances.playout.probe(now), *self._bot.ask("call_started", "", now)]
+        expected = [self._bot.expected] if self.settings.listens else []
+        return [*expected, *self._bot.utterances.playout.probe(now), *self._bot.ask("call_started", "", now)]
 
     def _settle(self, now: float) -> list[Command]:
         """Do what time and the event have made due, then say when to be woken."""

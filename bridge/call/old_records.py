@@ -10,7 +10,11 @@ from typing import Any
 
 from bridge.call.states import EndReason
 
-_NEW_COMMANDS = frozenset({"confirm_answer"})
+_NEW_COMMANDS = frozenset({"confirm_answer", "expect_speech"})
+_TRANSCRIBE = frozenset({"type", "revision", "since"})
+_AS_BEFORE = {"not_understood": ""}
+_ENDPOINT_AS_BEFORE = {"words_every_s": 1e9}
+"""Settings that switch off what version 1 did not do."""
 _PROMPT = frozenset({"kind", "text", "history", "attempt", "again"})
 _SPOKEN = frozenset({"speaker", "text", "interrupted"})
 _KNOWN = frozenset(reason.value for reason in EndReason)
@@ -33,6 +37,8 @@ def header_of_version_1(header: dict[str, Any]) -> dict[str, Any]:
     if not isinstance(settings, dict) or not isinstance(settings.get("playout"), dict):
         return header
     playout = {**settings["playout"]}
+    endpoint = {**_ENDPOINT_AS_BEFORE, **settings.get("endpoint", {})}
+    settings = {**_AS_BEFORE, **settings, "endpoint": endpoint}
     message_ms = playout.pop("message_ms", 80)
     return {**header, "settings": {**settings, "playout": playout}, "pacing": {"message_ms": message_ms}}
 
@@ -48,7 +54,7 @@ def event_of_version_1(event: dict[str, Any]) -> dict[str, Any]:
 
 def command_of_version_1(command: dict[str, Any]) -> dict[str, Any]:
     """A command's plain data as version 2 has it."""
-    command = _audio_renamed(command)
+    command = _as_far(_audio_renamed(command))
     if command.get("type") != "hang_up":
         return command
     reason = command.get("reason")
@@ -63,7 +69,9 @@ def as_far_as_version_1(commands: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def _as_far(command: dict[str, Any]) -> dict[str, Any]:
-    if command["type"] != "ask_agent":
+    if command.get("type") == "transcribe":
+        return {name: value for name, value in command.items() if name in _TRANSCRIBE}
+    if command.get("type") != "ask_agent":
         return command
     prompt = {name: value for name, value in command["prompt"].items() if name in _PROMPT}
     prompt["history"] = [

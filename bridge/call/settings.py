@@ -22,6 +22,8 @@ class FloorSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
     """A window of at least this probability is speech."""
     confirm_ms: int = 260
     """A suspicion that has lasted this long is an interruption, if enough of it was speech."""
+    backchannel_ms: int = 900
+    """The same while a live recogniser has heard nothing but a listener's noises ("yeah", "mm-hm")."""
     voiced_ratio: float = 0.7
     """How much of `confirm_ms` must be speech; gaps between words are allowed."""
     gap_ms: int = 130
@@ -50,7 +52,16 @@ class EndpointSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, 
     """Silence that ends a turn which sounds unfinished."""
     ceiling_ms: int = 2000
     """Silence that ends any turn, whatever is still unanswered."""
+    unsettled_ms: int = 800
+    """Silence that ends a turn whose words so far are complete, though a live recogniser has not settled them."""
     finished_probability: float = 0.9
+    decided_by: Literal["ours", "engine", "either"] = "ours"
+    """Whose word ends a turn: ours, that of a recogniser which has an opinion, or whichever comes first. With `engine`
+    our longest silence still ends any turn."""
+    engine_strength: float = 0.5
+    """Weaker opinions of the recogniser count for nothing."""
+    words_every_s: float = 10.0
+    """A turn without a pause is recognised as far as it goes this often."""
     longest_turn_s: float = 60.0
 
 
@@ -108,6 +119,12 @@ class CallSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     speech_deadline_s: float = 4.0
     failure_limit: int = 3
     """This many failures of agent or speech in a row end the call."""
+    language: str = "en"
+    """The language that callers are expected to speak, a tag such as `en-US`; a prompt may name another."""
+    hints: tuple[str, ...] = ()
+    """Words that any caller may say, for the recogniser: names, products."""
+    not_understood: str = "Sorry, could you say that again?"
+    """Said when somebody surely spoke and no word was recognised, at most twice in a row; empty: never."""
     apology: str = "I'm sorry, I had a problem for a moment. Could you say that again, please?"
     last_apology: str = "I'm sorry, something went wrong on our side. Please call again later. Goodbye."
     fallback: FallbackSettings = FallbackSettings()

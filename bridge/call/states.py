@@ -65,6 +65,7 @@ class Decision(StrEnum):
     SPECULATION_WASTED = "speculation wasted"
     NO_INPUT = "no input"
     RECOGNISER_FAILED = "recogniser failed"
+    NOT_UNDERSTOOD = "not understood"
     AGENT_FAILED = "agent failed"
     SPEECH_FAILED = "speech failed"
     UNDERRUN = "underrun"

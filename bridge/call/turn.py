@@ -17,6 +17,9 @@ _LATE_AUDIO_S = 1.5
 silence."""
 _RESUME_WINDOWS = 2
 _LEVEL_WEIGHT = 0.1
+_SURE = 0.9
+"""Probability from which a window is a voice beyond doubt."""
+_WINDOW_MS = 32.0
 _RISE_DB = 10.0
 
 
@@ -32,6 +35,10 @@ class CallerTurn:
     revision: int = 0
     """The number of the `Transcribe` that is to be answered; 0 while the caller speaks."""
     lively_windows: int = 0
+    asked_at: float = 0.0
+    """How far the audio went that was last given to the recogniser."""
+    sure_ms: float = 0.0
+    """How much of it was surely a voice."""
     unrecognised: bool = False
     """The recogniser failed: the words are unknown, which is not the same as nothing."""
     guessed: str | None = None
@@ -43,6 +50,8 @@ class CallerTurn:
     def heard(self, window: VoiceActivity) -> None:
         """Take in one window of the caller's speech."""
         self.last_speech_at = window.at
+        if window.probability >= _SURE:
+            self.sure_ms += _WINDOW_MS
         quieter = self.level_db + _LEVEL_WEIGHT * (window.level_db - self.level_db)
         self.level_db = max(quieter, window.level_db) if self.level_db < window.level_db - _RISE_DB else quieter
 

@@ -204,6 +204,8 @@ class CallRecognition:
             case PartialText() | FinalText() if self._ranked.live:
                 self._text.take(event)
                 self._deliver(self._text.heard())
+                if self._request is not None and self._request.so_far:
+                    self._ask_live(self._request)
             case FinalText():
                 self._found.append(event)
             case TurnOpinion():
@@ -264,7 +266,11 @@ class CallRecognition:
     def _ask_live(self, request: _Request) -> None:
         assert self._stream is not None
         if request.so_far:
-            self._answer(*self._text.since(request.since))
+            text, confidence = self._text.since(request.since)
+            if text:
+                self._answer(text, confidence)
+            else:
+                self._wait(self._settings.final_ms / 1000)  # its first words may be on their way
             return
         self._text.asked(self._memory.until)
         self._finalise(self._settings.final_ms / 1000)
@@ -306,7 +312,7 @@ class CallRecognition:
         """The answer would be of no more use: make do with what is there, or ask somebody else."""
         self._deadline = None
         request = self._request
-        if not self._asked or self._ranked is None:
+        if self._ranked is None or not (self._asked or (request is not None and request.so_far)):
             return
         if request is None:
             self._asked = 0

@@ -7,12 +7,12 @@ go out by the call's `deliver`, always in the event loop. Times are the call's o
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import msgspec
 
 from bridge.audio.mulaw import RATE_HZ
-from bridge.call.commands import Transcribe
+from bridge.call.commands import ExpectSpeech, Transcribe
 from bridge.call.events import Event, TurnJudged, VoiceActivity
 from bridge.listening.activity import WINDOW_S, ActivityBatch, SileroModel, VoiceModel
 from bridge.listening.echo_guard import GuardedEchoGate
@@ -101,14 +101,11 @@ class ListeningService:
         if self._engines is not None:
             await self._engines.close()
 
-    def open_call(
-        self, deliver: Callable[[Event], None], *, started_at: float, language: str = "en", hints: Sequence[str] = ()
-    ) -> CallListening:
+    def open_call(self, deliver: Callable[[Event], None], *, started_at: float) -> CallListening:
         """Begin to listen to a call whose time 0 is `started_at` on the process's clock."""
         if self._ticks is None:
             raise RuntimeError("listening has not been started")
         ear = CallListening(self, self._ticks, deliver, started_at)
-        ear.recognition.expect(ExpectedSpeech(language, tuple(hints)))
         self.counters.calls += 1
         for welcome in self.on_call:
             welcome(ear)
@@ -198,6 +195,10 @@ class CallListening:
         self._taps.append(tap)
         return tap
 
+    def expect(self, command: ExpectSpeech) -> None:
+        """Tell the recogniser what the caller will say; the first time, one that follows the audio is connected."""
+        self.recognition.expect(ExpectedSpeech(command.language, command.hints, command.answer))
+
     def transcribe(self, command: Transcribe) -> None:
         """Recognise and judge the caller's audio since `command.since`; work on older revisions is dropped."""
         if self._closed:
@@ -206,8 +207,9 @@ class CallListening:
             self._judging.cancel()
         start = self._memory.position(command.since) - self._listening.settings.before_ms * RATE_HZ // 1000
         ulaw = self._memory.read(max(start, self._memory.total - round(_JUDGED_S * RATE_HZ)))
-        self._judging = asyncio.create_task(self._judge(command.revision, ulaw))
-        self.recognition.request(command.revision, command.since, so_far=False)
+        if not command.so_far:
+            self._judging = asyncio.create_task(self._judge(command.revision, ulaw))
+        self.recognition.request(command.revision, command.since, so_far=command.so_far)
 
     def close(self) -> None:
         """The call is over: nothing is delivered any more."""

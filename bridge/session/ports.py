@@ -8,7 +8,7 @@ from typing import Protocol
 import msgspec
 
 from bridge.agents.base import AgentFactory, Likely
-from bridge.call.commands import PullSpeech, Synthesise, Transcribe
+from bridge.call.commands import ExpectSpeech, PullSpeech, Synthesise, Transcribe
 from bridge.call.events import Event
 from bridge.carriers.base import Outcome
 
@@ -53,6 +53,10 @@ class Ear(Protocol):
 
     def cleared(self, now: float) -> None:
         """The carrier dropped what it had not played."""
+        ...
+
+    def expect(self, command: ExpectSpeech) -> None:
+        """Take note of what the caller will say from now on."""
         ...
 
     def transcribe(self, command: Transcribe) -> None:

@@ -116,6 +116,7 @@ class CallSession:
             order.ConfirmAnswer: self._confirm_answer,
             order.CancelAgent: self._cancel_agent,
             order.Transcribe: self._ear.transcribe,
+            order.ExpectSpeech: self._ear.expect,
             order.HangUp: self._hang_up,
             order.Transfer: self._transfer,
             order.Decided: self._nothing,

@@ -442,8 +442,8 @@ def test_a_caller_who_answers_at_once_is_heard_at_once() -> None:
     assert phone.call.caller is Caller.SPEAKING
 
 
-def test_somebody_who_speaks_twice_and_is_not_understood_is_asked_again() -> None:
-    phone = Phone(receptionist)
+def test_without_words_for_it_the_agent_is_told_of_somebody_who_spoke_twice_and_was_not_understood() -> None:
+    phone = Phone(receptionist, CallSettings(not_understood=""))
     phone.recognises = lambda since: ""
     phone.answers()
     phone.wait(7)

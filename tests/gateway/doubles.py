@@ -10,7 +10,7 @@ from collections.abc import AsyncGenerator, Callable, Iterable
 
 from bridge.agents.base import CallInfo, FixedLine, Likely
 from bridge.call.actions import Action, HangUp, Prompt, Say
-from bridge.call.commands import PullSpeech, Synthesise, Transcribe
+from bridge.call.commands import ExpectSpeech, PullSpeech, Synthesise, Transcribe
 from bridge.call.events import Event, SpeechArrived, SpeechEnded, Word
 from bridge.carriers.base import Outcome
 from bridge.session.ports import Deliver, Rooms
@@ -34,6 +34,9 @@ class QuietEar:
 
     def cleared(self, now: float) -> None:
         self.sounds_sent.clear()
+
+    def expect(self, command: ExpectSpeech) -> None:
+        self.expected = command
 
     def transcribe(self, command: Transcribe) -> None:
         self.asked.append(command)

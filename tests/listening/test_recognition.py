@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from bridge.call.commands import Transcribe
+from bridge.call.commands import ExpectSpeech, Transcribe
 from bridge.call.events import Event, Opinion, Recognised, RecogniserFailed, TurnOpinion, WordsHeard
 from bridge.errors import ConfigError
 from bridge.listening.recognisers.base import Capabilities
@@ -64,6 +64,7 @@ class Line:
         self.now = 0.0
         self._revision = 0
         self.ear = service.open_call(self.told.append, started_at=0.0)
+        self.ear.expect(ExpectSpeech("open", (), "en-US"))
 
     async def says(self, ulaw: bytes) -> None:
         """In frames, and with room for the network after each."""
@@ -73,9 +74,9 @@ class Line:
             await asyncio.sleep(0)
         await asyncio.sleep(0.02)
 
-    def asks(self, since: float = 0.0) -> int:
+    def asks(self, since: float = 0.0, *, so_far: bool = False) -> int:
         self._revision += 1
-        self.ear.transcribe(Transcribe(self._revision, since))
+        self.ear.transcribe(Transcribe(self._revision, since, so_far))
         return self._revision
 
     async def answered(self, revision: int) -> Recognised | RecogniserFailed:

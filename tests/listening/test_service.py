@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable
 
 import numpy as np
 import pytest
@@ -34,10 +34,10 @@ NO_ENGINES = ListeningSettings(
 class Caller:
     """One call: what is fed in, and what the session is told."""
 
-    def __init__(self, listening: ListeningService, hints: Sequence[str] = ()) -> None:
+    def __init__(self, listening: ListeningService) -> None:
         self.told: list[Event] = []
         self.now = 0.0
-        self.ear: CallListening = listening.open_call(self.told.append, started_at=0.0, hints=hints)
+        self.ear: CallListening = listening.open_call(self.told.append, started_at=0.0)
 
     async def says(self, ulaw: bytes) -> None:
         """Faster than real time, but in frames, and judged before it returns."""
