@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from bridge.agents.base import FixedLine
 from bridge.agents.matching import Intent
-from bridge.agents.spoken import say_digits, spell_out
+from bridge.agents.spoken import say_digits
 from bridge.agents.transfers import Transfers
 from bridge.call.actions import Interruption
+from bridge.text.readback import FORMATS, read_back
 
 _SLOT = re.compile(r"\{(\w+)(?::(\w+))?\}")
 
 
-READ_OUT = {"digits": say_digits, "spelled": spell_out}
-"""Ways to read a slot's value out: `{phone:digits}`."""
+READ_OUT = {way: functools.partial(read_back, way=way) for way in FORMATS} | {"digits": say_digits}
+"""Ways to read a slot's value out, `{phone:digits}`: those of `bridge.text.readback`."""
 
 
 def slots_of(text: str) -> list[str]:

@@ -146,8 +146,3 @@ def _groups(count: int) -> list[int]:
     if count <= 4:
         return [count] if count else []
     return [3, *_groups(count - 3)]
-
-
-def spell_out(text: str) -> str:
-    """Letters and digits one by one, for reading a spelling back: `smith` -> `S, M, I, T, H`."""
-    return ", ".join(c.upper() for c in text if c.isalnum())

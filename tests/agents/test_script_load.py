@@ -71,7 +71,10 @@ def test_a_correct_script_has_no_warnings() -> None:
         (with_state("{say: Hi., transfer: somebody}"), "transfer: 'somebody': expected an E.164 number"),
         (with_state("{say: Hi., goto: end, hang_up: x}"), "['goto', 'hang_up']: expected only one of"),
         (with_state("{say: 'Hi {nmae}.', hang_up: x}"), "'Hi {nmae}.': nothing fills the slot 'nmae'"),
-        (with_state("{say: 'Hi {from_number:loud}.', hang_up: x}"), "read out as digits or spelled, not 'loud'"),
+        (
+            with_state("{say: 'Hi {from_number:loud}.', hang_up: x}"),
+            "read out as phone or email or code or date or amount or spelled or digits, not 'loud'",
+        ),
         (with_state("{say: [{pause_s: 0}], hang_up: x}"), "expected words to say, or pause_s above 0"),
         (HEAD.replace("[book it]", "{patterns: ['(']}"), "intent 'book', patterns: '(': expected a regular expression"),
         (HEAD.replace("[book it]", "{phrase: [a]}"), "intent 'book': unknown key 'phrase'; did you mean 'phrases'?"),

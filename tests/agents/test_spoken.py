@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bridge.agents.matching import normalise
-from bridge.agents.spoken import read_digits, read_email, read_spelling, read_yes_no, say_digits, spell_out
+from bridge.agents.spoken import read_digits, read_email, read_spelling, read_yes_no, say_digits
 
 
 @pytest.mark.parametrize(
@@ -79,7 +79,6 @@ def test_digits_are_read_back_in_groups() -> None:
     assert say_digits("1234") == "1 2 3 4"
     assert say_digits("12345678") == "1 2 3, 4 5 6, 7 8"
     assert say_digits("") == ""
-    assert spell_out("smith 7") == "S, M, I, T, H, 7"
 
 
 @given(st.text("0123456789", max_size=40))

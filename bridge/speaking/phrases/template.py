@@ -28,6 +28,7 @@ _SAMPLES = {
     "amount": "twenty dollars",
     "code": "four two seven",
     "phone": "five five five",
+    "email": "taylor at example dot com",
     "spelled": "A, B, C",
 }
 _ANY_SAMPLE = "ten"

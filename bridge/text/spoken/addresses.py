@@ -25,12 +25,16 @@ LONGEST_PATH = 30
 
 def email(c: Cursor) -> Reading | None:
     """`john.smith@example.com` -> "john dot smith at example dot com"."""
-    found = _EMAIL.fullmatch(c.core()) if "@" in c.core() else None
+    words = email_words(c.core(), c.language) if "@" in c.core() else ""
+    return Reading(1, words) if words else None
+
+
+def email_words(text: str, language: Language) -> str:
+    """The words of an e-mail address; empty if it is none."""
+    found = _EMAIL.fullmatch(text)
     if found is None:
-        return None
-    language = c.language
-    sign = language.address_signs
-    return Reading(1, f"{_name(found[1], language)} {sign['@']} {_domain(found[2], language)}")
+        return ""
+    return f"{_name(found[1], language)} {language.address_signs['@']} {_domain(found[2], language)}"
 
 
 def url(c: Cursor) -> Reading | None:

@@ -55,17 +55,23 @@ def telephone(c: Cursor) -> Reading | None:
         return None
     if part.lead.startswith("(") and count == 1 and ")" in part.trail and not called and total == 3:
         return None
-    if len(numbers) == 1:
-        words = _one_run(numbers[0], language)
-    else:
-        words = language.digit_groups.join(digits(run, language) for run in numbers)
-    words = _plus(text, language) + words
+    words = telephone_words(text, language)
     extension = _EXTENSION.fullmatch(c.core(count))
     if extension is not None and total >= 7:
         return Reading(
             count + 1, f"{words}{language.digit_groups}{language.extension} {digits(extension[1], language)}"
         )
     return Reading(count, words)
+
+
+def telephone_words(text: str, language: Language) -> str:
+    """The digits of a text in the groups that it is written in, or else in those of the language's country."""
+    numbers = _RUNS.findall(text)
+    if len(numbers) == 1:
+        words = _one_run(numbers[0], language)
+    else:
+        words = language.digit_groups.join(digits(run, language) for run in numbers)
+    return _plus(text, language) + words
 
 
 def _plus(text: str, language: Language) -> str:
