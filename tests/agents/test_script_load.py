@@ -73,7 +73,7 @@ def test_a_correct_script_has_no_warnings() -> None:
         (with_state("{say: 'Hi {nmae}.', hang_up: x}"), "'Hi {nmae}.': nothing fills the slot 'nmae'"),
         (
             with_state("{say: 'Hi {from_number:loud}.', hang_up: x}"),
-            "read out as phone or email or code or date or amount or spelled or digits, not 'loud'",
+            "amount or spelled or digits, not 'loud'",
         ),
         (with_state("{say: [{pause_s: 0}], hang_up: x}"), "expected words to say, or pause_s above 0"),
         (HEAD.replace("[book it]", "{patterns: ['(']}"), "intent 'book', patterns: '(': expected a regular expression"),

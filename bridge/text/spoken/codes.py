@@ -264,7 +264,8 @@ def _split_by_dashes(core: str) -> bool:
 def _names(c: Cursor, core: str) -> bool:
     """Whether the words before say that this names something: "your PIN is 0042"."""
     language, after = c.language, c.core(1)
-    counts = after.isalpha() and after.islower() and after not in language.counted_stops and not c.part().trail
+    noun = after.islower() or (language.capital_nouns and after[:1].isupper())
+    counts = after.isalpha() and noun and after.lower() not in language.counted_stops and not c.part().trail
     if counts and core.isdecimal() and len(core) <= 3 and core[0] != "0":
         return False
     strong = len(core) >= 4 or not core.isdecimal()

@@ -118,7 +118,7 @@ def spoken_form(text: str, language: Language, before: str = "") -> SpokenText:
     while cursor.at < end:
         token = everything[cursor.at]
         bare = token.strip(_STRIPPED)
-        if _plain(bare) and bare.lower() not in watched and not _days(bare, language):
+        if _plain(bare) and bare.lower() not in watched and not _ending(bare, token, language):
             spoken.append(SpokenToken(token, token if token.isalpha() else token.translate(_MARKS)))
             cursor.at += 1
             continue
@@ -163,8 +163,10 @@ def _watched(language: Language) -> frozenset[str]:
     return frozenset(word.lower() for table in tables for word in table) | {"x", "i", "v"}
 
 
-def _days(bare: str, language: Language) -> bool:
-    return "-" in bare and bare.partition("-")[0].lower() in language.weekday_abbreviations
+def _ending(bare: str, token: str, language: Language) -> bool:
+    """Whether this is a range of days, or a word with an abbreviated end."""
+    days = "-" in bare and bare.partition("-")[0].lower() in language.weekday_abbreviations
+    return days or (token[-1] == "." and bare.endswith(tuple(language.street_endings)))
 
 
 def _read(c: Cursor) -> Reading:
@@ -184,6 +186,8 @@ def _read(c: Cursor) -> Reading:
     for rule in rules:
         reading = rule(c)
         if reading is not None:
+            if c.language.inflected is not None:
+                return reading._replace(spoken=c.language.inflected(c.word(-1), reading.spoken))
             return reading
     return Reading(1, "—" if core in _DASHES else _sign_by_sign(core, c.language))
 
@@ -199,23 +203,23 @@ def _sign_by_sign(core: str, language: Language) -> str:
             number = parse(atom, language) if len(atom) <= 3 or not atom.isdecimal() else None
             words.append(say(number, language) if number else codes.spaced_digits(atom, language))
         elif atom[0].isalpha():
-            capitals = atom.isupper() and len(atom) <= 4 and atom.lower() not in language.capitals
-            known = atom.lower() in _watched(language) and (
-                language.titles.get(atom.lower()) or language.abbreviations.get(atom.lower())
-            )
-            words.append(
-                known
-                or (
-                    codes.letters(atom, language)
-                    if capitals
-                    else atom
-                    if len(atom) < 2 or not atom.isupper()
-                    else atom.lower()
-                )
-            )
+            words.append(_letters(atom, language))
         else:
             words.append(_sign(atom, before, after, language))
     return " ".join(filter(None, words)).replace(" ,", ",")
+
+
+def _letters(atom: str, language: Language) -> str:
+    """A word within a token that no rule knows."""
+    word = atom.lower()
+    if len(atom) == 1:
+        return atom
+    known = language.titles.get(word) or language.abbreviations.get(word)
+    if known:
+        return known
+    if atom.isupper():
+        return word if len(atom) > 4 or word in language.capitals else codes.letters(atom, language)
+    return atom
 
 
 def _sign(sign: str, before: str, after: str, language: Language) -> str:

@@ -70,6 +70,14 @@ class Language:
     """Two decimals are read as one number: "douze virgule cinquante"."""
     ordinal_stop: bool = False
     """Digits with a stop before a word are an ordinal: `3. Mai`."""
+    inflected: Callable[[str, str], str] | None = None
+    """The word before a date or an ordinal, and its words: the words with the ending that they have there."""
+    noun_gender: Callable[[str], Gender] | None = None
+    """The probable gender of a noun that a number counts, by its ending; "" where it is no noun."""
+    capital_nouns: bool = False
+    """Every noun has a capital, so that one may follow what counts it."""
+    street_endings: Mapping[str, str] = field(default_factory=dict)
+    """Abbreviated ends of words, without the stop: `Hauptstr.` in German."""
     decade: Callable[[int], str] | None = None
     """`1990s`, where the language writes decades so."""
     plain_scales: frozenset[str] = frozenset()
@@ -103,6 +111,7 @@ class Language:
     number_sign: str
     """`#` before digits: "number"."""
     hashtag: str
+    """Before what follows a `#`."""
 
     # ---- money and measures
     currencies: Mapping[str, Currency]

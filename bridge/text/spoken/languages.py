@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from bridge.text.spoken.dutch import DUTCH
 from bridge.text.spoken.english import AMERICAN, BRITISH
+from bridge.text.spoken.french import FRENCH
+from bridge.text.spoken.german import GERMAN
+from bridge.text.spoken.italian import ITALIAN
 from bridge.text.spoken.language import Language
+from bridge.text.spoken.portuguese import BRAZILIAN, EUROPEAN
+from bridge.text.spoken.spanish import SPANISH
 
-_LANGUAGES = {language.code: language for language in (AMERICAN, BRITISH)}
-_DEFAULTS = {"en": "en-US"}
-CODES = tuple(_LANGUAGES)
+_ALL = (AMERICAN, BRITISH, SPANISH, GERMAN, FRENCH, ITALIAN, BRAZILIAN, EUROPEAN, DUTCH)
+_BY_CODE = {known.code: known for known in _ALL}
+_BY_LANGUAGE = {known.code.partition("-")[0]: known for known in reversed(_ALL)}
+CODES = tuple(_BY_CODE)
 """All that are known, as `en-US`."""
 
 
@@ -15,7 +22,7 @@ def language(code: str) -> Language:
     """A language by its code, such as `de`, `en-GB` or `de-AT`: the nearest that is known. Raises KeyError."""
     parts = code.replace("_", "-").split("-")
     tag = "-".join([parts[0].lower(), *(part.upper() for part in parts[1:2])])
-    known = _LANGUAGES.get(tag) or _LANGUAGES.get(_DEFAULTS.get(parts[0].lower(), ""))
+    known = _BY_CODE.get(tag) or _BY_LANGUAGE.get(parts[0].lower())
     if known is None:
         raise KeyError(f"{code!r} is not a language that can be spoken; known are {', '.join(CODES)}")
     return known

@@ -22,7 +22,7 @@ def abbreviation(c: Cursor) -> Reading | None:
     stopped = part.trail.startswith(".")
     following = c.part(1)
     before_number = following.core.lstrip("#").lstrip("(")[:1].isdecimal() and part.trail in ("", ".", ":")
-    known = word in language.before_numbers and (stopped or len(word) > 2)
+    known = word in language.before_numbers and (stopped or len(word) > 2 or word[-1] in "º°")
     if before_number and known and not (word in ("sec", "no") and c.core(-1)[:1].isdecimal()):
         return _words(c, language.before_numbers[word], keep_stop=False)
     capital = part.core[:1].isupper()
@@ -44,10 +44,13 @@ def abbreviation(c: Cursor) -> Reading | None:
         and (stopped or word in language.always_titles or word == "st")
     ):
         return _words(c, language.titles[word], keep_stop=False)
-    if capital and stopped and word in language.always_titles:
-        return _words(c, language.titles[word], keep_stop=c.ends_sentence(0))
+    if stopped and word in language.always_titles:
+        return _words(c, language.titles[word], keep_stop=not following.core)
     if capital and stopped and word in language.streets and len(word) > 1:
         return Reading(1, language.streets[word], keep_stop=c.ends_sentence(0))
+    if stopped and (end := next((e for e in language.street_endings if word.endswith(e) and word != e), "")):
+        said = part.core[: -len(end)] + language.street_endings[end]
+        return Reading(1, said, keep_stop=c.ends_sentence(0))
     if word in language.abbreviations and (stopped or "." in word or word not in language.needs_stop):
         last = word not in language.never_last and c.ends_sentence(0)
         return _words(c, language.abbreviations[word], keep_stop=not stopped or last)
@@ -123,7 +126,7 @@ def initials(c: Cursor) -> Reading | None:
         dotted = part.trail.startswith(".")
         return Reading(1, letters(core.replace(".", ""), language), keep_stop=not dotted or c.ends_sentence(0))
     if len(core) == 1 and core.isalpha() and core.isupper() and part.trail == "." and c.core(1)[:1].isupper():
-        name = c.core(1)[1:2].islower() or len(c.core(1)) == 1
+        name = c.core(1)[1:2].islower() or (len(c.core(1)) == 1 and c.part(1).trail == ".")
         if (name and c.core(-1)[:1].isupper()) or (name and core not in "IA"):
             return Reading(1, letters(core, language), keep_stop=False)
     return None

@@ -35,6 +35,7 @@ _RATIO = re.compile(r"(\d{1,4}):(\d{1,4})")
 _DECADE = re.compile(r"'?(\d{1,3}0)'?s")
 _NOT_APART = frozenset("in pt mo cal x t a".split())
 """Units that are also words, so that they must be glued to their number."""
+_LAST_GROUP = re.compile(r"(\d{3}),(\d{1,3})")
 _PERIOD = re.compile(r"(\d{4})[-–—/](\d{4}|\d{2})")
 
 
@@ -63,7 +64,8 @@ def amount(c: Cursor) -> Reading | None:
     found = _AMOUNT.fullmatch(core)
     if found is not None and (read := _measure(c, found, 0)):
         count, measure = read
-        return Reading(count, _say(measure, language))
+        shortened = c.core(count - 1) in language.scales and count > 1
+        return Reading(count, _say(measure, language), keep_stop=not shortened or not c.core(count))
     return None
 
 
@@ -116,7 +118,7 @@ def _after(c: Cursor, measure: _Measure, glued: str, offset: int) -> tuple[int, 
             if named is None:
                 return None
             return count, measure._replace(per=named)
-    while count < offset + 4 and c.joined(count - 1):
+    while count < offset + 4 and (c.joined(count - 1) or _goes_on(c, count - 1)):
         following = c.core(count)
         taken = _take(measure, following, language, apart=True)
         if taken is None:
@@ -132,6 +134,13 @@ def _after(c: Cursor, measure: _Measure, glued: str, offset: int) -> tuple[int, 
             break
         measure, count = taken, count + 1
     return count, measure
+
+
+def _goes_on(c: Cursor, offset: int) -> bool:
+    """Whether the stop after a token only shortens it: `10 Mio. Euro`."""
+    after = c.core(offset + 1)
+    shortened = c.core(offset) in c.language.scales and c.part(offset).trail == "." and not c.part(offset + 1).lead
+    return shortened and (after in c.language.currencies or after in c.language.units)
 
 
 def _take(measure: _Measure, word: str, language: Language, apart: bool = False) -> _Measure | None:
@@ -248,6 +257,16 @@ def _between(c: Cursor, start: str, end: str, count: int) -> Reading | None:
 def ordinal(c: Cursor) -> Reading | None:
     """`1st`, `22nd`, `3º`, and in German `3.` before a word."""
     language, core = c.language, c.core()
+    trail = c.part().trail
+    if (
+        language.ordinal_stop
+        and core.isdecimal()
+        and len(core) <= 2
+        and trail == "."
+        and c.core(1).isalpha()
+        and int(core)
+    ):
+        return Reading(1, language.ordinal(int(core), ""), keep_stop=False)
     for mark in language.ordinal_marks:
         if core.endswith(mark) and core[: -len(mark)].isdecimal() and len(core) <= 4 + len(mark):
             number = int(core[: -len(mark)])
@@ -422,7 +441,20 @@ def number(c: Cursor) -> Reading | None:
         return Reading(1, language.year(int(core)))
     if len(core) >= 5 and core[0] != "0" and not _counts(c, core):
         return None
-    return Reading(1, whole(core, language))
+    return Reading(1, whole(core, language, _counted_gender(c)))
+
+
+def _counted_gender(c: Cursor) -> Gender:
+    """That of the noun after a number, as far as it can be told: of units for certain, of others by their endings."""
+    language, after = c.language, c.core(1)
+    if not after.isalpha() or c.part().trail:
+        return ""
+    for unit in language.units.values():
+        if after in (unit.one, unit.many):
+            return unit.gender
+    if after.lower() in language.counted_stops:
+        return ""
+    return language.noun_gender(after) if language.noun_gender is not None else ""
 
 
 def _spaced_groups(c: Cursor) -> Reading | None:
@@ -433,13 +465,16 @@ def _spaced_groups(c: Cursor) -> Reading | None:
     count, text = 1, c.core()
     while count < 5 and len(c.core(count)) == 3 and c.core(count).isdecimal() and c.joined(count - 1):
         text, count = text + c.core(count), count + 1
+    rest = ""
+    if (last := _LAST_GROUP.fullmatch(c.core(count))) and c.joined(count - 1):
+        text, rest, count = text + last[1], last[2], count + 1
     if count == 1:
         return None
-    mark, rest = c.core(count), ""
+    mark = c.core(count)
     if mark in language.currencies and c.joined(count - 1):
         currency = language.currencies[mark]
         return Reading(count + 1, _money(Number("", text, rest), currency, "", language))
-    return Reading(count, whole(text, language))
+    return Reading(count, say(Number("", text, rest), language))
 
 
 def _is_year(c: Cursor, core: str) -> bool:
@@ -448,7 +483,8 @@ def _is_year(c: Cursor, core: str) -> bool:
         return False
     if before in c.language.year_words or before in c.language.month_abbreviations:
         return True
-    counts = after[:1].islower() and after.lower() not in c.language.counted_stops and not c.part().trail
+    noun = after[:1].islower() or (c.language.capital_nouns and after[:1].isupper())
+    counts = noun and after.lower() not in c.language.counted_stops and not c.part().trail
     street = after[:1].isupper() and not c.part().trail and c.language.code.startswith("en")
     return street or (value >= 1900 and not counts)
 
@@ -456,6 +492,7 @@ def _is_year(c: Cursor, core: str) -> bool:
 def _counts(c: Cursor, core: str) -> bool:
     """Whether a long run of digits without marks is a quantity: it is round, or a noun follows it."""
     language, after = c.language, c.core(1)
-    noun = after.isalpha() and after.islower() and after not in language.counted_stops and not c.part().trail
+    lower = after.islower() or (language.capital_nouns and after[:1].isupper())
+    noun = after.isalpha() and lower and after.lower() not in language.counted_stops and not c.part().trail
     round_ = core.endswith("00" if len(core) == 5 else "000") and len(core) <= 9
     return (noun and len(core) <= 9) or round_
