@@ -11,7 +11,7 @@ _GENDERS: dict[str, Gender] = {"-": "", "m": "m", "f": "f", "n": "n"}
 
 def pairs(table: str) -> dict[str, str]:
     """`& und | @ at`: what is written and what is said for it, parted by the first space."""
-    found = {}
+    found: dict[str, str] = {}
     for entry in table.split(" | "):
         written, _, said = entry.strip().partition(" ")
         found[written] = said.strip()
@@ -20,7 +20,7 @@ def pairs(table: str) -> dict[str, str]:
 
 def units(table: str) -> dict[str, Unit]:
     """Lines of `km|kms one many gender`, with underscores for spaces and `-` for a unit without gender."""
-    found = {}
+    found: dict[str, Unit] = {}
     for line in table.strip().split("\n"):
         written, one, many, gender = line.split()
         for form in written.split("|"):
@@ -30,7 +30,7 @@ def units(table: str) -> dict[str, Unit]:
 
 def currencies(table: str) -> dict[str, Currency]:
     """Lines of `€|EUR one many cent cents gender cent-gender`; `-` for what a currency does not have."""
-    found = {}
+    found: dict[str, Currency] = {}
     for line in table.strip().split("\n"):
         written, one, many, cent, cents, gender, cent_gender = line.split()
         names = [name.replace("_", " ") if name != "-" else "" for name in (one, many, cent, cents)]
@@ -41,7 +41,7 @@ def currencies(table: str) -> dict[str, Currency]:
 
 def scales(table: str) -> dict[str, tuple[str, str]]:
     """Lines of `M|mio one many`."""
-    found = {}
+    found: dict[str, tuple[str, str]] = {}
     for line in table.strip().split("\n"):
         written, one, many = line.split()
         found |= dict.fromkeys(written.split("|"), (one, many))
