@@ -1,6 +1,7 @@
 # make demo    set up, then hear a whole call: service, speech worker and a simulated caller
 # make setup   .venv alone; after it .venv/bin/bridge works
 # make test    set up with the test tools and torch, then run all tests
+# make redis   install redis-server with apt, for the tests that want a real one; they are skipped without it
 # make check   format, lint, strict types
 # make bench   the benchmarks behind the numbers in the README
 #
@@ -10,7 +11,7 @@ BIN := .venv/bin
 TESTS ?= tests
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev demo test check format bench clean
+.PHONY: help setup setup-dev redis demo test check format bench clean
 
 help:
 	@sed -n 's/^# //p' Makefile
@@ -20,6 +21,9 @@ setup:
 
 setup-dev:
 	@deploy/setup.sh dev torch
+
+redis:
+	@deploy/redis.sh
 
 demo: setup
 	@$(BIN)/bridge demo

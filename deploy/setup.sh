@@ -48,22 +48,6 @@ progress() {
     /^(ERROR|error)/ { print; fflush() }' >&2
 }
 
-# The cache's tests want a real Redis; without one they are skipped by name. Only root, or whom sudo asks for no
-# password, installs it, and the network gets a minute at a time. Whatever comes of it, set-up goes on.
-offer_redis() {
-  command -v redis-server >/dev/null && return
-  command -v apt-get >/dev/null || return
-  local as_root=(env)
-  [[ "$(id -u)" == 0 ]] || as_root=(sudo -n)
-  apt() {
-    "${as_root[@]}" DEBIAN_FRONTEND=noninteractive timeout "$1" apt-get -qq -y --no-install-recommends \
-      -o DPkg::Lock::Timeout=5 "${@:2}" </dev/null >/dev/null 2>&1
-  }
-  apt 60 --download-only install redis-server ||
-    { apt 60 update && apt 60 --download-only install redis-server; } || return
-  apt 300 --no-download install redis-server
-}
-
 extras="$(printf '%s\n' "$@" | sort | paste -sd, -)"
 stamp="$venv/.installed-${extras:-plain}"
 wanted="$(cat pyproject.toml "$constraints" deploy/setup.sh | cksum) $extras"
@@ -91,8 +75,7 @@ if ! "$venv/bin/python" -m pip install --disable-pip-version-check --no-input --
     "Without a network nothing can be fetched; behind a proxy or mirror set HTTPS_PROXY or PIP_INDEX_URL."
 fi
 case " $* " in *" dev "*)
-  offer_redis || true
-  command -v redis-server >/dev/null || say "no redis-server here: the tests that need one will be skipped"
+  command -v redis-server >/dev/null || say "no redis-server here: the tests that need one are skipped (make redis)"
   ;;
 esac
 printf '%s' "$wanted" >"$stamp"
