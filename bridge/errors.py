@@ -2,6 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
+FailureKind = Literal["auth", "quota", "busy", "rejected", "idle", "lost", "internal"]
+"""Why a speech provider gives no audio, and so what helps.
+
+`auth` and `quota`: nothing until somebody acts. `busy`: asking again later. `rejected`: another voice, text or format.
+`idle`: opening anew. `lost`: connecting anew and asking for what was not heard. `internal`: another provider.
+"""
+
 
 class BridgeError(Exception):
     """Anything this service raises on purpose."""
@@ -20,20 +29,29 @@ class BadMessage(BridgeError):
 
 
 class VoiceError(BridgeError):
-    """The speech worker's: no audio, or no more of it."""
+    """A speech provider gives no audio, or no more of it."""
 
-
-class VoiceBusy(VoiceError):
-    """No free slot; `retry_after_s` says when to ask again."""
-
-    def __init__(self, message: str, retry_after_s: float) -> None:
+    def __init__(
+        self, message: str, kind: FailureKind = "internal", *, code: str = "", retry_after_s: float | None = None
+    ) -> None:
         super().__init__(message)
+        self.kind = kind
+        self.code = code
+        """The provider's own word for it, where it has one."""
         self.retry_after_s = retry_after_s
 
 
-class VoiceAstray(VoiceError):
-    """The voice lost the text (repeats itself, never ends, says nothing): another voice should go on."""
+class VoiceBusy(VoiceError):
+    """There is no free place; `retry_after_s` says when to ask again."""
+
+    retry_after_s: float
+
+    def __init__(self, message: str, retry_after_s: float, *, code: str = "") -> None:
+        super().__init__(message, "busy", code=code, retry_after_s=retry_after_s)
 
 
 class VoiceLost(VoiceError):
-    """Broken off mid-utterance: what was heard stays heard."""
+    """The stream broke off in the middle: what was heard stays heard."""
+
+    def __init__(self, message: str, *, code: str = "") -> None:
+        super().__init__(message, "lost", code=code)

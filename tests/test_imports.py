@@ -39,13 +39,13 @@ MAY_IMPORT: dict[str, set[str]] = {
     "telemetry": PURE | {"system"},
     "listening": PURE | {"system"},
     "agents": PURE,
-    "speaking": PURE | {"worker.protocol", "worker.settings", "system"},
-    "worker": PURE | {"telemetry", "system"},
+    "speaking": PURE | {"worker.protocol", "worker.protocol_client", "worker.settings", "system"},
+    "worker": PURE | {"telemetry", "speaking.voices.base", "system"},
     "store": PURE | {"session", "system"},
     "session": PURE | {"telemetry", "listening", "speaking", "agents"},
     "gateway": PURE | {"telemetry", "listening", "speaking", "agents", "store", "session", "api", "system"},
-    "api": PURE | {"telemetry", "speaking", "gateway", "worker.protocol", "session"},
-    "bench": {"audio", "text", "call", "worker", "listening", "simulator"},
+    "api": PURE | {"telemetry", "speaking", "gateway", "worker.protocol", "worker.protocol_server", "session"},
+    "bench": {"audio", "text", "call", "worker", "speaking.voices.base", "listening", "simulator"},
     "simulator": {"audio", "text", "call", "speaking", "worker", "listening", "agents", "telemetry", "system"},
 }
 """Besides itself and `SMALL`. A name with a dot allows that module alone."""

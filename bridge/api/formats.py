@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 from dataclasses import dataclass
 
-from bridge.worker.protocol import SAMPLE_RATES
+from bridge.audio.formats import MULAW_8000, AudioFormat
 
 SUPPORTED = ("wav", "pcm", "mulaw")
 RATES_HZ = (8000, 16000, 24000)
@@ -16,37 +16,32 @@ _UNKNOWN_LENGTH = 0xFFFFFFFF
 
 
 @dataclass(frozen=True)
-class Format:
+class ResponseFormat:
     """One way of sending speech."""
 
-    worker_format: str
-    """The worker's name for its samples."""
+    audio_format: AudioFormat
+    """Of its samples."""
     content_type: str
     header: bytes = b""
     """Goes before the samples."""
 
-    @property
-    def rate_hz(self) -> int:
-        """Samples per second."""
-        return SAMPLE_RATES[self.worker_format]
 
-
-def format_of(response_format: str, rate_hz: int | None = None) -> Format:
+def format_of(response_format: str, rate_hz: int | None = None) -> ResponseFormat:
     """The format for OpenAI's `response_format` and our `sample_rate`. Raises ValueError, naming what is supported."""
     if response_format not in SUPPORTED:
         raise ValueError(f"response_format {response_format!r} is not supported; supported are: {', '.join(SUPPORTED)}")
     if response_format == "mulaw":
         if rate_hz not in (None, 8000):
             raise ValueError(f"sample_rate {rate_hz} is not supported for mulaw, which has 8000")
-        return Format("mulaw_8000", "audio/basic")  # RFC 2046, 4.3: mu-law, one channel, 8000 Hz
+        return ResponseFormat(MULAW_8000, "audio/basic")  # RFC 2046, 4.3: mu-law, one channel, 8000 Hz
     rate_hz = HIGHEST_HZ if rate_hz is None else rate_hz
     if rate_hz not in RATES_HZ:
         raise ValueError(
             f"sample_rate {rate_hz} is not supported; supported are: {', '.join(str(rate) for rate in RATES_HZ)}"
         )
     if response_format == "pcm":
-        return Format(f"pcm_{rate_hz}", "audio/pcm")
-    return Format(f"pcm_{rate_hz}", "audio/wav", wav_header(rate_hz))
+        return ResponseFormat(AudioFormat("pcm", rate_hz), "audio/pcm")
+    return ResponseFormat(AudioFormat("pcm", rate_hz), "audio/wav", wav_header(rate_hz))
 
 
 def wav_header(rate_hz: int) -> bytes:

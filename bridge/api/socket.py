@@ -27,42 +27,23 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections import deque
-from collections.abc import Sequence
 
+import msgspec
 from aiohttp import WSCloseCode, WSMsgType, web
 
 from bridge.api.access import Account, ApiError
 from bridge.api.speech import SpeechApi
-from bridge.call.events import Word
-from bridge.errors import BadMessage, VoiceBusy, VoiceError
-from bridge.speaking.voices.base import Request, TextStream
+from bridge.audio.formats import FORMATS
+from bridge.errors import BadMessage, VoiceError
+from bridge.speaking.voices.base import SpeechListener, SpeechRequest, SpeechStream
 from bridge.worker import protocol
-from bridge.worker.protocol import (
-    FASTEST,
-    FRAME_MS,
-    SAMPLE_RATES,
-    SLOWEST,
-    Cancel,
-    Cancelled,
-    Done,
-    End,
-    Error,
-    Flush,
-    Open,
-    Playout,
-    Text,
-    Words,
-    frame_bytes,
-    sample_bytes,
-)
+from bridge.worker.protocol import Error
+from bridge.worker.protocol_server import ProtocolServer
 
 STREAM = "/v1/audio/stream"
 _KEEP_ALIVE_S = 20.0
 _UNREAD_BYTES = 4_194_304
 _LAST_WORDS_S = 2.0
-_REMEMBERED = 256
-"""Streams that ended lately: late messages about them are no error."""
 
 
 class SpeechSockets:
@@ -116,8 +97,8 @@ class SpeechSocket:
         self._api = api
         self._account = account
         self._transport = transport
-        self._streams: dict[int, _Stream] = {}
-        self._over: deque[int] = deque(maxlen=_REMEMBERED)
+        limits = protocol.Limits(api.settings.text_chars, api.settings.streams_per_key)
+        self._server = ProtocolServer(limits, self._open, self.put, self._ended)
         self._outgoing: asyncio.Queue[str | bytes] = asyncio.Queue()
         self._unread = 0
 
@@ -125,22 +106,20 @@ class SpeechSocket:
         """Until the client goes."""
         writer = asyncio.create_task(self._write())
         try:
-            self.send(self._welcome())
+            self._server.say(self._welcome())
             async for message in self.socket:
                 try:
                     if message.type is not WSMsgType.TEXT:
                         raise BadMessage("clients send no binary messages")
-                    self._receive(message.data)
+                    self._server.receive(message.data)
                 except BadMessage as error:
-                    self.send(Error("bad_message", str(error)))
+                    self._server.say(Error("bad_message", str(error)))
                     with contextlib.suppress(TimeoutError):
                         async with asyncio.timeout(_LAST_WORDS_S):
                             await self._outgoing.join()
                     await self.socket.close(code=WSCloseCode.POLICY_VIOLATION, message=b"bad_message")
         finally:
-            for stream in list(self._streams.values()):
-                stream.cancel()
-                self._end(stream, "cancelled")
+            self._server.close()
             writer.cancel()
             await asyncio.gather(writer, return_exceptions=True)
 
@@ -149,11 +128,7 @@ class SpeechSocket:
         limits = protocol.Limits(settings.text_chars, settings.streams_per_key)
         names = [*voices, *(name for name, meant in settings.voices.items() if meant in voices)]
         models = {name: voices[settings.voices.get(name, name)] for name in names}
-        return protocol.Ready(protocol.VERSION, names, names[0], models, list(SAMPLE_RATES), limits)
-
-    def send(self, message: protocol.FromWorker) -> None:
-        """Queue a message."""
-        self.put(protocol.encode(message))
+        return protocol.Ready(protocol.VERSION, names, names[0], models, list(FORMATS), limits)
 
     def put(self, data: str | bytes) -> None:
         """Queue what is encoded already."""
@@ -170,140 +145,20 @@ class SpeechSocket:
                 self._outgoing.task_done()
                 self._unread -= len(data)
 
-    # ---- what the client says ----------------------------------------------------------------------------------
-
-    def _receive(self, text: str) -> None:
-        """One message. Raises BadMessage when it does not even name a stream."""
+    def _open(self, request: SpeechRequest, listener: SpeechListener) -> SpeechStream:
+        """Begin a stream of this key. Raises VoiceError."""
         try:
-            message = protocol.decode_client(text)
-        except protocol.BadStreamMessage as error:
-            return self.fail(error.stream, Error("bad_message", str(error), error.stream))
+            voice = self._api.voice(request.voice or None)
+            self._account.take()
+        except ApiError as error:
+            raise VoiceError(str(error), "rejected", code=error.code, retry_after_s=error.retry_after_s) from error
         try:
-            self._obey(message)
-        except (ApiError, VoiceError) as error:
-            self.fail(message.stream, _as_message(error, message.stream))
-        return None
-
-    def _obey(self, message: protocol.FromClient) -> None:
-        if isinstance(message, Open):
-            return self._open(message)
-        stream = self._streams.get(message.stream)
-        if stream is None:
-            if isinstance(message, Cancel) or message.stream in self._over:
-                return None
-            raise ApiError(400, "unknown_stream", f"stream {message.stream} is not open")
-        match message:
-            case Text():
-                stream.text(message.text, self._api.settings.text_chars)
-            case Flush():
-                stream.speech.flush()
-            case End():
-                stream.ended = True
-                stream.speech.end()
-            case Playout():
-                stream.speech.playout(message.lead_ms, message.upto_ms)
-            case Cancel():
-                stream.cancel()
-                self._end(stream, "cancelled")
-                self.send(Cancelled(stream.number, stream.audio_ms))
-        return None
-
-    def _open(self, message: Open) -> None:
-        if message.stream in self._streams:
-            raise ApiError(400, "stream_exists", f"stream {message.stream} is open already")
-        if message.format not in SAMPLE_RATES:
-            raise ApiError(400, "unknown_format", f"no format {message.format!r}; there are: {', '.join(SAMPLE_RATES)}")
-        if not SLOWEST <= message.speed <= FASTEST:
-            raise ApiError(400, "bad_speed", f"speed {message.speed:g} is not within {SLOWEST:g} to {FASTEST:g}")
-        voice = self._api.voice(message.voice)
-        self._account.take()
-        stream = _Stream(self, message.stream, message.format)
-        try:
-            stream.speech = self._api.open(Request("", voice, message.speed, message.priority, message.format), stream)
+            return self._api.open(msgspec.structs.replace(request, voice=voice), listener)
         except VoiceError:
             self._account.give_back()
             raise
-        self._streams[message.stream] = stream
 
-    # ---- how streams end ---------------------------------------------------------------------------------------
-
-    def done(self, stream: _Stream) -> None:
-        """All of it was sent."""
-        self._end(stream, "done")
-        self.send(Done(stream.number, stream.audio_ms))
-
-    def fail(self, number: int, error: VoiceError | Error) -> None:
-        """A stream ends for this reason, if it had begun at all."""
-        stream = self._streams.get(number)
-        if stream is not None:
-            stream.cancel()
-            self._end(stream, "failed")
-        else:
-            self._over.append(number)
-            self._api.count("refused")
-        self.send(error if isinstance(error, Error) else _as_message(error, number))
-
-    def _end(self, stream: _Stream, answer: str) -> None:
-        del self._streams[stream.number]
-        self._over.append(stream.number)
-        self._account.give_back()
-        self._api.count(answer)
-
-
-class _Stream:
-    """One text; hears what the worker makes of it."""
-
-    speech: TextStream
-
-    def __init__(self, client: SpeechSocket, number: int, audio_format: str) -> None:
-        self.number = number
-        self.ended = False
-        self._client = client
-        self._format = audio_format
-        self._characters = 0
-        self._sent_bytes = 0
-
-    @property
-    def audio_ms(self) -> int:
-        """Audio sent so far."""
-        return self._sent_bytes // frame_bytes(self._format) * FRAME_MS
-
-    def text(self, delta: str, most: int) -> None:
-        """More text. Raises ApiError after the end of it, and when it is too long."""
-        if self.ended:
-            raise ApiError(400, "already_ended", f"text after the end of stream {self.number}")
-        self._characters += len(delta)
-        if self._characters > most:
-            raise ApiError(400, "text_too_long", f"more than {most} characters in stream {self.number}")
-        self.speech.text(delta)
-
-    def cancel(self) -> None:
-        """Nothing more is wanted."""
-        self.speech.cancel()
-
-    def audio(self, ulaw: bytes) -> None:
-        """More samples, in the stream's format."""
-        offset = self._sent_bytes // sample_bytes(self._format)
-        self._sent_bytes += len(ulaw)
-        self._client.put(protocol.encode_audio(self.number, offset, ulaw))
-
-    def words(self, words: Sequence[Word]) -> None:
-        """Words placed in time."""
-        self._client.send(Words(self.number, list(words)))
-
-    def done(self) -> None:
-        """That was all."""
-        self._client.done(self)
-
-    def failed(self, error: VoiceError) -> None:
-        """Nothing more will come."""
-        self._client.fail(self.number, error)
-
-
-def _as_message(error: ApiError | VoiceError, stream: int) -> Error:
-    if isinstance(error, ApiError):
-        retry_after_ms = None if error.retry_after_s is None else round(error.retry_after_s * 1000)
-        return Error(error.code, str(error), stream, retry_after_ms)
-    if isinstance(error, VoiceBusy):
-        return Error("busy", str(error), stream, round(error.retry_after_s * 1000))
-    return Error("speech_failed", str(error), stream)
+    def _ended(self, how: str, code: str) -> None:
+        if how != "refused":
+            self._account.give_back()
+        self._api.count(how)

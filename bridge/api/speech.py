@@ -1,4 +1,4 @@
-"""Speech for other programs: OpenAI's speech API, spoken by our workers while the answer is being sent.
+"""Speech for other programs: OpenAI's speech API, spoken by any provider while the answer is being sent.
 
 Off until there is a key: set `gateway.speech_api.keys` or BRIDGE_API_KEYS. Every request names one:
 
@@ -54,12 +54,12 @@ import msgspec
 from aiohttp import web
 
 from bridge.api.access import Access, Account, ApiError
-from bridge.api.formats import Format, format_of
+from bridge.api.formats import ResponseFormat, format_of
 from bridge.api.stream import Piece, SpokenText
 from bridge.errors import VoiceBusy, VoiceError, VoiceLost
 from bridge.gateway.admission import Admission
 from bridge.gateway.settings import SpeechApiSettings
-from bridge.speaking.voices.base import Listener, Request, TextStream
+from bridge.speaking.voices.base import SpeechListener, SpeechRequest, SpeechStream
 from bridge.telemetry.metrics import Metrics
 from bridge.worker.protocol import FASTEST, SLOWEST
 
@@ -82,7 +82,7 @@ class SpeechSource(Protocol):
     def voices(self) -> Mapping[str, str]:
         """Voices that streams can have now, each with its engine's version; the default one first."""
 
-    def open_stream(self, request: Request, listener: Listener) -> TextStream:
+    def open_stream(self, request: SpeechRequest, listener: SpeechListener) -> SpeechStream:
         """Begin to speak; raises VoiceError."""
 
 
@@ -90,7 +90,7 @@ class _VoiceId(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     id: str
 
 
-class SpeechRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+class SpeechBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """The body of `POST /v1/audio/speech`."""
 
     input: str
@@ -103,7 +103,7 @@ class SpeechRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
     instructions: str | None = None
 
 
-_requests = msgspec.json.Decoder(SpeechRequest)
+_requests = msgspec.json.Decoder(SpeechBody)
 
 
 class _ClientGone(Exception):
@@ -170,7 +170,7 @@ class SpeechApi:
             raise ApiError(400, "unknown_voice", f"no voice {name!r}; there are: {known}", param="voice")
         return wanted
 
-    def open(self, request: Request, listener: Listener) -> TextStream:
+    def open(self, request: SpeechRequest, listener: SpeechListener) -> SpeechStream:
         """Begin to speak. Raises VoiceError."""
         if self._source is None:
             raise VoiceError("there is no speech")
@@ -216,14 +216,11 @@ class SpeechApi:
         audio_format = _format_of(wanted)
         voice = self.voice(wanted.voice.id if isinstance(wanted.voice, _VoiceId) else wanted.voice)
         account.take()
-        spoken = SpokenText(audio_format.worker_format)
+        spoken = SpokenText(audio_format.audio_format)
         try:
             try:
-                stream = self.open(
-                    Request(wanted.input, voice, wanted.speed, audio_format=audio_format.worker_format), spoken
-                )
-                stream.end()
-                spoken.begin(stream)
+                asked = SpeechRequest(wanted.input, voice, audio_format.audio_format, wanted.speed)
+                spoken.begin(self.open(asked, spoken))
                 first = await self._next(request, spoken)
             except VoiceError as error:
                 raise _as_api_error(error) from None
@@ -238,7 +235,7 @@ class SpeechApi:
             account.give_back()
 
     async def _send(
-        self, request: web.Request, wanted: SpeechRequest, audio_format: Format, spoken: SpokenText, first: Piece
+        self, request: web.Request, wanted: SpeechBody, audio_format: ResponseFormat, spoken: SpokenText, first: Piece
     ) -> web.StreamResponse:
         events = wanted.stream_format == "sse"
         response = web.StreamResponse(
@@ -246,7 +243,7 @@ class SpeechApi:
                 "Content-Type": "text/event-stream; charset=utf-8" if events else audio_format.content_type,
                 "Cache-Control": "no-store",
                 "X-Accel-Buffering": "no",  # or nginx would collect what should be heard at once
-                "X-Sample-Rate": str(audio_format.rate_hz),
+                "X-Sample-Rate": str(audio_format.audio_format.rate_hz),
             }
         )
         try:
@@ -267,7 +264,7 @@ class SpeechApi:
         return response
 
     async def _parts(
-        self, request: web.Request, wanted: SpeechRequest, audio_format: Format, spoken: SpokenText, first: Piece
+        self, request: web.Request, wanted: SpeechBody, audio_format: ResponseFormat, spoken: SpokenText, first: Piece
     ) -> AsyncGenerator[bytes, None]:
         """What goes into the body, as it is made. Raises VoiceError when the sound breaks off."""
         events = wanted.stream_format == "sse"
@@ -307,7 +304,7 @@ class SpeechApi:
                 raise VoiceLost(f"no audio came for {self.settings.stall_s:g} s")
 
 
-async def _read(request: web.Request, text_chars: int) -> SpeechRequest:
+async def _read(request: web.Request, text_chars: int) -> SpeechBody:
     """The request's body. Raises ApiError that says what is wrong with it."""
     try:
         body = await request.read()
@@ -345,7 +342,7 @@ async def _read(request: web.Request, text_chars: int) -> SpeechRequest:
     return wanted
 
 
-def _format_of(wanted: SpeechRequest) -> Format:
+def _format_of(wanted: SpeechBody) -> ResponseFormat:
     try:
         return format_of(wanted.response_format, wanted.sample_rate)
     except ValueError as error:

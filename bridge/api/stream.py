@@ -9,10 +9,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
+from bridge.audio.formats import AudioFormat
 from bridge.call.events import Word
 from bridge.errors import VoiceError
-from bridge.speaking.voices.base import TextStream
-from bridge.worker.protocol import FRAME_MS, frame_bytes
+from bridge.speaking.voices.base import SpeechStream
 
 FULL_MS, LOW_MS = 10_000, 5_000
 """Sound that waits for the client: where the worker is stopped, and where it goes on."""
@@ -23,17 +23,17 @@ Piece = bytes | Sequence[Word]
 class SpokenText:
     """Collects a stream's audio and words; `next` gives them out in order."""
 
-    def __init__(self, audio_format: str) -> None:
+    def __init__(self, audio_format: AudioFormat) -> None:
         self.error: VoiceError | None = None
         """Why it broke off."""
-        self._bytes_per_ms = frame_bytes(audio_format) / FRAME_MS
+        self._bytes_per_ms = audio_format.bytes_per_ms
         self._pieces: asyncio.Queue[Piece | VoiceError | None] = asyncio.Queue()
-        self._stream: TextStream | None = None
+        self._stream: SpeechStream | None = None
         self._made_bytes = self._taken_bytes = 0
         self._upto_ms = 0
         """Credit given to the worker; 0: it runs free."""
 
-    def begin(self, stream: TextStream) -> None:
+    def begin(self, stream: SpeechStream) -> None:
         """This is the stream that tells us."""
         self._stream = stream
 
@@ -76,16 +76,19 @@ class SpokenText:
 
     # ---- the worker's side -------------------------------------------------------------------------------------
 
-    def audio(self, ulaw: bytes) -> None:
+    def audio(self, data: bytes) -> None:
         """More samples, in whatever format was asked for."""
-        self._made_bytes += len(ulaw)
-        self._pieces.put_nowait(ulaw)
+        self._made_bytes += len(data)
+        self._pieces.put_nowait(data)
         if not self._upto_ms and self.waiting_ms >= FULL_MS:
             self._allow(self.audio_ms)
 
     def words(self, words: Sequence[Word]) -> None:
         """Words placed in time."""
         self._pieces.put_nowait(words)
+
+    def no_words(self) -> None:
+        """Nobody waits for words here."""
 
     def done(self) -> None:
         """That was all."""

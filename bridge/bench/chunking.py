@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bridge.audio import mulaw
+from bridge.audio.formats import AudioFormat
 from bridge.audio.loudness import step_db
 from bridge.audio.resample import resample
 from bridge.bench.measures import Strategy
@@ -101,7 +102,7 @@ async def _first_audio(target: Target, voice: str, texts: Sequence[str]) -> list
 async def _speak(target: Target, voice: str, text: str) -> Spoken:
     samples, words = bytearray(), []
     async with await connect(target.address, target.token) as link:
-        speech = link.open(voice, f"pcm_{RATE_HZ}")
+        speech = link.open(voice, AudioFormat("pcm", RATE_HZ))
         speech.text(text)
         speech.end()
         async for message in speech:

@@ -104,11 +104,12 @@ class _Spoken:
 
 async def _speak(arguments: argparse.Namespace, settings: WorkerSettings) -> _Spoken:
     """Ask a worker, our own if none is named, and gather what it says."""
+    from bridge.audio.formats import AudioFormat
     from bridge.worker.client import connect
     from bridge.worker.protocol import Audio
 
     async with _worker(arguments.worker, settings) as address, await connect(address, settings.token) as link:
-        speech = link.open(arguments.voice, f"pcm_{arguments.rate}", arguments.speed)
+        speech = link.open(arguments.voice, AudioFormat("pcm", arguments.rate), arguments.speed)
         asked_at = time.perf_counter()
         speech.text(arguments.text)
         speech.end()

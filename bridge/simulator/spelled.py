@@ -197,7 +197,7 @@ class Listener(Protocol):
 
 
 class SpelledVoice:
-    """Makes speech where a bridge asks a voice for it (`bridge.speaking.voices.base.Voices`, by its shape alone).
+    """Makes speech where a bridge asks for it (`bridge.speaking.voices.base.SpeechProvider`, by its shape alone).
 
     `later` schedules work, `(seconds, callback)`; `delay_s` is the time to the first audio. `word` builds the
     asker's own kind of word from text, start_ms and end_ms.
@@ -205,8 +205,6 @@ class SpelledVoice:
 
     name = "spelled"
     default_voice = "chords"
-    load = 0.0
-    headroom = 1.0
 
     def __init__(
         self,
@@ -219,7 +217,7 @@ class SpelledVoice:
         self._later = later
         self._delay_s = delay_s
         self.usable = False
-        self.engines: dict[str, str] = {"chords": "1"}
+        self.voices: dict[str, str] = {"chords": "1"}
         self.texts: list[str] = []
         """Everything that was asked for."""
 
@@ -260,13 +258,18 @@ class SpelledStream:
             self._listener.audio(self._ulaw)
             self._listener.done()
 
-    def playout(self, lead_ms: float) -> None:
+    def text(self, delta: str) -> None:
+        """The text was whole."""
+
+    def flush(self) -> None:
+        """The text was whole."""
+
+    def end(self) -> None:
+        """The text was whole."""
+
+    def playout(self, lead_ms: float, upto_ms: int | None = None) -> None:
         """Nothing to hurry."""
 
     def cancel(self) -> None:
         """The listener hears nothing more."""
-        self._listener = None
-
-    def give_up(self) -> None:
-        """Like `cancel`."""
         self._listener = None

@@ -1,4 +1,4 @@
-"""How text becomes speech: settings of the phrase cache and of the links to the workers."""
+"""How text becomes speech: settings of the phrase cache, of the providers and of the voices."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ class CacheSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
     disk_path: str = ""
     """A folder, relative to the configuration file's; empty: nothing is kept on disk."""
     disk_mb: float = 512.0
+    disk_deadline_ms: float = 100.0
+    """The longest that a look-up on disk may hold a call up; a disk that is late thrice is left alone for a while."""
     redis_mb: float = 256.0
     """Of one tenant."""
     redis_deadline_ms: float = 5.0
@@ -29,6 +31,36 @@ class CacheSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
     """What a hosted voice would cost, for the counter of money saved."""
 
 
+class WorkerProviderSettings(
+    msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, tag_field="kind", tag="worker"
+):
+    """A further fleet of speech workers, beside that of `speaking.workers`."""
+
+    addresses: tuple[str, ...]
+    """`ws://host:port` or `unix:/path`, at least one."""
+    token_env: str = ""
+    """The environment variable that holds the token; empty: none is asked for."""
+    sockets: int = 1
+    """Warm sockets to each."""
+
+    def __post_init__(self) -> None:
+        if not self.addresses:
+            raise ValueError("addresses is empty, expected at least one worker such as ws://127.0.0.1:8090")
+
+
+ProviderSettings = WorkerProviderSettings
+"""A union with one member for each kind of provider, told apart by `kind`."""
+
+
+class VoiceRoute(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """One way to speak with a voice."""
+
+    provider: str = "worker"
+    """One of `speaking.providers`, or `worker`: the workers of `speaking.workers`."""
+    voice: str = ""
+    """That provider's own name for it; empty: its default."""
+
+
 class SpeakingSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """The bot's side of the sound."""
 
@@ -37,8 +69,13 @@ class SpeakingSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, 
     worker_token: str = ""
     worker_sockets: int = 1
     """Warm sockets to each worker."""
+    providers: dict[str, ProviderSettings] = {}
+    """Who else makes speech, by a name of your own."""
+    voices: dict[str, tuple[VoiceRoute, ...]] = {}
+    """Names that agents use for voices, each with the ways to speak with it, best first: when one fails, the next goes
+    on. A name that is not here means the voice that a provider calls so."""
     voice: str = ""
-    """Empty: the worker's default."""
+    """Speaks where no voice is named; empty: the worker's default."""
     speed: float = 1.0
     chunking: ChunkSettings = ChunkSettings()
     cache: CacheSettings = CacheSettings()
@@ -48,9 +85,24 @@ class SpeakingSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, 
     """A caller who waits this long in the middle of an utterance: the rest is made by another worker."""
     give_up_ms: float = 3500.0
     """No audio from any worker after this long: the utterance has failed."""
+    ahead_ms: float = 3000.0
+    """Speech made beyond what the caller's lead has taken: more would be made for nobody at an interruption."""
     start_s: float = 60.0
     """How long a local worker may take to load its voices."""
     warm: tuple[str, ...] = ()
     """Phrases made before the service is ready."""
     prefetch_streams: int = 1
     """Phrases made ahead at the same time, while no caller waits for speech."""
+
+    def __post_init__(self) -> None:
+        if "worker" in self.providers:
+            raise ValueError("providers has one named 'worker', which is the name of the workers in `workers`")
+        known = ("worker", *self.providers)
+        for name, routes in self.voices.items():
+            if not routes:
+                raise ValueError(f"voices.{name} is empty, expected at least one provider")
+            for route in routes:
+                if route.provider not in known:
+                    raise ValueError(
+                        f"voices.{name} names the provider {route.provider!r}; there are: {', '.join(known)}"
+                    )

@@ -8,25 +8,29 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable, Sequence
+import os
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 import msgspec
 
+from bridge.audio.formats import MULAW_8000, AudioFormat
 from bridge.call.commands import PullSpeech, Synthesise
 from bridge.call.events import Event, SpeechArrived, SpeechEnded, SpeechFailed, Word
 from bridge.errors import VoiceError
 from bridge.speaking.phrases.beginnings import Foresight
 from bridge.speaking.phrases.cache import PhraseCache
-from bridge.speaking.phrases.maker import PhraseMaker
-from bridge.speaking.phrases.phrase import Phrase, PhraseKey, loudness_db, normalise
+from bridge.speaking.phrases.phrase import WORKER, Phrase, PhraseKey, loudness_db, normalise
 from bridge.speaking.phrases.prefetch import Likely, Prefetcher
 from bridge.speaking.phrases.savings import Savings
-from bridge.speaking.settings import SpeakingSettings
-from bridge.speaking.utterance import Utterance
-from bridge.speaking.voices.base import Listener, Pool, Request, TextStream, Voices
+from bridge.speaking.phrases.source import PhraseSource
+from bridge.speaking.settings import ProviderSettings, SpeakingSettings
+from bridge.speaking.utterance import Utterance, UtteranceContext
+from bridge.speaking.voices.base import SpeechListener, SpeechProvider, SpeechRequest, SpeechStream
+from bridge.speaking.voices.health import MonitoredProvider
 from bridge.speaking.voices.local_worker import LocalWorker
-from bridge.speaking.voices.worker_link import WorkerLink
+from bridge.speaking.voices.pool import ProviderPool, Route
+from bridge.speaking.voices.worker import WorkerProvider
 from bridge.text import chunker
 from bridge.worker.settings import WorkerSettings
 
@@ -34,7 +38,6 @@ log = logging.getLogger(__name__)
 
 _CONNECT_S = 5.0
 _EVERYTHING_MS = 3_600_000
-_UNHURRIED_MS = 2000
 _KNOWN = 8000
 """Phrases of the disk that are recognised by their first words."""
 
@@ -48,8 +51,9 @@ class Speech:
     directory  where the configuration file lies, which the cache's `disk_path` is relative to
     redis_url  the service's Redis, where phrases are shared; `redis_prefix` begins its keys
     worker     settings of the local worker, which is started when `settings` name no other
-    voices     makers of speech to use instead of those that the settings name
-    connect_s  how long `start` waits for the first of them
+    providers  take the place of those that the settings name so; `worker` is the one of `workers`
+    formats    of the service's lines: fixed phrases are made in each of them
+    connect_s  how long `start` waits for the first provider
     """
 
     def __init__(
@@ -60,23 +64,36 @@ class Speech:
         redis_url: str = "",
         redis_prefix: str = "bridge",
         worker: WorkerSettings | None = None,
-        voices: Sequence[Voices] | None = None,
+        providers: Mapping[str, SpeechProvider] | None = None,
+        formats: Sequence[AudioFormat] = (MULAW_8000,),
         connect_s: float = _CONNECT_S,
     ) -> None:
         self.settings = settings
         self._connect_s = connect_s
         self.cache = PhraseCache(settings.cache, directory, redis_url=redis_url, redis_prefix=redis_prefix)
+        self._formats = tuple(formats)
+        given = {name: [provider] for name, provider in (providers or {}).items()}
         self._local: LocalWorker | None = None
-        if voices is None and not settings.workers:
-            local = msgspec.structs.replace(worker or WorkerSettings(), token=settings.worker_token)
-            self._local = LocalWorker(local)
-        if voices is None:
-            addresses = (self._local.address,) if self._local else settings.workers
-            voices = [WorkerLink(a, token=settings.worker_token, sockets=settings.worker_sockets) for a in addresses]
-        self._pool = Pool(voices)
-        self._maker = PhraseMaker(settings, self._pool, self.cache)
+        if WORKER not in given:
+            addresses = settings.workers
+            if not addresses:
+                local = msgspec.structs.replace(worker or WorkerSettings(), token=settings.worker_token)
+                self._local = LocalWorker(local)
+                addresses = (self._local.address,)
+            token, sockets = settings.worker_token, settings.worker_sockets
+            given[WORKER] = [WorkerProvider(one, token=token, sockets=sockets) for one in addresses]
+        given |= {name: build_providers(one) for name, one in settings.providers.items() if name not in given}
+        self._pool = ProviderPool(
+            {
+                name: [MonitoredProvider(one) for one in group]
+                for name, group in sorted(given.items(), key=_worker_first)
+            },
+            {name: [Route(one.provider, one.voice) for one in routes] for name, routes in settings.voices.items()},
+            settings.voice,
+        )
+        self._source = PhraseSource(settings, self._pool, self.cache)
         self._prefetcher = Prefetcher(
-            self._maker,
+            self._source,
             self.headroom,
             lambda text: chunker.whole(text, settings.chunking),
             settings.prefetch_streams,
@@ -94,7 +111,7 @@ class Speech:
         """
         await self.cache.open()
         if self.cache.disk:
-            self._maker.know((e.tenant, e.voice, e.text) for e in reversed((await self.cache.list())[:_KNOWN]))
+            self._source.know((e.tenant, e.voice, e.text) for e in reversed((await self.cache.list())[:_KNOWN]))
         if self._local:
             await self._local.start(self.settings.start_s)
         usable = asyncio.Event()
@@ -104,7 +121,7 @@ class Speech:
             async with asyncio.timeout(self._connect_s):
                 await usable.wait()
         except TimeoutError:
-            log.error("no speech worker answers: %s", ", ".join(maker.name for maker in self._pool.makers))
+            log.error("no speech provider answers: %s", ", ".join(provider.name for provider in self._pool.providers))
         finally:
             self._pool.leave(self)
 
@@ -116,7 +133,7 @@ class Speech:
         for call in list(self._calls):
             call.close()
         await self._prefetcher.close()
-        await self._maker.close()
+        await self._source.close()
         await self._pool.close()
         if self._local:
             await self._local.close()
@@ -132,9 +149,27 @@ class Speech:
         """Where the local worker can be reached by others too; None if workers are configured."""
         return self._local.address if self._local else None
 
-    def open_call(self, deliver: Callable[[Event], None], *, tenant: str = "default") -> CallSpeech:
-        """The voice of one call; `deliver` gets SpeechArrived, SpeechEnded and SpeechFailed, on the event loop."""
-        call = CallSpeech(self, self._maker, self._prefetcher, deliver, tenant, self._calls.discard)
+    def open_call(
+        self,
+        deliver: Callable[[Event], None],
+        *,
+        tenant: str = "default",
+        audio_format: AudioFormat = MULAW_8000,
+    ) -> CallSpeech:
+        """The voice of one call in its line's format.
+
+        `deliver` gets SpeechArrived, SpeechEnded and SpeechFailed, on the event loop.
+        """
+        context = UtteranceContext(
+            self._source,
+            self.settings.chunking,
+            tenant,
+            audio_format,
+            self.settings.ahead_ms,
+            Savings(self.settings.cache.price_per_million_chars),
+            deliver,
+        )
+        call = CallSpeech(context, self._prefetcher, self._calls.discard)
         self._calls.add(call)
         return call
 
@@ -158,40 +193,49 @@ class Speech:
             if progress:
                 progress(done, len(texts), text)
 
-    async def synthesise_whole(self, text: str, voice: str | None = None) -> Phrase:
+    async def synthesise_whole(
+        self, text: str, voice: str | None = None, *, audio_format: AudioFormat = MULAW_8000
+    ) -> Phrase:
         """A whole text as one phrase, as a call would hear it. Raises VoiceError."""
-        collected = _Whole()
-        call = self.open_call(collected.deliver)
+        audio, words = bytearray(), list[Word]()
+        over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+        def deliver(event: Event) -> None:
+            match event:
+                case SpeechArrived():
+                    audio.extend(event.audio)
+                    words.extend(event.words)
+                case SpeechEnded():
+                    over.set_result(None)
+                case SpeechFailed():
+                    over.set_exception(VoiceError(event.reason))
+
+        call = self.open_call(deliver, audio_format=audio_format)
         try:
             call.synthesise(Synthesise(1, text, True, voice))
             call.pull(PullSpeech(1, _EVERYTHING_MS, 0))
-            await collected.over
+            await over
         finally:
             call.close()
-        ulaw = b"".join(collected.ulaw)
-        key = self._maker.key(text, voice, "default") or PhraseKey(normalise(text), voice or "", "")
-        return Phrase(key, ulaw, tuple(collected.words), loudness_db(ulaw))
+        key = self._source.key(text, voice, "default", audio_format)
+        key = key or PhraseKey(normalise(text), voice or "", "", format=audio_format.name)
+        return Phrase(key, bytes(audio), tuple(words), loudness_db(bytes(audio), audio_format))
 
     @property
     def voices(self) -> dict[str, str]:
-        """Voices that streams can have now, each with its engine's version; the default one first."""
-        found = {name: engine for link in self._links() for name, engine in link.engines.items()}
-        default = self._pool.voice(None)
-        return ({default: found[default]} if default in found else {}) | found
+        """Names of voices that streams can have now, each with its engine's version; the default one first."""
+        return self._pool.voices
 
-    def open_stream(self, request: Request, listener: Listener) -> TextStream:
-        """Speak in any of the workers' formats, past the cache, a text that may still be growing: end it with `end`.
+    def open_stream(self, request: SpeechRequest, listener: SpeechListener) -> SpeechStream:
+        """Speak in any format, past the cache, a text that may still be growing: end it with `end`.
 
-        Raises VoiceError when no worker can take it; later failures are told to the listener.
+        The voice is one of `voices`. Raises VoiceError when nobody can take it; the listener is told of later failures.
         """
-        links = self._links()
-        maker = self._pool.choose(request.voice, [maker for maker in self._pool.makers if maker not in links])
-        if not isinstance(maker, WorkerLink):
-            raise VoiceError("no speech worker is connected that can take this stream")
-        return maker.open_stream(request, listener)
-
-    def _links(self) -> list[WorkerLink]:
-        return [maker for maker in self._pool.makers if isinstance(maker, WorkerLink) and maker.usable]
+        for route in self._pool.routes(request.voice):
+            provider = self._pool.choose(route, ())
+            if provider is not None:
+                return provider.open(msgspec.structs.replace(request, voice=route.voice), listener)
+        raise VoiceError("no speech provider is there that can take this stream", "lost")
 
     def headroom(self) -> float:
         """0 (no new call should be taken for speech's sake) .. 1 (idle)."""
@@ -200,21 +244,23 @@ class Speech:
     def stats(self) -> dict[str, float]:
         """Counters of the cache, of the phrases made and of each worker (`worker0_...`)."""
         found: dict[str, float] = {f"cache_{name}": value for name, value in self.cache.stats().items()}
-        found |= {f"phrases_{name}": self._maker.counts[name] for name in ("made", "joined", "filled", "private")}
-        found |= {f"phrases_{name}": self._maker.counts[name] for name in ("spliced", "failed")}
+        found |= {f"phrases_{name}": self._source.counts[name] for name in ("made", "joined", "filled", "private")}
+        found |= {f"phrases_{name}": self._source.counts[name] for name in ("spliced", "failed")}
         found |= {f"prefetch_{name}": value for name, value in self._prefetcher.stats().items()}
-        found |= {"waste_ms": self._maker.wasted_ms, "headroom": self.headroom(), "calls": len(self._calls)}
-        if self._maker.flight:
-            found |= {f"flight_{name}": value for name, value in self._maker.flight.stats().items()}
+        found |= {"waste_ms": self._source.wasted_ms, "headroom": self.headroom(), "calls": len(self._calls)}
+        if self._source.flight:
+            found |= {f"flight_{name}": value for name, value in self._source.flight.stats().items()}
         if self._local:
             found["worker_restarts"] = self._local.restarts
-        for number, maker in enumerate(self._pool.makers):
-            found |= {f"worker{number}_{name}": value for name, value in maker.stats().items()}
+        for group, providers in self._pool.groups.items():
+            for number, provider in enumerate(providers):
+                found |= {f"{group}{number}_{name}": value for name, value in provider.stats().items()}
         return found
 
     async def _hold(self, text: str, voice: str | None, tenant: str) -> None:
         for piece in chunker.whole(text, self.settings.chunking):
-            await self._maker.hold(piece, voice=voice, tenant=tenant)
+            for audio_format in self._formats:
+                await self._source.hold(piece, voice=voice, tenant=tenant, audio_format=audio_format)
 
     def _engines_changed(self, engines: dict[str, str]) -> None:
         self.cache.remember_engines(engines)
@@ -233,21 +279,9 @@ class Speech:
 class CallSpeech:
     """Carries out one call's speech commands. `deliver` may be called from within any of these methods."""
 
-    def __init__(
-        self,
-        speech: Speech,
-        maker: PhraseMaker,
-        prefetcher: Prefetcher,
-        deliver: Callable[[Event], None],
-        tenant: str,
-        closed: Callable[[CallSpeech], None],
-    ) -> None:
-        self._chunking = speech.settings.chunking
-        self._savings = Savings(speech.settings.cache.price_per_million_chars)
-        self._maker = maker
+    def __init__(self, context: UtteranceContext, prefetcher: Prefetcher, closed: Callable[[CallSpeech], None]) -> None:
+        self._context = context
         self._prefetcher = prefetcher
-        self._deliver = deliver
-        self._tenant = tenant
         self._on_closed = closed
         self._closed = False
         self._utterances: dict[int, Utterance] = {}
@@ -261,16 +295,7 @@ class CallSpeech:
                 return
             self._newest = command.utterance
             foresight = Foresight(self._foresee, self._prefetcher.came_out)
-            utterance = Utterance(
-                command.utterance,
-                self._maker,
-                self._chunking,
-                self._tenant,
-                self._deliver,
-                self._forget,
-                foresight,
-                self._savings,
-            )
+            utterance = Utterance(command.utterance, self._context, foresight, self._forget)
             self._utterances[command.utterance] = utterance
         utterance.add(command.text, command.final, command.voice, command.cacheable)
 
@@ -290,11 +315,11 @@ class CallSpeech:
     def expect(self, lines: Iterable[Likely]) -> None:
         """What the call will probably say next, in place of all that was expected before: made ahead in idle time."""
         if not self._closed:
-            self._prefetcher.offer(self, lines, self._tenant)
+            self._prefetcher.offer(self, lines, self._context.tenant, self._context.audio_format)
 
     def savings(self) -> dict[str, float]:
         """What the cache has done for this call so far: see `bridge.speaking.phrases.savings.Savings.report`."""
-        return self._savings.report()
+        return self._context.savings.report()
 
     def close(self) -> None:
         """The call is over."""
@@ -305,26 +330,17 @@ class CallSpeech:
         self._on_closed(self)
 
     def _foresee(self, begun: str, voice: str | None) -> PhraseKey | None:
-        return self._prefetcher.foresee(begun, voice, self._tenant)
+        return self._prefetcher.foresee(begun, voice, self._context.tenant, self._context.audio_format)
 
     def _forget(self, number: int) -> None:
         self._utterances.pop(number, None)
 
 
-class _Whole:
-    """Collects an utterance."""
+def build_providers(settings: ProviderSettings) -> list[SpeechProvider]:
+    """The providers that these settings describe. Each kind of provider is a file of `bridge.speaking.voices`."""
+    token = os.environ.get(settings.token_env, "") if settings.token_env else ""
+    return [WorkerProvider(address, token=token, sockets=settings.sockets) for address in settings.addresses]
 
-    def __init__(self) -> None:
-        self.ulaw: list[bytes] = []
-        self.words: list[Word] = []
-        self.over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
-    def deliver(self, event: Event) -> None:
-        match event:
-            case SpeechArrived():
-                self.ulaw.append(event.audio)
-                self.words += event.words
-            case SpeechEnded():
-                self.over.set_result(None)
-            case SpeechFailed():
-                self.over.set_exception(VoiceError(event.reason))
+def _worker_first(named: tuple[str, object]) -> bool:
+    return named[0] != WORKER

@@ -6,31 +6,43 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
 
-from bridge.audio.formats import FRAME_MS, MULAW_8000
+import msgspec
+
+from bridge.audio.formats import FRAME_MS, AudioFormat
 from bridge.call.events import Event, SpeechArrived, SpeechEnded, SpeechFailed, Word
 from bridge.speaking.phrases.beginnings import Foresight
-from bridge.speaking.phrases.maker import PhraseMaker
-from bridge.speaking.phrases.making import Making
-from bridge.speaking.phrases.phrase import BYTES_PER_MS, FRAME_BYTES, Phrase, quiet_ms, tokens
+from bridge.speaking.phrases.phrase import Phrase, quiet_ms, tokens
 from bridge.speaking.phrases.savings import Savings
+from bridge.speaking.phrases.source import PhraseSource
+from bridge.speaking.phrases.synthesis import PhraseReader, Synthesis
 from bridge.text.chunker import Chunker, pause_after_ms, whole
 from bridge.text.settings import ChunkSettings
 
-_MAKINGS_AT_ONCE = 2
+_SYNTHESES_AT_ONCE = 2
 """The piece that plays and the one after it; more would be synthesised for nothing at an interruption."""
 
 
-class Piece:
-    """A piece of text and its speech; the reader of its phrase."""
+class UtteranceContext(msgspec.Struct, frozen=True):
+    """What all utterances of one call share."""
 
-    def __init__(self, utterance: Utterance, text: str, voice: str | None, cacheable: bool) -> None:
-        self._utterance = utterance
+    source: PhraseSource
+    chunking: ChunkSettings
+    tenant: str
+    audio_format: AudioFormat
+    ahead_ms: float
+    savings: Savings
+    deliver: Callable[[Event], None]
+
+
+class _Piece:
+    """A piece of text and its speech."""
+
+    def __init__(self, text: str, voice: str | None, cacheable: bool, progress: Callable[[], None]) -> None:
         self.text = text
         self.voice = voice
         self.cacheable = cacheable
-        self.source: Phrase | Making | None = None
-        self.position = 0
-        """Bytes delivered."""
+        self.source: Phrase | Synthesis | None = None
+        self.reader = PhraseReader(progress, upto=0)
         self.pause = b""
         """Silence still to deliver before it."""
         self.starts_at = 0
@@ -40,38 +52,57 @@ class Piece:
         self._spelled = tokens(text)
         self._words_given = 0
 
-    def start(self, maker: PhraseMaker, tenant: str) -> None:
+    def start(self, context: UtteranceContext) -> None:
         """Get it from wherever it can be had."""
-        source = maker.obtain(self.text, voice=self.voice, tenant=tenant, cacheable=self.cacheable)
+        source = context.source.obtain(
+            self.text,
+            voice=self.voice,
+            tenant=context.tenant,
+            cacheable=self.cacheable,
+            audio_format=context.audio_format,
+        )
         self.source = source
-        if isinstance(source, Making):
+        if isinstance(source, Synthesis):
             self._shared, source.claimed = source.claimed, True
-        if isinstance(source, Making) and not source.over:
-            source.attach(self)
-            if self.lead_ms > 0:
+            if not source.over:
+                source.attach(self.reader)
                 source.hurry()
 
-    def settle(self, maker: PhraseMaker, savings: Savings) -> None:
+    def settle(self, context: UtteranceContext) -> None:
         """It is over: count it, if any of it was delivered."""
         if self.source is not None and self.position:
-            made_for_another = savings.heard(self.source, shared=self._shared)
+            made_for_another = context.savings.heard(self.source, shared=self._shared)
             if made_for_another is not None:
-                maker.shared(made_for_another)
+                context.source.shared(made_for_another)
 
-    def stop(self, maker: PhraseMaker, savings: Savings) -> None:
+    def stop(self, context: UtteranceContext) -> None:
         """Nothing more of it is wanted."""
-        self.settle(maker, savings)
+        self.settle(context)
         source, self.source = self.source, None
-        if isinstance(source, Making):
-            source.detach(self)
+        if isinstance(source, Synthesis):
+            source.detach(self.reader)
             if source.key is None:
-                maker.wasted_ms += (len(source.ulaw) - self.position) / BYTES_PER_MS
-            maker.leave(source)
+                context.source.wasted_ms += context.audio_format.duration_ms(source.buffer.audio[self.position :])
+            context.source.leave(source)
+
+    @property
+    def position(self) -> int:
+        """Bytes delivered."""
+        return self.reader.position
+
+    @property
+    def audio(self) -> bytes | bytearray:
+        """What there is of it."""
+        if isinstance(self.source, Phrase):
+            return self.source.audio
+        return self.source.buffer.audio if self.source is not None else b""
 
     @property
     def available(self) -> int:
-        """Bytes there are of it."""
-        return len(self.source.ulaw) if self.source is not None else 0
+        """Bytes of it that can be played."""
+        if isinstance(self.source, Phrase):
+            return len(self.source.audio)
+        return self.source.available if self.source is not None else 0
 
     @property
     def complete(self) -> bool:
@@ -81,72 +112,37 @@ class Piece:
     @property
     def failure(self) -> str | None:
         """Why there will be no more."""
-        return self.source.failure if isinstance(self.source, Making) else None
+        return self.source.failure if isinstance(self.source, Synthesis) else None
 
-    @property
-    def quiet_start_ms(self) -> int:
-        """How long it is quiet before its first sound."""
+    def quiet_ms(self, audio_format: AudioFormat, *, at_end: bool) -> int:
+        """How long it is quiet before its first sound, or after its last."""
         if isinstance(self.source, Phrase):
-            return self.source.quiet_start_ms
-        return quiet_ms(self.source.ulaw, at_end=False) if self.source is not None else 0
+            return self.source.quiet_end_ms if at_end else self.source.quiet_start_ms
+        return quiet_ms(self.audio, audio_format, at_end=at_end)
 
-    @property
-    def quiet_end_ms(self) -> int:
-        """How long it is quiet after its last sound."""
-        if isinstance(self.source, Phrase):
-            return self.source.quiet_end_ms
-        return quiet_ms(self.source.ulaw, at_end=True) if self.source is not None else 0
-
-    @property
-    def starving(self) -> bool:
-        """The call wants audio of this piece that is not there."""
-        return self._utterance.wants(self) and self.position >= self.available and not self.complete
-
-    @property
-    def lead_ms(self) -> float:
-        """How long until the caller has heard all that there is before this piece's next audio."""
-        return self._utterance.lead_ms(self)
-
-    def progress(self) -> None:
-        """More has come."""
-        self._utterance.pump()
-
-    def read(self, limit: int) -> bytes:
+    def read(self, limit: int, frame_bytes: int) -> bytes:
         """At most `limit` bytes that were not delivered yet; whole frames."""
-        if self.source is None:
-            return b""
-        limit -= limit % FRAME_BYTES
-        data = bytes(self.source.ulaw[self.position : self.position + limit])
-        self.position += len(data)
+        end = min(self.available, self.position + limit - limit % frame_bytes)
+        data = bytes(self.audio[self.position : end])
+        self.reader.position += len(data)
         return data
 
-    def words(self) -> list[Word]:
+    def words(self, audio_format: AudioFormat) -> list[Word]:
         """Words of what was delivered that were not given yet, in the utterance's time and its agent's spelling."""
         if self.source is None:
             return []
-        placed: Sequence[Word] = self.source.words if isinstance(self.source, Phrase) else self.source.placed
+        placed: Sequence[Word] = self.source.words if isinstance(self.source, Phrase) else self.source.buffer.words
         all_delivered = self.complete and self.position >= self.available
-        offset = self.starts_at // BYTES_PER_MS
+        offset, per_ms = self.starts_at // audio_format.bytes_per_ms, audio_format.bytes_per_ms
         given: list[Word] = []
         while self._words_given < len(placed):
             word = placed[self._words_given]
-            if word.start_ms * BYTES_PER_MS >= self.position and not all_delivered:
+            if word.start_ms * per_ms >= self.position and not all_delivered:
                 break
             spelled = self._spelled[self._words_given] if len(self._spelled) > self._words_given else word.text
             given.append(Word(spelled, word.start_ms + offset, word.end_ms + offset))
             self._words_given += 1
         return given
-
-
-class _Arrival:
-    """What is delivered at once."""
-
-    def __init__(self) -> None:
-        self.ulaw = bytearray()
-        self.words: list[Word] = []
-
-    def event(self, utterance: int) -> SpeechArrived:
-        return SpeechArrived(utterance, bytes(self.ulaw), tuple(self.words))
 
 
 class Utterance:
@@ -156,29 +152,18 @@ class Utterance:
     """
 
     def __init__(
-        self,
-        number: int,
-        maker: PhraseMaker,
-        settings: ChunkSettings,
-        tenant: str,
-        deliver: Callable[[Event], None],
-        over: Callable[[int], None],
-        foresight: Foresight,
-        savings: Savings,
+        self, number: int, context: UtteranceContext, foresight: Foresight, over: Callable[[int], None]
     ) -> None:
         self.number = number
-        self._savings = savings
+        self._context = context
+        self._format = context.audio_format
         self._foresight = foresight
-        self._maker = maker
-        self._tenant = tenant
-        self._deliver = deliver
         self._over = over
         self._loop = asyncio.get_running_loop()
-        self._chunking = settings
-        self._chunker = Chunker(settings)
+        self._chunker = Chunker(context.chunking)
         self._begun = False
         """Some text was added."""
-        self._pieces: deque[Piece] = deque()
+        self._pieces: deque[_Piece] = deque()
         self._final = False
         self._voice: str | None = None
         self._cacheable = True
@@ -188,7 +173,7 @@ class Utterance:
         self._delivered = 0
         self._dry_at = 0.0
         """When the caller will have heard all that was delivered."""
-        self._last_piece: Piece | None = None
+        self._last_piece: _Piece | None = None
         self._wake: asyncio.TimerHandle | None = None
         self._closed = False
         self._pumping = False
@@ -205,7 +190,7 @@ class Utterance:
         self._cacheable = self._cacheable and cacheable
         self._final = final
         if final and self._cacheable and not self._begun:
-            self._enqueue(whole(text, self._chunking))
+            self._enqueue(whole(text, self._context.chunking))
         else:
             self._enqueue(self._chunker.finish(now, text) if final else self._chunker.feed(text, now))
         self._begun = True
@@ -219,31 +204,17 @@ class Utterance:
         if self._closed:
             return
         self._pulled = True
-        self._allowed = max(self._allowed, upto_ms * BYTES_PER_MS)
+        self._allowed = max(self._allowed, upto_ms * self._format.bytes_per_ms)
         self._dry_at = self._loop.time() + lead_ms / 1000
         self.pump()
         for piece in list(self._pieces):
-            if isinstance(piece.source, Making):
+            if isinstance(piece.source, Synthesis):
                 piece.source.hurry()
 
     def cancel(self) -> None:
         """Nothing more of it is wanted, and nothing more will be delivered."""
-        if self._closed:
-            return
-        self._close()
-
-    def wants(self, piece: Piece) -> bool:
-        """Whether this piece is the one to be heard next, and the call has room for it."""
-        return bool(self._pieces) and self._pieces[0] is piece and self._allowed - self._delivered >= FRAME_BYTES
-
-    def lead_ms(self, piece: Piece) -> float:
-        """Audio between the caller's ear and this piece's next missing byte."""
-        lead_ms = max(0.0, self._dry_at - self._loop.time()) * 1000
-        for earlier in self._pieces:
-            lead_ms += (earlier.available - earlier.position) / BYTES_PER_MS
-            if earlier is piece:
-                break
-        return lead_ms
+        if not self._closed:
+            self._close()
 
     def pump(self) -> None:
         """Start what can be started, deliver what can be delivered."""
@@ -257,22 +228,23 @@ class Utterance:
                 self._pump_again = False
                 self._start_pieces()
                 self._pump_once()
+            self._brief_readers()
         finally:
             self._pumping = False
 
     def _pump_once(self) -> None:
-        arrival = _Arrival()
+        audio, words = bytearray(), []
         while self._pieces:
             piece = self._pieces[0]
-            self._read(piece, arrival)
+            self._read(piece, audio)
+            words += piece.words(self._format)
             if not piece.complete or piece.position < piece.available or piece.pause:
                 break
-            arrival.words += piece.words()
             self._last_piece = self._pieces.popleft()
-            self._last_piece.settle(self._maker, self._savings)
+            self._last_piece.settle(self._context)
             self._start_pieces()
-        if arrival.ulaw or arrival.words:
-            self._deliver(arrival.event(self.number))
+        if audio or words:
+            self._context.deliver(SpeechArrived(self.number, bytes(audio), tuple(words)))
             if self._closed:
                 return
         if not self._pulled:
@@ -283,57 +255,76 @@ class Utterance:
         elif head is not None and head.failure is not None and head.position >= head.available:
             self._conclude(SpeechFailed(self.number, head.failure))
 
-    def _read(self, piece: Piece, arrival: _Arrival) -> None:
+    def _read(self, piece: _Piece, audio: bytearray) -> None:
         """Take what there is of this piece and what room there is for it."""
+        frame_bytes = self._format.frame_bytes
         room = self._allowed - self._delivered
-        if room < FRAME_BYTES:
+        if room < frame_bytes:
             return
         if piece.position == 0:
             if self._last_piece is not None and piece.available:
                 piece.pause = self._pause(self._last_piece, piece)
                 self._last_piece = None
             if piece.pause:
-                length = min(len(piece.pause), room - room % FRAME_BYTES)
-                arrival.ulaw += self._count(piece.pause[:length])
+                length = min(len(piece.pause), room - room % frame_bytes)
+                audio += self._count(piece.pause[:length])
                 piece.pause = piece.pause[length:]
                 room -= length
                 if piece.pause:
                     return
             piece.starts_at = self._delivered
-        taken = piece.read(room)
-        if taken:
-            arrival.ulaw += self._count(taken)
-        arrival.words += piece.words()
+        audio += self._count(piece.read(room, frame_bytes))
 
-    def _count(self, ulaw: bytes) -> bytes:
+    def _count(self, audio: bytes) -> bytes:
         """This much more is being delivered."""
-        self._delivered += len(ulaw)
-        self._dry_at = max(self._dry_at, self._loop.time()) + len(ulaw) / BYTES_PER_MS / 1000
-        return ulaw
+        if audio:
+            self._delivered += len(audio)
+            self._dry_at = max(self._dry_at, self._loop.time()) + self._format.duration_ms(audio) / 1000
+        return audio
 
-    def _pause(self, before: Piece, after: Piece) -> bytes:
+    def _pause(self, before: _Piece, after: _Piece) -> bytes:
         """The silence to put between two pieces, less what both bring and what the caller has heard of it already."""
         wanted = float(pause_after_ms(before.text))
-        wanted -= before.quiet_end_ms + after.quiet_start_ms
+        wanted -= before.quiet_ms(self._format, at_end=True) + after.quiet_ms(self._format, at_end=False)
         waited_ms = (self._loop.time() - self._dry_at) * 1000
         frames = round((wanted - max(0.0, waited_ms)) / FRAME_MS)
-        return MULAW_8000.silence(max(0, frames) * FRAME_MS)
+        return self._format.silence(max(0, frames) * FRAME_MS)
 
     def _start_pieces(self) -> None:
-        under_way = 0
+        """Start as many pieces as the lead needs, whatever there is of text: an interruption would waste the rest."""
+        under_way, ahead = 0, 0
+        most = self._context.ahead_ms * self._format.bytes_per_ms
         for piece in list(self._pieces):
             if piece.source is None:
-                piece.start(self._maker, self._tenant)
+                if ahead >= most:
+                    return
+                piece.reader.upto = piece.position + most - ahead
+                piece.start(self._context)
+            ahead += piece.available - piece.position
             if not piece.complete:
                 under_way += 1
-                if under_way >= _MAKINGS_AT_ONCE:
+                if under_way >= _SYNTHESES_AT_ONCE:
                     return
+
+    def _brief_readers(self) -> None:
+        """Let those who make the pieces know how urgent they are, and how much of them is wanted."""
+        room, ahead = self._allowed - self._delivered, 0
+        most = self._context.ahead_ms * self._format.bytes_per_ms
+        for place, piece in enumerate(self._pieces):
+            reader = piece.reader
+            wanted = place == 0 and room >= self._format.frame_bytes
+            reader.wanted = reader.position + room if wanted else 0
+            reader.upto = max(reader.upto, reader.position + max(room, most - ahead))
+            reader.dry_at = self._dry_at + ahead / self._format.bytes_per_ms / 1000
+            ahead += piece.available - reader.position
+            if isinstance(piece.source, Synthesis):
+                piece.source.look_after()
 
     def _enqueue(self, pieces: Sequence[str]) -> None:
         for text in pieces:
             self._foresight.said(text)
             if any(map(str.isalnum, text)):
-                self._pieces.append(Piece(self, text.strip(), self._voice, self._cacheable))
+                self._pieces.append(_Piece(text.strip(), self._voice, self._cacheable, self.pump))
 
     def _plan_wake(self) -> None:
         if self._wake is not None:
@@ -350,7 +341,7 @@ class Utterance:
 
     def _conclude(self, event: Event) -> None:
         self._close()
-        self._deliver(event)
+        self._context.deliver(event)
 
     def _close(self) -> None:
         self._closed = True
@@ -358,6 +349,6 @@ class Utterance:
         if self._wake is not None:
             self._wake.cancel()
         for piece in self._pieces:
-            piece.stop(self._maker, self._savings)
+            piece.stop(self._context)
         self._pieces.clear()
         self._over(self.number)

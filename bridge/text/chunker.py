@@ -134,7 +134,7 @@ class Chunker:
                 least = first_char + settings.fixed_chars
                 at = next((gap.at for gap in gaps if gap.kind > Kind.GLUED and gap.at >= least), None)
             case strategy:
-                at = self._whole_sentence(usable, strategy, first_char)
+                at = self._whole_sentence(usable, strategy, first_char, complete)
         if at is not None:
             return at
         rest = len(self._text) - first_char
@@ -146,15 +146,20 @@ class Chunker:
             at = self._early(usable, now)
         return at if at is not None else self._settled(now)
 
-    def _whole_sentence(self, usable: list[Gap], strategy: Chunking, first_char: int) -> int | None:
+    def _whole_sentence(self, usable: list[Gap], strategy: Chunking, first_char: int, complete: bool) -> int | None:
         """The end of the first sentence that can stand alone, or for the first piece of all, of a good clause."""
-        clause = strategy == "clause" and self._first
-        for gap in usable:
-            if gap.kind is Kind.SENTENCE:
-                return gap.at
-            if clause and gap.kind is Kind.CLAUSE and gap.at - first_char >= self._settings.first_clause_chars:
-                return gap.at
-        return None
+        sentence = next((gap.at for gap in usable if gap.kind is Kind.SENTENCE), None)
+        if strategy != "clause" or not self._first:
+            return sentence
+        least = first_char + self._settings.first_clause_chars
+        clause = next((gap.at for gap in usable if gap.kind is Kind.CLAUSE and gap.at >= least), None)
+        if clause is None or (sentence is not None and sentence < clause):
+            return sentence
+        rest_chars = self._settings.first_clause_rest_chars
+        if sentence is not None:
+            return clause if sentence - clause >= rest_chars else sentence
+        follows = len(self._text) - clause
+        return clause if follows >= rest_chars + (0 if complete or not rest_chars else _SURELY_DECIDED) else None
 
     def _early(self, usable: list[Gap], now: float) -> int | None:
         """Do not let the listener wait, or run dry, for the sake of a whole sentence."""
@@ -217,7 +222,12 @@ def unhurried(strategy: Chunking) -> ChunkSettings:
     """Settings under which pieces depend on the text alone, for writers whose pauses are not known."""
     never = math.inf
     return ChunkSettings(
-        strategy=strategy, clause_after_ms=never, words_after_ms=never, settle_ms=never, shortest_chars=1
+        strategy=strategy,
+        clause_after_ms=never,
+        words_after_ms=never,
+        settle_ms=never,
+        shortest_chars=1,
+        first_clause_rest_chars=0,
     )
 
 

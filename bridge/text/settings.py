@@ -26,6 +26,8 @@ class ChunkSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
     """A writer who pauses this long after a sentence's end has ended it."""
     first_clause_chars: int = 24
     """The first piece may be a clause of this length at once: a shorter one leaves no time to make the next."""
+    first_clause_rest_chars: int = 24
+    """That is done only if so much of its sentence follows: a short rest is better spoken in one breath with it."""
     shortest_chars: int = 8
     """A fragment with fewer letters and digits is joined to what follows."""
     longest_chars: int = 220

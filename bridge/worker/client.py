@@ -10,77 +10,70 @@
             case Words(words=words): ...
 
 All orders are queued and return at once, so they may be given from anywhere in the loop. What comes back is iterated;
-the iteration ends after `done` (or `cancelled`), and raises VoiceBusy, VoiceLost or VoiceError.
+the iteration ends after `done` (or `cancelled`), and raises VoiceError, VoiceBusy or VoiceLost.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 
 import aiohttp
 
-from bridge.errors import BadMessage, VoiceBusy, VoiceError, VoiceLost
-from bridge.worker import protocol
-from bridge.worker.protocol import (
-    Audio,
-    Cancel,
-    Cancelled,
-    Done,
-    Draining,
-    End,
-    Error,
-    Flush,
-    FromClient,
-    Open,
-    Playout,
-    Priority,
-    Ready,
-    Text,
-    Words,
-)
+from bridge.audio.formats import MULAW_8000, AudioFormat
+from bridge.call.events import Word
+from bridge.errors import BadMessage, VoiceError, VoiceLost
+from bridge.speaking.voices.base import Priority, SpeechRequest
+from bridge.worker.protocol import Audio, Ready, Words
+from bridge.worker.protocol_client import ClientStream, ProtocolClient
 
 LARGEST_MESSAGE = 4_194_304
 
 
-class Speech:
-    """One utterance. Iterate it for its audio and words, in order."""
+class RemoteSpeech:
+    """One utterance at a worker. Iterate it for its audio and words, in order."""
 
-    def __init__(self, worker: WorkerLink, number: int) -> None:
-        self.number = number
+    def __init__(self) -> None:
         self.audio_ms: int | None = None
         """Length of the whole, once it is done or cancelled."""
-        self._worker = worker
+        self.number = 0
+        self._stream: ClientStream | None = None
         self._arrived: asyncio.Queue[Audio | Words | VoiceError | None] = asyncio.Queue()
-        self._open = True
+        self._offset = 0
+
+    def begin(self, stream: ClientStream) -> None:
+        """This is the stream that tells us."""
+        self._stream, self.number = stream, stream.number
 
     def text(self, delta: str) -> None:
         """Add text; it may be cut anywhere."""
-        if self._open:
-            self._worker.send(Text(self.number, delta))
+        if self._stream is not None:
+            self._stream.text(delta)
 
     def flush(self) -> None:
         """Have all text so far spoken without waiting for the end of its sentence."""
-        if self._open:
-            self._worker.send(Flush(self.number))
+        if self._stream is not None:
+            self._stream.flush()
 
     def end(self) -> None:
-        """There is no more text."""
-        if self._open:
-            self._worker.send(End(self.number))
+        """Say that there is no more text."""
+        if self._stream is not None:
+            self._stream.end()
 
     def playout(self, lead_ms: int, upto_ms: int | None = None) -> None:
         """Say how much the caller still has to hear, and optionally allow audio up to a place in the stream."""
-        if self._open:
-            self._worker.send(Playout(self.number, max(lead_ms, 0), upto_ms))
+        if self._stream is not None:
+            self._stream.playout(lead_ms, upto_ms)
 
     def cancel(self) -> None:
         """Nothing more is wanted; the iteration ends at once, and what had arrived is dropped."""
-        if self._open:
-            self._worker.send(Cancel(self.number))
+        if self._stream is not None:
+            self._stream.cancel()
             self._finish(None)
-            self._drop()
+            while not self._arrived.empty():
+                self._arrived.get_nowait()
+            self._arrived.put_nowait(None)
 
     async def __aiter__(self) -> AsyncIterator[Audio | Words]:
         while (arrived := await self._arrived.get()) is not None:
@@ -88,48 +81,60 @@ class Speech:
                 raise arrived
             yield arrived
 
-    def receive(self, message: Audio | Words | Done | Cancelled | Error) -> None:
-        """What the worker sent about this stream."""
-        match message:
-            case Audio() | Words():
-                self._arrived.put_nowait(message)
-            case Done() | Cancelled():
-                self.audio_ms = message.audio_ms
-                self._finish(None)
-            case Error():
-                self._finish(_as_exception(message))
+    # ---- what the worker sends ----------------------------------------------------------------------------------
 
-    def lost(self, reason: str) -> None:
-        """The socket is gone."""
-        self._finish(VoiceLost(reason))
+    def audio(self, data: bytes) -> None:
+        """More audio."""
+        assert self._stream is not None
+        self._arrived.put_nowait(Audio(self.number, self._offset, data))
+        self._offset += len(data) // self._stream.audio_format.sample_bytes
+
+    def words(self, words: Sequence[Word]) -> None:
+        """Words placed in time."""
+        self._arrived.put_nowait(Words(self.number, list(words)))
+
+    def no_words(self) -> None:
+        """Nobody waits for words here."""
+
+    def done(self) -> None:
+        """All of the text was spoken."""
+        self._finish(None)
+
+    def failed(self, error: VoiceError) -> None:
+        """No more audio will come."""
+        self._finish(error)
 
     def _finish(self, last: VoiceError | None) -> None:
-        if self._open:
-            self._open = False
-            self._worker.forget(self)
-            self._arrived.put_nowait(last)
-
-    def _drop(self) -> None:
-        while not self._arrived.empty():
-            self._arrived.get_nowait()
-        self._arrived.put_nowait(None)
+        if self._stream is not None:
+            self.audio_ms = self._stream.received // self._stream.audio_format.bytes_per_ms
+            self._stream = None
+        self._arrived.put_nowait(last)
 
 
-class WorkerLink:
+class WorkerConnection:
     """A connection to one worker. `ready` says what it offers."""
 
-    def __init__(self, session: aiohttp.ClientSession, socket: aiohttp.ClientWebSocketResponse, ready: Ready) -> None:
+    def __init__(
+        self,
+        session: aiohttp.ClientSession,
+        socket: aiohttp.ClientWebSocketResponse,
+        client: ProtocolClient,
+        outgoing: asyncio.Queue[str],
+        ready: Ready,
+    ) -> None:
         self.ready = ready
-        self.draining = False
-        """The worker announced that it takes no new streams."""
         self.on_close: Callable[[], None] | None = None
         """Called once when the connection is over."""
         self._session = session
         self._socket = socket
-        self._streams: dict[int, Speech] = {}
-        self._next = 0
-        self._outgoing: asyncio.Queue[str] = asyncio.Queue()
+        self._client = client
+        self._outgoing = outgoing
         self._tasks = [asyncio.create_task(self._read()), asyncio.create_task(self._write())]
+
+    @property
+    def draining(self) -> bool:
+        """Whether the worker announced that it takes no new streams."""
+        return self._client.draining
 
     @property
     def alive(self) -> bool:
@@ -139,25 +144,22 @@ class WorkerLink:
     @property
     def open_streams(self) -> int:
         """Utterances in work on this connection."""
-        return len(self._streams)
+        return len(self._client.streams)
 
     def open(
         self,
         voice: str | None = None,
-        audio_format: str = "mulaw_8000",
+        audio_format: AudioFormat = MULAW_8000,
         speed: float = 1.0,
         priority: Priority = "live",
-    ) -> Speech:
+    ) -> RemoteSpeech:
         """Begin an utterance. A refusal comes out of its iteration."""
-        while self._next in self._streams:
-            self._next = (self._next + 1) & 0xFFFF_FFFF
-        speech = Speech(self, self._next)
-        self._next = (self._next + 1) & 0xFFFF_FFFF
+        speech = RemoteSpeech()
         if self._socket.closed:
-            speech.lost("the connection to the speech worker is closed")
-            return speech
-        self._streams[speech.number] = speech
-        self.send(Open(speech.number, voice, audio_format, speed, priority))
+            speech.failed(VoiceLost("the connection to the speech worker is closed"))
+        else:
+            request = SpeechRequest("", voice or "", audio_format, speed, priority)
+            speech.begin(self._client.open(request, speech))
         return speech
 
     async def close(self) -> None:
@@ -168,19 +170,11 @@ class WorkerLink:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._session.close()
 
-    async def __aenter__(self) -> WorkerLink:
+    async def __aenter__(self) -> WorkerConnection:
         return self
 
     async def __aexit__(self, *error: object) -> None:
         await self.close()
-
-    def send(self, message: FromClient) -> None:
-        """Queue a message (used by `Speech`)."""
-        self._outgoing.put_nowait(protocol.encode(message))
-
-    def forget(self, speech: Speech) -> None:
-        """The utterance is over (used by `Speech`)."""
-        self._streams.pop(speech.number, None)
 
     async def _write(self) -> None:
         with contextlib.suppress(ConnectionError):
@@ -191,34 +185,20 @@ class WorkerLink:
         reason = "the connection to the speech worker broke"
         try:
             async for message in self._socket:
-                if message.type is aiohttp.WSMsgType.BINARY:
-                    self._route(protocol.decode_audio(message.data))
-                elif message.type is aiohttp.WSMsgType.TEXT:
-                    self._route(protocol.decode_worker(message.data))
+                if message.type in (aiohttp.WSMsgType.BINARY, aiohttp.WSMsgType.TEXT):
+                    self._client.receive(message.data)
         except BadMessage as error:
             reason = str(error)
             await self._socket.close()
         finally:
-            for speech in list(self._streams.values()):
-                speech.lost(reason)
+            self._client.lose(reason)
             if self.on_close:
                 self.on_close()
 
-    def _route(self, message: Audio | protocol.FromWorker) -> None:
-        match message:
-            case Draining():
-                self.draining = True
-            case Error(stream=None):
-                raise BadMessage(f"{message.code}: {message.message}")
-            case Audio() | Words() | Done() | Cancelled() | Error():
-                speech = self._streams.get(message.stream if message.stream is not None else -1)
-                if speech is not None:
-                    speech.receive(message)
-            case Ready():
-                pass
 
-
-async def connect(address: str, token: str = "", timeout_s: float = 5.0, keep_alive_s: float = 20.0) -> WorkerLink:
+async def connect(
+    address: str, token: str = "", timeout_s: float = 5.0, keep_alive_s: float = 20.0
+) -> WorkerConnection:
     """Connect to a worker at `ws://host:port`, `http://host:port` or `unix:/path`.
 
     Raises VoiceLost when it cannot be reached.
@@ -226,6 +206,8 @@ async def connect(address: str, token: str = "", timeout_s: float = 5.0, keep_al
     path = address.removeprefix("unix:") if address.startswith("unix:") else None
     session = aiohttp.ClientSession(connector=aiohttp.UnixConnector(path) if path else None)
     headers = {"Authorization": f"Bearer {token}"} if token else None
+    outgoing: asyncio.Queue[str] = asyncio.Queue()
+    client = ProtocolClient(outgoing.put_nowait)
     try:
         async with asyncio.timeout(timeout_s):
             socket = await session.ws_connect(
@@ -234,20 +216,11 @@ async def connect(address: str, token: str = "", timeout_s: float = 5.0, keep_al
                 heartbeat=keep_alive_s,
                 max_msg_size=LARGEST_MESSAGE,
             )
-            ready = protocol.decode_worker(await socket.receive_str())
+            ready = client.receive(await socket.receive_str())
     except (aiohttp.ClientError, OSError, TimeoutError, TypeError, BadMessage) as error:
         await session.close()
         raise VoiceLost(f"no speech worker at {address}: {error or type(error).__name__}") from error
-    if not isinstance(ready, Ready) or ready.version != protocol.VERSION:
+    if not isinstance(ready, Ready):
         await session.close()
-        raise VoiceLost(f"the speech worker at {address} speaks another protocol: {ready}")
-    return WorkerLink(session, socket, ready)
-
-
-def _as_exception(error: Error) -> VoiceError:
-    message = f"{error.code}: {error.message}"
-    if error.code in ("busy", "draining", "too_fast"):
-        return VoiceBusy(message, (error.retry_after_ms or 0) / 1000)
-    if error.code in ("engine_failed", "out_of_memory", "engine_runaway", "engine_hung"):
-        return VoiceLost(message)
-    return VoiceError(message)
+        raise VoiceLost(f"the speech worker at {address} did not say what it offers: {ready}")
+    return WorkerConnection(session, socket, client, outgoing, ready)

@@ -1,33 +1,32 @@
-"""One socket of the worker: obeys its client's messages, and sends what its streams have made."""
+"""One socket of the worker: its streams in the engines, and the queue of what its client is yet to read."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import math
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Mapping
 from typing import Protocol
 
 from aiohttp import web
 
+from bridge.errors import VoiceBusy, VoiceError
+from bridge.speaking.voices.base import SpeechListener, SpeechRequest
 from bridge.text.chunker import Chunker, unhurried
 from bridge.worker import protocol
 from bridge.worker.allowance import Allowance
 from bridge.worker.engines.base import Engine
 from bridge.worker.memory import OutOfMemory
-from bridge.worker.protocol import SAMPLE_RATES, Cancel, Cancelled, Done, End, Error, Flush, Open, Playout, Text, Words
+from bridge.worker.protocol_server import ProtocolServer
 from bridge.worker.runaway import Runaway
 from bridge.worker.runner import EngineRunner, now
 from bridge.worker.settings import WorkerSettings
 from bridge.worker.streams import Made, Stream
 from bridge.worker.voices import Voice
 
-REMEMBERED = 256
-"""Streams that ended lately, per socket: late messages about them are no error."""
 
-
-class House(Protocol):
+class ConnectionOwner(Protocol):
     """What a connection needs of the worker it belongs to."""
 
     settings: WorkerSettings
@@ -45,22 +44,85 @@ class House(Protocol):
         """A stream is over."""
 
 
-class Refused(Exception):
-    """A message asks for what cannot be; ends the stream with this error."""
+class EngineStream:
+    """One utterance that an engine of this worker speaks (`bridge.speaking.voices.base.SpeechStream`)."""
 
-    def __init__(self, code: str, message: str, retry_after_ms: int | None = None) -> None:
-        super().__init__(message)
-        self.code, self.retry_after_ms = code, retry_after_ms
+    def __init__(self, connection: Connection, stream: Stream, listener: SpeechListener) -> None:
+        self.stream = stream
+        self._connection = connection
+        self._listener = listener
+        self._runner = connection.worker.runner(stream.voice)
+        stream.deliver = self._deliver
+        self._runner.join(stream)
+
+    def text(self, delta: str) -> None:
+        """Add text. Raises VoiceBusy for more than the socket may send."""
+        self._connection.allow(len(delta))
+        self.stream.write(delta)
+        self._ask()
+
+    def flush(self) -> None:
+        """Have all text so far spoken."""
+        self.stream.flush()
+        self._ask()
+
+    def end(self) -> None:
+        """Say that there is no more text."""
+        self.stream.flush()
+        self.stream.ended = True
+        self._ask()
+
+    def playout(self, lead_ms: float, upto_ms: int | None = None) -> None:
+        """Report what the caller still has to hear."""
+        self._runner.report(self.stream, lead_ms, upto_ms)
+        self._ask()
+
+    def cancel(self) -> None:
+        """Stop; its place is free at once."""
+        self._connection.leave(self)
+
+    def fail(self, error: VoiceError) -> None:
+        """Nothing more will come."""
+        self.cancel()
+        self._listener.failed(error)
+
+    def hold(self, held: bool) -> None:
+        """The client does not read, or reads again."""
+        self._runner.hold(self.stream, held)
+
+    def _ask(self) -> None:
+        self._runner.ask(self.stream)
+        self._advance()
+
+    def _deliver(self, _stream: Stream, made: Made, error: Exception | None) -> None:
+        """The outcome of one step."""
+        if error is not None:
+            message = f"synthesis failed: {str(error) or repr(error)}"
+            return self.fail(VoiceError(message, "internal", code=_code(error)))
+        if made.words:
+            self._listener.words(made.words)
+        self.stream.add(made.data)
+        return self._advance()
+
+    def _advance(self) -> None:
+        """Send what may be sent; end the stream when that was all."""
+        if self.stream.closed:
+            return
+        self.stream.finish()
+        for audio in self.stream.take():
+            self._listener.audio(audio)
+        if self.stream.all_sent:
+            self.cancel()
+            self._listener.done()
 
 
 class Connection:
     """One socket and its streams."""
 
-    def __init__(self, worker: House, socket: web.WebSocketResponse) -> None:
+    def __init__(self, worker: ConnectionOwner, socket: web.WebSocketResponse) -> None:
         self.worker = worker
         self.socket = socket
-        self.streams: dict[int, Stream] = {}
-        self._over: deque[int] = deque(maxlen=REMEMBERED)
+        self.streams: set[EngineStream] = set()
         self._queue: asyncio.Queue[str | bytes] = asyncio.Queue()
         self.queued_bytes = 0
         """Waiting for the client to take them."""
@@ -71,162 +133,80 @@ class Connection:
         """It will never take anything again."""
         settings = worker.settings
         self._allowance = Allowance(settings.text_chars_per_s, settings.text_burst_chars, now())
-
-    # ---- from the client --------------------------------------------------------------------------------------
+        limits = protocol.Limits(settings.text_chars, settings.streams_per_socket)
+        self._server = ProtocolServer(limits, self._open, self._put, self._ended)
 
     def receive(self, text: str) -> None:
         """One message. Raises BadMessage when nothing on this socket can be trusted any more."""
-        try:
-            message = protocol.decode_client(text)
-        except protocol.BadStreamMessage as error:
-            return self._fail(error.stream, Error("bad_message", str(error), error.stream))
-        try:
-            self._obey(message)
-        except Refused as refused:
-            self._fail(message.stream, Error(refused.code, str(refused), message.stream, refused.retry_after_ms))
-
-    def _obey(self, message: protocol.FromClient) -> None:
-        if isinstance(message, Open):
-            return self._open(message)
-        stream = self.streams.get(message.stream)
-        if stream is None:
-            if isinstance(message, Cancel) or message.stream in self._over:
-                return None
-            raise Refused("unknown_stream", f"stream {message.stream} is not open")
-        match message:
-            case Text():
-                self._text(stream, message.text)
-            case Flush():
-                stream.flush()
-            case End():
-                stream.flush()
-                stream.ended = True
-            case Playout():
-                self.worker.runner(stream.voice).report(stream, message.lead_ms, message.upto_ms)
-            case Cancel():
-                self._close(stream)
-                return self.send(Cancelled(stream.number, stream.sent_ms))
-        self.worker.runner(stream.voice).ask(stream)
-        return self.advance(stream)
-
-    def _open(self, message: Open) -> None:
-        worker, settings = self.worker, self.worker.settings
-        if message.stream in self.streams:
-            raise Refused("stream_exists", f"stream {message.stream} is open already")
-        name = worker.default_voice if message.voice is None else message.voice
-        voice = worker.voices.get(name)
-        if name in worker.refused:
-            raise Refused("unknown_voice", f"voice {name!r} could not be loaded: {worker.refused[name]}")
-        if voice is None:
-            raise Refused("unknown_voice", f"no voice {name!r}; there are: {', '.join(worker.voices)}")
-        if message.format not in SAMPLE_RATES:
-            raise Refused("unknown_format", f"no format {message.format!r}; there are: {', '.join(SAMPLE_RATES)}")
-        if not protocol.SLOWEST <= message.speed <= protocol.FASTEST:
-            raise Refused("bad_speed", f"speed {message.speed} is not within {protocol.SLOWEST} to {protocol.FASTEST}")
-        if worker.draining:
-            raise Refused("draining", "this worker is about to stop")
-        if len(self.streams) >= settings.streams_per_socket:
-            raise Refused("too_many_streams", f"{settings.streams_per_socket} streams are open on this socket")
-        runner = worker.runner(voice)
-        retry_after_s = runner.scheduler.retry_after_s(now())
-        if retry_after_s is not None:
-            raise Refused("busy", "no place for another stream now", round(retry_after_s * 1000))
-        if not voice.engine.acquire():
-            worker.counts["no_memory"] += 1
-            raise Refused("busy", f"voice {name!r} is not loaded, and others that are in use take all memory", 1000)
-        place = runner.scheduler.join((id(self), message.stream), message.priority, now())
-        encoder = voice.engine.encoder(message.format, voice.gain)
-        stream = Stream(
-            message.stream,
-            voice,
-            message.format,
-            message.speed,
-            place,
-            encoder,
-            self.deliver,
-            None if message.cut else Chunker(unhurried(voice.chunking)),
-        )
-        self.streams[message.stream] = stream
-        runner.join(stream)
-        worker.counts["opened"] += 1
-        if self._held:
-            runner.hold(stream, True)
-
-    def _text(self, stream: Stream, text: str) -> None:
-        if stream.ended:
-            raise Refused("already_ended", f"text after the end of stream {stream.number}")
-        stream.characters += len(text)
-        if stream.characters > self.worker.settings.text_chars:
-            raise Refused(
-                "text_too_long", f"more than {self.worker.settings.text_chars} characters in stream {stream.number}"
-            )
-        wait_s = self._allowance.take(len(text), now())
-        if wait_s:
-            limits = self.worker.settings
-            raise Refused(
-                "too_fast",
-                f"{len(text)} characters, and this socket may send {int(self._allowance.left)} now "
-                f"({limits.text_burst_chars} at once, then {limits.text_chars_per_s:g} a second)",
-                math.ceil(wait_s * 1000),
-            )
-        stream.write(text)
-
-    # ---- to the client ----------------------------------------------------------------------------------------
-
-    def advance(self, stream: Stream) -> None:
-        """Send what may be sent; close the stream when that was all."""
-        if stream.closed:
-            return
-        stream.finish()
-        for audio in stream.take():
-            self.send_audio(audio)
-        if stream.all_sent:
-            self._close(stream)
-            self.worker.counts["done"] += 1
-            self.send(Done(stream.number, stream.sent_ms))
-
-    def deliver(self, stream: Stream, made: Made, error: Exception | None) -> None:
-        """The outcome of one of a stream's steps."""
-        if error is not None:
-            message = f"synthesis failed: {str(error) or repr(error)}"
-            return self._fail(stream.number, Error(_code(error), message, stream.number))
-        if made.words:
-            self.send(Words(stream.number, list(made.words)))
-        stream.add(made.data)
-        return self.advance(stream)
-
-    def fail_all(self, engine: Engine, code: str, message: str) -> None:
-        """End every stream of this engine for the same reason."""
-        for number in [number for number, stream in self.streams.items() if stream.voice.engine is engine]:
-            self._fail(number, Error(code, message, number))
-
-    def _fail(self, number: int, error: Error) -> None:
-        if number in self.streams:
-            self._close(self.streams[number])
-        self._over.append(number)
-        self.worker.counts[f"error_{error.code}"] += 1
-        self.send(error)
-
-    def _close(self, stream: Stream) -> None:
-        self.worker.runner(stream.voice).leave(stream)
-        del self.streams[stream.number]
-        self._over.append(stream.number)
-        self.worker.stream_closed()
-
-    def close(self) -> None:
-        """The socket is gone, and its streams with it."""
-        for stream in list(self.streams.values()):
-            self._close(stream)
-
-    # ---- the socket's queue -----------------------------------------------------------------------------------
+        self._server.receive(text)
 
     def send(self, message: protocol.FromWorker) -> None:
         """Queue a message."""
-        self._put(protocol.encode(message))
+        self._server.say(message)
 
-    def send_audio(self, audio: protocol.Audio) -> None:
-        """Queue audio."""
-        self._put(protocol.encode_audio(audio.stream, audio.offset, audio.data))
+    def fail_all(self, engine: Engine, code: str, message: str) -> None:
+        """End every stream of this engine for the same reason."""
+        for stream in [one for one in self.streams if one.stream.voice.engine is engine]:
+            stream.fail(VoiceError(message, "lost", code=code))
+
+    def close(self) -> None:
+        """The socket is gone, and its streams with it."""
+        self._server.close()
+
+    def allow(self, characters: int) -> None:
+        """Take so much text. Raises VoiceBusy when it comes too fast."""
+        wait_s = self._allowance.take(characters, now())
+        if wait_s:
+            limits = self.worker.settings
+            raise VoiceBusy(
+                f"{characters} characters, and this socket may send {int(self._allowance.left)} now "
+                f"({limits.text_burst_chars} at once, then {limits.text_chars_per_s:g} a second)",
+                math.ceil(wait_s * 1000) / 1000,
+                code="too_fast",
+            )
+
+    def leave(self, stream: EngineStream) -> None:
+        """A stream is over, for whatever reason."""
+        if stream in self.streams:
+            self.streams.discard(stream)
+            self.worker.runner(stream.stream.voice).leave(stream.stream)
+            self.worker.stream_closed()
+
+    def _open(self, request: SpeechRequest, listener: SpeechListener) -> EngineStream:
+        worker = self.worker
+        name = request.voice or worker.default_voice
+        voice = worker.voices.get(name)
+        if name in worker.refused:
+            raise _unknown_voice(f"voice {name!r} could not be loaded: {worker.refused[name]}")
+        if voice is None:
+            raise _unknown_voice(f"no voice {name!r}; there are: {', '.join(worker.voices)}")
+        if worker.draining:
+            raise VoiceError("this worker is about to stop", "busy", code="draining")
+        runner = worker.runner(voice)
+        retry_after_s = runner.scheduler.retry_after_s(now())
+        if retry_after_s is not None:
+            raise VoiceBusy("no place for another stream now", retry_after_s)
+        if not voice.engine.acquire():
+            worker.counts["no_memory"] += 1
+            raise VoiceBusy(f"voice {name!r} is not loaded, and others that are in use take all memory", 1.0)
+        place = runner.scheduler.join(object(), request.priority, now())
+        chunker = None if request.cut else Chunker(unhurried(voice.chunking))
+        encoder = voice.engine.encoder(request.audio_format, voice.gain)
+        made = Stream(voice, request.audio_format, request.speed, place, encoder, text=chunker)
+        stream = EngineStream(self, made, listener)
+        self.streams.add(stream)
+        worker.counts["opened"] += 1
+        if self._held:
+            stream.hold(True)
+        return stream
+
+    def _ended(self, how: str, code: str) -> None:
+        if code:
+            self.worker.counts[f"error_{code}"] += 1
+        elif how == "done":
+            self.worker.counts["done"] += 1
+
+    # ---- the socket's queue -----------------------------------------------------------------------------------
 
     def _put(self, data: str | bytes) -> None:
         if self._gone:
@@ -269,8 +249,12 @@ class Connection:
 
     def _hold(self, held: bool) -> None:
         self._held = held
-        for stream in self.streams.values():
-            self.worker.runner(stream.voice).hold(stream, held)
+        for stream in self.streams:
+            stream.hold(held)
+
+
+def _unknown_voice(message: str) -> VoiceError:
+    return VoiceError(message, "rejected", code="unknown_voice")
 
 
 def _code(error: Exception) -> str:

@@ -30,6 +30,8 @@ and always before the audio in which they are heard; times are milliseconds from
 that has cleaned and cut its text itself says `"cut":true` in `open`: each `text` is then a piece. Digits, signs
 and abbreviations are said in words in either case (`bridge.text.spoken`), and words keep the spelling of the text.
 
+Formats are those of `bridge.audio.formats`.
+
 Audio: header `<II` (little-endian, like the samples): stream, then the offset of the first sample in the stream; then
 mu-law bytes or linear16 samples. Every message holds a multiple of 20 ms; the first is small, later ones are larger.
 The last one is filled up with silence. Joined, a stream's messages have no gap and no overlap.
@@ -79,37 +81,24 @@ raises `version`.
 from __future__ import annotations
 
 import struct
-from typing import Annotated, Literal
+from typing import Annotated
 
 import msgspec
 
 from bridge.call.events import Word
 from bridge.errors import BadMessage
+from bridge.speaking.voices.base import Priority
 
 VERSION = 1
-FRAME_MS = 20
 MESSAGE_BYTES = 65_536
 """The largest message a worker accepts."""
 
-SAMPLE_RATES: dict[str, int] = {"mulaw_8000": 8000, "pcm_8000": 8000, "pcm_16000": 16000, "pcm_24000": 24000}
-"""Formats and their rates in Hz: G.711 mu-law, and linear16 (signed 16-bit little-endian)."""
 SLOWEST, FASTEST = 0.5, 2.0
 
-Priority = Literal["live", "speculation", "prefetch"]
 StreamId = Annotated[int, msgspec.Meta(ge=0, le=0xFFFF_FFFF)]
 Milliseconds = Annotated[int, msgspec.Meta(ge=0, le=86_400_000)]
 
 _HEADER = struct.Struct("<II")
-
-
-def sample_bytes(audio_format: str) -> int:
-    """Bytes of one sample."""
-    return 1 if audio_format.startswith("mulaw") else 2
-
-
-def frame_bytes(audio_format: str) -> int:
-    """Bytes of 20 ms."""
-    return SAMPLE_RATES[audio_format] * FRAME_MS // 1000 * sample_bytes(audio_format)
 
 
 class Open(msgspec.Struct, frozen=True, tag="open", omit_defaults=True):

@@ -12,7 +12,8 @@ import threading
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from pathlib import Path
 
-from bridge.worker.encoder import Encoder, Samples
+from bridge.audio.encoder import Encoder, Samples
+from bridge.audio.formats import MULAW_8000, AudioFormat
 from bridge.worker.engines.base import Engine, Job, Step
 
 log = logging.getLogger(__name__)
@@ -107,7 +108,7 @@ class ResidentEngine(Engine):
         self.name, self.rate_hz, self.batch = engine.name, engine.rate_hz, engine.batch
         self._models = {voice: engine.model(voice) for voice in voices}
         self._gains_db = {voice: engine.gain_db(voice) for voice in voices}
-        self._encoder = engine.encoder("pcm_8000", 1.0)
+        self._encoder = engine.encoder(MULAW_8000, 1.0)
         self.size_bytes = engine.memory_bytes() or max(resident_bytes() - before, 0)
         self._load_s = 1.0
         self._cost_s = engine.cost_s(SAMPLE)
@@ -180,7 +181,7 @@ class ResidentEngine(Engine):
         inner = self._inner
         return self._embeddings if inner is None else inner.embeddings()
 
-    def encoder(self, audio_format: str, gain: float) -> Encoder:
+    def encoder(self, audio_format: AudioFormat, gain: float) -> Encoder:
         """Of the engine's kind; it needs no weights."""
         return self._encoder.another(audio_format, gain)
 

@@ -16,8 +16,8 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from bridge.audio.encoder import Samples
 from bridge.errors import VoiceError
-from bridge.worker.encoder import Samples
 
 FRAME_S = 0.02
 BANDS_HZ = (100, 250, 400, 600, 850, 1150, 1500, 2000, 2600, 3400)

@@ -13,12 +13,12 @@ from typing import TypeVar
 
 import numpy as np
 
+from bridge.audio.encoder import Samples
+from bridge.audio.formats import FORMATS
 from bridge.call.events import Word
 from bridge.errors import VoiceError
-from bridge.worker.encoder import Samples
 from bridge.worker.engines.base import NO_SAMPLES, Engine, Job, Step
 from bridge.worker.memory import OutOfMemory, give_back, ran_out
-from bridge.worker.protocol import SAMPLE_RATES
 from bridge.worker.runaway import Runaway
 from bridge.worker.scheduler import Place, Scheduler
 from bridge.worker.settings import SchedulerSettings
@@ -158,7 +158,7 @@ class EngineRunner:
 
     def _warm(self) -> None:
         self.engine.warm()
-        for audio_format in SAMPLE_RATES:
+        for audio_format in FORMATS.values():
             encoder = self.engine.encoder(audio_format, 1.0)
             encoder.feed_all([encoder], [np.zeros(self.engine.rate_hz, np.float32)])
 

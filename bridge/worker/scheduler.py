@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 from itertools import count
 from operator import attrgetter
 
+from bridge.speaking.voices.base import Priority
 from bridge.worker.pace import Pace
-from bridge.worker.protocol import Priority
 from bridge.worker.settings import SchedulerSettings
 
 _FULL_BATCH = 0.75

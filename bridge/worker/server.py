@@ -13,11 +13,11 @@ from types import MappingProxyType
 
 from aiohttp import WSCloseCode, WSMsgType, web
 
+from bridge.audio.formats import FORMATS
 from bridge.errors import BadMessage
 from bridge.worker import protocol
 from bridge.worker.connection import Connection
 from bridge.worker.engines.base import Engine
-from bridge.worker.protocol import SAMPLE_RATES
 from bridge.worker.runner import EngineRunner, now
 from bridge.worker.settings import WorkerSettings
 from bridge.worker.voices import Voice
@@ -168,9 +168,7 @@ class Worker:
             text_burst_chars=self.settings.text_burst_chars,
         )
         models = {name: voice.engine.model(voice.own_name) for name, voice in self.voices.items()}
-        return protocol.Ready(
-            protocol.VERSION, list(self.voices), self.default_voice, models, list(SAMPLE_RATES), limits
-        )
+        return protocol.Ready(protocol.VERSION, list(self.voices), self.default_voice, models, list(FORMATS), limits)
 
     async def _read(self, connection: Connection) -> None:
         async for message in connection.socket:

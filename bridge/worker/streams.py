@@ -8,14 +8,14 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from bridge.audio.encoder import Encoder, Samples
+from bridge.audio.formats import FRAME_MS, AudioFormat
 from bridge.call.events import Word
 from bridge.text.chunker import Chunker, pause_after_ms
 from bridge.text.spoken.form import SpokenText, spoken_form
 from bridge.text.spoken.languages import language
 from bridge.worker.alignment import Span
-from bridge.worker.encoder import Encoder, Samples
 from bridge.worker.engines.base import Job, Step
-from bridge.worker.protocol import FRAME_MS, Audio, frame_bytes, sample_bytes
 from bridge.worker.scheduler import Place
 from bridge.worker.voices import Voice
 
@@ -38,17 +38,15 @@ class Stream:
     `advance` runs in the engine's thread while the stream's step is running, all else in the loop's.
     """
 
-    number: int
     voice: Voice
-    audio_format: str
+    audio_format: AudioFormat
     speed: float
     place: Place
     encoder: Encoder
-    deliver: Callable[[Stream, Made, Exception | None], None]
+    deliver: Callable[[Stream, Made, Exception | None], None] = lambda stream, made, error: None
     """Called in the loop with the outcome of every step."""
     text: Chunker | None = None
     """Cuts what is written; None: whoever writes has cut already, and every text is a piece."""
-    characters: int = 0
     pieces: deque[str] = field(default_factory=deque)
     ended: bool = False
     """No more text will come."""
@@ -143,16 +141,16 @@ class Stream:
         self.complete = True
         if self.encoder.fed:
             self._unsent += self.encoder.finish()
-            frame = frame_bytes(self.audio_format)
-            silence = b"\xff" if self.audio_format.startswith("mulaw") else b"\x00"
+            frame = self.audio_format.frame_bytes
             made = self.sent_bytes + len(self._unsent)
             frames = max(-(-made // frame), -(-self._last_word_ms // FRAME_MS))
-            self._unsent += silence * ((frames * frame - made) // len(silence))
+            short = frames * frame - made
+            self._unsent += self.audio_format.silence(-(-short // self.audio_format.bytes_per_ms))[:short]
         return True
 
-    def take(self) -> list[Audio]:
-        """Messages that may go out now: whole frames, within the credit, small at first."""
-        frame = frame_bytes(self.audio_format)
+    def take(self) -> list[bytes]:
+        """The audio of messages that may go out now: whole frames, within the credit, small at first."""
+        frame = self.audio_format.frame_bytes
         sendable = len(self._unsent)
         if self.place.upto_ms is not None:
             sendable = min(sendable, max(0, -(-int(self.place.upto_ms) // 20) * frame - self.sent_bytes))
@@ -161,9 +159,7 @@ class Stream:
         while start < sendable:
             longest = min(FIRST_MESSAGE_MS << self._messages, LONGEST_MESSAGE_MS) // 20 * frame
             end = min(start + longest, sendable)
-            messages.append(
-                Audio(self.number, self.sent_bytes // sample_bytes(self.audio_format), bytes(self._unsent[start:end]))
-            )
+            messages.append(bytes(self._unsent[start:end]))
             self.sent_bytes += end - start
             self._messages = min(self._messages + 1, 8)
             start = end
@@ -178,8 +174,8 @@ class Stream:
     @property
     def sent_ms(self) -> int:
         """Audio sent so far."""
-        return self.sent_bytes // frame_bytes(self.audio_format) * 20
+        return self.sent_bytes // self.audio_format.bytes_per_ms
 
     def milliseconds(self, data: bytes) -> float:
         """Duration of bytes in this stream's format."""
-        return len(data) / frame_bytes(self.audio_format) * 20
+        return self.audio_format.duration_ms(data)

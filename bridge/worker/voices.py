@@ -11,10 +11,10 @@ from pathlib import Path
 
 import msgspec
 
+from bridge.audio.encoder import Samples
 from bridge.errors import ConfigError
 from bridge.text.settings import Chunking
 from bridge.text.spoken.languages import language
-from bridge.worker.encoder import Samples
 from bridge.worker.engines.base import Engine
 from bridge.worker.residency import Loader, Residency, ResidentEngine
 from bridge.worker.settings import VoiceSettings, WorkerSettings

@@ -8,8 +8,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from bridge.bench.sentences import LINES
+from bridge.speaking.voices.base import Priority
 from bridge.text.chunker import Chunker, pause_after_ms, unhurried
-from bridge.worker.protocol import Priority
 
 SPOKEN_CHARACTERS_PER_S, WRITTEN_CHARACTERS_PER_S = 15.0, 80.0
 CANCELLED, SPECULATED, LISTENED, LISTENED_AFTER_S = 0.1, 0.05, 0.5, 0.3

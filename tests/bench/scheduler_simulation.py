@@ -18,7 +18,7 @@ from typing import Any, Literal, ParamSpec, TypeVar
 
 import numpy as np
 
-from bridge.worker.protocol import Priority
+from bridge.speaking.voices.base import Priority
 from bridge.worker.scheduler import Place, Scheduler
 from bridge.worker.settings import SchedulerSettings
 from tests.bench.scheduler_load import EngineModel, Text, random_pieces, second_s, texts

@@ -21,7 +21,7 @@ from bridge.simulator.spelled import SpelledVoice
 from bridge.simulator.virtual import MemoryConnector
 from bridge.speaking.settings import SpeakingSettings
 from bridge.speaking.speech import Speech
-from bridge.speaking.voices.base import Voices
+from bridge.speaking.voices.base import SpeechProvider
 
 TOKEN = "secret"
 PUBLIC = "https://bridge.example.com"
@@ -30,7 +30,11 @@ AGENTS = Path(__file__).parent / "agents"
 
 @contextlib.asynccontextmanager
 async def virtual_bridge(
-    agent: Path, *, call: CallSettings | None = None, voice: Voices | None = None, agents: AgentFactory | None = None
+    agent: Path,
+    *,
+    call: CallSettings | None = None,
+    voice: SpeechProvider | None = None,
+    agents: AgentFactory | None = None,
 ) -> AsyncIterator[tuple[Application, str]]:
     """A running service and its origin on the virtual network.
 
@@ -49,7 +53,7 @@ async def virtual_bridge(
     if agents is not None:
         application.agents = agents
     voice = voice or SpelledVoice(Word, asyncio.get_running_loop().call_later)
-    application.speech = Speech(SpeakingSettings(), voices=[voice])
+    application.speech = Speech(SpeakingSettings(), providers={"worker": voice})
     await application.start("127.0.0.1", 0)
     try:
         yield application, f"http://127.0.0.1:{application.port}"

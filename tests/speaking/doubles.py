@@ -18,7 +18,19 @@ from bridge.call.events import Event, SpeechArrived, SpeechEnded, SpeechFailed, 
 WORD_MS = 200
 WORD_BYTES = WORD_MS * 8
 Mode = Literal[
-    "well", "busy", "silent", "garbage", "dies", "fails", "stalls", "shifted", "halves", "too fast", "astray"
+    "well",
+    "busy",
+    "silent",
+    "garbage",
+    "dies",
+    "fails",
+    "stalls",
+    "shifted",
+    "halves",
+    "too fast",
+    "astray",
+    "rejects",
+    "slow",
 ]
 
 _codes: dict[str, int] = {}
@@ -51,6 +63,8 @@ class FakeWorker:
     def __init__(self, voices: tuple[str, ...] = ("heart",), model: str = "fake-1") -> None:
         self.mode: Mode = "well"
         self.after = 1
+        self.slow_s = 0.6
+        """How long it takes to begin in mode `slow`."""
         self.voices = voices
         self.model = model
         self.texts: list[str] = []
@@ -60,6 +74,7 @@ class FakeWorker:
         """Those that lose the text in mode `astray`."""
         self.priorities: list[str] = []
         self.leads: list[int] = []
+        self.credits: list[int] = []
         self.cancelled = 0
         self.sockets: set[web.WebSocketResponse] = set()
         self.hold: asyncio.Event | None = None
@@ -120,6 +135,8 @@ class FakeWorker:
                         )
                     case "playout":
                         self.leads.append(order["lead_ms"])
+                        if "upto_ms" in order:
+                            self.credits.append(order["upto_ms"])
                     case "cancel":
                         self.cancelled += 1
                         if stream in speaking:
@@ -143,6 +160,11 @@ class FakeWorker:
             code = mode.replace(" ", "_")
             await say({"type": "error", "code": code, "message": "not now", "retry_after_ms": 20})
             return
+        if mode == "rejects":
+            await say({"type": "error", "code": "unknown_voice", "message": "no such voice"})
+            return
+        if mode == "slow":
+            await asyncio.sleep(self.slow_s)
         spoken = text.split()
         await say({"type": "words", "words": [[w, i * WORD_MS, (i + 1) * WORD_MS] for i, w in enumerate(spoken)]})
         for index, word in enumerate(spoken):

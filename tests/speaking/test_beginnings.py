@@ -100,7 +100,7 @@ async def test_a_known_phrase_that_is_nowhere_any_more_is_made_while_it_is_writt
 ) -> None:
     speech = await open_speech(impatient(fake))
     await speech.warm([WELCOME])
-    key = speech._maker.key(WELCOME, None, "default")
+    key = speech._source.key(WELCOME, None, "default")
     assert key is not None
     speech.cache.memory.drop(key.tenant, key.digest)
     ear = Ear()

@@ -142,13 +142,17 @@ async def test_a_redis_that_falls_asleep_costs_a_call_one_deadline_now_and_then_
 
 @pytest.mark.parametrize(
     "entry",
-    [{"something": "else"}, {"words": "nonsense", "ulaw": b""}, {"words": b"\x90", "ulaw": b"\x10" * 100, "done": "1"}],
+    [
+        {"something": "else"},
+        {"words": "nonsense", "audio": b""},
+        {"words": b"\x91", "audio": b"\x10" * 160, "done": "1"},
+    ],
 )
 async def test_a_leader_of_another_version_is_not_understood_and_not_followed(
     fake: FakeWorker, redis_url: str, open_speech: OpenSpeech, entry: dict[str, Any]
 ) -> None:
     speech = await open_speech(impatient(fake, cache=CacheSettings(redis_deadline_ms=500)), redis_url=redis_url)
-    phrase_key, tier = speech._maker.key(TEXT, None, "default"), speech.cache.redis
+    phrase_key, tier = speech._source.key(TEXT, None, "default"), speech.cache.redis
     assert phrase_key is not None
     assert tier is not None
     await tier.client.set(f"bridge:making:{phrase_key.digest}", "stranger", px=10_000)

@@ -92,7 +92,7 @@ def test_every_part_of_the_key_counts_and_no_two_run_into_each_other() -> None:
 @given(st.text(max_size=30), st.integers(0, 5), st.floats(0, 1e6), st.text(max_size=10))
 def test_a_phrase_comes_back_as_it_was_stored(text: str, frames: int, synthesis_ms: float, tenant: str) -> None:
     stored = msgspec.structs.replace(
-        phrase("one two"), key=PhraseKey(text, "v", "e", tenant=tenant), ulaw=b"\x10" * 160 * frames
+        phrase("one two"), key=PhraseKey(text, "v", "e", tenant=tenant), audio=b"\x10" * 160 * frames
     )
     stored = msgspec.structs.replace(stored, synthesis_ms=synthesis_ms)
     assert unpack(pack(stored)) == stored
@@ -115,10 +115,10 @@ def test_any_damage_is_found(data: st.DataObject) -> None:
 def test_only_whole_and_sensible_phrases_are_kept() -> None:
     good = phrase("good morning")
     assert verified(good)
-    assert not verified(msgspec.structs.replace(good, ulaw=good.ulaw[:-1]))
-    assert not verified(msgspec.structs.replace(good, ulaw=b""))
+    assert not verified(msgspec.structs.replace(good, audio=good.audio[:-1]))
+    assert not verified(msgspec.structs.replace(good, audio=b""))
     silent = b"\xff" * 3200
-    assert not verified(msgspec.structs.replace(good, ulaw=silent, loudness_db=loudness_db(silent)))
+    assert not verified(msgspec.structs.replace(good, audio=silent, loudness_db=loudness_db(silent)))
     assert not verified(msgspec.structs.replace(good, words=(Word("good", 0, 900),)))
     assert not verified(msgspec.structs.replace(good, words=(Word("b", 200, 300), Word("a", 0, 100))))
 
@@ -130,6 +130,6 @@ def test_the_words_take_the_spelling_of_who_asks() -> None:
 
 
 def test_loudness_leaves_pauses_out() -> None:
-    loud = phrase("hello there").ulaw
+    loud = phrase("hello there").audio
     assert loudness_db(loud + b"\xff" * 16_000) == pytest.approx(loudness_db(loud), abs=0.01)
     assert loudness_db(b"") == -120.0

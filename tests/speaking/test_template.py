@@ -86,11 +86,11 @@ async def test_a_filled_sentence_sounds_as_if_it_were_spoken_as_a_whole(
         # The head's last frame ends within the gap; search there for the join, which is on a 20 ms frame.
         middles = [(p.words[spoken - 1].end_ms + p.words[spoken].start_ms) // 40 * 160 for p in (joined, natural)]
         steps = [
-            loudness_db(p.ulaw[at:]) - loudness_db(p.ulaw[:at])
+            loudness_db(p.audio[at:]) - loudness_db(p.audio[:at])
             for p, at in zip((joined, natural), middles, strict=True)
         ]
         assert abs(steps[0] - steps[1]) <= 0.5
-        samples = DECODE[np.frombuffer(joined.ulaw, np.uint8)].astype(float)
+        samples = DECODE[np.frombuffer(joined.audio, np.uint8)].astype(float)
         at = middles[0]
         jump = np.abs(np.diff(samples[at - 320 : at + 320])).max()
         assert jump <= np.abs(np.diff(samples)).max(), "nothing at the join is steeper than speech itself"

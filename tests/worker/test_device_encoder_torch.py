@@ -10,10 +10,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bridge.audio.encoder import Encoder, Samples
+from bridge.audio.formats import FORMATS, MULAW_8000, AudioFormat
 from bridge.audio.mulaw import decode
-from bridge.worker.encoder import Encoder, Samples
 from bridge.worker.engines.device_encoder import DeviceEncoder
-from bridge.worker.protocol import SAMPLE_RATES
 
 CPU = torch.device("cpu")
 RATES_HZ = (24_000, 22_050, 16_000)
@@ -23,22 +23,22 @@ def sound(count: int, seed: int = 1) -> Samples:
     return np.random.default_rng(seed).normal(0, 0.25, count).astype(np.float32)
 
 
-def linear(data: bytes, audio_format: str) -> np.ndarray[tuple[int], np.dtype[np.int32]]:
-    samples = decode(data) if audio_format == "mulaw_8000" else np.frombuffer(data, "<i2")
+def linear(data: bytes, audio_format: AudioFormat) -> np.ndarray[tuple[int], np.dtype[np.int32]]:
+    samples = decode(data) if audio_format == MULAW_8000 else np.frombuffer(data, "<i2")
     return samples.astype(np.int32)
 
 
 @pytest.mark.parametrize("rate_hz", RATES_HZ)
-@pytest.mark.parametrize("audio_format", SAMPLE_RATES)
-def test_it_equals_the_plain_encoder(rate_hz: int, audio_format: str) -> None:
+@pytest.mark.parametrize("audio_format", FORMATS.values())
+def test_it_equals_the_plain_encoder(rate_hz: int, audio_format: AudioFormat) -> None:
     audio = sound(rate_hz // 2)
     plain, device = Encoder(rate_hz, audio_format, 1.8), DeviceEncoder(rate_hz, audio_format, 1.8, CPU)
     theirs = linear(plain.feed(audio) + plain.finish(), audio_format)
     ours = linear(device.feed(audio) + device.finish(), audio_format)
 
-    assert len(ours) == len(theirs) == rate_hz // 2 * SAMPLE_RATES[audio_format] // rate_hz
+    assert len(ours) == len(theirs) == rate_hz // 2 * audio_format.rate_hz // rate_hz
     difference = np.abs(ours - theirs)
-    if audio_format == "mulaw_8000":
+    if audio_format == MULAW_8000:
         assert (difference > 0).mean() < 0.001  # a sample on the edge between two codes
     else:
         assert difference.max() <= 1
@@ -47,12 +47,12 @@ def test_it_equals_the_plain_encoder(rate_hz: int, audio_format: str) -> None:
 
 @pytest.mark.parametrize("rate_hz", RATES_HZ)
 @pytest.mark.parametrize("audio_format", ["pcm_8000", "pcm_16000", "pcm_24000"])
-def test_speech_passes_and_nothing_folds_back(rate_hz: int, audio_format: str) -> None:
+def test_speech_passes_and_nothing_folds_back(rate_hz: int, audio_format: AudioFormat) -> None:
     """Flat to 3.4 kHz (85 % of half the lower rate) within 0.5 dB; what the lower rate cannot carry is below -60 dB.
 
     Images of a lower rate, likewise.
     """
-    out_hz = SAMPLE_RATES[audio_format]
+    out_hz = audio_format.rate_hz
     half_hz = min(rate_hz, out_hz) / 2
     pass_hz = 3400 if half_hz == 4000 else 0.85 * half_hz
     for tone_hz in (200, 1000, 0.6 * pass_hz, pass_hz):
@@ -64,10 +64,10 @@ def test_speech_passes_and_nothing_folds_back(rate_hz: int, audio_format: str) -
             assert max(levels(tone_hz, rate_hz, audio_format)) < -60, tone_hz
 
 
-def levels(tone_hz: float, rate_hz: int, audio_format: str) -> tuple[float, float]:
+def levels(tone_hz: float, rate_hz: int, audio_format: AudioFormat) -> tuple[float, float]:
     """A tone of half of full scale through the encoder, in pieces of 37 ms: what is heard of it, and of all else at any
     one frequency, in dB against the tone."""
-    out_hz, encoder = SAMPLE_RATES[audio_format], DeviceEncoder(rate_hz, audio_format, 1.0, CPU)
+    out_hz, encoder = audio_format.rate_hz, DeviceEncoder(rate_hz, audio_format, 1.0, CPU)
     audio = (0.5 * np.sin(2 * np.pi * tone_hz * np.arange(rate_hz) / rate_hz)).astype(np.float32)
     step = rate_hz * 37 // 1000
     data = b"".join(encoder.feed(audio[start : start + step]) for start in range(0, len(audio), step))
@@ -87,7 +87,7 @@ def levels(tone_hz: float, rate_hz: int, audio_format: str) -> tuple[float, floa
 )
 def test_streams_of_a_batch_keep_to_themselves(streams: list[tuple[int, int, int]], cuts: list[int]) -> None:
     """However many streams, of any formats and lengths, fed together in any parts: each as if it were alone."""
-    formats = list(SAMPLE_RATES)
+    formats = list(FORMATS.values())
     rate_hz = RATES_HZ[streams[0][2]]
     audio = [sound(count, index) for index, (count, _, _) in enumerate(streams)]
     together = [DeviceEncoder(rate_hz, formats[number], 1.0, CPU) for _, number, _ in streams]
@@ -101,5 +101,5 @@ def test_streams_of_a_batch_keep_to_themselves(streams: list[tuple[int, int, int
         heard = linear(joined + encoder.finish(), formats[number])
         assert encoder.fed == count
         assert len(heard) == len(expected)
-        allowed = 1 + (np.abs(expected) // 16 if formats[number] == "mulaw_8000" else 0)
+        allowed = 1 + (np.abs(expected) // 16 if formats[number] == MULAW_8000 else 0)
         assert (np.abs(heard - expected) <= allowed).all()

@@ -14,7 +14,7 @@ import pytest
 from aiohttp import web
 
 from bridge.errors import ConfigError, VoiceError, VoiceLost
-from bridge.worker.client import Speech, connect
+from bridge.worker.client import RemoteSpeech, connect
 from bridge.worker.engines.base import Job, Step
 from bridge.worker.main import listen, say_ready, serve
 from bridge.worker.memory import ran_out
@@ -62,17 +62,17 @@ async def working(*engines: ToneEngine, **settings: float) -> AsyncIterator[tupl
         await worker.close()
 
 
-async def words_of(speech: Speech) -> list[str]:
+async def words_of(speech: RemoteSpeech) -> list[str]:
     return (await heard(speech))[1]
 
 
-async def begun(speech: Speech) -> None:
+async def begun(speech: RemoteSpeech) -> None:
     """Wait until the stream speaks."""
     async with asyncio.timeout(PATIENCE_S):
         assert isinstance(await anext(aiter(speech)), Words)
 
 
-async def rest_of(speech: Speech) -> list[str]:
+async def rest_of(speech: RemoteSpeech) -> list[str]:
     """The words that are still to come."""
     async with asyncio.timeout(PATIENCE_S):
         return [word.text async for message in speech if isinstance(message, Words) for word in message.words]
@@ -135,7 +135,7 @@ async def test_a_batch_too_large_for_the_memory_is_made_in_parts(error: Exceptio
             while sum(not place.running and place.kind is not None for place in places()) < 8:
                 await asyncio.sleep(0)
         engine.gate.set()
-        with pytest.raises(VoiceLost, match="out_of_memory: synthesis failed: out of memory"):
+        with pytest.raises(VoiceError, match="out_of_memory: synthesis failed: out of memory"):
             await words_of(huge)
         assert await words_of(first) == ["first"]
         assert [await words_of(stream) for stream in others] == [["line", str(index)] for index in range(7)]
@@ -156,7 +156,7 @@ async def test_memory_that_ends_while_a_piece_is_begun_harms_its_stream_alone() 
 
     async with working(Engine()) as (_, address), await connect(address) as link:
         streams = [say(link, text, "tone") for text in ("one", "huge", "two")]
-        with pytest.raises(VoiceLost, match="out_of_memory"):
+        with pytest.raises(VoiceError, match="out_of_memory"):
             await words_of(streams[1])
         assert [await words_of(streams[0]), await words_of(streams[2])] == [["one"], ["two"]]
 

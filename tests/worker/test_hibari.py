@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from bridge.audio.encoder import Samples
 from bridge.errors import ConfigError
-from bridge.worker.encoder import Samples
 from bridge.worker.engines.base import Step
 from bridge.worker.engines.hibari import HibariEngine
 

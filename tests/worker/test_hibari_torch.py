@@ -11,8 +11,8 @@ import torch
 from hibari import dsp
 from numpy.typing import NDArray
 
+from bridge.audio.encoder import Samples
 from bridge.worker.alignment import Span
-from bridge.worker.encoder import Samples
 from bridge.worker.engines.english import EnglishReader
 from bridge.worker.engines.hibari import HibariEngine, Symbols, model_path
 from bridge.worker.engines.hibari_network import FEATURES, HALO, load_network

@@ -17,10 +17,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
+from bridge.audio.encoder import Samples
+from bridge.audio.formats import FORMATS
 from bridge.errors import ConfigError
 from bridge.worker.alignment import Span
 from bridge.worker.client import connect
-from bridge.worker.encoder import Samples
 from bridge.worker.engines.english import EnglishReader
 from bridge.worker.engines.kokoro import KokoroEngine, split
 from bridge.worker.engines.kokoro_config import RATE_HZ
@@ -182,7 +183,7 @@ async def test_streams_through_the_worker_equal_the_whole(folder: Path) -> None:
                 audio, words, _ = await heard(stream)
                 engine, voice = voices[name].engine, voices[name]
                 assert isinstance(engine, KokoroEngine)
-                encoder = engine.encoder("mulaw_8000", voice.gain)
+                encoder = engine.encoder(FORMATS["mulaw_8000"], voice.gain)
                 whole = encoder.feed(engine.speak(text, voice.own_name)) + encoder.finish()
                 assert words == text.split()
                 assert audio[: len(whole)] == whole

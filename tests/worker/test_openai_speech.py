@@ -14,9 +14,9 @@ from aiohttp import web
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge.errors import ConfigError, VoiceError, VoiceLost
+from bridge.audio.encoder import Samples
+from bridge.errors import ConfigError, VoiceError
 from bridge.worker.client import connect
-from bridge.worker.encoder import Samples
 from bridge.worker.engines.openai_speech import OpenAiSpeechEngine, Pcm
 from bridge.worker.main import listen
 from bridge.worker.runaway import Runaway
@@ -224,9 +224,9 @@ async def test_through_the_worker_one_failing_stream_harms_no_other(server: Serv
     try:
         async with await connect(await listen(house, worker.settings)) as link:
             streams = [say(link, text, "tara") for text in ("Good one.", "broken", "it loops around", "Another one.")]
-            with pytest.raises(VoiceLost, match=r"engine_failed.*500"):
+            with pytest.raises(VoiceError, match=r"engine_failed.*500"):
                 await heard(streams[1])
-            with pytest.raises(VoiceLost, match=r"engine_runaway.*repeats"):
+            with pytest.raises(VoiceError, match=r"engine_runaway.*repeats"):
                 await heard(streams[2])
             for stream, text in ((streams[0], "Good one."), (streams[3], "Another one.")):
                 audio, words, _ = await heard(stream)

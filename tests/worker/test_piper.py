@@ -12,9 +12,9 @@ import onnxruntime
 import pytest
 import torch
 
+from bridge.audio.encoder import Samples
 from bridge.errors import ConfigError
 from bridge.worker.alignment import Span
-from bridge.worker.encoder import Samples
 from bridge.worker.engines.english import EnglishReader
 from bridge.worker.engines.espeak import to_espeak
 from bridge.worker.engines.onnx_file import read_onnx

@@ -13,8 +13,8 @@ import onnxruntime
 import pytest
 import torch
 
+from bridge.audio.encoder import Samples
 from bridge.errors import ConfigError
-from bridge.worker.encoder import Samples
 from bridge.worker.engines.piper import PiperEngine, _Piece
 from bridge.worker.engines.vits_shape import VitsShape
 from bridge.worker.engines.vits_weights import load_vits

@@ -118,12 +118,3 @@ def test_no_bytes_break_the_decoder(data: bytes) -> None:
     for decode in (decode_client, decode_worker, decode_audio):
         with contextlib.suppress(BadMessage):
             decode(data)
-
-
-def test_frames_are_twenty_milliseconds() -> None:
-    assert {name: protocol.frame_bytes(name) for name in protocol.SAMPLE_RATES} == {
-        "mulaw_8000": 160,
-        "pcm_8000": 320,
-        "pcm_16000": 640,
-        "pcm_24000": 960,
-    }

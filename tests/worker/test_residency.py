@@ -14,9 +14,9 @@ from aiohttp import web
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bridge.audio.encoder import Samples
 from bridge.errors import VoiceBusy
 from bridge.worker.client import connect
-from bridge.worker.encoder import Samples
 from bridge.worker.engines.base import Engine, Step
 from bridge.worker.main import listen
 from bridge.worker.residency import Residency, ResidentEngine

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bridge.worker.encoder import Samples
+from bridge.audio.encoder import Samples
 from bridge.worker.engines.hibari import HibariEngine
 from bridge.worker.runaway import Runaway, RunawayGuard, RunawayLimits
 

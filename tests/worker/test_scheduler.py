@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge.worker.protocol import Priority
+from bridge.speaking.voices.base import Priority
 from bridge.worker.scheduler import Place, Scheduler
 from bridge.worker.settings import SchedulerSettings
 

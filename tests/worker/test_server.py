@@ -12,10 +12,11 @@ import numpy as np
 import pytest
 from aiohttp import web
 
+from bridge.audio.formats import FORMATS
 from bridge.call.events import Word
 from bridge.errors import VoiceBusy, VoiceError, VoiceLost
 from bridge.worker import protocol
-from bridge.worker.client import Speech, WorkerLink, connect
+from bridge.worker.client import RemoteSpeech, WorkerConnection, connect
 from bridge.worker.engines.base import Engine, Job, Step
 from bridge.worker.engines.hibari import HibariEngine
 from bridge.worker.main import listen
@@ -117,12 +118,12 @@ async def house(settings: WorkerSettings, hibari: HibariEngine) -> AsyncIterator
 
 
 @pytest.fixture
-async def link(house: House) -> AsyncIterator[WorkerLink]:
+async def link(house: House) -> AsyncIterator[WorkerConnection]:
     async with await connect(house.address) as link:
         yield link
 
 
-async def heard(speech: Speech) -> tuple[bytes, list[str], list[int]]:
+async def heard(speech: RemoteSpeech) -> tuple[bytes, list[str], list[int]]:
     """All audio, the words, and the edges of their times; checks that offsets leave no gap."""
     audio, words, edges = b"", [], []
     async with asyncio.timeout(20):
@@ -138,7 +139,7 @@ async def heard(speech: Speech) -> tuple[bytes, list[str], list[int]]:
     return audio, words, edges
 
 
-def say(link: WorkerLink, text: str, voice: str = "heart") -> Speech:
+def say(link: WorkerConnection, text: str, voice: str = "heart") -> RemoteSpeech:
     speech = link.open(voice)
     speech.text(text)
     speech.end()
@@ -148,7 +149,7 @@ def say(link: WorkerLink, text: str, voice: str = "heart") -> Speech:
 # ---- an utterance ---------------------------------------------------------------------------------------------
 
 
-async def test_the_worker_says_what_it_offers(link: WorkerLink) -> None:
+async def test_the_worker_says_what_it_offers(link: WorkerConnection) -> None:
     assert link.ready.version == protocol.VERSION
     assert link.ready.voices == ["heart", "tone"]
     assert link.ready.default_voice == "heart"
@@ -156,7 +157,7 @@ async def test_the_worker_says_what_it_offers(link: WorkerLink) -> None:
     assert link.ready.formats == ["mulaw_8000", "pcm_8000", "pcm_16000", "pcm_24000"]
 
 
-async def test_a_sentence_is_said_with_all_its_words(link: WorkerLink) -> None:
+async def test_a_sentence_is_said_with_all_its_words(link: WorkerConnection) -> None:
     speech = say(link, LINE)
     audio, words, edges = await heard(speech)
 
@@ -168,7 +169,7 @@ async def test_a_sentence_is_said_with_all_its_words(link: WorkerLink) -> None:
     assert next(index for index, byte in enumerate(audio) if byte & 0x7F < 0x50) / 8 < 40  # audible at once
 
 
-async def test_text_that_arrives_in_pieces_sounds_the_same(link: WorkerLink) -> None:
+async def test_text_that_arrives_in_pieces_sounds_the_same(link: WorkerConnection) -> None:
     whole = await heard(say(link, LINE))
     speech = link.open()
     for start in range(0, len(LINE), 3):
@@ -178,7 +179,7 @@ async def test_text_that_arrives_in_pieces_sounds_the_same(link: WorkerLink) -> 
     assert await heard(speech) == whole
 
 
-async def test_the_first_sentence_is_said_before_the_text_is_complete(link: WorkerLink) -> None:
+async def test_the_first_sentence_is_said_before_the_text_is_complete(link: WorkerConnection) -> None:
     speech = link.open()
     speech.text("I have an opening on Tuesday. Shall ")
     async with asyncio.timeout(10):
@@ -188,7 +189,7 @@ async def test_the_first_sentence_is_said_before_the_text_is_complete(link: Work
     speech.cancel()
 
 
-async def test_flush_does_not_wait_for_the_end_of_the_sentence(link: WorkerLink) -> None:
+async def test_flush_does_not_wait_for_the_end_of_the_sentence(link: WorkerConnection) -> None:
     speech = link.open("tone")
     speech.text("I have an opening,")
     speech.flush()
@@ -203,18 +204,18 @@ async def test_flush_does_not_wait_for_the_end_of_the_sentence(link: WorkerLink)
     assert [word.text for message in rest if isinstance(message, Words) for word in message.words] == ["on", "Tuesday."]
 
 
-async def test_formats_hold_the_same_speech(link: WorkerLink) -> None:
+async def test_formats_hold_the_same_speech(link: WorkerConnection) -> None:
     lengths = {}
-    for audio_format, rate in protocol.SAMPLE_RATES.items():
-        speech = link.open(audio_format=audio_format)
+    for audio_format in FORMATS:
+        speech = link.open(audio_format=FORMATS[audio_format])
         speech.text("Your code is 4 2 7.")
         speech.end()
         data = b"".join([message.data async for message in speech if isinstance(message, Audio)])
-        lengths[audio_format] = len(data) / rate / protocol.sample_bytes(audio_format)
+        lengths[audio_format] = FORMATS[audio_format].duration_ms(data) / 1000
     assert max(lengths.values()) - min(lengths.values()) <= 0.02
 
 
-async def test_an_empty_utterance_is_done_at_once(link: WorkerLink) -> None:
+async def test_an_empty_utterance_is_done_at_once(link: WorkerConnection) -> None:
     speech = say(link, "  ")
     assert await heard(speech) == (b"", [], [])
     assert speech.audio_ms == 0
@@ -238,7 +239,7 @@ async def test_text_that_was_cut_stays_whole_and_other_text_is_cleaned_and_cut(h
 # ---- playout --------------------------------------------------------------------------------------------------
 
 
-async def test_audio_goes_out_only_as_far_as_the_credit(link: WorkerLink) -> None:
+async def test_audio_goes_out_only_as_far_as_the_credit(link: WorkerConnection) -> None:
     speech = link.open("tone")
     speech.playout(0, 300)
     speech.text("one two three four five six seven eight nine ten")
@@ -260,7 +261,7 @@ async def test_audio_goes_out_only_as_far_as_the_credit(link: WorkerLink) -> Non
     assert speech.audio_ms == 1000
 
 
-async def test_a_long_lead_stops_synthesis(house: House, link: WorkerLink) -> None:
+async def test_a_long_lead_stops_synthesis(house: House, link: WorkerConnection) -> None:
     speech = link.open("tone")
     speech.playout(0)
     for _ in range(40):
@@ -278,7 +279,7 @@ async def test_a_long_lead_stops_synthesis(house: House, link: WorkerLink) -> No
     speech.cancel()
 
 
-async def test_a_cancelled_stream_is_silent_at_once(house: House, link: WorkerLink) -> None:
+async def test_a_cancelled_stream_is_silent_at_once(house: House, link: WorkerConnection) -> None:
     house.tone.gate.clear()
     speech = say(link, "one two three. four five six.", "tone")
     await asyncio.to_thread(house.tone.begun.wait, 10)
@@ -338,7 +339,7 @@ async def test_two_sockets_with_many_streams_each_get_their_own(house: House) ->
     assert results[list(speeches).index("Line 5 says 35.")] == alone
 
 
-async def test_streams_are_batched(house: House, link: WorkerLink) -> None:
+async def test_streams_are_batched(house: House, link: WorkerConnection) -> None:
     house.tone.gate.clear()
     speeches = [say(link, "first", "tone")]
     await asyncio.to_thread(house.tone.begun.wait, 10)
@@ -350,7 +351,7 @@ async def test_streams_are_batched(house: House, link: WorkerLink) -> None:
     assert [len(batch) for batch in house.tone.batches] == [1, 4, 2]
 
 
-async def test_a_bad_piece_harms_none_of_its_batch(house: House, link: WorkerLink) -> None:
+async def test_a_bad_piece_harms_none_of_its_batch(house: House, link: WorkerConnection) -> None:
     house.tone.gate.clear()
     first = say(link, "first", "tone")
     await asyncio.to_thread(house.tone.begun.wait, 10)
@@ -358,9 +359,9 @@ async def test_a_bad_piece_harms_none_of_its_batch(house: House, link: WorkerLin
     good, bad, other = (say(link, text, "tone") for text in ("good one", "bad", "other one"))
     await _answered(link, "heart")
     house.tone.gate.set()
-    with pytest.raises(VoiceLost, match="engine_failed: synthesis failed: out of range"):
+    with pytest.raises(VoiceError, match="engine_failed: synthesis failed: out of range"):
         await heard(bad)
-    with pytest.raises(VoiceLost, match="samples are not numbers"):
+    with pytest.raises(VoiceError, match="samples are not numbers"):
         await heard(no_number)
     assert [(await heard(speech))[1] for speech in (first, good, other)] == [
         ["first"],
@@ -369,12 +370,12 @@ async def test_a_bad_piece_harms_none_of_its_batch(house: House, link: WorkerLin
     ]
 
 
-async def test_a_voice_that_lost_the_text_says_so_and_is_counted(house: House, link: WorkerLink) -> None:
+async def test_a_voice_that_lost_the_text_says_so_and_is_counted(house: House, link: WorkerConnection) -> None:
     house.tone.gate.clear()
     streams = [say(link, text, "tone") for text in ("first", "lost", "fine")]
     await _answered(link, "heart")
     house.tone.gate.set()
-    with pytest.raises(VoiceLost, match="engine_runaway: synthesis failed: endless"):
+    with pytest.raises(VoiceError, match="engine_runaway: synthesis failed: endless"):
         await heard(streams[1])
     assert [(await heard(streams[index]))[1] for index in (0, 2)] == [["first"], ["fine"]]
     counts = next(runner.counts for engine, runner in house.worker.runners.items() if engine is house.tone)
@@ -568,13 +569,13 @@ async def test_a_hung_step_ends_its_streams_and_calls_for_a_new_worker(hibari: H
     await house.worker.close()
 
 
-async def test_an_engine_that_answers_nonsense_calls_for_a_new_worker(house: House, link: WorkerLink) -> None:
+async def test_an_engine_that_answers_nonsense_calls_for_a_new_worker(house: House, link: WorkerConnection) -> None:
     with pytest.raises(VoiceLost, match="engine_hung"):
         await heard(say(link, "silence", "tone"))
     assert house.worker.failed.is_set()
 
 
-async def test_a_draining_worker_finishes_what_it_has_begun(house: House, link: WorkerLink) -> None:
+async def test_a_draining_worker_finishes_what_it_has_begun(house: House, link: WorkerConnection) -> None:
     speech = link.open("tone")
     speech.text("one two. three")
     async with asyncio.timeout(10):
@@ -592,7 +593,7 @@ async def test_a_draining_worker_finishes_what_it_has_begun(house: House, link: 
     assert [word.text for message in rest if isinstance(message, Words) for word in message.words] == ["three"]
 
 
-async def test_a_broken_connection_is_reported_to_its_streams(house: House, link: WorkerLink) -> None:
+async def test_a_broken_connection_is_reported_to_its_streams(house: House, link: WorkerConnection) -> None:
     speech = link.open()
     closed = asyncio.Event()
     link.on_close = closed.set
@@ -626,7 +627,7 @@ async def test_a_vanished_client_frees_its_places(house: House) -> None:
 # ---- operation ------------------------------------------------------------------------------------------------
 
 
-async def test_operators_see_what_happens(house: House, link: WorkerLink) -> None:
+async def test_operators_see_what_happens(house: House, link: WorkerConnection) -> None:
     await heard(say(link, "one two", "tone"))
     async with aiohttp.ClientSession() as session:
         base = house.address.replace("ws:", "http:")
@@ -651,7 +652,7 @@ def _words(message: Audio | Words) -> list[Word]:
     return message.words
 
 
-async def _answered(link: WorkerLink, voice: str = "tone") -> None:
+async def _answered(link: WorkerConnection, voice: str = "tone") -> None:
     """Wait until the worker has dealt with everything sent so far."""
     speech = link.open(voice)
     speech.end()

@@ -16,8 +16,8 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from bridge.audio.encoder import Samples
 from bridge.worker.alignment import Span
-from bridge.worker.encoder import Samples
 from bridge.worker.engines.hibari_torch import HibariTorchEngine
 from bridge.worker.engines.piper import PiperEngine
 from tests.bench.difference import difference, on_the_line

@@ -9,21 +9,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bridge.audio.encoder import Encoder, limit
+from bridge.audio.formats import FORMATS, MULAW_8000, AudioFormat
 from bridge.text.chunker import Chunker, unhurried
-from bridge.worker.encoder import Encoder, limit
 from bridge.worker.engines.base import Step
 from bridge.worker.engines.hibari import HibariEngine
-from bridge.worker.protocol import SAMPLE_RATES, Audio, frame_bytes
 from bridge.worker.scheduler import Place
 from bridge.worker.streams import Stream
 from bridge.worker.voices import Voice
 
 
-def new_stream(engine: HibariEngine, audio_format: str = "mulaw_8000", speed: float = 1.0) -> Stream:
+def new_stream(engine: HibariEngine, audio_format: AudioFormat = MULAW_8000, speed: float = 1.0) -> Stream:
     voice = Voice(engine, "heart", 1.0)
     encoder = Encoder(engine.rate_hz, audio_format, 1.0)
     chunker = Chunker(unhurried("clause"))
-    return Stream(5, voice, audio_format, speed, Place("test"), encoder, lambda *outcome: None, chunker)
+    return Stream(voice, audio_format, speed, Place("test"), encoder, text=chunker)
 
 
 def make_all(stream: Stream) -> list[tuple[str, int, int]]:
@@ -51,22 +51,19 @@ def test_the_end_of_the_text_does_not_end_a_stream_whose_last_step_is_on_its_way
     assert stream.finish()
 
 
-@pytest.mark.parametrize("audio_format", SAMPLE_RATES)
-def test_messages_are_whole_frames_without_gap_or_overlap(hibari: HibariEngine, audio_format: str) -> None:
+@pytest.mark.parametrize("audio_format", FORMATS.values())
+def test_messages_are_whole_frames_without_gap_or_overlap(hibari: HibariEngine, audio_format: AudioFormat) -> None:
     stream = new_stream(hibari, audio_format)
     stream.write("I have an opening on Tuesday. Shall I book it for you? ")
     stream.ended = True
     make_all(stream)
     messages = stream.take()
 
-    frame = frame_bytes(audio_format)
-    bytes_per_sample = 1 if audio_format == "mulaw_8000" else 2
-    assert [len(message.data) % frame for message in messages] == [0] * len(messages)
-    assert [len(message.data) // frame for message in messages[:4]] == [5, 10, 20, 20]
-    offsets = np.cumsum([0, *(len(message.data) // bytes_per_sample for message in messages)])
-    assert [message.offset for message in messages] == offsets[:-1].tolist()
+    frame = audio_format.frame_bytes
+    assert [len(message) % frame for message in messages] == [0] * len(messages)
+    assert [len(message) // frame for message in messages[:4]] == [5, 10, 20, 20]
     assert stream.all_sent
-    assert stream.sent_ms == offsets[-1] * 1000 / SAMPLE_RATES[audio_format]
+    assert stream.sent_ms == sum(map(len, messages)) / audio_format.bytes_per_ms
 
 
 def test_nothing_goes_beyond_the_credit(hibari: HibariEngine) -> None:
@@ -74,13 +71,13 @@ def test_nothing_goes_beyond_the_credit(hibari: HibariEngine) -> None:
     stream.write("I have an opening on Tuesday. ")
     stream.ended = True
     make_all(stream)
-    sent: list[Audio] = []
+    sent: list[bytes] = []
     for upto_ms in (0, 90, 90, 130, 50, 100_000):
         stream.place.upto_ms = max(upto_ms, stream.place.upto_ms or 0)
         sent += stream.take()
         assert stream.sent_ms <= -(-upto_ms // 20) * 20 or upto_ms == 50
     assert stream.all_sent
-    assert [len(message.data) // 8 for message in sent[:3]] == [100, 40, 400]
+    assert [len(message) // 8 for message in sent[:3]] == [100, 40, 400]
 
 
 def test_words_of_all_pieces_in_order_with_the_pause_between_sentences(hibari: HibariEngine) -> None:
@@ -99,8 +96,8 @@ def test_words_of_all_pieces_in_order_with_the_pause_between_sentences(hibari: H
     assert edges[-1] <= stream.sent_ms
 
 
-@pytest.mark.parametrize("audio_format", SAMPLE_RATES)
-def test_no_word_ends_after_the_audio(hibari: HibariEngine, audio_format: str) -> None:
+@pytest.mark.parametrize("audio_format", FORMATS.values())
+def test_no_word_ends_after_the_audio(hibari: HibariEngine, audio_format: AudioFormat) -> None:
     """Even if an engine says that its last word does."""
     stream = new_stream(hibari, audio_format)
     stream.write("Yes. ")
@@ -111,12 +108,12 @@ def test_no_word_ends_after_the_audio(hibari: HibariEngine, audio_format: str) -
     stream.add(stream.encoder.feed(audio))
     stream.ended = True
     stream.finish()
-    data = b"".join(message.data for message in stream.take())
+    data = b"".join(message for message in stream.take())
 
     assert words[0].end_ms == 512
     assert stream.sent_ms == 520
-    assert len(data) == 26 * frame_bytes(audio_format)
-    assert set(data[-200:]) == ({0xFF} if audio_format == "mulaw_8000" else {0})
+    assert len(data) == 26 * audio_format.frame_bytes
+    assert set(data[-200:]) == ({0xFF} if audio_format == MULAW_8000 else {0})
 
 
 def test_a_stream_without_a_word_is_empty(hibari: HibariEngine) -> None:
@@ -129,7 +126,7 @@ def test_a_stream_without_a_word_is_empty(hibari: HibariEngine) -> None:
 
 def test_joins_do_not_click(hibari: HibariEngine) -> None:
     """Across a join the waveform moves no faster than within speech."""
-    stream = new_stream(hibari, "pcm_24000")
+    stream = new_stream(hibari, FORMATS["pcm_24000"])
     for clause in ("I have an opening", "on Tuesday", "at noon."):
         stream.write(clause)
         stream.flush()
@@ -138,14 +135,14 @@ def test_joins_do_not_click(hibari: HibariEngine) -> None:
         audio, _ = stream.advance(stream.voice.engine.run([job])[0])
         stream.add(stream.encoder.feed(audio))
         ends.append(stream.encoder.fed)
-    samples = np.frombuffer(b"".join(message.data for message in stream.take()), "<i2").astype(float)
+    samples = np.frombuffer(b"".join(message for message in stream.take()), "<i2").astype(float)
     steps = np.abs(np.diff(samples))
     for end in ends[:-1]:
         assert steps[end - 240 : end + 240].max() < 0.25 * steps.max()
 
 
-@given(st.lists(st.integers(0, 9000), max_size=6), st.sampled_from(list(SAMPLE_RATES)), st.integers(0, 2**32))
-def test_encoding_in_parts_equals_encoding_the_whole(cuts: list[int], audio_format: str, seed: int) -> None:
+@given(st.lists(st.integers(0, 9000), max_size=6), st.sampled_from(list(FORMATS.values())), st.integers(0, 2**32))
+def test_encoding_in_parts_equals_encoding_the_whole(cuts: list[int], audio_format: AudioFormat, seed: int) -> None:
     audio = np.random.default_rng(seed).normal(0, 0.3, 9000).astype(np.float32)
     whole, parts = (Encoder(24_000, audio_format, 1.5) for _ in range(2))
     edges = [0, *sorted(cuts), len(audio)]

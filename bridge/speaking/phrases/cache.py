@@ -12,6 +12,7 @@ from typing import Any, Literal, TypeVar
 
 from redis.exceptions import RedisError
 
+from bridge.breaker import Breaker
 from bridge.speaking.phrases.disk import DiskTier
 from bridge.speaking.phrases.memory import MemoryTier
 from bridge.speaking.phrases.phrase import Entry, Phrase, PhraseKey, entry, normalise, verified
@@ -21,11 +22,13 @@ from bridge.speaking.settings import CacheSettings
 
 _T = TypeVar("_T")
 _MB = 1024 * 1024
+_MOST_WRITES = 64
+"""Phrases that may wait for the disk."""
 Tier = Literal["memory", "disk", "redis"]
 
 
 class PhraseCache:
-    """Look-ups never raise and never wait longer than the disk or `redis_deadline_ms`.
+    """Look-ups never raise and never wait longer than `disk_deadline_ms` and `redis_deadline_ms`.
 
     directory     what a relative `disk_path` is relative to
     redis_url     the service's Redis, "" for none
@@ -55,6 +58,7 @@ class PhraseCache:
         self.on_purge: Callable[[Selection], None] | None = None
         """Told of every purge, our own and those of other processes."""
         self._disk_thread = ThreadPoolExecutor(1, "phrase-disk") if self.disk else None
+        self._disk_breaker = Breaker()
         self._closed = False
         self._writes: set[asyncio.Task[Any]] = set()
         self.counts: Counter[str] = Counter()
@@ -103,11 +107,11 @@ class PhraseCache:
             self._count_hit("memory", phrase)
         return phrase
 
-    async def fetch(self, key: PhraseKey) -> Phrase | None:
-        """Look into disk, then Redis, and take what is found into memory; count a hit or a miss."""
+    async def fetch(self, key: PhraseKey, *, last: bool = True) -> Phrase | None:
+        """Look into disk, then Redis, and take what is found into memory; count a hit, or at the last look a miss."""
         phrase, tier = await self._find(key)
         if phrase is None:
-            self.counts["misses"] += 1
+            self.counts["misses"] += last
             return None
         self._count_hit(tier, phrase)
         return phrase
@@ -123,15 +127,41 @@ class PhraseCache:
         phrase: Phrase | None = None
         tier: Tier = "disk"
         if self.disk:
-            phrase = await self._in_disk_thread(self.disk.get, key)
+            phrase = await self._from_disk(self.disk, key)
         if phrase is None and self.redis:
             tier = "redis"
             phrase = await self.redis.get(key)
             if phrase is not None and self.disk:
-                self._write(self._in_disk_thread(self.disk.put, phrase))
+                self._write_to_disk(self.disk, phrase)
         if phrase is not None:
             self.memory.put(phrase)
         return phrase, tier
+
+    async def _from_disk(self, disk: DiskTier, key: PhraseKey) -> Phrase | None:
+        """Look into the disk within its deadline; one that is late again and again is left alone for a while."""
+        now = asyncio.get_running_loop().time
+        if not self._disk_breaker.allows(now()):
+            self.counts["disk_skipped"] += 1
+            return None
+        try:
+            async with asyncio.timeout(self.settings.disk_deadline_ms / 1000):
+                found = await self._in_disk_thread(disk.get, key)
+        except TimeoutError:
+            self.counts["disk_late"] += 1
+            self._disk_breaker.failed(now())
+            return None
+        except BaseException:
+            self._disk_breaker.failed(now())  # cancelled: a trial must not stay open for ever
+            raise
+        self._disk_breaker.succeeded()
+        return found
+
+    def _write_to_disk(self, disk: DiskTier, phrase: Phrase) -> None:
+        """Keep a phrase soon, unless the disk is so far behind that look-ups would wait for what it has to write."""
+        if len(self._writes) >= _MOST_WRITES:
+            self.counts["disk_unwritten"] += 1
+            return
+        self._write(self._in_disk_thread(disk.put, phrase))
 
     def keep(self, phrase: Phrase, *, pinned: bool = False, local: bool = False) -> bool:
         """Store a finished phrase in memory now and, unless `local`, in the other tiers soon; only if it verifies."""
@@ -142,7 +172,7 @@ class PhraseCache:
         self.memory.put(phrase, pinned=pinned)
         if not local:
             if self.disk:
-                self._write(self._in_disk_thread(self.disk.put, phrase))
+                self._write_to_disk(self.disk, phrase)
             if self.redis:
                 self._write(self.redis.put(phrase))
         return True
@@ -241,6 +271,9 @@ class PhraseCache:
                 "disk_failures": self.disk.failures,
                 "disk_damaged": self.disk.damaged,
                 "disk_evicted": self.disk.evicted,
+                "disk_late": self.counts["disk_late"],
+                "disk_skipped": self.counts["disk_skipped"],
+                "disk_unwritten": self.counts["disk_unwritten"],
             }
         if self.redis:
             found |= {f"redis_{name}": value for name, value in self.redis.stats().items()}

@@ -1,9 +1,10 @@
 """One synthesis per phrase across processes: whoever holds the phrase's lock in Redis makes it, the others read along.
 
 The leader renews its lock and appends its audio to a Redis stream while it makes it; followers play from that
-stream. A leader that dies stops renewing: a follower who sees neither progress nor lock makes the rest himself.
-Where Redis is away or slow there is no lock, and every process makes its own. After a success the lock is left to
-expire, so that nobody starts again before the finished phrase is in Redis.
+stream. A leader that dies stops renewing: a follower that sees neither progress nor lock makes the rest itself, and so
+does one whose leader holds the lock but brings nothing for too long. Where Redis is away or slow there is no lock, and
+every process makes its own. After a success the lock is left to expire, so that nobody starts again before the finished
+phrase is in Redis.
 """
 
 from __future__ import annotations
@@ -17,9 +18,8 @@ import msgspec
 
 from bridge.call.events import Word
 from bridge.errors import BadMessage
-from bridge.speaking.phrases.making import Making
-from bridge.speaking.phrases.phrase import FRAME_BYTES
 from bridge.speaking.phrases.redis_tier import RedisTier
+from bridge.speaking.phrases.synthesis import Synthesis
 
 _LOCK_MS = 500
 """How long the followers of a leader who died may wait in vain."""
@@ -36,10 +36,14 @@ _words = msgspec.msgpack.Decoder(list[Word])
 
 
 class Flight:
-    """Locks and audio of phrases that are being made, shared through Redis."""
+    """Locks and audio of phrases that are being made, shared through Redis.
 
-    def __init__(self, tier: RedisTier) -> None:
+    patience_s  how long a leader that brings nothing is followed
+    """
+
+    def __init__(self, tier: RedisTier, patience_s: float = 0.6) -> None:
         self._tier = tier
+        self._patience_s = patience_s
         self._me = secrets.token_hex(8)
         self._leading: set[asyncio.Task[None]] = set()
         self.led = 0
@@ -48,25 +52,25 @@ class Flight:
         self.took_over = 0
         """Phrases whose leader went away before their end."""
 
-    async def join(self, making: Making) -> None:
+    async def join(self, synthesis: Synthesis) -> None:
         """Follow whoever makes this phrase to its end, or become who makes it.
 
         Afterwards the phrase is either over, or ours to make, from wherever a vanished leader left it.
         """
-        assert making.key is not None
+        assert synthesis.key is not None
         if not self._tier.available:
             return
-        digest = making.key.digest
+        digest = synthesis.key.digest
         leader = await self._leader(digest)
         if leader is not None and leader != self._me:
-            if await self._follow(making, digest, leader):
+            if await self._follow(synthesis, digest, leader):
                 self.followed += 1
                 return
             self.took_over += 1
             leader = await self._leader(digest)
-        if leader == self._me and not making.over:
+        if leader == self._me and not synthesis.over:
             self.led += 1
-            task = asyncio.ensure_future(self._lead(making, digest))
+            task = asyncio.ensure_future(self._lead(synthesis, digest))
             self._leading.add(task)
             task.add_done_callback(self._leading.discard)
 
@@ -90,23 +94,24 @@ class Flight:
         held = await self._tier.guarded(cast(Awaitable[bytes | None], client.get(name)))
         return held.decode() if held else None
 
-    async def _lead(self, making: Making, digest: str) -> None:
+    async def _lead(self, synthesis: Synthesis, digest: str) -> None:
         """Append what is made to the phrase's stream, in order, until it is over."""
         name, client, news = self._audio(digest, self._me), self._tier.client, asyncio.Event()
-        making.watch(news.set)
+        synthesis.watch(news.set)
         shared_bytes = shared_words = 0
         try:
             while True:
-                over, failed = making.over, making.failure is not None
-                words, ulaw = making.placed[shared_words:], bytes(making.ulaw[shared_bytes:])
-                shared_words, shared_bytes = len(making.placed), len(making.ulaw)
-                fields = {"words": msgspec.msgpack.encode(words), "ulaw": ulaw}
+                over, failed = synthesis.over, synthesis.failure is not None
+                buffer = synthesis.buffer
+                words, audio = buffer.words[shared_words:], bytes(buffer.audio[shared_bytes:])
+                shared_words, shared_bytes = len(buffer.words), len(buffer.audio)
+                fields = {"words": msgspec.msgpack.encode(words), "audio": audio}
                 # A phrase that another worker had to finish is cut back to a word's start: no use to a follower.
-                if failed or making.splices:
+                if failed or synthesis.spliced:
                     break
                 if over:
                     fields["done"] = b"1"
-                if ulaw or words or over:
+                if audio or words or over:
                     pipe = client.pipeline(transaction=False)
                     pipe.xadd(name, cast(dict[Any, Any], fields))
                     pipe.pexpire(name, _KEEP_AUDIO_MS)
@@ -129,11 +134,11 @@ class Flight:
         operation = self._tier.client.eval(_RELEASE, 1, self._lock(digest), self._me)
         await self._tier.guarded(operation, deadline_s=_WRITE_S)
 
-    async def _follow(self, making: Making, digest: str, leader: str) -> bool:
+    async def _follow(self, synthesis: Synthesis, digest: str, leader: str) -> bool:
         """Read along with another process; False if it has gone before the end."""
         client, loop = self._tier.client, asyncio.get_running_loop()
         last, seen_at = "-", loop.time()
-        while not making.over:
+        while not synthesis.over:
             operation = cast(Awaitable[_Entries], client.xrange(self._audio(digest, leader), min=last))
             entries = await self._tier.guarded(operation)
             if entries is None:
@@ -141,19 +146,21 @@ class Flight:
             for number, fields in entries:
                 last, seen_at = f"({number.decode()}", loop.time()
                 try:
-                    words, ulaw = _words.decode(fields[b"words"]), fields[b"ulaw"]
-                    if len(ulaw) % FRAME_BYTES:
-                        raise BadMessage(f"audio of a phrase that is being made: {len(ulaw)} bytes are no whole frames")
+                    words, audio = _words.decode(fields[b"words"]), fields[b"audio"]
+                    if len(audio) % synthesis.buffer.format.sample_bytes:
+                        raise BadMessage(
+                            f"audio of a phrase that is being made: {len(audio)} bytes are no whole samples"
+                        )
                 except (KeyError, msgspec.DecodeError, BadMessage):
                     self._tier.damaged += 1  # written by another version, or by somebody else
                     return False
-                making.place(words)
-                if ulaw:
-                    making.arrived(ulaw)
+                synthesis.followed(audio, words)
                 if b"done" in fields:
-                    making.followed_to_end()
+                    synthesis.followed_to_end()
                     return True
             if not entries:
+                if loop.time() - seen_at > self._patience_s:
+                    return False  # alive perhaps, but of no use: a caller waits
                 if loop.time() - seen_at > 0.1:
                     held = await self._tier.guarded(cast(Awaitable[bytes | None], client.get(self._lock(digest))))
                     if held is None or held.decode() != leader:

@@ -11,21 +11,21 @@ from functools import cached_property
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
+from bridge.audio.formats import FORMATS, MULAW_8000, AudioFormat
 from bridge.audio.mulaw import decode
 from bridge.call.events import Word
 from bridge.errors import BadMessage
 
-FRAME_BYTES = 160
-"""20 ms of mu-law at 8 kHz."""
-BYTES_PER_MS = 8
-FORMAT = "mulaw_8000"
-FORMAT_VERSION = 1
+WORKER = "worker"
+"""The provider that every service has: its speech workers."""
+FORMAT_VERSION = 2
 """Of the key and of the bytes at rest; entries of another version are ignored."""
 
 _QUIET_DB = -42.0
 """Relative to the loudest 10 ms: below this it counts as pause."""
-_STEP = 80
+_STEP_MS = 10
 _LONGEST_MEASURED_MS = 600
 _MAGIC = b"BPHR"
 _HEADER = struct.Struct("<4sHHI16s")
@@ -64,28 +64,36 @@ class PhraseKey(msgspec.Struct, frozen=True, dict=True):
 
     text: str
     voice: str
+    """What its provider calls the voice."""
     engine: str
-    """Engine and model version, as the worker names it."""
+    """Engine and model version, as the provider names it."""
     speed: float = 1.0
     tenant: str = "default"
-    format: str = FORMAT
+    format: str = MULAW_8000.name
+    provider: str = WORKER
+    """Who speaks: the same voice's name means another sound elsewhere."""
 
     @cached_property
     def digest(self) -> str:
         """32 hexadecimal digits that name it in every tier."""
-        parts = (FORMAT_VERSION, self.text, self.voice, self.engine, self.speed, self.tenant, self.format)
+        parts = (FORMAT_VERSION, *(getattr(self, name) for name in self.__struct_fields__))
         return hashlib.blake2b(msgspec.json.encode(parts), digest_size=16).hexdigest()
+
+    @property
+    def audio_format(self) -> AudioFormat:
+        """The format of its audio."""
+        return FORMATS[self.format]
 
 
 class Phrase(msgspec.Struct, frozen=True, dict=True):
     """A phrase ready to send.
 
-    ulaw    mu-law at 8 kHz, a multiple of 160 bytes
+    audio   in the key's format, whole frames of 20 ms
     words   the text's tokens, in milliseconds from the first sample
     """
 
     key: PhraseKey
-    ulaw: bytes
+    audio: bytes
     words: tuple[Word, ...] = ()
     loudness_db: float = -120.0
     """Level of the speech in it, pauses left out, in dBFS."""
@@ -95,22 +103,22 @@ class Phrase(msgspec.Struct, frozen=True, dict=True):
     @property
     def audio_ms(self) -> int:
         """How long it sounds."""
-        return len(self.ulaw) // BYTES_PER_MS
+        return len(self.audio) // self.key.audio_format.bytes_per_ms
 
     @cached_property
     def quiet_start_ms(self) -> int:
         """See `quiet_ms`."""
-        return quiet_ms(self.ulaw, at_end=False)
+        return quiet_ms(self.audio, self.key.audio_format, at_end=False)
 
     @cached_property
     def quiet_end_ms(self) -> int:
         """See `quiet_ms`."""
-        return quiet_ms(self.ulaw, at_end=True)
+        return quiet_ms(self.audio, self.key.audio_format, at_end=True)
 
     @property
     def cost(self) -> int:
         """Bytes it takes in memory, about."""
-        return len(self.ulaw) + 120 * len(self.words) + len(self.key.text) + 800
+        return len(self.audio) + 120 * len(self.words) + len(self.key.text) + 800
 
     def words_of(self, text: str) -> tuple[Word, ...]:
         """The word times under another spelling of the same text, so that a ledger reads what its agent wrote."""
@@ -139,12 +147,7 @@ def entry(phrase: Phrase, taken: int, *, used_at: float = 0.0, hits: int = 0) ->
 
 
 class _Description(msgspec.Struct, array_like=True):
-    text: str
-    voice: str
-    engine: str
-    speed: float
-    tenant: str
-    format: str
+    key: PhraseKey
     words: tuple[Word, ...]
     loudness_db: float
     synthesis_ms: float
@@ -157,22 +160,16 @@ _decoder = msgspec.msgpack.Decoder(_Description)
 
 def pack(phrase: Phrase) -> bytes:
     """A phrase as bytes at rest: versioned and checksummed."""
-    key = phrase.key
     description = _encoder.encode(
         _Description(
-            key.text,
-            key.voice,
-            key.engine,
-            key.speed,
-            key.tenant,
-            key.format,
+            phrase.key,
             phrase.words,
             phrase.loudness_db,
             phrase.synthesis_ms,
-            len(phrase.ulaw),
+            len(phrase.audio),
         )
     )
-    body = description + phrase.ulaw
+    body = description + phrase.audio
     checksum = hashlib.blake2b(body, digest_size=16).digest()
     return _HEADER.pack(_MAGIC, FORMAT_VERSION, 0, len(description), checksum) + body
 
@@ -191,18 +188,17 @@ def unpack(data: bytes) -> Phrase:
         described = _decoder.decode(body[:length])
     except msgspec.DecodeError as error:
         raise BadMessage(f"phrase: {error}") from None
-    ulaw = body[length:]
-    if len(ulaw) != described.audio_bytes or len(ulaw) % FRAME_BYTES:
-        raise BadMessage(f"phrase: {len(ulaw)} bytes of audio, {described.audio_bytes} announced")
-    key = PhraseKey(
-        described.text, described.voice, described.engine, described.speed, described.tenant, described.format
-    )
-    return Phrase(key, ulaw, described.words, described.loudness_db, described.synthesis_ms)
+    audio, audio_format = body[length:], FORMATS.get(described.key.format)
+    if audio_format is None:
+        raise BadMessage(f"phrase: is in the unknown format {described.key.format!r}")
+    if len(audio) != described.audio_bytes or len(audio) % audio_format.frame_bytes:
+        raise BadMessage(f"phrase: {len(audio)} bytes of audio, {described.audio_bytes} announced")
+    return Phrase(described.key, audio, described.words, described.loudness_db, described.synthesis_ms)
 
 
 def verified(phrase: Phrase) -> bool:
     """Whether a finished phrase may be kept: whole frames, not silent, words in order and inside the audio."""
-    if not phrase.ulaw or len(phrase.ulaw) % FRAME_BYTES or phrase.loudness_db < -60.0:
+    if not phrase.audio or len(phrase.audio) % phrase.key.audio_format.frame_bytes or phrase.loudness_db < -60.0:
         return False
     previous = 0
     for word in phrase.words:
@@ -231,33 +227,54 @@ def relabel(words: Sequence[Word], text: str) -> tuple[Word, ...]:
     return tuple(Word(token, word.start_ms, word.end_ms) for token, word in zip(spelled, words, strict=True))
 
 
-def loudness_db(ulaw: bytes) -> float:
-    """Level of the speech in mu-law audio in dBFS; -120 for silence.
+def spread(text: str, start_ms: float, end_ms: float) -> list[Word]:
+    """Words at even pace by their letters, where nobody says when they are heard: near enough to know what was."""
+    spoken = tokens(text)
+    letters = sum(map(len, spoken)) + len(spoken)
+    words, at = [], start_ms
+    for token in spoken:
+        until = at + (end_ms - start_ms) * (len(token) + 1) / letters
+        words.append(Word(token, round(at), round(until)))
+        at = until
+    return words
+
+
+def linear(audio: bytes | bytearray, audio_format: AudioFormat) -> NDArray[np.float32]:
+    """Samples of audio in any format, full scale at 32768."""
+    if audio_format.codec == "mulaw":
+        return decode(bytes(audio)).astype(np.float32)
+    return np.frombuffer(bytes(audio), "<i2").astype(np.float32)
+
+
+def loudness_db(audio: bytes, audio_format: AudioFormat = MULAW_8000) -> float:
+    """Level of the speech in some audio in dBFS; -120 for silence.
 
     The mean power of the 20 ms frames that pass the relative gate of ITU-R BS.1770-4, 10 dB below the mean, which
     leaves pauses out. Frames are shorter than the 400 ms there, since phrases are short, and not weighted.
     """
-    whole = len(ulaw) - len(ulaw) % FRAME_BYTES
+    whole = len(audio) - len(audio) % audio_format.frame_bytes
     if not whole:
         return -120.0
-    samples = decode(ulaw[:whole]).astype(np.float32) / 32768.0
-    power = np.square(samples).reshape(-1, FRAME_BYTES).mean(axis=1)
+    samples = linear(audio[:whole], audio_format) / 32768.0
+    frame = audio_format.frame_bytes // audio_format.sample_bytes
+    power = np.square(samples).reshape(-1, frame).mean(axis=1)
     sounding = power[power > 1e-7]
     if not len(sounding):
         return -120.0
     return float(10 * np.log10(sounding[sounding >= sounding.mean() / 10].mean()))
 
 
-def quiet_ms(ulaw: bytes | bytearray, *, at_end: bool) -> int:
+def quiet_ms(audio: bytes | bytearray, audio_format: AudioFormat = MULAW_8000, *, at_end: bool) -> int:
     """How long audio is quiet at its start or its end, in steps of 10 ms; at most 600."""
-    edge = min(len(ulaw), _LONGEST_MEASURED_MS * BYTES_PER_MS)
-    edge -= edge % _STEP
+    step = _STEP_MS * audio_format.bytes_per_ms
+    edge = min(len(audio), _LONGEST_MEASURED_MS * audio_format.bytes_per_ms)
+    edge -= edge % step
     if not edge:
         return 0
-    part = bytes(ulaw[-edge:]) if at_end else bytes(ulaw[:edge])
-    power = np.square(decode(part).astype(np.float32)).reshape(-1, _STEP).mean(axis=1)
+    part = audio[-edge:] if at_end else audio[:edge]
+    power = np.square(linear(part, audio_format)).reshape(-1, step // audio_format.sample_bytes).mean(axis=1)
     loud = np.flatnonzero(power > max(power.max(), 1e4) * 10 ** (_QUIET_DB / 10))
     if not len(loud):
-        return edge // BYTES_PER_MS
+        return int(audio_format.duration_ms(audio[:edge]))
     steps = len(power) - 1 - loud[-1] if at_end else loud[0]
-    return int(steps) * 10
+    return int(steps) * _STEP_MS

@@ -11,9 +11,12 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple, Protocol
 
+import msgspec
+
+from bridge.audio.formats import MULAW_8000, AudioFormat
 from bridge.errors import VoiceError
-from bridge.speaking.phrases.maker import PhraseMaker
 from bridge.speaking.phrases.phrase import PhraseKey
+from bridge.speaking.phrases.source import PhraseSource
 
 _LEAST_LIKELIHOOD = 0.05
 _REMEMBERED = 4096
@@ -47,6 +50,14 @@ class _Guess(NamedTuple):
     voice: str | None = None
 
 
+class _Offer(NamedTuple):
+    """A line, for whom, and in which format."""
+
+    line: Likely
+    tenant: str
+    audio_format: AudioFormat
+
+
 class Prefetcher:
     """Makes likely lines ahead; offers of one owner replace that owner's earlier ones.
 
@@ -54,13 +65,13 @@ class Prefetcher:
     """
 
     def __init__(
-        self, maker: PhraseMaker, headroom: Callable[[], float], pieces: Callable[[str], Sequence[str]], streams: int
+        self, source: PhraseSource, headroom: Callable[[], float], pieces: Callable[[str], Sequence[str]], streams: int
     ) -> None:
-        self._maker = maker
+        self._source = source
         self._headroom = headroom
         self._pieces = pieces
         self._streams = streams
-        self._offers: dict[object, list[tuple[Likely, str]]] = {}
+        self._offers: dict[object, list[_Offer]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._again: asyncio.TimerHandle | None = None
         self._unused: OrderedDict[str, float] = OrderedDict()
@@ -77,12 +88,16 @@ class Prefetcher:
         self.foreseen_used = 0
         self.foreseen_wasted = 0
         """Guesses that were fetched or made for nothing."""
-        maker.on_hit = self._hit
+        source.on_hit = self._hit
 
-    def offer(self, owner: object, lines: Iterable[Likely], tenant: str) -> None:
+    def offer(
+        self, owner: object, lines: Iterable[Likely], tenant: str, audio_format: AudioFormat = MULAW_8000
+    ) -> None:
         """What this owner (a call) will probably say next, in place of all that it offered before."""
         wanted = [
-            (line, tenant) for line in lines if line.likelihood >= _LEAST_LIKELIHOOD and self._lacks(line, tenant)
+            offer
+            for line in lines
+            if line.likelihood >= _LEAST_LIKELIHOOD and self._lacks(offer := _Offer(line, tenant, audio_format))
         ]
         if wanted:
             self._offers[owner] = wanted
@@ -90,17 +105,19 @@ class Prefetcher:
         else:
             self._offers.pop(owner, None)
 
-    def foresee(self, begun: str, voice: str | None, tenant: str) -> PhraseKey | None:
+    def foresee(
+        self, begun: str, voice: str | None, tenant: str, audio_format: AudioFormat = MULAW_8000
+    ) -> PhraseKey | None:
         """The one known phrase that a text begins like, from now on being prepared; None if there is none."""
-        key = self._maker.key(begun, voice, tenant)
-        text = self._maker.beginnings.match(key.tenant, key.voice, begun) if key else None
+        key = self._source.key(begun, voice, tenant, audio_format)
+        text = self._source.beginnings.match(key.tenant, key.voice, begun) if key else None
         if key is None or text is None:
             return None
-        key = PhraseKey(text, key.voice, key.engine, key.speed, key.tenant)
+        key = msgspec.structs.replace(key, text=text)
         self.foreseen += 1
-        if not self._maker.has(key):
+        if not self._source.has(key):
             self._begun[key.digest] = None
-            task = asyncio.ensure_future(self._bring(key))
+            task = asyncio.ensure_future(self._bring(key, _Offer(_Guess(text, voice=voice), tenant, audio_format)))
             self._bringing.add(task)
             task.add_done_callback(self._bringing.discard)
         return key
@@ -114,11 +131,11 @@ class Prefetcher:
         self._begun.pop(key.digest, None)
         self._offers.pop(key.digest, None)
 
-    async def _bring(self, key: PhraseKey) -> None:
+    async def _bring(self, key: PhraseKey, offer: _Offer) -> None:
         """Have a phrase in memory: from a slower tier at once, else from a worker if one is idle."""
-        if await self._maker.bring(key) or key.digest not in self._begun:
+        if await self._source.bring(key) or key.digest not in self._begun:
             return
-        self._offers[key.digest] = [(_Guess(key.text, voice=key.voice), key.tenant)]
+        self._offers[key.digest] = [offer]
         self._next()
 
     def withdraw(self, owner: object) -> None:
@@ -156,19 +173,18 @@ class Prefetcher:
             self._again.cancel()
             self._again = None
         while len(self._tasks) < self._streams and self._waiting():
-            if self._maker.busy or self._headroom() < 0.5:
+            if self._source.busy or self._headroom() < 0.5:
                 self._again = asyncio.get_running_loop().call_later(_LOOK_AGAIN_S, self._next)
                 return
-            line, tenant = self._best()
-            task = asyncio.ensure_future(self._make(line, tenant))
+            task = asyncio.ensure_future(self._make(self._best()))
             self._tasks.add(task)
             task.add_done_callback(self._done)
 
-    def _best(self) -> tuple[Likely, str]:
+    def _best(self) -> _Offer:
         """The offer with the highest likelihood times latency saved, taken from its list."""
         owner, index = max(
             ((owner, index) for owner, lines in self._offers.items() for index in range(len(lines))),
-            key=lambda place: self._worth(self._offers[place[0]][place[1]][0]),
+            key=lambda place: self._worth(self._offers[place[0]][place[1]].line),
         )
         best = self._offers[owner].pop(index)
         if not self._offers[owner]:
@@ -180,22 +196,25 @@ class Prefetcher:
         pieces = self._pieces(line.text)
         return line.likelihood * (len(pieces[0]) * self._ms_per_char if pieces else 0.0)
 
-    def _lacks(self, line: Likely, tenant: str) -> bool:
-        return any(self._missing(piece, line.voice, tenant) for piece in self._pieces(line.text))
+    def _lacks(self, offer: _Offer) -> bool:
+        return any(self._missing(piece, offer) for piece in self._pieces(offer.line.text))
 
-    def _missing(self, piece: str, voice: str | None, tenant: str) -> PhraseKey | None:
+    def _missing(self, piece: str, offer: _Offer) -> PhraseKey | None:
         """Of a piece that should be made: its key."""
-        key = self._maker.key(piece, voice, tenant)
-        return None if key is None or self._maker.has(key) or self._maker.templates.match(piece) else key
+        key = self._source.key(piece, offer.line.voice, offer.tenant, offer.audio_format)
+        return None if key is None or self._source.has(key) or self._source.templates.match(piece) else key
 
-    async def _make(self, line: Likely, tenant: str) -> None:
-        for piece in self._pieces(line.text):
-            key = self._missing(piece, line.voice, tenant)
+    async def _make(self, offer: _Offer) -> None:
+        voice, tenant, audio_format = offer.line.voice, offer.tenant, offer.audio_format
+        for piece in self._pieces(offer.line.text):
+            key = self._missing(piece, offer)
             if key is None:
                 continue
             self._under_way.add(key.digest)
             try:
-                phrase = await self._maker.whole(piece, voice=line.voice, tenant=tenant, priority="prefetch")
+                phrase = await self._source.whole(
+                    piece, voice=voice, tenant=tenant, priority="prefetch", audio_format=audio_format
+                )
             except VoiceError:
                 return  # a line made ahead is a favour, not a duty
             finally:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from bridge.speaking.phrases.making import Making
-from bridge.speaking.phrases.phrase import BYTES_PER_MS, Phrase
+from bridge.speaking.phrases.phrase import Phrase
+from bridge.speaking.phrases.synthesis import Synthesis
 
 
 class Savings:
@@ -18,18 +18,19 @@ class Savings:
         self.synthesis_ms = 0.0
         self.chars = 0
 
-    def heard(self, source: Phrase | Making, *, shared: bool) -> Making | None:
+    def heard(self, source: Phrase | Synthesis, *, shared: bool) -> Synthesis | None:
         """A phrase that the caller has begun to hear is over; return it if it was shared while it was made.
 
         shared  somebody else had asked for it before
         """
         self.phrases += 1
-        if isinstance(source, Making) and source.found is None:
+        if isinstance(source, Synthesis) and source.found is None:
             if not shared:
                 return None
-            self._hit(len(source.request.text), len(source.ulaw) / BYTES_PER_MS, source.taken_ms)
+            buffer = source.buffer
+            self._hit(len(buffer.text), buffer.format.duration_ms(buffer.audio), source.taken_ms)
             return source
-        phrase = source.found if isinstance(source, Making) else source
+        phrase = source.found if isinstance(source, Synthesis) else source
         if phrase is not None:
             self._hit(len(phrase.key.text), phrase.audio_ms, phrase.synthesis_ms)
         return None

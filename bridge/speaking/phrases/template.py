@@ -13,10 +13,11 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
-from bridge.audio.mulaw import decode, gain_table, ramp
+from bridge.audio.formats import FRAME_MS, MULAW_8000, AudioFormat
 from bridge.call.events import Word
-from bridge.speaking.phrases.phrase import BYTES_PER_MS, FRAME_BYTES, loudness_db, normalise, tokens
+from bridge.speaking.phrases.phrase import Phrase, linear, loudness_db, normalise, tokens
 
 _SLOT = re.compile(r"\{(\w+)\}")
 _SAMPLES = {
@@ -110,46 +111,89 @@ class Templates:
         return None
 
 
-def cut_head(ulaw: bytes, words: Sequence[Word], length: int) -> tuple[bytes, tuple[Word, ...]]:
+def cut_head(
+    audio: bytes, words: Sequence[Word], length: int, audio_format: AudioFormat = MULAW_8000
+) -> tuple[bytes, tuple[Word, ...]]:
     """The first `length` words of a rendition, cut where it is quietest before the next one, on a 20 ms frame."""
     last, following = words[length - 1], words[length]
-    first_frame = -(-last.end_ms // 20)
-    last_frame = max(first_frame, min(following.start_ms + _SEARCH_MS, following.end_ms) // 20)
-    samples = decode(ulaw).astype(np.float32)
-    at = min(range(first_frame, last_frame + 1), key=lambda n: _power_around(samples, n * FRAME_BYTES)) * FRAME_BYTES
-    kept = ulaw[:at]
-    fade = _FADE_MS * BYTES_PER_MS
-    return kept[:-fade] + ramp(kept[-fade:], 0.0, _FADE_DB), tuple(words[:length])
+    first_frame = -(-last.end_ms // FRAME_MS)
+    last_frame = max(first_frame, min(following.start_ms + _SEARCH_MS, following.end_ms) // FRAME_MS)
+    samples = linear(audio, audio_format)
+    frame = audio_format.frame_bytes // audio_format.sample_bytes
+    at = min(range(first_frame, last_frame + 1), key=lambda n: _power_around(samples, n * frame, frame))
+    kept = audio[: at * audio_format.frame_bytes]
+    fade = _FADE_MS * audio_format.bytes_per_ms
+    return kept[:-fade] + audio_format.ramped(kept[-fade:], 0.0, _FADE_DB), tuple(words[:length])
 
 
 def cut_body(head_ms: int, head_ends_ms: int, last_word_end_ms: int) -> int:
-    """The byte of the real rendition from which it goes on after the head, so that the gap keeps its length.
+    """The millisecond of the real rendition from which it goes on after the head, so that the gap keeps its length.
 
     head_ms           length of the head's audio; its last word ends at `head_ends_ms`
     last_word_end_ms  where the same word ends in the real rendition
     """
-    return max(0, round((last_word_end_ms + head_ms - head_ends_ms) / 20)) * FRAME_BYTES
+    return max(0, round((last_word_end_ms + head_ms - head_ends_ms) / FRAME_MS)) * FRAME_MS
 
 
-def fade_in(ulaw: bytes) -> bytes:
+class Join:
+    """Takes from a rendition of a whole sentence what follows its first words, which are there already."""
+
+    def __init__(self, head: Phrase) -> None:
+        self._head = head
+        self._format = head.key.audio_format
+        self._words: list[Word] = []
+        self._cut_ms: int | None = None
+        """How much of the rendition the head stands for; unknown until its words are placed."""
+        self._held = bytearray()
+        self.joined = False
+        """Some of the rendition follows the head."""
+        self._gain_db = 0.0
+
+    def words(self, words: Sequence[Word]) -> list[Word]:
+        """Words in the rendition's own time; returns those to be placed, in the sentence's."""
+        spoken = len(self._head.words)
+        self._words.extend(words)
+        if self._cut_ms is None:
+            if len(self._words) <= spoken:
+                return []
+            words = self._words[spoken:]
+            self._cut_ms = cut_body(self._head.audio_ms, self._head.words[-1].end_ms, self._words[spoken - 1].end_ms)
+        offset_ms = self._head.audio_ms - self._cut_ms
+        return [Word(word.text, word.start_ms + offset_ms, word.end_ms + offset_ms) for word in words]
+
+    def audio(self, audio: bytes) -> bytes:
+        """More of the rendition; returns what follows the head."""
+        if self.joined:
+            return self._format.scaled(audio, self._gain_db)
+        self._held += audio
+        cut = None if self._cut_ms is None else self._cut_ms * self._format.bytes_per_ms
+        if cut is None or len(self._held) <= cut:
+            return b""
+        self.joined = True
+        # The sentence keeps the balance that it has when it is spoken as a whole.
+        self._gain_db = level_difference_db(self._head.audio, bytes(self._held[:cut]), self._format)
+        return fade_in(self._format.scaled(bytes(self._held[cut:]), self._gain_db), self._format)
+
+
+def fade_in(audio: bytes, audio_format: AudioFormat = MULAW_8000) -> bytes:
     """The beginning of the audio after a join, without a click."""
-    length = _FADE_MS * BYTES_PER_MS
-    return ramp(ulaw[:length], _FADE_DB, 0.0) + ulaw[length:]
+    length = _FADE_MS * audio_format.bytes_per_ms
+    return audio_format.ramped(audio[:length], _FADE_DB, 0.0) + audio[length:]
 
 
-def level_table(head: bytes, replaced: bytes) -> bytes | None:
+def level_difference_db(head: bytes, replaced: bytes, audio_format: AudioFormat = MULAW_8000) -> float:
     """What makes the audio after a join as loud for its head as it was for the words that the head replaces.
 
-    A table for `bytes.translate`; None where the difference is too small to hear or cannot be told.
+    0 where the difference is too small to hear or cannot be told.
     """
     if not replaced:
-        return None
-    gain_db = loudness_db(head) - loudness_db(replaced)
+        return 0.0
+    gain_db = loudness_db(head, audio_format) - loudness_db(replaced, audio_format)
     if abs(gain_db) < _LEAST_GAIN_DB:
-        return None
-    return gain_table(round(max(-_MOST_GAIN_DB, min(_MOST_GAIN_DB, gain_db)), 1))
+        return 0.0
+    return round(max(-_MOST_GAIN_DB, min(_MOST_GAIN_DB, gain_db)), 1)
 
 
-def _power_around(samples: np.ndarray[tuple[int], np.dtype[np.float32]], at: int) -> float:
-    near = samples[max(0, at - FRAME_BYTES // 2) : at + FRAME_BYTES // 2]
+def _power_around(samples: NDArray[np.float32], at: int, frame: int) -> float:
+    near = samples[max(0, at - frame // 2) : at + frame // 2]
     return float(np.square(near).mean()) if len(near) else 0.0

@@ -1,191 +1,121 @@
-"""The interface behind which speech is made, by a worker of ours or by a hosted voice, and the choice among them."""
+"""What a speech provider is: somebody who turns text into audio, be it a worker of ours or a hosted voice.
+
+    stream = provider.open(SpeechRequest("I have an opening.", voice="heart"), listener)
+    stream.playout(180, 3000)          how much the caller still has to hear, how far audio is wanted
+    stream.cancel()
+
+The contract, which `tests/speaking/provider_contract.py` holds any provider to:
+
+- A stream is not a socket. `open` may buffer, connect late, or send one request for each sentence; it never waits. It
+  raises VoiceError where it knows at once that nothing will come; whatever is learned later is told to the listener.
+- The listener is told, on the event loop and never from within `open`: audio in whole samples of the one format that
+  was asked for, in order; words in milliseconds from the stream's first sample, each before or with its audio, or once
+  that none will come; and at the end exactly one of `done` and `failed`. `done` means that all of the text was spoken;
+  a connection that ends without saying so is a failure.
+- `cancel` returns at once and is final: nothing more is told, however much the far end still sends. Cancelling again,
+  or when the stream is over, does nothing.
+- Streams are independent: what one is sent, or how it fails, changes nothing for the others.
+
+Health (who is to be left alone, who is busy, how soon audio comes) is not the provider's concern but that of
+`bridge.speaking.voices.health`, around every provider.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Literal, Protocol
 
 import msgspec
 
+from bridge.audio.formats import MULAW_8000, AudioFormat
 from bridge.call.events import Word
 from bridge.errors import VoiceError
 
 Priority = Literal["live", "speculation", "prefetch"]
+"""Somebody listens; somebody may soon; nobody does. The last two are served when nothing else is to be done."""
 
 
-class Request(msgspec.Struct, frozen=True):
-    """A text to be spoken as a whole. No voice: the maker's default."""
+class SpeechRequest(msgspec.Struct, frozen=True):
+    """What is to be spoken, and how. An empty text is one that is still to be written, by the stream's `text`."""
 
-    text: str
-    voice: str | None = None
+    text: str = ""
+    voice: str = ""
+    """The provider's own name for it; empty: its default."""
+    audio_format: AudioFormat = MULAW_8000
     speed: float = 1.0
     priority: Priority = "live"
-    audio_format: str = "mulaw_8000"
-    """Any of `bridge.worker.protocol.SAMPLE_RATES`; calls use no other than this one."""
+    cut: bool = False
+    """The text is one piece of speakable text (`bridge.text.chunker`), which needs no more cleaning and cutting."""
 
 
-class Listener(Protocol):
-    """Who is told about a stream: `audio` and `words` many times, then `done` or `failed`; nothing after a cancel."""
+class SpeechListener(Protocol):
+    """Who is told about a stream: `audio` and `words` any number of times, then `done` or `failed` once."""
 
-    def audio(self, ulaw: bytes) -> None:
-        """More mu-law at 8 kHz (or what else was requested), whole 20 ms frames, in order."""
+    def audio(self, data: bytes) -> None:
+        """More audio: whole samples of the format that was asked for, in order."""
 
     def words(self, words: Sequence[Word]) -> None:
-        """Words placed in time, in milliseconds from the stream's start, before the audio they are heard in."""
+        """Words placed in time, in milliseconds from the stream's first sample; not later than their audio."""
+
+    def no_words(self) -> None:
+        """No more words will be placed in time, so that nobody waits for them."""
 
     def done(self) -> None:
-        """That was all."""
+        """All of the text was spoken, and all audio has come."""
 
     def failed(self, error: VoiceError) -> None:
-        """Nothing more will come."""
+        """No more audio will come, though not all of the text was spoken; `error.kind` says why."""
 
 
 class SpeechStream(Protocol):
     """A text that is being spoken."""
 
-    def playout(self, lead_ms: float) -> None:
-        """Tell the maker how much the caller still has to hear: its deadline."""
-
-    def cancel(self) -> None:
-        """Stop; the listener hears nothing more."""
-
-    def give_up(self) -> None:
-        """Cancel because nothing came in time, which counts against the maker."""
-
-
-class TextStream(SpeechStream, Protocol):
-    """A text that is spoken while it is being written."""
-
     def text(self, delta: str) -> None:
         """Add text; it may be cut anywhere."""
 
     def flush(self) -> None:
-        """Have all text so far spoken without waiting for the end of its sentence."""
+        """Have all text so far spoken without waiting for the end of its sentence: a hint, which may do nothing."""
 
     def end(self) -> None:
-        """There is no more text."""
+        """Say that there is no more text. A request with a text has ended already."""
 
     def playout(self, lead_ms: float, upto_ms: int | None = None) -> None:
-        """The same as for any stream; `upto_ms` allows audio up to that place, and no further, from now on."""
+        """Report how much the caller still has to hear, and up to which place of the stream audio is wanted.
+
+        Both are hints that save work: a provider may send more, and who never reports gets everything.
+        """
+
+    def cancel(self) -> None:
+        """Stop at once and for good: the listener is told nothing more."""
 
 
-class Voices(Protocol):
+class SpeechProvider(Protocol):
     """Somebody who makes speech."""
 
     @property
     def name(self) -> str:
-        """For logs and counters."""
+        """What logs and counters call it."""
 
     @property
     def usable(self) -> bool:
-        """Connected and not known to be failing."""
-
-    @property
-    def load(self) -> float:
-        """Work under way; the least loaded is chosen."""
-
-    @property
-    def headroom(self) -> float:
-        """0 (full) .. 1 (idle)."""
+        """Whether a stream could be opened now, as far as is known."""
 
     @property
     def default_voice(self) -> str:
-        """Its name, "" while unknown."""
+        """The voice that speaks where none is named; empty while unknown."""
 
     @property
-    def engines(self) -> Mapping[str, str]:
-        """Voices by name, each with its engine's version."""
+    def voices(self) -> Mapping[str, str]:
+        """The voices that are known, each with the version of its engine: other versions sound different."""
 
     async def start(self, changed: Callable[[], None]) -> None:
-        """Begin to connect; `changed` is called whenever `usable` or `engines` may have changed."""
+        """Begin to connect and return at once; `changed` is called when `usable` or `voices` may have changed."""
 
     async def close(self) -> None:
-        """End all streams and disconnect."""
+        """Fail all streams as `lost` and let go of everything."""
 
-    def open(self, request: Request, listener: Listener) -> SpeechStream:
-        """Start speaking. Raises VoiceError when not usable."""
+    def open(self, request: SpeechRequest, listener: SpeechListener) -> SpeechStream:
+        """Begin a stream. Raises VoiceError when it is known at once that nothing will come of it."""
 
     def stats(self) -> dict[str, float]:
-        """Counters."""
-
-
-class Pool:
-    """All makers of speech, and which of them takes the next stream."""
-
-    def __init__(self, makers: Sequence[Voices]) -> None:
-        self.makers = list(makers)
-        self._waiting: dict[object, Callable[[], None]] = {}
-        self._on_engines: Callable[[dict[str, str]], None] | None = None
-        self._engines: dict[str, str] = {}
-        self._default_voice = ""
-
-    async def start(
-        self, remembered: Mapping[str, str], on_engines: Callable[[dict[str, str]], None] | None = None
-    ) -> None:
-        """Connect all.
-
-        remembered  engine versions that count until a maker says otherwise; under "" the default voice's name
-        """
-        self._engines = {name: engine for name, engine in remembered.items() if name}
-        self._default_voice = remembered.get("", "")
-        self._on_engines = on_engines
-        for maker in self.makers:
-            await maker.start(self._changed)
-
-    async def close(self) -> None:
-        """Disconnect all."""
-        self._waiting.clear()
-        for maker in self.makers:
-            await maker.close()
-
-    def choose(self, voice: str | None, excluded: Collection[Voices]) -> Voices | None:
-        """The least loaded usable maker that has the voice and is not excluded."""
-        able = [m for m in self.makers if m not in excluded and _has(m, voice)]
-        return min(able, key=lambda maker: maker.load, default=None)
-
-    def has(self, voice: str | None) -> bool:
-        """Whether anybody can speak with this voice now."""
-        return any(_has(maker, voice) for maker in self.makers)
-
-    @property
-    def usable(self) -> bool:
-        """Whether anybody can speak now."""
-        return any(maker.usable for maker in self.makers)
-
-    @property
-    def headroom(self) -> float:
-        """The best maker's headroom, 0 without any."""
-        return max((maker.headroom for maker in self.makers if maker.usable), default=0.0)
-
-    def voice(self, name: str | None) -> str:
-        """The voice's own name: an empty one means the default; "" while no maker was ever seen."""
-        return name or self._default_voice
-
-    def engine(self, voice: str) -> str:
-        """The engine version that speaks for this voice; "" while unknown."""
-        return self._engines.get(voice, "")
-
-    def wait(self, who: object, changed: Callable[[], None]) -> None:
-        """Call `changed` whenever another maker may have become usable."""
-        self._waiting[who] = changed
-
-    def leave(self, who: object) -> None:
-        """Wait no longer."""
-        self._waiting.pop(who, None)
-
-    def _changed(self) -> None:
-        known = dict(self._engines)
-        for maker in self.makers:
-            known.update(maker.engines)
-            if maker.default_voice:
-                self._default_voice = maker.default_voice
-        if known != self._engines:
-            self._engines = known
-            if self._on_engines:
-                self._on_engines(known | {"": self._default_voice})
-        for changed in list(self._waiting.values()):
-            changed()
-
-
-def _has(maker: Voices, voice: str | None) -> bool:
-    return maker.usable and (voice is None or voice in maker.engines)
+        """Counters of its own, for the metrics page."""

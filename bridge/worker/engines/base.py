@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from bridge.audio.encoder import Encoder, Samples
+from bridge.audio.formats import AudioFormat
 from bridge.worker.alignment import Span
-from bridge.worker.encoder import Encoder, Samples
 
 NO_SAMPLES: Samples = np.zeros(0, np.float32)
 
@@ -76,7 +77,7 @@ class Engine(ABC):
         """What makes a voice itself, small and dear (styles, cloned speakers): kept when the engine is unloaded."""
         return {}
 
-    def encoder(self, audio_format: str, gain: float) -> Encoder:
+    def encoder(self, audio_format: AudioFormat, gain: float) -> Encoder:
         """What turns a stream's samples into this format, amplified by this factor."""
         return Encoder(self.rate_hz, audio_format, gain)
 

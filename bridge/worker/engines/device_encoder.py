@@ -15,10 +15,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from bridge.audio.encoder import KNEE, Encoder, Samples
+from bridge.audio.formats import AudioFormat
 from bridge.audio.mulaw import ENCODE
 from bridge.audio.resample import resample
-from bridge.worker.encoder import KNEE, Encoder, Samples
-from bridge.worker.protocol import SAMPLE_RATES
 
 PERIOD_SAMPLES = 48
 """Input samples of a period at least: enough for a matrix product to be efficient, and held back by at most so many."""
@@ -70,16 +70,16 @@ class DeviceEncoder(Encoder):
     Up to a period's samples are kept for the next call.
     """
 
-    def __init__(self, rate_hz: int, audio_format: str, gain: float, device: torch.device) -> None:
+    def __init__(self, rate_hz: int, audio_format: AudioFormat, gain: float, device: torch.device) -> None:
         super().__init__(rate_hz, audio_format, gain)
         self.device = device
         self.audio_format = audio_format
         self.gain = gain
-        self._filter = _filter(rate_hz, SAMPLE_RATES[audio_format], device)
+        self._filter = _filter(rate_hz, audio_format.rate_hz, device)
         self._kept: Samples = np.zeros(self._filter.before if self._filter else 0, np.float32)
         self._made = 0
 
-    def another(self, audio_format: str, gain: float) -> Encoder:
+    def another(self, audio_format: AudioFormat, gain: float) -> Encoder:
         """On the same device."""
         return DeviceEncoder(self.rate_hz, audio_format, gain, self.device)
 
@@ -107,7 +107,7 @@ class DeviceEncoder(Encoder):
         wanted = math.ceil(fed * f.outputs / f.inputs) - self._made
         data = self._encode([self], [np.zeros(f.inputs + f.after + f.inputs, np.float32)])[0]
         self.fed = fed
-        return data[: wanted * (1 if self.audio_format.startswith("mulaw") else 2)]
+        return data[: wanted * self.audio_format.sample_bytes]
 
     @classmethod
     def _encode(cls, encoders: Sequence[Self], audio: Sequence[Samples]) -> list[bytes]:
@@ -119,7 +119,7 @@ class DeviceEncoder(Encoder):
             signal = (signal.unfold(1, f.window, f.inputs) @ f.matrix).flatten(1)  # [B, periods, U] -> [B, M]
         gains = torch.tensor([encoder.gain for encoder in encoders], device=device)
         samples16 = (limit(signal * gains[:, None]) * 32767.0).round().to(torch.int32)
-        if encoders[0].audio_format.startswith("mulaw"):
+        if encoders[0].audio_format.codec == "mulaw":
             packed = _mulaw_table(device)[(samples16 & 0xFFFF).long()].cpu().numpy()
         else:
             packed = samples16.to(torch.int16).cpu().numpy().astype("<i2", copy=False)
@@ -147,7 +147,7 @@ class DeviceEncoder(Encoder):
 
 
 def limit(audio: Tensor) -> Tensor:
-    """As `bridge.worker.encoder.limit`."""
+    """As `bridge.audio.encoder.limit`."""
     magnitude = audio.abs()
     bent = KNEE + (1 - KNEE) * torch.tanh((magnitude - KNEE) / (1 - KNEE))
     return torch.where(magnitude > KNEE, torch.copysign(bent, audio), audio)

@@ -22,8 +22,8 @@ from hibari import dsp
 from hibari.tts import ASSETS
 from hibari.voices import VOICES, voice_path
 
+from bridge.audio.encoder import Samples
 from bridge.errors import ConfigError
-from bridge.worker.encoder import Samples
 from bridge.worker.engines.base import Engine, Job, SilenceGate, Step
 from bridge.worker.engines.english import EnglishReader, word_times
 

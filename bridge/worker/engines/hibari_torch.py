@@ -20,8 +20,9 @@ from hibari.voices import VOICES
 from torch import Tensor
 from torch.nn import functional
 
+from bridge.audio.encoder import Encoder
+from bridge.audio.formats import AudioFormat
 from bridge.worker.alignment import Span
-from bridge.worker.encoder import Encoder
 from bridge.worker.engines.base import Engine, Job, SilenceGate, Step
 from bridge.worker.engines.device import name_of, pick_device, pick_precision, settle
 from bridge.worker.engines.device_encoder import DeviceEncoder
@@ -119,7 +120,7 @@ class HibariTorchEngine(Engine):
         networks = [*self._networks.values()]
         return sum(weight.nbytes for network in networks for weight in network.parameters())
 
-    def encoder(self, audio_format: str, gain: float) -> Encoder:
+    def encoder(self, audio_format: AudioFormat, gain: float) -> Encoder:
         """On the same device; a CPU encodes single streams faster without torch."""
         if self._device.type == "cpu":
             return super().encoder(audio_format, gain)

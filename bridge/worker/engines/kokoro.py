@@ -33,9 +33,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from bridge.audio.encoder import Encoder, Samples
+from bridge.audio.formats import AudioFormat
 from bridge.errors import ConfigError
 from bridge.worker.alignment import Span
-from bridge.worker.encoder import Encoder, Samples
 from bridge.worker.engines.base import NO_SAMPLES, Engine, Job, SilenceGate, Step
 from bridge.worker.engines.device import pick_device, settle
 from bridge.worker.engines.device_encoder import DeviceEncoder
@@ -148,7 +149,7 @@ class KokoroEngine(Engine):
         """The styles of all voices that were asked for."""
         return self._styles.read
 
-    def encoder(self, audio_format: str, gain: float) -> Encoder:
+    def encoder(self, audio_format: AudioFormat, gain: float) -> Encoder:
         """On the same device; a CPU encodes single streams faster without torch."""
         if self._device.type == "cpu":
             return super().encoder(audio_format, gain)

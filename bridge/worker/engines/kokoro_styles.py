@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
+from bridge.audio.encoder import Samples
 from bridge.errors import ConfigError
-from bridge.worker.encoder import Samples
 from bridge.worker.engines.kokoro_config import KokoroConfig
 from bridge.worker.engines.kokoro_weights import load_style
 

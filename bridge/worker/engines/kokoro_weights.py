@@ -15,8 +15,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from bridge.audio.encoder import Samples
 from bridge.errors import ConfigError
-from bridge.worker.encoder import Samples
 from bridge.worker.engines.kokoro_config import KokoroConfig
 from bridge.worker.engines.kokoro_network import KokoroNetwork
 

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from bridge.worker.encoder import Samples
+from bridge.audio.encoder import Samples
 
 SAMPLE = "Thank you for calling. I have an opening on Tuesday at half past three, shall I book it for you?"
 LEVEL_DBFS = -20.0

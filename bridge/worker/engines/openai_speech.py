@@ -36,9 +36,9 @@ from urllib.parse import urlsplit
 import aiohttp
 import numpy as np
 
+from bridge.audio.encoder import Samples
 from bridge.errors import ConfigError, VoiceError
 from bridge.worker.alignment import Span
-from bridge.worker.encoder import Samples
 from bridge.worker.engines.base import NO_SAMPLES, Engine, Job, SilenceGate, Step
 from bridge.worker.runaway import RunawayGuard, RunawayLimits
 from bridge.worker.settings import VoiceSettings

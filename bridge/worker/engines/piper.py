@@ -26,9 +26,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from bridge.audio.encoder import Encoder, Samples
+from bridge.audio.formats import AudioFormat
 from bridge.errors import ConfigError
 from bridge.worker.alignment import Span
-from bridge.worker.encoder import Encoder, Samples
 from bridge.worker.engines.base import Engine, Job, SilenceGate, Step
 from bridge.worker.engines.device import name_of, pick_device, pick_precision, settle
 from bridge.worker.engines.device_encoder import DeviceEncoder
@@ -128,7 +129,7 @@ class PiperEngine(Engine):
         networks = [self._network]
         return sum(weight.nbytes for network in networks for weight in network.parameters())
 
-    def encoder(self, audio_format: str, gain: float) -> Encoder:
+    def encoder(self, audio_format: AudioFormat, gain: float) -> Encoder:
         """On the same device; a CPU encodes single streams faster without torch."""
         if self._device.type == "cpu":
             return super().encoder(audio_format, gain)

@@ -11,11 +11,12 @@ from collections.abc import Callable, Iterator, Sequence
 
 import msgspec
 
+from bridge.audio.formats import MULAW_8000
 from bridge.call.events import Word
-from bridge.speaking.voices.base import Listener, Request
+from bridge.speaking.voices.base import SpeechListener, SpeechRequest
 from bridge.worker.scheduler import Place
 from bridge.worker.settings import WorkerSettings
-from bridge.worker.streams import Made, Stream
+from bridge.worker.streams import Stream
 from bridge.worker.voices import load_voices
 
 Later = Callable[[float, Callable[[], None]], object]
@@ -58,8 +59,8 @@ class Studio:
 
     def _record(self, text: str) -> Take:
         engine = self.voice.engine
-        encoder = engine.encoder("mulaw_8000", self.voice.gain)
-        stream = Stream(1, self.voice, "mulaw_8000", 1.0, Place("studio"), encoder, _nobody)
+        encoder = engine.encoder(MULAW_8000, self.voice.gain)
+        stream = Stream(self.voice, MULAW_8000, 1.0, Place("studio"), encoder)
         stream.write(text)
         stream.ended = True
         words: list[Word] = []
@@ -68,23 +69,17 @@ class Studio:
             words += placed
             stream.add(encoder.feed(audio))
         stream.finish()
-        return Take(b"".join(message.data for message in stream.take()), tuple(words))
-
-
-def _nobody(_stream: Stream, _made: Made, _error: Exception | None) -> None:
-    """Nobody waits for a step of a stream that is driven by hand."""
+        return Take(b"".join(stream.take()), tuple(words))
 
 
 class StudioVoice:
-    """One service's connection to the studio (`bridge.speaking.voices.base.Voices`)."""
+    """One service's connection to the studio (`bridge.speaking.voices.base.SpeechProvider`)."""
 
     name = "studio"
-    load = 0.0
-    headroom = 1.0
 
     def __init__(self, studio: Studio, later: Later) -> None:
         self.default_voice = studio.voice_name
-        self.engines = {studio.voice_name: studio.voice.engine.model(studio.voice.own_name)}
+        self.voices = {studio.voice_name: studio.voice.engine.model(studio.voice.own_name)}
         self.usable = False
         self._studio = studio
         self._later = later
@@ -98,7 +93,7 @@ class StudioVoice:
         """Nothing to let go of."""
         self.usable = False
 
-    def open(self, request: Request, listener: Listener) -> StudioStream:
+    def open(self, request: SpeechRequest, listener: SpeechListener) -> StudioStream:
         """Speak a text, several times faster than it is heard."""
         stream = StudioStream(self._studio.speak(request.text), listener, self._later)
         self._later(FIRST_AUDIO_S, stream.deliver)
@@ -112,9 +107,9 @@ class StudioVoice:
 class StudioStream:
     """A take on its way to its listener, in messages."""
 
-    def __init__(self, take: Take, listener: Listener, later: Later) -> None:
+    def __init__(self, take: Take, listener: SpeechListener, later: Later) -> None:
         self._take = take
-        self._listener: Listener | None = listener
+        self._listener: SpeechListener | None = listener
         self._later = later
         self._sent = 0
 
@@ -144,13 +139,18 @@ class StudioStream:
             if start_ms <= word.start_ms and (end_ms is None or word.start_ms < end_ms)
         ]
 
-    def playout(self, lead_ms: float) -> None:
+    def text(self, delta: str) -> None:
+        """The text was whole."""
+
+    def flush(self) -> None:
+        """The text was whole."""
+
+    def end(self) -> None:
+        """The text was whole."""
+
+    def playout(self, lead_ms: float, upto_ms: int | None = None) -> None:
         """Nothing to hurry."""
 
     def cancel(self) -> None:
         """The listener hears nothing more."""
-        self._listener = None
-
-    def give_up(self) -> None:
-        """Like `cancel`."""
         self._listener = None

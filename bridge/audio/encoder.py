@@ -1,4 +1,4 @@
-"""From an engine's samples to a client's bytes: level, rate, format."""
+"""From samples at any rate to audio in a line's format: level, rate, codec; for engines and hosted voices alike."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
+from bridge.audio.formats import AudioFormat
 from bridge.audio.mulaw import encode as encode_mulaw
 from bridge.audio.resample import Resampler
-from bridge.worker.protocol import SAMPLE_RATES
 
 Samples = NDArray[np.float32]
 BLOCK = 4800
@@ -19,18 +19,32 @@ KNEE = 0.9
 """Samples beyond this are bent rather than clipped."""
 
 
-class Encoder:
-    """Samples at the engine's rate -> bytes in the client's format, for one stream, the same however it is fed."""
+class LinearDecoder:
+    """linear16 in pieces of any size -> samples between -1 and 1 for an `Encoder`; half a sample waits for the rest."""
 
-    def __init__(self, rate_hz: int, audio_format: str, gain: float) -> None:
+    def __init__(self) -> None:
+        self._rest = b""
+
+    def feed(self, data: bytes) -> Samples:
+        """The samples that are complete now."""
+        data = self._rest + data
+        whole = len(data) - len(data) % 2
+        self._rest = data[whole:]
+        return (np.frombuffer(data[:whole], "<i2") / np.float32(32768)).astype(np.float32)
+
+
+class Encoder:
+    """Samples at one rate -> audio in the format of a line, for one stream, the same however it is fed."""
+
+    def __init__(self, rate_hz: int, audio_format: AudioFormat, gain: float) -> None:
         self.rate_hz = rate_hz
         self.fed = 0
-        """Samples taken so far, at the engine's rate."""
+        """Samples taken so far, at the rate they came in."""
         self._format = audio_format
         self._gain = np.float32(gain)
-        self._resampler = Resampler(rate_hz, SAMPLE_RATES[audio_format])
+        self._resampler = Resampler(rate_hz, audio_format.rate_hz)
 
-    def another(self, audio_format: str, gain: float) -> Encoder:
+    def another(self, audio_format: AudioFormat, gain: float) -> Encoder:
         """For another stream of the same engine."""
         return Encoder(self.rate_hz, audio_format, gain)
 
@@ -56,7 +70,7 @@ class Encoder:
 
     def _pack(self, audio: Samples) -> bytes:
         samples = (limit(audio * self._gain) * 32767.0).round().astype("<i2")
-        return encode_mulaw(samples) if self._format.startswith("mulaw") else samples.tobytes()
+        return encode_mulaw(samples) if self._format.codec == "mulaw" else samples.tobytes()
 
 
 def limit(audio: Samples) -> Samples:

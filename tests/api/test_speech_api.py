@@ -25,6 +25,7 @@ from bridge.api.formats import format_of
 from bridge.api.speech import SpeechSource
 from bridge.api.stream import FULL_MS, SpokenText
 from bridge.audio import mulaw
+from bridge.audio.formats import MULAW_8000
 from bridge.audio.wav import read
 from bridge.call.events import Word
 from bridge.errors import VoiceBusy, VoiceError, VoiceLost
@@ -34,7 +35,7 @@ from bridge.listening.recognisers.whisper import Whisper
 from bridge.listening.settings import WhisperSettings
 from bridge.speaking.settings import SpeakingSettings
 from bridge.speaking.speech import Speech
-from bridge.speaking.voices.base import Listener, Request, TextStream
+from bridge.speaking.voices.base import SpeechListener, SpeechRequest, SpeechStream
 from bridge.worker import protocol
 from bridge.worker.protocol import Cancel, Cancelled, Done, End, Error, Flush, FromWorker, Open, Playout, Ready, Text
 from tests.gateway.carrier import CALL_SETTINGS, SETTINGS
@@ -354,7 +355,7 @@ class Puppet:
     """A source whose streams do what the test says."""
 
     refusal: VoiceError | None = None
-    listener: Listener | None = None
+    listener: SpeechListener | None = None
     sent: list[str] = field(default_factory=list)
     opened: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -362,7 +363,7 @@ class Puppet:
     def voices(self) -> dict[str, str]:
         return {"heart": "puppet-1"}
 
-    def open_stream(self, request: Request, listener: Listener) -> TextStream:
+    def open_stream(self, request: SpeechRequest, listener: SpeechListener) -> SpeechStream:
         if self.refusal:
             raise self.refusal
         self.listener = listener
@@ -383,9 +384,6 @@ class Puppet:
 
     def cancel(self) -> None:
         self.sent.append("cancel")
-
-    def give_up(self) -> None:
-        self.sent.append("give up")
 
 
 async def test_a_busy_worker_is_429_with_the_time_to_ask_again() -> None:
@@ -435,7 +433,7 @@ async def test_a_worker_that_says_nothing_is_given_up() -> None:
     async with serving(puppet, msgspec.structs.replace(API, stall_s=0.3)) as service:
         status, error = await service.refusal(input="Hi.")
         assert (status, error["code"]) == (503, "speech_failed")
-        assert puppet.sent[-1] == "cancel"
+        assert puppet.sent[-1:] == ["cancel"]
 
 
 async def test_who_goes_away_while_nothing_is_sent_is_noticed_too() -> None:
@@ -444,7 +442,7 @@ async def test_who_goes_away_while_nothing_is_sent_is_noticed_too() -> None:
         (await _first_sound(service, puppet)).close()
 
         async def free() -> bool:
-            return puppet.sent[-1] == "cancel" and await service.ended("cancelled") == 1
+            return puppet.sent[-1:] == ["cancel"] and await service.ended("cancelled") == 1
 
         await until(free)
 
@@ -462,7 +460,7 @@ async def _first_sound(service: Service, puppet: Puppet, **wanted: Any) -> aioht
 
 def test_a_client_that_reads_slowly_stops_its_own_stream_alone() -> None:
     puppet, second = Puppet(), b"\xff" * 8000
-    spoken = SpokenText("mulaw_8000")
+    spoken = SpokenText(MULAW_8000)
     spoken.begin(puppet)
     for _ in range(20):
         spoken.audio(second)
@@ -488,7 +486,7 @@ def test_a_client_that_reads_slowly_stops_its_own_stream_alone() -> None:
 
 
 def test_formats_that_are_none_of_ours_are_refused() -> None:
-    assert format_of("pcm").worker_format == "pcm_24000"
+    assert format_of("pcm").audio_format.name == "pcm_24000"
     for wanted, rate in (("flac", None), ("WAV", None), ("pcm", 0), ("pcm", 22050), ("mulaw", 24000)):
         with pytest.raises(ValueError, match="not supported"):
             format_of(wanted, rate)
@@ -645,8 +643,9 @@ async def test_an_open_stream_without_text_makes_no_worker_look_late(
         await caller.say(Open(1, format="pcm_8000"))
         await caller.say(Open(2, format="pcm_8000"), Text(2, "Goodbye."), End(2))
         await caller.hear()
-        [link] = speech._links()
-        monkeypatch.setattr(link, "time", lambda: time.monotonic() + 0.6)  # longer than what counts as no headroom left
+        [provider] = speech._pool.providers
+        # Longer than what counts as no headroom left.
+        monkeypatch.setattr(provider, "time", lambda: time.monotonic() + 0.6)
         assert speech.stats()["worker0_under_way"] == 1
         assert speech.headroom() > 0.5
 

@@ -1,0 +1,69 @@
+"""How long a phrase is waited for: deadlines that run only while somebody waits for audio that is not there. Pure."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+
+class Patience(msgspec.Struct, frozen=True):
+    """The longest waits, in seconds."""
+
+    first_audio_s: float
+    """For the first audio of a stream."""
+    stall_s: float
+    """For more audio of a stream that has begun."""
+    give_up_s: float
+    """For any audio, whoever is asked."""
+
+
+Verdict = Literal["wait", "late", "give up"]
+
+
+class Deadlines:
+    """Tells when a stream is late and when a phrase is lost. Times are seconds on any monotonic clock."""
+
+    def __init__(self, patience: Patience, now: float) -> None:
+        self._patience = patience
+        self._waiting_since: float | None = None
+        self._quiet_since = now
+        self._stream: Literal["none", "opened", "begun"] = "none"
+
+    def opened(self, now: float) -> None:
+        """Another stream was asked."""
+        self._quiet_since, self._stream = now, "opened"
+
+    def closed(self) -> None:
+        """There is no stream now."""
+        self._stream = "none"
+
+    def heard(self, now: float) -> None:
+        """Audio has come."""
+        self._quiet_since, self._waiting_since = now, None
+        if self._stream == "opened":
+            self._stream = "begun"
+
+    def waits(self, waiting: bool, now: float) -> None:
+        """Whether somebody waits for audio that is not there."""
+        if not waiting:
+            self._waiting_since = None
+        elif self._waiting_since is None:
+            self._waiting_since = now
+
+    def due(self) -> float | None:
+        """When `verdict` is to be asked; None while nobody waits."""
+        if self._waiting_since is None:
+            return None
+        give_up = self._waiting_since + self._patience.give_up_s
+        if self._stream == "none":
+            return give_up
+        longest_s = self._patience.stall_s if self._stream == "begun" else self._patience.first_audio_s
+        return min(give_up, max(self._waiting_since, self._quiet_since) + longest_s)
+
+    def verdict(self, now: float) -> Verdict:
+        """What is to be done now: `late` concerns the stream alone, `give up` the phrase."""
+        due = self.due()
+        if due is None or self._waiting_since is None or now + 1e-3 < due:
+            return "wait"
+        return "give up" if now + 1e-3 >= self._waiting_since + self._patience.give_up_s else "late"

@@ -1,0 +1,139 @@
+"""The provider that is one speech worker: warm sockets that carry many streams each, and are made anew when lost."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections import Counter
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+
+import aiohttp
+
+from bridge.errors import BadMessage, VoiceError
+from bridge.speaking.voices.base import SpeechListener, SpeechRequest, SpeechStream
+from bridge.worker.protocol import Ready
+from bridge.worker.protocol_client import ProtocolClient
+
+log = logging.getLogger(__name__)
+
+_RECONNECT_S = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0)
+_HANDSHAKE_S = 5.0
+_KEEP_ALIVE_S = 10.0
+
+
+class _Socket:
+    """One warm connection, made anew for as long as the provider lives."""
+
+    def __init__(self, outgoing: asyncio.Queue[str]) -> None:
+        self.outgoing = outgoing
+        self.client = ProtocolClient(outgoing.put_nowait)
+        self.welcomed = False
+        """The worker has greeted on the latest connection."""
+
+    async def write(self, socket: aiohttp.ClientWebSocketResponse) -> None:
+        """Send what is queued, until cancelled."""
+        with contextlib.suppress(ConnectionError):
+            while True:
+                await socket.send_str(await self.outgoing.get())
+
+
+class WorkerProvider:
+    """Speech made by the worker at this address: `ws://host:port`, `http://host:port` or `unix:/path`."""
+
+    def __init__(self, address: str, *, token: str = "", sockets: int = 1) -> None:
+        self.name = address
+        self.default_voice = ""
+        self.voices: Mapping[str, str] = MappingProxyType({})
+        self.counts: Counter[str] = Counter()
+        self._token = token
+        self._sockets = [_Socket(asyncio.Queue()) for _ in range(max(1, sockets))]
+        self._changed: Callable[[], None] = lambda: None
+        self._tasks: list[asyncio.Task[None]] = []
+        self._http: aiohttp.ClientSession | None = None
+
+    @property
+    def usable(self) -> bool:
+        """Whether it is connected, and takes new streams."""
+        return any(socket.client.usable for socket in self._sockets)
+
+    async def start(self, changed: Callable[[], None]) -> None:
+        """Begin to connect; returns at once."""
+        self._changed = changed
+        path = self.name.removeprefix("unix:").replace("//", "", 1) if self.name.startswith("unix:") else None
+        connector = aiohttp.UnixConnector(path) if path else aiohttp.TCPConnector()
+        self._http = aiohttp.ClientSession(connector=connector)
+        address = "ws://worker/" if path else self.name
+        self._tasks = [asyncio.ensure_future(self._keep(self._http, socket, address)) for socket in self._sockets]
+
+    async def close(self) -> None:
+        """End all streams and disconnect."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        for socket in self._sockets:
+            socket.client.lose("the service is closing")
+        if self._http:
+            await self._http.close()
+
+    def open(self, request: SpeechRequest, listener: SpeechListener) -> SpeechStream:
+        """Begin a stream on the least loaded socket. Raises VoiceError when none is there."""
+        clients = [socket.client for socket in self._sockets if socket.client.usable]
+        if not clients:
+            raise VoiceError(f"worker {self.name} is not connected", "lost")
+        return min(clients, key=lambda client: len(client.streams)).open(request, listener)
+
+    def stats(self) -> dict[str, float]:
+        """Counters and connections."""
+        return {**self.counts, "connected": sum(socket.client.usable for socket in self._sockets)}
+
+    async def _keep(self, http: aiohttp.ClientSession, socket: _Socket, address: str) -> None:
+        attempt = 0
+        headers = {"Authorization": f"Bearer {self._token}"} if self._token else {}
+        while True:
+            reason = "the worker closed the socket"
+            try:
+                await self._serve(http, socket, address, headers)
+            except (OSError, aiohttp.ClientError, TimeoutError) as error:
+                reason = str(error) or type(error).__name__
+            except BadMessage as error:
+                self.counts["bad_messages"] += 1
+                reason = str(error)
+            attempt = 0 if socket.welcomed else attempt + 1
+            self.counts["disconnected"] += 1
+            socket.client.lose(f"worker {self.name}: {reason}")
+            (log.warning if attempt in (0, 3) else log.debug)("worker %s: %s", self.name, reason)
+            self._changed()
+            await asyncio.sleep(_RECONNECT_S[min(attempt, len(_RECONNECT_S) - 1)])
+
+    async def _serve(
+        self, http: aiohttp.ClientSession, socket: _Socket, address: str, headers: Mapping[str, str]
+    ) -> None:
+        """Serve one connection until it ends. Raises OSError, ClientError, TimeoutError or BadMessage."""
+        socket.welcomed, socket.client.draining = False, False
+        while not socket.outgoing.empty():
+            socket.outgoing.get_nowait()
+        connecting = http.ws_connect(address, headers=headers, heartbeat=_KEEP_ALIVE_S, max_msg_size=0, compress=0)
+        async with asyncio.timeout(_HANDSHAKE_S) as handshake, connecting as connection:
+            writer = asyncio.ensure_future(socket.write(connection))
+            try:
+                async for message in connection:
+                    if message.type not in (aiohttp.WSMsgType.BINARY, aiohttp.WSMsgType.TEXT):
+                        continue
+                    told = socket.client.receive(message.data)
+                    if isinstance(told, Ready):
+                        handshake.reschedule(None)
+                        socket.welcomed = True
+                        self._welcome(told)
+                    elif told is not None:
+                        self._changed()
+            finally:
+                writer.cancel()
+                with contextlib.suppress(asyncio.CancelledError):
+                    await writer
+
+    def _welcome(self, ready: Ready) -> None:
+        self.default_voice = ready.default_voice
+        self.voices = MappingProxyType({voice: ready.models.get(voice, "unknown") for voice in ready.voices})
+        self._changed()
