@@ -111,11 +111,12 @@ class GapScanner:
         return found
 
     def end(self, text: str) -> Gap | None:
-        """The text's end, if white space is to follow and it ends a sentence whatever comes after that."""
+        """The text's end as a gap, if white space follows; None if its kind depends on the next token."""
         token = text[self._token_start :]
-        if " " in token or not _surely_over(token):
+        kind = None if " " in token else _surely(token)
+        if kind is None:
             return None
-        return Gap(len(text), Kind.SENTENCE, token, self._letters + sum(map(str.isalnum, token)))
+        return Gap(len(text), kind, token, self._letters + sum(map(str.isalnum, token)))
 
     def forget(self, length: int) -> None:
         """So many characters at the text's beginning are gone; later gaps are counted from what is left."""
@@ -124,14 +125,16 @@ class GapScanner:
         self._token_start = max(0, self._token_start - length)
 
 
-def _surely_over(token: str) -> bool:
-    """Whether a token ends a sentence, whatever token follows it."""
+def _surely(token: str) -> Kind | None:
+    """What a gap after this token is, whatever token follows; None if that is not known."""
     if token.endswith(("!", "?", "。", "！", "？")):
-        return True
+        return Kind.SENTENCE
+    if token.endswith((";", ":")) or (token.endswith(",") and not token[-2:-1].isdigit()):
+        return Kind.CLAUSE
     core = token.rstrip(_CLOSERS)
     word = core[:-1].lower().lstrip("\"'([{")
     plain = word.isalpha() and len(word) > 1 and word not in _TITLES | _BEFORE_NUMBERS | _AMBIGUOUS
-    return core.endswith(".") and plain
+    return Kind.SENTENCE if core.endswith(".") and plain else None
 
 
 def ends_sentence(text: str) -> bool:

@@ -140,7 +140,7 @@ def test_pieces_end_where_the_worker_ends_them() -> None:
 
 def test_an_agent_must_have_written_the_first_piece() -> None:
     text = "Thank you for waiting so long, I am sorry. The doctor can see you now."
-    assert first_piece("word", text) == len("Thank ")
+    assert first_piece("word", text) == len("Thank y")  # "Thank" may be the first half of something
     assert first_piece("clause", text) == len("Thank you for waiting so long, ")
     assert first_piece("sentence", text) == len("Thank you for waiting so long, I am sorry. ")
     assert first_piece("sentence", "Hello") == 5
