@@ -22,7 +22,7 @@ from bridge.gateway.server import Gateway
 from bridge.listening.service import ListeningService
 from bridge.session.ports import Rooms
 from bridge.session.session import report_agent_error
-from bridge.speaking.speech import Speech
+from bridge.speaking.speech import SpeechService
 from bridge.store.base import Store
 from bridge.store.factory import open_store
 from bridge.system.lifetime import StopSignals
@@ -92,7 +92,7 @@ class Application:
             settings.agent, directory, http=settings.http, report=partial(report_agent_error, self.metrics)
         )
         self.listening = ListeningService(settings.listening, clock=time.monotonic)
-        self.speech = Speech(
+        self.speech = SpeechService(
             settings.speaking,
             directory=directory,
             redis_url=settings.store.redis_url,

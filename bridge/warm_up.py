@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from bridge.agents.base import AgentFactory, FixedLine
 from bridge.config import Settings
-from bridge.speaking.speech import Progress, Speech
+from bridge.speaking.speech import Progress, SpeechService
 
 
 def fixed_lines(settings: Settings, agents: AgentFactory | None) -> list[FixedLine]:
@@ -19,7 +19,7 @@ def fixed_lines(settings: Settings, agents: AgentFactory | None) -> list[FixedLi
 
 
 async def warm_up(
-    speech: Speech, lines: Sequence[FixedLine], *, tenant: str = "default", progress: Progress = lambda *_: None
+    speech: SpeechService, lines: Sequence[FixedLine], *, tenant: str = "default", progress: Progress = lambda *_: None
 ) -> None:
     """Make the lines, or find them in a tier of the cache. Raises VoiceError."""
     for done, line in enumerate(lines, 1):

@@ -55,7 +55,7 @@ from aiohttp import web
 
 from bridge.api.access import Access, Account, ApiError
 from bridge.api.formats import ResponseFormat, format_of
-from bridge.api.stream import Piece, SpokenText
+from bridge.api.stream import Piece, SpeechResponse
 from bridge.errors import VoiceBusy, VoiceError, VoiceLost
 from bridge.gateway.admission import Admission
 from bridge.gateway.settings import SpeechApiSettings
@@ -216,7 +216,7 @@ class SpeechApi:
         audio_format = _format_of(wanted)
         voice = self.voice(wanted.voice.id if isinstance(wanted.voice, _VoiceId) else wanted.voice)
         account.take()
-        spoken = SpokenText(audio_format.audio_format)
+        spoken = SpeechResponse(audio_format.audio_format)
         try:
             try:
                 asked = SpeechRequest(wanted.input, voice, audio_format.audio_format, wanted.speed)
@@ -235,7 +235,12 @@ class SpeechApi:
             account.give_back()
 
     async def _send(
-        self, request: web.Request, wanted: SpeechBody, audio_format: ResponseFormat, spoken: SpokenText, first: Piece
+        self,
+        request: web.Request,
+        wanted: SpeechBody,
+        audio_format: ResponseFormat,
+        spoken: SpeechResponse,
+        first: Piece,
     ) -> web.StreamResponse:
         events = wanted.stream_format == "sse"
         response = web.StreamResponse(
@@ -264,7 +269,12 @@ class SpeechApi:
         return response
 
     async def _parts(
-        self, request: web.Request, wanted: SpeechBody, audio_format: ResponseFormat, spoken: SpokenText, first: Piece
+        self,
+        request: web.Request,
+        wanted: SpeechBody,
+        audio_format: ResponseFormat,
+        spoken: SpeechResponse,
+        first: Piece,
     ) -> AsyncGenerator[bytes, None]:
         """What goes into the body, as it is made. Raises VoiceError when the sound breaks off."""
         events = wanted.stream_format == "sse"
@@ -289,7 +299,7 @@ class SpeechApi:
             usage = {"characters": len(wanted.input), "audio_ms": spoken.audio_ms}
             yield _event({"type": "speech.audio.done", "usage": usage})
 
-    async def _next(self, request: web.Request, spoken: SpokenText) -> Piece | None:
+    async def _next(self, request: web.Request, spoken: SpeechResponse) -> Piece | None:
         """The next piece, None after the last. Raises VoiceError, or _ClientGone."""
         waited_s = 0.0
         while True:

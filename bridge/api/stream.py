@@ -20,7 +20,7 @@ FULL_MS, LOW_MS = 10_000, 5_000
 Piece = bytes | Sequence[Word]
 
 
-class SpokenText:
+class SpeechResponse:
     """Collects a stream's audio and words; `next` gives them out in order."""
 
     def __init__(self, audio_format: AudioFormat) -> None:

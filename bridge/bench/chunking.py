@@ -23,7 +23,7 @@ from bridge.audio.loudness import step_db
 from bridge.audio.resample import resample
 from bridge.bench.measures import Strategy
 from bridge.bench.sentences import READ_BACK
-from bridge.bench.single import Line
+from bridge.bench.single import WorkerLine
 from bridge.bench.worker import Target, own_worker
 from bridge.call.events import Word
 from bridge.errors import ConfigError, VoiceError
@@ -47,7 +47,7 @@ Recognise = Callable[[bytes], str]
 
 
 @dataclass(frozen=True)
-class Spoken:
+class SpokenTake:
     """A text as it was said."""
 
     text: str
@@ -90,7 +90,7 @@ def _recogniser() -> Recognise:
 
 async def _first_audio(target: Target, voice: str, texts: Sequence[str]) -> list[float]:
     async with target.session() as session:
-        line = Line(session, target)
+        line = WorkerLine(session, target)
         await line.open()
         try:
             found = [await line.speak(text, voice, first_only=True) for _ in range(_ROUNDS) for text in texts]
@@ -99,7 +99,7 @@ async def _first_audio(target: Target, voice: str, texts: Sequence[str]) -> list
     return [ttfa_ms for ttfa_ms, _ in found]
 
 
-async def _speak(target: Target, voice: str, text: str) -> Spoken:
+async def _speak(target: Target, voice: str, text: str) -> SpokenTake:
     samples, words = bytearray(), []
     async with await connect(target.address, target.token) as link:
         speech = link.open(voice, AudioFormat("pcm", RATE_HZ))
@@ -112,13 +112,13 @@ async def _speak(target: Target, voice: str, text: str) -> Spoken:
                 words += message.words
     if not words:
         raise VoiceError(f"voice {voice!r} said nothing")
-    return Spoken(text, np.frombuffer(bytes(samples), "<i2").astype(np.float64) / 32768, words)
+    return SpokenTake(text, np.frombuffer(bytes(samples), "<i2").astype(np.float64) / 32768, words)
 
 
 # ---- what is heard ------------------------------------------------------------------------------------------------
 
 
-def judge(name: Chunking, spoken: Sequence[Spoken], ttfa_ms: list[float], recognise: Recognise) -> Strategy:
+def judge(name: Chunking, spoken: Sequence[SpokenTake], ttfa_ms: list[float], recognise: Recognise) -> Strategy:
     """All that is measured of one strategy."""
     clicks: dict[bool, list[float]] = {True: [], False: []}
     steps: dict[bool, list[float]] = {True: [], False: []}

@@ -12,7 +12,7 @@ import numpy as np
 from bridge.audio.mulaw import DECODE
 from bridge.bench.measures import Level
 from bridge.worker import protocol
-from bridge.worker.protocol import Audio, Cancel, Cancelled, Done, End, Error, Open, Playout, Text
+from bridge.worker.protocol import Audio, Cancel, Cancelled, Done, End, Error, Open, PlayoutReport, Text
 
 CREDIT_MS, REPORT_MS = 800, 200
 PLAYS_AFTER_S = 0.06
@@ -87,7 +87,7 @@ class Playback:
         self.received_ms += len(audio.data) / _SAMPLES_PER_MS
         return gap_ms
 
-    def report(self, stream: int, now: float) -> Playout | None:
+    def report(self, stream: int, now: float) -> PlayoutReport | None:
         """What is told to the worker, when there is anything new."""
         heard_ms = self.heard_ms(now)
         upto_ms = int(heard_ms) // REPORT_MS * REPORT_MS + CREDIT_MS
@@ -96,7 +96,7 @@ class Playback:
         if self.received_ms >= self.upto_ms:
             self.credited_at = now
         self.upto_ms = upto_ms
-        return Playout(stream, int(self.received_ms - heard_ms), upto_ms)
+        return PlayoutReport(stream, int(self.received_ms - heard_ms), upto_ms)
 
 
 class Listeners:
@@ -116,7 +116,7 @@ class Listeners:
         number = self._number
         self._level.utterances += 1
         self.active[number] = Playback(now, cancels)
-        asked = (Open(number, self._voice), Playout(number, 0, CREDIT_MS), Text(number, text), End(number))
+        asked = (Open(number, self._voice), PlayoutReport(number, 0, CREDIT_MS), Text(number, text), End(number))
         return [protocol.encode(message) for message in asked]
 
     def receive(self, data: str | bytes, now: float) -> None:

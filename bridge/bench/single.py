@@ -18,13 +18,13 @@ from bridge.bench.sentences import LONG, SHORT
 from bridge.bench.worker import Target
 from bridge.errors import VoiceError, VoiceLost
 from bridge.worker import protocol
-from bridge.worker.protocol import Cancel, Cancelled, Done, End, Error, Open, Playout, Ready, Text
+from bridge.worker.protocol import Cancel, Cancelled, Done, End, Error, Open, PlayoutReport, Ready, Text
 
 FIRST_MS = 200
 """Credit where only the beginning is wanted: more would keep the engine from the next text."""
 
 
-class Line:
+class WorkerLine:
     """A socket on which one text after the other is spoken. Raises VoiceError."""
 
     def __init__(self, session: aiohttp.ClientSession, target: Target) -> None:
@@ -62,7 +62,7 @@ class Line:
         number = self._number
         messages: list[protocol.FromClient] = [Open(number, voice), Text(number, text), End(number)]
         if first_only:
-            messages.insert(1, Playout(number, 0, FIRST_MS))
+            messages.insert(1, PlayoutReport(number, 0, FIRST_MS))
         for message in messages:
             await self._socket.send_str(protocol.encode(message))
         async for reply in self._socket:
@@ -83,7 +83,7 @@ class Line:
 async def lengths(target: Target, lines: Sequence[str], voice: str | None) -> list[int]:
     """How long each line is when spoken, in milliseconds; warms the worker up, too."""
     async with target.session() as session:
-        line = Line(session, target)
+        line = WorkerLine(session, target)
         try:
             return [(await line.speak(text, voice))[1] for text in lines]
         finally:
@@ -97,7 +97,7 @@ async def sockets(
     measured = Sockets(warm_ms=[], cold_ms=[], long_ms=[], long_chars=len(LONG))
     before = await target.stats()
     async with target.session() as session:
-        open_line = Line(session, target)
+        open_line = WorkerLine(session, target)
         await open_line.open()
 
         async def warm() -> None:
@@ -108,7 +108,7 @@ async def sockets(
 
         async def cold() -> None:
             async with target.session() as another:
-                line = Line(another, target)
+                line = WorkerLine(another, target)
                 try:
                     measured.cold_ms.append((await line.speak(SHORT, voice))[0])
                 finally:

@@ -139,7 +139,7 @@ async def _one_target(
     target: Target, plan: Plan, measured: Report, progress: Callable[[str], None], say: Callable[[str], None]
 ) -> None:
     async with target.session() as session:
-        line = single.Line(session, target)
+        line = single.WorkerLine(session, target)
         measured.models = (await line.open()).models
         await line.close()
     progress("warming up")

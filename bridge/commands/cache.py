@@ -106,7 +106,7 @@ async def _act(arguments: argparse.Namespace, settings: Settings, chosen: dict[s
 async def _warm(arguments: argparse.Namespace, settings: Settings) -> int:
     from bridge.agents.base import FixedLine
     from bridge.agents.factory import build_agents
-    from bridge.speaking.speech import Speech
+    from bridge.speaking.speech import SpeechService
     from bridge.warm_up import fixed_lines, warm_up
 
     directory = arguments.config.parent
@@ -120,7 +120,7 @@ async def _warm(arguments: argparse.Namespace, settings: Settings) -> int:
     def progress(done: int, total: int, phrase: str) -> None:
         print(f"[{done}/{total}] {phrase}", file=sys.stderr, flush=True)
 
-    speech = Speech(settings.speaking, directory=directory, worker=settings.worker)
+    speech = SpeechService(settings.speaking, directory=directory, worker=settings.worker)
     try:
         await speech.start()
         await warm_up(speech, lines, tenant=arguments.tenant or "default", progress=progress)

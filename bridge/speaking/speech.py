@@ -1,4 +1,4 @@
-"""The bot's voice for all calls of a process: `Speech` once, `CallSpeech` per call.
+"""The bot's voice for all calls of a process: `SpeechService` once, `CallSpeech` per call.
 
 The session gives it the commands of `bridge.call.commands` and gets the events of `bridge.call.events` back:
 audio only as far as the call has pulled, words with their times in the utterance, and nothing after a cancel.
@@ -21,11 +21,11 @@ from bridge.errors import VoiceError
 from bridge.speaking.phrases.beginnings import Foresight
 from bridge.speaking.phrases.cache import PhraseCache
 from bridge.speaking.phrases.phrase import WORKER, Phrase, PhraseKey, loudness_db, normalise
-from bridge.speaking.phrases.prefetch import Likely, Prefetcher
+from bridge.speaking.phrases.prefetch import ExpectedLine, Prefetcher
 from bridge.speaking.phrases.savings import Savings
 from bridge.speaking.phrases.source import PhraseSource
 from bridge.speaking.settings import ProviderSettings, SpeakingSettings
-from bridge.speaking.utterance import Utterance, UtteranceContext
+from bridge.speaking.utterance import UtteranceContext, UtteranceStream
 from bridge.speaking.voices.base import SpeechListener, SpeechProvider, SpeechRequest, SpeechStream
 from bridge.speaking.voices.health import MonitoredProvider
 from bridge.speaking.voices.local_worker import LocalWorker
@@ -45,7 +45,7 @@ Progress = Callable[[int, int, str], None]
 """Phrases done, phrases in all, the phrase just done."""
 
 
-class Speech:
+class SpeechService:
     """Text to speech for every call of a process: chunking, phrase cache, workers.
 
     directory  where the configuration file lies, which the cache's `disk_path` is relative to
@@ -284,7 +284,7 @@ class CallSpeech:
         self._prefetcher = prefetcher
         self._on_closed = closed
         self._closed = False
-        self._utterances: dict[int, Utterance] = {}
+        self._utterances: dict[int, UtteranceStream] = {}
         self._newest = 0
 
     def synthesise(self, command: Synthesise) -> None:
@@ -295,7 +295,7 @@ class CallSpeech:
                 return
             self._newest = command.utterance
             foresight = Foresight(self._foresee, self._prefetcher.came_out)
-            utterance = Utterance(command.utterance, self._context, foresight, self._forget)
+            utterance = UtteranceStream(command.utterance, self._context, foresight, self._forget)
             self._utterances[command.utterance] = utterance
         utterance.add(command.text, command.final, command.voice, command.cacheable)
 
@@ -312,7 +312,7 @@ class CallSpeech:
         if under_way is not None:
             under_way.cancel()
 
-    def expect(self, lines: Iterable[Likely]) -> None:
+    def expect(self, lines: Iterable[ExpectedLine]) -> None:
         """What the call will probably say next, in place of all that was expected before: made ahead in idle time."""
         if not self._closed:
             self._prefetcher.offer(self, lines, self._context.tenant, self._context.audio_format)

@@ -145,7 +145,7 @@ class _Piece:
         return given
 
 
-class Utterance:
+class UtteranceStream:
     """Text deltas in, events out through `deliver`: SpeechArrived as far as pulled, then SpeechEnded or SpeechFailed.
 
     `deliver` may be called from within `add` and `pull`, and may itself call `pull` or `cancel`.

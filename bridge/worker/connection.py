@@ -23,21 +23,21 @@ from bridge.worker.runaway import Runaway
 from bridge.worker.runner import EngineRunner, now
 from bridge.worker.settings import WorkerSettings
 from bridge.worker.streams import Made, Stream
-from bridge.worker.voices import Voice
+from bridge.worker.voices import LoadedVoice
 
 
 class ConnectionOwner(Protocol):
     """What a connection needs of the worker it belongs to."""
 
     settings: WorkerSettings
-    voices: dict[str, Voice]
+    voices: dict[str, LoadedVoice]
     refused: Mapping[str, str]
     """Voices that could not be loaded, and why."""
     default_voice: str
     draining: bool
     counts: Counter[str]
 
-    def runner(self, voice: Voice) -> EngineRunner:
+    def runner(self, voice: LoadedVoice) -> EngineRunner:
         """Who synthesises this voice."""
 
     def stream_closed(self) -> None:

@@ -132,7 +132,7 @@ class End(msgspec.Struct, frozen=True, tag="end"):
     stream: StreamId
 
 
-class Playout(msgspec.Struct, frozen=True, tag="playout", omit_defaults=True):
+class PlayoutReport(msgspec.Struct, frozen=True, tag="playout", omit_defaults=True):
     """How much the caller still has to hear, and how far audio may be sent."""
 
     stream: StreamId
@@ -203,7 +203,7 @@ class Error(msgspec.Struct, frozen=True, tag="error", omit_defaults=True):
     retry_after_ms: int | None = None
 
 
-FromClient = Open | Text | Flush | End | Playout | Cancel
+FromClient = Open | Text | Flush | End | PlayoutReport | Cancel
 FromWorker = Ready | Words | Done | Cancelled | Draining | Error
 
 

@@ -24,7 +24,7 @@ from bridge.worker.protocol import (
     Flush,
     FromClient,
     Open,
-    Playout,
+    PlayoutReport,
     Ready,
     Text,
     Words,
@@ -79,7 +79,7 @@ class ClientStream:
 
     def playout(self, lead_ms: float, upto_ms: int | None = None) -> None:
         """Tell the worker how much the caller still has to hear, and how far it may send."""
-        self._say(Playout(self.number, max(0, int(lead_ms)), upto_ms))
+        self._say(PlayoutReport(self.number, max(0, int(lead_ms)), upto_ms))
 
     def cancel(self) -> None:
         """Stop; nothing more reaches the listener."""

@@ -17,7 +17,7 @@ from bridge.call.events import Word
 from bridge.errors import VoiceError
 from bridge.speaking.voices.base import SpeechListener, SpeechRequest, SpeechStream
 from bridge.worker import protocol
-from bridge.worker.protocol import Cancel, Cancelled, Done, End, Error, Flush, Limits, Open, Playout, Text, Words
+from bridge.worker.protocol import Cancel, Cancelled, Done, End, Error, Flush, Limits, Open, PlayoutReport, Text, Words
 
 REMEMBERED = 256
 """Streams that ended lately, per socket: late messages about them are no error."""
@@ -142,7 +142,7 @@ class ProtocolServer:
             case End():
                 stream.ended = True
                 stream.speech.end()
-            case Playout():
+            case PlayoutReport():
                 stream.speech.playout(message.lead_ms, message.upto_ms)
             case Cancel():
                 self._cancel(stream)

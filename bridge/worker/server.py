@@ -20,7 +20,7 @@ from bridge.worker.connection import Connection
 from bridge.worker.engines.base import Engine
 from bridge.worker.runner import EngineRunner, now
 from bridge.worker.settings import WorkerSettings
-from bridge.worker.voices import Voice
+from bridge.worker.voices import LoadedVoice
 
 log = logging.getLogger(__name__)
 
@@ -33,7 +33,10 @@ class Worker:
     """Voices, their engines' runners, and the connections."""
 
     def __init__(
-        self, settings: WorkerSettings, voices: dict[str, Voice], refused: Mapping[str, str] = MappingProxyType({})
+        self,
+        settings: WorkerSettings,
+        voices: dict[str, LoadedVoice],
+        refused: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
         self.settings = settings
         self.voices = voices
@@ -79,7 +82,7 @@ class Worker:
             async with asyncio.timeout(FAREWELL_S):
                 await asyncio.gather(*farewells, return_exceptions=True)
 
-    def runner(self, voice: Voice) -> EngineRunner:
+    def runner(self, voice: LoadedVoice) -> EngineRunner:
         """Who synthesises this voice."""
         return self.runners[voice.engine]
 

@@ -17,7 +17,7 @@ from bridge.text.spoken.languages import language
 from bridge.worker.alignment import Span
 from bridge.worker.engines.base import Job, Step
 from bridge.worker.scheduler import Place
-from bridge.worker.voices import Voice
+from bridge.worker.voices import LoadedVoice
 
 FIRST_MESSAGE_MS = 100
 LONGEST_MESSAGE_MS = 400
@@ -38,7 +38,7 @@ class Stream:
     `advance` runs in the engine's thread while the stream's step is running, all else in the loop's.
     """
 
-    voice: Voice
+    voice: LoadedVoice
     audio_format: AudioFormat
     speed: float
     place: Place

@@ -21,7 +21,7 @@ from bridge.worker.settings import VoiceSettings, WorkerSettings
 
 
 @dataclass(frozen=True, slots=True)
-class Voice:
+class LoadedVoice:
     """A voice as a client asks for it."""
 
     engine: Engine
@@ -34,7 +34,7 @@ class Voice:
     """In which written text is said, as `bridge.text.spoken.languages` names it."""
 
 
-def load_voices(settings: WorkerSettings, *, graphs: bool | None = None) -> dict[str, Voice]:
+def load_voices(settings: WorkerSettings, *, graphs: bool | None = None) -> dict[str, LoadedVoice]:
     """Load every engine that the settings name, with its voices. Raises ConfigError for what cannot be loaded.
 
     `graphs`: whether torch engines work at fixed shapes, see `bridge.worker.engines.graphs`; None: as suits the device.
@@ -47,7 +47,7 @@ def load_voices(settings: WorkerSettings, *, graphs: bool | None = None) -> dict
 
 def load_sound_voices(
     settings: WorkerSettings, *, graphs: bool | None = None
-) -> tuple[dict[str, Voice], dict[str, ConfigError]]:
+) -> tuple[dict[str, LoadedVoice], dict[str, ConfigError]]:
     """The same, except that a voice whose files are damaged is left out: the voices, and those refused with the reason.
 
     Raises ConfigError when that is the default voice.
@@ -63,7 +63,7 @@ def load_sound_voices(
     for name, voice in settings.voices.items():
         same_engine = msgspec.structs.replace(voice, voice="", chunking="clause", gain_db=None, language="")
         wanted[msgspec.json.encode(same_engine)][name] = voice
-    voices: dict[str, Voice] = {}
+    voices: dict[str, LoadedVoice] = {}
     refused: dict[str, ConfigError] = {}
     default = settings.default_voice or next(iter(settings.voices))
     for group in wanted.values():
@@ -78,7 +78,7 @@ def load_sound_voices(
     return {name: voices[name] for name in settings.voices if name in voices}, refused
 
 
-def _load_group(group: dict[str, VoiceSettings], load: Loader, residency: Residency | None) -> dict[str, Voice]:
+def _load_group(group: dict[str, VoiceSettings], load: Loader, residency: Residency | None) -> dict[str, LoadedVoice]:
     """The voices of one engine."""
     engine = ResidentEngine(load, [voice.voice for voice in group.values()], residency) if residency else load({})
     voices = {}
@@ -86,7 +86,7 @@ def _load_group(group: dict[str, VoiceSettings], load: Loader, residency: Reside
         gain_db = engine.gain_db(voice.voice) if voice.gain_db is None else voice.gain_db
         if not math.isfinite(gain_db):
             raise ConfigError(f"{_described(group)}: its weights make no sound")
-        voices[name] = Voice(engine, voice.voice, 10 ** (gain_db / 20), voice.chunking, _language(name, voice))
+        voices[name] = LoadedVoice(engine, voice.voice, 10 ** (gain_db / 20), voice.chunking, _language(name, voice))
     return voices
 
 

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from bridge.api.access import Access, ApiError
 from bridge.api.formats import format_of
 from bridge.api.speech import SpeechSource
-from bridge.api.stream import FULL_MS, SpokenText
+from bridge.api.stream import FULL_MS, SpeechResponse
 from bridge.audio import mulaw
 from bridge.audio.formats import MULAW_8000
 from bridge.audio.wav import read
@@ -34,10 +34,22 @@ from bridge.gateway.settings import SpeechApiSettings
 from bridge.listening.recognisers.whisper import Whisper
 from bridge.listening.settings import WhisperSettings
 from bridge.speaking.settings import SpeakingSettings
-from bridge.speaking.speech import Speech
+from bridge.speaking.speech import SpeechService
 from bridge.speaking.voices.base import SpeechListener, SpeechRequest, SpeechStream
 from bridge.worker import protocol
-from bridge.worker.protocol import Cancel, Cancelled, Done, End, Error, Flush, FromWorker, Open, Playout, Ready, Text
+from bridge.worker.protocol import (
+    Cancel,
+    Cancelled,
+    Done,
+    End,
+    Error,
+    Flush,
+    FromWorker,
+    Open,
+    PlayoutReport,
+    Ready,
+    Text,
+)
 from tests.gateway.carrier import CALL_SETTINGS, SETTINGS
 from tests.gateway.doubles import House
 
@@ -93,15 +105,15 @@ async def serving(source: SpeechSource | None, api: SpeechApiSettings = API) -> 
 
 
 @pytest.fixture
-async def speech(voice_address: str) -> AsyncIterator[Speech]:
-    speech = Speech(SpeakingSettings(workers=(voice_address,)))
+async def speech(voice_address: str) -> AsyncIterator[SpeechService]:
+    speech = SpeechService(SpeakingSettings(workers=(voice_address,)))
     await speech.start()
     yield speech
     await speech.close()
 
 
 @pytest.fixture
-async def service(speech: Speech) -> AsyncIterator[Service]:
+async def service(speech: SpeechService) -> AsyncIterator[Service]:
     async with serving(speech) as service:
         yield service
 
@@ -211,7 +223,7 @@ async def test_server_sent_events_carry_the_same_sound_and_the_words(service: Se
         assert len(await response.read()) == len(sound)
 
 
-async def test_sound_arrives_while_the_rest_is_still_being_made(service: Service, speech: Speech) -> None:
+async def test_sound_arrives_while_the_rest_is_still_being_made(service: Service, speech: SpeechService) -> None:
     async with service.post(input=LONG, response_format="pcm") as response:
         await response.content.readany()
         assert speech.stats()["worker0_under_way"] == 1
@@ -221,7 +233,7 @@ async def test_sound_arrives_while_the_rest_is_still_being_made(service: Service
     assert await service.ended("done") == 1
 
 
-async def test_who_goes_away_frees_the_stream(service: Service, speech: Speech) -> None:
+async def test_who_goes_away_frees_the_stream(service: Service, speech: SpeechService) -> None:
     response = await service.post(input=LONG, response_format="pcm")
     await response.content.readany()
     assert speech.stats()["worker0_under_way"] == 1
@@ -290,7 +302,7 @@ async def test_the_voices_are_listed_with_their_other_names(service: Service) ->
     assert (alias["id"], alias["alias_of"]) == ("alloy", "heart")
 
 
-async def test_without_keys_the_api_is_off(speech: Speech) -> None:
+async def test_without_keys_the_api_is_off(speech: SpeechService) -> None:
     for source, api in ((speech, SpeechApiSettings()), (None, API)):
         async with serving(source, api) as service:
             status, error = await service.refusal(input="Hi.")
@@ -310,7 +322,7 @@ async def test_a_draining_process_takes_no_more(service: Service) -> None:
     assert (status, error["code"]) == (503, "draining")
 
 
-async def test_one_key_cannot_have_more_streams_than_its_share(speech: Speech) -> None:
+async def test_one_key_cannot_have_more_streams_than_its_share(speech: SpeechService) -> None:
     async with serving(speech, msgspec.structs.replace(API, streams_per_key=2)) as service:
         running = [await service.post(input=LONG, response_format="pcm") for _ in range(2)]
         async with service.post(input="Hi.") as response:
@@ -460,7 +472,7 @@ async def _first_sound(service: Service, puppet: Puppet, **wanted: Any) -> aioht
 
 def test_a_client_that_reads_slowly_stops_its_own_stream_alone() -> None:
     puppet, second = Puppet(), b"\xff" * 8000
-    spoken = SpokenText(MULAW_8000)
+    spoken = SpeechResponse(MULAW_8000)
     spoken.begin(puppet)
     for _ in range(20):
         spoken.audio(second)
@@ -563,7 +575,7 @@ async def test_a_text_is_spoken_while_it_is_written(service: Service, whisper: W
     assert await service.ended("done") == 2
 
 
-async def test_a_cancel_silences_its_stream_and_no_other(service: Service, speech: Speech) -> None:
+async def test_a_cancel_silences_its_stream_and_no_other(service: Service, speech: SpeechService) -> None:
     async with connected(service) as caller:
         await caller.hear()
         await caller.say(*(message for n in (1, 2) for message in (Open(n, format="pcm_8000"), Text(n, LONG), End(n))))
@@ -582,12 +594,12 @@ async def test_a_cancel_silences_its_stream_and_no_other(service: Service, speec
 async def test_credit_holds_the_sound_back(service: Service) -> None:
     async with connected(service) as caller:
         await caller.hear()
-        await caller.say(Open(1, format="pcm_8000"), Playout(1, 0, 500), Text(1, TEXT), End(1))
+        await caller.say(Open(1, format="pcm_8000"), PlayoutReport(1, 0, 500), Text(1, TEXT), End(1))
         await caller.hear_sound(1)
         await caller.say(Open(2, format="pcm_8000"), Text(2, "Goodbye."), End(2))
         assert isinstance(await caller.hear(), Done)
         assert len(caller.sound[1]) == 500 * 16
-        await caller.say(Playout(1, 0, 60_000))
+        await caller.say(PlayoutReport(1, 0, 60_000))
         assert isinstance(await caller.hear(), Done)
 
 
@@ -602,7 +614,7 @@ async def test_a_mistake_costs_one_stream_its_life(service: Service) -> None:
             ((Text(9, "Hi."),), "unknown_stream"),
             ((Open(3), Text(3, "x" * 4097)), "text_too_long"),
             ((Open(4), Open(4)), "stream_exists"),
-            ((Open(5), Playout(5, 0, 0), Text(5, LONG), End(5), Text(5, "more")), "already_ended"),
+            ((Open(5), PlayoutReport(5, 0, 0), Text(5, LONG), End(5), Text(5, "more")), "already_ended"),
         ]
         for messages, code in mistakes:
             await caller.say(*messages)
@@ -619,7 +631,7 @@ async def test_a_mistake_costs_one_stream_its_life(service: Service) -> None:
         assert (await caller.socket.receive()).type is aiohttp.WSMsgType.CLOSE
 
 
-async def test_who_hangs_up_the_socket_frees_its_streams(service: Service, speech: Speech) -> None:
+async def test_who_hangs_up_the_socket_frees_its_streams(service: Service, speech: SpeechService) -> None:
     async with connected(service) as caller:
         await caller.hear()
         await caller.say(*(message for n in range(3) for message in (Open(n), Text(n, LONG), End(n))))
@@ -636,7 +648,7 @@ async def test_who_hangs_up_the_socket_frees_its_streams(service: Service, speec
 
 
 async def test_an_open_stream_without_text_makes_no_worker_look_late(
-    service: Service, speech: Speech, monkeypatch: pytest.MonkeyPatch
+    service: Service, speech: SpeechService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with connected(service) as caller:
         await caller.hear()

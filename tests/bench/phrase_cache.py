@@ -23,7 +23,7 @@ from typing import Any
 from bridge.call.commands import PullSpeech, Synthesise
 from bridge.call.events import Event, SpeechArrived, SpeechEnded, SpeechFailed
 from bridge.speaking.settings import CacheSettings, SpeakingSettings
-from bridge.speaking.speech import Speech
+from bridge.speaking.speech import SpeechService
 from tests.bench.machine import keep
 
 GREETING = "Good morning! You have reached the practice of Dr. Patel. How can I help you today?"
@@ -103,7 +103,7 @@ def _filled(sentence: str, chance: random.Random) -> str:
 class _Answer:
     """One utterance and when its first audio came."""
 
-    def __init__(self, speech: Speech) -> None:
+    def __init__(self, speech: SpeechService) -> None:
         self._call = speech.open_call(self._deliver)
         self._over = asyncio.get_running_loop().create_future()
         self.first_ms: float | None = None
@@ -133,7 +133,7 @@ def percentile(samples: list[float], share: float) -> float:
     return ranked[min(len(ranked) - 1, int(share * len(ranked)))]
 
 
-async def hit_latency(speech: Speech) -> dict[str, float]:
+async def hit_latency(speech: SpeechService) -> dict[str, float]:
     """First audio of a kept greeting."""
     await speech.warm([GREETING])
     samples = [await _Answer(speech).say(GREETING) for _ in range(HITS)]
@@ -142,7 +142,7 @@ async def hit_latency(speech: Speech) -> dict[str, float]:
 
 async def replay(settings: SpeakingSettings, calls: int, seed: int, templates: bool) -> dict[str, Any]:
     """The corpus, one call after another, from an empty cache."""
-    speech = Speech(settings)
+    speech = SpeechService(settings)
     await speech.start()
     if templates:
         await speech.warm(SLOTS)
@@ -171,7 +171,7 @@ async def replay(settings: SpeakingSettings, calls: int, seed: int, templates: b
 
 async def measure(calls: int, seed: int) -> dict[str, Any]:
     """Everything, with one worker of its own."""
-    base = Speech(SpeakingSettings())
+    base = SpeechService(SpeakingSettings())
     await base.start()
     assert base.worker_address is not None
     settings = SpeakingSettings(workers=(base.worker_address,), cache=CacheSettings(memory_mb=32))

@@ -20,14 +20,14 @@ from bridge.errors import VoiceLost
 from bridge.worker.main import listen
 from bridge.worker.server import Worker
 from bridge.worker.settings import SchedulerSettings, WorkerSettings
-from bridge.worker.voices import Voice
+from bridge.worker.voices import LoadedVoice
 from tests.worker.test_server import ToneEngine
 
 
 @asynccontextmanager
 async def a_worker(scheduler: SchedulerSettings | None = None) -> AsyncIterator[Target]:
     settings = WorkerSettings(port=0, voices={}, scheduler=scheduler or SchedulerSettings())
-    worker = Worker(settings, {"tone": Voice(ToneEngine(), "", 1.0)})
+    worker = Worker(settings, {"tone": LoadedVoice(ToneEngine(), "", 1.0)})
     await worker.start()
     server = web.AppRunner(worker.application(), shutdown_timeout=0.1)
     await server.setup()

@@ -13,7 +13,7 @@ import pytest
 from bridge.bench import worker
 from bridge.bench.chunking import (
     RATE_HZ,
-    Spoken,
+    SpokenTake,
     compare,
     distance,
     edge_db,
@@ -24,7 +24,7 @@ from bridge.bench.chunking import (
     without_echo,
 )
 from bridge.bench.sentences import LINES, LONG, READ_BACK, SHORT
-from bridge.bench.single import Line, lengths, sockets
+from bridge.bench.single import WorkerLine, lengths, sockets
 from bridge.bench.speech import divided_cores
 from bridge.bench.worker import Target, busy_s, own_worker, watch_gpu
 from bridge.call.events import Word
@@ -41,7 +41,7 @@ async def test_warm_cold_and_long_with_a_real_worker() -> None:
         cpu_s, core_s = target.cpu_s(), target.core_s()
         stats = await target.stats()
         async with target.session() as session:
-            line = Line(session, target)
+            line = WorkerLine(session, target)
             with pytest.raises(VoiceError, match="unknown_voice"):
                 await line.speak(SHORT, "hart")
             await line.close()
@@ -161,7 +161,7 @@ def test_a_click_at_a_join_stands_out() -> None:
 def test_a_join_that_gets_louder_is_measured_and_misheard_words_are_counted() -> None:
     sound = np.concatenate([_vowel(1.0), np.zeros(RATE_HZ // 4), _vowel(1.0, 0.15)])
     words = [Word("One.", 0, 1000), Word("Two.", 1250, 2250)]
-    found = judge("sentence", [Spoken("One. Two.", sound, words)], [50.0], lambda _ulaw: "one too")
+    found = judge("sentence", [SpokenTake("One. Two.", sound, words)], [50.0], lambda _ulaw: "one too")
     assert found.step_db == pytest.approx(6.0, abs=0.2)
     assert (found.pieces, found.word_errors, found.ordinary_step_db) == (2, 0.5, None)
 

@@ -32,7 +32,7 @@ from bridge.call.events import AgentActed, AgentFinished, CallStarted, Event, Ti
 from bridge.call.machine import Call
 from bridge.call.settings import CallSettings
 from bridge.speaking.settings import SpeakingSettings
-from bridge.speaking.speech import Speech
+from bridge.speaking.speech import SpeechService
 from bridge.worker.main import listen
 from bridge.worker.server import Worker
 from bridge.worker.settings import WorkerSettings
@@ -107,7 +107,7 @@ def _knows(caller: FrameType, module: str) -> bool:
 class Shell:
     """Does what one call's machine orders, and nothing else."""
 
-    def __init__(self, speech: Speech, walk: Walk) -> None:
+    def __init__(self, speech: SpeechService, walk: Walk) -> None:
         self._loop = asyncio.get_running_loop()
         self._walk = walk
         self._call = Call(CallSettings(listens=False))
@@ -171,7 +171,7 @@ async def walk(text: str) -> Walk:
     with tempfile.TemporaryDirectory(prefix="bridge-walk-") as folder:
         unix = WorkerSettings(unix=f"{folder}/worker.sock")
         await listen(server, unix)
-        speech = Speech(SpeakingSettings(workers=(f"unix:{unix.unix}",)))
+        speech = SpeechService(SpeakingSettings(workers=(f"unix:{unix.unix}",)))
         await speech.start()
         threading.setprofile(found.profile)
         sys.setprofile(found.profile)

@@ -25,7 +25,7 @@ from bridge.session.ports import Rooms
 from bridge.session.session import CallSession
 from bridge.session.timers import TimerWheel
 from bridge.speaking.settings import SpeakingSettings
-from bridge.speaking.speech import Speech
+from bridge.speaking.speech import SpeechService
 from bridge.telemetry.logs import Private
 from bridge.telemetry.metrics import Metrics
 from bridge.telemetry.recorder import Recorder
@@ -389,7 +389,7 @@ async def test_a_scripts_next_line_is_ready_before_the_caller_has_answered() -> 
         "test",
     )
     async with FakeWorker() as worker:
-        speech = Speech(SpeakingSettings(workers=(worker.address,)))
+        speech = SpeechService(SpeakingSettings(workers=(worker.address,)))
         await speech.start()
         try:
             phone = Phone(rooms=lambda house: Rooms(house.ears, speech, ScriptFactory(script)))

@@ -20,7 +20,7 @@ from bridge.listening.settings import ListeningSettings, NoRecogniserSettings, N
 from bridge.simulator.spelled import SpelledVoice
 from bridge.simulator.virtual import MemoryConnector
 from bridge.speaking.settings import SpeakingSettings
-from bridge.speaking.speech import Speech
+from bridge.speaking.speech import SpeechService
 from bridge.speaking.voices.base import SpeechProvider
 
 TOKEN = "secret"
@@ -53,7 +53,7 @@ async def virtual_bridge(
     if agents is not None:
         application.agents = agents
     voice = voice or SpelledVoice(Word, asyncio.get_running_loop().call_later)
-    application.speech = Speech(SpeakingSettings(), providers={"worker": voice})
+    application.speech = SpeechService(SpeakingSettings(), providers={"worker": voice})
     await application.start("127.0.0.1", 0)
     try:
         yield application, f"http://127.0.0.1:{application.port}"

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 import pytest
 
 from bridge.speaking.settings import CacheSettings, SpeakingSettings
-from bridge.speaking.speech import Speech
+from bridge.speaking.speech import SpeechService
 from tests.speaking.doubles import FakeWorker
 
 
@@ -56,16 +56,16 @@ def impatient(*workers: FakeWorker, cache: CacheSettings | None = None) -> Speak
     )
 
 
-OpenSpeech = Callable[..., Awaitable[Speech]]
+OpenSpeech = Callable[..., Awaitable[SpeechService]]
 
 
 @pytest.fixture
 async def open_speech() -> AsyncIterator[OpenSpeech]:
-    """Starts Speech with these settings; closed at the end of the test, whatever happened in it."""
-    opened: list[Speech] = []
+    """Starts SpeechService with these settings; closed at the end of the test, whatever happened in it."""
+    opened: list[SpeechService] = []
 
-    async def start(settings: SpeakingSettings, connect_s: float = 5.0, redis_url: str = "") -> Speech:
-        speech = Speech(settings, connect_s=connect_s, redis_url=redis_url)
+    async def start(settings: SpeakingSettings, connect_s: float = 5.0, redis_url: str = "") -> SpeechService:
+        speech = SpeechService(settings, connect_s=connect_s, redis_url=redis_url)
         opened.append(speech)
         await speech.start()
         return speech
@@ -76,6 +76,6 @@ async def open_speech() -> AsyncIterator[OpenSpeech]:
 
 
 @pytest.fixture
-async def speech(worker: str, open_speech: OpenSpeech) -> Speech:
-    """Speech with the real worker and an empty cache in memory."""
+async def speech(worker: str, open_speech: OpenSpeech) -> SpeechService:
+    """SpeechService with the real worker and an empty cache in memory."""
     return await open_speech(SpeakingSettings(workers=(worker,)))

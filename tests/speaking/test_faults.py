@@ -12,7 +12,7 @@ from bridge.call.commands import PullSpeech, Synthesise
 from bridge.call.events import SpeechEnded, SpeechFailed
 from bridge.errors import VoiceError
 from bridge.speaking.settings import SpeakingSettings
-from bridge.speaking.speech import Speech
+from bridge.speaking.speech import SpeechService
 from tests.speaking.conftest import OpenSpeech, impatient
 from tests.speaking.doubles import Ear, FakeWorker, Mode, heard, sound_of
 
@@ -21,8 +21,8 @@ FAR = 60_000
 
 
 @asynccontextmanager
-async def speaking(settings: SpeakingSettings) -> AsyncIterator[Speech]:
-    speech = Speech(settings)
+async def speaking(settings: SpeakingSettings) -> AsyncIterator[SpeechService]:
+    speech = SpeechService(settings)
     await speech.start()
     try:
         yield speech
@@ -30,7 +30,7 @@ async def speaking(settings: SpeakingSettings) -> AsyncIterator[Speech]:
         await speech.close()
 
 
-async def said(speech: Speech, text: str, *, cacheable: bool = True) -> Ear:
+async def said(speech: SpeechService, text: str, *, cacheable: bool = True) -> Ear:
     """One utterance, pulled to its end by a call of its own."""
     ear = Ear()
     call = speech.open_call(ear.deliver)

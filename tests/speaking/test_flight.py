@@ -1,4 +1,4 @@
-"""Several processes want the same phrase at the same time; each is a `Speech` of its own on a real Redis."""
+"""Several processes want the same phrase at the same time; each is a `SpeechService` of its own on a real Redis."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import pytest
 from bridge.call.commands import PullSpeech, Synthesise
 from bridge.call.events import SpeechEnded
 from bridge.speaking.settings import CacheSettings
-from bridge.speaking.speech import Speech
+from bridge.speaking.speech import SpeechService
 from tests.speaking.conftest import OpenSpeech, impatient
 from tests.speaking.doubles import Ear, FakeWorker, heard
 
@@ -22,7 +22,7 @@ TEXT = "one two three four"
 FAR = 60_000
 
 
-def call(speech: Speech) -> Ear:
+def call(speech: SpeechService) -> Ear:
     ear = Ear()
     voice = speech.open_call(ear.deliver)
     voice.synthesise(Synthesise(1, TEXT, True))
@@ -76,12 +76,12 @@ async def test_when_the_leader_goes_away_a_follower_makes_the_rest(
 LEADER = """
 import asyncio, sys
 from bridge.speaking.settings import CacheSettings, SpeakingSettings
-from bridge.speaking.speech import Speech
+from bridge.speaking.speech import SpeechService
 from tests.speaking.test_flight import TEXT, call
 
 async def main(worker, redis_url):
     cache = CacheSettings(redis_deadline_ms=500)
-    speech = Speech(SpeakingSettings(workers=(worker,), cache=cache), redis_url=redis_url)
+    speech = SpeechService(SpeakingSettings(workers=(worker,), cache=cache), redis_url=redis_url)
     await speech.start()
     ear = call(speech)
     await ear.until(lambda: bool(ear.audio()))

@@ -14,7 +14,7 @@ from bridge.call.commands import PullSpeech, Synthesise
 from bridge.call.events import SpeechEnded
 from bridge.errors import VoiceError, VoiceLost
 from bridge.speaking.settings import SpeakingSettings
-from bridge.speaking.speech import Speech
+from bridge.speaking.speech import SpeechService
 from bridge.speaking.voices.local_worker import LocalWorker
 from bridge.worker.client import connect
 from tests.speaking.doubles import Ear
@@ -23,7 +23,7 @@ from tests.worker.test_server import say
 
 
 async def test_a_worker_is_started_survives_its_own_death_and_is_stopped() -> None:
-    speech = Speech(SpeakingSettings(give_up_ms=20_000))
+    speech = SpeechService(SpeakingSettings(give_up_ms=20_000))
     await speech.start()
     assert speech.ready
     assert speech._local is not None
@@ -47,7 +47,7 @@ async def test_a_worker_is_started_survives_its_own_death_and_is_stopped() -> No
 
 
 async def test_calls_in_mid_sentence_are_heard_to_the_end_although_the_worker_is_killed() -> None:
-    speech = Speech(SpeakingSettings(give_up_ms=20_000))
+    speech = SpeechService(SpeakingSettings(give_up_ms=20_000))
     await speech.start()
     assert speech._local is not None
     worker = speech._local.pid

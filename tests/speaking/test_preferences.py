@@ -12,7 +12,7 @@ from bridge.audio.formats import FORMATS
 from bridge.call.commands import PullSpeech, Synthesise
 from bridge.call.events import SpeechEnded, SpeechFailed
 from bridge.speaking.settings import SpeakingSettings, VoiceRoute, WorkerProviderSettings
-from bridge.speaking.speech import Speech
+from bridge.speaking.speech import SpeechService
 from tests.speaking.conftest import impatient
 from tests.speaking.doubles import Ear, FakeWorker, heard
 from tests.speaking.provider_contract import Fault
@@ -32,15 +32,15 @@ async def tiny() -> AsyncIterator[TinyService]:
 
 
 @pytest.fixture
-async def anna(tiny: TinyService, fake: FakeWorker) -> AsyncIterator[Speech]:
+async def anna(tiny: TinyService, fake: FakeWorker) -> AsyncIterator[SpeechService]:
     settings = msgspec.structs.replace(impatient(fake), providers=PLACE, voices=ANNA, voice="anna")
-    speech = Speech(settings, providers={"tiny": TinyProvider(tiny.url)})
+    speech = SpeechService(settings, providers={"tiny": TinyProvider(tiny.url)})
     await speech.start()
     yield speech
     await speech.close()
 
 
-async def say(speech: Speech, text: str, voice: str | None = None, audio_format: str = "mulaw_8000") -> Ear:
+async def say(speech: SpeechService, text: str, voice: str | None = None, audio_format: str = "mulaw_8000") -> Ear:
     ear = Ear()
     call = speech.open_call(ear.deliver, audio_format=FORMATS[audio_format])
     call.synthesise(Synthesise(1, text, True, voice))
@@ -51,7 +51,7 @@ async def say(speech: Speech, text: str, voice: str | None = None, audio_format:
 
 
 async def test_the_first_way_is_gone_and_what_it_says_is_kept_as_its_own(
-    anna: Speech, tiny: TinyService, fake: FakeWorker
+    anna: SpeechService, tiny: TinyService, fake: FakeWorker
 ) -> None:
     ear = await say(anna, TEXT)
     assert isinstance(ear.events[-1], SpeechEnded)
@@ -70,7 +70,7 @@ async def test_the_first_way_is_gone_and_what_it_says_is_kept_as_its_own(
 
 @pytest.mark.parametrize("fault", ["busy", "rejected", "internal", "lost"])
 async def test_before_the_first_word_the_second_way_says_it_all_and_keeps_it_as_its_own(
-    anna: Speech, tiny: TinyService, fake: FakeWorker, fault: Fault
+    anna: SpeechService, tiny: TinyService, fake: FakeWorker, fault: Fault
 ) -> None:
     tiny.misbehave(fault, 0)
     ear = await say(anna, TEXT)
@@ -81,7 +81,7 @@ async def test_before_the_first_word_the_second_way_says_it_all_and_keeps_it_as_
 
 @pytest.mark.parametrize("fault", ["rejected", "internal", "lost"])
 async def test_in_the_middle_the_second_way_goes_on_at_the_first_missing_word(
-    anna: Speech, tiny: TinyService, fake: FakeWorker, fault: Fault
+    anna: SpeechService, tiny: TinyService, fake: FakeWorker, fault: Fault
 ) -> None:
     tiny.misbehave(fault, 2)
     ear = await say(anna, TEXT)
@@ -96,7 +96,7 @@ async def test_in_the_middle_the_second_way_goes_on_at_the_first_missing_word(
 
 
 async def test_a_provider_that_nobody_has_paid_for_is_left_alone_at_once(
-    anna: Speech, tiny: TinyService, fake: FakeWorker
+    anna: SpeechService, tiny: TinyService, fake: FakeWorker
 ) -> None:
     provider = anna._pool.group("tiny")[0].provider
     assert isinstance(provider, TinyProvider)
@@ -115,14 +115,14 @@ async def test_a_provider_that_nobody_has_paid_for_is_left_alone_at_once(
     assert tiny.texts[-1] == "ten eleven twelve"
 
 
-async def test_when_no_way_is_left_the_call_is_told(anna: Speech, tiny: TinyService, fake: FakeWorker) -> None:
+async def test_when_no_way_is_left_the_call_is_told(anna: SpeechService, tiny: TinyService, fake: FakeWorker) -> None:
     tiny.misbehave("internal", 0)
     fake.mode, fake.after = "fails", 0
     assert isinstance((await say(anna, TEXT)).events[-1], SpeechFailed)
 
 
 @pytest.mark.parametrize("audio_format", list(FORMATS))
-async def test_a_call_is_spoken_to_in_its_own_format(anna: Speech, tiny: TinyService, audio_format: str) -> None:
+async def test_a_call_is_spoken_to_in_its_own_format(anna: SpeechService, tiny: TinyService, audio_format: str) -> None:
     ear = await say(anna, TEXT, audio_format=audio_format)
     assert FORMATS[audio_format].duration_ms(ear.audio()) == pytest.approx(1200, abs=20)
     assert ear.words()[-1].end_ms <= FORMATS[audio_format].duration_ms(ear.audio())
@@ -133,7 +133,7 @@ async def test_a_call_is_spoken_to_in_its_own_format(anna: Speech, tiny: TinySer
 async def test_without_word_times_the_words_are_spread_over_the_sound(fake: FakeWorker) -> None:
     async with TinyService(places_words=False) as service:
         settings = msgspec.structs.replace(impatient(fake), providers=PLACE, voices=ANNA)
-        speech = Speech(settings, providers={"tiny": TinyProvider(service.url)})
+        speech = SpeechService(settings, providers={"tiny": TinyProvider(service.url)})
         await speech.start()
         ear = await say(speech, TEXT, "anna")
         assert ear.text() == TEXT
@@ -147,7 +147,7 @@ async def test_a_second_fleet_of_workers_is_a_provider_by_settings(fake: FakeWor
         providers={"gpu": WorkerProviderSettings(addresses=(other.address,))},
         voices={"anna": (VoiceRoute(provider="gpu"), VoiceRoute())},
     )
-    speech = Speech(settings)
+    speech = SpeechService(settings)
     await speech.start()
     async with asyncio.timeout(5):
         while speech.stats()["gpu0_usable"] + speech.stats()["worker0_usable"] < 2:

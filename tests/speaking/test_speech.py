@@ -11,7 +11,7 @@ from bridge.call.commands import PullSpeech, Synthesise
 from bridge.call.events import Event, SpeechArrived, SpeechEnded
 from bridge.speaking.phrases.phrase import quiet_ms
 from bridge.speaking.settings import CacheSettings, SpeakingSettings
-from bridge.speaking.speech import CallSpeech, Speech
+from bridge.speaking.speech import CallSpeech, SpeechService
 from tests.speaking.conftest import OpenSpeech, impatient
 from tests.speaking.doubles import Ear, FakeWorker, heard
 
@@ -19,7 +19,7 @@ GREETING = "Good morning! You have reached Dr. Patel's practice. How can I help 
 FAR = 60_000
 
 
-async def say(speech: Speech, text: str, *, tenant: str = "default", cacheable: bool = True) -> Ear:
+async def say(speech: SpeechService, text: str, *, tenant: str = "default", cacheable: bool = True) -> Ear:
     ear = Ear()
     call = speech.open_call(ear.deliver, tenant=tenant)
     call.synthesise(Synthesise(1, text, True, cacheable=cacheable))
@@ -29,7 +29,7 @@ async def say(speech: Speech, text: str, *, tenant: str = "default", cacheable: 
     return ear
 
 
-async def test_a_greeting_is_spoken_word_for_word(speech: Speech) -> None:
+async def test_a_greeting_is_spoken_word_for_word(speech: SpeechService) -> None:
     ear = await say(speech, GREETING)
     assert ear.text() == GREETING
     assert all(len(e.audio) % 160 == 0 for e in ear.events if isinstance(e, SpeechArrived))
@@ -39,7 +39,7 @@ async def test_a_greeting_is_spoken_word_for_word(speech: Speech) -> None:
     assert 4000 < len(ear.audio()) // 8 < 7000
 
 
-async def test_the_pause_between_sentences_is_that_of_one_breath(speech: Speech) -> None:
+async def test_the_pause_between_sentences_is_that_of_one_breath(speech: SpeechService) -> None:
     """Measured at the join itself: what both pieces bring, plus what was put between them."""
     ear = await say(speech, GREETING)
     ulaw, words = ear.audio(), ear.words()
@@ -50,7 +50,7 @@ async def test_the_pause_between_sentences_is_that_of_one_breath(speech: Speech)
         assert pause == pytest.approx(320, abs=50)
 
 
-async def test_audio_comes_only_as_far_as_it_was_pulled(speech: Speech) -> None:
+async def test_audio_comes_only_as_far_as_it_was_pulled(speech: SpeechService) -> None:
     ear = Ear()
     call = speech.open_call(ear.deliver)
     call.synthesise(Synthesise(1, GREETING, True))
@@ -65,7 +65,7 @@ async def test_audio_comes_only_as_far_as_it_was_pulled(speech: Speech) -> None:
     assert isinstance(await ear.end(), SpeechEnded)
 
 
-async def test_a_kept_phrase_is_delivered_within_the_command_itself(speech: Speech) -> None:
+async def test_a_kept_phrase_is_delivered_within_the_command_itself(speech: SpeechService) -> None:
     first = await say(speech, GREETING)
     ear = Ear()
     call = speech.open_call(ear.deliver)
@@ -82,7 +82,7 @@ async def test_a_kept_phrase_is_delivered_within_the_command_itself(speech: Spee
     assert stats["cache_saved_money"] > 0
 
 
-async def test_nothing_comes_after_a_cancel(speech: Speech) -> None:
+async def test_nothing_comes_after_a_cancel(speech: SpeechService) -> None:
     ear = Ear()
     call = speech.open_call(ear.deliver)
     call.synthesise(Synthesise(1, GREETING, True))
@@ -98,7 +98,7 @@ async def test_nothing_comes_after_a_cancel(speech: Speech) -> None:
     assert [e for e in ear.events if not isinstance(e, SpeechArrived | SpeechEnded) or e.utterance == 1] == before
 
 
-async def test_a_call_that_cancels_from_within_deliver_hears_no_more(speech: Speech) -> None:
+async def test_a_call_that_cancels_from_within_deliver_hears_no_more(speech: SpeechService) -> None:
     await speech.warm([GREETING])
     events: list[Event] = []
     calls: list[CallSpeech] = []
@@ -113,7 +113,7 @@ async def test_a_call_that_cancels_from_within_deliver_hears_no_more(speech: Spe
     assert len(events) == 1
 
 
-async def test_a_call_that_pulls_from_within_deliver_gets_everything_once(speech: Speech) -> None:
+async def test_a_call_that_pulls_from_within_deliver_gets_everything_once(speech: SpeechService) -> None:
     await speech.warm([GREETING])
     ear = Ear()
 
@@ -129,7 +129,7 @@ async def test_a_call_that_pulls_from_within_deliver_gets_everything_once(speech
     assert ear.text() == GREETING
 
 
-async def test_text_is_spoken_while_it_is_written(speech: Speech) -> None:
+async def test_text_is_spoken_while_it_is_written(speech: SpeechService) -> None:
     ear = Ear()
     call = speech.open_call(ear.deliver)
     call.synthesise(Synthesise(1, "I have an opening on Tues", False))
@@ -142,7 +142,7 @@ async def test_text_is_spoken_while_it_is_written(speech: Speech) -> None:
     assert ear.text() == "I have an opening on Tuesday. Shall I book it?"
 
 
-async def test_an_utterance_with_nothing_to_say_ends_at_the_first_pull(speech: Speech) -> None:
+async def test_an_utterance_with_nothing_to_say_ends_at_the_first_pull(speech: SpeechService) -> None:
     ear = Ear()
     call = speech.open_call(ear.deliver)
     call.synthesise(Synthesise(1, "👋 **", True))
@@ -151,7 +151,7 @@ async def test_an_utterance_with_nothing_to_say_ends_at_the_first_pull(speech: S
     assert ear.events == [SpeechEnded(1)]
 
 
-async def test_what_must_not_be_kept_is_not_kept(speech: Speech) -> None:
+async def test_what_must_not_be_kept_is_not_kept(speech: SpeechService) -> None:
     ear = Ear()
     call = speech.open_call(ear.deliver)
     call.synthesise(Synthesise(1, "Thank you for waiting. Your name is ", False))

@@ -16,7 +16,7 @@ import msgspec
 
 from bridge.worker.engines.base import Job, Step
 from bridge.worker.main import run_worker, settings_from_parent
-from bridge.worker.voices import Voice
+from bridge.worker.voices import LoadedVoice
 from tests.worker.test_server import Tone, ToneEngine
 
 
@@ -33,7 +33,7 @@ class HangingEngine(ToneEngine):
 
 
 if __name__ == "__main__":
-    voices = {"tone": Voice(HangingEngine(), "", 1.0)}
+    voices = {"tone": LoadedVoice(HangingEngine(), "", 1.0)}
     settings = msgspec.structs.replace(settings_from_parent(sys.stdin.buffer), step_s=1.0)
     with patch("bridge.worker.main.load_sound_voices", lambda _: (voices, {})):
         sys.exit(run_worker(settings))

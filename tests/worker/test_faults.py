@@ -21,7 +21,7 @@ from bridge.worker.memory import ran_out
 from bridge.worker.protocol import Words
 from bridge.worker.server import Worker
 from bridge.worker.settings import SchedulerSettings, VoiceSettings, WorkerSettings
-from bridge.worker.voices import Voice, load_sound_voices, load_voices
+from bridge.worker.voices import LoadedVoice, load_sound_voices, load_voices
 from tests.worker.test_main import process
 from tests.worker.test_server import Tone, ToneEngine, heard, say
 
@@ -49,7 +49,7 @@ async def working(*engines: ToneEngine, **settings: float) -> AsyncIterator[tupl
     """A worker with these engines, each with a voice of its name, that turns nobody away; and its address."""
     patient = SchedulerSettings(pressed=1e9, backlog_ms=1e9)
     bounds = WorkerSettings(port=0, voices={}, scheduler=patient, **settings)  # type: ignore[arg-type]
-    worker = Worker(bounds, {engine.name: Voice(engine, "", 1.0) for engine in engines})
+    worker = Worker(bounds, {engine.name: LoadedVoice(engine, "", 1.0) for engine in engines})
     await worker.start()
     server = web.AppRunner(worker.application(), shutdown_timeout=0.1)
     await server.setup()

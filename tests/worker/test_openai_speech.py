@@ -22,7 +22,7 @@ from bridge.worker.main import listen
 from bridge.worker.runaway import Runaway
 from bridge.worker.server import Worker
 from bridge.worker.settings import VoiceSettings, WorkerSettings
-from bridge.worker.voices import Voice, load_voices
+from bridge.worker.voices import LoadedVoice, load_voices
 from tests.worker.test_server import heard, say
 
 RATE_HZ = 24_000
@@ -217,7 +217,9 @@ def test_settings_that_cannot_work_are_named(key: str, value: str) -> None:
 
 
 async def test_through_the_worker_one_failing_stream_harms_no_other(server: Server) -> None:
-    worker = Worker(WorkerSettings(port=0, voices={}), {"tara": Voice(engine_of(server, first_audio_s=2), "tara", 1.0)})
+    worker = Worker(
+        WorkerSettings(port=0, voices={}), {"tara": LoadedVoice(engine_of(server, first_audio_s=2), "tara", 1.0)}
+    )
     await worker.start()
     house = web.AppRunner(worker.application(), shutdown_timeout=0.1)
     await house.setup()

@@ -17,7 +17,7 @@ from bridge.worker.protocol import (
     Done,
     Error,
     Open,
-    Playout,
+    PlayoutReport,
     Text,
     Words,
     decode_audio,
@@ -33,8 +33,8 @@ from bridge.worker.protocol import (
     [
         (Open(7, "heart"), '{"type":"open","stream":7,"voice":"heart"}'),
         (Text(7, "I have"), '{"type":"text","stream":7,"text":"I have"}'),
-        (Playout(7, 180), '{"type":"playout","stream":7,"lead_ms":180}'),
-        (Playout(7, 180, 900), '{"type":"playout","stream":7,"lead_ms":180,"upto_ms":900}'),
+        (PlayoutReport(7, 180), '{"type":"playout","stream":7,"lead_ms":180}'),
+        (PlayoutReport(7, 180, 900), '{"type":"playout","stream":7,"lead_ms":180,"upto_ms":900}'),
         (Cancel(7), '{"type":"cancel","stream":7}'),
     ],
 )

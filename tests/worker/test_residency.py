@@ -22,7 +22,7 @@ from bridge.worker.main import listen
 from bridge.worker.residency import Residency, ResidentEngine
 from bridge.worker.server import Worker
 from bridge.worker.settings import VoiceSettings, WorkerSettings
-from bridge.worker.voices import Voice, load_voices
+from bridge.worker.voices import LoadedVoice, load_voices
 from tests.worker.test_server import Tone, ToneEngine, heard, say
 
 
@@ -163,7 +163,7 @@ def test_the_bound_holds_whoever_comes_and_goes(story: list[tuple[int, bool]]) -
 
 
 async def test_voices_take_turns_over_a_socket(shelf: Shelf) -> None:
-    voices = {name: Voice(shelf.put(name, 60), "", 1.0) for name in ("first", "second")}
+    voices = {name: LoadedVoice(shelf.put(name, 60), "", 1.0) for name in ("first", "second")}
     worker = Worker(WorkerSettings(port=0, voices={}, memory_mib=100), voices)
     await worker.start()
     server = web.AppRunner(worker.application(), shutdown_timeout=0.1)

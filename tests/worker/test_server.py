@@ -24,7 +24,7 @@ from bridge.worker.protocol import Audio, Words
 from bridge.worker.runaway import Runaway
 from bridge.worker.server import Worker
 from bridge.worker.settings import SchedulerSettings, WorkerSettings
-from bridge.worker.voices import Voice
+from bridge.worker.voices import LoadedVoice
 
 LINE = "I have an opening on Tuesday at 3:30 p.m. with Dr. Patel. Shall I book it for you?"
 
@@ -96,7 +96,7 @@ class House:
 
 
 async def start(settings: WorkerSettings, hibari: HibariEngine, tone: ToneEngine) -> tuple[House, web.AppRunner]:
-    worker = Worker(settings, {"heart": Voice(hibari, "heart", 1.8), "tone": Voice(tone, "", 1.0)})
+    worker = Worker(settings, {"heart": LoadedVoice(hibari, "heart", 1.8), "tone": LoadedVoice(tone, "", 1.0)})
     await worker.start()
     server = web.AppRunner(worker.application(), shutdown_timeout=0.1)
     await server.setup()
@@ -518,7 +518,7 @@ async def test_a_step_that_is_stuck_in_its_text_fails_its_own_stream_only(hibari
         stuck = say(link, "stuck", "tone")
         await asyncio.to_thread(house.tone.begun.wait, 10)
         other, in_another_voice = say(link, "waiting", "tone"), say(link, "One moment.", "heart")
-        with pytest.raises(VoiceLost, match=r"engine_failed: synthesis failed: no audio within 0\.\d+ s"):
+        with pytest.raises(VoiceError, match=r"engine_failed: synthesis failed: no audio within 0\.\d+ s"):
             await heard(stuck)
         assert (await heard(in_another_voice))[1] == ["One", "moment."]
         house.tone.gate.set()

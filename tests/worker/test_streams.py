@@ -16,11 +16,11 @@ from bridge.worker.engines.base import Step
 from bridge.worker.engines.hibari import HibariEngine
 from bridge.worker.scheduler import Place
 from bridge.worker.streams import Stream
-from bridge.worker.voices import Voice
+from bridge.worker.voices import LoadedVoice
 
 
 def new_stream(engine: HibariEngine, audio_format: AudioFormat = MULAW_8000, speed: float = 1.0) -> Stream:
-    voice = Voice(engine, "heart", 1.0)
+    voice = LoadedVoice(engine, "heart", 1.0)
     encoder = Encoder(engine.rate_hz, audio_format, 1.0)
     chunker = Chunker(unhurried("clause"))
     return Stream(voice, audio_format, speed, Place("test"), encoder, text=chunker)

@@ -7,7 +7,7 @@ from typing import Literal
 import msgspec
 
 
-class Patience(msgspec.Struct, frozen=True):
+class WaitLimits(msgspec.Struct, frozen=True):
     """The longest waits, in seconds."""
 
     first_audio_s: float
@@ -24,7 +24,7 @@ Verdict = Literal["wait", "late", "give up"]
 class Deadlines:
     """Tells when a stream is late and when a phrase is lost. Times are seconds on any monotonic clock."""
 
-    def __init__(self, patience: Patience, now: float) -> None:
+    def __init__(self, patience: WaitLimits, now: float) -> None:
         self._patience = patience
         self._waiting_since: float | None = None
         self._quiet_since = now

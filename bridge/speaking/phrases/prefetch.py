@@ -26,7 +26,7 @@ _SMOOTHING = 0.1
 _LOOK_AGAIN_S = 0.1
 
 
-class Likely(Protocol):
+class ExpectedLine(Protocol):
     """A line that may be said next."""
 
     @property
@@ -53,7 +53,7 @@ class _Guess(NamedTuple):
 class _Offer(NamedTuple):
     """A line, for whom, and in which format."""
 
-    line: Likely
+    line: ExpectedLine
     tenant: str
     audio_format: AudioFormat
 
@@ -91,7 +91,7 @@ class Prefetcher:
         source.on_hit = self._hit
 
     def offer(
-        self, owner: object, lines: Iterable[Likely], tenant: str, audio_format: AudioFormat = MULAW_8000
+        self, owner: object, lines: Iterable[ExpectedLine], tenant: str, audio_format: AudioFormat = MULAW_8000
     ) -> None:
         """What this owner (a call) will probably say next, in place of all that it offered before."""
         wanted = [
@@ -191,7 +191,7 @@ class Prefetcher:
             del self._offers[owner]
         return best
 
-    def _worth(self, line: Likely) -> float:
+    def _worth(self, line: ExpectedLine) -> float:
         """Expected milliseconds of waiting that having this line saves: the synthesis of its first piece."""
         pieces = self._pieces(line.text)
         return line.likelihood * (len(pieces[0]) * self._ms_per_char if pieces else 0.0)

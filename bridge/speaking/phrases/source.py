@@ -13,7 +13,7 @@ from bridge.audio.formats import MULAW_8000, AudioFormat
 from bridge.errors import VoiceError
 from bridge.speaking.phrases.beginnings import Beginnings
 from bridge.speaking.phrases.cache import PhraseCache
-from bridge.speaking.phrases.deadlines import Patience
+from bridge.speaking.phrases.deadlines import WaitLimits
 from bridge.speaking.phrases.flight import Flight
 from bridge.speaking.phrases.phrase import Phrase, PhraseKey, loudness_db, normalise, tokens
 from bridge.speaking.phrases.synthesis import PhraseReader, Synthesis
@@ -35,7 +35,9 @@ class PhraseSource:
         self._pool = pool
         self._cache = cache
         self.flight = Flight(cache.redis, settings.first_audio_ms / 2000) if cache.redis is not None else None
-        self._patience = Patience(settings.first_audio_ms / 1000, settings.stall_ms / 1000, settings.give_up_ms / 1000)
+        self._patience = WaitLimits(
+            settings.first_audio_ms / 1000, settings.stall_ms / 1000, settings.give_up_ms / 1000
+        )
         self.templates = Templates()
         self.beginnings = Beginnings()
         cache.on_purge = lambda gone: self.beginnings.purge(text=gone.text, voice=gone.voice, tenant=gone.tenant)

@@ -17,7 +17,7 @@ import msgspec
 from bridge.call.events import Word
 from bridge.errors import VoiceError
 from bridge.speaking.phrases.buffer import PhraseBuffer
-from bridge.speaking.phrases.deadlines import Deadlines, Patience
+from bridge.speaking.phrases.deadlines import Deadlines, WaitLimits
 from bridge.speaking.phrases.failover import Failover
 from bridge.speaking.phrases.phrase import Phrase, PhraseKey, loudness_db
 from bridge.speaking.voices.base import SpeechRequest
@@ -66,7 +66,7 @@ class Synthesis:
         request: SpeechRequest,
         routes: Sequence[Route],
         key: PhraseKey | None,
-        patience: Patience,
+        patience: WaitLimits,
         finished: Callable[[Synthesis, Phrase | None], None],
         fetch: Callable[[Synthesis], Awaitable[Phrase | None]] | None = None,
         head: Phrase | None = None,
