@@ -52,8 +52,8 @@ class _Piece:
         self._spelled = tokens(text)
         self._words_given = 0
 
-    def start(self, context: UtteranceContext) -> None:
-        """Get it from wherever it can be had."""
+    def start(self, context: UtteranceContext, *, pulled: bool) -> None:
+        """Get it from wherever it can be had. Before anything was pulled nobody knows yet how urgent it is."""
         source = context.source.obtain(
             self.text,
             voice=self.voice,
@@ -66,7 +66,8 @@ class _Piece:
             self._shared, source.claimed = source.claimed, True
             if not source.over:
                 source.attach(self.reader)
-                source.hurry()
+                if pulled:
+                    source.hurry()
 
     def settle(self, context: UtteranceContext) -> None:
         """It is over: count it, if any of it was delivered."""
@@ -299,7 +300,7 @@ class UtteranceStream:
                 if ahead >= most:
                     return
                 piece.reader.upto = piece.position + most - ahead
-                piece.start(self._context)
+                piece.start(self._context, pulled=self._pulled)
             ahead += piece.available - piece.position
             if not piece.complete:
                 under_way += 1
