@@ -175,8 +175,10 @@ def test_after_a_cancel_nothing_is_told_and_late_orders_are_no_error() -> None:
     [speaker] = line.speakers
     speaker.listener.audio(bytes(160))
     stream.cancel()  # while audio is on its way
+    said = len(line.to_server)
     stream.text("two")
     stream.cancel()
+    assert len(line.to_server) == said
     line.carry()
     assert speaker.cancelled
     assert hearer.told == []
