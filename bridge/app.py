@@ -15,6 +15,7 @@ from typing import Any
 
 from bridge.agents.base import AgentFactory, FixedLine
 from bridge.agents.factory import build_agents
+from bridge.audio.formats import MULAW_8000
 from bridge.carriers.catalogue import build_carriers
 from bridge.config import Settings
 from bridge.errors import ConfigError, VoiceError
@@ -98,6 +99,8 @@ class Application:
             redis_url=settings.store.redis_url,
             redis_prefix=settings.store.redis_prefix,
             worker=settings.worker,
+            formats=tuple(dict.fromkeys(carrier.open_stream().our_format for carrier in self.carriers))
+            or (MULAW_8000,),
         )
         self.gateway: Gateway | None = None
         self._directory = directory

@@ -321,7 +321,9 @@ class MediaSocket:
             pacing=carrier.pacing,
             record=None
             if recorder is None
-            else recorder.open_call(info.call_id, process.call, {"carrier": carrier.name}, pacing=carrier.pacing),
+            else recorder.open_call(
+                info.call_id, process.call, {"carrier": carrier.name}, self._stream.our_format, carrier.pacing
+            ),
             on_ended=lambda: self._release(key),
         )
         logs.event(

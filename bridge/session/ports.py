@@ -8,6 +8,7 @@ from typing import Protocol
 import msgspec
 
 from bridge.agents.base import AgentFactory, Likely
+from bridge.audio.formats import AudioFormat
 from bridge.call.commands import ExpectSpeech, PullSpeech, Synthesise, Transcribe
 from bridge.call.events import Event
 from bridge.carriers.base import Outcome
@@ -107,8 +108,8 @@ class Listening(Protocol):
 class Speech(Protocol):
     """The process's speech."""
 
-    def open_call(self, deliver: Deliver) -> Voice:
-        """Begin to speak on a call."""
+    def open_call(self, deliver: Deliver, *, audio_format: AudioFormat) -> Voice:
+        """Begin to speak on a call, in its line's format."""
         ...
 
 

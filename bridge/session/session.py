@@ -76,7 +76,7 @@ class CallSession:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.info = info
-        self.call = Call(settings, MULAW_8000, pacing)
+        self.call = Call(settings, our_format, pacing)
         self.over = False
         self._line = line
         self._wheel = wheel
@@ -95,11 +95,11 @@ class CallSession:
         self._frames = 0
         self._caller_to_ear = transcoder(caller_format, MULAW_8000)
         self._our_format = our_format
-        self._ours_to_line = transcoder(MULAW_8000, our_format)
+        self._ours_to_ear = transcoder(our_format, MULAW_8000)
         self._why = EndReason.FAILURE
         self._agent_said = ""
         self._agent: Agent = rooms.agents.open_call(info)
-        self._voice = rooms.speech.open_call(self.tell)
+        self._voice = rooms.speech.open_call(self.tell, audio_format=our_format)
         try:
             self._ear = rooms.listening.open_call(self.tell, started_at=self._started_at)
         except BaseException:
@@ -192,16 +192,17 @@ class CallSession:
 
     def _send_audio(self, command: order.SendAudio) -> None:
         audio = command.audio
-        self._line.send_audio(audio if self._ours_to_line is None else self._ours_to_line.feed(audio))
-        self._ear.sent(audio, self._clock() - self._started_at)
+        self._line.send_audio(audio)
+        heard = audio if self._ours_to_ear is None else self._ours_to_ear.feed(audio)
+        self._ear.sent(heard, self._clock() - self._started_at)
 
     def _send_mark(self, command: order.SendMark) -> None:
         self._line.send_mark(command.name)
 
     def _clear_playout(self, _command: order.ClearPlayout) -> None:
         self._line.clear()
-        if self._ours_to_line is not None:
-            self._ours_to_line = transcoder(MULAW_8000, self._our_format)
+        if self._ours_to_ear is not None:
+            self._ours_to_ear = transcoder(self._our_format, MULAW_8000)
         self._ear.cleared(self._clock() - self._started_at)
 
     def _cancel_synthesis(self, command: order.CancelSynthesis) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Callable, Iterable
 
 from bridge.agents.base import CallInfo, FixedLine, Likely
+from bridge.audio.formats import MULAW_8000, AudioFormat
 from bridge.call.actions import Action, HangUp, Prompt, Say
 from bridge.call.commands import ExpectSpeech, PullSpeech, Synthesise, Transcribe
 from bridge.call.events import Event, SpeechArrived, SpeechEnded, Word
@@ -57,8 +58,9 @@ class Ears:
 class ToneVoice:
     """Delivers everything at the first pull: events come from inside the carrying out of a command."""
 
-    def __init__(self, deliver: Deliver) -> None:
+    def __init__(self, deliver: Deliver, audio_format: AudioFormat = MULAW_8000) -> None:
         self._deliver = deliver
+        self._frame = FRAME[:1] * audio_format.frame_bytes
         self._texts: dict[int, str] = {}
         self._finals: set[int] = set()
         self._done: set[int] = set()
@@ -78,7 +80,7 @@ class ToneVoice:
             self._done.add(number)
             self.pulling = True
             text = self._texts[number]
-            self._deliver(SpeechArrived(number, FRAME * len(text), (Word(text, 0, 20 * len(text)),)))
+            self._deliver(SpeechArrived(number, self._frame * len(text), (Word(text, 0, 20 * len(text)),)))
             self._deliver(SpeechEnded(number))
             self.pulling = False
 
@@ -99,8 +101,8 @@ class Voices:
     def __init__(self) -> None:
         self.calls: list[ToneVoice] = []
 
-    def open_call(self, deliver: Deliver) -> ToneVoice:
-        self.calls.append(ToneVoice(deliver))
+    def open_call(self, deliver: Deliver, *, audio_format: AudioFormat = MULAW_8000) -> ToneVoice:
+        self.calls.append(ToneVoice(deliver, audio_format))
         return self.calls[-1]
 
 
