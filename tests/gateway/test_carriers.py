@@ -80,6 +80,11 @@ class Phone:
     async def press(self, digit: str) -> None:
         await self.socket.send_str(self.example.key(digit).decode())
 
+    async def hang_up(self) -> None:
+        if self.example.stop is not None:
+            await self.socket.send_str(self.example.stop.decode())
+        await self.socket.close()
+
     async def take(self) -> int | None:
         """Read one message and answer a mark at once; the close code when it was the last."""
         message = await self.socket.receive(PATIENCE_S)
@@ -255,10 +260,68 @@ async def test_a_caller_who_hangs_up_ends_the_call(example: Example) -> None:
         phone = Phone(service, example)
         await phone.call()
         await phone.until_ms(20)
-        if example.stop is not None:
-            await phone.socket.send_str(example.stop.decode())
-        await phone.socket.close()  # code 1000
+        await phone.hang_up()
         await service.until_calls(0)
         assert await service.count("bridge_calls_ended_total", why="caller") == 1
         name = example.carrier.name
         assert await service.count("bridge_protocol_errors_total", carrier=name, kind="abrupt_close") == 0
+
+
+@each
+async def test_odd_messages_are_counted_and_cost_neither_the_call_nor_its_audio(example: Example) -> None:
+    nonsense = [b"", b"[]", b"{nonsense", b'{"x":1}', b"null", b"\x00", b'{"event":7}']
+    async with gateway() as service:
+        phone = Phone(service, example)
+        await phone.call()
+        await phone.until_ms(20 * len("hello") - 20)
+        for message in [*example.odd, example.unknown, *nonsense]:
+            await phone.socket.send_str(message.decode())
+            await phone.say(example.carrier.open_stream().caller_format.silence(20))
+        await phone.press("4")
+        await phone.until_ms(20 * len("hello4") - 20)
+        name = example.carrier.name
+        counted = [
+            await service.count("bridge_protocol_errors_total", carrier=name, kind=kind)
+            for kind in ("unknown_event", "bad_message")
+        ]
+        assert counted == [1, len(nonsense)]
+        await phone.hang_up()
+        await service.until_calls(0)
+        assert await service.count("bridge_protocol_errors_total", carrier=name, kind="odd_field") == len(example.odd)
+        heard = b"".join(service.house.ears.calls[0].heard)
+        assert len(heard) >= (len(example.odd) + len(nonsense)) * len(FRAME)
+
+
+@each
+async def test_a_stream_that_cannot_be_read_ends_that_call_alone(example: Example) -> None:
+    async with gateway() as service:
+        neighbour = Phone(service, next(other for other in EXAMPLES if other is not example))
+        await neighbour.call()
+        phone = Phone(service, example)
+        await phone.call()
+        await phone.until_ms(20)
+        for _ in range(50):
+            await phone.socket.send_str("{nonsense")
+        assert await phone.until_closed() == 1007
+        await service.until_calls(1)
+        await neighbour.until_ms(20 * len("hello") - 20)
+
+
+@each
+async def test_a_start_without_a_good_ticket_is_refused(example: Example) -> None:
+    async with gateway() as service:
+        addresses = Addresses(f"https://bridge.example.com/{example.carrier.name}")
+        for parameters, why in (({}, "missing"), ({"ticket": "nonsense"}, "malformed")):
+            phone = Phone(service, example)
+            await phone.connect(example.carrier.document(OpenStream(example.call_id, parameters), addresses))
+            assert await phone.until_closed() == 1008
+            kind = f"ticket_{why}"
+            assert await service.count("bridge_protocol_errors_total", carrier=phone.name, kind=kind) == 1
+        document = await phone.ring()
+        await phone.connect(document)
+        await phone.until_ms(20)
+        await phone.hang_up()
+        await service.until_calls(0)
+        await phone.connect(document)  # once more
+        assert await phone.until_closed() == 1008
+        assert await service.count("bridge_protocol_errors_total", carrier=phone.name, kind="ticket_spent") == 1
