@@ -3,7 +3,8 @@
 Every mistake is reported with file, line, key, value and what was expected, and all of a file's at once.
 Unknown keys are refused, because a setting that is silently ignored is found on the worst evening.
 
-The environment wins over the file: PUBLIC_URL, BRIDGE_API_KEYS (several with commas), BRIDGE_WORKER_TOKEN, REDIS_URL.
+The environment wins over the file: PUBLIC_URL, BRIDGE_API_KEYS (several with commas), BRIDGE_WORKER_TOKEN,
+BRIDGE_METRICS_TOKEN, REDIS_URL.
 Secrets of carriers and agents are in the environment alone, under the names that settings ending in `_env` give.
 """
 
@@ -38,6 +39,7 @@ Keys = tuple[str | int, ...]
 ENVIRONMENT: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("BRIDGE_API_KEYS", ("gateway", "speech_api", "keys")),
     ("PUBLIC_URL", ("gateway", "public_url")),
+    ("BRIDGE_METRICS_TOKEN", ("gateway", "metrics", "token")),
     ("BRIDGE_WORKER_TOKEN", ("worker", "token")),
     ("BRIDGE_WORKER_TOKEN", ("speaking", "worker_token")),
     ("REDIS_URL", ("store", "redis_url")),

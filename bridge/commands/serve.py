@@ -11,7 +11,7 @@ Answer the carrier's calls: webhooks, media sockets, and everything behind them.
 
 Point the number's voice webhook at PUBLIC_URL/twilio/voice. The auth token comes from TWILIO_AUTH_TOKEN (several with
 commas while it is being rotated). On SIGTERM or Ctrl-C no new calls are taken and running ones finish; a second signal
-ends them at once. GET /healthz, /readyz and /metrics say how it fares.
+ends them at once. GET /healthz and /readyz say how it fares, gateway.metrics who may read more.
 """
 EXAMPLES = """\
   TWILIO_AUTH_TOKEN=... PUBLIC_URL=https://bridge.example.com bridge serve -c bridge.yaml --port 8080

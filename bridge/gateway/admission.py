@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable
 from typing import Literal
 
@@ -14,10 +14,10 @@ BEAT_S = 0.05
 _BEATS = 60
 _ENOUGH_BEATS = 20
 """Fewer say nothing: one hiccup among three is no lateness."""
-_RESERVED_S = 15.0
+RESERVED_S = 15.0
 """A call that was admitted but has brought no media stream by now went elsewhere, or gave up."""
 
-Verdict = Literal["admitted", "starting", "draining", "full", "late", "no headroom"]
+Verdict = Literal["admitted", "starting", "draining", "full", "late", "no headroom", "number", "account"]
 
 
 class LoopLag:
@@ -60,6 +60,34 @@ class LoopLag:
         self.start()
 
 
+class CallLimits:
+    """How many calls one calling number, and one of a carrier's accounts, has in this process."""
+
+    def __init__(self, per_number: int = 1 << 30, per_account: int = 1 << 30) -> None:
+        self._most = (per_number, per_account)
+        self._counts: Counter[tuple[int, str]] = Counter()
+        self._of: dict[str, list[tuple[int, str]]] = {}
+
+    def over(self, number: str, account: str) -> Literal["number", "account"] | None:
+        """Which of them has as many as it may."""
+        if number and self._counts[0, number] >= self._most[0]:
+            return "number"
+        return "account" if account and self._counts[1, account] >= self._most[1] else None
+
+    def add(self, call: str, number: str, account: str) -> None:
+        """A call was admitted; one that was before counts once."""
+        if call not in self._of:
+            self._of[call] = [(kind, who) for kind, who in enumerate((number, account)) if who]
+            self._counts.update(self._of[call])
+
+    def drop(self, call: str) -> None:
+        """It is over."""
+        for who in self._of.pop(call, ()):
+            self._counts[who] -= 1
+            if not self._counts[who]:
+                del self._counts[who]
+
+
 class Admission:
     """The door of one process.
 
@@ -75,7 +103,9 @@ class Admission:
         lag: LoopLag,
         headroom: Callable[[], float] = lambda: 1.0,
         clock: Callable[[], float] = time.monotonic,
+        limits: CallLimits | None = None,
     ) -> None:
+        self._limits = limits or CallLimits()
         self._max_calls = max_calls
         self._max_loop_lag_ms = max_loop_lag_ms
         self._lag = lag
@@ -97,14 +127,20 @@ class Admission:
         """Whether a load balancer should send new calls here."""
         return self.started and not self.draining
 
-    def ask(self, call: str) -> Verdict:
-        """Admit this call, or say why not. A repeated webhook gets the place it already has."""
+    def ask(self, call: str, *, number: str = "", account: str = "") -> Verdict:
+        """Admit this call, or say why not. A repeated webhook gets the place it already has.
+
+        `number` is who calls, empty where that is withheld.
+        """
         if not self.started:
             return "starting"
         if self.draining:
             return "draining"
         self._lapse()
         if call not in self._reserved and call not in self._running:
+            over = self._limits.over(number, account)
+            if over is not None:
+                return over
             if len(self._running) + len(self._reserved) >= self._max_calls:
                 return "full"
             if self._lag.p90_ms > self._max_loop_lag_ms:
@@ -112,23 +148,32 @@ class Admission:
             if self._headroom() <= 0.0:
                 return "no headroom"
         if call not in self._running:
-            self._reserved[call] = self._clock() + _RESERVED_S
+            self._reserved[call] = self._clock() + RESERVED_S
+            self._limits.add(call, number, account)
         return "admitted"
 
     def begin(self, call: str) -> bool:
         """The call's media stream has started. False when there is no room: its webhook was another process's."""
         self._reserved.pop(call, None)
         if len(self._running) >= self._max_calls:
+            self._limits.drop(call)
             return False
         self._running.add(call)
         return True
+
+    def came_elsewhere(self, call: str) -> None:
+        """The media stream of a call has started in some process: in this one no place is kept for it any more."""
+        if call in self._reserved:
+            self.end(call)
 
     def end(self, call: str) -> None:
         """The call is over."""
         self._running.discard(call)
         self._reserved.pop(call, None)
+        self._limits.drop(call)
 
     def _lapse(self) -> None:
         now = self._clock()
         for call in [call for call, until in self._reserved.items() if until <= now]:
             del self._reserved[call]
+            self._limits.drop(call)

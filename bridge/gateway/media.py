@@ -61,8 +61,9 @@ from bridge.carriers.base import (
     StreamViolation,
 )
 from bridge.errors import BadMessage
+from bridge.gateway.admission import RESERVED_S
 from bridge.gateway.line import CarrierLine
-from bridge.gateway.process import call_key
+from bridge.gateway.process import BEGUN, call_key
 from bridge.session.session import CallSession
 from bridge.session.timers import Timer
 from bridge.store.tickets import Ticket, TicketRefused
@@ -302,6 +303,8 @@ class MediaSocket:
             self._release(key)
             await process.outcomes.note(key, Apologise(process.call.last_apology))
             raise
+        # The process whose webhook admitted the call may be another one, which keeps a place for it until it sees this.
+        await process.store.put(BEGUN + key, b"", RESERVED_S)
 
     def _begin(self, info: CallInfo, ticket: Ticket, key: str) -> None:
         process, carrier = self._process, self._carrier

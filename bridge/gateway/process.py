@@ -40,3 +40,7 @@ class Process:
 def call_key(carrier: Carrier, call_id: str) -> str:
     """A call's name among those of all carriers."""
     return f"{carrier.name}/{call_id}"
+
+
+BEGUN = "begun:"
+"""Begins the store's keys of calls whose media streams have come, to whichever process."""

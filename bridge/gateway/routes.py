@@ -7,6 +7,7 @@ a stream is the same each time it is asked, and a status that was told before is
 from __future__ import annotations
 
 import logging
+import re
 from collections import OrderedDict
 from functools import partial
 
@@ -38,6 +39,8 @@ from bridge.telemetry import logs
 logger = logging.getLogger(__name__)
 
 _REMEMBERED = 4096
+_NUMBER = re.compile(r"\+?[0-9]{3,15}|sips?:\S{1,200}", re.IGNORECASE)
+"""What is none of these, such as `anonymous`, is a number withheld."""
 _LONGEST_CALL_ID = 150
 """It becomes part of a key in the store."""
 
@@ -94,7 +97,12 @@ class CarrierRoutes:
 
     def _open(self, route: str, call: ComeBack) -> Outcome:
         """Open a media stream for a call that rings or comes back, or say that there is no room."""
-        verdict = self._process.admission.ask(call_key(self._carrier, call.call_id))
+        caller = call.parameters.get("from", "")
+        verdict = self._process.admission.ask(
+            call_key(self._carrier, call.call_id),
+            number=caller if _NUMBER.fullmatch(caller) else "",
+            account=call.account_id,
+        )
         if verdict != "admitted":
             self._process.metrics.refused.labels(verdict).inc()
             self._count(route, "busy")

@@ -1,6 +1,7 @@
 """One gateway process: its parts put together, its routes on a port, its drain.
 
-`GET /healthz` says that the process lives, `GET /readyz` that it takes new calls, `GET /metrics` how it fares.
+`GET /healthz` says that the process lives, `GET /readyz` that it takes new calls; how it fares stands in
+`bridge.gateway.metrics_port`.
 Below `/v1/` speech is offered to other programs (`bridge.api.speech`).
 """
 
@@ -21,10 +22,12 @@ from bridge.call.settings import CallSettings
 from bridge.call.states import EndReason
 from bridge.carriers.base import Carrier
 from bridge.errors import ConfigError
-from bridge.gateway.admission import Admission, LoopLag
+from bridge.gateway.admission import Admission, CallLimits, LoopLag
+from bridge.gateway.connections import Connections, LimitedSite, limits_of_requests
 from bridge.gateway.control import CallControl
 from bridge.gateway.endpoint import MediaEndpoint
-from bridge.gateway.process import Process
+from bridge.gateway.metrics_port import MetricsPage
+from bridge.gateway.process import BEGUN, Process
 from bridge.gateway.routes import CarrierRoutes
 from bridge.gateway.settings import GatewaySettings
 from bridge.gateway.signatures import Signatures
@@ -35,7 +38,7 @@ from bridge.store.memory import MemoryStore
 from bridge.store.outcomes import Outcomes
 from bridge.store.tickets import TicketOffice
 from bridge.telemetry import logs
-from bridge.telemetry.metrics import CONTENT_TYPE, Metrics
+from bridge.telemetry.metrics import Metrics
 from bridge.telemetry.recorder import Recorder
 
 logger = logging.getLogger(__name__)
@@ -81,6 +84,7 @@ class Gateway:
                 max_loop_lag_ms=settings.max_loop_lag_ms,
                 lag=self._lag,
                 headroom=headroom,
+                limits=CallLimits(settings.max_calls_per_number, settings.max_calls_per_account),
             ),
             store=store,
             outcomes=Outcomes(store, ttl_s=settings.after_stream_ttl_s),
@@ -95,6 +99,10 @@ class Gateway:
         self._carriers = [CarrierRoutes(carrier, self.process, self.media) for carrier in carriers]
         self._speech_api = SpeechApi(settings.speech_api, speech, self.process.admission, self.metrics)
         self._speech_sockets = SpeechSockets(self._speech_api)
+        self._metrics_page = MetricsPage(
+            settings.metrics, self.metrics, open_to_all=settings.development_unsigned and not settings.metrics.token
+        )
+        self._unwatch: Callable[[], None] = lambda: None
         self._runner: web.AppRunner | None = None
         self.port = 0
         """The port in use, once started."""
@@ -106,28 +114,34 @@ class Gateway:
 
     async def start(self, host: str, port: int, *, reuse_port: bool = False) -> None:
         """Listen; calls are turned away as busy until `open_doors`. Raises ConfigError when the port is taken."""
-        app = web.Application(client_max_size=self._settings.max_webhook_bytes)
+        app = web.Application(client_max_size=self._settings.max_webhook_bytes, middlewares=[limits_of_requests])
         for carrier in self._carriers:
             carrier.add_to(app)
         self._speech_api.add_to(app)
         self._speech_sockets.add_to(app)
         app.router.add_get("/healthz", self._health)
         app.router.add_get("/readyz", self._ready)
-        app.router.add_get("/metrics", self._metrics_page)
+        self._metrics_page.add_to(app)
         # No access log: a line for each frame's socket says nothing that the metrics do not.
         # No decompression: nobody here is sent compressed bodies but by those who want to make us unpack them.
         self._runner = web.AppRunner(
             app, access_log=None, handle_signals=False, shutdown_timeout=1.0, auto_decompress=False
         )
         await self._runner.setup()
-        site = web.TCPSite(self._runner, host, port, backlog=_BACKLOG, reuse_port=reuse_port or None)
+        limits = Connections(self._settings.connections, self.metrics, self.process.signatures.is_proxy)
+        site = LimitedSite(self._runner, host, port, limits, backlog=_BACKLOG, reuse_port=reuse_port)
         try:
             await site.start()
+            await self._metrics_page.start(reuse_port=reuse_port)
         except OSError as error:
             await self._runner.cleanup()
             raise ConfigError(f"cannot listen on {host}:{port}: {error.strerror or error}") from None
         self.port = _port_of(self._runner)
         self._lag.start()
+        admission = self.process.admission
+        self._unwatch = self.process.store.watch(
+            BEGUN, lambda key, _: admission.came_elsewhere(key.removeprefix(BEGUN))
+        )
 
     def open_doors(self) -> None:
         """Everything is warm: admit calls."""
@@ -156,6 +170,8 @@ class Gateway:
         self.metrics.ready.set(0)
         await self.media.close_all()
         await self._speech_sockets.close()
+        self._unwatch()
+        await self._metrics_page.stop()
         if self._runner is not None:
             await self._runner.cleanup()
             self._runner = None
@@ -184,9 +200,6 @@ class Gateway:
             "loop_lag_ms": round(self._lag.p90_ms, 1),
         }
         return web.json_response(status, status=200 if admission.ready else 503)
-
-    async def _metrics_page(self, _request: web.Request) -> web.Response:
-        return web.Response(body=self.metrics.page(), headers={"Content-Type": CONTENT_TYPE})
 
 
 def _port_of(runner: web.AppRunner) -> int:

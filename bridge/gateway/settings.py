@@ -34,6 +34,34 @@ class SpeechApiSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True,
             raise ValueError("keys has one that is too easy or cannot be sent, expected 16 printable ASCII characters")
 
 
+class ConnectionSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Connections to the port, before and between requests; calls have limits of their own."""
+
+    most: Count = 4096
+    """At the same time, of each process; never more than its descriptors allow."""
+    most_silent_per_address: Count = 256
+    """Of one address, those that have not asked for anything yet; `trusted_proxies` may have more."""
+    head_s: Positive = 10.0
+    """The first request's head must be there by then."""
+    body_s: Positive = 10.0
+    """And every body so long after its head."""
+    idle_s: Positive = 30.0
+    """Between two requests."""
+    linger_s: Positive = 1.0
+    """What comes of a body after its answer is read and thrown away for this long."""
+
+
+class MetricsSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Who may read the metrics: call volumes are nobody else's business."""
+
+    host: str = "127.0.0.1"
+    port: Port = 0
+    """Where `GET /metrics` is answered without a token; 0: nowhere."""
+    token: str = ""
+    """Whoever sends `Authorization: Bearer <token>` may read them on the service's port, too. Environment:
+    BRIDGE_METRICS_TOKEN."""
+
+
 class GatewaySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Webhooks, media sockets, admission and shut-down."""
 
@@ -53,6 +81,10 @@ class GatewaySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, k
     """Per process. Beyond it, or while the process is late, callers hear `busy_text` or ring `overflow_number`."""
     max_loop_lag_ms: Positive = 40.0
     """No new call while the event loop runs later than this (90th percentile over the last seconds)."""
+    max_calls_per_number: Count = 20
+    """Per process, of one calling number; further calls of it are told busy. Withheld numbers have no such limit."""
+    max_calls_per_account: Count = 100_000
+    """The same of one of a carrier's accounts."""
     busy_text: str = "All our lines are busy. Please call again in a few minutes."
     overflow_number: str = ""
 
@@ -74,6 +106,8 @@ class GatewaySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, k
     trusted_proxies: tuple[str, ...] = ()
     """Networks whose X-Forwarded-For is believed, such as 10.0.0.0/8, for the limit per address alone."""
 
+    connections: ConnectionSettings = ConnectionSettings()
+    metrics: MetricsSettings = MetricsSettings()
     speech_api: SpeechApiSettings = SpeechApiSettings()
 
     after_stream_ttl_s: Positive = 120.0

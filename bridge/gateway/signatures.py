@@ -102,7 +102,7 @@ class Signatures:
         """Who connects: the peer, or whom a trusted proxy says it speaks for."""
         peer = request.remote or "unknown"
         hops = [hop.strip() for hop in request.headers.get("X-Forwarded-For", "").split(",") if hop.strip()]
-        while hops and self._is_proxy(peer):
+        while hops and self.is_proxy(peer):
             peer = hops.pop()
         return peer
 
@@ -110,7 +110,8 @@ class Signatures:
         headers = {name.lower(): value for name, value in request.headers.items()}
         return CarrierRequest(request.method, self.public_url(request) + request.raw_path, headers, body)
 
-    def _is_proxy(self, address: str) -> bool:
+    def is_proxy(self, address: str) -> bool:
+        """Whether an address is one of the trusted proxies."""
         try:
             parsed = ipaddress.ip_address(address)
         except ValueError:

@@ -10,10 +10,18 @@ import json
 import logging
 import sys
 import time
+from collections import OrderedDict
+from collections.abc import Callable
+
+from aiohttp.http_exceptions import HttpProcessingError
 
 from bridge.telemetry.settings import TelemetrySettings
 
 _FIELDS = "bridge_fields"
+_FLOOD_S = 1.0
+_KINDS_KEPT = 1024
+_NOT_OURS = (HttpProcessingError, ConnectionError, TimeoutError)
+"""Errors that are about a request, not about us: their tracebacks help nobody."""
 Field = str | int | float | bool | None
 
 
@@ -39,9 +47,50 @@ def configure_logs(settings: TelemetrySettings) -> None:
     handler = logging.StreamHandler(sys.stderr)
     formatter = JsonFormatter if settings.log_format == "json" else TextFormatter
     handler.setFormatter(formatter(show_private=settings.log_private))
+    handler.addFilter(FloodGate())
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(settings.log_level.upper())
+
+
+class FloodGate(logging.Filter):
+    """Lets one line a second through of what outsiders can cause at will: of each kind and, where it is told, address.
+
+    The next line that passes says how many were left out. Such lines are those of the HTTP server, whose tracebacks are
+    about requests that nobody can mend and so become one line, and our own warnings that name a `remote`.
+    """
+
+    def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:
+        super().__init__()
+        self._clock = clock
+        self._kinds: OrderedDict[tuple[str, str], tuple[float, int]] = OrderedDict()
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether this line is written."""
+        fields: dict[str, Field] = getattr(record, _FIELDS, {})
+        if record.name.startswith("aiohttp"):
+            kind = (record.name + str(record.msg), "")
+        elif "remote" in fields:
+            kind = (record.getMessage(), str(fields["remote"]))
+        else:
+            return True
+        now = self._clock()
+        passed_at, left_out = self._kinds.pop(kind, (-_FLOOD_S, 0))
+        if now - passed_at < _FLOOD_S:
+            self._kinds[kind] = passed_at, left_out + 1
+            return False
+        self._kinds[kind] = now, 0
+        while len(self._kinds) > _KINDS_KEPT:
+            self._kinds.popitem(last=False)
+        if record.name.startswith("aiohttp") and record.exc_info and record.exc_info[1] is not None:
+            error = str(record.exc_info[1]).splitlines()
+            fields = fields | {"error": repr((error or [type(record.exc_info[1]).__name__])[0][:200])}
+            if isinstance(record.exc_info[1], _NOT_OURS):
+                record.exc_info = None
+        if left_out:
+            fields = fields | {"left_out": left_out}
+        setattr(record, _FIELDS, fields)
+        return True
 
 
 class _Formatter(logging.Formatter):

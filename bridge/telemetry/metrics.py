@@ -125,6 +125,9 @@ class Metrics:
             ["carrier", "kind"],
             registry=self._registry,
         )
+        self.connections_refused = Counter(
+            "bridge_connections_refused", "Connections closed before their time", ["why"], registry=self._registry
+        )
         self.webhooks = Counter(
             "bridge_webhooks", "Webhooks answered, by route and answer", ["route", "answer"], registry=self._registry
         )
@@ -156,6 +159,9 @@ class Metrics:
         )
         self.ready = Gauge(
             "bridge_ready", "1 while new calls are admitted", registry=self._registry, multiprocess_mode="livesum"
+        )
+        self.connections = Gauge(
+            "bridge_connections", "Connections to the port", registry=self._registry, multiprocess_mode="livesum"
         )
         self.record_losses = Counter(
             "bridge_record_losses",

@@ -8,7 +8,7 @@ import msgspec
 
 
 class TelemetrySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Logs and call records. Metrics are always at GET /metrics."""
+    """Logs and call records. Who may read the metrics stands in `gateway.metrics`."""
 
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: Literal["text", "json"] = "text"

@@ -85,8 +85,7 @@ class Service:
 
     async def ended(self, answer: str) -> float:
         """Streams that ended so."""
-        async with self.http.get(self.base.removesuffix("/v1") + "/metrics") as response:
-            lines = (await response.text()).splitlines()
+        lines = self.gateway.metrics.page().decode().splitlines()
         name = f'bridge_speech_api_requests_total{{answer="{answer}"}} '
         return next((float(line.removeprefix(name)) for line in lines if line.startswith(name)), 0.0)
 

@@ -99,8 +99,7 @@ class Carrier:
         return leg
 
     async def metrics(self) -> str:
-        async with self.http.get(self.base + "/metrics") as response:
-            return await response.text()
+        return self.gateway.metrics.page().decode()
 
     async def count(self, name: str, **labels: str) -> float:
         """One number from the metrics page; 0 when it was never counted."""

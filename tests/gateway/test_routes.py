@@ -170,7 +170,7 @@ async def test_a_compressed_body_is_not_unpacked(carrier: Carrier) -> None:
         "Content-Type": "application/x-www-form-urlencoded",
     }
     assert len(body) < 60_000
-    for path, expected in (("/twilio/voice", 400), ("/nowhere", 404)):
+    for path, expected in (("/twilio/voice", 415), ("/nowhere", 415)):
         url = carrier.base + path
         async with carrier.http.post(url, data=body, headers=headers, skip_auto_headers=["Accept"]) as response:
             assert response.status == expected

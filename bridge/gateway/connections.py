@@ -1,0 +1,192 @@
+"""Connections before they are anybody's: how many there may be, and how long they may take to say what they want.
+
+aiohttp waits for ever for the first line of a request, and for its body. Here a connection has a deadline for the head
+of its first request and for every body, counts against its address until it has asked for something, and all together
+have a ceiling below what the system allows in descriptors. What is turned away is counted, and costs no more than that.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+from aiohttp import StreamReader, web
+from aiohttp.typedefs import Handler
+
+from bridge.gateway.settings import ConnectionSettings
+from bridge.telemetry.metrics import Metrics
+
+RESERVED_DESCRIPTORS = 256
+"""For files, workers, models and whatever else a process holds open."""
+
+
+def raise_descriptor_limit() -> int:
+    """Allow this process as many descriptors as the system lets it have; how many that is."""
+    try:
+        import resource
+    except ImportError:  # Windows has no such limit
+        return 1 << 20
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != hard:
+        try:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+            soft = hard
+        except (ValueError, OSError):  # a container may forbid even that
+            pass
+    return (1 << 20) if soft == resource.RLIM_INFINITY else soft
+
+
+class Connections:
+    """The connections of one process. `is_exempt` says of which addresses many may wait: those of trusted proxies."""
+
+    def __init__(
+        self, settings: ConnectionSettings, metrics: Metrics, is_exempt: Callable[[str], bool] = lambda _address: False
+    ) -> None:
+        self.settings = settings
+        self.open = 0
+        self.most = max(1, min(settings.most, raise_descriptor_limit() - RESERVED_DESCRIPTORS))
+        self.silent: Counter[str] = Counter()
+        """Of each address, those that have asked for nothing yet."""
+        self._metrics = metrics
+        self._is_exempt = is_exempt
+
+    def admit(self, address: str) -> bool:
+        """Whether one more from this address may stay."""
+        if self.open >= self.most:
+            self.turned_away("too_many")
+            return False
+        if self.silent[address] >= self.settings.most_silent_per_address and not self._is_exempt(address):
+            self.turned_away("too_many_of_address")
+            return False
+        return True
+
+    def turned_away(self, why: str) -> None:
+        """Count a connection that is closed before its time."""
+        self._metrics.connections_refused.labels(why).inc()
+
+    def changed(self, by: int) -> None:
+        """One has opened or closed."""
+        self.open += by
+        self._metrics.connections.set(self.open)
+
+
+class LimitedConnection(web.RequestHandler):
+    """One connection under the limits."""
+
+    __slots__ = ("_address", "_counted", "_deadline", "_limits")
+
+    def __init__(self, server: web.Server, limits: Connections, **options: Any) -> None:
+        super().__init__(server, loop=asyncio.get_running_loop(), **options)
+        self._limits = limits
+        self._address: str | None = None
+        """While it has asked for nothing."""
+        self._counted = False
+        self._deadline: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Turn it away, or give it time to say what it wants."""
+        peer = transport.get_extra_info("peername")
+        address = str(peer[0]) if isinstance(peer, tuple) and peer else ""
+        limits = self._limits
+        if not limits.admit(address):
+            assert isinstance(transport, asyncio.Transport)
+            transport.abort()
+            return
+        self._counted, self._address = True, address
+        limits.changed(+1)
+        limits.silent[address] += 1
+        super().connection_made(transport)
+        self._set_deadline(limits.settings.head_s, "slow_head", None)
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        """It is gone."""
+        if not self._counted:
+            return
+        self._counted = False
+        self._limits.changed(-1)
+        self._speaks()
+        super().connection_lost(exc)
+
+    def asks(self, body: StreamReader) -> None:
+        """A request's head is there; its body must come in time, too."""
+        self._speaks()
+        if not body.is_eof():
+            self._set_deadline(self._limits.settings.body_s, "slow_body", body)
+
+    def _speaks(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+        if self._address is None:
+            return
+        silent = self._limits.silent
+        silent[self._address] -= 1
+        if silent[self._address] <= 0:
+            del silent[self._address]
+        self._address = None
+
+    def _set_deadline(self, limit_s: float, why: str, body: StreamReader | None) -> None:
+        self._deadline = asyncio.get_running_loop().call_later(limit_s, self._late, why, body)
+
+    def _late(self, why: str, body: StreamReader | None) -> None:
+        self._deadline = None
+        if body is not None and body.is_eof():
+            return
+        self._limits.turned_away(why)
+        if self.transport is not None:
+            assert isinstance(self.transport, asyncio.Transport)
+            self.transport.abort()
+
+
+class LimitedSite(web.BaseSite):
+    """A port whose connections are under the limits."""
+
+    __slots__ = ("_host", "_limits", "_options", "_port", "_reuse_port")
+
+    def __init__(
+        self, runner: web.AppRunner, host: str, port: int, limits: Connections, *, backlog: int, reuse_port: bool
+    ) -> None:
+        super().__init__(runner, backlog=backlog)
+        self._host, self._port, self._limits, self._reuse_port = host, port, limits, reuse_port
+
+    @property
+    def name(self) -> str:
+        """For messages."""
+        return f"http://{self._host}:{self._port}"
+
+    async def start(self) -> None:
+        """Listen. Raises OSError."""
+        await super().start()
+        server = self._runner.server
+        assert server is not None
+        settings = self._limits.settings
+
+        def connection() -> LimitedConnection:
+            return LimitedConnection(
+                server,
+                self._limits,
+                access_log=None,
+                keepalive_timeout=settings.idle_s,
+                lingering_time=settings.linger_s,
+                # What nobody asked for is never inflated: no carrier compresses, and a bomb would hold the loop.
+                auto_decompress=False,
+            )
+
+        self._server = await asyncio.get_running_loop().create_server(
+            connection, self._host, self._port, backlog=self._backlog, reuse_port=self._reuse_port or None
+        )
+
+
+@web.middleware
+async def limits_of_requests(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Tell the connection that it has asked for something, and refuse bodies in a coding that is not undone."""
+    connection = request.protocol
+    if isinstance(connection, LimitedConnection):
+        connection.asks(request.content)
+    if request.headers.get("Content-Encoding", "identity").strip().lower() not in ("", "identity"):
+        response = web.Response(status=415, text="bodies in a content coding are not read here\n")
+        response.force_close()
+        return response
+    return await handler(request)

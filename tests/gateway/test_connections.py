@@ -1,0 +1,247 @@
+"""Connections that want nothing, want it slowly, or bring what nobody asked for: each ends in time and is counted."""
+
+from __future__ import annotations
+
+import asyncio
+import zlib
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import aiohttp
+import msgspec
+import pytest
+
+from bridge.gateway.admission import Admission, LoopLag
+from bridge.gateway.connections import raise_descriptor_limit
+from bridge.gateway.server import Gateway
+from bridge.gateway.settings import ConnectionSettings, GatewaySettings, MetricsSettings
+from bridge.store.memory import MemoryStore
+from tests.gateway.carrier import CALL_SETTINGS, SETTINGS
+from tests.gateway.doubles import House
+
+SOON_S = 0.05
+LATER_S = 600.0
+PATIENCE_S = 20.0
+
+
+@asynccontextmanager
+async def gateway(settings: GatewaySettings = SETTINGS, **connections: float) -> AsyncIterator[Gateway]:
+    limits = msgspec.convert(
+        {"head_s": LATER_S, "body_s": LATER_S, "idle_s": LATER_S} | connections, ConnectionSettings
+    )
+    one = Gateway(msgspec.structs.replace(settings, connections=limits), CALL_SETTINGS, House().rooms, [])
+    await one.start("127.0.0.1", 0)
+    one.open_doors()
+    try:
+        yield one
+    finally:
+        await one.stop()
+
+
+async def connect(one: Gateway, sent: bytes = b"") -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    reader, writer = await asyncio.open_connection("127.0.0.1", one.port)
+    writer.write(sent)
+    await writer.drain()
+    return reader, writer
+
+
+async def rest(reader: asyncio.StreamReader) -> bytes:
+    """What still comes until the other end closes."""
+    async with asyncio.timeout(PATIENCE_S):
+        try:
+            return await reader.read()
+        except ConnectionError:
+            return b""
+
+
+def refused(one: Gateway, why: str) -> float:
+    wanted = f'bridge_connections_refused_total{{why="{why}"}} '
+    lines = one.metrics.page().decode().splitlines()
+    return next((float(line.removeprefix(wanted)) for line in lines if line.startswith(wanted)), 0.0)
+
+
+@pytest.mark.parametrize("sent", [b"", b"GET /healthz HTTP/1.1\r\nHost: x\r\n", b"\x00", b"GET"])
+async def test_a_connection_that_never_says_what_it_wants_is_closed(sent: bytes) -> None:
+    async with gateway(head_s=SOON_S) as one:
+        reader, writer = await connect(one, sent)
+        await rest(reader)
+        writer.close()
+        if sent != b"\x00":  # that is no HTTP, and is answered so at once
+            assert refused(one, "slow_head") == 1
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/nowhere", "/v1/audio/speech"])
+async def test_a_body_that_never_comes_ends_its_connection(path: str) -> None:
+    async with gateway(body_s=SOON_S, linger_s=LATER_S) as one:
+        head = f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\nslow"
+        reader, writer = await connect(one, head.encode())
+        await rest(reader)
+        writer.close()
+        assert refused(one, "slow_body") == 1
+
+
+async def test_a_connection_that_asks_and_then_waits_is_closed_when_idle_for_long() -> None:
+    async with gateway(idle_s=SOON_S) as one:
+        reader, writer = await connect(one, b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert (await rest(reader)).startswith(b"HTTP/1.1 200")
+        writer.close()
+
+
+async def test_silent_connections_of_one_address_have_a_ceiling_and_leave_room_for_those_who_speak() -> None:
+    async with gateway(most_silent_per_address=3) as one:
+        silent = [await connect(one) for _ in range(3)]
+        reader, turned_away = await connect(one)
+        assert await rest(reader) == b""
+        assert refused(one, "too_many_of_address") == 1
+        silent[0][1].write(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert (await silent[0][0].readline()).startswith(b"HTTP/1.1 200")
+        async with aiohttp.ClientSession() as http, http.get(f"http://127.0.0.1:{one.port}/healthz") as answer:
+            assert answer.status == 200
+        for _, writer in [*silent, (reader, turned_away)]:
+            writer.close()
+
+
+async def test_trusted_proxies_may_hold_more() -> None:
+    settings = msgspec.structs.replace(SETTINGS, trusted_proxies=("127.0.0.0/8",))
+    async with gateway(settings, most_silent_per_address=1) as one:
+        held = [await connect(one) for _ in range(4)]
+        held[-1][1].write(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert (await held[-1][0].readline()).startswith(b"HTTP/1.1 200")
+        for _, writer in held:
+            writer.close()
+
+
+async def test_all_connections_together_have_a_ceiling() -> None:
+    async with gateway(most=2) as one:
+        held = [await connect(one, b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n") for _ in range(2)]
+        for reader, _ in held:
+            await reader.readline()
+        reader, turned_away = await connect(one)
+        assert await rest(reader) == b""
+        assert refused(one, "too_many") == 1
+        held[0][1].close()
+        async with asyncio.timeout(PATIENCE_S):
+            while b"bridge_connections 1.0" not in one.metrics.page():
+                await asyncio.sleep(0)
+        for _, writer in [*held, (reader, turned_away)]:
+            writer.close()
+
+
+BOMB = zlib.compress(b"a" * 10_000_000)
+
+
+@pytest.mark.parametrize("coding", ["gzip", "deflate", "br", "zstd", "GZIP", "gzip, deflate"])
+@pytest.mark.parametrize("path", ["/healthz", "/nowhere", "/v1/audio/speech"])
+async def test_nothing_that_nobody_asked_for_is_inflated(path: str, coding: str) -> None:
+    async with gateway() as one, aiohttp.ClientSession() as http:
+        headers = {"Content-Encoding": coding}
+        async with http.post(f"http://127.0.0.1:{one.port}{path}", data=BOMB, headers=headers) as answer:
+            assert answer.status == 415
+
+
+def test_descriptors_are_raised_to_what_the_system_allows() -> None:
+    import resource
+
+    assert raise_descriptor_limit() == resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+
+
+# ---- who may read the metrics ---------------------------------------------------------------------------------
+
+
+async def page(one: Gateway, port: int, **headers: str) -> tuple[int, bytes]:
+    async with aiohttp.ClientSession() as http, http.get(f"http://127.0.0.1:{port}/metrics", headers=headers) as answer:
+        return answer.status, await answer.read()
+
+
+async def test_call_volumes_are_nobodys_business() -> None:
+    async with gateway() as one:
+        assert (await page(one, one.port))[0] == 404
+
+
+async def test_who_brings_the_token_reads_the_metrics() -> None:
+    async with gateway(msgspec.structs.replace(SETTINGS, metrics=MetricsSettings(token="secret"))) as one:
+        assert (await page(one, one.port))[0] == 401
+        assert (await page(one, one.port, Authorization="Bearer wrong"))[0] == 401
+        status, text = await page(one, one.port, Authorization="Bearer secret")
+        assert (status, b"bridge_ready 1.0" in text) == (200, True)
+
+
+async def test_a_port_of_their_own_answers_on_this_machine(unused_tcp_port: int) -> None:
+    settings = msgspec.structs.replace(SETTINGS, metrics=MetricsSettings(port=unused_tcp_port))
+    async with gateway(settings) as one:
+        assert (await page(one, unused_tcp_port))[0] == 200
+        assert (await page(one, one.port))[0] == 404
+
+
+async def test_a_page_is_written_once_a_second_however_often_it_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with gateway(msgspec.structs.replace(SETTINGS, metrics=MetricsSettings(token="secret"))) as one:
+        written: list[bytes] = []
+        whole = one.metrics.page
+
+        def write() -> bytes:
+            written.append(whole())
+            return written[-1]
+
+        monkeypatch.setattr(one.metrics, "page", write)
+        await asyncio.gather(*(page(one, one.port, Authorization="Bearer secret") for _ in range(20)))
+        assert 1 <= len(written) <= 3
+
+
+# ---- who may have how many lines ------------------------------------------------------------------------------
+
+
+def admission(**limits: int) -> Admission:
+    from bridge.gateway.admission import CallLimits
+
+    door = Admission(max_calls=10, max_loop_lag_ms=1000, lag=LoopLag(), limits=CallLimits(**limits))
+    door.started = True
+    return door
+
+
+def test_one_number_cannot_hold_all_lines() -> None:
+    door = admission(per_number=2)
+    assert [door.ask(f"call{i}", number="+15550100") for i in range(3)] == ["admitted", "admitted", "number"]
+    assert door.ask("other", number="+15550101") == "admitted"
+    assert door.ask("call0", number="+15550100") == "admitted", "a repeated webhook keeps its place"
+    door.begin("call0")
+    assert door.ask("call3", number="+15550100") == "number"
+    door.end("call0")
+    assert door.ask("call3", number="+15550100") == "admitted"
+
+
+def test_withheld_numbers_are_many_people() -> None:
+    door = admission(per_number=1)
+    assert [door.ask(f"call{i}") for i in range(3)] == ["admitted"] * 3
+
+
+def test_one_account_cannot_hold_all_lines() -> None:
+    door = admission(per_account=1)
+    assert [door.ask(f"call{i}", number=f"+1555010{i}", account="AC1") for i in range(2)] == ["admitted", "account"]
+    assert door.ask("call2", account="AC2") == "admitted"
+
+
+def test_a_place_is_free_at_once_when_the_call_came_to_another_process() -> None:
+    door = admission()
+    for i in range(10):
+        door.ask(f"call{i}")
+    assert door.ask("one more") == "full"
+    door.came_elsewhere("call3")
+    assert door.ask("one more") == "admitted"
+    door.begin("call4")
+    door.came_elsewhere("call4")
+    assert door.calls == 1, "it came here"
+
+
+async def test_processes_that_share_a_store_tell_each_other_where_calls_came() -> None:
+    store = MemoryStore()
+    first, second = (Gateway(SETTINGS, CALL_SETTINGS, House().rooms, [], store=store) for _ in range(2))
+    for one in (first, second):
+        await one.start("127.0.0.1", 0)
+        one.open_doors()
+    first.process.admission.ask("twilio/CA1", number="+15550100")
+    await store.put("begun:twilio/CA1", b"", 15.0)
+    async with asyncio.timeout(PATIENCE_S):
+        while "twilio/CA1" in first.process.admission._reserved:
+            await asyncio.sleep(0)
+    for one in (first, second):
+        await one.stop()
