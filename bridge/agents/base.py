@@ -67,6 +67,8 @@ class CallInfo(msgspec.Struct, frozen=True, kw_only=True):
     to_number: str = ""
     parameters: dict[str, str] = {}
     """What the webhook or the dialling application passed along with the call."""
+    transfer_failed: str = ""
+    """Why the transfer did not succeed from which the caller comes back: `busy`, `no_answer` or `failed`."""
 
 
 Report = Callable[[CallInfo, AgentError], None]

@@ -111,7 +111,11 @@ class ScriptAgent:
             self._restore(self._before)  # but people who know a menu press the next key before they hear anything
         if self._state is None or prompt.kind == "call_started":
             self._before = None
-            return list(self._take(Step(goto=self._script.start)))
+            # A caller who comes back from a transfer may meet a new agent, which begins with what happened.
+            returned = (
+                self._script.states[self._script.start].transfer_failed if prompt.kind == "transfer_failed" else ()
+            )
+            return [*self._say(returned), *self._take(Step(goto=self._script.start))]
         self._before = self._memory()
         match prompt.kind:
             case "caller_said":

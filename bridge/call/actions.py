@@ -76,7 +76,7 @@ class Spoken(msgspec.Struct, frozen=True):
 
 PromptKind = Literal["call_started", "caller_said", "digits", "no_input", "transfer_refused", "transfer_failed"]
 """What just happened. `transfer_refused`: the target is not allowed, and `text` says why. `transfer_failed`: nobody
-answered, and the caller is back; `text` is `busy`, `no_answer`, `failed` or `canceled`."""
+answered, and the caller is back; `text` is `busy`, `no_answer` or `failed`."""
 
 
 class Prompt(msgspec.Struct, frozen=True):

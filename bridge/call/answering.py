@@ -41,8 +41,8 @@ class Answering:
 
     @property
     def at_start(self) -> bool:
-        """Whether this is the answer to the call's beginning, when the caller has said nothing."""
-        return self._prompt.kind == "call_started"
+        """Whether this is the answer to a stream's beginning, when the caller has said nothing."""
+        return self._prompt.kind in ("call_started", "transfer_failed")
 
     def ask(
         self,

@@ -25,6 +25,9 @@ class Word(msgspec.Struct, frozen=True, array_like=True):
 class CallStarted(msgspec.Struct, frozen=True, tag="call_started"):
     """The media stream is open and trusted: audio may flow both ways."""
 
+    transfer_failed: str = ""
+    """Why the transfer did not succeed from which the caller comes back; empty when the call is new."""
+
 
 class VoiceActivity(msgspec.Struct, frozen=True, tag="voice_activity"):
     """The voice model judged one 32 ms window of the caller's audio.

@@ -7,7 +7,7 @@ states and their moves are the tables of `states`; which event makes which move 
 from __future__ import annotations
 
 from bridge.audio.formats import MULAW_8000, AudioFormat
-from bridge.call.actions import Spoken
+from bridge.call.actions import PromptKind, Spoken
 from bridge.call.answering import Answering
 from bridge.call.bot_side import BotSide
 from bridge.call.caller_side import CallerSide
@@ -133,8 +133,8 @@ class Call:
         match event:
             case TimePassed():
                 pass  # the commonest of all: what is due is seen to afterwards
-            case CallStarted():
-                return self._start(now)
+            case CallStarted(transfer_failed):
+                return self._start(transfer_failed, now)
             case StreamClosed(reason):
                 return bot.gone(reason)
             case StreamReopened():
@@ -171,13 +171,14 @@ class Call:
                 pass  # what belongs to something already cancelled
         return []
 
-    def _start(self, now: float) -> list[Command]:
+    def _start(self, transfer_failed: str, now: float) -> list[Command]:
         if self._started_at is not None:
             return []
         self._started_at = now
         self._bot.await_caller(now)
         expected = [self._bot.expected] if self.settings.listens else []
-        return [*expected, *self._bot.utterances.playout.probe(now), *self._bot.ask("call_started", "", now)]
+        kind: PromptKind = "transfer_failed" if transfer_failed else "call_started"
+        return [*expected, *self._bot.utterances.playout.probe(now), *self._bot.ask(kind, transfer_failed, now)]
 
     def _settle(self, now: float) -> list[Command]:
         """Do what time and the event have made due, then say when to be woken."""

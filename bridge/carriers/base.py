@@ -57,9 +57,13 @@ class EndCall(msgspec.Struct, frozen=True, tag="end_call"):
 
 
 class ForwardCall(msgspec.Struct, frozen=True, tag="forward_call"):
-    """The caller goes on to another party: a number, or a `sip:` address."""
+    """The caller goes on to another party: a number, or a `sip:` address.
+
+    `come_back`: when that party cannot be reached, we are asked what to do next (`ForwardOver`), where the carrier can.
+    """
 
     target: str
+    come_back: bool = False
 
 
 class Apologise(msgspec.Struct, frozen=True, tag="apologise"):
@@ -98,6 +102,18 @@ class StreamOver(msgspec.Struct, frozen=True):
     """The caller has gone: nothing will be heard any more."""
 
 
+class ForwardOver(msgspec.Struct, frozen=True):
+    """The party that a call was forwarded to has hung up, or was not reached: what next? Answered with a document."""
+
+    call_id: str
+    account_id: str
+    result: Literal["answered", "busy", "no_answer", "failed"]
+    from_number: str = ""
+    to_number: str = ""
+    call_over: bool = False
+    """The caller has gone."""
+
+
 class StreamReport(msgspec.Struct, frozen=True):
     """How a media stream fares. The same report may come twice, and `key` is the same then."""
 
@@ -119,7 +135,7 @@ class CallReport(msgspec.Struct, frozen=True):
     call_over: bool = False
 
 
-Webhook = Ringing | StreamOver | StreamReport | CallReport
+Webhook = Ringing | StreamOver | ForwardOver | StreamReport | CallReport
 
 
 # -- what a carrier says on the media socket -------------------------------------------------------------

@@ -295,6 +295,7 @@ class MediaSocket:
             call_id=start.call_id,
             from_number=parameters.pop("from", ""),
             to_number=parameters.pop("to", ""),
+            transfer_failed=parameters.pop("transfer_failed", ""),
             parameters=parameters,
         )
         try:

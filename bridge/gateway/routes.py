@@ -22,6 +22,7 @@ from bridge.carriers.base import (
     ComeBack,
     EndCall,
     ForwardCall,
+    ForwardOver,
     LineBusy,
     OpenStream,
     Outcome,
@@ -84,6 +85,8 @@ class CarrierRoutes:
                 return self._document(await self._ringing(route, webhook), addresses)
             case StreamOver():
                 return self._document(await self._stream_over(route, webhook), addresses)
+            case ForwardOver():
+                return self._document(await self._forward_over(route, webhook), addresses)
             case StreamReport():
                 self._stream_report(webhook)
             case CallReport():
@@ -126,6 +129,16 @@ class CarrierRoutes:
             return self._open(route, outcome)
         self._count(route, type(outcome).__name__.lower())
         return self._busy() if isinstance(outcome, LineBusy) else outcome
+
+    async def _forward_over(self, route: str, forward: ForwardOver) -> Outcome:
+        """Whom we forwarded a caller to has hung up; when nobody was reached, the caller goes back to the agent."""
+        if forward.call_over or forward.result == "answered":
+            self._count(route, "endcall")
+            return EndCall()
+        logs.event(logger, "transfer failed", call=forward.call_id, why=forward.result)
+        parameters = {"from": forward.from_number, "to": forward.to_number, "transfer_failed": forward.result}
+        await self._process.outcomes.forget(call_key(self._carrier, forward.call_id))
+        return self._open(route, ComeBack(forward.call_id, forward.account_id, parameters))
 
     def _stream_report(self, report: StreamReport) -> None:
         """The carrier tells how a stream fares; the only place where the reason of a failed handshake shows up."""

@@ -126,7 +126,7 @@ class CallSession:
         """The stream is open and trusted: let the call begin."""
         self._metrics.calls_started.inc()
         self._metrics.calls.inc()
-        self.tell(CallStarted())
+        self.tell(CallStarted(self.info.transfer_failed))
 
     def hear(self, audio: bytes) -> None:
         """Audio from the caller in the line's format, any number of samples."""
@@ -224,7 +224,7 @@ class CallSession:
         self._end(EndCall(), command.reason)
 
     def _transfer(self, command: order.Transfer) -> None:
-        self._end(ForwardCall(command.target), EndReason.TRANSFER)
+        self._end(ForwardCall(command.target, come_back=True), EndReason.TRANSFER)
 
     def _nothing(self, _command: order.Decided) -> None:
         """A why record is for the recorder and the meter, which have had it."""

@@ -30,6 +30,10 @@ class Outcomes:
         """Keep what is to happen to the call next."""
         await self._store.put(f"after:{call_id}", _encoder.encode(outcome), self._ttl_s)
 
+    async def forget(self, call_id: str) -> None:
+        """The call goes on with a new stream: what was noted of the last one must not befall this one."""
+        await self._store.take(f"after:{call_id}")
+
     async def ask(self, call_id: str) -> Outcome | None:
         """Return what was noted; None when the stream broke off, or never began."""
         noted = await self._store.get(f"after:{call_id}")

@@ -401,6 +401,16 @@ def test_a_caller_whom_nobody_answered_is_asked_again() -> None:
     assert call.ended == Transfer("+15550100")
 
 
+def test_a_new_agent_begins_with_what_happened_to_a_caller_who_comes_back() -> None:
+    script = compile_script("start: ask\nstates:\n" + ASK % "ask", "back.yaml")
+    agent = ScriptAgent(script, CallInfo(call_id="CA1"))
+    assert agent.answer(Prompt("transfer_failed", "busy")) == [
+        Say("I'm sorry, I could not connect you."),
+        Expect("digits:11"),
+        Say("Which number?"),
+    ]
+
+
 def test_a_refused_target_is_reported_once_and_not_for_what_is_only_likely() -> None:
     script = compile_script(
         """

@@ -12,7 +12,7 @@ from bridge.call.answering import EMPTY, LATE
 from bridge.call.commands import AskAgent, CancelAgent, ConfirmAnswer, Decided
 from bridge.call.commands import HangUp as HangUpNow
 from bridge.call.commands import Transfer as TransferNow
-from bridge.call.events import AgentFailed
+from bridge.call.events import AgentFailed, CallStarted
 from bridge.call.settings import CallSettings, EndpointSettings, FallbackSettings
 from bridge.call.states import EndReason
 from tests.call.phone import Phone
@@ -247,6 +247,15 @@ def test_callers_whose_agent_is_dead_can_be_connected_to_somebody() -> None:
     phone.wait(20)
     assert " ".join(phone.heard_words()) == "One moment, I connect you."
     assert phone.ordered(TransferNow) == [TransferNow("+15550100")]
+
+
+def test_a_caller_who_comes_back_from_a_transfer_is_no_new_caller() -> None:
+    phone = Phone(lambda prompt: [Say("They are busy, I am afraid.")])
+    phone.tell(CallStarted("busy"))
+    phone.wait(4)
+    assert [(prompt.kind, prompt.text, prompt.guess) for prompt in phone.prompts] == [
+        ("transfer_failed", "busy", False)
+    ]
 
 
 def test_so_can_callers_whose_agent_has_failed_too_often() -> None:

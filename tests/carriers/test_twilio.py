@@ -21,6 +21,7 @@ from bridge.carriers.base import (
     ComeBack,
     EndCall,
     ForwardCall,
+    ForwardOver,
     KeyPressed,
     LineBusy,
     MarkReturned,
@@ -253,6 +254,10 @@ def told(route: str, **fields: str) -> object:
 def test_what_its_webhooks_say() -> None:
     assert told("after-stream", CallStatus="in-progress") == StreamOver(CALL)
     assert told("after-stream", CallStatus="completed") == StreamOver(CALL, call_over=True)
+    over = told(
+        "after-dial", AccountSid=ACCOUNT, DialCallStatus="no-answer", From="+1", To="+2", CallStatus="in-progress"
+    )
+    assert over == ForwardOver(CALL, ACCOUNT, "no_answer", "+1", "+2")
     report = told("stream-status", StreamEvent="stream-error", StreamSid="MZ1", StreamError="31920", Timestamp="t")
     assert report == StreamReport(CALL, "stream-error", ("stream", "MZ1", "stream-error", "t"), "31920")
     report = told("call-status", CallStatus="busy", SequenceNumber="2")
@@ -302,6 +307,10 @@ def test_a_transfer_dials_a_number_or_a_sip_address() -> None:
     assert dial.findtext("Number") == "+15005550020"
     assert dial.attrib == {"callerId": "+15005550010", "timeout": "30"}
     assert document(ForwardCall("sip:agent@example.com")).findtext("Dial/Sip") == "sip:agent@example.com"
+    assert "action" not in dial.attrib
+    back = document(ForwardCall("+15005550020", come_back=True)).find("Dial")
+    assert back is not None
+    assert (back.attrib["action"], back.attrib["method"]) == (f"{BASE}/after-dial", "POST")
     assert document(ForwardCall("client:anna")).findtext("Dial/Client") == "anna"
 
 

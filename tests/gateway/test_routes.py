@@ -8,12 +8,13 @@ import json
 import zlib
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager
+from xml.etree import ElementTree
 
 import msgspec
 import pytest
 from aiohttp import web
 
-from bridge.call.actions import Action, Prompt, Say, Transfer
+from bridge.call.actions import Action, HangUp, Prompt, Say, Transfer
 from bridge.carriers.base import ComeBack
 from bridge.carriers.twilio.requests import CallsApi
 from bridge.errors import ConfigError
@@ -238,6 +239,78 @@ async def test_a_transfer_by_closing_the_stream() -> None:
             assert document[0].tag == "Dial"
             assert "".join(document[0].itertext()) == "+15005550020"
         assert await carrier.count("bridge_calls_ended_total", why="transfer") == 1
+
+
+def _comes_back(prompt: Prompt) -> list[Action]:
+    match prompt.kind:
+        case "call_started":
+            return _transfers(prompt)
+        case "transfer_failed":
+            return [Say(f"{prompt.text} is no good"), HangUp("done")]
+        case _:
+            return [Say("what")]
+
+
+async def dialled(carrier: Carrier, result: str, status: str = "in-progress") -> ElementTree.Element:
+    """The carrier has dialled whom we named, and asks what to do next."""
+    fields = {**RINGING, "CallStatus": status, "DialCallStatus": result}
+    return await carrier.document("/twilio/after-dial", fields)
+
+
+@pytest.mark.parametrize(
+    ("result", "why"),
+    [
+        ("busy", "busy"),
+        ("no-answer", "no_answer"),
+        ("failed", "failed"),
+        ("canceled", "failed"),
+        ("", "failed"),
+        ("hologram", "failed"),
+    ],
+)
+async def test_a_caller_whom_nobody_answered_comes_back_to_the_agent(result: str, why: str) -> None:
+    async with running(house=House(_comes_back)) as carrier:
+        await (await carrier.call()).until_closed()
+        dial = (await carrier.after_stream())[0]
+        assert (dial.attrib["action"], dial.attrib["method"]) == (PUBLIC + "/twilio/after-dial", "POST")
+
+        document = await dialled(carrier, result)
+        parameters = {one.attrib["name"]: one.attrib["value"] for one in document.iter("Parameter")}
+        assert (parameters["from"], parameters["to"]) == (CALLER, CALLED)
+        leg = Leg(await carrier.open(), CALL, "MZ2")
+        await leg.start(parameters)
+        assert await leg.until_closed() == 1000
+        assert bytes(leg.audio) == FRAME * len(f"{why} is no good")
+        agent = carrier.house.agents.calls[-1]
+        assert [(prompt.kind, prompt.text) for prompt in agent.prompts] == [("transfer_failed", why)]
+        assert agent.info.parameters == {}
+        assert [one.tag for one in await carrier.after_stream()] == ["Hangup"]
+
+
+async def test_what_was_to_become_of_the_first_stream_does_not_befall_the_second() -> None:
+    async with running(house=House(_comes_back)) as carrier:
+        await (await carrier.call()).until_closed()
+        await carrier.after_stream()
+        await dialled(carrier, "busy")
+        assert [one.tag for one in await carrier.after_stream()] == ["Say", "Hangup"]  # and nobody is dialled again
+
+
+@pytest.mark.parametrize(
+    ("result", "status"), [("completed", "in-progress"), ("answered", "in-progress"), ("busy", "completed")]
+)
+async def test_a_transfer_that_succeeded_or_outlived_its_caller_is_the_end(result: str, status: str) -> None:
+    async with running(house=House(_comes_back)) as carrier:
+        await (await carrier.call()).until_closed()
+        assert [one.tag for one in await dialled(carrier, result, status)] == ["Hangup"]
+        assert len(carrier.house.agents.calls) == 1
+
+
+async def test_a_caller_who_comes_back_to_a_full_house_hears_so() -> None:
+    async with running(msgspec.structs.replace(SETTINGS, max_calls=1), house=House(_comes_back)) as carrier:
+        await (await carrier.call()).until_closed()
+        await carrier.until_calls(0)
+        await carrier.ring("CA2")
+        assert [one.tag for one in await dialled(carrier, "busy")] == ["Say", "Hangup"]
 
 
 async def test_a_stream_that_never_began_gets_an_apology(carrier: Carrier) -> None:

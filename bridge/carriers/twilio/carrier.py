@@ -6,6 +6,7 @@ Source: https://www.twilio.com/docs/voice/media-streams, https://www.twilio.com/
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Literal
 
 from bridge.carriers.base import (
     Addresses,
@@ -15,6 +16,7 @@ from bridge.carriers.base import (
     ComeBack,
     EndCall,
     ForwardCall,
+    ForwardOver,
     LineBusy,
     OpenStream,
     Outcome,
@@ -34,6 +36,13 @@ from bridge.carriers.web import CarrierRequest, Document, RestRequest, Unreadabl
 OVER = frozenset({"completed", "busy", "failed", "no-answer", "canceled"})
 """Statuses of a call of which nothing more will be heard."""
 _STATUSES = OVER | {"queued", "initiated", "ringing", "in-progress"}
+_DIALLED: dict[str, Literal["answered", "busy", "no_answer", "failed"]] = {
+    "completed": "answered",
+    "answered": "answered",
+    "busy": "busy",
+    "no-answer": "no_answer",
+}
+"""DialCallStatus, see https://www.twilio.com/docs/voice/twiml/dial; `failed` and `canceled` are failures."""
 _STREAM_EVENTS = frozenset({"stream-started", "stream-stopped", "stream-error"})
 _LONGEST_ADDRESS = 400
 """Of a SIP caller; a stream parameter has room for 500 characters with its name."""
@@ -43,7 +52,7 @@ class TwilioCarrier:
     """One Twilio account (`bridge.carriers.base.Carrier`). `tokens` check signatures, `api` ends and moves calls."""
 
     name = "twilio"
-    routes = ("voice", "after-stream", "stream-status", "call-status")
+    routes = ("voice", "after-stream", "after-dial", "stream-status", "call-status")
     pacing = Pacing()
     signature_headers = (signatures.SIGNATURE,)
 
@@ -73,6 +82,15 @@ class TwilioCarrier:
                 return Ringing(call_sid, account_sid, caller[:_LONGEST_ADDRESS], called[:_LONGEST_ADDRESS])
             case "after-stream":
                 return StreamOver(call_sid, call_over=status in OVER)
+            case "after-dial":
+                return ForwardOver(
+                    call_sid,
+                    fields.get("AccountSid", ""),
+                    _DIALLED.get(fields.get("DialCallStatus", ""), "failed"),
+                    fields.get("From", "")[:_LONGEST_ADDRESS],
+                    fields.get("To", "")[:_LONGEST_ADDRESS],
+                    call_over=status in OVER,
+                )
             case "stream-status":
                 event = fields.get("StreamEvent", "")
                 key = ("stream", fields.get("StreamSid", ""), event, fields.get("Timestamp", ""))
@@ -103,8 +121,9 @@ class TwilioCarrier:
                 return twiml.redirect(addresses.webhook("after-stream"))
             case EndCall():
                 return twiml.hang_up()
-            case ForwardCall(target):
-                return twiml.dial(target, caller_id=self._caller_id)
+            case ForwardCall(target, come_back):
+                then = addresses.webhook("after-dial") if come_back else ""
+                return twiml.dial(target, caller_id=self._caller_id, then=then)
             case Apologise(text):
                 return twiml.say_and_hang_up(text)
             case LineBusy(text):
