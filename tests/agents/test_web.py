@@ -64,6 +64,7 @@ async def test_the_service_gets_the_call_the_prompt_and_the_secret() -> None:
                 "from_number": "+15550142",
                 "to_number": "+15550199",
                 "parameters": {"plan": "gold"},
+                "transfer_failed": "",
             },
             "prompt": {
                 "kind": "caller_said",
