@@ -61,18 +61,19 @@ class PhraseSource:
         """Keys of a text on the routes to a voice, best first, down to the first that somebody can go now.
 
         What a better provider has said before may be played although that provider is away. The last key is that of
-        who would be asked now; empty if its engine is not known.
+        who would be asked now; there is none while no engine is known.
         """
         keys: list[PhraseKey] = []
         normal, tenant = normalise(text), self._cache.tenant(tenant)
-        for route in self._pool.routes(voice):
+        routes = self._pool.routes(voice)
+        for route in routes:
             name, engine = self._pool.voice(route), self._pool.engine(route)
             if engine:
-                key = PhraseKey(normal, name, engine, self._settings.speed, tenant, audio_format.name, route.provider)
-                keys.append(key)
-            if self._pool.choose(route, ()) is not None:
-                return keys if engine else []
-        return keys[:1]
+                speed, audio_name = self._settings.speed, audio_format.name
+                keys.append(PhraseKey(normal, name, engine, speed, tenant, audio_name, route.provider))
+            if route is routes[-1] or self._pool.choose(route, ()) is not None:
+                break
+        return keys
 
     def obtain(
         self,
