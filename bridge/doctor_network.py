@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import email.utils
+import os
 import time
 from typing import Literal
 from urllib.parse import urlsplit
@@ -36,20 +37,28 @@ async def workers(settings: Settings) -> list[Finding]:
     """Every configured speech worker, or how one will be started."""
     from bridge.worker.client import connect
 
-    if not settings.speaking.workers:
-        return [Finding("speech worker", "ok", "started by the service on a local socket")]
-    findings = []
-    for address in settings.speaking.workers:
+    speaking, findings = settings.speaking, []
+    asked = [
+        ("speech worker", address, speaking.worker_token, "speaking.workers and speaking.worker_token")
+        for address in speaking.workers
+    ]
+    for name, provider in speaking.providers.items():
+        token = os.environ.get(provider.token_env, "") if provider.token_env else ""
+        keys = f"speaking.providers.{name}"
+        asked += [(f"speech provider {name}", address, token, keys) for address in provider.addresses]
+    if not speaking.workers:
+        findings.append(Finding("speech worker", "ok", "started by the service on a local socket"))
+    for about, address, token, keys in asked:
         started_at = time.perf_counter()
         try:
-            link = await connect(address, settings.speaking.worker_token, _NETWORK_S)
+            link = await connect(address, token, _NETWORK_S)
         except BridgeError as error:
-            remedy = "start it (bridge worker --port 8090), or correct speaking.workers and speaking.worker_token"
-            findings.append(Finding("speech worker", "fail", str(error), remedy))
+            remedy = f"start it (bridge worker --port 8090), or correct {keys}"
+            findings.append(Finding(about, "fail", str(error), remedy))
             continue
         took_ms = (time.perf_counter() - started_at) * 1000
         await link.close()
-        findings.append(Finding("speech worker", "ok", f"{address} answered in {took_ms:.0f} ms"))
+        findings.append(Finding(about, "ok", f"{address} answered in {took_ms:.0f} ms"))
     return findings
 
 

@@ -115,6 +115,14 @@ async def test_a_worker_that_does_not_answer() -> None:
     assert "bridge worker" in found.remedy
 
 
+async def test_every_speech_provider_is_asked_and_named() -> None:
+    text = "speaking: {providers: {gpu: {kind: worker, addresses: ['ws://127.0.0.1:9']}}}"
+    own, gpu = await doctor_network.workers(settings(text))
+    assert (own.about, own.status) == ("speech worker", "ok")
+    assert (gpu.about, gpu.status) == ("speech provider gpu", "fail")
+    assert "speaking.providers.gpu" in gpu.remedy
+
+
 async def test_a_redis_that_does_not_answer_only_slows_us_down() -> None:
     found = await doctor_network.redis(settings("store: {redis_url: 'redis://:secret@127.0.0.1:9/0'}"))
     assert found.status == "warn"
