@@ -4,7 +4,7 @@
 
 A real call machine, a real speech service and a real worker with its default voice, all in this process, so that one
 profile sees both ends of the socket. Counted from the `Synthesise` command until the machine orders the first
-`SendAudio`, after one utterance that warmed everything up:
+`SendAudio`, after two utterances that warmed everything up; what the engine's own thread does is left out:
 
 modules, functions   distinct ones of `bridge` that ran
 room crossings       distinct pairs of functions of which one called the other in another room
