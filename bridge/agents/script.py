@@ -227,7 +227,7 @@ class ScriptAgent:
             yield from self._take(leave)
             return
         said = lines[min(attempt, len(lines)) - 1 :][:1]
-        yield Expect(state.expect)
+        yield Expect(state.expect, state.hints)
         yield from self._say((*said, *state.ask))
 
     def _take(self, step: Step) -> Iterator[Action]:
@@ -252,12 +252,12 @@ class ScriptAgent:
             if state is None:
                 return
             if not step.goto and not step.repeat:
-                yield Expect(state.expect)
+                yield Expect(state.expect, state.hints)
                 return
             self._state = state
             if state.onward is None:
                 self._asked = state
-                yield Expect(state.expect)
+                yield Expect(state.expect, state.hints)
             yield from self._say(state.say)
             if state.onward is None:
                 return
@@ -275,7 +275,7 @@ class ScriptAgent:
             yield HangUp("transfer failed")
             return
         self._state = self._asked
-        yield Expect(self._asked.expect)
+        yield Expect(self._asked.expect, self._asked.hints)
         yield from self._say(self._asked.ask)
 
     def _transfer_target(self, line: Line) -> str:

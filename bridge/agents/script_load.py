@@ -84,6 +84,7 @@ class _Compiler:
             say=say,
             ask=self._lines(spec.ask, f"{where}, ask", interruption) or asked,
             expect=self._expect(spec, where),
+            hints=tuple(spec.hints),
             capture=spec.capture,
             intents=tuple(self._wanted([*here, *anywhere])),
             digits=self._keys(whole.anywhere_digits, "anywhere_digits") | self._keys(spec.digits, f"{where}, digits"),

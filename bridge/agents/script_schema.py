@@ -81,6 +81,8 @@ class StateSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
     interruption: Interruption | None = None
     expect: str = ""
     """open, yes_no, digits, digits:N, spelling or email; guessed from the other keys unless given."""
+    hints: list[str] = []
+    """Words that are likely in the answer, for the recogniser: names, products."""
     capture: str = ""
     """The slot that keeps the answer."""
     when: dict[str, Go] = {}

@@ -75,6 +75,7 @@ class State:
     say: tuple[Line, ...]
     ask: tuple[Line, ...]
     expect: str
+    hints: tuple[str, ...]
     capture: str
     intents: tuple[tuple[Intent, Step], ...]
     digits: Mapping[str, Step]

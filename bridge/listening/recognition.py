@@ -273,7 +273,9 @@ class CallRecognition:
                 self._wait(self._settings.final_ms / 1000)  # its first words may be on their way
             return
         self._text.asked(self._memory.until)
-        self._finalise(self._settings.final_ms / 1000)
+        patience_s = self._settings.final_ms / 1000
+        # A fresh stream has to connect and to hear the turn first.
+        self._finalise(max(patience_s, self._settings.pass_over_s) if request.tried else patience_s)
 
     def _ask_utterance(self, request: _Request) -> None:
         assert self._stream is not None

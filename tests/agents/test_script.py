@@ -56,6 +56,14 @@ states:
 """
 
 
+def test_a_state_tells_the_recogniser_what_is_likely_to_be_said() -> None:
+    text = SMALL.replace("    expect: spelling\n", "    expect: spelling\n    hints: [Okafor, Patel]\n")
+    caller = Conversation(compile_script(text, "small.yaml"), first_name="Ada")
+    caller.starts()
+    caller.says("I want to buy something")
+    assert Expect("spelling", ("Okafor", "Patel")) in caller.actions
+
+
 def small(**parameters: str) -> Conversation:
     return Conversation(compile_script(SMALL, "small.yaml"), **parameters)
 

@@ -8,6 +8,7 @@ import time
 from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
+import msgspec
 import pytest
 
 from bridge.call.commands import ExpectSpeech, Transcribe
@@ -293,6 +294,22 @@ async def test_a_service_that_falls_silent_is_replaced_when_words_are_due(whispe
         await call.says(ORDER)
         assert await call.words() == "i want to cancel my order"
         assert room.stats()["recogniser_0_websocket_replaced"] == 1
+        call.ear.close()
+
+
+async def test_a_second_live_service_hears_the_turn_that_the_first_one_slept_through(whisper: Whisper) -> None:
+    asleep, awake = misbehaving([Says(0.1, deaf=True)]), StreamingService(whisper)
+    async with asleep.serve() as first, awake.serve() as second, listens(socket(first), socket(second)) as room:
+        call = Line(room)
+        await call.says(ORDER)
+        call.ear.recognition._settings = msgspec.structs.replace(room.settings, final_ms=100)
+        revision = call.asks()
+        await until(lambda: len(awake.sessions) == 1)
+        call.ear.recognition._settings = room.settings
+        answer = await call.answered(revision)
+        assert isinstance(answer, Recognised)
+        assert plain(answer.text) == "i want to cancel my order"
+        assert bytes(awake.sessions[0].audio) == call.ear._memory.read(0)
         call.ear.close()
 
 
