@@ -7,6 +7,10 @@ from typing import Literal
 
 import msgspec
 
+from bridge.text.sentences import sentences
+
+_SENTENCES = ("not_understood", "apology", "last_apology", "goodbye", "time_is_up")
+"""Settings with a sentence of ours in every language (`bridge.text.sentences`)."""
 _DIALLED = re.compile(r"\+[1-9]\d{6,14}|sips?:[^\s@<>\"]+@[^\s@<>\"]+", re.ASCII)
 
 
@@ -120,7 +124,8 @@ class CallSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     failure_limit: int = 3
     """This many failures of agent or speech in a row end the call."""
     language: str = "en"
-    """The language that callers are expected to speak, a tag such as `en-US`; a prompt may name another."""
+    """The language that callers are expected to speak, a tag such as `en-US`; a prompt may name another. The sentences
+    below are said in it unless they are set (`bridge.text.sentences`)."""
     hints: tuple[str, ...] = ()
     """Words that any caller may say, for the recogniser: names, products."""
     not_understood: str = "Sorry, could you say that again?"
@@ -130,3 +135,13 @@ class CallSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     fallback: FallbackSettings = FallbackSettings()
     goodbye: str = "I still can't hear you, so I'll hang up now. Goodbye."
     time_is_up: str = "We have reached the end of our time. Goodbye."
+
+    def __post_init__(self) -> None:
+        """Sentences that were left alone are said in the call's language."""
+        own = sentences(self.language)
+        for field in _SENTENCES:
+            if getattr(self, field) == sentences("en")[field]:
+                msgspec.structs.force_setattr(self, field, own[field])
+        if self.fallback.text == sentences("en")["fallback"]:
+            fallback = msgspec.structs.replace(self.fallback, text=own["fallback"])
+            msgspec.structs.force_setattr(self, "fallback", fallback)

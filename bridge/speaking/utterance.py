@@ -15,7 +15,7 @@ from bridge.speaking.phrases.phrase import Phrase, quiet_ms, tokens
 from bridge.speaking.phrases.savings import Savings
 from bridge.speaking.phrases.source import PhraseSource
 from bridge.speaking.phrases.synthesis import PhraseReader, Synthesis
-from bridge.text.chunker import Chunker, pause_after_ms, whole
+from bridge.text.chunker import Chunker, pause_after_ms, says_something, whole
 from bridge.text.settings import ChunkSettings
 
 _SYNTHESES_AT_ONCE = 2
@@ -324,7 +324,7 @@ class UtteranceStream:
     def _enqueue(self, pieces: Sequence[str]) -> None:
         for text in pieces:
             self._foresight.said(text)
-            if any(map(str.isalnum, text)):
+            if says_something(text):
                 self._pieces.append(_Piece(text.strip(), self._voice, self._cacheable, self.pump))
 
     def _plan_wake(self) -> None:

@@ -10,6 +10,8 @@ import enum
 import re
 from typing import NamedTuple
 
+from bridge.text.spoken.languages import CODES, language
+
 
 class Kind(enum.IntEnum):
     """How good a place a gap is, best last."""
@@ -60,6 +62,11 @@ _COMPLETE_ENOUGH = 14
 _LONGEST_TOKEN = 200
 """Characters; the longest word in use has 85, an address on the web that is read out perhaps 100."""
 _DASHES = frozenset(("-", "--", "—", "–"))
+
+
+_CODE_WORDS = frozenset().union(*(language(code).code_words | language(code).phone_words for code in CODES))
+_LINK_WORDS = frozenset().union(*(language(code).link_words for code in CODES))
+_CURRENCIES = frozenset().union(*(language(code).currencies for code in CODES))
 
 
 class GapScanner:
@@ -161,6 +168,8 @@ def _kind(token: str, following: str, known: bool, sentence_starts: bool) -> Kin
         return Kind.CLAUSE if first.islower() else Kind.SENTENCE
     if last == ".":
         return _after_full_stop(core[:-1].lstrip("\"'([{"), following, first, known, sentence_starts)
+    if following[:1].isdigit() and (token in _DASHES or (last == ":" and _names_a_code(core))):
+        return Kind.GLUED
     if token in _DASHES or last in (";", ":", "—", "–", "、", "，"):
         return Kind.CLAUSE
     if last == ",":
@@ -172,7 +181,22 @@ def _kind(token: str, following: str, known: bool, sentence_starts: bool) -> Kin
         return Kind.GLUED
     if (token.startswith("(") and token[1:].rstrip(")").isdigit()) or token in ("$", "€", "£", "+", "#", "*"):
         return Kind.GLUED
-    return Kind.WORD
+    return Kind.GLUED if _read_together(token, following) else Kind.WORD
+
+
+def _names_a_code(core: str) -> bool:
+    return core.rstrip(":").lower() in _CODE_WORDS
+
+
+def _read_together(token: str, following: str) -> bool:
+    """Whether what is said for one of two tokens depends on the other: `PIN is 0042`, `12 May`, `5 USD`."""
+    figures = any(map(str.isdigit, following))
+    if figures or following[:1] in "*#+":
+        return True  # the word before a number says what it is
+    word = token.lower().lstrip("\"'([{")
+    if word in _CODE_WORDS:
+        return following.lower() in _LINK_WORDS
+    return token[-1:].isdigit() and (following[:1].isalpha() or following.rstrip(".,;:!?") in _CURRENCIES)
 
 
 def _after_full_stop(word: str, following: str, first: str, known: bool, sentence_starts: bool) -> Kind | None:

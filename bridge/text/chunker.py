@@ -28,6 +28,7 @@ _CLEANED_AT_ONCE = 512
 """Characters; the cleaner copies what it has not decided yet, so that large deltas are fed in parts."""
 _SURELY_DECIDED = 16
 """So many characters behind a gap, its kind no longer depends on what follows."""
+_SPOKEN_SIGNS = frozenset("*#%&@+=$€£¥¢°")
 _WEAK_ENDS = frozenset(
     "a an the of to in on at by for with from and or but if is are was were be your my our his her their this that "
     "you i we it as so than not will would can could do does did have has had".split()
@@ -218,6 +219,11 @@ def _somewhere(gaps: list[Gap], at_most: int) -> int:
     return gaps[-1].at if gaps else at_most
 
 
+def says_something(piece: str) -> bool:
+    """Whether a piece has anything to be said, and is not only marks or pictures."""
+    return any(char.isalnum() or char in _SPOKEN_SIGNS for char in piece)
+
+
 def unhurried(strategy: Chunking) -> ChunkSettings:
     """Settings under which pieces depend on the text alone, for writers whose pauses are not known."""
     never = math.inf
@@ -243,4 +249,4 @@ def whole(text: str, settings: ChunkSettings) -> tuple[str, ...]:
     The cuts depend on the text alone, so warm-up and calls agree on them. A text that must not be kept goes
     through `Chunker.finish`, which remembers nothing.
     """
-    return tuple(stripped for piece in Chunker(settings).finish(0.0, text) if (stripped := piece.strip()))
+    return tuple(piece.strip() for piece in Chunker(settings).finish(0.0, text) if says_something(piece))

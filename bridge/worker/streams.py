@@ -11,7 +11,7 @@ import numpy as np
 from bridge.audio.encoder import Encoder, Samples
 from bridge.audio.formats import FRAME_MS, AudioFormat
 from bridge.call.events import Word
-from bridge.text.chunker import Chunker, pause_after_ms
+from bridge.text.chunker import Chunker, pause_after_ms, says_something
 from bridge.text.spoken.form import SpokenText, spoken_form
 from bridge.text.spoken.languages import language
 from bridge.worker.alignment import Span
@@ -77,7 +77,7 @@ class Stream:
             self._queue(self.text.finish())
 
     def _queue(self, pieces: Iterable[str]) -> None:
-        self.pieces.extend(stripped for piece in pieces if (stripped := piece.strip()))
+        self.pieces.extend(piece.strip() for piece in pieces if says_something(piece))
 
     # ---- what to make -----------------------------------------------------------------------------------------
 

@@ -8,7 +8,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from bridge.text import boundaries
-from bridge.text.chunker import Chunker, pause_after_ms, unhurried, whole
+from bridge.text.chunker import Chunker, pause_after_ms, says_something, unhurried, whole
 from bridge.text.cleaning import clean
 from bridge.text.settings import Chunking, ChunkSettings
 
@@ -92,7 +92,7 @@ def test_without_hurry_the_cuts_depend_on_the_text_alone(text: str, cuts: list[i
     edges = sorted({0, len(text), *(cut for cut in cuts if cut < len(text))})
     pieces = [p for s, e in pairwise(edges) for p in chunker.feed(text[s:e], 0.0)]
     pieces += chunker.finish(0.0)
-    assert [p.strip() for p in pieces if p.strip()] == list(whole(text, settings))
+    assert [p.strip() for p in pieces if says_something(p)] == list(whole(text, settings))
 
 
 @given(TEXTS, st.sampled_from(STRATEGIES))
@@ -261,10 +261,8 @@ def test_the_word_strategy_keeps_numbers_and_titles_whole() -> None:
     assert whole("Call Dr. Patel at 9:30 a.m. or 555 0199 now", ChunkSettings(strategy="word")) == (
         "Call",
         "Dr. Patel",
-        "at",
-        "9:30 a.m.",
-        "or",
-        "555 0199 now",
+        "at 9:30 a.m.",
+        "or 555 0199 now",
     )
 
 

@@ -33,6 +33,7 @@ def abbreviation(c: Cursor) -> Reading | None:
         and part.trail in ("", ".")
         and not following.lead
     )
+    named = named and (len(word) > 1 or len(c.core(-1)) != 1)  # "A M. Saint" goes on with letters
     both = following.core in ("and", "&") and c.word(2) in language.titles
     if street and not (word in language.titles and named and not c.core(-2)[:1].isdecimal() and _title_fits(c)):
         goes_on = len(word) == 1 or following.core.lower() in language.streets | language.before_numbers
@@ -65,7 +66,7 @@ def numeric_abbreviation(c: Cursor) -> Reading | None:
 
 def _words(c: Cursor, words: str, keep_stop: bool) -> Reading:
     """With the capital that the text has."""
-    if c.core()[:1].isupper() and words[:1].islower() and c.at == 0:
+    if c.core()[:1].isupper() and words[:1].islower():
         words = words[0].upper() + words[1:]
     return Reading(1, words, keep_stop)
 
@@ -125,7 +126,15 @@ def initials(c: Cursor) -> Reading | None:
     if _DOTTED.fullmatch(core) and len(core) <= 16:
         dotted = part.trail.startswith(".")
         return Reading(1, letters(core.replace(".", ""), language), keep_stop=not dotted or c.ends_sentence(0))
-    if len(core) == 1 and core.isalpha() and core.isupper() and part.trail == "." and c.core(1)[:1].isupper():
+    spelled = len(c.core(-1)) == 1 and not c.part(-1).trail
+    if (
+        len(core) == 1
+        and core.isalpha()
+        and core.isupper()
+        and part.trail == "."
+        and not spelled
+        and c.core(1)[:1].isupper()
+    ):
         name = c.core(1)[1:2].islower() or (len(c.core(1)) == 1 and c.part(1).trail == ".")
         if (name and c.core(-1)[:1].isupper()) or (name and core not in "IA"):
             return Reading(1, letters(core, language), keep_stop=False)

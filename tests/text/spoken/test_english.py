@@ -212,11 +212,11 @@ TABLES: dict[str, dict[str, str]] = {
         "*": "star",
     },
     "streets and titles": {
-        "Dr. Smith lives on Elm Dr. near St. Paul St. in St. Louis.": "Doctor Smith lives on Elm Drive near saint Paul "
-        "Street in saint Louis.",
-        "123 N. Main St. Apt. 4B": "one hundred twenty-three North Main Street apartment four B",
+        "Dr. Smith lives on Elm Dr. near St. Paul St. in St. Louis.": "Doctor Smith lives on Elm Drive near Saint Paul "
+        "Street in Saint Louis.",
+        "123 N. Main St. Apt. 4B": "one hundred twenty-three North Main Street Apartment four B",
         "Go to Main St, then 5th Ave. and turn.": "Go to Main Street, then fifth Avenue and turn.",
-        "Mr. and Mrs. Jones": "Mister and missus Jones",
+        "Mr. and Mrs. Jones": "Mister and Missus Jones",
         "1234 Oak Blvd.": "twelve thirty-four Oak Boulevard.",
         "P.O. Box 123": "P O Box one two three",
     },
@@ -226,7 +226,7 @@ TABLES: dict[str, dict[str, str]] = {
         "U.S. citizens": "U S citizens",
         "and/or": "and or",
         "24/7": "twenty-four seven",
-        "Ltd. and Inc. are here.": "Limited and incorporated are here.",
+        "Ltd. and Inc. are here.": "Limited and Incorporated are here.",
     },
     "versions": {
         "v2.0.1": "version two point zero point one",
