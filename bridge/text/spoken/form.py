@@ -48,8 +48,7 @@ _NUMERIC: tuple[Rule, ...] = (
 )  # fmt: skip
 """For one that has a digit and does not begin with a letter."""
 _MIXED: tuple[Rule, ...] = (
-    addresses.email, addresses.url, names.numeric_abbreviation, names.numbered, codes.named, codes.machine, codes.card,
-    quantities.amount, codes.code,
+    addresses.email, addresses.url, names.numeric_abbreviation, names.numbered, codes.card, codes.named, codes.machine,     quantities.amount, codes.code,
 )  # fmt: skip
 """For one that begins with a letter."""
 _LETTERED: tuple[Rule, ...] = (

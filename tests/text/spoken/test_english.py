@@ -184,6 +184,8 @@ TABLES: dict[str, dict[str, str]] = {
         "4111 1111 1111 1111": "four one one one, one one one one, one one one one, one one one one",
         "4111111111111111": "four one one one, one one one one, one one one one, one one one one",
         "4111-1111-1111-1111": "four one one one, one one one one, one one one one, one one one one",
+        "IBAN DE89 3704 0044 0532 0130 00": "I B A N D E eight nine, three seven zero four, zero zero four four, "
+        "zero five three two, zero one three zero, zero zero",
         "**** **** **** 4242": "ending in four two four two",
         "xxxx-4242": "ending in four two four two",
         "DE89 3704 0044 0532 0130 00": "D E eight nine, three seven zero four, zero zero four four, "
