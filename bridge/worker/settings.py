@@ -52,6 +52,9 @@ class VoiceSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
     """Where text that arrives is cut into pieces, see `bridge.text.settings.Chunking`."""
     language: str = ""
     """In which written text is said (`en-US`, `de`), numbers and addresses above all; empty: its own English."""
+    pronunciations: dict[str, str] = msgspec.field(default_factory=dict)
+    """How this voice says words that it does not know: `Nguyen: win`, or in the phonetic alphabet, `Nguyen: /wɪn/`.
+    Voices without the default voice's front end ignore the latter."""
     gain_db: float | None = None
     """Fixed gain towards -20 dBFS active speech; None: the engine's own measure of its voice."""
 

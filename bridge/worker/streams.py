@@ -86,7 +86,9 @@ class Stream:
         """The piece in work, begun here if there is one."""
         if self._job is None and self.pieces:
             self._piece = self.pieces.popleft()
-            self._spoken = spoken_form(self._piece, language(self.voice.language), self._before)
+            self._spoken = spoken_form(
+                self._piece, language(self.voice.language), self._before, self.voice.pronunciations
+            )
             self._before = self._piece
             text = self._spoken.text
             self._job = self.voice.engine.begin(text, text.split(), self.voice.own_name, self.speed)

@@ -6,7 +6,7 @@ import functools
 import math
 from collections import defaultdict
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import msgspec
@@ -18,6 +18,10 @@ from bridge.text.spoken.languages import language
 from bridge.worker.engines.base import Engine
 from bridge.worker.residency import Loader, Residency, ResidentEngine
 from bridge.worker.settings import VoiceSettings, WorkerSettings
+
+_LONGEST_PRONUNCIATION = 100
+_READS_PHONEMES = ("hibari", "hibari_torch", "kokoro")
+"""Engines whose front end takes the phonemes of a word as `[word](/phonemes/)`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +36,8 @@ class LoadedVoice:
     chunking: Chunking = "clause"
     language: str = "en-US"
     """In which written text is said, as `bridge.text.spoken.languages` names it."""
+    pronunciations: Mapping[str, str] = field(default_factory=dict)
+    """Words in lower case, and how they are given to the engine."""
 
 
 def load_voices(settings: WorkerSettings, *, graphs: bool | None = None) -> dict[str, LoadedVoice]:
@@ -61,7 +67,9 @@ def load_sound_voices(
     residency = Residency(settings.memory_mib << 20) if settings.memory_mib else None
     wanted: dict[bytes, dict[str, VoiceSettings]] = defaultdict(dict)
     for name, voice in settings.voices.items():
-        same_engine = msgspec.structs.replace(voice, voice="", chunking="clause", gain_db=None, language="")
+        same_engine = msgspec.structs.replace(
+            voice, voice="", chunking="clause", gain_db=None, language="", pronunciations={}
+        )
         wanted[msgspec.json.encode(same_engine)][name] = voice
     voices: dict[str, LoadedVoice] = {}
     refused: dict[str, ConfigError] = {}
@@ -86,8 +94,29 @@ def _load_group(group: dict[str, VoiceSettings], load: Loader, residency: Reside
         gain_db = engine.gain_db(voice.voice) if voice.gain_db is None else voice.gain_db
         if not math.isfinite(gain_db):
             raise ConfigError(f"{_described(group)}: its weights make no sound")
-        voices[name] = LoadedVoice(engine, voice.voice, 10 ** (gain_db / 20), voice.chunking, _language(name, voice))
+        words = _pronunciations(name, voice)
+        spoken_in = _language(name, voice)
+        voices[name] = LoadedVoice(engine, voice.voice, 10 ** (gain_db / 20), voice.chunking, spoken_in, words)
     return voices
+
+
+def _pronunciations(name: str, voice: VoiceSettings) -> dict[str, str]:
+    """A voice's list as its engine takes it. Raises ConfigError for what is no single word, or says nothing."""
+    taken = {}
+    for word, said in voice.pronunciations.items():
+        where = f"worker.voices.{name}.pronunciations.{word}"
+        phonemes = len(said) > 2 and said[0] == said[-1] == "/"
+        if len(word.split()) != 1 or word != word.strip(".,;:!?"):
+            raise ConfigError(f"{where}: expected a single word without marks")
+        if len(said) > _LONGEST_PRONUNCIATION or not any(map(str.isalpha, said)):
+            raise ConfigError(f"{where}: {said!r}: expected words, or phonemes between strokes such as /wɪn/")
+        if phonemes and any(char.isspace() or char in "[]()" for char in said):
+            raise ConfigError(f"{where}: {said!r}: phonemes are written without spaces and brackets")
+        if not phonemes:
+            taken[word.lower()] = said
+        elif voice.engine in _READS_PHONEMES:
+            taken[word.lower()] = f"[{word}]({said})"
+    return taken
 
 
 def _language(name: str, voice: VoiceSettings) -> str:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 from bridge.text.spoken import addresses, codes, dates, names, quantities
@@ -48,7 +48,8 @@ _NUMERIC: tuple[Rule, ...] = (
 )  # fmt: skip
 """For one that has a digit and does not begin with a letter."""
 _MIXED: tuple[Rule, ...] = (
-    addresses.email, addresses.url, names.numeric_abbreviation, names.numbered, codes.card, codes.named, codes.machine,     quantities.amount, codes.code,
+    addresses.email, addresses.url, names.numeric_abbreviation, names.numbered, codes.card, codes.named, codes.machine,
+    quantities.amount, codes.code,
 )  # fmt: skip
 """For one that begins with a letter."""
 _LETTERED: tuple[Rule, ...] = (
@@ -106,8 +107,15 @@ class SpokenText(NamedTuple):
         return written
 
 
-def spoken_form(text: str, language: Language, before: str = "") -> SpokenText:
-    """How a text is spoken in a language; `before` is what was said just before it, for the sake of its context."""
+def spoken_form(
+    text: str, language: Language, before: str = "", pronunciations: Mapping[str, str] | None = None
+) -> SpokenText:
+    """How a text is spoken in a language.
+
+    before          what was said just before it, for the sake of its context
+    pronunciations  how words are said that the builder knows better, by the word in lower case
+    """
+    known = pronunciations or {}
     tokens = _tokens(text)
     past = _tokens(before[-80:])[-5:] if before else []
     cursor = Cursor(past + tokens, len(past), language)
@@ -117,6 +125,10 @@ def spoken_form(text: str, language: Language, before: str = "") -> SpokenText:
     while cursor.at < end:
         token = everything[cursor.at]
         bare = token.strip(_STRIPPED)
+        if bare.lower() in known:
+            spoken.append(SpokenToken(token, token.replace(bare, known[bare.lower()], 1)))
+            cursor.at += 1
+            continue
         if _plain(bare) and bare.lower() not in watched and not _ending(bare, token, language):
             spoken.append(SpokenToken(token, token if token.isalpha() else token.translate(_MARKS)))
             cursor.at += 1

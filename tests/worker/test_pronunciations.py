@@ -1,0 +1,41 @@
+"""The builder's pronunciation list: what it may hold, and that voices say what it says."""
+
+from __future__ import annotations
+
+import pytest
+
+from bridge.errors import ConfigError
+from bridge.text.spoken.form import spoken_form
+from bridge.text.spoken.languages import language
+from bridge.worker.engines.english import EnglishReader
+from bridge.worker.settings import VoiceSettings, WorkerSettings
+from bridge.worker.voices import load_voices
+
+
+def settings(**words: str) -> WorkerSettings:
+    return WorkerSettings(voices={"heart": VoiceSettings(voice="heart", pronunciations=words)})
+
+
+def test_words_are_said_as_the_list_says_and_keep_their_spelling() -> None:
+    voice = load_voices(settings(Nguyen="win", Xero="/zˈɪɹO/"))["heart"]
+    form = spoken_form("Ask Nguyen, at Xero.", language("en"), pronunciations=voice.pronunciations)
+
+    assert form.text == "Ask win, at [Xero](/zˈɪɹO/)."
+    assert form.written == ("Ask", "Nguyen,", "at", "Xero.")
+    reading = EnglishReader().read(form.text, form.text.split())
+    assert reading.phonemes.endswith("zˈɪɹO.")
+    assert len(reading.words) == 4
+
+
+@pytest.mark.parametrize(
+    ("words", "mistake"),
+    [
+        ({"two words": "x"}, "heart.pronunciations.two words: expected a single word"),
+        ({"Nguyen": "42"}, "heart.pronunciations.Nguyen: '42': expected words, or phonemes between strokes"),
+        ({"Nguyen": "/w ɪn/"}, "phonemes are written without spaces"),
+        ({"Nguyen": "w" * 101}, "expected words"),
+    ],
+)
+def test_a_mistake_in_the_list_is_named(words: dict[str, str], mistake: str) -> None:
+    with pytest.raises(ConfigError, match=mistake.replace("?", ".")):
+        load_voices(settings(**words))
