@@ -12,7 +12,7 @@ import html
 import re
 import unicodedata
 
-from bridge.text import markup
+from bridge.text import markup, ssml
 
 _PLAIN = re.compile(r"(?:[a-zA-Z0-9.,;:?'\"$%/@=)+#]+(?: (?=[a-zA-Z0-9'\"$]))?)+")
 """A run that no rule touches, whatever follows it, with single spaces."""
@@ -385,15 +385,29 @@ class Cleaner:
             self._at = at + 1
             self._jump = address.end(1), address.end()
             return True
+        if element := ssml.ELEMENT.match(held, at):
+            self._at = element.end()
+            if said := ssml.meant(element[1], ssml.attributes(element[2]), element[3]):
+                self._give(" ".join(said.split()).translate(_TYPOGRAPHIC))
+            return True
         if tag := markup.TAG.match(held, at):
             self._tag(tag)
             return True
         self._give(self._take(1))
         return True
 
+    def _pause(self, mark: str) -> None:
+        """A break, by the mark that makes one, unless there is a mark already."""
+        if mark and (self._last.isalnum() or self._last in _CAN_TAKE_A_STOP):
+            self._out.append(mark)
+            self._last = mark
+        self._space = True
+
     def _tag(self, tag: re.Match[str]) -> None:
         name = tag[2].lower().rpartition(":")[2]
         self._at = tag.end()
+        if name == "break":
+            self._pause(ssml.pause(ssml.attributes(tag[3])))
         unspoken = name in markup.THOUGHTS or name in markup.CALLS
         if unspoken and not tag[1] and not tag[4]:
             self._until = markup.closer(tag[2])
@@ -401,6 +415,7 @@ class Cleaner:
 
 
 _ANGLE_BEGUN = (
+    ssml.ELEMENT_BEGUN,
     markup.COMMENT_BEGUN,
     markup.CHANNEL_BEGUN,
     markup.TOKEN_BEGUN,
