@@ -39,3 +39,16 @@ def test_words_are_said_as_the_list_says_and_keep_their_spelling() -> None:
 def test_a_mistake_in_the_list_is_named(words: dict[str, str], mistake: str) -> None:
     with pytest.raises(ConfigError, match=mistake.replace("?", ".")):
         load_voices(settings(**words))
+
+
+@pytest.mark.parametrize(
+    ("text", "letters"),
+    [("flight B A two four", 1), ("at nine A M tomorrow", 1), ("code A one A B", 2), ("A man and a plan", 0)],
+)
+def test_an_a_among_letters_and_digits_is_no_article(text: str, letters: int) -> None:
+    reader = EnglishReader()
+    reading = reader.read(text, text.split())
+    as_letter = [word for word, (first, end) in zip(text.split(), reading.words, strict=True)
+                 if word == "A" and reading.phonemes[round(first) : round(end)].strip() == "ˈA"]  # fmt: skip
+
+    assert len(as_letter) == letters

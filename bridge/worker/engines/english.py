@@ -29,6 +29,9 @@ RUNS, RUN = 8, 40
 run. Web addresses have up to 20; what has more is no word."""
 _LONG_WORD = re.compile(r"\S{17,}")
 _RUN = re.compile(r"[A-Z]+|[^\W\d_A-Z]+|\d+|.", re.DOTALL)
+_NAMES = "zero|one|two|three|four|five|six|seven|eight|nine"
+_LETTER_A = re.compile(rf"(?<=\b[A-Z] )A\b(?!')|\bA(?= (?:[B-Z]|{_NAMES})\b(?!'))")
+"""An A among spelled letters and digits, which the front end would take for the article."""
 _NO_WORD = re.compile(r"[^A-Za-z0-9]+")
 SILENT = frozenset(' ;:,.!?—…"()“”')
 """Characters of the alphabet that stand for pauses rather than sounds."""
@@ -54,7 +57,7 @@ class EnglishReader:
         """Phonemes of the text, and each token's share of them."""
         with self._lock:
             try:
-                normal = " ".join(_readable(text).replace("’", "'").split())
+                normal = _LETTER_A.sub("[A](/ˈA/)", " ".join(_readable(text).replace("’", "'").split()))
                 read = self._groups(normal)
             except (IndexError, ValueError, RecursionError):  # numbers that the front end has no names for
                 normal = " ".join(_NO_WORD.sub(" ", text[:LONGEST_TEXT]))
