@@ -195,7 +195,7 @@ def _read_together(token: str, following: str) -> bool:
         return True  # the word before a number says what it is
     word = token.lower().lstrip("\"'([{")
     if word in _CODE_WORDS:
-        return following.lower() in _LINK_WORDS
+        return following.lower() in _LINK_WORDS or (following.isupper() and len(following) <= 4)
     return token[-1:].isdigit() and (following[:1].isalpha() or following.rstrip(".,;:!?") in _CURRENCIES)
 
 

@@ -275,7 +275,8 @@ def _names(c: Cursor, core: str) -> bool:
             return distance < 4 and len(core) != 1
         if word in language.weak_code_words and strong:
             return True
-        if word not in language.link_words and word and not _is_code_like(word):
+        letters_of_it = distance < 2 and c.core(-1 - distance).isupper() and len(word) <= 4
+        if word not in language.link_words and word and not _is_code_like(word) and not letters_of_it:
             return False
     return False
 

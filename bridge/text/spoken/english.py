@@ -536,7 +536,7 @@ AMERICAN = Language(
         "code codes pin pins passcode password otp zip postcode zipcode room suite apartment apt flat gate flight "
         "confirmation booking reservation tracking ticket serial extension ext reference ref account acct card ssn "
         "iban policy invoice box member membership claim case vin imei sku license licence routing passport badge "
-        "locker id login token key combination unit rm".split()
+        "locker plate id login token key combination unit rm".split()
     ),
     weak_code_words=frozenset("order number no nr case ending in digits bus route highway po box".split()) - {"in"},
     phone_words=frozenset(

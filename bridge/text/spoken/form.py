@@ -136,7 +136,8 @@ def spoken_form(
         reading = _read(cursor)
         first, last = cursor.part(0), cursor.part(reading.length - 1)
         trail = last.trail if reading.trail is None else reading.trail
-        trail = trail if reading.keep_stop else trail.replace(".", "", 1)
+        if not reading.keep_stop or trail.startswith((".,", ".;", ".:", ".?", ".!")):
+            trail = trail.replace(".", "", 1)
         words = reading.spoken.strip()
         said = (_opening(first, reading) + words + trail).translate(_MARKS) if words and first.core else words
         spoken.append(SpokenToken(" ".join(everything[cursor.at : cursor.at + reading.length]), said))
@@ -177,7 +178,7 @@ def _watched(language: Language) -> frozenset[str]:
 def _ending(bare: str, token: str, language: Language) -> bool:
     """Whether this is a range of days, or a word with an abbreviated end."""
     days = "-" in bare and bare.partition("-")[0].lower() in language.weekday_abbreviations
-    return days or (token[-1] == "." and bare.endswith(tuple(language.street_endings)))
+    return days or (token[-1] == "." and (len(bare) == 1 or bare.endswith(tuple(language.street_endings))))
 
 
 def _read(c: Cursor) -> Reading:

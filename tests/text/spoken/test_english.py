@@ -174,6 +174,7 @@ TABLES: dict[str, dict[str, str]] = {
         "account 12345678": "account one two three, four five six, seven eight",
         "Your confirmation number is 48213.": "Your confirmation number is four eight two one three.",
         "#1 choice": "number one choice",
+        "License plate ABC 1234": "License plate A B C one two three four",
         "007": "zero zero seven",
         "SSN 123-45-6789": "S S N one two three, four five, six seven eight nine",
         "MP3, Q3, 4K, COVID-19": "M P three, Q three, four K, covid nineteen",
@@ -220,6 +221,8 @@ TABLES: dict[str, dict[str, str]] = {
         "Go to Main St, then 5th Ave. and turn.": "Go to Main Street, then fifth Avenue and turn.",
         "Mr. and Mrs. Jones": "Mister and Missus Jones",
         "1234 Oak Blvd.": "twelve thirty-four Oak Boulevard.",
+        "221B Baker St., London": "two two one B Baker Street, London",
+        "Mr. J. R. Smith": "Mister J R Smith",
         "P.O. Box 123": "P O Box one two three",
     },
     "abbreviations": {
