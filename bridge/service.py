@@ -39,6 +39,7 @@ def run(
 ) -> int:
     """Serve until a signal ends it; returns the exit code. `host` and `port` replace the configured ones."""
     obey_sigterm()
+    os.umask(0o077)  # records, cached phrases and sockets are the operator's alone
     logs.configure_logs(settings.telemetry)
     host, port = host or settings.gateway.host, settings.gateway.port if port is None else port
     try:

@@ -99,6 +99,7 @@ def test_no_command_shows_the_help(capsys: pytest.CaptureFixture[str]) -> None:
         (["serve", "-c", "absent.yaml"], "absent.yaml: cannot be read"),
         (["serve", "-c", "absent.yaml", "--processes", "0"], "--processes: 0: expected 1 or more"),
         (["say", " ", "-o", "out.wav"], "there is nothing to say"),
+        (["say", "Hello.", "-o", "out.mp3"], "out.mp3: cannot be written: the formats are .wav"),
         (["replay", "absent.jsonl"], "absent.jsonl: cannot be read"),
         (["call", "http://127.0.0.1:9/voice"], "set TWILIO_AUTH_TOKEN"),
         (["call", "http://127.0.0.1:9/plivo/voice"], "set PLIVO_AUTH_TOKEN"),

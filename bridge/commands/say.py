@@ -35,6 +35,10 @@ EXAMPLES = """\
 """
 
 
+_FORMATS = (".wav",)
+"""Of the file, by the end of its name."""
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of `bridge say`."""
     parser.add_argument("text", metavar="TEXT", nargs="?", help="what to say")
@@ -62,6 +66,8 @@ def run(arguments: argparse.Namespace) -> int:
         raise ConfigError("say needs a file to write (-o FILE), or --words to print the words alone")
     if not (arguments.text or "").strip():
         raise ConfigError("there is nothing to say")
+    if arguments.output is not None and arguments.output.suffix.lower() not in _FORMATS:
+        raise ConfigError(f"{arguments.output}: cannot be written: the formats are {', '.join(_FORMATS)}")
     settings = load_settings(arguments.config)
     spoken = asyncio.run(_speak(arguments, settings.worker))
     if not spoken.audio:

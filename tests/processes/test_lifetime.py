@@ -234,3 +234,17 @@ async def test_work_that_fails_before_any_signal_says_so() -> None:
 
     with pytest.raises(RuntimeError, match="no"):
         await StopSignals(()).unless_asked(work())
+
+
+def test_what_a_service_leaves_on_disk_is_its_operators_alone(config: Path, temporary: Path) -> None:
+    kept = temporary / "kept"
+    config.write_text(
+        CONFIG + f"speaking: {{cache: {{disk_path: {kept}}}}}\ntelemetry: {{record_directory: {kept}/records}}\n"
+    )
+    with service([*SERVE, "-c", str(config), "--port", "0"], temporary) as running:
+        running.says("ready for calls")
+        running.process.send_signal(signal.SIGTERM)
+        assert running.ends() == 0
+    found = [kept, *kept.rglob("*")]
+    assert len(found) > 2
+    assert {str(path): oct(path.stat().st_mode & 0o077) for path in found if path.stat().st_mode & 0o077} == {}
