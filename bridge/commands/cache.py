@@ -120,14 +120,47 @@ async def _warm(arguments: argparse.Namespace, settings: Settings) -> int:
     def progress(done: int, total: int, phrase: str) -> None:
         print(f"[{done}/{total}] {phrase}", file=sys.stderr, flush=True)
 
-    speech = SpeechService(settings.speaking, directory=directory, worker=settings.worker)
+    speech = SpeechService(
+        settings.speaking,
+        directory=directory,
+        worker=settings.worker,
+        redis_url=settings.store.redis_url,
+        redis_prefix=settings.store.redis_prefix,
+    )
     try:
         await speech.start()
         await warm_up(speech, lines, tenant=arguments.tenant or "default", progress=progress)
     finally:
         await speech.close()
+    await _check_kept(settings, directory, len(lines))
     _print(arguments, {"phrases": len(lines)}, [f"{len(lines)} phrases are ready"])
     return 0
+
+
+async def _check_kept(settings: Settings, directory: Path, lines: int) -> None:
+    """Raises ConfigError when a tier, looked at anew, holds nothing of what was made: full, read-only or forbidden."""
+    from bridge.errors import ConfigError
+    from bridge.speaking.phrases.cache import PhraseCache
+
+    store = settings.store
+    cache = PhraseCache(settings.speaking.cache, directory, redis_url=store.redis_url, redis_prefix=store.redis_prefix)
+    await cache.open()
+    try:
+        kept = await cache.kept()
+    finally:
+        await cache.close()
+    for tier, counts in kept.items():
+        if tier != "memory" and lines and not counts.get("phrases"):
+            where = _place(store.redis_url) if tier == "redis" else settings.speaking.cache.disk_path
+            raise ConfigError(
+                f"{lines} phrases were made, and none of them is kept in {tier} ({where}): is it there, has it room, "
+                "and may we write?"
+            )
+
+
+def _place(url: str) -> str:
+    """A Redis without its password."""
+    return url.rpartition("@")[2]
 
 
 def _print(arguments: argparse.Namespace, data: Any, lines: list[str]) -> None:
