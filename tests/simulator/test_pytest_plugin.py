@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -83,6 +84,15 @@ def test_a_users_test_reads_like_a_phone_call(server: MediaServer, tmp_path: Pat
     assert done.returncode == 1
     assert "says 'unicorn'" in done.stdout
     assert len(list((tmp_path / "report").rglob("call.html"))) == 2
+
+
+def test_the_readmes_test_names_files_that_are_there() -> None:
+    root = Path(__file__).parents[2]
+    readme = (root / "README.md").read_text()
+    named = re.findall(r'call\("([^"]+)"\)', readme) + re.findall(r"-s (\S+\.yaml)", readme)
+    assert len(named) >= 2
+    assert [name for name in named if not (root / name).is_file()] == []
+    assert "pip install pytest" in readme
 
 
 GOODBYE = parse("name: x\nsteps: [{silence: 200}, hang_up]")
