@@ -198,7 +198,15 @@ def test_parameters_may_come_as_a_list() -> None:
     message["start"]["custom_parameters"] = [{"name": "ticket", "value": "9f3c"}, {"name": "call_id", "value": "c1"}]
     start = TelnyxStream().read_text(json.dumps(message).encode())
     assert isinstance(start, StreamStarted)
-    assert (start.call_id, start.parameters) == ("c1", {"ticket": "9f3c", "call_id": "c1"})
+    assert start.parameters == {"ticket": "9f3c", "call_id": "c1"}
+
+
+def test_a_call_is_named_by_its_start_and_not_by_the_parameters_that_a_ticket_brings_along() -> None:
+    message = json.loads(wire("in_start"))
+    message["start"]["custom_parameters"] = {"ticket": "9f3c", "call_id": "another"}
+    start = TelnyxStream().read_text(json.dumps(message).encode())
+    assert isinstance(start, StreamStarted)
+    assert start.call_id == message["start"]["call_control_id"] != "another"
 
 
 @pytest.mark.parametrize("event", ["media", "dtmf", "mark", "stop"])

@@ -190,7 +190,9 @@ class TelnyxStream:
         if not self._stream_id:
             self._stream_id, self._is_alaw = raw.stream_id, encoding == "PCMA"
         parameters = self._parameters(raw.start.custom_parameters)
-        call_id = first(parameters, "call_id") or raw.start.call_control_id
+        # The call's own name, not the one that a ticket brings along: https://developers.telnyx.com/api-reference/callbacks
+        # documents CallSid as the call_control_id.
+        call_id = raw.start.call_control_id or first(parameters, "call_id")
         return StreamStarted(call_id, "", raw.stream_id, parameters)
 
     def _parameters(self, told: object) -> dict[str, str]:
