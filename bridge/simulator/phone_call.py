@@ -179,11 +179,13 @@ class PhoneCall:
                         return None, [], False
                     if verb.action:
                         absolute = self._with_urls(verb, base)
-                        sid = self.facts.streams[-1].stream_sid if self.facts.streams else self.call.stream_sid
-                        return self.company.after_stream(self.call, absolute, sid), rest, verb.action_may_be_empty
+                        streams = self.facts.streams
+                        sid = streams[-1].stream_sid if streams else self.call.stream_sid
+                        course = self.company.after_stream(self.call, absolute, sid, opened=bool(streams))
+                        return course, rest, verb.action_may_be_empty
                 case verb_kinds.Redirect():
-                    url = self._join(base, verb.url)
-                    return self.company.document(self.call, url, verb.method, "in-progress"), [], False
+                    whole = replace(verb, url=self._join(base, verb.url))
+                    return self.company.redirected(self.call, whole), rest, verb.may_be_empty
                 case verb_kinds.Dial():
                     if not verb.targets:
                         self.note("transfer", "to nobody: no number was given")

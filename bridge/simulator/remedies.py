@@ -18,8 +18,9 @@ def remedy(error: CarrierError | None, carrier: Carrier, url: str, connect_to: s
             return _signature(carrier, url, connect_to)
         case "retrieval", 404:
             return (
-                f"Nothing answers at {_path(url)}: is this the webhook's path? Ours end in /voice, below the carrier's "
-                f"name (/{carrier.name}/voice), after whatever path the public address has."
+                f"Nothing answers at {_path(url)}: is this the webhook's path? Ours is "
+                f"/{carrier.name}/{carrier.dial_path}, after whatever path the public address has, and is there when "
+                "that carrier is configured."
             )
         case "retrieval", 405:
             return f"The server does not take {carrier.dial_method} there: is this the voice webhook?"

@@ -16,6 +16,8 @@ from bridge.simulator import ear
 from bridge.simulator import scenario as steps
 from bridge.simulator.caller import Caller
 from bridge.simulator.carriers import carrier_named, carrier_of
+from bridge.simulator.carriers.audio import on_the_phone
+from bridge.simulator.carriers.verbs import PCMU
 from bridge.simulator.ear import Recording, Understand
 from bridge.simulator.judge import judge
 from bridge.simulator.likeness import differences
@@ -162,7 +164,10 @@ def _measure(
         result.last_sound_to_end_ms = result.duration_ms - bots[-1].end_ms
     warnings = sum(len(stream.warnings) for stream in facts.streams)
     spread_db, _ = ear.level_spread_db(result.turns, bot, clears_ms)
-    told = {name: differences(bot, recording) for name, recording in sounds.items()}
+    line = facts.streams[0].verb.outward if facts.streams else PCMU
+    told = {
+        name: differences(bot, on_the_phone(recording, line), factor=line.factor) for name, recording in sounds.items()
+    }
     result.verdicts = judge(
         result,
         scenario.expect,

@@ -18,7 +18,7 @@ import msgspec
 from bridge.errors import BadMessage
 from bridge.simulator.carriers.audio import FromPhone
 from bridge.simulator.carriers.playout import Playout
-from bridge.simulator.carriers.verbs import Stream, Verb
+from bridge.simulator.carriers.verbs import Redirect, Stream, Verb
 
 Message = str | bytes
 """Of a media socket: text, or a binary frame."""
@@ -290,6 +290,8 @@ class Carrier(abc.ABC):
     socket_agent: ClassVar[str]
     default_account: ClassVar[str]
     dial_method: ClassVar[str] = "POST"
+    dial_path: ClassVar[str] = "voice"
+    """The last part of the webhook's path, as this service has it."""
     signs_sockets: ClassVar[bool] = False
     """Whether the upgrade of a media socket proves by itself who opens it."""
     names_streams: ClassVar[bool] = True
@@ -308,8 +310,12 @@ class Carrier(abc.ABC):
     def document(self, call: Call, url: str, method: str, status: str) -> Webhook:
         """The request for a document of a call that rings (`ringing`) or goes on (`in-progress`)."""
 
-    def after_stream(self, call: Call, verb: Stream, stream_sid: str) -> Webhook:
-        """The request for the document after a stream."""
+    def redirected(self, call: Call, verb: Redirect) -> Webhook:
+        """The request for the document that a document names."""
+        return self.document(call, verb.url, verb.method, "in-progress")
+
+    def after_stream(self, call: Call, verb: Stream, stream_sid: str, *, opened: bool) -> Webhook:
+        """The request for the document after a stream, or instead of one that could not be opened."""
         return self.document(call, verb.action, verb.method, "in-progress")
 
     def stream_event(

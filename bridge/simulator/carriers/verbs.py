@@ -43,6 +43,10 @@ class Redirect:
 
     url: str
     method: str = "POST"
+    payload: str = ""
+    """JSON that goes along, where the document gave some."""
+    may_be_empty: bool = False
+    """The answer need not hold a document: then the verbs go on."""
 
 
 @dataclass(frozen=True, slots=True)

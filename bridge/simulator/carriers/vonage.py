@@ -29,7 +29,7 @@ from bridge.simulator.carriers.base import (
     digest,
     uuid_of,
 )
-from bridge.simulator.carriers.verbs import Dial, Play, Say, Stream, Verb
+from bridge.simulator.carriers.verbs import Dial, Play, Redirect, Say, Stream, Verb
 
 BUFFER_MESSAGES = 3072
 """About a minute; what comes on top is lost."""
@@ -53,6 +53,11 @@ def _base64url(data: bytes) -> str:
     return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
 
 
+def _url(told: Any) -> str:
+    """An address as NCCOs have it: a list with one."""
+    return str(told[0]) if isinstance(told, list) and told else ""
+
+
 class Vonage(Carrier):
     """Vonage's answer and event webhooks, NCCOs and WebSocket endpoints."""
 
@@ -63,6 +68,7 @@ class Vonage(Carrier):
     socket_agent = "Vonage-WebSocket"
     default_account = "aaaaaaaa-bbbb-4ccc-8ddd-00000000000b"
     dial_method = "GET"
+    dial_path = "answer"
     names_streams = False
     names_calls = False
     document_types = ("application/json",)
@@ -84,22 +90,25 @@ class Vonage(Carrier):
             return Webhook(status, method, url, self._parties(call))
         return Webhook(status, "POST", url, json=self._event(call, call.call_sid, status, 0.0))
 
-    def after_stream(self, call: Call, verb: Stream, stream_sid: str) -> Webhook:
-        """The socket's leg is `disconnected`: its answer may be an NCCO."""
-        event = self._event(call, stream_sid, "disconnected", 0.0) | {"headers": verb.parameters}
-        return Webhook("disconnected", verb.method, verb.action, json=event)
+    def redirected(self, call: Call, verb: Redirect) -> Webhook:
+        """A `notify`: the payload goes to the event webhook, whose answer may be an NCCO."""
+        event = self._event(call, call.call_sid, "payload", 0.0) | {"payload": json.loads(verb.payload)}
+        return Webhook("notify", verb.method, verb.url, json=event)
+
+    def after_stream(self, call: Call, verb: Stream, stream_sid: str, *, opened: bool) -> Webhook:
+        """The socket's leg is `disconnected`, or `failed`: the answer may be an NCCO."""
+        status = "disconnected" if opened else "failed"
+        event = self._event(call, stream_sid, status, 0.0) | {"headers": verb.parameters}
+        return Webhook(status, verb.method, verb.action, json=event)
 
     def stream_event(
         self, call: Call, verb: Stream, stream_sid: str, event: StreamEvent, error: str, now: float
     ) -> Webhook | None:
-        """`answered`, `failed`; `disconnected` is asked for a document, see `after_stream`."""
-        if not verb.status_callback or event == "stopped":
+        """`answered`; `disconnected` and `failed` ask for a document, see `after_stream`."""
+        if not verb.status_callback or event != "started":
             return None
-        status = {"started": "answered", "failed": "failed"}[event]
-        body = self._event(call, stream_sid, status, now) | {"headers": verb.parameters}
-        return Webhook(
-            status, verb.status_method, verb.status_callback, json=body | ({"reason": error} if error else {})
-        )
+        body = self._event(call, stream_sid, "answered", now) | {"headers": verb.parameters}
+        return Webhook("answered", verb.status_method, verb.status_callback, json=body)
 
     def call_event(self, call: Call, url: str, status: str, number: int, seconds: int, now: float) -> Webhook | None:
         """The application's event webhook, about the caller's leg."""
@@ -153,8 +162,17 @@ class Vonage(Carrier):
                 return Play(str(urls[0]) if isinstance(urls, list) and urls else str(urls))
             case "connect":
                 return self._connect(action)
+            case "notify":
+                return self._notify(action)
             case other:
                 raise self.error("document", f"{str(other)[:40]!r} is not an action this carrier double knows")
+
+    def _notify(self, action: Mapping[str, Any]) -> Verb:
+        payload, url = action.get("payload"), _url(action.get("eventUrl"))
+        if not isinstance(payload, dict) or not url:
+            raise self.error("document", "notify needs a payload, an object, and an eventUrl")
+        method = str(action.get("eventMethod", "POST")).upper()
+        return Redirect(url, method, payload=compact(payload), may_be_empty=True)
 
     def _connect(self, action: Mapping[str, Any]) -> Verb:
         endpoints = action.get("endpoint")
@@ -180,8 +198,7 @@ class Vonage(Carrier):
             raise self.error("document", "headers is not an object")
         if len(compact(headers).encode()) > HEADERS_LIMIT:
             raise self.error("document", f"headers has {len(compact(headers))} bytes, at most {HEADERS_LIMIT}")
-        urls = action.get("eventUrl", [])
-        event_url = str(urls[0]) if isinstance(urls, list) and urls else str(urls or "")
+        event_url = _url(action.get("eventUrl"))
         return Stream(
             url=str(endpoint.get("uri", "")),
             parameters={str(key): str(value) for key, value in headers.items()},
