@@ -166,7 +166,8 @@ def _measure(
     spread_db, _ = ear.level_spread_db(result.turns, bot, clears_ms)
     line = facts.streams[0].verb.outward if facts.streams else PCMU
     told = {
-        name: differences(bot, on_the_phone(recording, line), factor=line.factor) for name, recording in sounds.items()
+        name: differences(bot, on_the_phone(recording, line), factor=_PHASES if line.factor > 1 else 1)
+        for name, recording in sounds.items()
     }
     result.verdicts = judge(
         result,
@@ -179,6 +180,9 @@ def _measure(
     )
     return PlacedCall(result, facts.recording, facts)
 
+
+_PHASES = 8
+"""On a wide line sound may be late by any part of the phone's sample: compared at this many of them."""
 
 _WAITING = (steps.WaitForHangUp, steps.HangUp, steps.WaitForSilence, steps.Silence)
 """What a caller may still have had in mind when the other side hung up; anything else was cut short."""

@@ -7,8 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from bridge.simulator.carriers.audio import AudioFormat, FromPhone, ToPhone, on_the_phone
 from bridge.simulator.likeness import differences
-from bridge.simulator.sound import Sound, from_ulaw, read_wav, silence, to_ulaw
+from bridge.simulator.sound import RATE_HZ, Sound, from_ulaw, read_wav, silence, to_ulaw
 
 RECORDING = read_wav(Path(__file__).parents[2] / "fixtures" / "callers" / "opening_hours.wav")
 AT = int(np.argmax(np.abs(RECORDING[2000:8000]))) + 2000
@@ -58,3 +59,16 @@ def test_nothing_is_missed_of_a_silent_recording_or_in_a_call_without_sound() ->
     assert differences(call(RECORDING), silence(500)) == ""
     assert differences(silence(0), silence(500)) == ""
     assert differences(silence(0), RECORDING) == "not heard"
+
+
+@pytest.mark.parametrize("factor", [2, 3])
+def test_a_delay_on_a_wider_line_is_no_difference_and_a_tear_there_is_one(factor: int) -> None:
+    """A sample of the line is a half or a third of one that is heard."""
+    line = AudioFormat("L16", factor * RATE_HZ)
+    wide = FromPhone(line).feed(to_ulaw(call(RECORDING)))
+    heard = from_ulaw(ToPhone(line).feed(b"\0\0" + wide + b"\0\0" * (2 * factor - 1)))
+    expected = on_the_phone(RECORDING, line)
+    assert differences(heard, expected) != ""
+    assert differences(heard, expected, factor=factor) == ""
+    heard[len(heard) // 2 : len(heard) // 2 + 80] = 0.0
+    assert "spoilt" in differences(heard, expected, factor=factor)

@@ -17,6 +17,7 @@ from bridge.call.settings import CallSettings
 from bridge.config import Settings
 from bridge.gateway.settings import GatewaySettings
 from bridge.listening.settings import ListeningSettings, NoRecogniserSettings, NoTurnModelSettings
+from bridge.simulator.carriers.telnyx import public_key
 from bridge.simulator.spelled import SpelledVoice
 from bridge.simulator.virtual import MemoryConnector
 from bridge.speaking.settings import SpeakingSettings
@@ -24,6 +25,13 @@ from bridge.speaking.speech import SpeechService
 from bridge.speaking.voices.base import SpeechProvider
 
 TOKEN = "secret"
+SECRETS = {
+    "TWILIO_AUTH_TOKEN": TOKEN,
+    "TELNYX_PUBLIC_KEY": public_key(TOKEN),
+    "VONAGE_SIGNATURE_SECRET": TOKEN,
+    "PLIVO_AUTH_TOKEN": TOKEN,
+}
+"""What the service checks the carriers' signatures with: all of them may ring."""
 PUBLIC = "https://bridge.example.com"
 AGENTS = Path(__file__).parent / "agents"
 
@@ -49,7 +57,7 @@ async def virtual_bridge(
         ),
         agent=ScriptSettings(file=agent.name),
     )
-    application = Application(settings, directory=agent.parent, environ={"TWILIO_AUTH_TOKEN": TOKEN})
+    application = Application(settings, directory=agent.parent, environ=SECRETS)
     if agents is not None:
         application.agents = agents
     voice = voice or SpelledVoice(Word, asyncio.get_running_loop().call_later)

@@ -57,7 +57,7 @@ class LineServer:
         else:
             fields = {str(key): str(value) for key, value in (await request.post()).items()} | dict(request.query)
         self.requests.append((request.path, fields))
-        if request.path.endswith(("/status", "/hangup")) and fields.get("status") != "disconnected":
+        if request.path.endswith(("/status", "/hangup")) and fields.get("status") not in ("disconnected", "failed"):
             return web.Response()
         if request.path.endswith(("/after", "/status")):
             return self._document(self._transfer())

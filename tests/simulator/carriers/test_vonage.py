@@ -13,7 +13,7 @@ import pytest
 from bridge.errors import BadMessage
 from bridge.simulator.carriers.audio import AudioFormat
 from bridge.simulator.carriers.base import MediaStream, Message, Signing
-from bridge.simulator.carriers.verbs import Dial, Play, Say, Stream
+from bridge.simulator.carriers.verbs import Dial, Play, Redirect, Say, Stream
 from bridge.simulator.carriers.vonage import BUFFER_MESSAGES, Vonage, VonageStream
 
 CARRIER = Vonage()
@@ -87,10 +87,13 @@ def test_other_actions() -> None:
         [
             {"action": "talk", "text": "Good day"},
             {"action": "stream", "streamUrl": ["https://x/a.mp3"]},
+            {"action": "notify", "payload": {"a": 1}, "eventUrl": ["https://x/next"]},
             {"action": "connect", "endpoint": [{"type": "phone", "number": "15005550020"}]},
         ]
     )
-    assert CARRIER.read_document(text) == [Say("Good day"), Play("https://x/a.mp3"), Dial(("15005550020",))]
+    ask = Redirect("https://x/next", payload='{"a":1}', may_be_empty=True)
+    assert CARRIER.read_document(text) == [Say("Good day"), Play("https://x/a.mp3"), ask, Dial(("15005550020",))]
+    assert CARRIER.redirected(CALL, ask).json["payload"] == {"a": 1}
     assert CARRIER.read_document("[]") == []
 
 
@@ -107,6 +110,7 @@ def test_other_actions() -> None:
         (ncco(headers=[]), "not an object"),
         (ncco(authorization={"type": "basic"}), "authorization"),
         (ncco(type="vbc"), "'vbc'"),
+        ('[{"action":"notify","eventUrl":["https://x"]}]', "notify needs a payload"),
     ],
 )
 def test_an_ncco_that_vonage_would_not_take(text: str, why: str) -> None:

@@ -15,7 +15,9 @@ import pytest
 
 from bridge.call.commands import SendAudio
 from bridge.call.events import Event
+from bridge.carriers.catalogue import KINDS, kind_of
 from bridge.session.session import CallSession
+from bridge.simulator.carriers import CARRIERS
 
 Patch = pytest.MonkeyPatch
 Send = Callable[[bytes], None]
@@ -29,6 +31,22 @@ CALLS_LEFT = "calls left"
 """Not of a call, but of the service: it has forgotten nothing when all have hung up."""
 
 
+SERVED = tuple(name for name in CARRIERS if name in {kind_of(kind()) for kind in KINDS} and name != "vonage")
+"""The carriers whose calls the service takes over a mu-law line: most bugs of the sound are planted into mu-law."""
+
+NOT_ON: dict[str, tuple[str, ...]] = {
+    "booth/stranger": ("telnyx", "plivo"),  # they sign no socket
+    "booth/robbed": ("vonage",),  # its sockets name no call
+    "booth/stray": ("vonage",),  # its messages name no stream
+}
+"""Scenarios that make no sense on some carriers."""
+
+
+def exists(scenario: str, carrier: str) -> bool:
+    """Whether the carrier can do what this caller needs."""
+    return carrier not in NOT_ON.get(scenario, ())
+
+
 @dataclass(frozen=True)
 class Bug:
     """One mistake: how to make it, who meets it, and what is reported."""
@@ -39,6 +57,8 @@ class Bug:
     """Beginnings of verdicts, each of which must be reported."""
     in_the_voice: bool = False
     """It is made where speech is made, so that nothing said before may be used again."""
+    carriers: tuple[str, ...] = tuple(CARRIERS)
+    """Where it can be made at all."""
 
     @property
     def in_words(self) -> bool:
@@ -55,12 +75,15 @@ BUGS: dict[str, Bug] = {}
 
 
 def bug(
-    *scenarios: str, reported_as: tuple[str, ...], in_the_voice: bool = False
+    *scenarios: str,
+    reported_as: tuple[str, ...],
+    in_the_voice: bool = False,
+    carriers: tuple[str, ...] = tuple(CARRIERS),
 ) -> Callable[[Callable[[Patch], None]], Callable[[Patch], None]]:
     """Add a bug to the table."""
 
     def add(plant: Callable[[Patch], None]) -> Callable[[Patch], None]:
-        BUGS[plant.__name__] = Bug(plant, scenarios, reported_as, in_the_voice)
+        BUGS[plant.__name__] = Bug(plant, scenarios, reported_as, in_the_voice, carriers)
         return plant
 
     return add
@@ -82,10 +105,15 @@ def sending(patch: Patch, send: Callable[[SendAudio, Send, Memory], None]) -> No
     def planted(self: CallSession, command: SendAudio) -> None:
         own = memory(self)
         own.setdefault("count", 0)
-        send(command, self._line.send_audio, own)
+        send(command, lambda audio: to_line(self, audio), own)
         own["count"] += 1
 
     patch.setattr(CallSession, "_send_audio", planted)
+
+
+def to_line(call: CallSession, audio: bytes) -> None:
+    """What a session does with audio of ours, which is in the line's format."""
+    call._line.send_audio(audio)
 
 
 def telling(patch: Patch, change: Callable[[Event, Memory], Iterator[Event]]) -> None:

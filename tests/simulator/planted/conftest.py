@@ -27,7 +27,7 @@ def recordings(studio: Studio, tmp_path_factory: pytest.TempPathFactory) -> Path
     """The folder of `RECORDINGS`, spoken while nothing is wrong with the voice."""
     folder = tmp_path_factory.mktemp("recordings")
     for name, text in RECORDINGS.items():
-        (folder / name).write_bytes(wav_bytes(from_ulaw(studio.speak(text).ulaw)))
+        (folder / name).write_bytes(wav_bytes(from_ulaw(studio.speak(text).audio)))
     return folder
 
 

@@ -13,7 +13,7 @@ from bridge.call.utterances import Utterances
 from bridge.gateway.line import CarrierLine
 from bridge.listening.echo import EchoGate
 from bridge.session.session import CallSession
-from tests.simulator.planted.catalogue import WORDS, Patch, bug, per_call
+from tests.simulator.planted.catalogue import WORDS, Patch, bug, per_call, to_line
 from tests.simulator.planted.playout import lead
 
 
@@ -40,7 +40,7 @@ def cancelled_utterance_is_still_sent(patch: Patch) -> None:
         asyncio.get_running_loop().call_later(0.5, late, self, memory(self)["last"])
 
     def late(self: CallSession, ulaw: bytes) -> None:
-        self._line.send_audio(ulaw)
+        to_line(self, ulaw)
         self._line.flush()
 
     patch.setattr(CallSession, "_send_audio", sending)

@@ -10,7 +10,7 @@ from pathlib import Path
 from bridge.agents.base import Agent, CallInfo, FixedLine, Likely
 from bridge.app import Application
 from bridge.call.actions import Action, HangUp, Prompt, Say
-from bridge.call.settings import CallSettings
+from bridge.call.settings import CallSettings, EndpointSettings
 from tests.simulator.planted.studio import Studio, StudioVoice
 from tests.simulator.virtual_bridge import virtual_bridge
 
@@ -69,7 +69,8 @@ class MonthsFactory:
 async def service(name: str, studio: Studio) -> AsyncIterator[tuple[Application, str]]:
     """A running service with the agent of this name, and its origin on the virtual network."""
     voice = StudioVoice(studio, asyncio.get_running_loop().call_later)
-    call = CallSettings(listens=False, no_input_s=4.0, no_input_limit=1)
+    # The teller's longest pause is 470 ms: that it is no end must not hang on how a line sounds.
+    call = CallSettings(listens=False, no_input_s=4.0, no_input_limit=1, endpoint=EndpointSettings(short_ms=600))
     agents = MonthsFactory() if name == "months" else None
     agent = AGENTS / ("booth.yaml" if agents else f"{name}.yaml")
     async with virtual_bridge(agent, call=call, voice=voice, agents=agents) as running:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 import msgspec
 
-from bridge.audio.formats import MULAW_8000
+from bridge.audio.formats import MULAW_8000, AudioFormat
 from bridge.call.events import Word
 from bridge.speaking.voices.base import SpeechListener, SpeechRequest
 from bridge.worker.scheduler import Place
@@ -23,13 +23,14 @@ Later = Callable[[float, Callable[[], None]], object]
 
 FIRST_AUDIO_S = 0.04
 MESSAGE_S = 0.05
-MESSAGE_BYTES = 1600
+MESSAGE_MS = 200
 
 
 class Take(msgspec.Struct, frozen=True):
-    """A text as it was spoken: mu-law at 8 kHz, words in milliseconds from its start."""
+    """A text as it was spoken: audio of one format, words in milliseconds from its start."""
 
-    ulaw: bytes
+    audio: bytes
+    bytes_per_ms: int
     words: tuple[Word, ...]
 
 
@@ -40,13 +41,14 @@ class Studio:
         settings = WorkerSettings()
         self.voice_name, self.voice = next(iter(load_voices(settings).items()))
         self.voice.engine.warm()
-        self._takes: dict[str, Take] = {}
+        self._takes: dict[tuple[str, AudioFormat], Take] = {}
 
-    def speak(self, text: str) -> Take:
+    def speak(self, text: str, audio_format: AudioFormat = MULAW_8000) -> Take:
         """The take of this text, made now or before."""
-        if text not in self._takes:
-            self._takes[text] = self._record(text)
-        return self._takes[text]
+        wanted = text, audio_format
+        if wanted not in self._takes:
+            self._takes[wanted] = self._record(text, audio_format)
+        return self._takes[wanted]
 
     @contextlib.contextmanager
     def anew(self) -> Iterator[None]:
@@ -57,10 +59,10 @@ class Studio:
         finally:
             self._takes = kept
 
-    def _record(self, text: str) -> Take:
+    def _record(self, text: str, audio_format: AudioFormat) -> Take:
         engine = self.voice.engine
-        encoder = engine.encoder(MULAW_8000, self.voice.gain)
-        stream = Stream(self.voice, MULAW_8000, 1.0, Place("studio"), encoder)
+        encoder = engine.encoder(audio_format, self.voice.gain)
+        stream = Stream(self.voice, audio_format, 1.0, Place("studio"), encoder)
         stream.write(text)
         stream.ended = True
         words: list[Word] = []
@@ -69,7 +71,7 @@ class Studio:
             words += placed
             stream.add(encoder.feed(audio))
         stream.finish()
-        return Take(b"".join(stream.take()), tuple(words))
+        return Take(b"".join(stream.take()), audio_format.bytes_per_ms, tuple(words))
 
 
 class StudioVoice:
@@ -95,7 +97,7 @@ class StudioVoice:
 
     def open(self, request: SpeechRequest, listener: SpeechListener) -> StudioStream:
         """Speak a text, several times faster than it is heard."""
-        stream = StudioStream(self._studio.speak(request.text), listener, self._later)
+        stream = StudioStream(self._studio.speak(request.text, request.audio_format), listener, self._later)
         self._later(FIRST_AUDIO_S, stream.deliver)
         return stream
 
@@ -117,13 +119,15 @@ class StudioStream:
         """The next message, and the words that begin in it."""
         if self._listener is None:
             return
-        until = self._sent + MESSAGE_BYTES
-        words = self._words(self._sent // 8, until // 8 if until < len(self._take.ulaw) else None)
+        take = self._take
+        until = self._sent + MESSAGE_MS * take.bytes_per_ms
+        more = until < len(take.audio)
+        words = self._words(self._sent // take.bytes_per_ms, until // take.bytes_per_ms if more else None)
         if words:
             self._listener.words(words)
-        self._listener.audio(self._take.ulaw[self._sent : until])
+        self._listener.audio(take.audio[self._sent : until])
         self._sent = until
-        if until < len(self._take.ulaw):
+        if more:
             self._later(MESSAGE_S, self.deliver)
         else:
             self._later(0.0, self._done)

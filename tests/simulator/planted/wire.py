@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import json
+import importlib
+import re
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 from bridge.carriers.base import Carrier, SocketMessage, StreamEvent, StreamStarted
 from bridge.carriers.twilio.messages import TwilioStream
@@ -15,7 +16,7 @@ from bridge.gateway.media import MediaSocket
 from bridge.gateway.signatures import Signatures
 from bridge.store.memory import MemoryStore
 from bridge.store.tickets import Ticket, TicketOffice, TicketRefused
-from tests.simulator.planted.catalogue import Patch, bug
+from tests.simulator.planted.catalogue import SERVED, Patch, bug, per_call
 
 
 @bug("booth/forger", reported_as=("refused",))
@@ -69,36 +70,55 @@ def second_start_begins_a_second_call(patch: Patch) -> None:
         if self.session is None:
             await start(self, message)
         else:
-            ticket = Ticket(2_000_000_000, "x", "twilio", message.call_id, message.account_id)
-            self._begin(self.session.info, ticket, f"twilio/{message.call_id}")
+            name = self._carrier.name
+            ticket = Ticket(2_000_000_000, "x", name, message.call_id, message.account_id)
+            self._begin(self.session.info, ticket, f"{name}/{message.call_id}")
 
     patch.setattr(MediaSocket, "_start", planted)
+
+
+_STREAM_NAMES = {"twilio": "streamSid", "telnyx": "stream_id", "plivo": "streamId"}
+"""The field in which a carrier's messages name their stream."""
 
 
 @bug("booth/stray", reported_as=("call ends",))
 def messages_of_other_streams_are_taken(patch: Patch) -> None:
     """Nobody looks at the name of the stream."""
-    read = TwilioStream.read_text
+    for name in SERVED:
+        if name in _STREAM_NAMES:
+            take_any_stream(patch, stream_class(name), _STREAM_NAMES[name].encode())
 
-    def planted(self: TwilioStream, data: bytes) -> StreamEvent | None:
-        message = json.loads(data)
-        if message["event"] in ("media", "dtmf"):
-            message["streamSid"] = self._stream_sid
-        return read(self, json.dumps(message).encode())
 
-    patch.setattr(TwilioStream, "read_text", planted)
+def take_any_stream(patch: Patch, kind: type[Any], field: bytes) -> None:
+    """Have every message name the stream that was named first on its socket."""
+    read, memory = kind.read_text, per_call()
+    named = re.compile(rb'("%b":")[^"]*"' % field)
+
+    def planted(self: Any, data: bytes) -> StreamEvent | None:
+        if found := named.search(data):
+            first: bytes = memory(self).setdefault("first", found.group(0))
+            data = named.sub(lambda _: first, data)
+        return cast("StreamEvent | None", read(self, data))
+
+    patch.setattr(kind, "read_text", planted)
+
+
+def stream_class(carrier: str) -> type[Any]:
+    """What the service has for a media socket of this carrier."""
+    module = importlib.import_module(f"bridge.carriers.{carrier}.messages")
+    return cast("type[Any]", getattr(module, f"{carrier.title()}Stream"))
 
 
 # -- the form of messages
 
 
-@bug("booth/patient", reported_as=("carrier warnings",))
+@bug("booth/patient", reported_as=("carrier warnings",), carriers=("twilio",))
 def stream_is_named_wrongly(patch: Patch) -> None:
     """Messages bear the call's name instead of the stream's."""
     rewrite(patch, lambda self, message: message.replace(self._stream_sid.encode(), b"MZ" + b"0" * 32))
 
 
-@bug("booth/patient", reported_as=("carrier warnings",))
+@bug("booth/patient", reported_as=("carrier warnings",), carriers=("twilio",))
 def messages_have_a_field_too_many(patch: Patch) -> None:
     """The carrier's own messages have a track, so ours have one, too (warning 31951)."""
     rewrite(patch, lambda self, message: message.replace(b'{"payload"', b'{"track":"outbound","payload"'))
@@ -114,7 +134,7 @@ def rewrite(patch: Patch, change: Callable[[TwilioStream, bytes], bytes]) -> Non
     patch.setattr(TwilioStream, "audio", planted)
 
 
-@bug("booth/patient", reported_as=("carrier warnings",))
+@bug("booth/patient", reported_as=("carrier warnings",), carriers=("twilio", "telnyx", "plivo"))
 def frames_are_binary(patch: Patch) -> None:
     """JSON in binary frames, which the carrier does not read (warning 31950)."""
 
