@@ -100,3 +100,22 @@ class Answering:
         self.held = self.unconfirmed = False
         self._again = self._again or unheard
         return [CancelAgent(self.turn)] if busy else []
+
+    @property
+    def prompt(self) -> Prompt:
+        """The last prompt, without its history; a guess as long as it may be replaced."""
+        return msgspec.structs.replace(self._prompt, history=(), guess=self.unconfirmed)
+
+    @property
+    def replaces(self) -> bool:
+        """Whether the next prompt replaces the last one."""
+        return self._again
+
+    def restore(self, turn: int, *, replaces: bool, unconfirmed: bool) -> None:
+        """Go on numbering after this prompt."""
+        self.turn, self._again, self.unconfirmed = turn, replaces, unconfirmed
+
+    def put_again(self, prompt: Prompt, history: tuple[Spoken, ...], now: float) -> list[Command]:
+        """Put a prompt once more under its own number: nobody knows how far it got before the call was moved."""
+        self.turn = prompt.turn - 1
+        return self._put(msgspec.structs.replace(prompt, history=history), now)

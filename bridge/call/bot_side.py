@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from bridge.audio.formats import AudioFormat
 from bridge.call import actions
-from bridge.call.actions import Action, PromptKind, Say
+from bridge.call.actions import Action, PromptKind, Say, Spoken
 from bridge.call.answering import EMPTY, LATE, Answering
 from bridge.call.commands import CancelAgent, CancelSynthesis, Command, ExpectSpeech, HangUp, Transfer, decided
 from bridge.call.ledger import Ledger, Utterance
 from bridge.call.settings import CallSettings
+from bridge.call.state import BotState, latest
 from bridge.call.states import Bot, BotMove, Decision, EndReason, next_bot
 from bridge.call.utterances import Utterances
 from bridge.carriers.base import Pacing
@@ -39,6 +42,60 @@ class BotSide:
         self._failures = 0
         self._kept: list[Action] = []
         """What the answer to a guess wants besides words, until the guess counts."""
+        self._answer_from = 1
+        """The first utterance of the answer of the moment."""
+
+    # -- written down and gone on with -------------------------------------------------------------
+
+    def written(self, now: float, *, guessing: bool) -> BotState:
+        """This side as it will be if the stream ends now.
+
+        `guessing`: the answer of the moment is to a turn that is not over; it is let go, and the turn is kept.
+        """
+        heard_ms = self.utterances.playout.heard_if_lost(now)
+        history = self.ledger.history(heard_ms)
+        rest, pending = self.utterances.unheard(heard_ms), None
+        if guessing:
+            history, rest = history[:-1], []
+        elif self.answering.busy and self.ending is None and not self._answer_noticed(heard_ms):
+            rest, pending = [], self.answering.prompt
+        return BotState(
+            history=latest(history),
+            rest=tuple(rest),
+            cut=tuple(self.utterances.broken_off()),
+            utterance=self.utterances.number,
+            turn=self.answering.turn,
+            pending=pending,
+            replaces=self.answering.replaces or guessing,
+            unconfirmed=self.answering.unconfirmed and not guessing,
+            expected=self.expected,
+            ending=self.ending,
+            failures=self._failures,
+        )
+
+    def _answer_noticed(self, heard_ms: Mapping[int, float]) -> bool:
+        """Whether a word of the answer that is being written was heard."""
+        numbers = range(self._answer_from, self.utterances.number + 1)
+        return any(self.ledger[n].heard_words(heard_ms.get(n)) for n in numbers if n in self.ledger)
+
+    def resume(self, state: BotState, now: float) -> list[Command]:
+        """Go on where another process was: say what is unheard, and put a prompt again that has no answer."""
+        self.ledger.restore(state.history)
+        self.utterances.resume(state.utterance, state.cut)
+        self.answering.restore(state.turn, replaces=state.replaces, unconfirmed=state.unconfirmed)
+        self._failures, self.idle_since = state.failures, now
+        commands: list[Command] = []
+        if state.expected is not None:
+            self.expected = state.expected
+        for rest in state.rest:
+            commands += self.say(rest.say(), now, by_bridge=rest.by_bridge)
+        if state.ending is not None:
+            return commands + self.close(state.ending)
+        if state.pending is not None:
+            self._moves(BotMove.ASKED)
+            history = self._history_for(state.pending.kind, state.pending.text)
+            commands += self.answering.put_again(state.pending, history, now)
+        return commands
 
     def _moves(self, move: BotMove) -> None:
         """Change state as the table says. Raises UnexpectedEvent for a move that is not in it."""
@@ -48,11 +105,14 @@ class BotSide:
 
     def ask(self, kind: PromptKind, text: str, now: float, attempt: int = 0, *, held: bool = False) -> list[Command]:
         """Have the agent answer; `held`: the caller's turn may not be over yet."""
-        history = self.ledger.history()
-        if kind in ("caller_said", "digits") and text:
-            history = history[:-1]  # what the caller says now is the prompt's text
         self._moves(BotMove.ASKED)
-        return self.answering.ask(kind, text, history, now, attempt, held=held)
+        self._answer_from = self.utterances.number + 1
+        return self.answering.ask(kind, text, self._history_for(kind, text), now, attempt, held=held)
+
+    def _history_for(self, kind: PromptKind, text: str) -> tuple[Spoken, ...]:
+        """What was said before a prompt; what the caller says now is the prompt's text."""
+        history = self.ledger.history()
+        return history[:-1] if kind in ("caller_said", "digits") and text else history
 
     def cancel_agent(self, *, unheard: bool) -> list[Command]:
         """Let the answer go that is being written."""

@@ -12,6 +12,7 @@ from bridge.call.floor import Floor, Verdict, is_mumble
 from bridge.call.keypad import Keypad
 from bridge.call.settings import CallSettings
 from bridge.call.shadow import Shadow
+from bridge.call.state import CallerState, TurnState
 from bridge.call.states import Bot, Caller, CallerMove, Decision, EndReason, next_caller
 from bridge.call.turn import PREROLL_S, CallerTurn, certain_at, silence_is_certain
 
@@ -59,6 +60,41 @@ class CallerSide:
         self.floor.settle()
         self.turn = None
         self.state = Caller.SILENT
+
+    # -- written down and gone on with -------------------------------------------------------------
+
+    @property
+    def guessing(self) -> bool:
+        """Whether an answer was begun before the caller's turn is over."""
+        return self.turn is not None and self.turn.guessed is not None
+
+    def written(self) -> CallerState:
+        """This side at this moment."""
+        turn = self.turn
+        return CallerState(
+            keys=self.keypad.digits,
+            keys_ended=self.keypad.ended,
+            turn=None if turn is None else TurnState(turn.words_so_far, turn.interrupted),
+            no_input_attempts=self.no_input_attempts,
+            wordless=self._wordless,
+            caller_level_db=self.floor.caller_level_db,
+            room_level_db=self.floor.room_level_db,
+        )
+
+    def resume(self, state: CallerState, now: float) -> None:
+        """Go on where another process was. A turn that was not over is a pause now, its words known or not."""
+        self.keypad.restore(state.keys, state.keys_ended, now)
+        self.no_input_attempts, self._wordless = state.no_input_attempts, state.wordless
+        self.floor.caller_level_db, self.floor.room_level_db = state.caller_level_db, state.room_level_db
+        self._audio_until = now
+        if state.turn is None or self._bot.ending is not None:
+            return
+        self.state = Caller.PAUSED
+        endpoint = Endpointing(self._settings.endpoint, self._bot.answer)
+        turn = self.turn = CallerTurn(now, now, endpoint, state.turn.interrupted, carried=state.turn.text)
+        if self._settings.listens:
+            turn.recognised("")
+            turn.unrecognised = not state.turn.text
 
     # -- does the caller want the floor? --------------------------------------------------------------
 
@@ -219,7 +255,8 @@ class CallerSide:
         turn = self._turn_so_far
         if turn.interrupted and is_mumble(text, confidence):
             text = ""
-        turn.endpoint.text, turn.endpoint.spoken_s = text, turn.length_s
+        turn.recognised(text)
+        text = turn.endpoint.text or ""
         if self.state is Caller.SPEAKING:
             return [] if text else self._end_turn("no words for long", now)
         if turn.interrupted and text and self._asks_for_nothing(text):
@@ -251,7 +288,7 @@ class CallerSide:
 
     def recogniser_failed(self, reason: str) -> list[Command]:
         """The words of this turn will stay unknown."""
-        self._turn_so_far.endpoint.text = ""
+        self._turn_so_far.recognised("")
         self._turn_so_far.unrecognised = True
         return [decided(Decision.RECOGNISER_FAILED, reason=reason)]
 

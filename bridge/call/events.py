@@ -29,6 +29,10 @@ class CallStarted(msgspec.Struct, frozen=True, tag="call_started"):
     """Why the transfer did not succeed from which the caller comes back; empty when the call is new."""
 
 
+class CallResumed(msgspec.Struct, frozen=True, tag="call_resumed"):
+    """The media stream of a call that another process began is open here: go on."""
+
+
 class VoiceActivity(msgspec.Struct, frozen=True, tag="voice_activity"):
     """The voice model judged one 32 ms window of the caller's audio.
 
@@ -195,6 +199,7 @@ class TimePassed(msgspec.Struct, frozen=True, tag="time_passed"):
 
 Event = (
     CallStarted
+    | CallResumed
     | VoiceActivity
     | Recognised
     | RecogniserFailed

@@ -28,6 +28,15 @@ class Keypad:
         enough = kind == "digits" and count.isdecimal() and len(self.digits) >= int(count)
         return self._last_at if enough or self._ended else self._last_at + self._inter_digit_s
 
+    @property
+    def ended(self) -> bool:
+        """Whether `#` has ended the number."""
+        return self._ended
+
+    def restore(self, digits: str, ended: bool, now: float) -> None:
+        """Go on with digits that were pressed before another process took the call over."""
+        self.digits, self._ended, self._last_at = digits, ended, now
+
     def take(self) -> str:
         """The digits, which are then forgotten."""
         digits, self.digits, self._ended = self.digits, "", False

@@ -5,7 +5,7 @@ Invariant: `history` holds no word of ours that the caller's ear did not hear to
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 from bridge.call.actions import Interruption, Spoken
 from bridge.call.events import Word
@@ -48,22 +48,23 @@ class Utterance:
         """Whether the caller heard it to its end."""
         return self.complete and self.heard_ms >= self.audio_ms
 
-    def heard_words(self) -> list[Word]:
-        """Words heard to their end."""
-        return [w for w in self.words if w.end_ms <= self.heard_ms]
+    def heard_words(self, heard_ms: float | None = None) -> list[Word]:
+        """Words heard to their end, now or when so much of the utterance is heard."""
+        heard_ms = self.heard_ms if heard_ms is None else heard_ms
+        return [w for w in self.words if w.end_ms <= heard_ms]
 
-    def heard_text(self) -> str:
-        """The text of what was heard."""
+    def heard_text(self, heard_ms: float | None = None) -> str:
+        """The text of what was heard, now or when so much of the utterance is heard."""
         if self.all_heard:
             return " ".join(self.text.split())
-        return " ".join(w.text for w in self.heard_words())
+        return " ".join(w.text for w in self.heard_words(heard_ms))
 
-    def rest_text(self) -> str:
+    def rest_text(self, heard_ms: float | None = None) -> str:
         """What the caller has not heard to its end, from the first unheard word on."""
-        tokens, heard = self.text.split(), self.heard_words()
+        tokens, heard = self.text.split(), self.heard_words(heard_ms)
         if [w.text for w in heard] == tokens[: len(heard)]:
             return " ".join(tokens[len(heard) :])
-        return " ".join(w.text for w in self.words if w.end_ms > self.heard_ms)
+        return " ".join(w.text for w in self.words[len(heard) :])
 
     def word_start_ms(self, offset_ms: float) -> float:
         """Where the word that sounds at this offset begins; the offset itself if it lies between words."""
@@ -83,8 +84,8 @@ def spread(text: str, audio_ms: float) -> Iterator[Word]:
         yield Word(token, int(audio_ms * start / total), int(audio_ms * at / total))
 
 
-def _heard(utterance: Utterance) -> Spoken:
-    return Spoken("bot", utterance.heard_text(), utterance.cut, utterance.by_bridge)
+def _heard(utterance: Utterance, heard_ms: float | None = None) -> Spoken:
+    return Spoken("bot", utterance.heard_text(heard_ms), utterance.cut, utterance.by_bridge)
 
 
 class Ledger:
@@ -114,21 +115,35 @@ class Ledger:
     def withdraw_caller(self) -> None:
         """Take the caller's last turn back, since it had not ended; nothing of ours was heard after it."""
         for i in range(len(self._entries) - 1, -1, -1):
-            if isinstance(self._entries[i], Spoken):
+            entry = self._entries[i]
+            if isinstance(entry, Spoken) and entry.speaker == "caller":
                 del self._entries[i]
                 return
 
-    def history(self) -> tuple[Spoken, ...]:
-        """What was really heard, both ways, neighbouring utterances of the agent joined, and those of the bridge."""
-        turns: list[Spoken] = []
-        for entry in self._entries:
-            spoken = entry if isinstance(entry, Spoken) else _heard(entry)
-            if not spoken.text:
-                continue
-            last = turns[-1] if turns else None
-            if last and spoken.speaker == last.speaker == "bot" and spoken.by_bridge == last.by_bridge:
-                joined = f"{last.text} {spoken.text}"
-                turns[-1] = Spoken("bot", joined, last.interrupted or spoken.interrupted, spoken.by_bridge)
-            else:
-                turns.append(spoken)
-        return tuple(turns)
+    def restore(self, history: tuple[Spoken, ...]) -> None:
+        """Begin with what was heard before another process took the call over."""
+        self._entries = list(history)
+
+    def history(self, heard_ms: Mapping[int, float] = {}) -> tuple[Spoken, ...]:
+        """What was really heard, both ways, neighbouring utterances of ours joined.
+
+        `heard_ms` overrides how much of an utterance was heard: to ask what would have been, had the call ended now.
+        """
+        return joined(
+            entry if isinstance(entry, Spoken) else _heard(entry, heard_ms.get(entry.number)) for entry in self._entries
+        )
+
+
+def joined(turns: Iterable[Spoken]) -> tuple[Spoken, ...]:
+    """The same conversation without empty turns, and with neighbouring turns of the agent, or of the bridge, as one."""
+    said: list[Spoken] = []
+    for turn in turns:
+        last = said[-1] if said else None
+        if not turn.text:
+            continue
+        if last and turn.speaker == last.speaker == "bot" and turn.by_bridge == last.by_bridge:
+            interrupted = last.interrupted or turn.interrupted
+            said[-1] = Spoken("bot", f"{last.text} {turn.text}", interrupted, turn.by_bridge)
+        else:
+            said.append(turn)
+    return tuple(said)

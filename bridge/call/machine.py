@@ -11,11 +11,12 @@ from bridge.call.actions import PromptKind, Spoken
 from bridge.call.answering import Answering
 from bridge.call.bot_side import BotSide
 from bridge.call.caller_side import CallerSide
-from bridge.call.commands import Command, HangUp
+from bridge.call.commands import Command, HangUp, decided
 from bridge.call.events import (
     AgentActed,
     AgentFailed,
     AgentFinished,
+    CallResumed,
     CallStarted,
     DigitPressed,
     EndRequested,
@@ -38,11 +39,14 @@ from bridge.call.events import (
 from bridge.call.floor import Floor
 from bridge.call.ledger import Ledger
 from bridge.call.settings import CallSettings
-from bridge.call.states import Bot, Caller, EndReason
+from bridge.call.state import VERSION, CallState, settings_hash
+from bridge.call.states import Bot, Caller, Decision, EndReason
 from bridge.call.utterances import Utterances
 from bridge.carriers.base import DEFAULT_PACING, Pacing
 
 _DIGITS = frozenset("0123456789*#ABCD")
+_CHANGES = (DigitPressed, Recognised, RecogniserFailed, AgentActed, AgentFinished, AgentFailed, EndRequested)
+"""Events that change what a state holds, whatever follows from them."""
 
 
 class Call:
@@ -57,6 +61,10 @@ class Call:
         self.settings = settings
         self.wake_at: float | None = None
         self._started_at: float | None = None
+        self.changes = 0
+        """Counts what would be missing from a state that was written before: it is worth writing again."""
+        self._resuming: CallState | None = None
+        self._seen: tuple[Bot, Caller, int] = (Bot.IDLE, Caller.SILENT, 0)
         self._bot = BotSide(settings, audio_format, pacing)
         self._caller = CallerSide(settings, self._bot)
 
@@ -104,6 +112,31 @@ class Call:
         """What both sides really heard."""
         return self._bot.ledger.history()
 
+    @classmethod
+    def resume(
+        cls,
+        state: CallState,
+        settings: CallSettings,
+        audio_format: AudioFormat = MULAW_8000,
+        pacing: Pacing = DEFAULT_PACING,
+    ) -> Call:
+        """A call that goes on from this state with `CallResumed`, on a line and under settings of its own."""
+        call = cls(settings, audio_format, pacing)
+        call._resuming = state
+        return call
+
+    def state(self, now: float) -> CallState:
+        """The call as it will be if its stream ends now, for another process. Changes nothing."""
+        if self._resuming is not None:
+            return self._resuming
+        return CallState(
+            VERSION,
+            settings_hash(self.settings),
+            0.0 if self._started_at is None else now - self._started_at,
+            self._bot.written(now, guessing=self._caller.guessing),
+            self._caller.written(),
+        )
+
     def receive(self, event: Event, now: float) -> list[Command]:
         """Advance the call and say what to do about it, in order.
 
@@ -126,7 +159,15 @@ class Call:
             )
         if quiet and self.wake_at is not None and now < self.wake_at:
             return commands or []
-        return (commands or []) + self._settle(now)
+        commands = (commands or []) + self._settle(now)
+        self._note_change(event)
+        return commands
+
+    def _note_change(self, event: Event) -> None:
+        seen = (self._bot.state, self._caller.state, len(self._bot.utterances.playout.tracks))
+        if seen != self._seen or isinstance(event, _CHANGES):
+            self._seen = seen
+            self.changes += 1
 
     def _happened(self, event: Event, now: float) -> list[Command]:
         bot, caller = self._bot, self._caller
@@ -135,6 +176,8 @@ class Call:
                 pass  # the commonest of all: what is due is seen to afterwards
             case CallStarted(transfer_failed):
                 return self._start(transfer_failed, now)
+            case CallResumed():
+                return self._resume(now)
             case StreamClosed(reason):
                 return bot.gone(reason)
             case StreamReopened():
@@ -172,13 +215,30 @@ class Call:
         return []
 
     def _start(self, transfer_failed: str, now: float) -> list[Command]:
-        if self._started_at is not None:
+        if self._started_at is not None or self._resuming is not None:
             return []
         self._started_at = now
         self._bot.await_caller(now)
         expected = [self._bot.expected] if self.settings.listens else []
         kind: PromptKind = "transfer_failed" if transfer_failed else "call_started"
         return [*expected, *self._bot.utterances.playout.probe(now), *self._bot.ask(kind, transfer_failed, now)]
+
+    def _resume(self, now: float) -> list[Command]:
+        state, self._resuming = self._resuming, None
+        if state is None:
+            return []
+        self._started_at = now - state.length_s
+        commands = [*self._bot.utterances.playout.probe(now), *self._bot.resume(state.bot, now)]
+        self._caller.resume(state.caller, now)
+        expected = [self._bot.expected] if self.settings.listens else []
+        why = decided(
+            Decision.RESUMED,
+            after_s=round(state.length_s, 3),
+            utterances=len(state.bot.rest),
+            asked_again=state.bot.pending is not None,
+            turn_so_far=state.caller.turn is not None,
+        )
+        return [why, *expected, *commands]
 
     def _settle(self, now: float) -> list[Command]:
         """Do what time and the event have made due, then say when to be woken."""

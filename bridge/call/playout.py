@@ -340,6 +340,16 @@ class Playout:
         self._broken_off = self._broken_off and bool(self._spans)
         return done
 
+    def heard_if_lost(self, now: float) -> dict[int, float]:
+        """How much of each queued utterance will surely have been heard if the stream ends now, in milliseconds."""
+        sure_ms = max(self.clock.acked_ms, self.clock.ear_ms(now + self.clock.way_s) - self.clock.error_ms)
+        heard = {track.utterance: track.heard_ms for track in self._tracks}
+        for span in self._spans:
+            number = span.track.utterance
+            if number in heard and sure_ms > span.start_ms:
+                heard[number] = max(heard[number], span.offset_ms + min(sure_ms, span.end_ms) - span.start_ms)
+        return heard
+
     # -- taking back -----------------------------------------------------------------------------
 
     def clear(self, now: float) -> list[Command]:

@@ -70,6 +70,7 @@ class Decision(StrEnum):
     SPEECH_FAILED = "speech failed"
     UNDERRUN = "underrun"
     SHADOW = "shadow"
+    RESUMED = "resumed"
 
 
 class EndReason(StrEnum):

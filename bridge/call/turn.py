@@ -41,6 +41,10 @@ class CallerTurn:
     """How much of it was surely a voice."""
     unrecognised: bool = False
     """The recogniser failed: the words are unknown, which is not the same as nothing."""
+    known: str = ""
+    """The last words that were recognised of it."""
+    carried: str = ""
+    """The words before the call was moved to another process; what is recognised now goes on with them."""
     guessed: str | None = None
     """The words that an answer was already begun for, before the turn was over."""
 
@@ -54,6 +58,18 @@ class CallerTurn:
             self.sure_ms += _WINDOW_MS
         quieter = self.level_db + _LEVEL_WEIGHT * (window.level_db - self.level_db)
         self.level_db = max(quieter, window.level_db) if self.level_db < window.level_db - _RISE_DB else quieter
+
+    def recognised(self, text: str) -> None:
+        """Take in what the recogniser makes of the turn so far."""
+        text = " ".join(part for part in (self.carried, text) if part)
+        self.endpoint.text, self.endpoint.spoken_s = text, self.length_s
+        self.known = text or self.known
+
+    @property
+    def words_so_far(self) -> str:
+        """The caller's words as far as anything was recognised of them, whole or live."""
+        live = " ".join(part for part in (self.carried, self.endpoint.partial) if part)
+        return self.endpoint.text or (live if self.endpoint.partial else self.known)
 
     @property
     def length_s(self) -> float:

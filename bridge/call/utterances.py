@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping, Sequence
+
 from bridge.audio.formats import AudioFormat
 from bridge.call.actions import Interruption, Say
 from bridge.call.commands import CancelSynthesis, Command, Synthesise
-from bridge.call.events import MarkEchoed, MarkFate, SpeechArrived
+from bridge.call.events import MarkEchoed, MarkFate, SpeechArrived, Word
 from bridge.call.ledger import Ledger, Utterance
 from bridge.call.playout import Playout
 from bridge.call.settings import PlayoutSettings
+from bridge.call.state import TIMED_WORDS, UnheardRest
 from bridge.call.track import Track
 from bridge.carriers.base import Pacing
 
@@ -120,10 +123,11 @@ class Utterances:
 
     def listen(self, now: float) -> list[Utterance]:
         """Bring the ledger up to what was heard; the utterances that were heard to their end."""
+        sounding_on = self.playout.sounding_on
         done = self.playout.listen(now)
         for track in done:
             self._heard(track, track.arrived_ms)
-        for track in (*self.playout.sounding_on, *self.playout.tracks):
+        for track in (*sounding_on, *self.playout.tracks):
             self._heard(track, track.heard_ms)
         return [self._ledger[track.utterance] for track in done]
 
@@ -160,6 +164,38 @@ class Utterances:
         return self._ledger[tracks[0].utterance] if tracks else None
 
     # -- lowering the voice, falling silent --------------------------------------------------------
+
+    def unheard(self, heard_ms: Mapping[int, float]) -> list[UnheardRest]:
+        """What is queued, as words, when so much of each utterance is heard; silence is left out."""
+        rests: list[UnheardRest] = []
+        at_ms: float | None = 0.0
+        for track in self.playout.tracks:
+            entry, heard = self._ledger[track.utterance], heard_ms[track.utterance]
+            text = entry.rest_text(heard)
+            if entry is self._open and text and text[-1].isalnum():
+                text = text.rpartition(" ")[0]  # the last word may be half written
+            words = () if at_ms is None else _shifted(entry.words, heard, at_ms - heard)
+            if text:
+                rests.append(rest_of(entry, text, words))
+            at_ms = at_ms + entry.audio_ms - heard if at_ms is not None and entry.complete else None
+        return rests
+
+    def broken_off(self) -> list[UnheardRest]:
+        """What the caller broke off last, as words."""
+        return [rest_of(entry, text) for entry in self.resumable if (text := entry.rest_text())]
+
+    def resume(self, number: int, cut: Iterable[UnheardRest]) -> None:
+        """Go on numbering after this utterance; `cut` is what the caller had broken off."""
+        self._number = number
+        for rest in cut:
+            entry = Utterance(0, rest.interruption, by_bridge=rest.by_bridge)
+            entry.text, entry.voice, entry.cacheable = rest.text, rest.voice, rest.cacheable
+            self.resumable.append(entry)
+
+    @property
+    def number(self) -> int:
+        """The number of the last utterance."""
+        return self._number
 
     def duck(self, now: float, gain_db: float) -> list[Command]:
         """Lower the voice at once: unheard audio is taken back and sent again softer."""
@@ -221,6 +257,8 @@ class Utterances:
 
     def go_on(self, now: float) -> list[Command]:
         """Say the rest of what `fall_silent` cut, from the first word that was not heard."""
+        for track in self.playout.sounding_on:  # what the carrier cannot be made to forget is heard before the rest
+            self._heard(track, track.sent_ms)
         cut, self.resumable = self.resumable, []
         commands: list[Command] = []
         for entry in cut:
@@ -228,3 +266,14 @@ class Utterances:
                 say = Say(rest, False, entry.interruption, entry.voice, entry.cacheable)
                 commands += self.say(say, now, by_bridge=entry.by_bridge)
         return commands
+
+
+def rest_of(entry: Utterance, text: str, words: tuple[Word, ...] = ()) -> UnheardRest:
+    """What is unheard of an utterance, and how it is to be said."""
+    return UnheardRest(text, entry.interruption, entry.voice, entry.cacheable, entry.by_bridge, words)
+
+
+def _shifted(words: Sequence[Word], heard_ms: float, shift_ms: float) -> tuple[Word, ...]:
+    """The unheard of these words, so much later."""
+    later = (Word(w.text, int(w.start_ms + shift_ms), int(w.end_ms + shift_ms)) for w in words if w.end_ms > heard_ms)
+    return tuple(later)[:TIMED_WORDS]

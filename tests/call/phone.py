@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import heapq
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from random import Random
 
@@ -32,6 +32,7 @@ from bridge.call.commands import (
 from bridge.call.events import (
     AgentActed,
     AgentFinished,
+    CallResumed,
     CallStarted,
     DigitPressed,
     Event,
@@ -46,6 +47,7 @@ from bridge.call.events import (
 )
 from bridge.call.machine import Call
 from bridge.call.settings import CallSettings
+from bridge.call.state import CallState, decode, encode
 from bridge.carriers.base import DEFAULT_PACING, Pacing
 
 WORD_MS = 300
@@ -81,6 +83,8 @@ class Line:
     played: list[Played] = field(default_factory=list)
     marks: list[tuple[float, str]] = field(default_factory=list)
     plays_until: float = 0.0
+    cut_at: list[float] = field(default_factory=list)
+    """When something may have been thrown out unplayed."""
 
     def audio(self, command: SendAudio, at: float) -> None:
         start = max(at, self.plays_until)
@@ -90,6 +94,11 @@ class Line:
 
     def clear(self, at: float) -> list[str]:
         assert self.pacing.can_clear
+        return self.cut(at)
+
+    def cut(self, at: float) -> list[str]:
+        """Forget what is not played, and which marks were to come."""
+        self.cut_at.append(at)
         self.played = [p for p in self.played if p.start < at]
         if self.played and self.played[-1].end > at:
             self.played[-1].end = at
@@ -147,7 +156,13 @@ class Phone:
         """Our voice comes back so much later than the caller hears it."""
         self.echo_score = 0.9
         """How well it is recognised as ours."""
-        self._windows_until = 0.0
+        self.thinks_s = 0.0
+        """The agent's first action comes so long after the prompt, and each further one so long after the last."""
+        self.clock_began = 0.0
+        """When the clock of the process that has the call stood at zero."""
+        self.broken_off = False
+        """A key broke off what was said, or was about to be."""
+        self._process = self._stream = 0
 
     # -- the story -------------------------------------------------------------------------------
 
@@ -166,7 +181,7 @@ class Phone:
     def wait(self, seconds: float) -> None:
         until = self.now + seconds
         while True:
-            wake = self.call.wake_at
+            wake = None if self.call.wake_at is None else self.call.wake_at + self.clock_began
             due = self._agenda[0][0] if self._agenda else None
             if wake is not None and wake <= until and (due is None or wake < due):
                 self.now = max(self.now, wake)
@@ -177,6 +192,32 @@ class Phone:
             else:
                 break
         self.now = until
+
+    def moves(self, gap_s: float = 0.3, settings: CallSettings | None = None) -> CallState:
+        """The process stops, whatever was going on; another reads the call's state and goes on with it.
+
+        The old stream closes, what lies in the carrier's buffer is gone, and after a gap the new stream begins.
+        """
+        state = decode(encode(self.call.state(self.now - self.clock_began)))
+        self._process += 1
+        closes_at = max(self.now + self._way_s, self._out_until)
+        self._world_does(closes_at - self.now, self._stream_closes)
+        self.wait_for_nobody(closes_at - self.now + gap_s)
+        self.settings = settings or self.settings
+        self.call = Call.resume(state, self.settings, self.line.audio_format, self.line.pacing)
+        self.clock_began = self.now - 7.0
+        self.tell(CallResumed())
+        self._next_window()
+        return state
+
+    def wait_for_nobody(self, seconds: float) -> None:
+        """Time passes for the carrier and the caller alone."""
+        self.call = Call(self.settings)
+        self.wait(seconds)
+
+    def _stream_closes(self) -> None:
+        self._stream += 1
+        self.line.cut(self.now)
 
     def wait_until_heard(self, limit_s: float = 60.0) -> None:
         until = self.now + limit_s
@@ -226,14 +267,20 @@ class Phone:
     # -- the world -------------------------------------------------------------------------------
 
     def tell(self, event: Event) -> list[Command]:
-        commands = self.call.receive(event, self.now)
-        self.log.append((self.now, event, commands))
+        now = self.now - self.clock_began
+        commands = self.call.receive(event, now)
+        self.log.append((now, event, commands))
         self.commands += [(self.now, c) for c in commands]
         for command in commands:
             self._carry_out(command)
         return commands
 
     def later(self, seconds: float, action: Callable[[], None]) -> None:
+        """Do this then, if the process that has the call now still has it."""
+        process = self._process
+        self._world_does(seconds, lambda: action() if process == self._process else None)
+
+    def _world_does(self, seconds: float, action: Callable[[], None]) -> None:
         heapq.heappush(self._agenda, (self.now + seconds, next(self._tie), action))
 
     def _carry_out(self, command: Command) -> None:
@@ -241,7 +288,8 @@ class Phone:
             case SendAudio() | SendMark() | ClearPlayout():
                 arrives = max(self.now + self._way(), self._out_until)  # a socket keeps the order
                 self._out_until = arrives
-                self.later(arrives - self.now, lambda: self._at_carrier(command))
+                stream = self._stream
+                self._world_does(arrives - self.now, lambda: self._at_carrier(command, stream))
             case Synthesise(utterance, text):
                 self.texts[utterance] = self.texts.get(utterance, "") + text
                 if command.final:
@@ -269,7 +317,9 @@ class Phone:
     def _way(self) -> float:
         return self._way_s + self._random.uniform(0.0, self._jitter_s)
 
-    def _at_carrier(self, command: SendAudio | SendMark | ClearPlayout) -> None:
+    def _at_carrier(self, command: SendAudio | SendMark | ClearPlayout, stream: int) -> None:
+        if stream != self._stream:
+            return
         match command:
             case SendAudio():
                 self.line.audio(command, self.now)
@@ -320,9 +370,21 @@ class Phone:
             self.tell(SpeechEnded(utterance))
 
     def _reply(self, turn: int, prompt: Prompt) -> None:
-        for action in self._script(prompt):
-            self.tell(AgentActed(turn, action))
-        self.tell(AgentFinished(turn))
+        events: list[Event] = [AgentActed(turn, action) for action in self._script(prompt)]
+        self._next_of(iter([*events, AgentFinished(turn)]))
+
+    def _next_of(self, events: Iterator[Event]) -> None:
+        if self.thinks_s:
+            self.later(self.thinks_s, lambda: self._tell_next(events))
+            return
+        for event in events:
+            self.tell(event)
+
+    def _tell_next(self, events: Iterator[Event]) -> None:
+        event = next(events, None)
+        if event is not None:
+            self.tell(event)
+            self._next_of(events)
 
     def _next_window(self) -> None:
         """The voice model's windows, 32 ms apart, reported while anything lively is near."""
@@ -333,7 +395,10 @@ class Phone:
         if near or echo:
             sounds = lively or echo
             window = VoiceActivity(
-                0.95 if sounds else 0.02, -25.0 if sounds else -70.0, at, self.echo_score if echo else 0.0
+                0.95 if sounds else 0.02,
+                -25.0 if sounds else -70.0,
+                at - self.clock_began,
+                self.echo_score if echo else 0.0,
             )
             if self.judged_late_s:
                 self.later(self.judged_late_s, lambda: self._tell(window))
