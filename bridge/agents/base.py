@@ -109,6 +109,17 @@ class Agent(Protocol):
         """The prompt with this `turn`, which was put as a guess, counts. Never blocks."""
         ...
 
+    def state(self) -> bytes:
+        """What this agent remembers of its call, for another process: a few kilobytes at most. Never blocks."""
+        ...
+
+    def resume(self, state: bytes) -> None:
+        """Go on from what `state` gave elsewhere, before the first prompt. Raises BadMessage where that cannot be read.
+
+        The first prompt may be one that was put before, with its `turn`: whatever came of it then was not heard.
+        """
+        ...
+
     def likely(self) -> list[Likely]:
         """Lines that the answer to the next prompt may hold, asked for after each answer. Never blocks."""
         ...

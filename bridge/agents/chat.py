@@ -43,6 +43,13 @@ class ChatAgent:
         self._settings = factory.settings
         self._info = info
 
+    def state(self) -> bytes:
+        """Nothing: the history comes with every prompt."""
+        return b""
+
+    def resume(self, state: bytes) -> None:
+        """Nothing to go on from."""
+
     def likely(self) -> list[Likely]:
         """None: what a model will say is known from its first words at the earliest."""
         return []

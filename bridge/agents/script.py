@@ -9,12 +9,15 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Iterable, Iterator
 from dataclasses import dataclass
 
+import msgspec
+
 from bridge.agents.base import AgentError, CallInfo, Failure, FixedLine, Likely, Report, no_report
 from bridge.agents.matching import normalise
 from bridge.agents.script_states import Line, Script, State, Step
 from bridge.agents.spoken import read_digits, read_email, read_spelling, read_yes_no
 from bridge.agents.transfers import Origin, TransferRefused
 from bridge.call.actions import Action, Expect, HangUp, Prompt, Say, Transfer, Wait
+from bridge.errors import BadMessage
 
 _LONGEST_CHAIN = 64
 """Steps taken for one prompt; a script that passes its checks never needs as many."""
@@ -34,6 +37,26 @@ class _Memory:
     misses: int
 
 
+class _Kept(msgspec.Struct, frozen=True):
+    """A memory as bytes can hold it: states by their names."""
+
+    state: str
+    asked: str
+    slots: dict[str, str]
+    fixed: set[str]
+    told: set[str]
+    misses: int
+
+
+class _Moved(msgspec.Struct, frozen=True):
+    """All that a script remembers of one call."""
+
+    now: _Kept
+    before: _Kept | None
+    turn: int
+    leaving: bool
+
+
 class ScriptAgent:
     """Runs a script on one call."""
 
@@ -48,6 +71,8 @@ class ScriptAgent:
         """Of the answer that is being made."""
         self._misses = 0
         self._before: _Memory | None = None
+        self._turn = 0
+        """The prompt that was answered last."""
         self._leaving = False
         """The last answer ends the call."""
         self._told = {"from_number"}
@@ -63,9 +88,31 @@ class ScriptAgent:
         """Slots whose values the script's author wrote: what says them may be kept as audio."""
 
     @property
-    def state(self) -> str:
+    def state_name(self) -> str:
         """Name of the state the dialogue is in; empty before the call has started."""
         return self._state.name if self._state else ""
+
+    def state(self) -> bytes:
+        """Where the dialogue is, what it knows, and what it knew before its last answer."""
+        before = None if self._before is None else _kept(self._before)
+        return msgspec.msgpack.encode(_Moved(_kept(self._memory()), before, self._turn, self._leaving))
+
+    def resume(self, state: bytes) -> None:
+        """Go on from there. Raises BadMessage for another script's state, and for none at all."""
+        try:
+            moved = msgspec.msgpack.decode(state, type=_Moved)
+        except msgspec.DecodeError as error:
+            raise BadMessage(f"not the state of a script: {error}") from None
+        now, before = self._read(moved.now), None if moved.before is None else self._read(moved.before)
+        self._restore(now)
+        self._before, self._turn, self._leaving = before, moved.turn, moved.leaving
+
+    def _read(self, kept: _Kept) -> _Memory:
+        for name in (kept.state, kept.asked):
+            if name and name not in self._script.states:
+                raise BadMessage(f"a script's state from elsewhere: this script has no state {name!r}")
+        states = self._script.states
+        return _Memory(states.get(kept.state), states.get(kept.asked), kept.slots, kept.fixed, kept.told, kept.misses)
 
     def likely(self) -> list[Likely]:
         """What is said one step from here, if it may be kept: after each answer that the state knows, or without one.
@@ -107,8 +154,11 @@ class ScriptAgent:
         return actions
 
     def _answer(self, prompt: Prompt) -> list[Action]:
-        if prompt.again and self._before and prompt.kind != "digits":
-            self._restore(self._before)  # but people who know a menu press the next key before they hear anything
+        put_before = 0 < prompt.turn == self._turn
+        self._turn = prompt.turn
+        # People who know a menu press the next key before they hear anything: that replaces nothing.
+        if self._before and (put_before or (prompt.again and prompt.kind != "digits")):
+            self._restore(self._before)
         if self._state is None or prompt.kind == "call_started":
             self._before = None
             # A caller who comes back from a transfer may meet a new agent, which begins with what happened.
@@ -315,6 +365,18 @@ class ScriptAgent:
         self.slots[slot] = value.fill(self.slots)
         (self._fixed.add if fixed else self._fixed.discard)(slot)
         (self._told.add if told else self._told.discard)(slot)
+
+
+def _kept(memory: _Memory) -> _Kept:
+    state, asked = memory.state, memory.asked
+    return _Kept(
+        state.name if state else "",
+        asked.name if asked else "",
+        memory.slots,
+        memory.fixed,
+        memory.told,
+        memory.misses,
+    )
 
 
 def _count(chances: dict[tuple[str, str | None], float], actions: Iterable[Action], chance: float) -> None:

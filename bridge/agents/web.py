@@ -19,6 +19,7 @@ from bridge.agents.settings import WebSettings
 from bridge.agents.streaming import LineClient, Patience
 from bridge.agents.transfers import Transfers
 from bridge.call.actions import Action, Prompt
+from bridge.errors import BadMessage
 from bridge.http import HttpClient
 
 _SHOWN = 100
@@ -58,6 +59,19 @@ class WebAgent:
         self._settings = factory.settings
         self._info = info
         self._likely: list[Likely] = []
+        self._turn = 0
+        """The last prompt that was put to the service."""
+
+    def state(self) -> bytes:
+        """The number of the last prompt; all else is remembered by the service."""
+        return msgspec.msgpack.encode(self._turn)
+
+    def resume(self, state: bytes) -> None:
+        """Know which prompt was put last. Raises BadMessage for what is no number."""
+        try:
+            self._turn = msgspec.msgpack.decode(state, type=int)
+        except msgspec.DecodeError as error:
+            raise BadMessage(f"not the state of a web agent: {error}") from None
 
     def likely(self) -> list[Likely]:
         """What the service named in its last answer."""
@@ -70,6 +84,9 @@ class WebAgent:
     async def reply(self, prompt: Prompt) -> AsyncGenerator[Action, None]:
         """Stream the service's actions as they arrive. Raises AgentError."""
         self._likely = []
+        if 0 < prompt.turn == self._turn:  # put before the call was moved here, and nothing of the answer was heard
+            prompt = msgspec.structs.replace(prompt, again=True)
+        self._turn = prompt.turn
         async with aclosing(self._factory.guard.answer(self._info, prompt, self._ask)) as actions:
             async for action in actions:
                 yield action

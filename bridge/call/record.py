@@ -26,6 +26,7 @@ from bridge.call.old_records import (
     header_of_version_1,
 )
 from bridge.call.settings import CallSettings
+from bridge.call.state import CallState
 from bridge.carriers.base import DEFAULT_PACING, Pacing
 from bridge.errors import BadMessage
 
@@ -42,12 +43,17 @@ class Header(msgspec.Struct, frozen=True):
     settings: CallSettings
     audio_format: AudioFormat = MULAW_8000
     pacing: Pacing = DEFAULT_PACING
+    resumed: CallState | None = None
+    """Where the call goes on from, if another process began it; without its agent's memory."""
     about: dict[str, str] = {}
     """What names the call: carrier, call id. No numbers and no words."""
 
     def open_call(self, settings: CallSettings | None = None) -> Call:
         """A call as it was before its first event, or as it would have been with other settings."""
-        return Call(settings or self.settings, self.audio_format, self.pacing)
+        settings = settings or self.settings
+        if self.resumed is None:
+            return Call(settings, self.audio_format, self.pacing)
+        return Call.resume(self.resumed, settings, self.audio_format, self.pacing)
 
 
 def header(
@@ -55,9 +61,11 @@ def header(
     about: dict[str, str] | None = None,
     audio_format: AudioFormat = MULAW_8000,
     pacing: Pacing = DEFAULT_PACING,
+    resumed: CallState | None = None,
 ) -> bytes:
     """The first line. `about` names the call (carrier, call id); keep numbers and words out of it."""
-    return _encoder.encode(Header(VERSION, settings, audio_format, pacing, about or {})) + b"\n"
+    state = None if resumed is None else msgspec.structs.replace(resumed, agent=b"")
+    return _encoder.encode(Header(VERSION, settings, audio_format, pacing, state, about or {})) + b"\n"
 
 
 def event_line(event: Event, now: float) -> bytes:
@@ -129,15 +137,15 @@ def replay(lines: Iterable[str | bytes], settings: CallSettings | None = None) -
 
 def moments(
     lines: Iterable[str | bytes],
-) -> tuple[CallSettings, Iterator[tuple[int, float, Event, list[dict[str, Any]]]]]:
-    """A record's settings, and each event with its line, its time and the commands that followed it, as plain data.
+) -> tuple[Call, Iterator[tuple[int, float, Event, list[dict[str, Any]]]]]:
+    """The call before its first event; each event with its line, its time and the commands after it, as plain data.
 
     Raises BadMessage, naming the line, for what is not a record of a version that can be read; for a line in the middle
     while iterating.
     """
     numbered = enumerate(lines, start=1)
     head = _read_header(numbered)
-    return head.settings, _moments(numbered, head.bridge_record)
+    return head.open_call(), _moments(numbered, head.bridge_record)
 
 
 def _read_header(numbered: Iterator[tuple[int, str | bytes]]) -> Header:

@@ -40,8 +40,8 @@ def transcript(lines: Iterable[str | bytes], *, decisions: bool = False) -> list
     A record that is damaged in the middle is read up to there, and the last line says so. Raises BadMessage for what is
     no record at all.
     """
-    settings, recorded = moments(lines)
-    reader = _Reader(Call(settings), decisions)
+    call, recorded = moments(lines)
+    reader = _Reader(call, decisions)
     try:
         for _, at, event, commands in recorded:
             reader.take(at, event, commands)

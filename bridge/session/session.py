@@ -21,6 +21,8 @@ from collections import deque
 from collections.abc import Callable, Coroutine
 from typing import Any
 
+import msgspec
+
 from bridge.agents.base import Agent, AgentError, CallInfo, Failure
 from bridge.agents.guard import folded
 from bridge.audio.formats import MULAW_8000, AudioFormat
@@ -31,6 +33,7 @@ from bridge.call.events import (
     AgentActed,
     AgentFailed,
     AgentFinished,
+    CallResumed,
     CallStarted,
     Event,
     StreamClosed,
@@ -39,8 +42,10 @@ from bridge.call.events import (
 )
 from bridge.call.machine import Call
 from bridge.call.settings import CallSettings
+from bridge.call.state import CallState, settings_hash
 from bridge.call.states import EndReason
 from bridge.carriers.base import DEFAULT_PACING, Apologise, EndCall, ForwardCall, Outcome, Pacing
+from bridge.errors import BadMessage
 from bridge.session.ports import Line, Rooms
 from bridge.session.timers import Timer, TimerWheel
 from bridge.session.transcoding import transcoder
@@ -72,11 +77,15 @@ class CallSession:
         our_format: AudioFormat = MULAW_8000,
         pacing: Pacing = DEFAULT_PACING,
         record: CallRecord | None = None,
+        resume: CallState | None = None,
         on_ended: Callable[[], None] = lambda: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.info = info
-        self.call = Call(settings, our_format, pacing)
+        self._resumes = resume is not None
+        self.call = (
+            Call(settings, our_format, pacing) if resume is None else Call.resume(resume, settings, our_format, pacing)
+        )
         self.over = False
         self._line = line
         self._wheel = wheel
@@ -99,6 +108,8 @@ class CallSession:
         self._why = EndReason.FAILURE
         self._agent_said = ""
         self._agent: Agent = rooms.agents.open_call(info)
+        if resume is not None:
+            self._remind_agent(resume)
         self._voice = rooms.speech.open_call(self.tell, audio_format=our_format)
         try:
             self._ear = rooms.listening.open_call(self.tell, started_at=self._started_at)
@@ -123,10 +134,30 @@ class CallSession:
         }
 
     def start(self) -> None:
-        """The stream is open and trusted: let the call begin."""
-        self._metrics.calls_started.inc()
+        """The stream is open and trusted: let the call begin, or go on."""
+        (self._metrics.calls_resumed if self._resumes else self._metrics.calls_started).inc()
         self._metrics.calls.inc()
-        self.tell(CallStarted(self.info.transfer_failed))
+        self.tell(CallResumed() if self._resumes else CallStarted(self.info.transfer_failed))
+
+    @property
+    def changes(self) -> int:
+        """Counts what makes the call's state worth writing again."""
+        return self.call.changes
+
+    def state(self) -> CallState:
+        """The call as it will be if its stream ends now, its agent's memory included, to go on with elsewhere."""
+        return msgspec.structs.replace(self.call.state(self._clock() - self._started_at), agent=self._agent.state())
+
+    def _remind_agent(self, state: CallState) -> None:
+        """Give the agent its memory back; one that cannot read it begins anew, with what was said as its history."""
+        if state.settings_hash != settings_hash(self._settings):
+            logs.event(logger, "call goes on under other settings", call=self.info.call_id)
+        try:
+            self._agent.resume(state.agent)
+        except Exception as error:
+            self._metrics.agent_failures.labels(Failure.RAISED).inc()
+            why = str(error) if isinstance(error, BadMessage) else repr(error)
+            logs.event(logger, "agent does not remember", logging.WARNING, call=self.info.call_id, why=why)
 
     def hear(self, audio: bytes) -> None:
         """Audio from the caller in the line's format, any number of samples."""

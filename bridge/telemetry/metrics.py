@@ -36,6 +36,9 @@ class Metrics:
     def _calls(self) -> None:
         self.calls = Gauge("bridge_calls", "Calls in progress", registry=self._registry, multiprocess_mode="livesum")
         self.calls_started = Counter("bridge_calls_started", "Media streams accepted", registry=self._registry)
+        self.calls_resumed = Counter(
+            "bridge_calls_resumed", "Calls that another process began, gone on with here", registry=self._registry
+        )
         self.calls_ended = Counter(
             "bridge_calls_ended", "Calls over, by who or what ended them", ["why"], registry=self._registry
         )

@@ -20,6 +20,7 @@ from bridge.call.commands import Command
 from bridge.call.events import Event
 from bridge.call.record import command_line, event_line, header, summary_line
 from bridge.call.settings import CallSettings
+from bridge.call.state import CallState
 from bridge.carriers.base import DEFAULT_PACING, Pacing
 from bridge.telemetry.metrics import Metrics
 
@@ -94,6 +95,8 @@ class Recorder:
         self._lock = threading.Lock()
         self._batches: queue.SimpleQueue[_Batch | None] = queue.SimpleQueue()
         self._files: dict[Path, BinaryIO] = {}
+        self._begun: set[Path] = set()
+        """Records that are not closed: their files may not be there yet."""
         self._thread = threading.Thread(target=self._run, name="call-recorder", daemon=True)
         self._thread.start()
 
@@ -104,15 +107,17 @@ class Recorder:
         about: dict[str, str] | None = None,
         audio_format: AudioFormat = MULAW_8000,
         pacing: Pacing = DEFAULT_PACING,
+        resumed: CallState | None = None,
     ) -> CallRecord:
         """Begin a record named after the call, next to any earlier one of the same call."""
         name = _NOT_IN_NAMES.sub("_", call_id)[:80] or "call"
         path = self._directory / f"{name}.jsonl"
         attempt = 2
-        while path.exists() or path in self._files:
+        while path.exists() or path in self._begun:
             path = self._directory / f"{name}-{attempt}.jsonl"
             attempt += 1
-        head = header(settings, {"call_id": call_id, **(about or {})}, audio_format, pacing)
+        self._begun.add(path)
+        head = header(settings, {"call_id": call_id, **(about or {})}, audio_format, pacing, resumed)
         return CallRecord(self, path, head)
 
     def reserve(self, moments: int) -> bool:
@@ -141,6 +146,8 @@ class Recorder:
                 logger.exception("could not write a call record to %s", self._directory)
                 self._files.pop(batch.path, None)
             finally:
+                if batch.last:
+                    self._begun.discard(batch.path)
                 with self._lock:
                     self._waiting -= len(batch.moments)
         for file in self._files.values():

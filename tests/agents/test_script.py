@@ -183,7 +183,7 @@ def test_an_answer_that_nobody_heard_was_not_given() -> None:
     call.starts()
     offer = call.says("I would like an appointment", heard=False)
     assert call.says("I would like an appointment if you have one") == offer
-    assert call.agent.state == "offer"
+    assert call.agent.state_name == "offer"
 
 
 def test_a_spelling_that_goes_on_is_captured_whole() -> None:
@@ -207,7 +207,7 @@ def test_keys_pressed_before_the_greeting_was_heard_count() -> None:
     agent.answer(Prompt("call_started"))
     agent.answer(Prompt("digits", "1"))
     agent.answer(Prompt("digits", "12345678", again=True))
-    assert agent.state == "check_account"
+    assert agent.state_name == "check_account"
 
 
 def test_only_the_authors_own_words_may_be_cached() -> None:
@@ -287,7 +287,7 @@ def test_any_prompt_in_any_state_is_answered(script: Script, prompts: list[Promp
         actions = agent.answer(prompt)
         says_something = any(isinstance(action, Say) and action.text.strip() for action in actions)
         assert says_something or isinstance(actions[-1], HangUp | Transfer)
-        assert agent.state in script.states
+        assert agent.state_name in script.states
         for action in actions[:-1]:
             assert not isinstance(action, HangUp | Transfer)
         assert _utterances_are_whole(actions)
@@ -474,7 +474,7 @@ def test_a_script_names_what_one_step_may_lead_to_and_stays_where_it_is() -> Non
             "Yes or no, please. Welcome to Acme. Shall I go on?": 0.1,
         }
     )
-    assert (agent.state, agent.slots) == ("ask", before)
+    assert (agent.state_name, agent.slots) == ("ask", before)
     agent.answer(Prompt("caller_said", "what?"))
     assert "Just say yes. Welcome to Acme. Shall I go on?" in {line.text for line in agent.likely()}
 

@@ -125,6 +125,12 @@ class SetAgent:
     def confirmed(self, turn: int) -> None:
         self.confirmed_turns.append(turn)
 
+    def state(self) -> bytes:
+        return b""
+
+    def resume(self, state: bytes) -> None:
+        pass
+
     def likely(self) -> list[Likely]:
         return self.next_lines
 

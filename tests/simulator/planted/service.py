@@ -45,6 +45,13 @@ class MonthsAgent:
     def confirmed(self, turn: int) -> None:
         """Nothing here is done before it counts."""
 
+    def state(self) -> bytes:
+        """Nothing: this agent remembers nothing."""
+        return b""
+
+    def resume(self, state: bytes) -> None:
+        """Nothing to go on from."""
+
     def likely(self) -> list[Likely]:
         """Nothing to prepare."""
         return []
