@@ -173,6 +173,8 @@ class CallerSide:
             return self._words_for_floor(words, now)
         turn = self.turn
         text = "" if turn is None else words.since(turn.since)
+        if turn is not None and text and turn.carried:
+            text = f"{turn.carried} {text}"
         if turn is None or not text or (turn.interrupted and is_mumble(text, words.confidence)):
             return []
         turn.endpoint.partial = text

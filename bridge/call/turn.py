@@ -68,8 +68,7 @@ class CallerTurn:
     @property
     def words_so_far(self) -> str:
         """The caller's words as far as anything was recognised of them, whole or live."""
-        live = " ".join(part for part in (self.carried, self.endpoint.partial) if part)
-        return self.endpoint.text or (live if self.endpoint.partial else self.known)
+        return self.endpoint.text or self.endpoint.partial or self.known
 
     @property
     def length_s(self) -> float:
