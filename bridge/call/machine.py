@@ -45,7 +45,7 @@ from bridge.call.utterances import Utterances
 from bridge.carriers.base import DEFAULT_PACING, Pacing
 
 _DIGITS = frozenset("0123456789*#ABCD")
-_CHANGES = (DigitPressed, Recognised, RecogniserFailed, AgentActed, AgentFinished, AgentFailed, EndRequested)
+_CHANGES = frozenset((DigitPressed, Recognised, RecogniserFailed, AgentActed, AgentFinished, AgentFailed, EndRequested))
 """Events that change what a state holds, whatever follows from them."""
 
 
@@ -164,9 +164,10 @@ class Call:
         return commands
 
     def _note_change(self, event: Event) -> None:
-        seen = (self._bot.state, self._caller.state, len(self._bot.utterances.playout.tracks))
-        if seen != self._seen or isinstance(event, _CHANGES):
-            self._seen = seen
+        bot, caller, queued = self._bot.state, self._caller.state, self._bot.utterances.playout.queued
+        before = self._seen
+        if bot is not before[0] or caller is not before[1] or queued != before[2] or type(event) in _CHANGES:
+            self._seen = (bot, caller, queued)
             self.changes += 1
 
     def _happened(self, event: Event, now: float) -> list[Command]:

@@ -96,6 +96,11 @@ class Playout:
         return tuple(self._tracks)
 
     @property
+    def queued(self) -> int:
+        """How many utterances are in the queue."""
+        return len(self._tracks)
+
+    @property
     def sounding_on(self) -> list[Track]:
         """Tracks that have left the queue but not the carrier's buffer, which could not be cleared."""
         return [span.track for span in self._spans if span.track not in self._tracks] if self._broken_off else []

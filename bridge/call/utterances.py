@@ -127,7 +127,9 @@ class Utterances:
         done = self.playout.listen(now)
         for track in done:
             self._heard(track, track.arrived_ms)
-        for track in (*sounding_on, *self.playout.tracks):
+        for track in self.playout.tracks:
+            self._heard(track, track.heard_ms)
+        for track in sounding_on:
             self._heard(track, track.heard_ms)
         return [self._ledger[track.utterance] for track in done]
 
