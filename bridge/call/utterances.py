@@ -174,7 +174,7 @@ class Utterances:
         for track in self.playout.tracks:
             entry, heard = self._ledger[track.utterance], heard_ms[track.utterance]
             text = entry.rest_text(heard)
-            if entry is self._open and text and text[-1].isalnum():
+            if entry is self._open and text and entry.text[-1].isalnum():
                 text = text.rpartition(" ")[0]  # the last word may be half written
             words = () if at_ms is None else _shifted(entry.words, heard, at_ms - heard)
             if text:
