@@ -124,11 +124,10 @@ class TelnyxCarrier:
     def document(self, outcome: Outcome, addresses: Addresses) -> Document:
         """TeXML for this outcome. Raises ValueError for what would be refused."""
         match outcome:
-            case OpenStream(call_id, parameters):
-                # The call's name goes along: what `start` calls it is not documented to be the same.
+            case OpenStream(_, parameters):
                 return texml.connect_stream(
                     addresses.media,
-                    parameters={**parameters, "call_id": call_id},
+                    parameters=parameters,
                     status_callback=addresses.webhook("stream-status"),
                     then=addresses.webhook("after-stream"),
                     attributes=_STREAM,
