@@ -18,6 +18,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from bridge.audio.resample import resample
 from bridge.simulator.sound import RATE_HZ, Sound, from_ulaw, to_ulaw
 
 CHORD_MS = 60
@@ -188,10 +189,18 @@ def _word(
 # the voice
 
 
+def _in_format(sound: Sound, audio_format: Any) -> bytes:
+    """The sound as a line has it: a format has a codec and a rate; None is mu-law at 8 kHz."""
+    if audio_format is None or audio_format.codec == "mulaw":
+        return to_ulaw(sound)
+    wide = resample(sound, RATE_HZ, audio_format.rate_hz)
+    return bytes((np.clip(wide, -1.0, 1.0) * 32767.0).round().astype("<i2").tobytes())
+
+
 class Listener(Protocol):
     """Who takes the audio of one text."""
 
-    def audio(self, ulaw: bytes) -> None: ...
+    def audio(self, audio: bytes) -> None: ...
     def words(self, words: Any) -> None: ...
     def done(self) -> None: ...
 
@@ -234,7 +243,8 @@ class SpelledVoice:
         """Speak `request.text`."""
         self.texts.append(request.text)
         sound, places = speak(request.text)
-        stream = SpelledStream(to_ulaw(sound), [self._word(*place) for place in places], listener)
+        audio = _in_format(sound, getattr(request, "audio_format", None))
+        stream = SpelledStream(audio, [self._word(*place) for place in places], listener)
         self._later(self._delay_s, stream.deliver)
         return stream
 
@@ -246,8 +256,8 @@ class SpelledVoice:
 class SpelledStream:
     """One text being spoken: all of it arrives at once, after the delay."""
 
-    def __init__(self, ulaw: bytes, words: Sequence[Any], listener: Listener) -> None:
-        self._ulaw = ulaw
+    def __init__(self, audio: bytes, words: Sequence[Any], listener: Listener) -> None:
+        self._audio = audio
         self._words = words
         self._listener: Listener | None = listener
 
@@ -255,7 +265,7 @@ class SpelledStream:
         """Give everything to the listener, unless it was cancelled."""
         if self._listener is not None:
             self._listener.words(self._words)
-            self._listener.audio(self._ulaw)
+            self._listener.audio(self._audio)
             self._listener.done()
 
     def text(self, delta: str) -> None:
