@@ -44,7 +44,7 @@ async def engines() -> AsyncIterator[EnginePool]:
 def children() -> set[int]:
     """Engine processes of this test process."""
     listed = subprocess.run(
-        ["ps", "--ppid", str(os.getpid()), "-o", "pid=,args="], capture_output=True, text=True, check=True
+        ["ps", "-ww", "--ppid", str(os.getpid()), "-o", "pid=,args="], capture_output=True, text=True, check=True
     )
     return {int(row.split()[0]) for row in listed.stdout.splitlines() if "engine_process" in row}
 

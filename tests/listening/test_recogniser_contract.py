@@ -34,7 +34,7 @@ def whisper() -> Whisper:
 
 def engine_processes() -> list[int]:
     listed = subprocess.run(
-        ["ps", "--ppid", str(os.getpid()), "-o", "pid=,args="], capture_output=True, text=True, check=True
+        ["ps", "-ww", "--ppid", str(os.getpid()), "-o", "pid=,args="], capture_output=True, text=True, check=True
     )
     return [int(row.split()[0]) for row in listed.stdout.splitlines() if "engine_process" in row]
 
