@@ -1,7 +1,7 @@
 """What a listener says without wanting the floor, per language: "mm-hm", "yeah", "go on". Data, and how it is read.
 
 A word belongs here if people say it over somebody else's speech to show that they follow. Whoever wants to interrupt
-uses other words; "no", "stop", "wait" and "hello" never belong here.
+uses other words; "yes", "no", "stop", "wait" and "hello" never belong here.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ def _list(words: str, *phrases: str) -> Backchannels:
     return Backchannels(frozenset(words.split()), phrases)
 
 
-_SOUNDS = "ah aha eh hm hmm huh mhm mm mmm mmhmm mm-hmm mm-hm oh uh uh-huh uhhuh um ok okay okey wow"
+_SOUNDS = "ah aha eh ha hah haha hehe hm hmm huh mhm mm mmm mmhmm mm-hmm mm-hm oh uh uh-huh uhhuh um ok okay okey wow"
 
 BACKCHANNELS: dict[str, Backchannels] = {
     "en": _list(
-        f"{_SOUNDS} alright fine good gotcha great nice really right sure yeah yep yes yup cool perfect",
+        f"{_SOUNDS} alright fine good gotcha great nice really right sure yeah yep yup cool perfect",
         *("i see", "got it", "go on", "go ahead", "of course", "makes sense", "sounds good", "i know"),
     ),
     "de": _list(

@@ -121,6 +121,7 @@ class CallerSide:
         if self.shadow is not None:
             commands += self.shadow.hear(window, verdict, bot_audible=audible)
         if verdict is Verdict.NOTHING:
+            commands += self._ask_what_was_said(window.at, audible=audible)
             return commands or None
         if verdict is Verdict.FADED:
             return commands + self._false_alarm(now)
@@ -135,6 +136,37 @@ class CallerSide:
         if self._bot.state is not Bot.SPEAKING or self._settings.floor.on_suspicion == "ignore":
             return []
         return [decided(Decision.SUSPECTED, **self.floor.why(window)), *self._bot.lower_voice(now)]
+
+    def _ask_what_was_said(self, at: float, *, audible: bool) -> list[Command]:
+        """Have a short sound over our voice recognised: a "no" is too short to be confirmed by the voice alone."""
+        if (
+            not audible
+            or not self._settings.listens
+            or not self.floor.wants_words(at, self._settings.endpoint.guess_ms)
+        ):
+            return []
+        suspicion = self.floor.suspicion
+        assert suspicion is not None
+        self._revision += 1
+        suspicion.words_asked = self._revision
+        return [Transcribe(self._revision, max(suspicion.since - PREROLL_S, 0.0))]
+
+    def _was_said(self, text: str, confidence: float, now: float) -> list[Command]:
+        """The recogniser's answer about a short sound over our voice: words that are no backchannel take the floor."""
+        suspicion = self.floor.suspicion
+        assert suspicion is not None
+        suspicion.words_known = True
+        if is_mumble(text, confidence) or not self._bot.may_be_interrupted(now):
+            return []
+        if self.floor.hear_words(text, self._bot.expected.language) is not Verdict.CONFIRMED:
+            return []
+        revision = suspicion.words_asked
+        commands = self._speaks(suspicion.last_speech_at, now, by="words", **self.floor.why(None))
+        turn = self._turn_so_far
+        self._moves(CallerMove.WENT_QUIET)
+        turn.revision = revision  # the end-of-turn model's answer to the same question is still to come
+        turn.recognised(text)
+        return commands + self._begin_early(now)
 
     def _false_alarm(self, now: float) -> list[Command]:
         commands: list[Command] = []
@@ -250,10 +282,18 @@ class CallerSide:
 
     def awaits(self, revision: int) -> bool:
         """Whether the answer to this `Transcribe` still counts."""
-        return self.turn is not None and 0 < revision == self.turn.revision
+        expected = self.turn.revision if self.turn is not None else self._words_asked
+        return 0 < revision == expected
+
+    @property
+    def _words_asked(self) -> int:
+        suspicion = self.floor.suspicion
+        return 0 if suspicion is None else suspicion.words_asked
 
     def recognised(self, text: str, confidence: float, now: float) -> list[Command]:
         """The recogniser's words for the turn so far: a chance to begin the answer early."""
+        if self.turn is None:
+            return self._was_said(text, confidence, now)
         turn = self._turn_so_far
         if turn.interrupted and is_mumble(text, confidence):
             text = ""
@@ -290,13 +330,18 @@ class CallerSide:
 
     def recogniser_failed(self, reason: str) -> list[Command]:
         """The words of this turn will stay unknown."""
+        if self.turn is None:
+            if self.floor.suspicion is not None:
+                self.floor.suspicion.words_known = True
+            return [decided(Decision.RECOGNISER_FAILED, reason=reason)]
         self._turn_so_far.recognised("")
         self._turn_so_far.unrecognised = True
         return [decided(Decision.RECOGNISER_FAILED, reason=reason)]
 
     def judged(self, probability: float) -> None:
         """The end-of-turn model says how finished the caller sounds."""
-        self._turn_so_far.endpoint.probability = probability
+        if self.turn is not None:
+            self._turn_so_far.endpoint.probability = probability
 
     def _guess(self, text: str, now: float) -> list[Command]:
         """Begin the answer before the turn is over; `_end_turn` lets it out, or `_withdraw_guess` takes it back."""

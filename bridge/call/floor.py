@@ -23,6 +23,8 @@ _SYLLABLE_S = 0.16
 """Between the loud parts of words lie soft ones this long: they are speech as much as the loud ones."""
 _KEEPS_FLOOR_DB = 8.0
 _ABOVE_ROOM_DB = 3.0
+_SHORTEST_WORD_MS = 90.0
+"""A "no" said in a hurry has three windows of speech."""
 _LEVEL_MEMORY = 0.05
 """Weight of one window in the caller's running level: about 0.6 s."""
 
@@ -63,6 +65,10 @@ class Suspicion:
     """Some of it was half like our own voice."""
     only_backchannel: bool = False
     """A recogniser has heard words in it, and they are a listener's noises."""
+    words_asked: int = 0
+    """The number of the `Transcribe` that asked what was said; 0 while none did."""
+    words_known: bool = False
+    """The recogniser has answered."""
 
     @property
     def voiced_ratio(self) -> float:
@@ -170,8 +176,20 @@ class Floor:
 
     def fades_at(self) -> float:
         """When the present suspicion will be a false alarm. Only while there is one."""
-        assert self.suspicion is not None
-        return self.suspicion.last_speech_at + self._settings.restore_ms / 1000
+        begun = self.suspicion
+        assert begun is not None
+        waits = begun.words_asked and not begun.words_known
+        return begun.last_speech_at + (self._settings.words_ms if waits else self._settings.restore_ms) / 1000
+
+    def wants_words(self, now: float, quiet_ms: float) -> bool:
+        """Whether what made us doubt was short, is over, and may have been a word: then a recogniser is to say.
+
+        What may be our own voice coming back is not worth asking about, and a click is no word.
+        """
+        begun = self.suspicion
+        if begun is None or begun.words_asked or begun.resembles_us or not self._settings.words_ms:
+            return False
+        return begun.speech_ms >= _SHORTEST_WORD_MS and (now - begun.last_speech_at) * 1000 >= quiet_ms
 
     def learn(self, window: VoiceActivity) -> None:
         """Take a window of the caller's own turn into the caller's running level."""

@@ -14,6 +14,7 @@ _NEW_COMMANDS = frozenset({"confirm_answer", "expect_speech"})
 _TRANSCRIBE = frozenset({"type", "revision", "since"})
 _AS_BEFORE = {"not_understood": ""}
 _ENDPOINT_AS_BEFORE = {"words_every_s": 1e9}
+_FLOOR_AS_BEFORE = {"words_ms": 0}
 """Settings that switch off what version 1 did not do."""
 _PROMPT = frozenset({"kind", "text", "history", "attempt", "again"})
 _SPOKEN = frozenset({"speaker", "text", "interrupted"})
@@ -38,7 +39,8 @@ def header_of_version_1(header: dict[str, Any]) -> dict[str, Any]:
         return header
     playout = {**settings["playout"]}
     endpoint = {**_ENDPOINT_AS_BEFORE, **settings.get("endpoint", {})}
-    settings = {**_AS_BEFORE, **settings, "endpoint": endpoint}
+    floor = {**_FLOOR_AS_BEFORE, **settings.get("floor", {})}
+    settings = {**_AS_BEFORE, **settings, "endpoint": endpoint, "floor": floor}
     message_ms = playout.pop("message_ms", 80)
     return {**header, "settings": {**settings, "playout": playout}, "pacing": {"message_ms": message_ms}}
 

@@ -34,6 +34,8 @@ class FloorSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
     """In a pause of the caller's own turn, speech this soon after the last goes on with it, however short."""
     restore_ms: int = 400
     """Suspicion that has not grown into an interruption after this much silence was a false alarm."""
+    words_ms: int = 900
+    """The same while the recogniser is asked whether that was a word ("no", "stop"); 0: it is not asked."""
     below_caller_db: float = 14.0
     """Speech this far below the caller's own running level is somebody else in the room."""
     minimum_level_db: float = -52.0

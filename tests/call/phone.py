@@ -52,6 +52,7 @@ from bridge.carriers.base import DEFAULT_PACING, Pacing
 
 WORD_MS = 300
 WINDOW_S = 0.032
+COUGH_S = 0.3
 
 
 @dataclass
@@ -135,7 +136,7 @@ class Phone:
         self.commands: list[tuple[float, Command]] = []
         self.log: list[tuple[float, Event, list[Command]]] = []
         self.prompts: list[Prompt] = []
-        self.recognises: Callable[[float], str | None] = lambda since: "I would like an appointment please."
+        self.recognises: Callable[[float], str | None] = self._words_if_long_enough
         self.confidence = 1.0
         self.texts: dict[int, str] = {}
         self._script = script or (lambda prompt: [Say("Thank you for calling, how can I help you today?")])
@@ -172,6 +173,11 @@ class Phone:
 
     def caller_speaks(self, seconds: float) -> None:
         self.lively.append((self.now, self.now + seconds))
+
+    def _words_if_long_enough(self, _since: float) -> str:
+        """A sound as short as a cough holds no words; anything longer is a sentence."""
+        started, ended = self.lively[-1] if self.lively else (0.0, 0.0)
+        return "" if ended - started < COUGH_S else "I would like an appointment please."
 
     def presses(self, digits: str, gap_s: float = 0.3) -> None:
         for digit in digits:
