@@ -18,6 +18,7 @@ import numpy as np
 
 from bridge.errors import ConfigError
 from bridge.listening.log_mel import RATE_HZ, STEP, log_mel
+from bridge.listening.recognisers.short_answers import LONGEST_S, SHORT_ANSWERS, choose, words_of
 from bridge.listening.recognisers.utterances import Transcription
 from bridge.listening.settings import WhisperSettings
 from bridge.listening.sound import Floats, samples_16k
@@ -79,7 +80,7 @@ class Whisper:
         prompt = self._prompt(tongue, hints)
         texts, confidences = [], []
         for piece in pieces(samples_16k(ulaw)):
-            text, confidence = self._piece(piece, prompt)
+            text, confidence = self._piece(piece, prompt, self._short_answers(tongue, hints))
             if text:
                 texts.append(text)
                 confidences.append(confidence)
@@ -101,8 +102,21 @@ class Whisper:
             start = [token("<|startofprev|>"), *before, *start]
         return start
 
-    def _piece(self, samples: Floats, prompt: list[int]) -> tuple[str, float]:
+    def _short_answers(self, language: str, hints: Sequence[str]) -> dict[str, list[int]]:
+        """Words that may be said alone, each with the tokens that it may begin with; none begins like another."""
+        found: dict[str, list[int]] = {}
+        taken: set[int] = set()
+        for word in (*SHORT_ANSWERS.get(language, ()), *words_of(hints)):
+            spellings = {f" {word}", f" {word.lower()}", f" {word.capitalize()}"}
+            first = {self._tokenizer.encode(text, add_special_tokens=False).ids[0] for text in spellings}
+            if not first & taken:
+                taken |= first
+                found[word] = sorted(first)
+        return found
+
+    def _piece(self, samples: Floats, prompt: list[int], short_answers: dict[str, list[int]]) -> tuple[str, float]:
         """Text and confidence of at most 26 s."""
+        short = bool(short_answers) and len(samples) <= LONGEST_S * RATE_HZ
         seconds = min(30.0, max(self._settings.context_s, len(samples) / RATE_HZ + _AFTER_S))
         frames = int(seconds * RATE_HZ / STEP) // 2 * 2  # the encoder halves the frame rate
         features = log_mel(np.pad(samples, (0, max(0, frames * STEP - len(samples)))))[:, :frames]
@@ -114,14 +128,29 @@ class Whisper:
             max_length=min(_LONGEST_TEXT, len(prompt) + int(_TOKENS + _TOKENS_A_SECOND * len(samples) / RATE_HZ)),
             return_scores=True,
             return_no_speech_prob=True,
+            return_logits_vocab=short,
         )
         score = float(best.scores[0])
+        if short and (alone := self._alone(best, short_answers)) is not None:
+            return alone
         if score < self._settings.minimum_score or best.no_speech_prob > self._settings.maximum_no_speech:
             return "", 0.0
         text = self._tokenizer.decode(best.sequences_ids[0], skip_special_tokens=True).strip()
         if is_loop(text):
             return "", 0.0
         return text, float(np.exp(min(score, 0.0)))
+
+    def _alone(self, best: Any, short_answers: dict[str, list[int]]) -> tuple[str, float] | None:
+        """The one short word that was said, where the first step is sure of it and no more words follow."""
+        first = np.asarray(best.logits[0][0], dtype=np.float64).reshape(-1)[: self._tokenizer.get_vocab_size()]
+        first -= np.logaddexp.reduce(first)
+        likelihoods = {word: float(np.logaddexp.reduce(first[tokens])) for word, tokens in short_answers.items()}
+        chosen = choose(likelihoods, best.no_speech_prob)
+        text = self._tokenizer.decode(best.sequences_ids[0], skip_special_tokens=True).strip()
+        if chosen is None or len(text.split()) > 1:
+            return None
+        word, confidence = chosen
+        return f"{word}.", confidence
 
 
 def is_loop(text: str) -> bool:
