@@ -93,7 +93,7 @@ class Endpointing:
         s = self._settings
         if not listens:
             paused = self._kind in _SPOKEN_WITH_PAUSES
-            return Patience(s.ceiling_ms if paused else s.short_ms, "no recogniser")
+            return Patience(s.ceiling_ms if paused else s.unheard_ms, "no recogniser")
         ours = self._ours()
         if self.engine is Opinion.OVER and not (self._kind in _SPOKEN_WITH_PAUSES and ours.silence_ms >= s.ceiling_ms):
             return Patience(s.guess_ms, "the recogniser says so")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from bridge.call.settings import EndpointSettings
 from bridge.call.states import EndReason
 
 _NEW_COMMANDS = frozenset({"confirm_answer", "expect_speech"})
@@ -30,6 +31,19 @@ _ENDED_BY_US = frozenset(
     }
 )
 """The reasons that version 1 itself gave for hanging up."""
+
+
+def with_later_settings(header: dict[str, Any]) -> dict[str, Any]:
+    """A first line's plain data in which settings that came later say what was done before there were any.
+
+    Without a recogniser the short silence ended a turn.
+    """
+    settings = header.get("settings")
+    if not isinstance(settings, dict) or not isinstance(settings.get("endpoint", {}), dict):
+        return header
+    endpoint = settings.get("endpoint", {})
+    endpoint = {"unheard_ms": endpoint.get("short_ms", EndpointSettings().short_ms), **endpoint}
+    return {**header, "settings": {**settings, "endpoint": endpoint}}
 
 
 def header_of_version_1(header: dict[str, Any]) -> dict[str, Any]:

@@ -24,6 +24,7 @@ from bridge.call.old_records import (
     command_of_version_1,
     event_of_version_1,
     header_of_version_1,
+    with_later_settings,
 )
 from bridge.call.settings import CallSettings
 from bridge.call.state import CallState
@@ -161,6 +162,7 @@ def _read_header(numbered: Iterator[tuple[int, str | bytes]]) -> Header:
             f"so replay it with the release of `bridge` that wrote it"
         )
     try:
+        head = with_later_settings(head)
         return msgspec.convert(header_of_version_1(head) if version == 1 else head, Header)
     except msgspec.ValidationError as error:
         raise BadMessage(f"line 1: {error}") from None

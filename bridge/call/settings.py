@@ -54,6 +54,8 @@ class EndpointSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, 
     """Begin the answer as soon as the words are known; none of it is sent before the turn is over."""
     short_ms: int = 380
     """Silence that ends a turn which sounds finished."""
+    unheard_ms: int = 650
+    """Silence that ends a turn of which nobody can tell how finished it sounds, there being no recogniser."""
     long_ms: int = 1250
     """Silence that ends a turn which sounds unfinished."""
     ceiling_ms: int = 2000

@@ -73,7 +73,11 @@ def test_digits_said_fast_are_a_number() -> None:
 
 def test_without_a_recogniser_declared_digits_are_waited_for() -> None:
     assert Endpointing(SETTINGS, "digits:10").patience(listens=False).silence_ms == SETTINGS.ceiling_ms
-    assert Endpointing(SETTINGS, "open").patience(listens=False).silence_ms == SETTINGS.short_ms
+
+
+def test_without_a_recogniser_nobody_can_tell_how_finished_it_sounds() -> None:
+    silence_ms = Endpointing(SETTINGS, "open").patience(listens=False).silence_ms
+    assert SETTINGS.short_ms < silence_ms == SETTINGS.unheard_ms < SETTINGS.long_ms
 
 
 def ask_for(answer: str) -> Phone:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from bridge.call.record import VERSION, header, replay
+from bridge.call.record import VERSION, header, moments, replay
 from bridge.call.settings import CallSettings
 from bridge.call.states import EndReason
 from bridge.errors import BadMessage
@@ -66,3 +66,13 @@ def test_an_empty_file_is_no_record() -> None:
 def test_a_header_is_read_back() -> None:
     settings = CallSettings(no_input_s=3.0)
     assert replay([header(settings)]).call.settings == settings
+
+
+def test_settings_that_came_later_do_as_was_done_before() -> None:
+    """Without a recogniser the short silence ended a turn, until that case got a silence of its own."""
+    lines = header(CallSettings(listens=False)).decode().replace('"unheard_ms":650,', "")
+    assert "unheard_ms" not in lines
+    call, _ = moments([lines])
+    assert call.settings.endpoint.unheard_ms == call.settings.endpoint.short_ms == 380
+    call, _ = moments([header(CallSettings(listens=False))])
+    assert call.settings.endpoint.unheard_ms == 650
