@@ -16,10 +16,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bridge.call.actions import Action, Expect, HangUp, Prompt, Say, Spoken, Transfer
-from bridge.call.commands import AskAgent, Decided
+from bridge.call.commands import AskAgent, Decided, ExpectSpeech
 from bridge.call.commands import HangUp as HangUpNow
 from bridge.call.commands import Transfer as TransferNow
-from bridge.call.events import AgentActed, CallStarted, DigitPressed, Word
+from bridge.call.events import AgentActed, CallResumed, CallStarted, DigitPressed, Word
 from bridge.call.machine import Call
 from bridge.call.playout import Playout
 from bridge.call.settings import CallSettings
@@ -257,6 +257,20 @@ def test_keys_and_the_expected_answer_are_kept() -> None:
     phone.moves()
     phone.presses("34", 0.1)
     assert (phone.prompts[-1].kind, phone.prompts[-1].text) == ("digits", "1234")
+
+
+def test_the_recogniser_is_told_again_what_to_expect() -> None:
+    def script(prompt: Prompt) -> list[Action]:
+        return [Say("Wen möchten Sie sprechen?"), Expect("open", ("Okafor", "Nguyen"), "de-DE")]
+
+    phone = Phone(script)
+    phone.answers()
+    phone.wait(3.0)
+    state = decode(encode(phone.call.state(phone.now)))
+    commands = Call.resume(state, CallSettings(hints=("Acme",))).receive(CallResumed(), 0.0)
+    assert [command for command in commands if isinstance(command, ExpectSpeech)] == [
+        ExpectSpeech("open", ("Okafor", "Nguyen"), "de-DE")
+    ]
 
 
 def test_a_number_that_was_ended_is_ended() -> None:
