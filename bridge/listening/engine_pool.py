@@ -1,7 +1,8 @@
 """The bridge's end of the engine processes: jobs queue here, so that one nobody wants any more costs nothing.
 
-A process works on one job at a time. If it dies, its job fails and another process is started; if it passes a job's
-deadline, it is killed, since nothing else stops a computation.
+A process works on one job at a time. If it dies, at work or idle, another is started at once, and its job is asked
+again, once: a job that kills two processes has failed. If it passes a job's deadline, it is killed, since nothing else
+stops a computation.
 """
 
 from __future__ import annotations
@@ -55,6 +56,8 @@ class EngineCounters(msgspec.Struct):
 
     jobs: int = 0
     failed: int = 0
+    repeated: int = 0
+    """Jobs that were asked again since their process died."""
     dropped: int = 0
     """Jobs that were given up while they waited."""
     restarts: int = 0
@@ -70,6 +73,7 @@ class _Job:
         self.order = order
         self.answer = answer
         self.asked_at = time.monotonic()
+        self.repeated = False
 
 
 class EnginePool:
@@ -140,10 +144,18 @@ class EnginePool:
             raise EngineFailed(answer.reason, refused=answer.refused)
         return answer
 
-    async def _next_job(self) -> _Job:
+    async def _next_job(self, died: asyncio.Task[int]) -> _Job | None:
+        """The next job; None when the process has died before there was one."""
         while not self._queue:
             self._arrived.clear()
-            await self._arrived.wait()
+            arrived = asyncio.create_task(self._arrived.wait())
+            try:
+                await asyncio.wait((died, arrived), return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                arrived.cancel()
+            if died.done():
+                log.warning("an engine process ended by itself; starting another")
+                return None
         return self._queue.popleft()
 
     async def _run(self, process: asyncio.subprocess.Process | None) -> None:
@@ -152,17 +164,19 @@ class EnginePool:
         try:
             while True:
                 if process is None:
-                    await asyncio.sleep(_RESTART_PAUSES_S[min(losses, len(_RESTART_PAUSES_S) - 1)])
+                    await asyncio.sleep(_RESTART_PAUSES_S[min(losses, len(_RESTART_PAUSES_S)) - 1])
                     try:
                         process = await self._launch()
                     except EngineFailed as error:
                         losses += 1
                         log.error("the engine process did not start again: %s", error)
                         continue
-                job = await self._next_job()
-                if await self._do(process, job):
-                    losses = 0
-                    continue
+                died = asyncio.create_task(process.wait())
+                try:
+                    while (job := await self._next_job(died)) is not None and await self._do(process, job):
+                        losses = 0
+                finally:
+                    died.cancel()
                 losses += 1
                 self.counters.restarts += 1
                 await _end(process)
@@ -183,6 +197,10 @@ class EnginePool:
             reason = f"no answer within {self._deadline_s:g} s"
         except (OSError, EOFError, msgspec.MsgspecError) as error:
             reason = f"the engine process was lost ({type(error).__name__})"
+            if not job.repeated and not job.answer.done():
+                log.warning("%s; starting another, which is asked again", reason)
+                self._ask_again(job)
+                return False
         else:
             self.counters.failed += isinstance(answer, JobFailed)
             self.counters.busy_s += time.monotonic() - started
@@ -194,6 +212,13 @@ class EnginePool:
         if not job.answer.done():
             job.answer.set_exception(EngineFailed(reason))
         return False
+
+    def _ask_again(self, job: _Job) -> None:
+        """Put a job whose process died before all others."""
+        job.repeated = True
+        self.counters.repeated += 1
+        self._queue.appendleft(job)
+        self._arrived.set()
 
     async def _launch(self) -> asyncio.subprocess.Process:
         """A process that has said it is ready. Raises EngineFailed."""

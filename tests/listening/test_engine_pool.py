@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Callable
 import pytest
 
 from bridge.errors import ConfigError
-from bridge.listening import engine_process
+from bridge.listening import engine_pool, engine_process
 from bridge.listening.engine_messages import (
     LENGTH,
     EngineAnswer,
@@ -81,25 +81,63 @@ async def test_an_engine_that_is_not_configured_is_named(engines: EnginePool) ->
         await engines.recognise(FINISHED, language="en", hints=())
 
 
-async def test_a_process_that_dies_fails_its_job_and_is_replaced(engines: EnginePool) -> None:
+async def killed_at_work(engines: EnginePool, jobs: int) -> None:
+    """Stop the only process, wait until it has been given so many jobs in all, and kill it in the midst of the last."""
+    await until(lambda: len(children()) == 1)
+    [process] = children()
+    os.kill(process, signal.SIGSTOP)
+    await until(lambda: engines.counters.jobs == jobs)
+    os.kill(process, signal.SIGKILL)
+    await until(lambda: process not in children())
+
+
+async def test_a_process_that_dies_is_replaced_and_its_job_asked_again(engines: EnginePool) -> None:
     [first] = children()
-    os.kill(first, signal.SIGSTOP)  # it will die in the middle of a job
-    job = asyncio.create_task(engines.judge(FINISHED))
-    await until(lambda: engines.counters.jobs == 1)
-    os.kill(first, signal.SIGKILL)
-    with pytest.raises(EngineFailed, match="lost"):
-        await job
-    assert await engines.judge(FINISHED) > 0.8
-    assert engines.counters.restarts == 1
+    os.kill(first, signal.SIGSTOP)
+    jobs = [asyncio.create_task(engines.judge(FINISHED)) for _ in range(2)]
+    answered: list[int] = []
+    for number, job in enumerate(jobs):
+        job.add_done_callback(lambda _job, number=number: answered.append(number))  # type: ignore[misc]
+    await killed_at_work(engines, jobs=1)
+    assert min(await asyncio.gather(*jobs)) > 0.8
+    assert answered == [0, 1]  # the one that was at work comes first
+    assert (engines.counters.restarts, engines.counters.repeated, engines.counters.failed) == (1, 1, 0)
     assert children().isdisjoint({first})
 
 
-async def test_a_process_that_dies_idle_costs_one_job_at_most(engines: EnginePool) -> None:
+async def test_the_words_of_a_turn_survive_the_death_of_the_only_process() -> None:
+    pool = EnginePool(EngineSetup(WhisperSettings(), None), deadline_s=60.0)
+    await pool.start()
+    try:
+        job = asyncio.create_task(pool.recognise(FINISHED, language="en", hints=()))
+        await killed_at_work(pool, jobs=1)
+        assert (await job).text.rstrip(".") == "I want to cancel my order"
+    finally:
+        await pool.close()
+
+
+async def test_a_job_that_kills_two_processes_has_failed(engines: EnginePool, monkeypatch: pytest.MonkeyPatch) -> None:
+    exchange = engine_pool._exchange
+
+    async def deadly(process: asyncio.subprocess.Process, message: bytes) -> EngineAnswer:
+        if message != pack(ONLY_TURN):
+            process.kill()
+        return await exchange(process, message)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(engine_pool, "_exchange", deadly)
+        with pytest.raises(EngineFailed, match="lost"):
+            await engines.judge(FINISHED)
+    assert (engines.counters.repeated, engines.counters.failed) == (1, 1)
+    assert await engines.judge(FINISHED) > 0.8
+
+
+async def test_a_process_that_dies_idle_costs_no_job(engines: EnginePool) -> None:
     [first] = children()
     os.kill(first, signal.SIGKILL)
-    with pytest.raises(EngineFailed):
-        await engines.judge(FINISHED)
+    await until(lambda: engines.counters.restarts == 1 and len(children()) == 1)
     assert await engines.judge(FINISHED) > 0.8
+    assert (engines.counters.jobs, engines.counters.failed, engines.counters.repeated) == (1, 0, 0)
 
 
 async def test_a_job_past_its_deadline_fails_and_its_process_is_killed() -> None:
