@@ -13,7 +13,7 @@ def fixed_lines(settings: Settings, agents: AgentFactory | None) -> list[FixedLi
     """What `speaking.warm` names, the agent's fixed lines, our own apologies and goodbyes; without repeats."""
     call = settings.call
     last = call.fallback.text if call.fallback.transfer else call.last_apology
-    own = (call.not_understood, call.apology, last, call.goodbye, call.time_is_up)
+    own = (call.not_understood, call.apology, last, call.goodbye, call.time_is_up, call.shutdown)
     lines = [FixedLine(text) for text in (*settings.speaking.warm, *own) if text]
     return list(dict.fromkeys([*(agents.phrases() if agents else ()), *lines]))
 

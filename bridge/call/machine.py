@@ -210,10 +210,17 @@ class Call:
             case DigitPressed(digit) if digit in _DIGITS and bot.state is not Bot.CLOSING:
                 return caller.presses(digit, now)
             case EndRequested(reason):
-                return [*bot.cancel_agent(unheard=False), *bot.close(HangUp(reason))]
+                return self._asked_to_end(reason, now)
             case _:
                 pass  # what belongs to something already cancelled
         return []
+
+    def _asked_to_end(self, reason: EndReason, now: float) -> list[Command]:
+        """Say so in place of what is being said: the time left is short. Without a text, only finish what was begun."""
+        bot = self._bot
+        if bot.ending is not None or not self.settings.shutdown or self._started_at is None:
+            return [*bot.cancel_agent(unheard=False), *bot.close(HangUp(reason))]
+        return [*bot.break_off(now)[0], *bot.last_words(self.settings.shutdown, HangUp(reason), now)]
 
     def _start(self, transfer_failed: str, now: float) -> list[Command]:
         if self._started_at is not None or self._resuming is not None:

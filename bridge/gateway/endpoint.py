@@ -65,8 +65,9 @@ class MediaEndpoint:
     async def close_all(self) -> None:
         """Close every socket now."""
         sockets = list(self.sockets.values())
-        for socket in sockets:
+        for key, socket in list(self.sockets.items()):
             if socket.session is not None:
+                self.process.departures.leaves(key)
                 socket.session.stream_closed(EndReason.DRAIN)
             socket.close(WSCloseCode.GOING_AWAY)
         await asyncio.gather(*(socket.closed() for socket in sockets))

@@ -76,6 +76,7 @@ class CarrierLine:
         """Leave the call; only the first call of this counts."""
         if self._ending is None:
             self.flush()
+            self._process.departures.leaves(self._key)
             self._ending = asyncio.get_running_loop().create_task(self._end(outcome))
 
     def flush(self) -> None:
@@ -104,6 +105,7 @@ class CarrierLine:
             await process.outcomes.note(self._key, outcome)
             by_rest = not isinstance(outcome, Apologise | LineBusy)
             if by_rest and await process.control.carry_out(outcome, self._carrier, self._call, self._addresses):
+                process.departures.told(self._key)
                 # The carrier now closes the stream itself; if it does not, we do.
                 await asyncio.sleep(process.gateway.end_by_rest_grace_s)
         except Exception:

@@ -8,6 +8,7 @@ from bridge.call.settings import CallSettings
 from bridge.carriers.base import Carrier
 from bridge.gateway.admission import Admission
 from bridge.gateway.control import CallControl
+from bridge.gateway.departures import Departures
 from bridge.gateway.settings import GatewaySettings
 from bridge.gateway.signatures import Signatures
 from bridge.session.ports import Rooms
@@ -35,6 +36,7 @@ class Process:
     tickets: TicketOffice
     signatures: Signatures
     control: CallControl
+    departures: Departures
 
 
 def call_key(carrier: Carrier, call_id: str) -> str:

@@ -119,6 +119,7 @@ class CarrierRoutes:
         """The media stream has ended: hang up, or go on elsewhere."""
         key = call_key(self._carrier, stream.call_id)
         outcome = await self._process.outcomes.ask(key)
+        self._process.departures.told(key)
         socket = self._media.sockets.get(key)
         if socket is not None and socket.session is not None:
             # The carrier knows before our socket does that the stream is gone.

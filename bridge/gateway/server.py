@@ -25,6 +25,7 @@ from bridge.errors import ConfigError
 from bridge.gateway.admission import Admission, CallLimits, LoopLag
 from bridge.gateway.connections import Connections, LimitedSite, limits_of_requests
 from bridge.gateway.control import CallControl
+from bridge.gateway.departures import Departures
 from bridge.gateway.endpoint import MediaEndpoint
 from bridge.gateway.metrics_port import MetricsPage
 from bridge.gateway.process import BEGUN, Process
@@ -94,6 +95,7 @@ class Gateway:
             ),
             signatures=Signatures(settings, self.metrics),
             control=CallControl(timeout_s=settings.rest_timeout_s, metrics=self.metrics),
+            departures=Departures(settings.after_stream_s),
         )
         self.media = MediaEndpoint(self.process)
         self._carriers = [CarrierRoutes(carrier, self.process, self.media) for carrier in carriers]
@@ -165,10 +167,12 @@ class Gateway:
             logs.event(logger, "closing calls", logging.WARNING, calls=self.calls)
 
     async def stop(self) -> None:
-        """Close what is still open, and the port."""
+        """Close what is still open, and the port once the carrier knows what becomes of the calls that were."""
         self.process.admission.draining = True
         self.metrics.ready.set(0)
         await self.media.close_all()
+        if not await self.process.departures.all_told():
+            logs.event(logger, "the carrier did not ask what comes after a stream", logging.WARNING)
         await self._speech_sockets.close()
         self._unwatch()
         await self._metrics_page.stop()

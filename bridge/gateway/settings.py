@@ -112,6 +112,8 @@ class GatewaySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, k
 
     after_stream_ttl_s: Positive = 120.0
     """How long the next webhook of a call may ask what is to happen after its stream."""
+    after_stream_s: Annotated[float, msgspec.Meta(ge=0)] = 3.0
+    """A process that stops keeps its port this long for those webhooks of calls that it has just ended."""
     on_lost_stream: Literal["apologise", "hang_up"] = "apologise"
     """What a caller gets whose media stream broke off though nobody ended the call."""
     rest_timeout_s: Positive = 5.0

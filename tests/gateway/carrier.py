@@ -43,6 +43,7 @@ RINGING = {
 SETTINGS = GatewaySettings(
     public_url=PUBLIC,
     max_loop_lag_ms=10_000.0,  # tests share their machine
+    after_stream_s=0.05,
 )
 SECRET = "a secret of ours"
 CALL_SETTINGS = CallSettings(listens=False, inter_digit_s=0.0)

@@ -69,6 +69,11 @@ class ToneVoice:
         self.pulling = False
         self.closed = 0
 
+    @property
+    def texts(self) -> list[str]:
+        """What each utterance was asked to say, the latest last."""
+        return list(self._texts.values())
+
     def synthesise(self, command: Synthesise) -> None:
         self._texts[command.utterance] = self._texts.get(command.utterance, "") + command.text
         if command.final:

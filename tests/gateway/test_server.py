@@ -11,6 +11,7 @@ import pytest
 
 from bridge.call.record import replay
 from bridge.errors import ConfigError
+from bridge.gateway.departures import Departures
 from bridge.gateway.server import Gateway
 from bridge.gateway.settings import GatewaySettings
 from bridge.telemetry.metrics import Metrics
@@ -57,6 +58,47 @@ async def test_at_the_deadline_a_drain_asks_calls_to_end() -> None:
         assert await leg.until_closed() == 1000
         await asyncio.wait_for(drain, 5.0)
         assert await carrier.count("bridge_calls_ended_total", why="drain") == 1
+
+
+async def test_a_stopped_process_keeps_its_port_until_the_carrier_knows_what_comes_after_the_stream() -> None:
+    async with running(msgspec.structs.replace(SETTINGS, after_stream_s=30.0)) as carrier:
+        leg = await carrier.call()
+        await leg.until_audio(len(FRAME) * 5)
+        drain = asyncio.create_task(carrier.gateway.drain(deadline_s=0.0))
+        assert await leg.until_closed() == 1000
+        await asyncio.wait_for(drain, 5.0)
+        stopped = asyncio.create_task(carrier.gateway.stop())
+        document = await carrier.after_stream()
+        assert [one.tag for one in document] == ["Hangup"]
+        await asyncio.wait_for(stopped, 5.0)  # and not a moment longer
+
+
+async def test_callers_whose_stream_a_stopping_process_closes_hear_an_apology_from_the_carrier() -> None:
+    async with running(msgspec.structs.replace(SETTINGS, drain_goodbye_s=0.01, after_stream_s=30.0)) as carrier:
+        leg = await carrier.call()
+        leg.answers_marks = False
+        await leg.until_audio(len(FRAME) * 5)
+        await carrier.gateway.drain(deadline_s=0.0)
+        stopped = asyncio.create_task(carrier.gateway.stop())
+        await leg.until_closed()
+        assert [one.tag for one in await carrier.after_stream()] == ["Say", "Hangup"]
+        await asyncio.wait_for(stopped, 5.0)
+
+
+async def test_a_carrier_that_does_not_ask_keeps_no_port_for_ever() -> None:
+    now = 0.0
+    departures = Departures(3.0, clock=lambda: now)
+    departures.leaves("CA1")
+    now = 2.0
+    departures.leaves("CA2")
+    assert departures.waiting_s == 3.0
+    departures.told("CA2")
+    assert departures.waiting_s == 1.0
+    now = 3.0
+    assert await departures.all_told() is False
+    departures.told("CA1")
+    departures.told("CA1")
+    assert await departures.all_told() is True
 
 
 async def test_stopping_closes_the_sockets_of_calls_that_would_not_end() -> None:

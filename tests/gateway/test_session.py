@@ -8,6 +8,7 @@ import logging
 from collections.abc import AsyncGenerator, Callable
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from bridge.agents.base import AgentError, CallInfo, Failure, Likely
@@ -38,14 +39,19 @@ SETTINGS = CallSettings(listens=False, inter_digit_s=0.0)
 class Phone:
     """One session between doubles, on a clock that the test moves."""
 
-    def __init__(self, answer: Answer = greet, rooms: Callable[[House], Rooms] = lambda house: house.rooms) -> None:
+    def __init__(
+        self,
+        answer: Answer = greet,
+        rooms: Callable[[House], Rooms] = lambda house: house.rooms,
+        settings: CallSettings = SETTINGS,
+    ) -> None:
         self.now = 1000.0
         self.house, self.line, self.metrics = House(answer), PaperLine(), Metrics()
         self.ended = 0
         self.wheel = TimerWheel(asyncio.get_running_loop(), clock=lambda: self.now)
         self.session = CallSession(
             CallInfo(call_id="CA1"),
-            SETTINGS,
+            settings,
             line=self.line,
             rooms=rooms(self.house),
             wheel=self.wheel,
@@ -349,10 +355,34 @@ async def test_a_drain_ends_a_call_politely() -> None:
     phone.session.start()
     await phone.wait(0.04)
     phone.session.tell(EndRequested(EndReason.DRAIN))
-    await phone.wait(3.0)
-    assert phone.line.audio() == FRAME * len("hello")  # what was begun is finished
+    await phone.wait(30.0)
+    assert phone.house.voices.calls[0].texts[-1] == SETTINGS.shutdown
+    goodbye = FRAME * len(SETTINGS.shutdown)
+    assert phone.line.audio().endswith(goodbye)  # to its last word
+    assert len(phone.line.audio()) <= len(goodbye) + len(FRAME) * len("hello")
     assert phone.line.ended == [EndCall()]
     assert 'bridge_calls_ended_total{why="drain"} 1.0' in phone.page()
+
+
+async def test_without_a_text_for_it_a_drain_ends_a_call_once_what_was_begun_is_finished() -> None:
+    phone = Phone(settings=msgspec.structs.replace(SETTINGS, shutdown=""))
+    phone.session.start()
+    await phone.wait(0.04)
+    phone.session.tell(EndRequested(EndReason.DRAIN))
+    await phone.wait(3.0)
+    assert phone.line.audio() == FRAME * len("hello")
+    assert phone.line.ended == [EndCall()]
+
+
+async def test_a_drain_does_not_talk_over_a_goodbye_that_was_begun() -> None:
+    phone = Phone()
+    phone.session.start()
+    await phone.wait(0.04)
+    phone.session.tell(DigitPressed("9"))
+    await phone.turns()
+    phone.session.tell(EndRequested(EndReason.DRAIN))
+    await phone.wait(3.0)
+    assert phone.line.audio() == FRAME * len("hellobye")
 
 
 async def test_after_each_answer_speech_hears_what_the_agent_will_probably_say_next() -> None:
