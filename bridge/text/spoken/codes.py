@@ -245,7 +245,7 @@ def code(c: Cursor) -> Reading | None:
 def named(c: Cursor) -> Reading | None:
     """Digits and letters after a word that says what they name: `your PIN is 0042`, `room 12A`."""
     core = c.core()
-    if not any(map(str.isdecimal, core)) or not _CODE.fullmatch(core) or not _names(c, core):
+    if not c.may_be_named or not any(map(str.isdecimal, core)) or not _CODE.fullmatch(core) or not _names(c, core):
         return None
     if _CLOCK_OR_DATE.fullmatch(core) or _NORTH_AMERICAN.fullmatch(core) or _LOCAL.fullmatch(core):
         return None

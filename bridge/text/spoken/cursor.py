@@ -19,22 +19,24 @@ class Part(NamedTuple):
     lead: str
     core: str
     trail: str
+    word: str
+    """What it is, in lower case."""
 
 
-_NOTHING = Part("", "", "")
-
-
+_NOTHING = Part("", "", "", "")
 _BEYOND = 12
 """How far rules look at most."""
 _MARGIN = [_NOTHING] * _BEYOND
+_BACK = 6
+"""How far of that to the left."""
 
 
 def _part(token: str) -> Part:
     if token.isalnum():
-        return Part("", token, "")
+        return Part("", token, "", token.lower())
     rest = token.lstrip(OPENERS)
     core = rest.rstrip(CLOSERS)
-    return Part(token[: len(token) - len(rest)], core, rest[len(core) :])
+    return Part(token[: len(token) - len(rest)], core, rest[len(core) :], core.lower())
 
 
 class Reading(NamedTuple):
@@ -53,13 +55,44 @@ class Reading(NamedTuple):
 class Cursor:
     """Tokens of a text, and the one that is to be read next."""
 
-    __slots__ = ("_parts", "at", "language", "no_phone_before", "tokens")
+    __slots__ = ("_names_code", "_parts", "_shape", "at", "language", "no_phone_before", "tokens")
 
     def __init__(self, tokens: list[str], at: int, language: Language) -> None:
         self.tokens, self.at, self.language = tokens, at, language
-        self._parts = [*_MARGIN, *map(_part, tokens), *_MARGIN]
+        known = dict.fromkeys(tokens)
+        parts = {token: _part(token) for token in known}
+        self._parts = [*_MARGIN, *map(parts.__getitem__, tokens), *_MARGIN]
+        marks = {token: chr(number) for number, token in enumerate(known, 1)}
+        self._shape = "\0" * _BEYOND + "".join(map(marks.__getitem__, tokens)) + "\0" * _BEYOND
+        """A character for each token, the same for the same."""
         self.no_phone_before = 0
         """Digits up to here were found to be no telephone number."""
+        naming = language.code_words | language.weak_code_words
+        self._names_code = bytearray(len(tokens) + _BEYOND)
+        if any(part.word.rstrip(":#") in naming for part in parts.values()):
+            for place, token in enumerate(tokens):
+                if parts[token].word.rstrip(":#") in naming:
+                    self._names_code[place + 1 : place + 6] = b"\1" * 5
+
+    @property
+    def surroundings(self) -> str:
+        """All that the reading at the cursor can depend on, as a key: equal within a text where tokens around are."""
+        at = self.at + _BEYOND
+        return self._shape[at - _BACK : at + _BEYOND] + chr(max(0, min(_BEYOND, self.no_phone_before - self.at)))
+
+    @property
+    def may_be_named(self) -> bool:
+        """Whether one of the five words before says that codes follow."""
+        return self._names_code[self.at] == 1
+
+    @property
+    def counts_on(self) -> bool:
+        """Whether digits here are known to be neither of a telephone number nor of a code."""
+        return self.at < self.no_phone_before and not self._names_code[self.at]
+
+    def written(self, length: int) -> str:
+        """So many tokens from the cursor, as they are written."""
+        return " ".join(self.tokens[self.at : self.at + length])
 
     def part(self, offset: int = 0) -> Part:
         """The token so far from the cursor, at most twelve, taken apart; empty beyond the ends of the text."""
@@ -71,7 +104,7 @@ class Cursor:
 
     def word(self, offset: int = 0) -> str:
         """The same in lower case."""
-        return self._parts[self.at + _BEYOND + offset].core.lower()
+        return self._parts[self.at + _BEYOND + offset].word
 
     def joined(self, offset: int) -> bool:
         """Whether nothing stands between this token and the one after it."""
@@ -85,9 +118,9 @@ class Cursor:
                 break
             if part.trail[:1] and part.trail[0] in "!?;。" and part.core:
                 break
-            if part.trail[:1] == "." and not self._abbreviated(part.core.lower()):
+            if part.trail[:1] == "." and not self._abbreviated(part.word):
                 break
-            yield part.core.lower() or part.trail
+            yield part.word or part.trail
 
     def _abbreviated(self, word: str) -> bool:
         language = self.language

@@ -172,7 +172,7 @@ def time(c: Cursor) -> Reading | None:
     language, core = c.language, c.core()
     if core.isdecimal() and not (len(core) <= 2 and (c.core(1) in "-–—" or _marks_time(c.word(1), language))):
         return None
-    ends = [end.rstrip(".") for end in _RANGE.split(core) if end]
+    ends = [end for end in (part.rstrip(".") for part in _RANGE.split(core)) if end]
     if len(ends) == 2 and ends[0][0].isdigit() and ends[1][0].isdigit():
         return _range(c, ends[0], ends[1], 1)
     if len(ends) != 1 or len(core) > len(ends[0]) + 1:

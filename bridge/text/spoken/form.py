@@ -18,7 +18,7 @@ from typing import NamedTuple
 from bridge.text.spoken import addresses, codes, dates, names, quantities
 from bridge.text.spoken.cursor import CLOSERS, LONGEST_TOKEN, OPENERS, Cursor, Part, Reading
 from bridge.text.spoken.language import Language
-from bridge.text.spoken.numerals import parse, say
+from bridge.text.spoken.numerals import parse, say, whole
 
 _STRIPPED = OPENERS + CLOSERS
 _PLAIN = re.compile(r"[^\W\d_]?[^\W\d_A-ZÀ-ÖØ-Þ]*(?:['’\-][^\W\d_]?[^\W\d_A-ZÀ-ÖØ-Þ]+)*")
@@ -40,24 +40,86 @@ _INTEGERS: tuple[Rule, ...] = (
     quantities.ordinal, codes.code, quantities.number,
 )  # fmt: skip
 """For a token of digits alone, in the order in which they are asked."""
-_NUMERIC: tuple[Rule, ...] = (
-    addresses.email, names.numeric_abbreviation, quantities.feet, codes.card, codes.named, dates.date,
-    dates.day_and_month, dates.time, codes.telephone, quantities.ratio, codes.machine, quantities.fraction,
-    quantities.arithmetic, codes.keys, codes.numbered, quantities.decade, quantities.amount, quantities.ordinal,
-    quantities.period, quantities.compound, codes.code, quantities.number, addresses.url, addresses.handle,
-)  # fmt: skip
+_AMONG_INTEGERS: tuple[Rule, ...] = (codes.card, codes.named, codes.telephone, codes.code, quantities.number)
+"""For one that another such token follows: the others read what begins with a letter or a sign, or has one."""
+
+
+class _Asked(NamedTuple):
+    """A rule, and what a token needs to have for it to be asked."""
+
+    rule: Rule
+    signs: frozenset[str] | None = None
+    """One of these; None: nothing."""
+    begins: frozenset[str] | None = None
+    """One of these as its first character."""
+
+
+def _asked(rule: Rule, signs: str = "", begins: str = "") -> _Asked:
+    return _Asked(rule, frozenset(signs) or None, frozenset(begins) or None)
+
+
+_FIGURES = "0123456789"
+_NUMERIC: tuple[_Asked, ...] = (
+    _asked(addresses.email, "@"),
+    _asked(names.numeric_abbreviation),
+    _asked(quantities.feet, "'’′"),
+    _asked(codes.card),
+    _asked(codes.named),
+    _asked(dates.date, "/.-", _FIGURES),
+    _asked(dates.day_and_month, begins=_FIGURES),
+    _asked(dates.time, begins=_FIGURES),
+    _asked(codes.telephone, begins=_FIGURES + "+("),
+    _asked(quantities.ratio, ":", _FIGURES),
+    _asked(codes.machine, ".", _FIGURES + "vV"),
+    _asked(quantities.fraction, "/⁄½¼¾⅓⅔⅛⅜⅝⅞⅕"),
+    _asked(quantities.arithmetic, "*×xX·÷/+=−-"),
+    _asked(codes.keys, "*#"),
+    _asked(codes.numbered, "#№"),
+    _asked(quantities.decade, "s"),
+    _asked(quantities.amount),
+    _asked(quantities.ordinal),
+    _asked(quantities.period, "-–—/", _FIGURES),
+    _asked(quantities.compound, "-", _FIGURES),
+    _asked(codes.code),
+    _asked(quantities.number),
+    _asked(addresses.url, ".:"),
+    _asked(addresses.handle, "@#"),
+)
 """For one that has a digit and does not begin with a letter."""
-_MIXED: tuple[Rule, ...] = (
-    addresses.email, addresses.url, names.numeric_abbreviation, names.numbered, codes.card, codes.named, codes.machine,
-    quantities.amount, codes.code,
-)  # fmt: skip
+_MIXED: tuple[_Asked, ...] = (
+    _asked(addresses.email, "@"),
+    _asked(addresses.url, ".:"),
+    _asked(names.numeric_abbreviation),
+    _asked(names.numbered, "."),
+    _asked(codes.card),
+    _asked(codes.named),
+    _asked(codes.machine, "."),
+    _asked(quantities.amount),
+    _asked(codes.code),
+)
 """For one that begins with a letter."""
-_LETTERED: tuple[Rule, ...] = (
-    addresses.email, addresses.url, dates.month_name, dates.weekday, names.roman, names.abbreviation, names.initials,
-    quantities.currency_first, quantities.operator, codes.card, names.acronym, names.joined, addresses.handle,
-)  # fmt: skip
+_LETTERED: tuple[_Asked, ...] = (
+    _asked(addresses.email, "@"),
+    _asked(addresses.url, ".:"),
+    _asked(dates.month_name),
+    _asked(dates.weekday),
+    _asked(names.roman, begins="IVXLCDM"),
+    _asked(names.abbreviation),
+    _asked(names.initials),
+    _asked(quantities.currency_first),
+    _asked(quantities.operator, "*×xX·÷/+=−-–—"),
+    _asked(codes.card, "xX*•·"),
+    _asked(names.acronym),
+    _asked(names.joined, "/"),
+    _asked(addresses.handle, "@#"),
+)
 """For one without a digit that is no plain word."""
-_SIGNS: tuple[Rule, ...] = (codes.card, quantities.currency_first, quantities.operator, codes.keys)
+_SIGNS: tuple[_Asked, ...] = (
+    _asked(codes.card, "*•·"),
+    _asked(quantities.currency_first),
+    _asked(quantities.operator, "*×xX·÷/+=−-–—"),
+    _asked(codes.keys, "*#"),
+)
 """For one without a letter or digit."""
 
 
@@ -115,34 +177,84 @@ def spoken_form(
     before          what was said just before it, for the sake of its context
     pronunciations  how words are said that the builder knows better, by the word in lower case
     """
-    known = pronunciations or {}
     tokens = _tokens(text)
     past = _tokens(before[-80:])[-5:] if before else []
     cursor = Cursor(past + tokens, len(past), language)
-    watched = _watched(language)
+    plain = _Plain(language, pronunciations or {})
+    rules, counts = _Rules(), _Counts(language)
+    memory: dict[str, tuple[int, SpokenToken, int]] = {}
     spoken: list[SpokenToken] = []
-    everything, end = cursor.tokens, len(cursor.tokens)
-    while cursor.at < end:
-        token = everything[cursor.at]
-        bare = token.strip(_STRIPPED)
-        if bare.lower() in known:
-            spoken.append(SpokenToken(token, token.replace(bare, known[bare.lower()], 1)))
-            cursor.at += 1
+    everything, end, at = cursor.tokens, len(cursor.tokens), cursor.at
+    while at < end:
+        said = plain[everything[at]]
+        if said is not None:
+            spoken.append(said)
+            at += 1
             continue
-        if _plain(bare) and bare.lower() not in watched and not _ending(bare, token, language):
-            spoken.append(SpokenToken(token, token if token.isalpha() else token.translate(_MARKS)))
-            cursor.at += 1
+        cursor.at = at
+        count = counts[everything[at]]
+        if count is not None and cursor.counts_on and at + 1 < end and counts[everything[at + 1]] is not None:
+            spoken.append(count)
+            at += 1
             continue
-        reading = _read(cursor)
-        first, last = cursor.part(0), cursor.part(reading.length - 1)
-        trail = last.trail if reading.trail is None else reading.trail
-        if not reading.keep_stop or trail.startswith((".,", ".;", ".:", ".?", ".!")):
-            trail = trail.replace(".", "", 1)
-        words = reading.spoken.strip()
-        said = (_opening(first, reading) + words + trail).translate(_MARKS) if words and first.core else words
-        spoken.append(SpokenToken(" ".join(everything[cursor.at : cursor.at + reading.length]), said))
-        cursor.at += reading.length
+        key = cursor.surroundings
+        known = memory.get(key)
+        if known is None:
+            length, said = _say(cursor, rules)
+            memory[key] = length, said, cursor.no_phone_before - at
+        else:
+            length, said, no_phone = known
+            cursor.no_phone_before = max(cursor.no_phone_before, at + no_phone)
+        spoken.append(said)
+        at += length
     return SpokenText(tuple(spoken))
+
+
+class _Plain(dict[str, SpokenToken | None]):
+    """Tokens that are said as they stand, or as the builder says, whatever stands beside them; None: the others."""
+
+    def __init__(self, language: Language, pronunciations: Mapping[str, str]) -> None:
+        self._language, self._pronunciations = language, pronunciations
+        self._watched = _watched(language)
+
+    def __missing__(self, token: str) -> SpokenToken | None:
+        bare = token.strip(_STRIPPED)
+        word = bare.lower()
+        said: SpokenToken | None = None
+        if word in self._pronunciations:
+            said = SpokenToken(token, token.replace(bare, self._pronunciations[word], 1))
+        elif _plain(bare) and word not in self._watched and not _ending(bare, token, self._language):
+            said = SpokenToken(token, token if token.isalpha() else token.translate(_MARKS))
+        self[token] = said
+        return said
+
+
+class _Counts(dict[str, SpokenToken | None]):
+    """Short numbers as they are said among others that make no telephone number and no code; None: anything else."""
+
+    def __init__(self, language: Language) -> None:
+        self._language = language
+        self._bound = language.inflected is not None or " " in language.group_marks
+
+    def __missing__(self, token: str) -> SpokenToken | None:
+        short = len(token) <= 3 and token.isdecimal() and (token[0] != "0" or token == "0")
+        said = SpokenToken(token, whole(token, self._language)) if short and not self._bound else None
+        self[token] = said
+        return said
+
+
+def _say(cursor: Cursor, rules: _Rules) -> tuple[int, SpokenToken]:
+    """How many tokens are read together at the cursor, and how."""
+    reading = _read(cursor, rules)
+    first, last = cursor.part(0), cursor.part(reading.length - 1)
+    trail = last.trail if reading.trail is None else reading.trail
+    if not reading.keep_stop or trail.startswith((".,", ".;", ".:", ".?", ".!")):
+        trail = trail.replace(".", "", 1)
+    words = reading.spoken.strip()
+    if words and first.core:
+        words = (_opening(first, reading) + words + trail).translate(_MARKS)
+    written = cursor.tokens[cursor.at] if reading.length == 1 else cursor.written(reading.length)
+    return reading.length, SpokenToken(written, words)
 
 
 def _plain(bare: str) -> bool:
@@ -181,20 +293,36 @@ def _ending(bare: str, token: str, language: Language) -> bool:
     return days or (token[-1] == "." and (len(bare) == 1 or bare.endswith(tuple(language.street_endings))))
 
 
-def _read(c: Cursor) -> Reading:
-    core, trail = c.core(), c.part().trail
+class _Rules(dict[str, tuple[Rule, ...]]):
+    """Which rules may know a token, whatever stands beside it, by the token without its marks."""
+
+    def __missing__(self, core: str) -> tuple[Rule, ...]:
+        if core.isdecimal():
+            rules = _INTEGERS
+        else:
+            if _DIGIT.search(core):
+                table = _MIXED if core[0].isalpha() else _NUMERIC
+            else:
+                table = _LETTERED if _LETTER.search(core) else _SIGNS
+            rules = tuple(
+                rule
+                for rule, signs, begins in table
+                if (signs is None or not signs.isdisjoint(core))
+                and (begins is None or core[0] in begins or (core[0].isdecimal() and "0" in begins))
+            )
+        self[core] = rules
+        return rules
+
+
+def _read(c: Cursor, rules_of: _Rules) -> Reading:
+    core = c.core()
     if not core:
         if (token := c.tokens[c.at]) in ("<", ">"):
             return Reading(1, c.language.symbols[token])
-        return Reading(1, "".join(mark for mark in trail if mark in ".,;:!?…"), keep_stop=False)
-    if core.isdecimal():
-        rules = _INTEGERS
-    elif _DIGIT.search(core):
-        rules = _MIXED if core[0].isalpha() else _NUMERIC
-    elif _LETTER.search(core):
-        rules = _LETTERED
-    else:
-        rules = _SIGNS
+        return Reading(1, "".join(mark for mark in c.part().trail if mark in ".,;:!?…"), keep_stop=False)
+    rules = rules_of[core]
+    if rules is _INTEGERS and c.core(1).isdecimal():
+        rules = _AMONG_INTEGERS
     for rule in rules:
         reading = rule(c)
         if reading is not None:

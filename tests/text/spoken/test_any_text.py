@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from bridge.text.spoken.form import spoken_form
 from bridge.text.spoken.languages import CODES, language
 from tests.text.counting import steps
+from tests.text.kinds import REPEATED, VARIED, repeated, varied
 
 LEFT = re.compile(r"[^\W\d_]|[ '’\-.,;:!?…()\"—]")
 """Letters, and marks that voices take for pauses."""
@@ -77,3 +78,33 @@ def test_twice_the_text_is_at_most_twice_the_work(unit: str) -> None:
 
     work(500)
     assert work(8000) <= 2.2 * work(4000) + 200
+
+
+@pytest.mark.parametrize("unit", REPEATED)
+def test_the_same_again_is_hardly_any_work(unit: str) -> None:
+    text = repeated(unit, 8000)
+    spoken_form(text, language("en"))
+
+    assert steps(lambda: spoken_form(text, language("en"))) <= 8 * len(text)
+
+
+@pytest.mark.parametrize("kind", VARIED)
+def test_no_kind_of_text_is_much_work(kind: str) -> None:
+    text = varied(kind, 8000)
+    spoken_form(text, language("en"))
+
+    assert steps(lambda: spoken_form(text, language("en"))) <= 45 * len(text)
+
+
+@given(text=texts, times=st.integers(2, 4))
+@settings(max_examples=300, deadline=None)
+def test_what_is_remembered_of_a_text_changes_nothing(text: str, times: int) -> None:
+    gap = " and then we shall go home again and look at what there is to see before it gets dark again. "
+    once = spoken_form(text + gap, language("en")).text
+
+    assert spoken_form((text + gap) * times, language("en")).text.count(once) >= (1 if not once else times - 1)
+
+
+@pytest.mark.parametrize("text", [".-1", "1-.-5", "1-.", "-.5-", "١9:30", "1‒.–2"])
+def test_dashes_and_stops_in_any_order_are_read(text: str) -> None:
+    assert spoken_form(text, language("en")).text

@@ -1,0 +1,43 @@
+"""Texts of one kind each, of any length: what a grammar could be slow at. `repeated` ones say one thing again."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+
+REPEATED = (
+    "please call us when you have time. ", "1 ", "(1 ", "+1 ", "1 2 3 ", "$1.50 ", "555-123-4567 ", "4111 1111 ",
+    "1/2 ", "12:30 ", "- ", "1 - ", "* ", "A B ", "FBI ", "St. ", "II ", "x ", "1 x ", "code 1 ", "a@b.c ",
+    "http://a.b/c ", "#1 ", "1", "1a", "1-", "a.", "a@", "'", "😀 ",
+)  # fmt: skip
+
+VARIED: dict[str, Callable[[random.Random], str]] = {
+    "digits": lambda r: str(r.randrange(10)),
+    "numbers below 100": lambda r: str(r.randrange(100)),
+    "numbers below 10,000": lambda r: str(r.randrange(10_000)),
+    "digits with a plus": lambda r: f"+{r.randrange(10)}",
+    "digits after a bracket": lambda r: f"({r.randrange(10)}",
+    "telephone numbers": lambda r: f"{r.randrange(200, 999)}-{r.randrange(200, 999)}-{r.randrange(10_000):04d}",
+    "money": lambda r: f"${r.randrange(1000)}.{r.randrange(100):02d}",
+    "times": lambda r: f"{r.randrange(24)}:{r.randrange(60):02d}",
+    "dates": lambda r: f"{r.randrange(1, 13)}/{r.randrange(1, 29)}/{r.randrange(1950, 2050)}",
+    "codes": lambda r: "".join(r.choice("AB12") for _ in range(3)),
+    "codes after a word": lambda r: f"code {r.choice('AB')}{r.randrange(10)}",
+    "capitals": lambda r: "".join(r.choice("ABCDEFGHIJ") for _ in range(3)),
+    "signs": lambda r: r.choice("*-+=/#@%&<>~"),
+    "anything": lambda r: "".join(r.choice("aA1.,-+/$:#@") for _ in range(r.randrange(1, 4))),
+}
+
+
+def repeated(unit: str, length: int) -> str:
+    """So many characters of one thing."""
+    return (unit * (length // len(unit) + 1))[:length]
+
+
+def varied(kind: str, length: int) -> str:
+    """So many characters of different things of one kind, the same at every call."""
+    r, make = random.Random(kind), VARIED[kind]
+    words: list[str] = []
+    while sum(map(len, words)) + len(words) < length:
+        words += [make(r) for _ in range(100)]
+    return " ".join(words)[:length]
