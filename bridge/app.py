@@ -20,6 +20,7 @@ from bridge.carriers.catalogue import build_carriers
 from bridge.config import Settings
 from bridge.errors import ConfigError, VoiceError
 from bridge.gateway.server import Gateway
+from bridge.http import HttpClient
 from bridge.listening.service import ListeningService
 from bridge.session.ports import Rooms
 from bridge.session.session import report_agent_error
@@ -92,7 +93,9 @@ class Application:
         self.agents: AgentFactory = build_agents(
             settings.agent, directory, http=settings.http, report=partial(report_agent_error, self.metrics)
         )
-        self.listening = ListeningService(settings.listening, clock=time.monotonic)
+        open_client = partial(HttpClient, settings.http, directory=directory, environ=environ)
+        self._open_client = open_client
+        self.listening = ListeningService(settings.listening, clock=time.monotonic, open_client=open_client)
         self.speech = SpeechService(
             settings.speaking,
             directory=directory,
@@ -143,6 +146,7 @@ class Application:
             ticket_secret=self._secret,
             headroom=self._headroom,
             speech=self.speech,
+            open_client=self._open_client,
         )
         self._closers = [
             ("store", self.store.close),

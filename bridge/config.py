@@ -90,8 +90,12 @@ def parse_settings(text: str, source: str, environment: Mapping[str, str] | None
     raw, lines, mistakes = _read_yaml(text, source)
     if mistakes:
         raise ConfigError("\n".join(mistakes))
-    settings = _settings(raw, _Source(source, lines), environment or {})
-    return msgspec.structs.replace(settings, worker=beside(settings.worker, PurePath(source).parent))
+    place = _Source(source, lines)
+    settings = _settings(raw, place, environment or {})
+    if settings.worker.http != HttpSettings():
+        raise ConfigError(place.mistake(("worker", "http"), "expected as the section http, which is for all rooms"))
+    worker = beside(settings.worker, PurePath(source).parent, settings.http)
+    return msgspec.structs.replace(settings, worker=worker)
 
 
 class _Source:

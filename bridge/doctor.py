@@ -57,7 +57,7 @@ async def examine(
     findings += await workers(settings)
     findings.append(await redis(settings))
     findings.append(await asyncio.to_thread(accelerator))
-    findings += await public_address(settings, offline=offline)
+    findings += await public_address(settings, config.parent if config else Path(), offline=offline)
     return findings
 
 

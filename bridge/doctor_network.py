@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import email.utils
 import os
 import time
+from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
 
@@ -12,7 +14,8 @@ import aiohttp
 import msgspec
 
 from bridge.config import Settings
-from bridge.errors import BridgeError
+from bridge.errors import BridgeError, ConfigError
+from bridge.http import HttpClient
 
 Status = Literal["ok", "warn", "fail", "skip"]
 _NETWORK_S = 5.0
@@ -84,7 +87,7 @@ async def redis(settings: Settings) -> Finding:
     return Finding("redis", "ok", f"{place} answered in {took_ms:.1f} ms")
 
 
-async def public_address(settings: Settings, *, offline: bool) -> list[Finding]:
+async def public_address(settings: Settings, directory: Path, *, offline: bool) -> list[Finding]:
     """How the carrier reaches us, and whether its clock and ours agree."""
     url = settings.gateway.public_url
     if not url:
@@ -121,14 +124,21 @@ async def public_address(settings: Settings, *, offline: bool) -> list[Finding]:
             Finding("public address", "skip", f"{url} not asked (--offline)"),
             Finding("clock", "skip", "not compared (--offline)"),
         ]
-    return findings + await _ask_public(url)
+    try:
+        client = HttpClient(settings.http, directory=directory)
+    except ConfigError as error:
+        return [*findings, Finding("public address", "fail", str(error), "correct the section http")]
+    try:
+        return findings + await _ask_public(url, client)
+    finally:
+        await client.close()
 
 
-async def _ask_public(url: str) -> list[Finding]:
+async def _ask_public(url: str, client: HttpClient) -> list[Finding]:
     try:
         async with (
-            aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=_NETWORK_S)) as session,
-            session.get(f"{url.rstrip('/')}/healthz", allow_redirects=False) as response,
+            asyncio.timeout(_NETWORK_S),
+            await client.request("GET", f"{url.rstrip('/')}/healthz", allow_redirects=False) as response,
         ):
             status, date = response.status, response.headers.get("Date", "")
             now = time.time()

@@ -111,6 +111,10 @@ class HttpClient:
         return session
 
 
+OpenClient = Callable[[], HttpClient]
+"""Makes a client that reaches servers as the service's settings say."""
+
+
 def _reuse_noted() -> aiohttp.TraceConfig:
     """Writes into a request's context that it went over a connection that was used before."""
 

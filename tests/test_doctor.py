@@ -139,7 +139,9 @@ async def test_a_redis_that_does_not_answer_only_slows_us_down() -> None:
     ],
 )
 async def test_public_addresses_judged_by_their_looks(url: str, status: str, says: str) -> None:
-    first, *_ = await doctor_network.public_address(settings(PUBLIC_URL=url) if url else settings(), offline=True)
+    first, *_ = await doctor_network.public_address(
+        settings(PUBLIC_URL=url) if url else settings(), Path(), offline=True
+    )
     assert first.status == status
     assert says in first.found
 
@@ -160,7 +162,7 @@ async def _asked(answer_status: int, ahead_s: float) -> list[Finding]:
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     try:
         url = f"http://127.0.0.1:{runner.addresses[0][1]}/prefix"
-        found = await doctor_network.public_address(settings(PUBLIC_URL=url), offline=False)
+        found = await doctor_network.public_address(settings(PUBLIC_URL=url), Path(), offline=False)
         return found[1:]  # the first says that it is this machine's own
     finally:
         await runner.cleanup()
@@ -190,7 +192,7 @@ async def test_a_clock_that_is_wrong() -> None:
 
 
 async def test_an_address_where_nobody_listens() -> None:
-    *_, found = await doctor_network.public_address(settings(PUBLIC_URL="http://127.0.0.1:9"), offline=False)
+    *_, found = await doctor_network.public_address(settings(PUBLIC_URL="http://127.0.0.1:9"), Path(), offline=False)
     assert found.status == "warn"
     assert "cannot be reached" in found.found
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -14,70 +14,7 @@ import trustme
 
 from bridge.errors import ConfigError
 from bridge.http import HttpClient, HttpSettings
-
-Handle = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
-
-
-@asynccontextmanager
-async def listening(handle: Handle, tls: ssl.SSLContext | None = None) -> AsyncIterator[int]:
-    """A server on a port of its own."""
-    connections: set[asyncio.Task[None]] = set()
-
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        connections.add(task)
-        try:
-            await handle(reader, writer)
-        except (ConnectionError, asyncio.IncompleteReadError):
-            pass
-        finally:
-            writer.close()
-
-    server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=tls)
-    try:
-        yield server.sockets[0].getsockname()[1]
-    finally:
-        server.close()
-        for task in connections:
-            task.cancel()
-        await asyncio.gather(*connections, return_exceptions=True)
-
-
-async def read_request(reader: asyncio.StreamReader) -> bytes:
-    """Head and body of one request."""
-    head = await reader.readuntil(b"\r\n\r\n")
-    length = next((int(line[15:]) for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:")), 0)
-    return head + await reader.readexactly(length)
-
-
-def answer(text: str) -> bytes:
-    return f"HTTP/1.1 200 OK\r\nContent-Length: {len(text)}\r\n\r\n{text}".encode()
-
-
-class Proxy:
-    """Does as a proxy does, but every name leads to this machine: tunnels by CONNECT, passes plain requests on."""
-
-    def __init__(self, target_port: int) -> None:
-        self._target_port = target_port
-        self.asked: list[str] = []
-
-    async def handle(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        head = await reader.readuntil(b"\r\n\r\n")
-        self.asked.append(head.split(b"\r\n")[0].decode())
-        there, back = await asyncio.open_connection("127.0.0.1", self._target_port)
-        if head.startswith(b"CONNECT"):
-            writer.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
-        else:
-            back.write(head)
-        async with asyncio.TaskGroup() as both_ways:
-            both_ways.create_task(self._copy(reader, back))
-            both_ways.create_task(self._copy(there, writer))
-
-    async def _copy(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        while piece := await reader.read(65536):
-            writer.write(piece)
-        writer.close()
+from tests.http_doubles import Closing, Proxy, answer, listening, read_request
 
 
 async def hello(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -210,27 +147,6 @@ def test_what_cannot_be_used_is_refused_at_the_start(
     with pytest.raises(ConfigError) as refused:
         HttpClient(settings, environ=environ)
     assert str(refused.value).startswith(mistake)
-
-
-class Closing:
-    """Keeps its connections, and closes a kept one in the moment in which it is used again."""
-
-    def __init__(self, *, at_first: bool = False, in_the_answer: bool = False) -> None:
-        self._at_first = at_first
-        self._in_the_answer = in_the_answer
-        self.requests: list[bytes] = []
-        self.connections = 0
-
-    async def handle(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self.connections += 1
-        for count in range(2):
-            self.requests.append((await read_request(reader)).rpartition(b"\r\n\r\n")[2])
-            if self._at_first or (count and not self._in_the_answer):
-                return
-            if count:
-                writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhel")
-                return
-            writer.write(answer("hello"))
 
 
 async def post(client: HttpClient, port: int, body: bytes | Callable[[], bytes]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncGenerator, Awaitable, Mapping
 from contextlib import aclosing
 from typing import TypeVar
@@ -19,6 +20,8 @@ _SHOWN_OF_ERROR = 300
 _COST_OF_LINE = 50
 """A line costs us more than its bytes."""
 _LINES_AT_ONCE = 64
+_LONGEST_RETRY_AFTER_S = 2.0
+"""A caller who waits for an answer does not wait longer for the question to be put."""
 _EMPTY_END_S = 0.05
 """After the last word of an answer its end is given this long, so that the connection can be kept for the next."""
 
@@ -69,12 +72,13 @@ class LineClient:
         """
         response: aiohttp.ClientResponse | None = None
         try:
-            response = await _within(
-                patience,
-                self._http.request(
-                    "POST", url, data=body, params=query or None, headers={"Accept-Encoding": "identity", **headers}
-                ),
-            )
+            response = await self._ask(url, body, headers, patience, query)
+            wait_s = _asked_to_wait_s(response)
+            if wait_s is not None and wait_s < patience.left_s:
+                response.close()
+                await asyncio.sleep(wait_s)
+                patience.waited(wait_s)
+                response = await self._ask(url, body, headers, patience, query)
             if response.status != 200:
                 begun = await _within(patience, response.content.read(_SHOWN_OF_ERROR))
                 words = " ".join(begun.decode("utf-8", "replace").split())
@@ -96,6 +100,20 @@ class LineClient:
             if response is not None:
                 response.close()
 
+    async def _ask(
+        self,
+        url: str,
+        body: bytes,
+        headers: Mapping[str, str],
+        patience: Patience,
+        query: Mapping[str, str] | None,
+    ) -> aiohttp.ClientResponse:
+        """Send the request; the answer's head."""
+        headers = {"Accept-Encoding": "identity", **headers}
+        return await _within(
+            patience, self._http.request("POST", url, data=body, params=query or None, headers=headers)
+        )
+
     async def close(self) -> None:
         """Close all connections."""
         await self._http.close()
@@ -115,6 +133,15 @@ class LineClient:
                 if count % _LINES_AT_ONCE == 0:
                     await asyncio.sleep(0)  # a service that sends much at once must not hold up the other calls
                 yield line
+
+
+def _asked_to_wait_s(response: aiohttp.ClientResponse) -> float | None:
+    """How long a service with too much to do asks us to wait, if a caller can wait that long (RFC 9110, 10.2.3)."""
+    told = response.headers.get("Retry-After", "") if response.status == 429 else ""
+    if not re.fullmatch(r"\d{1,3}(\.\d{1,3})?", told, re.ASCII):
+        return None  # a date, which means minutes, or nothing
+    wait_s = float(told)
+    return wait_s if wait_s <= _LONGEST_RETRY_AFTER_S else None
 
 
 async def finish(lines: AsyncGenerator[bytes, None]) -> None:

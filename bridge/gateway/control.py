@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import secrets
 import time
@@ -10,6 +11,7 @@ import aiohttp
 
 from bridge.carriers.base import Addresses, CallReference, Carrier, Outcome, RestAnswer
 from bridge.carriers.web import RestRequest
+from bridge.http import HttpClient, OpenClient
 from bridge.telemetry import logs
 from bridge.telemetry.metrics import Metrics
 
@@ -22,10 +24,10 @@ _ANSWER_BYTES = 65_536
 class CallControl:
     """Sends REST requests about calls in progress."""
 
-    def __init__(self, *, timeout_s: float, metrics: Metrics) -> None:
+    def __init__(self, *, timeout_s: float, metrics: Metrics, open_client: OpenClient = HttpClient) -> None:
         self._timeout_s = timeout_s
         self._metrics = metrics
-        self._client: aiohttp.ClientSession | None = None
+        self._client = open_client()
 
     async def carry_out(self, outcome: Outcome, carrier: Carrier, call: CallReference, addresses: Addresses) -> bool:
         """Do this to a call. False when that did not happen: then closing the media stream must bring it about.
@@ -47,24 +49,24 @@ class CallControl:
 
     async def close(self) -> None:
         """Let go of the connections."""
-        if self._client is not None:
-            await self._client.close()
-            self._client = None
+        await self._client.close()
 
     async def _send(self, carrier: Carrier, request: RestRequest) -> tuple[str, str]:
         """How it ended, as a metrics label, and what the carrier said about it."""
-        if self._client is None:
-            self._client = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=self._timeout_s))
+        method, url, body = request.method, request.url, request.body or None
         try:
-            async with self._client.request(
-                request.method, request.url, data=request.body or None, headers=request.headers, allow_redirects=False
-            ) as response:
+            async with (
+                asyncio.timeout(self._timeout_s),
+                await self._client.request(
+                    method, url, data=body, headers=request.headers, allow_redirects=False
+                ) as response,
+            ):
                 answer: RestAnswer = carrier.read_answer(response.status, await response.content.read(_ANSWER_BYTES))
                 return answer.outcome, answer.why
         except TimeoutError:
             return "timeout", f"no answer in {self._timeout_s:g} s"
-        except aiohttp.ClientError as error:
-            return "unreachable", str(error)
+        except (aiohttp.ClientError, OSError) as error:
+            return "unreachable", str(error) or type(error).__name__
 
 
 def _words(outcome: Outcome) -> str:

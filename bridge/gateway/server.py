@@ -32,6 +32,7 @@ from bridge.gateway.process import BEGUN, Process
 from bridge.gateway.routes import CarrierRoutes
 from bridge.gateway.settings import GatewaySettings
 from bridge.gateway.signatures import Signatures
+from bridge.http import HttpClient, OpenClient
 from bridge.session.ports import Rooms
 from bridge.session.timers import TimerWheel
 from bridge.store.base import Store
@@ -52,7 +53,7 @@ class Gateway:
 
     Raises ConfigError when the settings would leave requests unchecked. `carriers` are those whose calls are taken.
     `ticket_secret` and `store` are shared by the processes of one port. `speech` is what the speech API speaks with;
-    without it there is none.
+    without it there is none. `open_client` reaches the carriers' REST APIs.
     """
 
     def __init__(
@@ -68,6 +69,7 @@ class Gateway:
         ticket_secret: str = "",
         headroom: Callable[[], float] = lambda: 1.0,
         speech: SpeechSource | None = None,
+        open_client: OpenClient = HttpClient,
     ) -> None:
         self.metrics = metrics or Metrics()
         store = store or MemoryStore()
@@ -94,7 +96,7 @@ class Gateway:
                 ttl_s=settings.ticket_ttl_s,
             ),
             signatures=Signatures(settings, self.metrics),
-            control=CallControl(timeout_s=settings.rest_timeout_s, metrics=self.metrics),
+            control=CallControl(timeout_s=settings.rest_timeout_s, metrics=self.metrics, open_client=open_client),
             departures=Departures(settings.after_stream_s),
         )
         self.media = MediaEndpoint(self.process)

@@ -14,6 +14,7 @@ import msgspec
 from bridge.audio.mulaw import RATE_HZ
 from bridge.call.commands import ExpectSpeech, Transcribe
 from bridge.call.events import Event, TurnJudged, VoiceActivity
+from bridge.http import HttpClient, OpenClient
 from bridge.listening.activity import WINDOW_S, ActivityBatch, SileroModel, VoiceModel
 from bridge.listening.echo_guard import GuardedEchoGate
 from bridge.listening.engine_messages import EngineSetup
@@ -52,7 +53,12 @@ class ListeningService:
     """Voice activity, speech to text and end of turn for all calls of a process."""
 
     def __init__(
-        self, settings: ListeningSettings, *, clock: Callable[[], float], model: VoiceModel | None = None
+        self,
+        settings: ListeningSettings,
+        *,
+        clock: Callable[[], float],
+        model: VoiceModel | None = None,
+        open_client: OpenClient = HttpClient,
     ) -> None:
         self.settings = settings
         self.counters = ListeningCounters()
@@ -60,6 +66,7 @@ class ListeningService:
         """Called with each new call's ear: the place to add taps."""
         self._clock = clock
         self._model = model
+        self._open_client = open_client
         self._ticks: ActivityTicks | None = None
         self.recognition = RecognitionCounters()
         self.chain = RecogniserChain([], clock)
@@ -90,7 +97,7 @@ class ListeningService:
             setup = EngineSetup(whisper, turn)
             self._engines = EnginePool(setup, processes=self.settings.processes, deadline_s=deadline_s)
             await self._engines.start()
-        self.chain = RecogniserChain(build_recognisers(ranked, self._engines), self._clock)
+        self.chain = RecogniserChain(build_recognisers(ranked, self._engines, self._open_client), self._clock)
         await self.chain.load()
 
     async def close(self) -> None:

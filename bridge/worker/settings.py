@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
+from bridge.http import HttpSettings
 from bridge.text.settings import Chunking
 
 Positive = Annotated[float, msgspec.Meta(gt=0)]
@@ -95,6 +96,8 @@ class WorkerSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
     memory_mib: Annotated[int, msgspec.Meta(ge=0)] = 0
     """What loaded voices may take together; least recently used ones are unloaded, and loaded again when they are asked
     for. All are loaded once at the start. 0: no bound."""
+    http: HttpSettings = HttpSettings()
+    """How voices' servers are reached; in a configuration file this is said once, in its section `http`."""
     threads: Count = 1
     """Threads of one synthesis step. More workers serve more streams than more threads do."""
     scheduler: SchedulerSettings = SchedulerSettings()
@@ -118,12 +121,14 @@ class WorkerSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
     """On SIGTERM running streams get this long to finish."""
 
 
-def beside(settings: WorkerSettings, directory: PurePath) -> WorkerSettings:
-    """The same settings with the paths of voices' files taken from `directory`, where the configuration lies."""
+def beside(settings: WorkerSettings, directory: PurePath, http: HttpSettings) -> WorkerSettings:
+    """The same settings with paths taken from `directory`, where the configuration lies, and its section `http`."""
     voices = {
         name: msgspec.structs.replace(voice, model=str(directory / voice.model))
         if voice.model and voice.engine in ("piper", "kokoro")
         else voice
         for name, voice in settings.voices.items()
     }
-    return msgspec.structs.replace(settings, voices=voices)
+    if http.ca_bundle:
+        http = msgspec.structs.replace(http, ca_bundle=str(directory / http.ca_bundle))
+    return msgspec.structs.replace(settings, voices=voices, http=http)

@@ -13,6 +13,7 @@ import msgspec
 
 from bridge.audio.encoder import Samples
 from bridge.errors import ConfigError
+from bridge.http import HttpClient
 from bridge.text.settings import Chunking
 from bridge.text.spoken.languages import language
 from bridge.worker.engines.base import Engine
@@ -75,7 +76,7 @@ def load_sound_voices(
     refused: dict[str, ConfigError] = {}
     default = settings.default_voice or next(iter(settings.voices))
     for group in wanted.values():
-        load = functools.partial(_load_engine, list(group.values()), settings.threads, graphs)
+        load = functools.partial(_load_engine, list(group.values()), settings, graphs)
         try:
             voices |= _load_group(group, load, residency)
         except Exception as error:  # bad weights may break anything on their way
@@ -134,12 +135,14 @@ def _described(group: dict[str, VoiceSettings]) -> str:
     return f"worker.voices: {', '.join(group)}: engine {first.engine} {first.model}".rstrip()
 
 
-def _load_engine(voices: list[VoiceSettings], threads: int, graphs: bool | None, kept: Mapping[str, Samples]) -> Engine:
+def _load_engine(
+    voices: list[VoiceSettings], settings: WorkerSettings, graphs: bool | None, kept: Mapping[str, Samples]
+) -> Engine:
     """Import an engine only when it is asked for: most need libraries that not every machine has.
 
     `kept` are the embeddings that it had before it was unloaded.
     """
-    first, names = voices[0], sorted({voice.voice for voice in voices})
+    first, names, threads = voices[0], sorted({voice.voice for voice in voices}), settings.threads
     try:
         match first.engine:
             case "hibari":
@@ -173,7 +176,7 @@ def _load_engine(voices: list[VoiceSettings], threads: int, graphs: bool | None,
             case "openai_speech":
                 from bridge.worker.engines.openai_speech import OpenAiSpeechEngine
 
-                return OpenAiSpeechEngine(first)
+                return OpenAiSpeechEngine(first, HttpClient(settings.http))
     except ModuleNotFoundError as error:
         raise ConfigError(
             f"worker.voices: engine {first.engine!r} needs {error.name}, which comes with pip install 'bridge[torch]'"

@@ -20,6 +20,8 @@ class Server:
         self.bodies: list[Any] = []
         self.headers: list[dict[str, str]] = []
         self.status = 200
+        self.refusals: list[tuple[int, dict[str, str]]] = []
+        """Statuses and headers of the next answers, which are none."""
         self.queries: list[str] = []
         self.connections: set[object] = set()
         self.hung_up = asyncio.Event()
@@ -44,6 +46,9 @@ class Server:
         self.headers.append(dict(request.headers))
         self.queries.append(request.query_string)
         self.connections.add(request.transport)
+        if self.refusals:
+            status, headers = self.refusals.pop(0)
+            return web.Response(status=status, headers=headers, text="not now")
         if self.status != 200:
             return web.Response(status=self.status, text="no such luck")
         response = web.StreamResponse(headers={"Content-Type": self._content_type})

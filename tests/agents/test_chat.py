@@ -387,3 +387,38 @@ async def test_refusals_and_silence_are_errors_that_say_so() -> None:
     async with Server("/v1/chat/completions", "text/event-stream", never) as silent:
         with pytest.raises(AgentError, match="did not answer in time"):
             await ask(silent, first_token_deadline_s=0.05)
+
+
+@pytest.mark.parametrize(
+    ("refusals", "asked"),
+    [
+        ([(429, {"Retry-After": "0"})], 2),
+        ([(429, {"Retry-After": "0.05"})], 2),
+        ([(429, {"Retry-After": "0"})] * 2, 2),  # once is enough: somebody waits on the line
+        ([(429, {})], 1),
+        ([(429, {"Retry-After": "60"})], 1),
+        ([(429, {"Retry-After": "Wed, 21 Oct 2026 07:28:00 GMT"})], 1),
+        ([(429, {"Retry-After": "-1"})], 1),
+        ([(429, {"Retry-After": "9" * 5000})], 1),
+        ([(500, {"Retry-After": "0"})], 1),
+    ],
+)
+async def test_a_model_with_too_much_to_do_is_asked_again_when_it_says(
+    refusals: list[tuple[int, dict[str, str]]], asked: int
+) -> None:
+    async with model(chunk(content="Good morning."), STOP, DONE) as server:
+        server.refusals = [*refusals]
+        if len(refusals) == asked:
+            with pytest.raises(AgentError, match="answered"):
+                await ask(server)
+        else:
+            assert await ask(server) == [Say("Good morning.", more=True, cacheable=False)]
+        assert len(server.bodies) == asked
+
+
+async def test_nobody_waits_longer_than_there_is_patience() -> None:
+    async with model(chunk(content="Good morning."), STOP, DONE) as server:
+        server.refusals = [(429, {"Retry-After": "1"})]
+        with pytest.raises(AgentError, match="answered 429"):
+            await ask(server, first_token_deadline_s=0.9)
+        assert len(server.bodies) == 1

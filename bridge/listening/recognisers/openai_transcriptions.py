@@ -15,6 +15,7 @@ import msgspec
 import numpy as np
 
 from bridge.audio.wav import write as write_wav
+from bridge.http import HttpClient, OpenClient
 from bridge.listening.recognisers.base import Capabilities, ExpectedSpeech, FailureKind, StreamListener
 from bridge.listening.recognisers.utterances import Transcription, TranscriptionFailed, UtteranceStream
 from bridge.listening.settings import OpenAITranscriptionSettings
@@ -43,14 +44,17 @@ class OpenAITranscriptions:
     name = "openai"
     capabilities = Capabilities()
 
-    def __init__(self, settings: OpenAITranscriptionSettings) -> None:
+    def __init__(self, settings: OpenAITranscriptionSettings, open_client: OpenClient = HttpClient) -> None:
         self._settings = settings
-        self._http: aiohttp.ClientSession | None = None
+        self._open_client = open_client
+        self._headers: dict[str, str] = {}
+        self._http: HttpClient | None = None
 
     async def load(self) -> None:
-        """Open the connection pool."""
+        """Have a client ready, which connects with the first utterance."""
         key = os.environ.get(self._settings.key_env, "")
-        self._http = aiohttp.ClientSession(headers={"Authorization": f"Bearer {key}"} if key else None)
+        self._headers = {"Authorization": f"Bearer {key}"} if key else {}
+        self._http = self._open_client()
 
     async def unload(self) -> None:
         """Close the connections."""
@@ -69,8 +73,9 @@ class OpenAITranscriptions:
         url = self._settings.url
         deadline_s = min(deadline_s, self._settings.deadline_s)
         try:
-            async with self._http.post(
-                url, data=self._form(ulaw, expected), timeout=aiohttp.ClientTimeout(total=deadline_s)
+            timeout = aiohttp.ClientTimeout(total=deadline_s)
+            async with await self._http.request(
+                "POST", url, data=lambda: self._form(ulaw, expected), headers=self._headers, timeout=timeout
             ) as response:
                 if response.status != 200:
                     raise _refusal(url, response)

@@ -31,6 +31,7 @@ import aiohttp
 import msgspec
 
 from bridge.call.events import Opinion, TurnOpinion
+from bridge.http import HttpClient, OpenClient
 from bridge.listening.recognisers.base import (
     Capabilities,
     ExpectedSpeech,
@@ -124,14 +125,17 @@ class WebSocketRecogniser:
     name = "websocket"
     capabilities = Capabilities(live=True, word_times=True, turn_ends=True)
 
-    def __init__(self, settings: WebSocketRecogniserSettings) -> None:
+    def __init__(self, settings: WebSocketRecogniserSettings, open_client: OpenClient = HttpClient) -> None:
         self.settings = settings
-        self._http: aiohttp.ClientSession | None = None
+        self._open_client = open_client
+        self._headers: dict[str, str] = {}
+        self._http: HttpClient | None = None
 
     async def load(self) -> None:
         """Have a client ready; each call connects when it starts."""
         key = os.environ.get(self.settings.key_env, "")
-        self._http = aiohttp.ClientSession(headers={"Authorization": f"Bearer {key}"} if key else None)
+        self._headers = {"Authorization": f"Bearer {key}"} if key else {}
+        self._http = self._open_client()
 
     async def unload(self) -> None:
         """Close what is still open."""
@@ -141,7 +145,7 @@ class WebSocketRecogniser:
 
     def start(self, expected: ExpectedSpeech, listener: StreamListener) -> WebSocketStream:
         """Begin to connect for one call; what is fed meanwhile is kept."""
-        return WebSocketStream(self.settings, self._http, expected, listener)
+        return WebSocketStream(self.settings, self._http, self._headers, expected, listener)
 
 
 class WebSocketStream:
@@ -150,12 +154,14 @@ class WebSocketStream:
     def __init__(
         self,
         settings: WebSocketRecogniserSettings,
-        http: aiohttp.ClientSession | None,
+        http: HttpClient | None,
+        headers: dict[str, str],
         expected: ExpectedSpeech,
         listener: StreamListener,
     ) -> None:
         self._settings = settings
         self._http = http
+        self._headers = headers
         self._listener = listener
         self._audio = bytearray()
         self._texts: list[tuple[int, bytes]] = [
@@ -221,7 +227,9 @@ class WebSocketStream:
         if self._http is None:
             return StreamFailed("internal", "the recogniser is not loaded")
         async with asyncio.timeout(self._settings.connect_s):
-            socket = await self._http.ws_connect(self._settings.url, max_msg_size=_LARGEST_MESSAGE, autoping=True)
+            socket = await self._http.websocket(
+                self._settings.url, headers=self._headers, max_msg_size=_LARGEST_MESSAGE, autoping=True
+            )
         sender = asyncio.create_task(self._send(socket))
         reader = asyncio.create_task(self._read(socket))
         try:

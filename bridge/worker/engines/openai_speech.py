@@ -34,10 +34,12 @@ from concurrent.futures import Future
 from urllib.parse import urlsplit
 
 import aiohttp
+import msgspec
 import numpy as np
 
 from bridge.audio.encoder import Samples
 from bridge.errors import ConfigError, VoiceError
+from bridge.http import HttpClient
 from bridge.worker.alignment import Span
 from bridge.worker.engines.base import NO_SAMPLES, Engine, Job, SilenceGate, Step
 from bridge.worker.runaway import RunawayGuard, RunawayLimits
@@ -127,7 +129,7 @@ class OpenAiSpeechEngine(Engine):
 
     name = "openai_speech"
 
-    def __init__(self, settings: VoiceSettings) -> None:
+    def __init__(self, settings: VoiceSettings, http: HttpClient | None = None) -> None:
         if urlsplit(settings.url).scheme not in ("http", "https") or not urlsplit(settings.url).netloc:
             raise ConfigError(f"worker.voices: url: {settings.url!r} is no http or https address")
         if not settings.model:
@@ -137,12 +139,12 @@ class OpenAiSpeechEngine(Engine):
         self.rate_hz = settings.rate_hz
         self.batch = settings.requests
         key = settings.api_key or os.environ.get("BRIDGE_SPEECH_KEY", "")
-        self._headers = {"Authorization": f"Bearer {key}"} if key else {}
+        self._headers = {"Content-Type": "application/json"} | ({"Authorization": f"Bearer {key}"} if key else {})
         self._limits = RunawayLimits(first_audio_s=settings.first_audio_s, stall_s=settings.first_audio_s)
         self._news = threading.Condition()
         self._characters_per_s = CHARACTERS_PER_S
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._session: aiohttp.ClientSession | None = None
+        self._http = http or HttpClient()
 
     def model(self, voice: str) -> str:
         """The server does not tell its version: change `model` or `extra` when it does."""
@@ -223,9 +225,7 @@ class OpenAiSpeechEngine(Engine):
         return self._loop
 
     async def _leave(self) -> None:
-        session, self._session = self._session, None
-        if session is not None:
-            await session.close()
+        await self._http.close()
         asyncio.get_running_loop().stop()
 
     def _ask(self, piece: _Piece) -> None:
@@ -249,9 +249,6 @@ class OpenAiSpeechEngine(Engine):
     async def _read(self, piece: _Piece) -> None:
         piece.guard = guard = RunawayGuard(piece.text, self.rate_hz, time.monotonic(), piece.speed, self._limits)
         pcm = Pcm(self.rate_hz)
-        if self._session is None:
-            connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=60)
-            self._session = aiohttp.ClientSession(connector=connector, headers=self._headers)
         body = {
             **self._settings.extra,
             "model": self._settings.model,
@@ -262,8 +259,8 @@ class OpenAiSpeechEngine(Engine):
         }
         try:
             async with asyncio.timeout(self._limits.first_audio_s) as patience:
-                async with self._session.post(
-                    self._url, json=body, timeout=aiohttp.ClientTimeout(total=None)
+                async with await self._http.request(
+                    "POST", self._url, data=msgspec.json.encode(body), headers=self._headers
                 ) as response:
                     if response.status != 200:
                         said = (await response.content.read(300)).decode("utf-8", "replace")
@@ -274,6 +271,8 @@ class OpenAiSpeechEngine(Engine):
                         self._received(piece, audio)
                         if guard.over:
                             return
+        except aiohttp.ClientError:
+            raise  # of which a connection that was not made in time is one
         except TimeoutError:
             guard.check(float("inf"))
         guard.finish()
