@@ -21,6 +21,11 @@ _UNFINISHED_WORDS = frozenset(
 _YES_NO = re.compile(
     r"\b(yes|yeah|yep|yup|sure|correct|right|okay|ok|no|nope|nah|not|exactly|absolutely|of course|definitely)\b", re.I
 )
+_WHOLE_ALONE = frozenset(
+    """yes no yeah yep yup nope nah sure okay ok correct right exactly stop wait help hello hi bye goodbye thanks cancel
+    repeat again agent operator""".split()
+)
+"""Words that are an answer by themselves, whatever tone they are said in."""
 _SPOKEN_WITH_PAUSES = ("digits", "spelling", "email")
 _MOST_DIGITS_A_SECOND = 8.0
 """Nobody says digits faster; a recogniser that wrote more has made some of them up."""
@@ -35,6 +40,11 @@ def sounds_unfinished(text: str) -> bool:
         return True
     words = re.findall(r"[\w']+", text.lower())
     return bool(words) and words[-1] in _UNFINISHED_WORDS
+
+
+def is_whole_alone(text: str) -> bool:
+    """Whether a text is one word that answers by itself, such as "no": the tone of so short a sound says little."""
+    return text.strip().rstrip(".!?").lower() in _WHOLE_ALONE
 
 
 def spoken_digits(text: str) -> int:
@@ -148,8 +158,12 @@ class Endpointing:
         s = self._settings
         if not text:
             return Patience(s.short_ms, "no words")
+        if is_whole_alone(text):
+            return Patience(s.short_ms, "a word that is an answer")
         if sounds_unfinished(text):
             return Patience(s.long_ms, "last word asks for more")
-        if self.probability is not None and self.probability < s.finished_probability:
+        if self.probability is not None and self.probability < s.doubtful_probability:
             return Patience(s.long_ms, "sounds unfinished")
+        if self.probability is not None and self.probability < s.finished_probability:
+            return Patience(s.doubtful_ms, "may be finished")
         return Patience(s.short_ms, "sounds finished")

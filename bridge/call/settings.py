@@ -52,8 +52,10 @@ class EndpointSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, 
     """Silence after which the recogniser and the end-of-turn model are asked."""
     speculate: bool = True
     """Begin the answer as soon as the words are known; none of it is sent before the turn is over."""
-    short_ms: int = 380
+    short_ms: int = 430
     """Silence that ends a turn which sounds finished."""
+    doubtful_ms: int = 800
+    """Silence that ends a turn which may be finished."""
     unheard_ms: int = 650
     """Silence that ends a turn of which nobody can tell how finished it sounds, there being no recogniser."""
     long_ms: int = 1250
@@ -63,6 +65,9 @@ class EndpointSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, 
     unsettled_ms: int = 800
     """Silence that ends a turn whose words so far are complete, though a live recogniser has not settled them."""
     finished_probability: float = 0.9
+    """A turn is taken for finished from this probability of the end-of-turn model on."""
+    doubtful_probability: float = 0.5
+    """Below it a turn sounds unfinished."""
     decided_by: Literal["ours", "engine", "either"] = "ours"
     """Whose word ends a turn: ours, that of a recogniser which has an opinion, or whichever comes first. With `engine`
     our longest silence still ends any turn."""

@@ -41,6 +41,21 @@ def test_a_finished_sentence_is_answered_soon_an_unfinished_one_later() -> None:
     assert patience("open", None) == SETTINGS.ceiling_ms
 
 
+def test_a_doubtful_turn_is_waited_for_longer_than_a_finished_one_and_less_than_an_unfinished_one() -> None:
+    assert patience("open", "I want an appointment.", 0.7) == SETTINGS.doubtful_ms
+    assert SETTINGS.short_ms < SETTINGS.doubtful_ms < SETTINGS.long_ms
+
+
+@pytest.mark.parametrize("text", ["No.", "yes", "Stop!", "Okay", "Agent."])
+def test_a_word_that_is_an_answer_by_itself_is_answered_soon_whatever_its_tone(text: str) -> None:
+    assert patience("open", text, 0.04) == SETTINGS.short_ms
+
+
+@pytest.mark.parametrize("text", ["No, I meant the", "Yes and", "Maybe", "Tuesday"])
+def test_a_word_that_may_go_on_is_judged_by_its_tone(text: str) -> None:
+    assert patience("open", text, 0.04) == SETTINGS.long_ms
+
+
 def test_a_declared_answer_sets_the_patience() -> None:
     assert patience("yes_no", "Yeah.", 0.1) == SETTINGS.short_ms
     assert patience("digits:10", "555 123") == SETTINGS.ceiling_ms

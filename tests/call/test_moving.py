@@ -141,7 +141,7 @@ def play(phone: Phone, steps: list[tuple[str, int]]) -> str:
                 pressed += str(amount)
                 phone.broken_off |= not phone.call.utterances.silent or phone.call.answering.busy
                 phone.presses(str(amount), 0.02)
-    phone.wait(12.0)
+    phone.wait(20.0)  # long enough for the longest story to be said to its end
     return pressed
 
 
