@@ -22,7 +22,7 @@ from bridge.errors import ConfigError, VoiceError
 from bridge.gateway.server import Gateway
 from bridge.http import HttpClient
 from bridge.listening.service import ListeningService
-from bridge.session.ports import Rooms
+from bridge.session.ports import CallServices
 from bridge.session.session import report_agent_error
 from bridge.speaking.speech import SpeechService
 from bridge.store.base import Store
@@ -138,7 +138,7 @@ class Application:
         self.gateway = Gateway(
             settings.gateway,
             settings.call,
-            Rooms(self.listening, self.speech, self.agents),
+            CallServices(self.listening, self.speech, self.agents),
             self.carriers,
             metrics=self.metrics,
             recorder=self._recorder,

@@ -17,7 +17,7 @@ from bridge.call.record import replay
 from bridge.cli import main
 from bridge.config import Settings, parse_settings
 from bridge.speaking.phrases.cache import PhraseCache
-from bridge.speaking.phrases.phrase import Entry
+from bridge.speaking.phrases.phrase import CacheEntry
 from bridge.warm_up import fixed_lines
 from tests.gateway.carrier import CALL, RINGING, Leg
 from tests.speaking.doubles import WORD_BYTES, FakeWorker, heard
@@ -135,7 +135,7 @@ async def test_the_command_line_makes_the_same_lines_for_a_later_start(
     assert list(elsewhere.iterdir()) == []
 
 
-async def _kept(settings: Settings, folder: Path) -> list[Entry]:
+async def _kept(settings: Settings, folder: Path) -> list[CacheEntry]:
     cache = PhraseCache(settings.speaking.cache, folder)
     await cache.open()
     try:

@@ -87,7 +87,7 @@ class FixedLine(NamedTuple):
     """None: the default."""
 
 
-class Likely(msgspec.Struct, frozen=True):
+class LikelyLine(msgspec.Struct, frozen=True):
     """A line that may be said next, and how probable that is, 0..1."""
 
     text: str
@@ -120,7 +120,7 @@ class Agent(Protocol):
         """
         ...
 
-    def likely(self) -> list[Likely]:
+    def likely(self) -> list[LikelyLine]:
         """Lines that the answer to the next prompt may hold, asked for after each answer. Never blocks."""
         ...
 

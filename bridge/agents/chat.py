@@ -13,12 +13,12 @@ from typing import Any
 
 import msgspec
 
-from bridge.agents.base import AgentError, CallInfo, Failure, FixedLine, Likely, Report, no_report
+from bridge.agents.base import AgentError, CallInfo, Failure, FixedLine, LikelyLine, Report, no_report
 from bridge.agents.chat_prompts import as_messages, tools_on_offer
 from bridge.agents.chat_stream import ChatStream, ToolCall
 from bridge.agents.guard import ANSWER, Guard
 from bridge.agents.settings import ChatSettings
-from bridge.agents.streaming import LineClient, Patience, finish
+from bridge.agents.streaming import AnswerTimeouts, LineClient, finish
 from bridge.agents.transfers import Transfers
 from bridge.call.actions import Action, Expect, HangUp, Prompt, Say, Transfer
 from bridge.http import HttpClient
@@ -50,7 +50,7 @@ class ChatAgent:
     def resume(self, state: bytes) -> None:
         """Nothing to go on from."""
 
-    def likely(self) -> list[Likely]:
+    def likely(self) -> list[LikelyLine]:
         """None: what a model will say is known from its first words at the earliest."""
         return []
 
@@ -69,7 +69,7 @@ class ChatAgent:
     async def _ask(self, prompt: Prompt) -> AsyncGenerator[Action, None]:
         """One request, and the actions that its answer stands for."""
         settings, factory = self._settings, self._factory
-        patience = Patience(settings.first_token_deadline_s, settings.token_deadline_s, settings.limits.answer_s)
+        patience = AnswerTimeouts(settings.first_token_deadline_s, settings.token_deadline_s, settings.limits.answer_s)
         stream = ChatStream(factory.tool_names)
         spoke = False
         lines = factory.client.post(

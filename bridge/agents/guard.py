@@ -13,7 +13,7 @@ from contextlib import aclosing
 
 import msgspec
 
-from bridge.agents.base import AgentError, CallInfo, Failure, Likely, Report
+from bridge.agents.base import AgentError, CallInfo, Failure, LikelyLine, Report
 from bridge.agents.settings import AnswerLimits
 from bridge.agents.transfers import TransferRefused, Transfers
 from bridge.call.actions import Action, Expect, HangUp, Prompt, Say, Spoken, Transfer, Wait
@@ -43,7 +43,7 @@ def speakable(text: str) -> bool:
     return any(c.isalnum() for c in text)
 
 
-def checked_likely(lines: list[Likely], limits: AnswerLimits) -> list[Likely]:
+def checked_likely(lines: list[LikelyLine], limits: AnswerLimits) -> list[LikelyLine]:
     """Lines that may be said next. Raises AgentError for too many, too long ones, and for odd numbers."""
     if len(lines) > limits.likely_lines:
         raise AgentError(Failure.TOO_MUCH, f"{len(lines)} likely lines; at most {limits.likely_lines}")

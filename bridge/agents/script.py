@@ -11,9 +11,9 @@ from dataclasses import dataclass
 
 import msgspec
 
-from bridge.agents.base import AgentError, CallInfo, Failure, FixedLine, Likely, Report, no_report
+from bridge.agents.base import AgentError, CallInfo, Failure, FixedLine, LikelyLine, Report, no_report
 from bridge.agents.matching import normalise
-from bridge.agents.script_states import Line, Script, State, Step
+from bridge.agents.script_states import Script, ScriptLine, State, Step
 from bridge.agents.spoken import read_digits, read_email, read_spelling, read_yes_no
 from bridge.agents.transfers import Origin, TransferRefused
 from bridge.call.actions import Action, Expect, HangUp, Prompt, Say, Transfer, Wait
@@ -114,7 +114,7 @@ class ScriptAgent:
         states = self._script.states
         return _Memory(states.get(kept.state), states.get(kept.asked), kept.slots, kept.fixed, kept.told, kept.misses)
 
-    def likely(self) -> list[Likely]:
+    def likely(self) -> list[LikelyLine]:
         """What is said one step from here, if it may be kept: after each answer that the state knows, or without one.
 
         Found by taking each step for a trial, so that the texts are exactly those that the call will get.
@@ -134,7 +134,7 @@ class ScriptAgent:
             _count(chances, self._reprompt(state, lines, attempt), _NOT_ANSWERED)
             self._restore(before)
         self._refusals.clear()
-        return [Likely(text, min(chance, 1.0), voice) for (text, voice), chance in chances.items()]
+        return [LikelyLine(text, min(chance, 1.0), voice) for (text, voice), chance in chances.items()]
 
     def confirmed(self, turn: int) -> None:
         """Nothing to do: an answer to a guess is taken back by the prompt that replaces it."""
@@ -269,7 +269,7 @@ class ScriptAgent:
             return self._capture(state, digits)
         return None
 
-    def _reprompt(self, state: State, lines: tuple[Line, ...], attempt: int) -> Iterator[Action]:
+    def _reprompt(self, state: State, lines: tuple[ScriptLine, ...], attempt: int) -> Iterator[Action]:
         """Ask again, in the words for this attempt, or give up."""
         leave = state.onward or (state.give_up if attempt >= state.attempts else None)
         if leave:
@@ -285,10 +285,10 @@ class ScriptAgent:
         for _ in range(_LONGEST_CHAIN):
             yield from self._say(step.say)
             for name, value in step.set:
-                self._set(name, Line(value))
+                self._set(name, ScriptLine(value))
             if step.transfer:
                 try:
-                    target = self._transfer_target(Line(step.transfer))
+                    target = self._transfer_target(ScriptLine(step.transfer))
                 except TransferRefused as refused:
                     self._refusals.append(refused)
                     yield from self._transfer_failed(self._state)
@@ -328,13 +328,13 @@ class ScriptAgent:
         yield Expect(self._asked.expect, self._asked.hints)
         yield from self._say(self._asked.ask)
 
-    def _transfer_target(self, line: Line) -> str:
+    def _transfer_target(self, line: ScriptLine) -> str:
         """Whom to dial. Raises TransferRefused."""
         slots = set(line.slots)
         origin = Origin.OPERATOR if slots <= self._fixed else Origin.AGENT
         return self._script.transfers.dialled(line.fill(self.slots), Origin.CALLER if slots & self._told else origin)
 
-    def _say(self, lines: Iterable[Line]) -> Iterator[Action]:
+    def _say(self, lines: Iterable[ScriptLine]) -> Iterator[Action]:
         """Say lines; neighbours with the same manners are one utterance."""
         spoken = [(line, line.fill(self.slots)) for line in lines]
         spoken = [(line, text) for line, text in spoken if text or line.pause_s]
@@ -348,7 +348,7 @@ class ScriptAgent:
             text = f"{text} " if more else text  # what follows is put right behind it
             yield Say(text, more=more, interruption=line.interruption, voice=line.voice, cacheable=cacheable)
 
-    def _joins(self, line: Line, following: Line, cacheable: bool) -> bool:
+    def _joins(self, line: ScriptLine, following: ScriptLine, cacheable: bool) -> bool:
         if following.pause_s or self._fixed.issuperset(following.slots) != cacheable:
             return False
         return (line.interruption, line.voice) == (following.interruption, following.voice)
@@ -359,7 +359,7 @@ class ScriptAgent:
         self._fixed.discard(slot)
         self._told.add(slot)
 
-    def _set(self, slot: str, value: Line) -> None:
+    def _set(self, slot: str, value: ScriptLine) -> None:
         """Remember something that the script says."""
         fixed, told = self._fixed.issuperset(value.slots), not self._told.isdisjoint(value.slots)
         self.slots[slot] = value.fill(self.slots)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterator
 
-from bridge.agents.script_states import Line, Script, State, Step, slots_of
+from bridge.agents.script_states import Script, ScriptLine, State, Step, slots_of
 
 _CALL_SLOTS = frozenset({"from_number", "to_number"})
 """Slots that every call fills by itself."""
@@ -82,7 +82,7 @@ def _endless(script: Script) -> Iterator[str]:
             state = script.states.get(target)
 
 
-def _said_in(state: State) -> Iterator[Line]:
+def _said_in(state: State) -> Iterator[ScriptLine]:
     yield from (*state.say, *state.ask, *state.no_input, *state.not_understood)
     for step in state.steps():
         yield from step.say

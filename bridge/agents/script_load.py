@@ -14,8 +14,18 @@ from pathlib import Path
 from bridge.agents.guard import ANSWER, ANSWERS
 from bridge.agents.matching import Intent, normalise
 from bridge.agents.script_check import find_mistakes, find_oddities
-from bridge.agents.script_schema import Go, GoSpec, IntentSpec, Lines, LineSpec, Mistakes, ScriptSpec, StateSpec, parse
-from bridge.agents.script_states import READ_OUT, Line, Script, State, Step, formats_of
+from bridge.agents.script_schema import (
+    Go,
+    IntentSpec,
+    Lines,
+    LineSpec,
+    Mistakes,
+    ScriptSpec,
+    StateSpec,
+    StepSpec,
+    parse,
+)
+from bridge.agents.script_states import READ_OUT, Script, ScriptLine, State, Step, formats_of
 from bridge.agents.transfers import Origin, TransferRefused, Transfers
 from bridge.call.actions import Interruption
 from bridge.errors import ConfigError
@@ -138,7 +148,7 @@ class _Compiler:
         return steps
 
     def _onward(self, spec: StateSpec, where: str) -> Step | None:
-        go = GoSpec(goto=spec.goto, transfer=spec.transfer, hang_up=spec.hang_up)
+        go = StepSpec(goto=spec.goto, transfer=spec.transfer, hang_up=spec.hang_up)
         return self._step(go, where) if spec.goto or spec.transfer or spec.hang_up else None
 
     def _step(self, go: Go, where: str) -> Step | None:
@@ -169,13 +179,13 @@ class _Compiler:
             )
             self._mistakes.note(where, target, f"{expected}; {refused}")
 
-    def _lines(self, lines: Lines, where: str, interruption: Interruption) -> tuple[Line, ...]:
+    def _lines(self, lines: Lines, where: str, interruption: Interruption) -> tuple[ScriptLine, ...]:
         if not lines:
             return ()
         listed = lines if isinstance(lines, list) else [lines]
         return tuple(self._line(line, where, interruption) for line in listed)
 
-    def _line(self, spec: str | LineSpec, where: str, interruption: Interruption) -> Line:
+    def _line(self, spec: str | LineSpec, where: str, interruption: Interruption) -> ScriptLine:
         if isinstance(spec, str):
             spec = LineSpec(text=spec)
         if not spec.text.strip() and not spec.pause_s > 0:
@@ -187,7 +197,7 @@ class _Compiler:
         for way in formats_of(spec.text):
             if way not in READ_OUT:
                 self._mistakes.note(where, spec.text, f"a slot can be read out as {' or '.join(READ_OUT)}, not {way!r}")
-        return Line(
+        return ScriptLine(
             text=" ".join(spec.text.split()),
             pause_s=spec.pause_s,
             interruption=spec.interruption or interruption,

@@ -46,7 +46,7 @@ Lines = str | LineSpec | list[str | LineSpec]
 """One line or several; `{slot}` stands for its value, `{slot:digits}` and `{slot:spelled}` read it out one by one."""
 
 
-class GoSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+class StepSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """What to do next: say something, remember something, and go on, leave the call or ask again."""
 
     say: Lines = ""
@@ -59,7 +59,7 @@ class GoSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     """Say this state's lines again."""
 
 
-Go = str | GoSpec
+Go = str | StepSpec
 """The name of a state, or the longer form."""
 
 
@@ -237,5 +237,5 @@ def _keys_at(kind: Any, steps: list[str]) -> set[str]:
     if not steps:
         kind = kind if isinstance(kind, type) else IntentSpec
     else:
-        kind = LineSpec if steps[-1].isdigit() or steps[-1] in _LINES else GoSpec
+        kind = LineSpec if steps[-1].isdigit() or steps[-1] in _LINES else StepSpec
     return {field.name for field in msgspec.structs.fields(kind)}

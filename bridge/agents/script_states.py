@@ -32,7 +32,7 @@ def formats_of(text: str) -> list[str]:
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class ScriptLine:
     """One line to say, or a pause of `pause_s` when there is no text."""
 
     text: str
@@ -59,7 +59,7 @@ class Line:
 class Step:
     """What to do next: say, remember, then one of go on, leave the call, repeat, or stay and wait."""
 
-    say: tuple[Line, ...] = ()
+    say: tuple[ScriptLine, ...] = ()
     set: tuple[tuple[str, str], ...] = ()
     goto: str = ""
     transfer: str = ""
@@ -72,8 +72,8 @@ class State:
     """One point of the dialogue, with the script's defaults filled in."""
 
     name: str
-    say: tuple[Line, ...]
-    ask: tuple[Line, ...]
+    say: tuple[ScriptLine, ...]
+    ask: tuple[ScriptLine, ...]
     expect: str
     hints: tuple[str, ...]
     capture: str
@@ -83,13 +83,13 @@ class State:
     on_no: Step | None
     on_answer: Step | None
     on_speech: Step | None
-    no_input: tuple[Line, ...]
-    not_understood: tuple[Line, ...]
+    no_input: tuple[ScriptLine, ...]
+    not_understood: tuple[ScriptLine, ...]
     attempts: int
     give_up: Step | None
     onward: Step | None
     """What follows at once, without waiting for the caller."""
-    transfer_failed: tuple[Line, ...] = ()
+    transfer_failed: tuple[ScriptLine, ...] = ()
     on_transfer_failed: Step | None = None
 
     def steps(self) -> Iterator[Step]:
@@ -133,7 +133,7 @@ class Script:
                 templates[FixedLine(_as_template(line.text, self.values), line.voice)] = None
         return [*fixed, *templates]
 
-    def _lines(self) -> Iterator[Line]:
+    def _lines(self) -> Iterator[ScriptLine]:
         """Every line with text."""
         for state in self.states.values():
             said = [*state.say, *state.ask, *state.no_input, *state.not_understood]

@@ -26,7 +26,7 @@ _EMPTY_END_S = 0.05
 """After the last word of an answer its end is given this long, so that the connection can be kept for the next."""
 
 
-class Patience:
+class AnswerTimeouts:
     """How long a service is waited for: from word to word, and in all. Only time spent waiting counts."""
 
     def __init__(self, first_s: float, next_s: float, longest_s: float) -> None:
@@ -62,7 +62,7 @@ class LineClient:
         url: str,
         body: bytes,
         headers: Mapping[str, str],
-        patience: Patience,
+        patience: AnswerTimeouts,
         query: Mapping[str, str] | None = None,
     ) -> AsyncGenerator[bytes, None]:
         """Post a JSON body and yield the lines of the answer without their ends, empty ones too.
@@ -105,7 +105,7 @@ class LineClient:
         url: str,
         body: bytes,
         headers: Mapping[str, str],
-        patience: Patience,
+        patience: AnswerTimeouts,
         query: Mapping[str, str] | None,
     ) -> aiohttp.ClientResponse:
         """Send the request; the answer's head."""
@@ -118,7 +118,7 @@ class LineClient:
         """Close all connections."""
         await self._http.close()
 
-    async def _lines(self, content: aiohttp.StreamReader, patience: Patience) -> AsyncGenerator[bytes, None]:
+    async def _lines(self, content: aiohttp.StreamReader, patience: AnswerTimeouts) -> AsyncGenerator[bytes, None]:
         splitter = LineSplitter()
         received = count = 0
         piece = b"-"
@@ -154,7 +154,7 @@ async def finish(lines: AsyncGenerator[bytes, None]) -> None:
         pass  # the connection is closed, then
 
 
-async def _within(patience: Patience, work: Awaitable[_T]) -> _T:
+async def _within(patience: AnswerTimeouts, work: Awaitable[_T]) -> _T:
     """Wait for this as long as there is patience. Raises TimeoutError."""
     loop = asyncio.get_running_loop()
     began_at = loop.time()

@@ -12,11 +12,11 @@ from contextlib import aclosing
 
 import msgspec
 
-from bridge.agents.base import AgentError, CallInfo, Failure, FixedLine, Likely, Report, no_report
+from bridge.agents.base import AgentError, CallInfo, Failure, FixedLine, LikelyLine, Report, no_report
 from bridge.agents.guard import Guard, checked_likely
 from bridge.agents.lines import readable
 from bridge.agents.settings import WebSettings
-from bridge.agents.streaming import LineClient, Patience
+from bridge.agents.streaming import AnswerTimeouts, LineClient
 from bridge.agents.transfers import Transfers
 from bridge.call.actions import Action, Prompt
 from bridge.errors import BadMessage
@@ -26,7 +26,7 @@ _SHOWN = 100
 
 
 class _Likely(msgspec.Struct, frozen=True, tag="likely"):
-    lines: list[Likely]
+    lines: list[LikelyLine]
 
 
 class _Error(msgspec.Struct, frozen=True, tag="error"):
@@ -58,7 +58,7 @@ class WebAgent:
         self._factory = factory
         self._settings = factory.settings
         self._info = info
-        self._likely: list[Likely] = []
+        self._likely: list[LikelyLine] = []
         self._turn = 0
         """The last prompt that was put to the service."""
 
@@ -73,7 +73,7 @@ class WebAgent:
         except msgspec.DecodeError as error:
             raise BadMessage(f"not the state of a web agent: {error}") from None
 
-    def likely(self) -> list[Likely]:
+    def likely(self) -> list[LikelyLine]:
         """What the service named in its last answer."""
         return self._likely
 
@@ -94,7 +94,9 @@ class WebAgent:
     async def _ask(self, prompt: Prompt) -> AsyncGenerator[Action, None]:
         """One request, and the actions of its answer."""
         settings, factory = self._settings, self._factory
-        patience = Patience(settings.first_action_deadline_s, settings.action_deadline_s, settings.limits.answer_s)
+        patience = AnswerTimeouts(
+            settings.first_action_deadline_s, settings.action_deadline_s, settings.limits.answer_s
+        )
         body = msgspec.json.encode(_Request(self._info, prompt))
         async with aclosing(factory.client.post(settings.url, body, factory.headers, patience)) as lines:
             async for line in lines:
@@ -176,7 +178,9 @@ class WebFactory:
     async def _send(self, info: CallInfo, turn: int) -> None:
         body = msgspec.json.encode(_Notice(info, _Confirmed(turn)))
         deadline_s = self.settings.first_action_deadline_s
-        lines = self.client.post(self.settings.url, body, self.headers, Patience(deadline_s, deadline_s, deadline_s))
+        lines = self.client.post(
+            self.settings.url, body, self.headers, AnswerTimeouts(deadline_s, deadline_s, deadline_s)
+        )
         try:
             async with aclosing(lines):
                 async for _ in lines:

@@ -47,7 +47,7 @@ Recognise = Callable[[bytes], str]
 
 
 @dataclass(frozen=True)
-class SpokenTake:
+class SpokenSample:
     """A text as it was said."""
 
     text: str
@@ -99,7 +99,7 @@ async def _first_audio(target: Target, voice: str, texts: Sequence[str]) -> list
     return [ttfa_ms for ttfa_ms, _ in found]
 
 
-async def _speak(target: Target, voice: str, text: str) -> SpokenTake:
+async def _speak(target: Target, voice: str, text: str) -> SpokenSample:
     samples, words = bytearray(), []
     async with await connect(target.address, target.token) as link:
         speech = link.open(voice, AudioFormat("pcm", RATE_HZ))
@@ -112,13 +112,13 @@ async def _speak(target: Target, voice: str, text: str) -> SpokenTake:
                 words += message.words
     if not words:
         raise VoiceError(f"voice {voice!r} said nothing")
-    return SpokenTake(text, np.frombuffer(bytes(samples), "<i2").astype(np.float64) / 32768, words)
+    return SpokenSample(text, np.frombuffer(bytes(samples), "<i2").astype(np.float64) / 32768, words)
 
 
 # ---- what is heard ------------------------------------------------------------------------------------------------
 
 
-def judge(name: Chunking, spoken: Sequence[SpokenTake], ttfa_ms: list[float], recognise: Recognise) -> Strategy:
+def judge(name: Chunking, spoken: Sequence[SpokenSample], ttfa_ms: list[float], recognise: Recognise) -> Strategy:
     """All that is measured of one strategy."""
     clicks: dict[bool, list[float]] = {True: [], False: []}
     steps: dict[bool, list[float]] = {True: [], False: []}

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import msgspec
 
-from bridge.bench.measures import Floor
+from bridge.bench.measures import DeviceFloor
 from bridge.bench.worker import IN_TORCH
 from bridge.worker.settings import WorkerSettings
 
 
-def of_voice(settings: WorkerSettings, voice: str | None) -> Floor | None:
+def of_voice(settings: WorkerSettings, voice: str | None) -> DeviceFloor | None:
     """Count what this voice takes and measure the device; None for one that is not computed in torch.
 
     Takes some seconds. Raises ConfigError for a voice that cannot be loaded.
@@ -28,7 +28,7 @@ def of_voice(settings: WorkerSettings, voice: str | None) -> Floor | None:
     precision = pick_precision(wanted.precision, device)
     work, peak = count_work(loaded.engine, loaded.own_name), measure_peak(device, precision)
     loaded.engine.close()
-    return Floor(
+    return DeviceFloor(
         device="the GPU" if device.type == "cuda" else f"the processor in {_threads(settings.threads)}",
         precision=name_of(precision),
         operations=work.operations,
@@ -43,7 +43,7 @@ def _threads(count: int) -> str:
     return "one thread" if count == 1 else f"{count} threads"
 
 
-def rtf(floor: Floor, batch: float) -> float:
+def rtf(floor: DeviceFloor, batch: float) -> float:
     """The least seconds that a second of sound can take, in batches of this size."""
     from bridge.worker.engines.roofline import Peak, Work, floor_rtf
 

@@ -122,7 +122,7 @@ class Strategy(msgspec.Struct, kw_only=True):
     """The same over other word boundaries."""
 
 
-class Floor(msgspec.Struct, kw_only=True):
+class DeviceFloor(msgspec.Struct, kw_only=True):
     """What a second of speech takes, and the most that the device was seen to do (`bridge.worker.engines.roofline`)."""
 
     device: str
@@ -164,7 +164,7 @@ class Report(msgspec.Struct, kw_only=True):
     """That the worker could use; None: it is not ours."""
     gpu: str | None = None
     """On which the voice is computed."""
-    floor: Floor | None = None
+    floor: DeviceFloor | None = None
     """Of voices that are computed in torch, by a worker of our own."""
     notes: list[str] = []
     goals: list[Goal] = []

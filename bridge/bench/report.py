@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from bridge.bench.measures import Level, Report, document, thinned
-from bridge.bench.tables import Sheet, sheets
+from bridge.bench.tables import TextTable, sheets
 from bridge.simulator.plots import cumulative_plot
 
 _COLOURS: dict[str, str] = {"met": "green", "missed": "red", "undecided": "yellow", "not measured": "yellow"}
@@ -40,7 +40,7 @@ def show(report: Report, console: Console) -> None:
         console.print(f"[yellow]{note}[/yellow]", highlight=False)
 
 
-def _table(sheet: Sheet) -> Table:
+def _table(sheet: TextTable) -> Table:
     table = Table(title=sheet.title, title_justify="left", title_style="bold")
     for column, head in enumerate(sheet.heads):
         table.add_column(head, justify="left" if column in sheet.words else "right")

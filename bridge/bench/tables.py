@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 from bridge.bench.chunking import WRITTEN_PER_S
 from bridge.bench.goals import sources
-from bridge.bench.measures import Floor, Goal, Level, Report, Sockets, Strategy, edge, milliseconds
+from bridge.bench.measures import DeviceFloor, Goal, Level, Report, Sockets, Strategy, edge, milliseconds
 from bridge.simulator.result import percentile
 
 
 @dataclass(frozen=True)
-class Sheet:
+class TextTable:
     """A table; a head or a cell may have several lines."""
 
     title: str
@@ -24,7 +24,7 @@ class Sheet:
     """What is to be read with it."""
 
 
-def sheets(report: Report) -> list[Sheet]:
+def sheets(report: Report) -> list[TextTable]:
     """All that was measured, the most important first."""
     found = []
     if report.goals:
@@ -51,9 +51,9 @@ def most(report: Report) -> str:
     return f"{count}, {best / report.cores:.0f} a core" if report.cores else count
 
 
-def _goals(goals: Sequence[Goal]) -> Sheet:
+def _goals(goals: Sequence[Goal]) -> TextTable:
     rows = [[goal.name, goal.source, goal.bound, goal.measured, goal.verdict] for goal in goals]
-    return Sheet("Goals", ("goal", "whose", "bound", "measured", ""), rows, range(5), sources(goals))
+    return TextTable("Goals", ("goal", "whose", "bound", "measured", ""), rows, range(5), sources(goals))
 
 
 # ---- levels ---------------------------------------------------------------------------------------------------------
@@ -74,12 +74,12 @@ _LEVEL_HEADS = (
 )
 
 
-def _levels(title: str, levels: Sequence[Level], report: Report | None = None) -> Sheet:
+def _levels(title: str, levels: Sequence[Level], report: Report | None = None) -> TextTable:
     below = [f"Streams without an underrun, a refusal or a failure: {most(report)}."] if report else []
     if report and report.floor:
         below.append(_floor(report.floor))
     rows = [[*cells(level), "; ".join(level.remarks)] for level in levels]
-    return Sheet(title, _LEVEL_HEADS, rows, (len(_LEVEL_HEADS) - 1,), below)
+    return TextTable(title, _LEVEL_HEADS, rows, (len(_LEVEL_HEADS) - 1,), below)
 
 
 def cells(level: Level) -> list[str]:
@@ -105,7 +105,7 @@ def cells(level: Level) -> list[str]:
     ]
 
 
-def _floor(floor: Floor) -> str:
+def _floor(floor: DeviceFloor) -> str:
     return (
         f"Floor: the share of RTF that nothing could save. A second of speech takes {floor.operations / 1e9:.2f} G "
         f"operations in {floor.precision} and {(floor.activation_bytes + floor.weight_bytes) / 1e6:.0f} MB when served "
@@ -114,7 +114,7 @@ def _floor(floor: Floor) -> str:
     )
 
 
-def _sockets(sockets: Sockets) -> Sheet:
+def _sockets(sockets: Sockets) -> TextTable:
     kinds = (
         ("warm socket", sockets.warm_ms),
         ("cold socket, opened for it", sockets.cold_ms),
@@ -125,7 +125,7 @@ def _sockets(sockets: Sockets) -> Sheet:
         for name, values in kinds
     ]
     below = [f"RTF {sockets.rtf:.3f}."] if sockets.rtf else []
-    return Sheet("One stream at a time", ("", "TTFA ms p50", "p95", "rounds"), rows, (0,), below)
+    return TextTable("One stream at a time", ("", "TTFA ms p50", "p95", "rounds"), rows, (0,), below)
 
 
 # ---- chunking -------------------------------------------------------------------------------------------------------
@@ -147,10 +147,10 @@ _READING = (
 )
 
 
-def _strategies(strategies: Sequence[Strategy]) -> Sheet:
+def _strategies(strategies: Sequence[Strategy]) -> TextTable:
     sentence_s = next((one.audio_s for one in strategies if one.name == "sentence"), 0.0)
     rows = [_strategy(one, sentence_s) for one in strategies]
-    return Sheet("Where text is cut", _STRATEGY_HEADS, rows, (0,), _READING)
+    return TextTable("Where text is cut", _STRATEGY_HEADS, rows, (0,), _READING)
 
 
 def _strategy(one: Strategy, sentence_s: float) -> list[str]:

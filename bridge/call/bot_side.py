@@ -8,7 +8,7 @@ from bridge.audio.formats import AudioFormat
 from bridge.call import actions
 from bridge.call.actions import Action, PromptKind, Say, Spoken
 from bridge.call.answering import EMPTY, LATE, Answering
-from bridge.call.commands import CancelAgent, CancelSynthesis, Command, ExpectSpeech, HangUp, Transfer, decided
+from bridge.call.commands import CancelAgent, CancelSynthesis, Command, Disconnect, ExpectSpeech, Redirect, decided
 from bridge.call.ledger import Ledger, Utterance
 from bridge.call.settings import CallSettings
 from bridge.call.state import BotState, latest
@@ -35,7 +35,7 @@ class BotSide:
         """What the caller is about to say, as far as the agent knows."""
         self.idle_since = 0.0
         """Since when it is the caller's turn."""
-        self.ending: HangUp | Transfer | None = None
+        self.ending: Disconnect | Redirect | None = None
         """How the call ends once the last word was heard."""
         self.end_reason: EndReason | None = None
         self._settings = settings
@@ -138,9 +138,9 @@ class BotSide:
             case actions.Wait(seconds):
                 return self.utterances.wait(seconds)
             case actions.HangUp(reason):
-                return self.close(HangUp(EndReason.AGENT, reason))
+                return self.close(Disconnect(EndReason.AGENT, reason))
             case actions.Transfer(target):
-                return self.close(Transfer(target))
+                return self.close(Redirect(target))
 
     @property
     def answer(self) -> str:
@@ -239,7 +239,7 @@ class BotSide:
 
     # -- the end ---------------------------------------------------------------------------------
 
-    def close(self, end: HangUp | Transfer) -> list[Command]:
+    def close(self, end: Disconnect | Redirect) -> list[Command]:
         """End the call once the last word was heard. Nothing the caller says counts any more."""
         finished = self.utterances.finish_text()
         if self.ending is None:
@@ -248,7 +248,7 @@ class BotSide:
             self.utterances.let_out()
         return finished
 
-    def last_words(self, text: str, end: HangUp | Transfer, now: float) -> list[Command]:
+    def last_words(self, text: str, end: Disconnect | Redirect, now: float) -> list[Command]:
         """Say this and leave the call."""
         return [
             *self.cancel_agent(unheard=False),
@@ -261,7 +261,7 @@ class BotSide:
         """Leave the call when the last word was heard."""
         if self.ending is None or not self.utterances.silent:
             return []
-        self.end_reason = self.ending.reason if isinstance(self.ending, HangUp) else EndReason.TRANSFER
+        self.end_reason = self.ending.reason if isinstance(self.ending, Disconnect) else EndReason.TRANSFER
         self._moves(BotMove.GONE)
         return [self.ending]
 
@@ -311,8 +311,8 @@ class BotSide:
         """Leave the caller to somebody else, where that is set, or with an apology."""
         fallback = self._settings.fallback
         if fallback.transfer:
-            return self.last_words(fallback.text, Transfer(fallback.transfer), now)
-        return self.last_words(self._settings.last_apology, HangUp(reason), now)
+            return self.last_words(fallback.text, Redirect(fallback.transfer), now)
+        return self.last_words(self._settings.last_apology, Disconnect(reason), now)
 
     # -- what time brings ------------------------------------------------------------------------
 

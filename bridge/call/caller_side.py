@@ -5,7 +5,7 @@ from __future__ import annotations
 from bridge.call.actions import Say
 from bridge.call.backchannels import is_backchannel
 from bridge.call.bot_side import BotSide
-from bridge.call.commands import Command, HangUp, Transcribe, decided
+from bridge.call.commands import Command, Disconnect, Transcribe, decided
 from bridge.call.endpointing import Endpointing, same_words
 from bridge.call.events import Opinion, TurnOpinion, VoiceActivity, WordsHeard
 from bridge.call.floor import Floor, Verdict, is_mumble
@@ -504,5 +504,5 @@ class CallerSide:
         self.no_input_attempts += 1
         why = decided(Decision.NO_INPUT, attempt=self.no_input_attempts)
         if self.no_input_attempts > self._settings.no_input_limit:
-            return [why, *self._bot.last_words(self._settings.goodbye, HangUp(EndReason.NO_INPUT), now)]
+            return [why, *self._bot.last_words(self._settings.goodbye, Disconnect(EndReason.NO_INPUT), now)]
         return [why, *self._bot.ask("no_input", "", now, self.no_input_attempts)]

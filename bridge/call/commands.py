@@ -95,7 +95,7 @@ class ExpectSpeech(msgspec.Struct, frozen=True, tag="expect_speech"):
     language: str
 
 
-class HangUp(msgspec.Struct, frozen=True, tag="hang_up"):
+class Disconnect(msgspec.Struct, frozen=True, tag="hang_up"):
     """End the call now."""
 
     reason: EndReason
@@ -103,7 +103,7 @@ class HangUp(msgspec.Struct, frozen=True, tag="hang_up"):
     """The agent's own words for why it hung up."""
 
 
-class Transfer(msgspec.Struct, frozen=True, tag="transfer"):
+class Redirect(msgspec.Struct, frozen=True, tag="transfer"):
     """Leave the call to `target` now."""
 
     target: str
@@ -133,7 +133,7 @@ Command = (
     | CancelAgent
     | Transcribe
     | ExpectSpeech
-    | HangUp
-    | Transfer
+    | Disconnect
+    | Redirect
     | Decided
 )

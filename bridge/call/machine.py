@@ -11,7 +11,7 @@ from bridge.call.actions import PromptKind, Spoken
 from bridge.call.answering import Answering
 from bridge.call.bot_side import BotSide
 from bridge.call.caller_side import CallerSide
-from bridge.call.commands import Command, HangUp, decided
+from bridge.call.commands import Command, Disconnect, decided
 from bridge.call.events import (
     AgentActed,
     AgentFailed,
@@ -219,8 +219,8 @@ class Call:
         """Say so in place of what is being said: the time left is short. Without a text, only finish what was begun."""
         bot = self._bot
         if bot.ending is not None or not self.settings.shutdown or self._started_at is None:
-            return [*bot.cancel_agent(unheard=False), *bot.close(HangUp(reason))]
-        return [*bot.break_off(now)[0], *bot.last_words(self.settings.shutdown, HangUp(reason), now)]
+            return [*bot.cancel_agent(unheard=False), *bot.close(Disconnect(reason))]
+        return [*bot.break_off(now)[0], *bot.last_words(self.settings.shutdown, Disconnect(reason), now)]
 
     def _start(self, transfer_failed: str, now: float) -> list[Command]:
         if self._started_at is not None or self._resuming is not None:
@@ -255,7 +255,7 @@ class Call:
             return []
         commands: list[Command]
         if bot.utterances.playout.stalled(now):
-            commands = [HangUp(EndReason.CARRIER_STALLED), *bot.gone(EndReason.CARRIER_STALLED)]
+            commands = [Disconnect(EndReason.CARRIER_STALLED), *bot.gone(EndReason.CARRIER_STALLED)]
         else:
             commands = self._due(now)
             if bot.state is Bot.CLOSING:
@@ -273,7 +273,7 @@ class Call:
             return commands
         if now >= self._started_at + self.settings.longest_call_s:
             commands += self._bot.break_off(now)[0]
-            return commands + self._bot.last_words(self.settings.time_is_up, HangUp(EndReason.LONGEST_CALL), now)
+            return commands + self._bot.last_words(self.settings.time_is_up, Disconnect(EndReason.LONGEST_CALL), now)
         return commands + self._caller.due(now)
 
     def _next_wake(self, now: float) -> float:

@@ -13,7 +13,7 @@ from hashlib import sha256
 import msgspec
 
 from bridge.call.actions import Interruption, Prompt, Say, Spoken
-from bridge.call.commands import ExpectSpeech, HangUp, Transfer
+from bridge.call.commands import Disconnect, ExpectSpeech, Redirect
 from bridge.call.events import Word
 from bridge.call.ledger import joined
 from bridge.call.settings import CallSettings
@@ -62,7 +62,7 @@ class BotState(msgspec.Struct, frozen=True, omit_defaults=True):
     """The agent was not told yet that the last prompt counts."""
     expected: ExpectSpeech | None = None
     """The answer that is expected of the caller, and what the recogniser was told of it."""
-    ending: HangUp | Transfer | None = None
+    ending: Disconnect | Redirect | None = None
     """How the call ends once the last word was heard."""
     failures: int = 0
 

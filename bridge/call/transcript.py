@@ -19,7 +19,7 @@ Speaker = Literal["caller", "bot", "call"]
 
 
 @dataclass(slots=True)
-class Line:
+class TranscriptLine:
     """One turn of a conversation, or something that happened to the call."""
 
     at: float
@@ -34,7 +34,7 @@ class Line:
     """The bot's: the caller broke it off."""
 
 
-def transcript(lines: Iterable[str | bytes], *, decisions: bool = False) -> list[Line]:
+def transcript(lines: Iterable[str | bytes], *, decisions: bool = False) -> list[TranscriptLine]:
     """Read a record; `decisions` adds what was decided on the way, and why.
 
     A record that is damaged in the middle is read up to there, and the last line says so. Raises BadMessage for what is
@@ -56,10 +56,10 @@ class _Reader:
     """Follows the machine, and notes each turn when it appears in its transcript."""
 
     def __init__(self, call: Call, decisions: bool) -> None:
-        self.lines: list[Line] = []
+        self.lines: list[TranscriptLine] = []
         self._call = call
         self._decisions = decisions
-        self._turns: list[Line] = []
+        self._turns: list[TranscriptLine] = []
         self._at = 0.0
         self._speech_since: float | None = None
         self._keys_since: float | None = None
@@ -77,14 +77,14 @@ class _Reader:
         for command in commands:
             self._command(command)
         if isinstance(event, StreamClosed):
-            self.lines.append(Line(at, "call", f"the stream ended: {event.reason}"))
+            self.lines.append(TranscriptLine(at, "call", f"the stream ended: {event.reason}"))
 
     def finish(self, damage: str) -> None:
         """The record is over."""
         self._compare(self._call.transcript())
         self._close_bot_turn(cut=False)
         if damage:
-            self.lines.append(Line(self._at, "call", damage))
+            self.lines.append(TranscriptLine(self._at, "call", damage))
 
     def _command(self, command: dict[str, Any]) -> None:
         match command:
@@ -96,9 +96,11 @@ class _Reader:
                 self._said += str(text).split()
             case {"type": "hang_up", "reason": reason}:
                 said = command.get("said", "")
-                self.lines.append(Line(self._at, "call", f"hung up: {reason}" + (f" ({said})" if said else "")))
+                self.lines.append(
+                    TranscriptLine(self._at, "call", f"hung up: {reason}" + (f" ({said})" if said else ""))
+                )
             case {"type": "transfer", "target": target}:
-                self.lines.append(Line(self._at, "call", f"transferred to {target}"))
+                self.lines.append(TranscriptLine(self._at, "call", f"transferred to {target}"))
             case {"type": "decided", "what": what, "why": why}:
                 self._decided(str(what), why)
 
@@ -107,7 +109,7 @@ class _Reader:
             self._said = self._turns[-1].text.split()  # the rest is said anew
         if self._decisions:
             reasons = ", ".join(f"{key} {_short(value)}" for key, value in why.items()) if isinstance(why, dict) else ""
-            self.lines.append(Line(self._at, "call", f"{what} ({reasons})" if reasons else what))
+            self.lines.append(TranscriptLine(self._at, "call", f"{what} ({reasons})" if reasons else what))
 
     def _compare(self, spoken: Sequence[Spoken]) -> None:
         while len(self._turns) > len(spoken):  # an answer that was begun too soon took the caller's turn back
@@ -123,10 +125,10 @@ class _Reader:
         if one.speaker == "caller":
             self._close_bot_turn(cut=True)
             starts = [at for at in (self._speech_since, self._keys_since) if at is not None]
-            line = Line(min(starts, default=self._at), "caller", one.text)
+            line = TranscriptLine(min(starts, default=self._at), "caller", one.text)
             self._speech_since = self._keys_since = self._sent_since = None
         else:
-            line = Line(
+            line = TranscriptLine(
                 self._at if self._sent_since is None else self._sent_since, "bot", one.text, cut=one.interrupted
             )
             self._sent_since = None

@@ -317,7 +317,7 @@ class MediaSocket:
             info,
             process.call,
             line=line,
-            rooms=process.rooms,
+            services=process.services,
             wheel=process.wheel,
             metrics=process.metrics,
             caller_format=self._stream.caller_format,

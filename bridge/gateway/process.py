@@ -11,11 +11,11 @@ from bridge.gateway.control import CallControl
 from bridge.gateway.departures import Departures
 from bridge.gateway.settings import GatewaySettings
 from bridge.gateway.signatures import Signatures
-from bridge.session.ports import Rooms
+from bridge.session.ports import CallServices
 from bridge.session.timers import TimerWheel
 from bridge.store.base import Store
 from bridge.store.outcomes import Outcomes
-from bridge.store.tickets import TicketOffice
+from bridge.store.tickets import TicketIssuer
 from bridge.telemetry.metrics import Metrics
 from bridge.telemetry.recorder import Recorder
 
@@ -26,14 +26,14 @@ class Process:
 
     gateway: GatewaySettings
     call: CallSettings
-    rooms: Rooms
+    services: CallServices
     metrics: Metrics
     recorder: Recorder | None
     wheel: TimerWheel
     admission: Admission
     store: Store
     outcomes: Outcomes
-    tickets: TicketOffice
+    tickets: TicketIssuer
     signatures: Signatures
     control: CallControl
     departures: Departures

@@ -33,12 +33,12 @@ from bridge.gateway.routes import CarrierRoutes
 from bridge.gateway.settings import GatewaySettings
 from bridge.gateway.signatures import Signatures
 from bridge.http import HttpClient, OpenClient
-from bridge.session.ports import Rooms
+from bridge.session.ports import CallServices
 from bridge.session.timers import TimerWheel
 from bridge.store.base import Store
 from bridge.store.memory import MemoryStore
 from bridge.store.outcomes import Outcomes
-from bridge.store.tickets import TicketOffice
+from bridge.store.tickets import TicketIssuer
 from bridge.telemetry import logs
 from bridge.telemetry.metrics import Metrics
 from bridge.telemetry.recorder import Recorder
@@ -60,7 +60,7 @@ class Gateway:
         self,
         settings: GatewaySettings,
         call: CallSettings,
-        rooms: Rooms,
+        services: CallServices,
         carriers: Sequence[Carrier],
         *,
         metrics: Metrics | None = None,
@@ -78,7 +78,7 @@ class Gateway:
         self.process = Process(
             gateway=settings,
             call=call,
-            rooms=rooms,
+            services=services,
             metrics=self.metrics,
             recorder=recorder,
             wheel=TimerWheel(asyncio.get_running_loop(), on_late=self.metrics.timer_lateness.observe),
@@ -91,7 +91,7 @@ class Gateway:
             ),
             store=store,
             outcomes=Outcomes(store, ttl_s=settings.after_stream_ttl_s),
-            tickets=TicketOffice(
+            tickets=TicketIssuer(
                 (ticket_secret or secrets.token_hex(16),),
                 ttl_s=settings.ticket_ttl_s,
             ),

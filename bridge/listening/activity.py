@@ -88,7 +88,7 @@ def onnx_session(path: Path, *, threads: int) -> Any:
     return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
 
 
-class Row:
+class ActivityRow:
     """One call's place in the arrays, its windows that wait to be judged, and its bytes that do not fill one yet."""
 
     __slots__ = ("index", "open", "owner", "pending", "windows")
@@ -127,7 +127,7 @@ class ActivityBatch:
         self.counters = ActivityCounters()
         self._model = model
         self._linger = round(self.settings.linger_s / WINDOW_S)
-        self._ready: list[Row] = []  # rows with windows, the longest waiting first
+        self._ready: list[ActivityRow] = []  # rows with windows, the longest waiting first
         self._free: list[int] = []
         self._allocate(0)
         self._grow(max(1, self.settings.rows))
@@ -159,7 +159,7 @@ class ActivityBatch:
         """Calls that have windows waiting to be judged."""
         return len(self._ready)
 
-    def open(self, owner: object = None) -> Row:
+    def open(self, owner: object = None) -> ActivityRow:
         """A fresh row for a call; `owner` comes back with its results."""
         if not self._free:
             self._grow(2 * self.capacity)
@@ -167,15 +167,15 @@ class ActivityBatch:
         self._state[:, index] = 0.0
         self._context[index] = SILENCE
         self._books[:, index] = _FIRST_FLOOR_DB, 0, self._linger
-        return Row(index, owner)
+        return ActivityRow(index, owner)
 
-    def release(self, row: Row) -> None:
+    def release(self, row: ActivityRow) -> None:
         """End a call's row. Its waiting windows are forgotten."""
         if row.open:
             row.open = False
             self._free.append(row.index)
 
-    def write(self, row: Row, ulaw: bytes, at: float) -> bool:
+    def write(self, row: ActivityRow, ulaw: bytes, at: float) -> bool:
         """Add mu-law bytes that arrived `at`; true if a window became ready. A row too far behind loses its oldest."""
         pending = row.pending
         pending += ulaw

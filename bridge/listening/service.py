@@ -25,7 +25,7 @@ from bridge.listening.recognisers.factory import build_recognisers
 from bridge.listening.recognition import CallRecognition, RecognitionCounters
 from bridge.listening.settings import ListeningSettings, NoRecogniserSettings, SmartTurnSettings, WhisperSettings
 from bridge.listening.sound import AudioMemory
-from bridge.listening.taps import Heard, Tap
+from bridge.listening.taps import AudioTap, TappedAudio
 from bridge.listening.ticks import ActivityTicks
 
 _ECHO_PROBABILITY = 0.3
@@ -169,7 +169,7 @@ class CallListening:
         self.recognition = CallRecognition(listening.chain, self._memory, settings, listening.recognition, self._tell)
         self._echo = GuardedEchoGate(settings.echo, self._echo_failed)
         self._echo_bytes = settings.echo.window_ms * RATE_HZ // 1000
-        self._taps: list[Tap] = []
+        self._taps: list[AudioTap] = []
         self._judging: asyncio.Task[None] | None = None
         self._closed = False
 
@@ -182,7 +182,7 @@ class CallListening:
         if self.recognition.wants_audio:
             self.recognition.feed(ulaw, now)
         for tap in self._taps:
-            tap.put(Heard("caller", ulaw, now))
+            tap.put(TappedAudio("caller", ulaw, now))
 
     def sent(self, ulaw: bytes, now: float) -> None:
         """Audio given to the carrier now, or to be played at that time: what an echo would be made of."""
@@ -190,15 +190,15 @@ class CallListening:
             return
         self._echo.sent(ulaw, now)
         for tap in self._taps:
-            tap.put(Heard("bot", ulaw, now))
+            tap.put(TappedAudio("bot", ulaw, now))
 
     def cleared(self, now: float) -> None:
         """The carrier dropped what it had not played yet."""
         self._echo.cleared(now)
 
-    def tap(self, limit: int = 500) -> Tap:
+    def tap(self, limit: int = 500) -> AudioTap:
         """A copy of both directions from now on, at most `limit` pieces behind."""
-        tap = Tap(limit)
+        tap = AudioTap(limit)
         self._taps.append(tap)
         return tap
 

@@ -14,7 +14,7 @@ import msgspec
 Direction = Literal["caller", "bot"]
 
 
-class Heard(msgspec.Struct, frozen=True, gc=False):
+class TappedAudio(msgspec.Struct, frozen=True, gc=False):
     """One piece of audio as it passed: mu-law at 8 kHz, and the call's time."""
 
     direction: Direction
@@ -22,18 +22,18 @@ class Heard(msgspec.Struct, frozen=True, gc=False):
     at: float
 
 
-class Tap:
+class AudioTap:
     """A reader's end: `async for piece in tap` until the call is over."""
 
     def __init__(self, limit: int = 500) -> None:
         self.lost = 0
         """Pieces that were overwritten before they were read."""
-        self._pieces: deque[Heard] = deque()
+        self._pieces: deque[TappedAudio] = deque()
         self._limit = limit
         self._closed = False
         self._reader: asyncio.Future[None] | None = None
 
-    def put(self, piece: Heard) -> None:
+    def put(self, piece: TappedAudio) -> None:
         """Add a piece; called on the path of a frame, never waits."""
         if self._closed:
             return
@@ -52,10 +52,10 @@ class Tap:
         if self._reader is not None and not self._reader.done():
             self._reader.set_result(None)
 
-    def __aiter__(self) -> Tap:
+    def __aiter__(self) -> AudioTap:
         return self
 
-    async def __anext__(self) -> Heard:
+    async def __anext__(self) -> TappedAudio:
         while not self._pieces:
             if self._closed:
                 raise StopAsyncIteration

@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable
 
 from bridge.call.events import VoiceActivity
-from bridge.listening.activity import ActivityBatch, Row
+from bridge.listening.activity import ActivityBatch, ActivityRow
 
 log = logging.getLogger(__name__)
 
@@ -37,7 +37,7 @@ class ActivityTicks:
         self._scheduled: asyncio.TimerHandle | asyncio.Handle | None = None
         self._closed = False
 
-    def hear(self, row: Row, ulaw: bytes, at: float) -> None:
+    def hear(self, row: ActivityRow, ulaw: bytes, at: float) -> None:
         """Audio of one call: fifty times a second and call, so nothing here but a copy of the bytes."""
         if self.batch.write(row, ulaw, at) and self._scheduled is None and not self._closed:
             wait_s = min(self._longest_s, _WAIT_A_CALL_S * self.batch.calls)

@@ -7,7 +7,7 @@ from typing import Protocol
 
 import msgspec
 
-from bridge.agents.base import AgentFactory, Likely
+from bridge.agents.base import AgentFactory, LikelyLine
 from bridge.audio.formats import AudioFormat
 from bridge.call.commands import ExpectSpeech, PullSpeech, Synthesise, Transcribe
 from bridge.call.events import Event
@@ -41,7 +41,7 @@ class Line(Protocol):
         ...
 
 
-class Ear(Protocol):
+class CallListener(Protocol):
     """One call's listening."""
 
     def hear(self, ulaw: bytes, now: float) -> None:
@@ -69,7 +69,7 @@ class Ear(Protocol):
         ...
 
 
-class Voice(Protocol):
+class CallSpeaker(Protocol):
     """One call's speech."""
 
     def synthesise(self, command: Synthesise) -> None:
@@ -84,7 +84,7 @@ class Voice(Protocol):
         """Stop making an utterance."""
         ...
 
-    def expect(self, lines: Iterable[Likely]) -> None:
+    def expect(self, lines: Iterable[LikelyLine]) -> None:
         """Take note of what will probably be said next; may be made ahead."""
         ...
 
@@ -100,7 +100,7 @@ class Voice(Protocol):
 class Listening(Protocol):
     """The process's listening."""
 
-    def open_call(self, deliver: Deliver, *, started_at: float) -> Ear:
+    def open_call(self, deliver: Deliver, *, started_at: float) -> CallListener:
         """Begin to listen to a call that started at `started_at` (`time.monotonic`)."""
         ...
 
@@ -108,12 +108,12 @@ class Listening(Protocol):
 class Speech(Protocol):
     """The process's speech."""
 
-    def open_call(self, deliver: Deliver, *, audio_format: AudioFormat) -> Voice:
+    def open_call(self, deliver: Deliver, *, audio_format: AudioFormat) -> CallSpeaker:
         """Begin to speak on a call, in its line's format."""
         ...
 
 
-class Rooms(msgspec.Struct, frozen=True):
+class CallServices(msgspec.Struct, frozen=True):
     """The rooms a session works with."""
 
     listening: Listening

@@ -46,7 +46,7 @@ from bridge.call.state import CallState, settings_hash
 from bridge.call.states import EndReason
 from bridge.carriers.base import DEFAULT_PACING, Apologise, EndCall, ForwardCall, Outcome, Pacing
 from bridge.errors import BadMessage
-from bridge.session.ports import Line, Rooms
+from bridge.session.ports import CallServices, Line
 from bridge.session.timers import Timer, TimerWheel
 from bridge.session.transcoding import transcoder
 from bridge.telemetry import logs
@@ -70,7 +70,7 @@ class CallSession:
         settings: CallSettings,
         *,
         line: Line,
-        rooms: Rooms,
+        services: CallServices,
         wheel: TimerWheel,
         metrics: Metrics,
         caller_format: AudioFormat = MULAW_8000,
@@ -107,12 +107,12 @@ class CallSession:
         self._ours_to_ear = transcoder(our_format, MULAW_8000)
         self._why = EndReason.FAILURE
         self._agent_said = ""
-        self._agent: Agent = rooms.agents.open_call(info)
+        self._agent: Agent = services.agents.open_call(info)
         if resume is not None:
             self._remind_agent(resume)
-        self._voice = rooms.speech.open_call(self.tell, audio_format=our_format)
+        self._voice = services.speech.open_call(self.tell, audio_format=our_format)
         try:
-            self._ear = rooms.listening.open_call(self.tell, started_at=self._started_at)
+            self._ear = services.listening.open_call(self.tell, started_at=self._started_at)
         except BaseException:
             self._voice.close()
             raise
@@ -128,8 +128,8 @@ class CallSession:
             order.CancelAgent: self._cancel_agent,
             order.Transcribe: self._ear.transcribe,
             order.ExpectSpeech: self._ear.expect,
-            order.HangUp: self._hang_up,
-            order.Transfer: self._transfer,
+            order.Disconnect: self._hang_up,
+            order.Redirect: self._transfer,
             order.Decided: self._nothing,
         }
 
@@ -250,11 +250,11 @@ class CallSession:
         if task is not None:
             task.cancel()
 
-    def _hang_up(self, command: order.HangUp) -> None:
+    def _hang_up(self, command: order.Disconnect) -> None:
         self._agent_said = command.said
         self._end(EndCall(), command.reason)
 
-    def _transfer(self, command: order.Transfer) -> None:
+    def _transfer(self, command: order.Redirect) -> None:
         self._end(ForwardCall(command.target, come_back=True), EndReason.TRANSFER)
 
     def _nothing(self, _command: order.Decided) -> None:

@@ -22,7 +22,7 @@ _PAUSE_BEFORE_RECOGNITION_MS = 500
 
 
 @dataclass(slots=True)
-class Did:
+class CallerAction:
     """One thing the caller did, on the line's clock in milliseconds; `end_ms` is -1 while it goes on."""
 
     step: int
@@ -69,7 +69,7 @@ class Caller:
         self._hearing = _Hearing()
         self._keys_pressed = 0
         self._tone = QUIET_FRAME[:0]
-        self.done: list[Did] = []
+        self.done: list[CallerAction] = []
         self.failed = ""
         """Why the scenario could not be followed to its end."""
 
@@ -223,7 +223,7 @@ class Caller:
         self._hearing = _Hearing()
 
     def _note(self, kind: str, text: str) -> None:
-        self.done.append(Did(self._index, kind, text, self._now_ms, self._now_ms + FRAME_MS))
+        self.done.append(CallerAction(self._index, kind, text, self._now_ms, self._now_ms + FRAME_MS))
 
 
 def says(heard: str, phrase: str) -> bool:

@@ -9,7 +9,7 @@ import numpy as np
 from scipy.ndimage import maximum_filter1d
 from scipy.signal import fftconvolve
 
-from bridge.simulator.caller import Did
+from bridge.simulator.caller import CallerAction
 from bridge.simulator.result import Fault, Turn
 from bridge.simulator.seams import seams
 from bridge.simulator.sound import (
@@ -84,7 +84,7 @@ class Recording:
 
 def listen(
     recording: Recording,
-    did: Sequence[Did],
+    did: Sequence[CallerAction],
     *,
     clears_ms: Sequence[float] = (),
     understand: Understand | None = None,
@@ -110,7 +110,7 @@ def _after_digits(turn: Turn, callers: list[Turn]) -> bool:
     return bool(before) and before[-1].kind == "digits"
 
 
-def _caller_turn(did: Did, voice: Sound) -> Turn | None:
+def _caller_turn(did: CallerAction, voice: Sound) -> Turn | None:
     if did.kind == "hang_up":
         return None
     kind = "speech" if did.kind == "say" else did.kind

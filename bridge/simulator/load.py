@@ -17,14 +17,14 @@ import msgspec
 
 from bridge.errors import BridgeError
 from bridge.simulator import load_generator, processes
-from bridge.simulator.load_generator import Job, Tally
+from bridge.simulator.load_generator import Job, LoadMeasures
 from bridge.simulator.result import percentile
 from bridge.simulator.trunk import Trunk
 
 SPARE_DESCRIPTORS = 64
 """What a process needs besides its calls' sockets."""
 
-Progress = Callable[[str, Tally], None]
+Progress = Callable[[str, LoadMeasures], None]
 """Told once a second what the load is at, and what has happened since the step began."""
 
 
@@ -53,7 +53,7 @@ class Step(msgspec.Struct, kw_only=True):
 
     calls: int
     seconds: float
-    tally: Tally
+    tally: LoadMeasures
     generator_cpu: list[float] = msgspec.field(default_factory=list)
     """Share of a core, each generator process."""
     server_cpu_s: float | None = None
@@ -148,7 +148,7 @@ class Load:
         self._ramp(calls)
         self._collect()
         server, machine, began = self._server(), _machine(), time.perf_counter()
-        tally, shares = Tally(), [0.0] * self._count
+        tally, shares = LoadMeasures(), [0.0] * self._count
         while (passed := time.perf_counter() - began) < hold_s:
             time.sleep(min(1.0, hold_s - passed))
             parts = self._collect()
@@ -194,7 +194,7 @@ class Load:
 
     def _ramp(self, calls: int) -> None:
         deadline = time.perf_counter() + 30.0 + 2.0 * calls / self._calls_per_s
-        tally = Tally()
+        tally = LoadMeasures()
         while True:
             time.sleep(0.5)
             parts = self._collect()
@@ -225,7 +225,7 @@ class Load:
             return ""
         return f"; the server has {used} of the {most} files open that it may have (ulimit -n)"
 
-    def _collect(self) -> list[Tally]:
+    def _collect(self) -> list[LoadMeasures]:
         for pipe in self._pipes:
             pipe.send("?")
         found = []
@@ -233,7 +233,7 @@ class Load:
             if not pipe.poll(30.0):
                 raise BridgeError(f"generator process {process.pid} does not answer")
             try:
-                found.append(msgspec.msgpack.decode(pipe.recv_bytes(), type=Tally))
+                found.append(msgspec.msgpack.decode(pipe.recv_bytes(), type=LoadMeasures))
             except (EOFError, OSError):
                 raise BridgeError(f"generator process {process.pid} has died") from None
         return found

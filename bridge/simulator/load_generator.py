@@ -59,7 +59,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     """Then he hangs up, and another caller rings."""
 
 
-class Tally(msgspec.Struct, kw_only=True):
+class LoadMeasures(msgspec.Struct, kw_only=True):
     """What was measured, summed over calls; of one process or of all."""
 
     active: int = 0
@@ -85,7 +85,7 @@ class Tally(msgspec.Struct, kw_only=True):
     cpu_s: float = 0.0
     wall_s: float = 0.0
 
-    def add(self, other: Tally) -> None:
+    def add(self, other: LoadMeasures) -> None:
         """Sum up."""
         for name in self.__struct_fields__:
             mine, theirs = getattr(self, name), getattr(other, name)
@@ -168,7 +168,7 @@ class _Call:
                 self.socket.close()
             self.over.set_result(-1)
 
-    async def finish(self) -> Tally:
+    async def finish(self) -> LoadMeasures:
         """Listen to what was heard. In a thread: the other calls' frames are due meanwhile."""
         if self._timer is not None:
             self._timer.cancel()
@@ -194,9 +194,9 @@ class _Call:
         self._arm()
 
 
-def measure(stream: MediaStream, spoken_ms: Sequence[tuple[int, int]], length_s: float) -> Tally:
+def measure(stream: MediaStream, spoken_ms: Sequence[tuple[int, int]], length_s: float) -> LoadMeasures:
     """What the ear makes of one call's playout; `spoken_ms` is when the caller spoke."""
-    tally = Tally()
+    tally = LoadMeasures()
     stream.advance(length_s)
     bot = from_ulaw(stream.heard)
     heard = sounding(bot, join_ms=300)
@@ -229,7 +229,7 @@ class Generator:
     """Holds `target` calls up."""
 
     def __init__(self, trunk: Trunk, job: Job, name: str, session: aiohttp.ClientSession | None = None) -> None:
-        self.tally = Tally()
+        self.tally = LoadMeasures()
         self.target = 0
         self._trunk = trunk
         self._name = name
@@ -311,9 +311,9 @@ class Generator:
             call._send(message)
         return call
 
-    def take_tally(self) -> Tally:
+    def take_tally(self) -> LoadMeasures:
         """What happened since the last time."""
-        taken, self.tally = self.tally, Tally()
+        taken, self.tally = self.tally, LoadMeasures()
         cpu, wall = time.process_time(), time.perf_counter()
         taken.cpu_s, taken.wall_s = cpu - self._since[0], wall - self._since[1]
         taken.active = sum(len(phase) for phase in self._phases)

@@ -17,7 +17,7 @@ from rich.table import Table
 from rich.text import Text
 
 from bridge.simulator.load import Step
-from bridge.simulator.load_generator import Tally
+from bridge.simulator.load_generator import LoadMeasures
 from bridge.simulator.plots import cumulative_plot
 from bridge.simulator.result import percentile
 
@@ -34,7 +34,7 @@ def machine() -> str:
     return f"{cores} cores of {model}, Python {platform.python_version()}"
 
 
-def progress_line(what: str, tally: Tally) -> str:
+def progress_line(what: str, tally: LoadMeasures) -> str:
     """One line of at most 80 columns, as a rule, for the terminal while it runs."""
     told = [f"{tally.active} up", f"{tally.finished} over"]
     for count, name in ((tally.failed, "failed"), (tally.refused, "refused"), (tally.underruns, "underruns")):
@@ -155,7 +155,7 @@ def _cells(step: Step) -> list[str]:
     ]
 
 
-def _measured(tally: Tally) -> dict[str, list[float]]:
+def _measured(tally: LoadMeasures) -> dict[str, list[float]]:
     return {"first audio": tally.first_audio_ms, "reply latency": tally.reply_ms, "stop latency": tally.stop_ms}
 
 

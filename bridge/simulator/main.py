@@ -14,7 +14,7 @@ from bridge.errors import ConfigError
 from bridge.simulator import ear, load_report, processes, records, report, sound
 from bridge.simulator.carriers import carrier_named, carrier_of
 from bridge.simulator.load import Load, OwnLimits, ServiceLevel, Step
-from bridge.simulator.load_generator import Job, Tally
+from bridge.simulator.load_generator import Job, LoadMeasures
 from bridge.simulator.rest import serve
 from bridge.simulator.result import Happening
 from bridge.simulator.runner import PlacedCall, place_call
@@ -154,7 +154,7 @@ def run_load(
     try:
         with console.status("starting the callers") as status:
 
-            def tell(what: str, tally: Tally) -> None:
+            def tell(what: str, tally: LoadMeasures) -> None:
                 status.update(load_report.progress_line(what, tally))
 
             with Load(

@@ -42,7 +42,7 @@ _SAYING_S = 0.06
 
 
 @dataclass(slots=True)
-class Facts:
+class CallFacts:
     """What happened on one call, before anything is measured."""
 
     recording: Recording = field(default_factory=Recording)
@@ -94,7 +94,7 @@ class PhoneCall:
         self._call_events = 0
         self._order: asyncio.Future[Sequence[Verb] | Webhook] = self._loop.create_future()
         self._misbehaviour = Misbehaviour(self, scenario.carrier)
-        self.facts = Facts(callbacks=self.webhooks.log)
+        self.facts = CallFacts(callbacks=self.webhooks.log)
 
     @property
     def over(self) -> bool:
@@ -106,7 +106,7 @@ class PhoneCall:
         if not self._order.done():
             self._order.set_result(what)
 
-    async def run(self) -> Facts:
+    async def run(self) -> CallFacts:
         """Place the call. Always comes back with facts; what the carrier could not use is written in `ended`."""
         facts = self.facts
         self.note("dialled", f"{self.call.number} rings {self.call.called}")

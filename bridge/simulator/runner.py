@@ -21,7 +21,7 @@ from bridge.simulator.carriers.verbs import PCMU
 from bridge.simulator.ear import Recording, Understand
 from bridge.simulator.judge import judge
 from bridge.simulator.likeness import differences
-from bridge.simulator.phone_call import Facts, PhoneCall
+from bridge.simulator.phone_call import CallFacts, PhoneCall
 from bridge.simulator.remedies import remedy
 from bridge.simulator.rest import RestApi
 from bridge.simulator.result import CallResult, Happening, Timing, Verdict, percentile
@@ -37,7 +37,7 @@ class PlacedCall:
 
     result: CallResult
     recording: Recording
-    facts: Facts
+    facts: CallFacts
 
 
 async def place_call(
@@ -134,7 +134,7 @@ def _measure(
     result: CallResult,
     scenario: Scenario,
     caller: Caller,
-    facts: Facts,
+    facts: CallFacts,
     sounds: dict[str, Sound],
     understand: Understand | None,
     natural_voice: bool,
@@ -191,7 +191,7 @@ _REFUSED = (401, 403, 429)
 """HTTP statuses that say no to a caller, and not that something is broken."""
 
 
-def _unfinished(scenario: Scenario, caller: Caller, facts: Facts) -> str:
+def _unfinished(scenario: Scenario, caller: Caller, facts: CallFacts) -> str:
     """Why a caller whom nothing kept waiting did not come to the end of his scenario; "" when he did."""
     if not facts.streams and not facts.transferred_to:
         return "never connected"
@@ -201,7 +201,7 @@ def _unfinished(scenario: Scenario, caller: Caller, facts: Facts) -> str:
     return f"hung up on at {caller.position}" if left and not broken and facts.hung_up_by != "caller" else ""
 
 
-def _refusal(facts: Facts) -> str:
+def _refusal(facts: CallFacts) -> str:
     """How the server said no to the call; "" when it said nothing, or something broke before it could."""
     trouble = facts.trouble
     if trouble is None:
@@ -219,7 +219,7 @@ def timing(late_ms: list[float]) -> Timing:
     )
 
 
-def _on_the_wire(facts: Facts, caller: Caller) -> list[Happening]:
+def _on_the_wire(facts: CallFacts, caller: Caller) -> list[Happening]:
     found = []
     for stream in facts.streams:
         for message in stream.received:

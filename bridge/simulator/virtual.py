@@ -32,7 +32,7 @@ EPOCH_S = 1_800_000_000.0
 _STUCK_S = 30.0
 
 
-class Stuck(BridgeError):
+class Deadlock(BridgeError):
     """Nothing can happen any more: every task waits for something that no timer will bring."""
 
 
@@ -107,7 +107,7 @@ class _JumpingSelector(selectors.DefaultSelector):
             # No timer at all: only a real thread can still wake us up.
             ready = super().select(_STUCK_S)
             if not ready:
-                raise Stuck("no task can go on and no timer is set")
+                raise Deadlock("no task can go on and no timer is set")
             return ready
         if timeout > 0:
             # The exact time of the next timer: adding up rounded timeouts would drift away from it.
@@ -273,7 +273,7 @@ class MemoryConnector(aiohttp.BaseConnector):
 def run(main: Callable[[], Awaitable[T]], *, seed: int = 1) -> T:
     """Run a coroutine function to its end in virtual time, with `seed` behind every random number.
 
-    Raises Stuck when nothing can go on.
+    Raises Deadlock when nothing can go on.
     """
     loop = VirtualLoop()
     with _standing_in(loop, seed):

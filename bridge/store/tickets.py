@@ -48,7 +48,7 @@ class Ticket(msgspec.Struct, frozen=True, array_like=True):
 _read_claims = msgspec.json.Decoder(Ticket).decode
 
 
-class TicketOffice:
+class TicketIssuer:
     """Issues and checks tickets.
 
     `ours` are our secrets, the current one first: it signs, all of them are accepted, so that a renewal does not drop

@@ -30,7 +30,7 @@ _BATCH = 128
 _NOT_IN_NAMES = re.compile(r"[^A-Za-z0-9_-]")
 
 
-class Moment(NamedTuple):
+class RecordedEvent(NamedTuple):
     """One event and what was ordered because of it."""
 
     at: float
@@ -41,7 +41,7 @@ class Moment(NamedTuple):
 class _Batch(msgspec.Struct, frozen=True):
     path: Path
     head: bytes | None
-    moments: list[Moment]
+    moments: list[RecordedEvent]
     lost: int
     last: bool
     tail: bytes
@@ -54,7 +54,7 @@ class CallRecord:
         self._recorder = recorder
         self._path = path
         self._head: bytes | None = head
-        self._moments: list[Moment] = []
+        self._moments: list[RecordedEvent] = []
         self._lost = 0
         self._closed = False
 
@@ -63,7 +63,7 @@ class CallRecord:
         if self._lost:
             self._lost += 1  # a record with a hole could not be replayed: what follows the loss is lost, too
             return
-        self._moments.append(Moment(at, event, commands))
+        self._moments.append(RecordedEvent(at, event, commands))
         if len(self._moments) >= _BATCH:
             self._hand_over(last=False)
 

@@ -22,7 +22,7 @@ from bridge.worker.protocol_server import ProtocolServer
 from bridge.worker.runaway import Runaway
 from bridge.worker.runner import EngineRunner, now
 from bridge.worker.settings import WorkerSettings
-from bridge.worker.streams import Made, Stream
+from bridge.worker.streams import StepAudio, Stream
 from bridge.worker.voices import LoadedVoice
 
 
@@ -94,7 +94,7 @@ class EngineStream:
         self._runner.ask(self.stream)
         self._advance()
 
-    def _deliver(self, _stream: Stream, made: Made, error: Exception | None) -> None:
+    def _deliver(self, _stream: Stream, made: StepAudio, error: Exception | None) -> None:
         """The outcome of one step."""
         if error is not None:
             message = f"synthesis failed: {str(error) or repr(error)}"

@@ -20,9 +20,9 @@ from bridge.errors import VoiceError
 from bridge.worker.engines.base import NO_SAMPLES, Engine, Job, Step
 from bridge.worker.memory import OutOfMemory, give_back, ran_out
 from bridge.worker.runaway import Runaway
-from bridge.worker.scheduler import Place, Scheduler
+from bridge.worker.scheduler import QueueEntry, Scheduler
 from bridge.worker.settings import SchedulerSettings
-from bridge.worker.streams import Made, Stream
+from bridge.worker.streams import StepAudio, Stream
 
 log = logging.getLogger(__name__)
 _T = TypeVar("_T")
@@ -74,7 +74,7 @@ class EngineRunner:
         self._step_s = step_s
         self._slow_s = settings.slow_step_s
         self._hung = hung
-        self._streams: dict[Place, Stream] = {}
+        self._streams: dict[QueueEntry, Stream] = {}
         self._news = asyncio.Event()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix=THREAD_NAME + engine.name)
         self._task: asyncio.Task[None] | None = None
@@ -119,7 +119,7 @@ class EngineRunner:
             for stream, outcome in zip(streams, outcomes, strict=True):
                 self._reply(stream, outcome)
 
-    async def _in_time(self, step: asyncio.Future[list[Made | Exception]], streams: Sequence[Stream]) -> bool:
+    async def _in_time(self, step: asyncio.Future[list[StepAudio | Exception]], streams: Sequence[Stream]) -> bool:
         """Wait for a step. Its streams fail once it takes far longer than their work should; False: it has hung."""
         limit_s = self._slow_s + _SLOW_FACTOR * sum(stream.place.cost_s for stream in streams)
         await asyncio.wait({step}, timeout=min(limit_s, self._step_s))
@@ -129,7 +129,7 @@ class EngineRunner:
         log.error("a step of engine %s takes longer than %.1f s: its streams are given up", self.engine.name, limit_s)
         for stream in streams:
             if not stream.closed:
-                stream.deliver(stream, Made(), SlowStep(f"no audio within {limit_s:.1f} s"))
+                stream.deliver(stream, StepAudio(), SlowStep(f"no audio within {limit_s:.1f} s"))
         await asyncio.wait({step}, timeout=self._step_s - limit_s)
         return step.done()
 
@@ -140,8 +140,8 @@ class EngineRunner:
             async with asyncio.timeout(None if wake_at is None else max(wake_at - now(), 0.001)):
                 await self._news.wait()
 
-    def _reply(self, stream: Stream, outcome: Made | Exception) -> None:
-        made, error = (Made(), outcome) if isinstance(outcome, Exception) else (outcome, None)
+    def _reply(self, stream: Stream, outcome: StepAudio | Exception) -> None:
+        made, error = (StepAudio(), outcome) if isinstance(outcome, Exception) else (outcome, None)
         if stream.closed:
             return
         audio_ms = stream.milliseconds(made.data)
@@ -162,7 +162,7 @@ class EngineRunner:
             encoder = self.engine.encoder(audio_format, 1.0)
             encoder.feed_all([encoder], [np.zeros(self.engine.rate_hz, np.float32)])
 
-    def _run(self, streams: Sequence[Stream]) -> list[Made | Exception]:
+    def _run(self, streams: Sequence[Stream]) -> list[StepAudio | Exception]:
         """One step for each stream, and its sound in the stream's format."""
         began = time.perf_counter()
         outcomes = self._steps(streams)
@@ -173,7 +173,7 @@ class EngineRunner:
         self.counts.busy_s += self.counts.last_step_s
         return outcomes
 
-    def _steps(self, streams: Sequence[Stream]) -> list[Made | Exception]:
+    def _steps(self, streams: Sequence[Stream]) -> list[StepAudio | Exception]:
         """A batch that fails is run again in halves: only the culprit suffers, and what was too large at once fits."""
         try:
             steps = self.engine.run([job for stream in streams if (job := stream.job)])
@@ -191,7 +191,7 @@ class EngineRunner:
         middle = len(streams) // 2
         return self._steps(streams[:middle]) + self._steps(streams[middle:])
 
-    def _encoded(self, streams: Sequence[Stream], steps: Sequence[Step]) -> list[Made | Exception]:
+    def _encoded(self, streams: Sequence[Stream], steps: Sequence[Step]) -> list[StepAudio | Exception]:
         """A step's samples in the streams' formats. If that fails these streams do: their encoders have moved on."""
         taken = [_advance(stream, step) for stream, step in zip(streams, steps, strict=True)]
         sounding = [stream.encoder for stream, (audio, _) in zip(streams, taken, strict=True) if len(audio)]
@@ -234,7 +234,7 @@ class EngineRunner:
             return
         job, error = self._job(stream)
         if error is not None:
-            stream.deliver(stream, Made(), error)
+            stream.deliver(stream, StepAudio(), error)
         elif job is not None:
             self.scheduler.ask(stream.place, job.kind, job.cost_s, now())
             self._news.set()
@@ -263,11 +263,11 @@ def now() -> float:
     return time.monotonic()
 
 
-def _made(data: bytes | Exception, words: tuple[Word, ...] | Exception) -> Made | Exception:
+def _made(data: bytes | Exception, words: tuple[Word, ...] | Exception) -> StepAudio | Exception:
     """A step's outcome, of which sound or words may have failed."""
     if isinstance(words, Exception):
         return words
-    return data if isinstance(data, Exception) else Made(data, words)
+    return data if isinstance(data, Exception) else StepAudio(data, words)
 
 
 def _advance(stream: Stream, step: Step) -> tuple[Samples, tuple[Word, ...] | Exception]:

@@ -1,9 +1,9 @@
 """Who is synthesised next: the stream whose caller runs dry first. No engine, no socket; time is passed in, in seconds.
 
-Every stream has a `Place`. Live streams are served by deadline: for first audio that is when its text could be spoken
-plus a target, for a refill when the caller's buffer runs dry less a margin. Speculation, then prefetch, take what is
-left. The most urgent stream's next step is run together with the same kind of step of as many others as the engine
-takes in one batch.
+Every stream has a `QueueEntry`. Live streams are served by deadline: for first audio that is when its text could be
+spoken plus a target, for a refill when the caller's buffer runs dry less a margin. Speculation, then prefetch, take
+what is left. The most urgent stream's next step is run together with the same kind of step of as many others as the
+engine takes in one batch.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _RANK: dict[Priority, int] = {"live": 0, "speculation": 1, "prefetch": 2}
 
 
 @dataclass(slots=True, eq=False)
-class Place:
+class QueueEntry:
     """One stream's place in the queue."""
 
     name: Hashable
@@ -70,9 +70,9 @@ class Scheduler:
     pace: Pace = field(default_factory=Pace)
     _piece_s: float = 0.0
     """What a piece costs, on average over the last ones."""
-    _places: dict[Hashable, Place] = field(default_factory=dict)
-    _ready: dict[Hashable, Place] = field(default_factory=dict)
-    _asleep: list[tuple[float, int, Place]] = field(default_factory=list)
+    _places: dict[Hashable, QueueEntry] = field(default_factory=dict)
+    _ready: dict[Hashable, QueueEntry] = field(default_factory=dict)
+    _asleep: list[tuple[float, int, QueueEntry]] = field(default_factory=list)
     _naps: Iterator[int] = field(default_factory=count)
 
     def __len__(self) -> int:
@@ -80,7 +80,7 @@ class Scheduler:
 
     # ---- the loop's two questions -----------------------------------------------------------------------------
 
-    def next_batch(self, now: float) -> list[Place]:
+    def next_batch(self, now: float) -> list[QueueEntry]:
         """The streams whose steps are to run now, together; each must come back through `ran` or `leave`."""
         self._wake(now)
         first = min(self._ready.values(), key=attrgetter("order"), default=None)
@@ -110,7 +110,7 @@ class Scheduler:
         asked_s = sum(one.cost_s for one in self._ready.values() if one.priority == "live" and one.due_at <= soon)
         return asked_s + self._piece_s * sum(self._writes(place, now) for place in self._places.values())
 
-    def _writes(self, place: Place, now: float) -> bool:
+    def _writes(self, place: QueueEntry, now: float) -> bool:
         """Whether its first text is about to come."""
         silent = place.kind is None and not place.running and not place.made_ms
         return silent and place.priority == "live" and now - place.opened_at < _WRITES_WITHIN_S
@@ -134,7 +134,7 @@ class Scheduler:
         pressed = pace.mean_batch >= _FULL_BATCH * self.batch and pace.pressed(now) > self.settings.pressed
         return pressed and any(place.priority == "live" for place in self._places.values())
 
-    def keep_pace(self, batch: list[Place], took_s: float, now: float) -> None:
+    def keep_pace(self, batch: list[QueueEntry], took_s: float, now: float) -> None:
         """A batch took so long. Call it before its places come back through `ran`."""
         began = now - took_s
         urgent = any(
@@ -142,12 +142,12 @@ class Scheduler:
         )
         self.pace.ran(took_s, len(batch), urgent=urgent, now=now)
 
-    def join(self, name: Hashable, priority: Priority, now: float) -> Place:
+    def join(self, name: Hashable, priority: Priority, now: float) -> QueueEntry:
         """A stream has opened."""
-        place = self._places[name] = Place(name, priority, opened_at=now)
+        place = self._places[name] = QueueEntry(name, priority, opened_at=now)
         return place
 
-    def ask(self, place: Place, kind: Hashable, cost_s: float, now: float) -> None:
+    def ask(self, place: QueueEntry, kind: Hashable, cost_s: float, now: float) -> None:
         """There is work for this stream: a step of this kind, then more of the same piece, `cost_s` of it."""
         if place.kind is None:
             place.asked_at = now
@@ -155,7 +155,7 @@ class Scheduler:
         place.kind, place.cost_s = kind, cost_s
         self._file(place, now)
 
-    def ran(self, place: Place, kind: Hashable | None, cost_s: float, audio_ms: float, now: float) -> None:
+    def ran(self, place: QueueEntry, kind: Hashable | None, cost_s: float, audio_ms: float, now: float) -> None:
         """A step came back with this much audio; a step of this kind is next, `cost_s` of its piece is left."""
         place.running = False
         place.kind, place.cost_s = kind, cost_s
@@ -164,7 +164,7 @@ class Scheduler:
             place.dry_at = max(place.dry_at or now, now) + audio_ms / 1000
         self._file(place, now)
 
-    def report(self, place: Place, lead_ms: float, upto_ms: float | None, now: float) -> None:
+    def report(self, place: QueueEntry, lead_ms: float, upto_ms: float | None, now: float) -> None:
         """The client said how much its caller still has to hear, and how far audio may be sent.
 
         Somebody listens: it is live.
@@ -177,12 +177,12 @@ class Scheduler:
             place.upto_ms = max(upto_ms, place.upto_ms or 0.0)
         self._file(place, now)
 
-    def hold(self, place: Place, held: bool, now: float) -> None:
+    def hold(self, place: QueueEntry, held: bool, now: float) -> None:
         """The stream's socket is full, or free again."""
         place.held = held
         self._file(place, now)
 
-    def leave(self, place: Place) -> None:
+    def leave(self, place: QueueEntry) -> None:
         """The stream is over, for whatever reason; its place is free at once."""
         place.kind = None
         self._ready.pop(place.name, None)
@@ -191,7 +191,7 @@ class Scheduler:
 
     # ---- filing -----------------------------------------------------------------------------------------------
 
-    def _file(self, place: Place, now: float) -> None:
+    def _file(self, place: QueueEntry, now: float) -> None:
         """Put the place where it belongs: ready, asleep until its lead has shrunk, or neither."""
         self._ready.pop(place.name, None)
         if place.running or place.held or place.kind is None or self._places.get(place.name) is not place:
@@ -210,7 +210,7 @@ class Scheduler:
                 return
         self._ready[place.name] = place
 
-    def _nap(self, place: Place, until: float) -> None:
+    def _nap(self, place: QueueEntry, until: float) -> None:
         """Have a look at this place again then.
 
         Looking too early is harmless, so only an earlier time is a new entry.
@@ -226,6 +226,6 @@ class Scheduler:
                 place.nap_until = None
                 self._file(place, now)
 
-    def places(self) -> Iterator[Place]:
+    def places(self) -> Iterator[QueueEntry]:
         """Every stream, in order of arrival."""
         return iter(self._places.values())

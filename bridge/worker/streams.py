@@ -16,7 +16,7 @@ from bridge.text.spoken.form import SpokenText, spoken_form
 from bridge.text.spoken.languages import language
 from bridge.worker.alignment import Span
 from bridge.worker.engines.base import Job, Step
-from bridge.worker.scheduler import Place
+from bridge.worker.scheduler import QueueEntry
 from bridge.worker.voices import LoadedVoice
 
 FIRST_MESSAGE_MS = 100
@@ -24,7 +24,7 @@ LONGEST_MESSAGE_MS = 400
 
 
 @dataclass(frozen=True, slots=True)
-class Made:
+class StepAudio:
     """The outcome of one step, already in the client's format."""
 
     data: bytes = b""
@@ -41,9 +41,9 @@ class Stream:
     voice: LoadedVoice
     audio_format: AudioFormat
     speed: float
-    place: Place
+    place: QueueEntry
     encoder: Encoder
-    deliver: Callable[[Stream, Made, Exception | None], None] = lambda stream, made, error: None
+    deliver: Callable[[Stream, StepAudio, Exception | None], None] = lambda stream, made, error: None
     """Called in the loop with the outcome of every step."""
     text: Chunker | None = None
     """Cuts what is written; None: whoever writes has cut already, and every text is a piece."""

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge.agents.base import AgentError, CallInfo, Failure, Likely
+from bridge.agents.base import AgentError, CallInfo, Failure, LikelyLine
 from bridge.agents.guard import Guard, checked_likely, folded, speakable
 from bridge.agents.settings import AnswerLimits, TransferSettings
 from bridge.agents.transfers import Transfers
@@ -208,15 +208,15 @@ async def test_a_broken_off_answer_breaks_off_the_service() -> None:
 @pytest.mark.parametrize(
     ("lines", "kind"),
     [
-        ([Likely("x", 0.1)] * 33, Failure.TOO_MUCH),
-        ([Likely("x" * 501, 0.1)], Failure.TOO_MUCH),
-        ([Likely("x", 1.1)], Failure.BAD_ACTION),
-        ([Likely("x", -0.1)], Failure.BAD_ACTION),
-        ([Likely("x", math.nan)], Failure.BAD_ACTION),
-        ([Likely("x", 0.5, voice="y" * 101)], Failure.BAD_ACTION),
+        ([LikelyLine("x", 0.1)] * 33, Failure.TOO_MUCH),
+        ([LikelyLine("x" * 501, 0.1)], Failure.TOO_MUCH),
+        ([LikelyLine("x", 1.1)], Failure.BAD_ACTION),
+        ([LikelyLine("x", -0.1)], Failure.BAD_ACTION),
+        ([LikelyLine("x", math.nan)], Failure.BAD_ACTION),
+        ([LikelyLine("x", 0.5, voice="y" * 101)], Failure.BAD_ACTION),
     ],
 )
-def test_likely_lines_are_few_and_short(lines: list[Likely], kind: Failure) -> None:
+def test_likely_lines_are_few_and_short(lines: list[LikelyLine], kind: Failure) -> None:
     with pytest.raises(AgentError) as refused:
         checked_likely(lines, AnswerLimits())
     assert refused.value.kind is kind

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from bridge.agents.base import AgentError, CallInfo, Failure, Likely
+from bridge.agents.base import AgentError, CallInfo, Failure, LikelyLine
 from bridge.agents.settings import TransferSettings, WebSettings
 from bridge.agents.web import WebFactory
 from bridge.call.actions import Action, Expect, HangUp, Prompt, Say, Spoken, Transfer, Wait
@@ -285,7 +285,7 @@ async def test_the_service_may_name_what_it_will_probably_say_next() -> None:
         factory = WebFactory(WebSettings(url=f"{server.url}/agent"))
         agent = factory.open_call(INFO)
         assert [action async for action in agent.reply(PROMPT)] == [Say("Shall I?")]
-        assert agent.likely() == [Likely("You are booked.", 0.7)]
+        assert agent.likely() == [LikelyLine("You are booked.", 0.7)]
         reply = agent.reply(PROMPT)
         assert await anext(reply) == Say("Shall I?")
         await reply.aclose()

@@ -51,7 +51,7 @@ from bridge.worker.protocol import (
     Text,
 )
 from tests.gateway.carrier import CALL_SETTINGS, SETTINGS
-from tests.gateway.doubles import House
+from tests.gateway.doubles import ServiceDoubles
 
 KEY, OTHER_KEY = "key-of-a-friendly-program", "key-of-another-program"
 TEXT = "I have an opening on Tuesday. Shall I book it for you?"
@@ -93,7 +93,7 @@ class Service:
 @asynccontextmanager
 async def serving(source: SpeechSource | None, api: SpeechApiSettings = API) -> AsyncIterator[Service]:
     settings = msgspec.structs.replace(SETTINGS, speech_api=api)
-    gateway = Gateway(settings, CALL_SETTINGS, House().rooms, [], speech=source)
+    gateway = Gateway(settings, CALL_SETTINGS, ServiceDoubles().services, [], speech=source)
     await gateway.start("127.0.0.1", 0)
     gateway.open_doors()
     try:

@@ -19,7 +19,7 @@ from typing import Any, Literal, ParamSpec, TypeVar
 import numpy as np
 
 from bridge.speaking.voices.base import Priority
-from bridge.worker.scheduler import Place, Scheduler
+from bridge.worker.scheduler import QueueEntry, Scheduler
 from bridge.worker.settings import SchedulerSettings
 from tests.bench.scheduler_load import EngineModel, Text, random_pieces, second_s, texts
 
@@ -40,7 +40,7 @@ _RANK: dict[Priority, int] = {"live": _LIVE, "speculation": 1, "prefetch": 2}
 # ---- other orders -----------------------------------------------------------------------------------------------
 
 
-class FirstCome(Place):
+class FirstCome(QueueEntry):
     """Whoever opened first."""
 
     @property
@@ -49,7 +49,7 @@ class FirstCome(Place):
         return _RANK[self.priority], float(str(self.name))
 
 
-class RoundRobin(Place):
+class RoundRobin(QueueEntry):
     """Whoever has waited longest since its last step."""
 
     turn = 0.0
@@ -63,9 +63,9 @@ class RoundRobin(Place):
 class Ordered(Scheduler):
     """The worker's queue with places of another order."""
 
-    places_are: type[Place] = Place
+    places_are: type[QueueEntry] = QueueEntry
 
-    def join(self, name: Hashable, priority: Priority, now: float) -> Place:
+    def join(self, name: Hashable, priority: Priority, now: float) -> QueueEntry:
         """As the worker's own."""
         place = self._places[name] = self.places_are(name, priority, opened_at=now)
         return place
@@ -79,7 +79,7 @@ class Listener:
     """One stream: what is still to be made of its text, and how much of it was heard."""
 
     text: Text
-    place: Place
+    place: QueueEntry
     written: int = 0
     begun: int = 0
     left_s: float = 0.0
@@ -182,7 +182,7 @@ class Simulation:
         self._chance = random.Random(seed + 1)
         self._events: list[tuple[float, int, Callable[[], None]]] = []
         self._numbers = count()
-        self._open: dict[Place, Listener] = {}
+        self._open: dict[QueueEntry, Listener] = {}
         self._waiting: set[Listener] = set()
         """Live, with a piece to make and no sound yet."""
         self._step_ends: float | None = None
@@ -255,7 +255,9 @@ class Simulation:
         self._step_ends = self.now + takes_s
         self._at(self._step_ends, partial(self._finish_step, batch, listeners, sounds_s, takes_s))
 
-    def _finish_step(self, batch: list[Place], listeners: list[Listener], sounds_s: list[float], took_s: float) -> None:
+    def _finish_step(
+        self, batch: list[QueueEntry], listeners: list[Listener], sounds_s: list[float], took_s: float
+    ) -> None:
         self._step_ends = None
         self._timed(self.queue.keep_pace, batch, took_s, self.now)
         for place, listener, sound_s in zip(batch, listeners, sounds_s, strict=True):

@@ -7,7 +7,7 @@ import time
 import pytest
 
 from bridge.bench import floor
-from bridge.bench.measures import Floor, Level
+from bridge.bench.measures import DeviceFloor, Level
 from bridge.bench.tables import cells
 from bridge.worker.engines.roofline import SENTENCE
 from bridge.worker.settings import VoiceSettings, WorkerSettings
@@ -33,7 +33,7 @@ def test_a_voice_in_torch_is_never_quicker_than_its_floor() -> None:
 
 
 def test_a_batch_reads_its_weights_once() -> None:
-    found = Floor(
+    found = DeviceFloor(
         device="a GPU",
         precision="float16",
         operations=1.0,

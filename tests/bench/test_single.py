@@ -13,7 +13,7 @@ import pytest
 from bridge.bench import worker
 from bridge.bench.chunking import (
     RATE_HZ,
-    SpokenTake,
+    SpokenSample,
     compare,
     distance,
     edge_db,
@@ -161,7 +161,7 @@ def test_a_click_at_a_join_stands_out() -> None:
 def test_a_join_that_gets_louder_is_measured_and_misheard_words_are_counted() -> None:
     sound = np.concatenate([_vowel(1.0), np.zeros(RATE_HZ // 4), _vowel(1.0, 0.15)])
     words = [Word("One.", 0, 1000), Word("Two.", 1250, 2250)]
-    found = judge("sentence", [SpokenTake("One. Two.", sound, words)], [50.0], lambda _ulaw: "one too")
+    found = judge("sentence", [SpokenSample("One. Two.", sound, words)], [50.0], lambda _ulaw: "one too")
     assert found.step_db == pytest.approx(6.0, abs=0.2)
     assert (found.pieces, found.word_errors, found.ordinary_step_db) == (2, 0.5, None)
 

@@ -21,13 +21,13 @@ from bridge.call.commands import (
     ClearPlayout,
     Command,
     Decided,
-    HangUp,
+    Disconnect,
     PullSpeech,
+    Redirect,
     SendAudio,
     SendMark,
     Synthesise,
     Transcribe,
-    Transfer,
 )
 from bridge.call.events import (
     AgentActed,
@@ -268,7 +268,7 @@ class Phone:
     @property
     def hung_up(self) -> str | None:
         """Why, in the agent's own words where it was the agent."""
-        return next((c.said or c.reason for _, c in self.commands if isinstance(c, HangUp)), None)
+        return next((c.said or c.reason for _, c in self.commands if isinstance(c, Disconnect)), None)
 
     # -- the world -------------------------------------------------------------------------------
 
@@ -314,7 +314,7 @@ class Phone:
                 if words is not None:
                     answer = Recognised(revision, words, self.confidence)
                     self.later(0.08, lambda: self._tell(answer))
-            case CancelAgent() | Decided() | HangUp() | Transfer() | PullSpeech():
+            case CancelAgent() | Decided() | Disconnect() | Redirect() | PullSpeech():
                 pass
 
     def _tell(self, event: Event) -> None:

@@ -9,9 +9,7 @@ import pytest
 
 from bridge.call.actions import Action, Expect, HangUp, Prompt, Say, Spoken, Transfer
 from bridge.call.answering import EMPTY, LATE
-from bridge.call.commands import AskAgent, CancelAgent, ConfirmAnswer, Decided
-from bridge.call.commands import HangUp as HangUpNow
-from bridge.call.commands import Transfer as TransferNow
+from bridge.call.commands import AskAgent, CancelAgent, ConfirmAnswer, Decided, Disconnect, Redirect
 from bridge.call.events import AgentFailed, CallStarted
 from bridge.call.settings import CallSettings, EndpointSettings, FallbackSettings
 from bridge.call.states import EndReason
@@ -142,11 +140,11 @@ def test_an_answer_to_a_guess_ends_no_call_before_it_counts(action: Action) -> N
     assert phone.prompts[-1].guess
     phone.caller_speaks(0.7)  # "Goodbye ... no, wait, one more thing."
     phone.wait(1.0)
-    assert phone.ordered(HangUpNow) + phone.ordered(TransferNow) == []
+    assert phone.ordered(Disconnect) + phone.ordered(Redirect) == []
     phone.wait(6)
     assert phone.call.ended
     assert " ".join(phone.heard_words()) == f"{GREETING} Goodbye then."
-    assert len(phone.ordered(HangUpNow)) + len(phone.ordered(TransferNow)) == 1
+    assert len(phone.ordered(Disconnect)) + len(phone.ordered(Redirect)) == 1
 
 
 def test_an_answer_type_declared_on_a_guess_counts_when_the_guess_does() -> None:
@@ -246,7 +244,7 @@ def test_callers_whose_agent_is_dead_can_be_connected_to_somebody() -> None:
     phone.answers()
     phone.wait(20)
     assert " ".join(phone.heard_words()) == "One moment, I connect you."
-    assert phone.ordered(TransferNow) == [TransferNow("+15550100")]
+    assert phone.ordered(Redirect) == [Redirect("+15550100")]
 
 
 def test_a_caller_who_comes_back_from_a_transfer_is_no_new_caller() -> None:
@@ -267,7 +265,7 @@ def test_so_can_callers_whose_agent_has_failed_too_often() -> None:
     for _ in range(3):
         phone.says()
         phone.wait(8)
-    assert phone.ordered(TransferNow) == [TransferNow("+15550100")]
+    assert phone.ordered(Redirect) == [Redirect("+15550100")]
 
 
 def test_a_fallback_that_cannot_be_dialled_is_refused_at_the_start() -> None:

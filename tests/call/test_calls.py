@@ -6,9 +6,16 @@ import msgspec
 import pytest
 
 from bridge.call.actions import Action, Expect, HangUp, Prompt, Say, Transfer, Wait
-from bridge.call.commands import AskAgent, CancelSynthesis, ClearPlayout, Decided, SendAudio, Transcribe
-from bridge.call.commands import HangUp as HangUpNow
-from bridge.call.commands import Transfer as TransferNow
+from bridge.call.commands import (
+    AskAgent,
+    CancelSynthesis,
+    ClearPlayout,
+    Decided,
+    Disconnect,
+    Redirect,
+    SendAudio,
+    Transcribe,
+)
 from bridge.call.events import AgentFailed, SpeechArrived, SpeechFailed, StreamClosed, VoiceActivity
 from bridge.call.settings import CallSettings, EndpointSettings, FloorSettings
 from bridge.call.states import Bot, Caller, EndReason
@@ -140,7 +147,7 @@ def test_hang_up_waits_for_the_goodbye() -> None:
     phone.answers()
     phone.wait(6)
     assert phone.hung_up == "done"
-    hung_up_at = next(t for t, c in phone.commands if isinstance(c, HangUpNow))
+    hung_up_at = next(t for t, c in phone.commands if isinstance(c, Disconnect))
     assert phone.heard_words() == ["Goodbye", "and", "thank", "you."]
     assert hung_up_at >= max(p.end for p in phone.line.played)
 
@@ -157,7 +164,7 @@ def test_transfer_happens_after_the_last_word() -> None:
     phone = Phone(lambda prompt: [Say("I'll put you through."), Transfer("+15005550020")])
     phone.answers()
     phone.wait(4)
-    assert phone.ordered(TransferNow) == [TransferNow("+15005550020")]
+    assert phone.ordered(Redirect) == [Redirect("+15005550020")]
     assert phone.heard_words() == ["I'll", "put", "you", "through."]
     assert phone.call.ended
 

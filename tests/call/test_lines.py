@@ -9,8 +9,7 @@ from hypothesis import strategies as st
 
 from bridge.audio.formats import FORMATS
 from bridge.call.actions import Action, HangUp, Prompt, Say
-from bridge.call.commands import ClearPlayout, SendAudio, SendMark
-from bridge.call.commands import HangUp as HangUpNow
+from bridge.call.commands import ClearPlayout, Disconnect, SendAudio, SendMark
 from bridge.call.events import MarkEchoed, MarkFate
 from bridge.call.settings import CallSettings, FloorSettings
 from tests.call.lines import LINES, line_of
@@ -50,7 +49,7 @@ def test_every_word_is_heard_once_and_the_hang_up_waits_for_the_last(kind: str, 
     phone.wait(8.0)
     assert phone.heard_words() == [*STORY.split(), "Very", "well", "then."]
     assert phone.hung_up == "done"
-    hung_up_at = next(at for at, command in phone.commands if isinstance(command, HangUpNow))
+    hung_up_at = next(at for at, command in phone.commands if isinstance(command, Disconnect))
     if phone.line.pacing.marks != "none":
         assert hung_up_at >= phone.line.plays_until
     else:

@@ -16,9 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bridge.call.actions import Action, Expect, HangUp, Prompt, Say, Spoken, Transfer
-from bridge.call.commands import AskAgent, Decided, ExpectSpeech
-from bridge.call.commands import HangUp as HangUpNow
-from bridge.call.commands import Transfer as TransferNow
+from bridge.call.commands import AskAgent, Decided, Disconnect, ExpectSpeech, Redirect
 from bridge.call.events import AgentActed, CallResumed, CallStarted, DigitPressed, Word
 from bridge.call.machine import Call
 from bridge.call.playout import Playout
@@ -367,7 +365,7 @@ def test_a_goodbye_is_heard_and_the_call_ends_elsewhere(at_s: float) -> None:
     phone.wait(at_s)
     phone.moves()
     phone.wait(5.0)
-    assert phone.ordered(HangUpNow) == [HangUpNow(EndReason.AGENT, "booked")]
+    assert phone.ordered(Disconnect) == [Disconnect(EndReason.AGENT, "booked")]
     assert [w for w in "Thank you and goodbye then.".split() if w not in Hearing(phone).heard()] == []
 
 
@@ -377,7 +375,7 @@ def test_a_transfer_that_was_ordered_happens_elsewhere() -> None:
     phone.wait(0.5)
     phone.moves()
     phone.wait(4.0)
-    assert phone.ordered(TransferNow) == [TransferNow("+15005550020")]
+    assert phone.ordered(Redirect) == [Redirect("+15005550020")]
 
 
 def test_the_longest_call_is_counted_from_its_beginning() -> None:

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from bridge.call.transcript import Line, transcript
+from bridge.call.transcript import TranscriptLine, transcript
 from bridge.errors import BadMessage
 
 RECORDS = Path(__file__).parent / "records"
 
 
-def read(name: str, **more: bool) -> list[Line]:
+def read(name: str, **more: bool) -> list[TranscriptLine]:
     return transcript((RECORDS / f"{name}.jsonl").read_bytes().splitlines(), **more)
 
 

@@ -23,7 +23,7 @@ from bridge.carriers.twilio.requests import CallsApi
 from bridge.gateway.server import Gateway
 from bridge.gateway.settings import GatewaySettings
 from bridge.telemetry.recorder import Recorder
-from tests.gateway.doubles import FRAME, House
+from tests.gateway.doubles import FRAME, ServiceDoubles
 
 TOKEN = "test_auth_token"
 PUBLIC = "https://bridge.example.com"
@@ -60,7 +60,7 @@ class Carrier:
     """Talks to one gateway."""
 
     gateway: Gateway
-    house: House
+    doubles: ServiceDoubles
     http: aiohttp.ClientSession
 
     @property
@@ -217,7 +217,7 @@ def start_message(
 @asynccontextmanager
 async def running(
     settings: GatewaySettings = SETTINGS,
-    house: House | None = None,
+    doubles: ServiceDoubles | None = None,
     *,
     tokens: tuple[str, ...] = (TOKEN,),
     api: CallsApi | None = None,
@@ -227,14 +227,14 @@ async def running(
     doors_open: bool = True,
 ) -> AsyncIterator[Carrier]:
     """A gateway on a free port, and a carrier that knows it."""
-    house = house or House()
+    doubles = doubles or ServiceDoubles()
     carriers = [TwilioCarrier(tokens, api=api), *others]
-    gateway = Gateway(settings, call, house.rooms, carriers, recorder=recorder, ticket_secret=SECRET)
+    gateway = Gateway(settings, call, doubles.services, carriers, recorder=recorder, ticket_secret=SECRET)
     await gateway.start("127.0.0.1", 0)
     if doors_open:
         gateway.open_doors()
     async with aiohttp.ClientSession() as http:
         try:
-            yield Carrier(gateway, house, http)
+            yield Carrier(gateway, doubles, http)
         finally:
             await gateway.stop()

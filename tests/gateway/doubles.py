@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable, Iterable
 
-from bridge.agents.base import CallInfo, FixedLine, Likely
+from bridge.agents.base import CallInfo, FixedLine, LikelyLine
 from bridge.audio.formats import MULAW_8000, AudioFormat
 from bridge.call.actions import Action, HangUp, Prompt, Say
 from bridge.call.commands import ExpectSpeech, PullSpeech, Synthesise, Transcribe
 from bridge.call.events import Event, SpeechArrived, SpeechEnded, Word
 from bridge.carriers.base import Outcome
-from bridge.session.ports import Deliver, Rooms
+from bridge.session.ports import CallServices, Deliver
 
 FRAME = b"\x20" * 160
 
@@ -65,7 +65,7 @@ class ToneVoice:
         self._finals: set[int] = set()
         self._done: set[int] = set()
         self.cancelled: list[int] = []
-        self.expected: list[Likely] = []
+        self.expected: list[LikelyLine] = []
         self.pulling = False
         self.closed = 0
 
@@ -92,7 +92,7 @@ class ToneVoice:
     def cancel(self, utterance: int) -> None:
         self.cancelled.append(utterance)
 
-    def expect(self, lines: Iterable[Likely]) -> None:
+    def expect(self, lines: Iterable[LikelyLine]) -> None:
         self.expected = list(lines)
 
     def savings(self) -> dict[str, float]:
@@ -118,7 +118,7 @@ class SetAgent:
     def __init__(self, info: CallInfo, answer: Answer) -> None:
         self.info = info
         self.prompts: list[Prompt] = []
-        self.next_lines: list[Likely] = []
+        self.next_lines: list[LikelyLine] = []
         self.confirmed_turns: list[int] = []
         self._answer = answer
 
@@ -136,7 +136,7 @@ class SetAgent:
     def resume(self, state: bytes) -> None:
         pass
 
-    def likely(self) -> list[Likely]:
+    def likely(self) -> list[LikelyLine]:
         return self.next_lines
 
 
@@ -165,12 +165,12 @@ def greet(prompt: Prompt) -> list[Action]:
     return []
 
 
-class House:
+class ServiceDoubles:
     """All rooms of a process."""
 
     def __init__(self, answer: Answer = greet) -> None:
         self.ears, self.voices, self.agents = Ears(), Voices(), Agents(answer)
-        self.rooms = Rooms(self.ears, self.voices, self.agents)
+        self.services = CallServices(self.ears, self.voices, self.agents)
 
 
 class PaperLine:

@@ -1,4 +1,4 @@
-"""The whole service in one process, with its real rooms: voice, ears and a scripted agent, called over the wire."""
+"""The whole service in one process, with its real services: voice, ears and a scripted agent, called over the wire."""
 
 from __future__ import annotations
 

@@ -118,7 +118,7 @@ async def test_a_call_from_ring_to_hang_up(example: Example) -> None:
         phone = Phone(service, example)
         await phone.call()
         await phone.until_ms(20 * len("hello") - 20)
-        info = service.house.agents.calls[0].info
+        info = service.doubles.agents.calls[0].info
         assert info.call_id == example.call_id
         assert (info.from_number.lstrip("+"), info.to_number.lstrip("+")) == ("15005550006", "15005550010")
         await phone.press("9")
@@ -142,7 +142,7 @@ async def test_the_caller_is_heard_in_mu_law(example: Example) -> None:
         for _ in range(10):
             await phone.say(form.silence(20))
         await phone.until_ms(20)
-        ear = service.house.ears.calls[0]
+        ear = service.doubles.ears.calls[0]
         async with asyncio.timeout(PATIENCE_S):
             while len(b"".join(ear.heard)) < 9 * len(FRAME):
                 await asyncio.sleep(0.001)
@@ -216,7 +216,7 @@ async def test_a_call_goes_on_when_its_socket_is_opened_again(lossy: tuple[Carri
     await phone.press("9")
     assert await phone.until_closed() == 1000
     await service.until_calls(0)
-    assert len(service.house.agents.calls) == 1
+    assert len(service.doubles.agents.calls) == 1
     assert await service.count("bridge_protocol_errors_total", carrier="telnyx", kind="reconnected") == 1
     assert await service.count("bridge_calls_ended_total", why="agent") == 1
 
@@ -288,7 +288,7 @@ async def test_odd_messages_are_counted_and_cost_neither_the_call_nor_its_audio(
         await phone.hang_up()
         await service.until_calls(0)
         assert await service.count("bridge_protocol_errors_total", carrier=name, kind="odd_field") == len(example.odd)
-        heard = b"".join(service.house.ears.calls[0].heard)
+        heard = b"".join(service.doubles.ears.calls[0].heard)
         assert len(heard) >= (len(example.odd) + len(nonsense)) * len(FRAME)
 
 

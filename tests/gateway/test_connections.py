@@ -17,7 +17,7 @@ from bridge.gateway.server import Gateway
 from bridge.gateway.settings import ConnectionSettings, GatewaySettings, MetricsSettings
 from bridge.store.memory import MemoryStore
 from tests.gateway.carrier import CALL_SETTINGS, SETTINGS
-from tests.gateway.doubles import House
+from tests.gateway.doubles import ServiceDoubles
 
 SOON_S = 0.05
 LATER_S = 600.0
@@ -29,7 +29,7 @@ async def gateway(settings: GatewaySettings = SETTINGS, **connections: float) ->
     limits = msgspec.convert(
         {"head_s": LATER_S, "body_s": LATER_S, "idle_s": LATER_S} | connections, ConnectionSettings
     )
-    one = Gateway(msgspec.structs.replace(settings, connections=limits), CALL_SETTINGS, House().rooms, [])
+    one = Gateway(msgspec.structs.replace(settings, connections=limits), CALL_SETTINGS, ServiceDoubles().services, [])
     await one.start("127.0.0.1", 0)
     one.open_doors()
     try:
@@ -234,7 +234,7 @@ def test_a_place_is_free_at_once_when_the_call_came_to_another_process() -> None
 
 async def test_processes_that_share_a_store_tell_each_other_where_calls_came() -> None:
     store = MemoryStore()
-    first, second = (Gateway(SETTINGS, CALL_SETTINGS, House().rooms, [], store=store) for _ in range(2))
+    first, second = (Gateway(SETTINGS, CALL_SETTINGS, ServiceDoubles().services, [], store=store) for _ in range(2))
     for one in (first, second):
         await one.start("127.0.0.1", 0)
         one.open_doors()

@@ -12,9 +12,9 @@ import msgspec
 import pytest
 
 from bridge.agents.base import CallInfo
-from bridge.store.tickets import TicketOffice
+from bridge.store.tickets import TicketIssuer
 from tests.gateway.carrier import ACCOUNT, CALL, CALLED, CALLER, SECRET, SETTINGS, STREAM, Carrier, Leg, running
-from tests.gateway.doubles import FRAME, Agents, House, SetAgent
+from tests.gateway.doubles import FRAME, Agents, ServiceDoubles, SetAgent
 
 
 @pytest.fixture
@@ -39,7 +39,7 @@ async def test_a_call_from_ring_to_hang_up(carrier: Carrier) -> None:
 async def test_the_agent_is_told_who_calls(carrier: Carrier) -> None:
     leg = await carrier.call()
     await leg.until_audio(1)
-    info = carrier.house.agents.calls[0].info
+    info = carrier.doubles.agents.calls[0].info
     assert (info.call_id, info.from_number, info.to_number, info.parameters) == (CALL, CALLER, CALLED, {})
 
 
@@ -73,7 +73,7 @@ async def test_frames_reach_the_ear_whatever_their_size(carrier: Carrier) -> Non
         await leg.media(payload)
     await leg.stop()
     await leg.until_closed()
-    assert carrier.house.ears.calls[0].heard == [FRAME, FRAME[:7], FRAME * 3]
+    assert carrier.doubles.ears.calls[0].heard == [FRAME, FRAME[:7], FRAME * 3]
     assert await carrier.refused_with("odd_payload") == 2
 
 
@@ -215,7 +215,7 @@ async def test_one_unreadable_message_within_a_call_is_passed_over(carrier: Carr
     await leg.press("4")
     await leg.until_audio(len(FRAME) * 6)
     assert await carrier.refused_with("bad_message") == 60
-    assert carrier.house.ears.calls[0].heard == [FRAME] * 60
+    assert carrier.doubles.ears.calls[0].heard == [FRAME] * 60
 
 
 @pytest.mark.parametrize("act", [_no_json, _no_payload, _bad_base64])
@@ -241,7 +241,7 @@ async def test_an_odd_field_costs_neither_the_call_nor_the_audio(carrier: Carrie
     await leg.until_audio(len(FRAME) * 6)
     await leg.stop()
     await leg.until_closed()
-    assert carrier.house.ears.calls[0].heard == [FRAME, FRAME]
+    assert carrier.doubles.ears.calls[0].heard == [FRAME, FRAME]
     assert await carrier.refused_with("odd_field") == 4
 
 
@@ -302,11 +302,11 @@ async def _refused_start(carrier: Carrier, parameters: dict[str, str], **changes
     [
         (lambda: None, "missing"),
         (lambda: "nonsense", "malformed"),
-        (lambda: TicketOffice(["another secret"]).issue("twilio", CALL, ACCOUNT), "forged"),
-        (lambda: TicketOffice([SECRET], ttl_s=-1.0).issue("twilio", CALL, ACCOUNT), "expired"),
-        (lambda: TicketOffice([SECRET]).issue("twilio", "CAother", ACCOUNT), "wrong_call"),
-        (lambda: TicketOffice([SECRET]).issue("telnyx", CALL, ACCOUNT), "wrong_carrier"),
-        (lambda: TicketOffice([SECRET]).issue("twilio", CALL, "ACother"), "wrong_account"),
+        (lambda: TicketIssuer(["another secret"]).issue("twilio", CALL, ACCOUNT), "forged"),
+        (lambda: TicketIssuer([SECRET], ttl_s=-1.0).issue("twilio", CALL, ACCOUNT), "expired"),
+        (lambda: TicketIssuer([SECRET]).issue("twilio", "CAother", ACCOUNT), "wrong_call"),
+        (lambda: TicketIssuer([SECRET]).issue("telnyx", CALL, ACCOUNT), "wrong_carrier"),
+        (lambda: TicketIssuer([SECRET]).issue("twilio", CALL, "ACother"), "wrong_account"),
     ],
 )
 async def test_a_stream_without_a_good_ticket_is_refused(
@@ -315,7 +315,7 @@ async def test_a_stream_without_a_good_ticket_is_refused(
     ticket = issue()  # now: a suite takes longer than a ticket lives
     assert await _refused_start(carrier, {} if ticket is None else {"ticket": ticket}) == 1008
     assert await carrier.refused_with(f"ticket_{why}") == 1
-    assert carrier.house.ears.calls == []
+    assert carrier.doubles.ears.calls == []
 
 
 async def test_a_ticket_is_good_once(carrier: Carrier) -> None:
@@ -415,15 +415,15 @@ class BrokenAgents(Agents):
 
 
 async def test_a_call_that_cannot_begin_gets_an_apology_and_leaves_no_trace() -> None:
-    house = House()
-    house.rooms = msgspec.structs.replace(house.rooms, agents=BrokenAgents())
-    async with running(house=house) as carrier:
+    doubles = ServiceDoubles()
+    doubles.services = msgspec.structs.replace(doubles.services, agents=BrokenAgents())
+    async with running(doubles=doubles) as carrier:
         leg = await carrier.call()
         assert await leg.until_closed() == 1011
         assert [one.tag for one in await carrier.after_stream()] == ["Say", "Hangup"]
         assert carrier.gateway.calls == 0
         assert await carrier.count("bridge_call_failures_total", where="socket") == 1
-        assert (carrier.house.ears.calls, carrier.house.voices.calls) == ([], [])
+        assert (carrier.doubles.ears.calls, carrier.doubles.voices.calls) == ([], [])
 
 
 async def test_a_carrier_that_does_not_read_is_given_up() -> None:

@@ -22,7 +22,7 @@ from bridge.gateway.settings import GatewaySettings
 from bridge.gateway.signatures import Signatures
 from bridge.telemetry.metrics import Metrics
 from tests.gateway.carrier import CALL, CALLED, CALLER, PUBLIC, RINGING, SETTINGS, STREAM, Carrier, Leg, running, sign
-from tests.gateway.doubles import FRAME, House
+from tests.gateway.doubles import FRAME, ServiceDoubles
 
 
 @pytest.fixture
@@ -230,7 +230,7 @@ def _transfers(prompt: Prompt) -> list[Action]:
 
 
 async def test_a_transfer_by_closing_the_stream() -> None:
-    async with running(house=House(_transfers)) as carrier:
+    async with running(doubles=ServiceDoubles(_transfers)) as carrier:
         leg = await carrier.call()
         assert await leg.until_closed() == 1000
         assert bytes(leg.audio) == FRAME * len("one moment")
@@ -269,7 +269,7 @@ async def dialled(carrier: Carrier, result: str, status: str = "in-progress") ->
     ],
 )
 async def test_a_caller_whom_nobody_answered_comes_back_to_the_agent(result: str, why: str) -> None:
-    async with running(house=House(_comes_back)) as carrier:
+    async with running(doubles=ServiceDoubles(_comes_back)) as carrier:
         await (await carrier.call()).until_closed()
         dial = (await carrier.after_stream())[0]
         assert (dial.attrib["action"], dial.attrib["method"]) == (PUBLIC + "/twilio/after-dial", "POST")
@@ -281,14 +281,14 @@ async def test_a_caller_whom_nobody_answered_comes_back_to_the_agent(result: str
         await leg.start(parameters)
         assert await leg.until_closed() == 1000
         assert bytes(leg.audio) == FRAME * len(f"{why} is no good")
-        agent = carrier.house.agents.calls[-1]
+        agent = carrier.doubles.agents.calls[-1]
         assert [(prompt.kind, prompt.text) for prompt in agent.prompts] == [("transfer_failed", why)]
         assert agent.info.parameters == {}
         assert [one.tag for one in await carrier.after_stream()] == ["Hangup"]
 
 
 async def test_what_was_to_become_of_the_first_stream_does_not_befall_the_second() -> None:
-    async with running(house=House(_comes_back)) as carrier:
+    async with running(doubles=ServiceDoubles(_comes_back)) as carrier:
         await (await carrier.call()).until_closed()
         await carrier.after_stream()
         await dialled(carrier, "busy")
@@ -299,14 +299,14 @@ async def test_what_was_to_become_of_the_first_stream_does_not_befall_the_second
     ("result", "status"), [("completed", "in-progress"), ("answered", "in-progress"), ("busy", "completed")]
 )
 async def test_a_transfer_that_succeeded_or_outlived_its_caller_is_the_end(result: str, status: str) -> None:
-    async with running(house=House(_comes_back)) as carrier:
+    async with running(doubles=ServiceDoubles(_comes_back)) as carrier:
         await (await carrier.call()).until_closed()
         assert [one.tag for one in await dialled(carrier, result, status)] == ["Hangup"]
-        assert len(carrier.house.agents.calls) == 1
+        assert len(carrier.doubles.agents.calls) == 1
 
 
 async def test_a_caller_who_comes_back_to_a_full_house_hears_so() -> None:
-    async with running(msgspec.structs.replace(SETTINGS, max_calls=1), house=House(_comes_back)) as carrier:
+    async with running(msgspec.structs.replace(SETTINGS, max_calls=1), doubles=ServiceDoubles(_comes_back)) as carrier:
         await (await carrier.call()).until_closed()
         await carrier.until_calls(0)
         await carrier.ring("CA2")
@@ -400,9 +400,9 @@ async def api(request: pytest.FixtureRequest) -> AsyncIterator[RestApi]:
     await runner.cleanup()
 
 
-def with_rest(api: RestApi, house: House | None = None) -> AbstractAsyncContextManager[Carrier]:
+def with_rest(api: RestApi, doubles: ServiceDoubles | None = None) -> AbstractAsyncContextManager[Carrier]:
     settings = msgspec.structs.replace(SETTINGS, rest_timeout_s=2.0, end_by_rest_grace_s=0.05)
-    return running(settings, house, api=CallsApi(api.url, RINGING["AccountSid"], "SK1", "secret"))
+    return running(settings, doubles, api=CallsApi(api.url, RINGING["AccountSid"], "SK1", "secret"))
 
 
 async def test_with_credentials_a_call_is_hung_up_by_rest(api: RestApi) -> None:
@@ -419,7 +419,7 @@ async def test_with_credentials_a_call_is_hung_up_by_rest(api: RestApi) -> None:
 
 
 async def test_with_credentials_a_call_is_transferred_by_rest(api: RestApi) -> None:
-    async with with_rest(api, House(_transfers)) as carrier:
+    async with with_rest(api, ServiceDoubles(_transfers)) as carrier:
         await (await carrier.call()).until_closed()
         assert "<Dial" in api.asked[0][1]["Twiml"]
         assert "+15005550020" in api.asked[0][1]["Twiml"]

@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from bridge.agents.base import AgentError, CallInfo, Failure, Likely
+from bridge.agents.base import AgentError, CallInfo, Failure, LikelyLine
 from bridge.agents.script import ScriptFactory
 from bridge.agents.script_load import compile_script
 from bridge.call.actions import Action, Prompt, Say, Wait
@@ -22,7 +22,7 @@ from bridge.call.record import replay
 from bridge.call.settings import CallSettings
 from bridge.call.states import EndReason
 from bridge.carriers.base import Apologise, EndCall
-from bridge.session.ports import Rooms
+from bridge.session.ports import CallServices
 from bridge.session.session import CallSession
 from bridge.session.timers import TimerWheel
 from bridge.speaking.settings import SpeakingSettings
@@ -30,7 +30,7 @@ from bridge.speaking.speech import SpeechService
 from bridge.telemetry.logs import Private
 from bridge.telemetry.metrics import Metrics
 from bridge.telemetry.recorder import Recorder
-from tests.gateway.doubles import FRAME, Agents, Answer, House, PaperLine, SetAgent, greet
+from tests.gateway.doubles import FRAME, Agents, Answer, PaperLine, ServiceDoubles, SetAgent, greet
 from tests.speaking.doubles import FakeWorker
 
 SETTINGS = CallSettings(listens=False, inter_digit_s=0.0)
@@ -42,18 +42,18 @@ class Phone:
     def __init__(
         self,
         answer: Answer = greet,
-        rooms: Callable[[House], Rooms] = lambda house: house.rooms,
+        services: Callable[[ServiceDoubles], CallServices] = lambda doubles: doubles.services,
         settings: CallSettings = SETTINGS,
     ) -> None:
         self.now = 1000.0
-        self.house, self.line, self.metrics = House(answer), PaperLine(), Metrics()
+        self.doubles, self.line, self.metrics = ServiceDoubles(answer), PaperLine(), Metrics()
         self.ended = 0
         self.wheel = TimerWheel(asyncio.get_running_loop(), clock=lambda: self.now)
         self.session = CallSession(
             CallInfo(call_id="CA1"),
             settings,
             line=self.line,
-            rooms=rooms(self.house),
+            services=services(self.doubles),
             wheel=self.wheel,
             metrics=self.metrics,
             on_ended=self.count_end,
@@ -97,7 +97,7 @@ async def test_a_greeting_is_sent_to_the_line_and_noted_by_the_ear() -> None:
     phone.session.start()
     await phone.wait(1.0)
     assert phone.line.audio() == FRAME * len("hello")
-    assert b"".join(phone.house.ears.calls[0].sounds_sent) == phone.line.audio()
+    assert b"".join(phone.doubles.ears.calls[0].sounds_sent) == phone.line.audio()
     assert phone.line.flushed == len(phone.line.sent)  # nothing waits in the line
 
 
@@ -114,7 +114,7 @@ async def test_frames_go_to_the_ear_and_not_to_the_machine() -> None:
     before = len(phone.session._last_events)
     for _ in range(5):
         phone.session.hear(FRAME)
-    assert phone.house.ears.calls[0].heard == [FRAME] * 5
+    assert phone.doubles.ears.calls[0].heard == [FRAME] * 5
     assert len(phone.session._last_events) == before
 
 
@@ -124,7 +124,7 @@ async def test_digits_reach_the_agent_and_its_hang_up_ends_the_call_after_the_la
     await phone.wait(1.0)
     phone.session.tell(DigitPressed("9"))
     await phone.wait(3.0)
-    assert phone.house.agents.calls[0].prompts[-1].text == "9"
+    assert phone.doubles.agents.calls[0].prompts[-1].text == "9"
     assert phone.line.audio() == FRAME * len("hellobye")
     assert phone.line.ended == [EndCall()]
     assert 'bridge_calls_ended_total{why="agent"} 1.0' in phone.page()
@@ -138,9 +138,9 @@ async def test_what_a_call_holds_is_released_once() -> None:
     phone.session.stream_closed(EndReason.CALLER)
     phone.session.tell(DigitPressed("1"))
     phone.session.hear(FRAME)
-    assert (phone.ended, phone.house.ears.calls[0].closed, phone.house.voices.calls[0].closed) == (1, 1, 1)
+    assert (phone.ended, phone.doubles.ears.calls[0].closed, phone.doubles.voices.calls[0].closed) == (1, 1, 1)
     assert "bridge_calls 0.0" in phone.page()
-    assert phone.house.ears.calls[0].heard == []
+    assert phone.doubles.ears.calls[0].heard == []
 
 
 async def test_events_born_while_commands_are_carried_out_wait_their_turn() -> None:
@@ -150,7 +150,7 @@ async def test_events_born_while_commands_are_carried_out_wait_their_turn() -> N
 
     def watched(event: Event, now: float) -> list[Command]:
         if isinstance(event, SpeechArrived):
-            arrivals.append(phone.house.voices.calls[0].pulling)
+            arrivals.append(phone.doubles.voices.calls[0].pulling)
         return receive(event, now)
 
     phone.session.call.receive = watched  # type: ignore[method-assign]
@@ -209,7 +209,7 @@ async def test_a_service_is_told_that_what_was_pressed_counts() -> None:
     await phone.wait(1.0)
     phone.session.tell(DigitPressed("7"))
     await phone.wait(1.0)
-    assert phone.house.agents.calls[0].confirmed_turns == [2]
+    assert phone.doubles.agents.calls[0].confirmed_turns == [2]
 
 
 async def test_a_dead_agent_at_the_start_ends_the_call_with_an_apology(caplog: pytest.LogCaptureFixture) -> None:
@@ -270,7 +270,7 @@ class SlowAgents(Agents):
 
 async def test_an_agents_answer_is_broken_off_when_the_call_is_over() -> None:
     agents = SlowAgents()
-    phone = Phone(rooms=lambda house: Rooms(house.ears, house.voices, agents))
+    phone = Phone(services=lambda doubles: CallServices(doubles.ears, doubles.voices, agents))
     phone.session.start()
     await phone.wait(0.1)
     phone.session.stream_closed(EndReason.CALLER)
@@ -280,7 +280,7 @@ async def test_an_agents_answer_is_broken_off_when_the_call_is_over() -> None:
 
 async def test_an_agents_answer_is_broken_off_when_its_call_fails() -> None:
     agents = SlowAgents()
-    phone = Phone(rooms=lambda house: Rooms(house.ears, house.voices, agents))
+    phone = Phone(services=lambda doubles: CallServices(doubles.ears, doubles.voices, agents))
     phone.session.start()
     await phone.wait(0.1)
 
@@ -356,7 +356,7 @@ async def test_a_drain_ends_a_call_politely() -> None:
     await phone.wait(0.04)
     phone.session.tell(EndRequested(EndReason.DRAIN))
     await phone.wait(30.0)
-    assert phone.house.voices.calls[0].texts[-1] == SETTINGS.shutdown
+    assert phone.doubles.voices.calls[0].texts[-1] == SETTINGS.shutdown
     goodbye = FRAME * len(SETTINGS.shutdown)
     assert phone.line.audio().endswith(goodbye)  # to its last word
     assert len(phone.line.audio()) <= len(goodbye) + len(FRAME) * len("hello")
@@ -387,11 +387,11 @@ async def test_a_drain_does_not_talk_over_a_goodbye_that_was_begun() -> None:
 
 async def test_after_each_answer_speech_hears_what_the_agent_will_probably_say_next() -> None:
     phone = Phone()
-    agent, voice = phone.house.agents.calls[0], phone.house.voices.calls[0]
-    agent.next_lines = [Likely("bye", 0.5)]
+    agent, voice = phone.doubles.agents.calls[0], phone.doubles.voices.calls[0]
+    agent.next_lines = [LikelyLine("bye", 0.5)]
     phone.session.start()
     await phone.wait(0.5)
-    assert voice.expected == [Likely("bye", 0.5)]
+    assert voice.expected == [LikelyLine("bye", 0.5)]
     agent.next_lines = []
     phone.session.tell(DigitPressed("1"))
     await phone.wait(1.0)
@@ -401,10 +401,10 @@ async def test_after_each_answer_speech_hears_what_the_agent_will_probably_say_n
 async def test_an_agent_that_cannot_look_ahead_harms_no_call(caplog: pytest.LogCaptureFixture) -> None:
     phone = Phone()
 
-    def broken() -> list[Likely]:
+    def broken() -> list[LikelyLine]:
         raise RuntimeError("a bug")
 
-    phone.house.agents.calls[0].likely = broken  # type: ignore[method-assign]
+    phone.doubles.agents.calls[0].likely = broken  # type: ignore[method-assign]
     phone.session.start()
     await phone.wait(1.0)
     assert phone.line.audio() == FRAME * len("hello")
@@ -422,7 +422,7 @@ async def test_a_scripts_next_line_is_ready_before_the_caller_has_answered() -> 
         speech = SpeechService(SpeakingSettings(workers=(worker.address,)))
         await speech.start()
         try:
-            phone = Phone(rooms=lambda house: Rooms(house.ears, speech, ScriptFactory(script)))
+            phone = Phone(services=lambda doubles: CallServices(doubles.ears, speech, ScriptFactory(script)))
             phone.session.start()
             async with asyncio.timeout(5):
                 while "Very well then, goodbye." not in worker.texts:

@@ -20,7 +20,7 @@ from bridge.listening.settings import (
     NoRecogniserSettings,
     NoTurnModelSettings,
 )
-from bridge.listening.taps import Heard
+from bridge.listening.taps import TappedAudio
 from tests.listening.sounds import frames, line, say, silence
 
 SENTENCE = "I want to cancel my order."
@@ -202,9 +202,9 @@ async def test_a_tap_hears_both_directions_and_a_full_one_costs_the_call_nothing
     caller.ear.close()
     pieces = [piece async for piece in tap]
     assert pieces == [
-        Heard("bot", b"\x20" * 480, 0.01),
-        Heard("caller", b"\x30" * 160, 0.02),
-        Heard("caller", b"\x30" * 160, 0.04),
+        TappedAudio("bot", b"\x20" * 480, 0.01),
+        TappedAudio("caller", b"\x30" * 160, 0.02),
+        TappedAudio("caller", b"\x30" * 160, 0.04),
     ]
     assert [tap.lost for tap in full] == [2]
 

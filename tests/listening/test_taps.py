@@ -2,15 +2,15 @@ from __future__ import annotations
 
 import asyncio
 
-from bridge.listening.taps import Heard, Tap
+from bridge.listening.taps import AudioTap, TappedAudio
 
 
-def piece(number: int) -> Heard:
-    return Heard("caller", bytes([number]), number / 10)
+def piece(number: int) -> TappedAudio:
+    return TappedAudio("caller", bytes([number]), number / 10)
 
 
 async def test_a_tap_delivers_in_order_and_ends_with_the_call() -> None:
-    tap = Tap()
+    tap = AudioTap()
     for number in range(3):
         tap.put(piece(number))
     tap.close()
@@ -20,7 +20,7 @@ async def test_a_tap_delivers_in_order_and_ends_with_the_call() -> None:
 
 
 async def test_a_slow_tap_loses_its_own_oldest_audio() -> None:
-    tap = Tap(limit=2)
+    tap = AudioTap(limit=2)
     for number in range(5):
         tap.put(piece(number))
     tap.close()
@@ -29,9 +29,9 @@ async def test_a_slow_tap_loses_its_own_oldest_audio() -> None:
 
 
 async def test_a_waiting_reader_wakes_for_audio_and_for_the_end() -> None:
-    tap = Tap()
+    tap = AudioTap()
 
-    async def read() -> list[Heard]:
+    async def read() -> list[TappedAudio]:
         return [heard async for heard in tap]
 
     reader = asyncio.create_task(read())

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from bridge.agents.base import CallInfo, Likely
+from bridge.agents.base import CallInfo, LikelyLine
 from bridge.agents.script import ScriptAgent, ScriptFactory
 from bridge.agents.script_load import compile_script
 from bridge.audio.formats import AudioFormat
@@ -19,7 +19,7 @@ from bridge.call.record import replay
 from bridge.call.settings import CallSettings
 from bridge.call.state import CallState, decode, encode
 from bridge.call.states import EndReason
-from bridge.session.ports import Deliver, Rooms
+from bridge.session.ports import CallServices, Deliver
 from bridge.session.session import CallSession
 from bridge.session.timers import TimerWheel
 from bridge.telemetry.metrics import Metrics
@@ -72,7 +72,7 @@ class WordVoice:
     def cancel(self, utterance: int) -> None:
         self._finals.discard(utterance)
 
-    def expect(self, lines: Iterable[Likely]) -> None:
+    def expect(self, lines: Iterable[LikelyLine]) -> None:
         pass
 
     def savings(self) -> dict[str, float]:
@@ -144,7 +144,7 @@ class Caller:
             CallInfo(call_id="CA1"),
             SETTINGS,
             line=self.line,
-            rooms=Rooms(Ears(), self.voices, self.script),
+            services=CallServices(Ears(), self.voices, self.script),
             wheel=self.wheel,
             metrics=self.metrics,
             record=self.recorder.open_call("CA1", SETTINGS, resumed=state),

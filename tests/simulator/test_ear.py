@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from bridge.simulator import ear, spelled, voices, watermark
-from bridge.simulator.caller import Did, says
+from bridge.simulator.caller import CallerAction, says
 from bridge.simulator.ear import Recording, Track
 from bridge.simulator.judge import spoken_digits
 from bridge.simulator.result import percentile
@@ -107,7 +107,9 @@ def test_duck_and_stop_are_measured_from_the_callers_first_sound() -> None:
     tone[2100 * 8 : 2300 * 8] *= 0.1  # ducked 100 ms after he began
     tone[2300 * 8 :] = 0.0
     caller = np.concatenate([silence(2000), at_level(tone[:8000], -20.0)])
-    turns = ear.listen(recording(tone, caller), [Did(0, "interrupt", "wait", 2000, 3000)], clears_ms=[2100.0, 2300.0])
+    turns = ear.listen(
+        recording(tone, caller), [CallerAction(0, "interrupt", "wait", 2000, 3000)], clears_ms=[2100.0, 2300.0]
+    )
     [bot, over] = turns
     assert bot.interrupted
     assert over.duck_ms == pytest.approx(100, abs=10)
@@ -118,7 +120,7 @@ def test_reply_latency_runs_from_last_sound_to_first_sound() -> None:
     tone = at_level(np.sin(np.arange(RATE_HZ) * 0.9).astype(np.float32), -20.0)
     bot = np.concatenate([tone, silence(2450), tone])
     caller = np.concatenate([silence(1500), tone, silence(500)])
-    turns = ear.listen(recording(bot, caller), [Did(0, "say", "hello", 1500, 3000)])
+    turns = ear.listen(recording(bot, caller), [CallerAction(0, "say", "hello", 1500, 3000)])
     assert [(turn.speaker, turn.latency_ms) for turn in turns] == [("bot", 0), ("caller", None), ("bot", 950)]
 
 
@@ -129,7 +131,7 @@ def test_a_bot_that_goes_on_over_a_caller_has_begun_anew_unless_both_began_at_on
     tone = at_level(np.sin(np.arange(RATE_HZ) * 0.9).astype(np.float32), -20.0)
     bot = np.concatenate([tone, silence(1500), tone, silence(2000)])
     caller = np.concatenate([silence(begins_ms), tone, tone])
-    heard = ear.listen(recording(bot, caller), [Did(0, "say", "hello", begins_ms, begins_ms + 2000)])
+    heard = ear.listen(recording(bot, caller), [CallerAction(0, "say", "hello", begins_ms, begins_ms + 2000)])
     assert [turn.speaker for turn in heard] == turns
 
 

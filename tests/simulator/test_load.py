@@ -21,7 +21,7 @@ from bridge.simulator.carriers.base import Call
 from bridge.simulator.carriers.twilio import TwilioStream
 from bridge.simulator.carriers.verbs import Stream
 from bridge.simulator.load import Load, OwnLimits, ServiceLevel, Step
-from bridge.simulator.load_generator import Generator, Job, Tally, Voice, measure
+from bridge.simulator.load_generator import Generator, Job, LoadMeasures, Voice, measure
 from bridge.simulator.load_wire import MediaSocket, frame
 from bridge.simulator.main import run_load
 from bridge.simulator.sound import to_ulaw
@@ -32,8 +32,8 @@ CALLERS = Path(__file__).parents[2] / "fixtures" / "callers"
 JOB = Job(recordings=(str(CALLERS / "tuesday_morning.wav"),), first_at_s=2.0, every_s=9.0, length_s=20.0)
 
 
-def generate(server: MediaServer, calls: int, seconds: float, job: Job = JOB) -> Tally:
-    async def main() -> Tally:
+def generate(server: MediaServer, calls: int, seconds: float, job: Job = JOB) -> LoadMeasures:
+    async def main() -> LoadMeasures:
         runner = await serve(server)
         connector = virtual.MemoryConnector(limit=0)
         async with aiohttp.ClientSession(connector=connector) as session:
@@ -126,7 +126,9 @@ def to_ulaw_silence() -> bytes:
 
 
 def step(calls: int = 10, **more: Any) -> Step:
-    tally = Tally(first_audio_ms=[50.0], reply_ms=[500.0], stop_ms=[300.0], finished=10, bot_s=60.0, late_ms=[0.5])
+    tally = LoadMeasures(
+        first_audio_ms=[50.0], reply_ms=[500.0], stop_ms=[300.0], finished=10, bot_s=60.0, late_ms=[0.5]
+    )
     for name, value in more.items():
         setattr(tally, name, value)
     return Step(calls=calls, seconds=30.0, tally=tally)
@@ -172,7 +174,7 @@ def test_a_step_where_the_generator_was_late_shows_no_number(capsys: pytest.Capt
 
 def test_a_step_in_which_no_call_ended_is_not_measured() -> None:
     loads = Load(Trunk(url="http://x/", auth_token="t"), JOB)
-    [why] = loads._void(Step(calls=10, seconds=5.0, tally=Tally(late_ms=[0.5])))
+    [why] = loads._void(Step(calls=10, seconds=5.0, tally=LoadMeasures(late_ms=[0.5])))
     assert "no call came to its end" in why
     assert loads._void(step()) == []
 

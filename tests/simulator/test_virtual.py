@@ -52,7 +52,7 @@ def test_waiting_for_what_never_comes_is_reported(monkeypatch: pytest.MonkeyPatc
     async def main() -> None:
         await asyncio.get_running_loop().create_future()
 
-    with pytest.raises(virtual.Stuck, match="no timer"):
+    with pytest.raises(virtual.Deadlock, match="no timer"):
         virtual.run(main)
 
 

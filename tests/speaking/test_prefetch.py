@@ -3,7 +3,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
-from bridge.agents.base import Likely
+from bridge.agents.base import LikelyLine
 from bridge.call.commands import PullSpeech, Synthesise
 from bridge.call.events import SpeechEnded
 from tests.speaking.conftest import OpenSpeech, impatient
@@ -23,10 +23,10 @@ async def test_the_likeliest_and_longest_wait_is_spared_first(fake: FakeWorker, 
     call = speech.open_call(Ear().deliver)
     call.expect(
         [
-            Likely("Hardly ever", 0.01),
-            Likely("Rather short", 0.9),
-            Likely("A line of some considerable length in one breath", 0.5),
-            Likely("A line of some considerable length but rarely said", 0.1),
+            LikelyLine("Hardly ever", 0.01),
+            LikelyLine("Rather short", 0.9),
+            LikelyLine("A line of some considerable length in one breath", 0.5),
+            LikelyLine("A line of some considerable length but rarely said", 0.1),
         ]
     )
     await until(lambda: speech.stats()["prefetch_made"] == 3)
@@ -42,7 +42,7 @@ async def test_hits_and_waste_are_counted(fake: FakeWorker, open_speech: OpenSpe
     speech = await open_speech(impatient(fake))
     ear = Ear()
     call = speech.open_call(ear.deliver)
-    call.expect([Likely("one two", 0.6), Likely("three four five", 0.3)])
+    call.expect([LikelyLine("one two", 0.6), LikelyLine("three four five", 0.3)])
     await until(lambda: speech.stats()["prefetch_made"] == 2)
     call.synthesise(Synthesise(1, "One two", True))
     call.pull(PullSpeech(1, FAR, 0))
@@ -61,7 +61,7 @@ async def test_nothing_is_made_ahead_while_a_caller_waits(fake: FakeWorker, open
     call = speech.open_call(ear.deliver)
     call.synthesise(Synthesise(1, "one two", True))
     call.pull(PullSpeech(1, FAR, 0))
-    call.expect([Likely("three four", 0.9)])
+    call.expect([LikelyLine("three four", 0.9)])
     await ear.until(lambda: bool(ear.audio()))
     assert fake.texts == ["one two"]
     fake.hold.set()
@@ -76,7 +76,7 @@ async def test_a_caller_who_wants_the_line_being_made_ahead_joins_it_and_makes_i
     fake.hold = asyncio.Event()
     ear = Ear()
     call = speech.open_call(ear.deliver)
-    call.expect([Likely("one two", 0.9)])
+    call.expect([LikelyLine("one two", 0.9)])
     await until(lambda: fake.texts == ["one two"])
     call.synthesise(Synthesise(1, "one two", True))
     call.pull(PullSpeech(1, FAR, 0))
@@ -92,9 +92,9 @@ async def test_what_a_call_expected_is_forgotten_with_it(fake: FakeWorker, open_
     speech = await open_speech(impatient(fake))
     fake.hold = asyncio.Event()
     call = speech.open_call(Ear().deliver)
-    call.expect([Likely("one two", 0.9), Likely("three four", 0.5)])
+    call.expect([LikelyLine("one two", 0.9), LikelyLine("three four", 0.5)])
     await until(lambda: fake.texts == ["one two"])
-    call.expect([Likely("five six", 0.5)])
+    call.expect([LikelyLine("five six", 0.5)])
     call.close()
     assert speech.stats()["prefetch_waiting"] == 0
     fake.hold.set()

@@ -174,10 +174,10 @@ async def test_streams_through_the_worker_equal_the_whole(folder: Path) -> None:
     assert len({id(voice.engine) for voice in voices.values()}) == 1, "one network for all of them"
     worker = Worker(settings, voices)
     await worker.start()
-    house = web.AppRunner(worker.application(), shutdown_timeout=0.1)
-    await house.setup()
+    server = web.AppRunner(worker.application(), shutdown_timeout=0.1)
+    await server.setup()
     try:
-        async with await connect(await listen(house, settings)) as link:
+        async with await connect(await listen(server, settings)) as link:
             streams = [(text, name, say(link, text, name)) for text, name in zip(TEXTS, names, strict=True)]
             for text, name, stream in streams:
                 audio, words, _ = await heard(stream)
@@ -189,7 +189,7 @@ async def test_streams_through_the_worker_equal_the_whole(folder: Path) -> None:
                 assert audio[: len(whole)] == whole
                 assert set(audio[len(whole) :]) <= {0xFF}, "the last frame is filled up with silence"
     finally:
-        await house.cleanup()
+        await server.cleanup()
         await worker.close()
 
 

@@ -41,7 +41,7 @@ class Speaker(ToneEngine):
 
 
 @dataclass
-class Shelf:
+class Residents:
     residency: Residency
     loads: list[str] = field(default_factory=list)
     styles: dict[str, Samples] = field(default_factory=dict)
@@ -63,8 +63,8 @@ class Shelf:
 
 
 @pytest.fixture
-def shelf() -> Shelf:
-    return Shelf(Residency(100 << 20))
+def residents() -> Residents:
+    return Residents(Residency(100 << 20))
 
 
 def loaded(*engines: ResidentEngine) -> list[bool]:
@@ -79,15 +79,15 @@ def speak(engine: Engine, text: str = "one two") -> list[Step]:
     return steps
 
 
-def test_the_least_recently_used_voice_makes_room(shelf: Shelf) -> None:
-    first, second, third = (shelf.put(name, 40) for name in ("first", "second", "third"))
+def test_the_least_recently_used_voice_makes_room(residents: Residents) -> None:
+    first, second, third = (residents.put(name, 40) for name in ("first", "second", "third"))
     assert loaded(first, second, third) == [False, True, True]
     assert second.acquire()
     second.release()
     assert first.acquire()
     speak(first)
     assert loaded(first, second, third) == [True, True, False]
-    assert {speaker.name for speaker in shelf.alive} == {"first", "second"}
+    assert {speaker.name for speaker in residents.alive} == {"first", "second"}
 
 
 @pytest.mark.parametrize("graphs", [False, True])
@@ -104,10 +104,10 @@ def test_a_voice_in_torch_is_gone_without_the_garbage_collector(graphs: bool) ->
         gc.enable()
 
 
-def test_an_unloaded_voice_speaks_as_before_with_its_own_style(shelf: Shelf) -> None:
-    first = shelf.put("first", 60)
+def test_an_unloaded_voice_speaks_as_before_with_its_own_style(residents: Residents) -> None:
+    first = residents.put("first", 60)
     before, (style,) = speak(first), first.embeddings().values()
-    shelf.put("second", 60)
+    residents.put("second", 60)
     assert not first.loaded
     assert first.embeddings()["style"] is style
     assert first.model("") == "tone-1"
@@ -117,11 +117,11 @@ def test_an_unloaded_voice_speaks_as_before_with_its_own_style(shelf: Shelf) -> 
     assert len(loading.audio) == 0
     assert loading.words is None
     np.testing.assert_array_equal(after[0].audio, before[0].audio)
-    assert shelf.loads == ["first", "second", "first"]
+    assert residents.loads == ["first", "second", "first"]
 
 
-def test_a_voice_in_use_is_never_unloaded(shelf: Shelf) -> None:
-    first, second = shelf.put("first", 60), shelf.put("second", 60)
+def test_a_voice_in_use_is_never_unloaded(residents: Residents) -> None:
+    first, second = residents.put("first", 60), residents.put("second", 60)
     assert second.acquire()
     assert not first.acquire()
     assert loaded(first, second) == [False, True]
@@ -131,14 +131,14 @@ def test_a_voice_in_use_is_never_unloaded(shelf: Shelf) -> None:
     assert not second.acquire()
 
 
-def test_a_voice_that_is_larger_than_the_bound_speaks_alone(shelf: Shelf) -> None:
-    giant, other = shelf.put("giant", 300), shelf.put("other", 10)
+def test_a_voice_that_is_larger_than_the_bound_speaks_alone(residents: Residents) -> None:
+    giant, other = residents.put("giant", 300), residents.put("other", 10)
     assert giant.acquire()
     assert loaded(other) == [False]
 
 
-def test_a_stream_that_left_while_its_voice_was_loading_does_not_leave_it_behind(shelf: Shelf) -> None:
-    first, second = shelf.put("first", 60), shelf.put("second", 60)
+def test_a_stream_that_left_while_its_voice_was_loading_does_not_leave_it_behind(residents: Residents) -> None:
+    first, second = residents.put("first", 60), residents.put("second", 60)
     assert first.acquire()
     job = first.begin("one", ["one"], "", 1.0)
     first.release()
@@ -149,21 +149,21 @@ def test_a_stream_that_left_while_its_voice_was_loading_does_not_leave_it_behind
 
 @given(st.lists(st.tuples(st.integers(0, 4), st.booleans()), max_size=60))
 def test_the_bound_holds_whoever_comes_and_goes(story: list[tuple[int, bool]]) -> None:
-    shelf = Shelf(Residency(100 << 20))
-    engines = [shelf.put(str(index), 20 + 10 * index) for index in range(5)]
+    residents = Residents(Residency(100 << 20))
+    engines = [residents.put(str(index), 20 + 10 * index) for index in range(5)]
     for index, comes in story:
         engine = engines[index]
         if comes and engine.acquire():
             speak(engine)
         elif not comes and engine.users:
             engine.release()
-        assert shelf.residency.taken_bytes <= 100 << 20
+        assert residents.residency.taken_bytes <= 100 << 20
         assert all(engine.loaded for engine in engines if engine.users)
         assert sum(engine.size_bytes for engine in engines if engine.loaded) <= 100 << 20
 
 
-async def test_voices_take_turns_over_a_socket(shelf: Shelf) -> None:
-    voices = {name: LoadedVoice(shelf.put(name, 60), "", 1.0) for name in ("first", "second")}
+async def test_voices_take_turns_over_a_socket(residents: Residents) -> None:
+    voices = {name: LoadedVoice(residents.put(name, 60), "", 1.0) for name in ("first", "second")}
     worker = Worker(WorkerSettings(port=0, voices={}, memory_mib=100), voices)
     await worker.start()
     server = web.AppRunner(worker.application(), shutdown_timeout=0.1)
@@ -181,7 +181,7 @@ async def test_voices_take_turns_over_a_socket(shelf: Shelf) -> None:
     finally:
         await server.cleanup()
         await worker.close()
-    assert shelf.loads == ["first", "second", "first", "second", "first"]
+    assert residents.loads == ["first", "second", "first", "second", "first"]
 
 
 def test_a_bound_in_the_settings_bounds_real_voices() -> None:
@@ -192,7 +192,7 @@ def test_a_bound_in_the_settings_bounds_real_voices() -> None:
     assert len(speak(engine, "Hello there.")[0].audio) > 4000
 
 
-def test_cancelling_reaches_the_engines_job_however_early(shelf: Shelf) -> None:
+def test_cancelling_reaches_the_engines_job_however_early(residents: Residents) -> None:
     class Noticing(Tone):
         cancelled = threading.Event()
 
@@ -203,7 +203,7 @@ def test_cancelling_reaches_the_engines_job_however_early(shelf: Shelf) -> None:
         def begin(self, text: str, tokens: Sequence[str], voice: str, speed: float) -> Tone:
             return Noticing(text)
 
-    engine = ResidentEngine(lambda kept: Engine2(), [""], shelf.residency)
+    engine = ResidentEngine(lambda kept: Engine2(), [""], residents.residency)
     engine.unload()
     job = engine.begin("one", ["one"], "", 1.0)
     job.cancel()

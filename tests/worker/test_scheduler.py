@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bridge.speaking.voices.base import Priority
-from bridge.worker.scheduler import Place, Scheduler
+from bridge.worker.scheduler import QueueEntry, Scheduler
 from bridge.worker.settings import SchedulerSettings
 
 SETTINGS = SchedulerSettings(first_audio_ms=100, margin_ms=150, ahead_ms=2000, backlog_ms=400, max_streams=50)
@@ -28,7 +28,7 @@ class Shop:
     served: list[str] = field(default_factory=list)
     first_audio_s: dict[str, float] = field(default_factory=dict)
 
-    def opens(self, name: str, priority: Priority = "live", pieces: int = 1, kind: str = "speech") -> Place:
+    def opens(self, name: str, priority: Priority = "live", pieces: int = 1, kind: str = "speech") -> QueueEntry:
         place = self.scheduler.join(name, priority, self.now)
         self.left[name] = pieces
         self.scheduler.ask(place, kind, self.step_s, self.now)
@@ -225,7 +225,7 @@ def test_those_who_are_still_writing_are_reckoned_with(shop: Shop) -> None:
         shop.step()
         shop.scheduler.leave(earlier)
     shop.now += 5
-    crowd: list[Place] = []
+    crowd: list[QueueEntry] = []
     while shop.scheduler.retry_after_s(shop.now) is None:
         crowd.append(shop.scheduler.join(f"writing {len(crowd)}", "live", shop.now))
     assert len(crowd) == 21  # 20 ms of work each, for an engine that should have 400
@@ -359,7 +359,7 @@ def test_fairness_at_load() -> None:
 def test_whatever_happens_nobody_is_forgotten(story: list[tuple[str, int, int]], batch: int) -> None:
     """After any story, with every socket free and every credit given, all is made that was not cancelled."""
     shop = Shop(Scheduler(SETTINGS, batch))
-    places: dict[int, Place] = {}
+    places: dict[int, QueueEntry] = {}
     wanted: dict[str, int] = {}
     acts: dict[str, Callable[[int, int], object]] = {
         "step": lambda who, number: shop.step(),

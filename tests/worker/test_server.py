@@ -89,18 +89,18 @@ class ToneEngine(Engine):
 
 
 @dataclass
-class House:
+class Serving:
     worker: Worker
     address: str
     tone: ToneEngine
 
 
-async def start(settings: WorkerSettings, hibari: HibariEngine, tone: ToneEngine) -> tuple[House, web.AppRunner]:
+async def start(settings: WorkerSettings, hibari: HibariEngine, tone: ToneEngine) -> tuple[Serving, web.AppRunner]:
     worker = Worker(settings, {"heart": LoadedVoice(hibari, "heart", 1.8), "tone": LoadedVoice(tone, "", 1.0)})
     await worker.start()
     server = web.AppRunner(worker.application(), shutdown_timeout=0.1)
     await server.setup()
-    return House(worker, await listen(server, settings), tone), server
+    return Serving(worker, await listen(server, settings), tone), server
 
 
 @pytest.fixture
@@ -109,17 +109,17 @@ def settings() -> WorkerSettings:
 
 
 @pytest.fixture
-async def house(settings: WorkerSettings, hibari: HibariEngine) -> AsyncIterator[House]:
-    house, server = await start(settings, hibari, ToneEngine())
-    yield house
-    house.tone.gate.set()
+async def running(settings: WorkerSettings, hibari: HibariEngine) -> AsyncIterator[Serving]:
+    running, server = await start(settings, hibari, ToneEngine())
+    yield running
+    running.tone.gate.set()
     await server.cleanup()
-    await house.worker.close()
+    await running.worker.close()
 
 
 @pytest.fixture
-async def link(house: House) -> AsyncIterator[WorkerConnection]:
-    async with await connect(house.address) as link:
+async def link(running: Serving) -> AsyncIterator[WorkerConnection]:
+    async with await connect(running.address) as link:
         yield link
 
 
@@ -221,8 +221,8 @@ async def test_an_empty_utterance_is_done_at_once(link: WorkerConnection) -> Non
     assert speech.audio_ms == 0
 
 
-async def test_text_that_was_cut_stays_whole_and_other_text_is_cleaned_and_cut(house: House) -> None:
-    async with aiohttp.ClientSession() as session, session.ws_connect(house.address) as socket:
+async def test_text_that_was_cut_stays_whole_and_other_text_is_cleaned_and_cut(running: Serving) -> None:
+    async with aiohttp.ClientSession() as session, session.ws_connect(running.address) as socket:
         await socket.receive_str()
         text = "One **moment** please. Then we go on, and so on."
         for number, cut in ((1, "true"), (2, "false")):
@@ -233,7 +233,7 @@ async def test_text_that_was_cut_stays_whole_and_other_text_is_cleaned_and_cut(h
                 while (reply := await socket.receive()).type is not aiohttp.WSMsgType.TEXT or "done" not in reply.data:
                     pass
         whole = "One star star moment star star please. Then we go on, and so on."
-        assert house.tone.batches == [[whole], ["One moment please."], ["Then we go on, and so on."]]
+        assert running.tone.batches == [[whole], ["One moment please."], ["Then we go on, and so on."]]
 
 
 # ---- playout --------------------------------------------------------------------------------------------------
@@ -261,7 +261,7 @@ async def test_audio_goes_out_only_as_far_as_the_credit(link: WorkerConnection) 
     assert speech.audio_ms == 1000
 
 
-async def test_a_long_lead_stops_synthesis(house: House, link: WorkerConnection) -> None:
+async def test_a_long_lead_stops_synthesis(running: Serving, link: WorkerConnection) -> None:
     speech = link.open("tone")
     speech.playout(0)
     for _ in range(40):
@@ -273,28 +273,28 @@ async def test_a_long_lead_stops_synthesis(house: House, link: WorkerConnection)
             message = await anext(messages)
             audio_ms += len(message.data) // 8 if isinstance(message, Audio) else 0
             speech.playout(60_000)
-    made = len(house.tone.batches)
+    made = len(running.tone.batches)
     await _answered(link)
-    assert len(house.tone.batches) <= made + 3
+    assert len(running.tone.batches) <= made + 3
     speech.cancel()
 
 
-async def test_a_cancelled_stream_is_silent_at_once(house: House, link: WorkerConnection) -> None:
-    house.tone.gate.clear()
+async def test_a_cancelled_stream_is_silent_at_once(running: Serving, link: WorkerConnection) -> None:
+    running.tone.gate.clear()
     speech = say(link, "one two three. four five six.", "tone")
-    await asyncio.to_thread(house.tone.begun.wait, 10)
+    await asyncio.to_thread(running.tone.begun.wait, 10)
     speech.cancel()
     assert await heard(speech) == (b"", [], [])
     await _answered(link, "heart")
-    house.tone.gate.set()
+    running.tone.gate.set()
     _, words, _ = await heard(say(link, "seven", "tone"))
     assert words == ["seven"]
-    assert house.tone.batches == [["one two three."], ["seven"]]
-    assert len(house.worker.runners[house.tone].scheduler) == 0
+    assert running.tone.batches == [["one two three."], ["seven"]]
+    assert len(running.worker.runners[running.tone].scheduler) == 0
 
 
-async def test_the_answer_to_cancel_says_what_was_sent(house: House) -> None:
-    async with aiohttp.ClientSession() as session, session.ws_connect(house.address) as socket:
+async def test_the_answer_to_cancel_says_what_was_sent(running: Serving) -> None:
+    async with aiohttp.ClientSession() as session, session.ws_connect(running.address) as socket:
         await socket.receive()
         await socket.send_str('{"type":"open","stream":1,"voice":"tone"}')
         await socket.send_str('{"type":"text","stream":1,"text":"one two. "}')
@@ -309,16 +309,16 @@ async def test_the_answer_to_cancel_says_what_was_sent(house: House) -> None:
     assert protocol.decode_worker(done) == protocol.Done(1, 0)
 
 
-async def test_nothing_of_a_cancelled_stream_follows_though_its_step_was_running(house: House) -> None:
-    house.tone.gate.clear()
-    async with aiohttp.ClientSession() as session, session.ws_connect(house.address) as socket:
+async def test_nothing_of_a_cancelled_stream_follows_though_its_step_was_running(running: Serving) -> None:
+    running.tone.gate.clear()
+    async with aiohttp.ClientSession() as session, session.ws_connect(running.address) as socket:
         await socket.receive()
         await socket.send_str('{"type":"open","stream":1,"voice":"tone"}')
         await socket.send_str('{"type":"text","stream":1,"text":"one two. "}')
-        await asyncio.to_thread(house.tone.begun.wait, 10)
+        await asyncio.to_thread(running.tone.begun.wait, 10)
         await socket.send_str('{"type":"cancel","stream":1}')
         answers = [protocol.decode_worker(await socket.receive_str())]
-        house.tone.gate.set()
+        running.tone.gate.set()
         await socket.send_str('{"type":"open","stream":2,"voice":"tone"}')
         await socket.send_str('{"type":"text","stream":2,"text":"three"}')
         await socket.send_str('{"type":"end","stream":2}')
@@ -332,8 +332,8 @@ async def test_nothing_of_a_cancelled_stream_follows_though_its_step_was_running
 async def test_two_sockets_with_many_streams_each_get_their_own(hibari: HibariEngine) -> None:
     # However busy the machine is, nobody is told to come back later: that is another test's story.
     patient = SchedulerSettings(backlog_ms=600_000, pressed=1000, slow_step_s=60)
-    house, server = await start(WorkerSettings(port=0, voices={}, scheduler=patient), hibari, ToneEngine())
-    async with await connect(house.address) as one, await connect(house.address) as two:
+    running, server = await start(WorkerSettings(port=0, voices={}, scheduler=patient), hibari, ToneEngine())
+    async with await connect(running.address) as one, await connect(running.address) as two:
         asked = [
             (link, f"Line {index} of {name}.") for index in range(12) for link, name in ((one, "one"), (two, "two"))
         ]
@@ -343,29 +343,29 @@ async def test_two_sockets_with_many_streams_each_get_their_own(hibari: HibariEn
         alone = await heard(say(two, asked[11][1]))
     assert results[11] == alone
     await server.cleanup()
-    await house.worker.close()
+    await running.worker.close()
 
 
-async def test_streams_are_batched(house: House, link: WorkerConnection) -> None:
-    house.tone.gate.clear()
+async def test_streams_are_batched(running: Serving, link: WorkerConnection) -> None:
+    running.tone.gate.clear()
     speeches = [say(link, "first", "tone")]
-    await asyncio.to_thread(house.tone.begun.wait, 10)
+    await asyncio.to_thread(running.tone.begun.wait, 10)
     speeches += [say(link, f"line {index}", "tone") for index in range(6)]
     await _answered(link, "heart")
-    house.tone.gate.set()
+    running.tone.gate.set()
     await asyncio.gather(*(heard(speech) for speech in speeches))
 
-    assert [len(batch) for batch in house.tone.batches] == [1, 4, 2]
+    assert [len(batch) for batch in running.tone.batches] == [1, 4, 2]
 
 
-async def test_a_bad_piece_harms_none_of_its_batch(house: House, link: WorkerConnection) -> None:
-    house.tone.gate.clear()
+async def test_a_bad_piece_harms_none_of_its_batch(running: Serving, link: WorkerConnection) -> None:
+    running.tone.gate.clear()
     first = say(link, "first", "tone")
-    await asyncio.to_thread(house.tone.begun.wait, 10)
+    await asyncio.to_thread(running.tone.begun.wait, 10)
     no_number = say(link, "nan", "tone")
     good, bad, other = (say(link, text, "tone") for text in ("good one", "bad", "other one"))
     await _answered(link, "heart")
-    house.tone.gate.set()
+    running.tone.gate.set()
     with pytest.raises(VoiceError, match="engine_failed: synthesis failed: out of range"):
         await heard(bad)
     with pytest.raises(VoiceError, match="samples are not numbers"):
@@ -377,17 +377,17 @@ async def test_a_bad_piece_harms_none_of_its_batch(house: House, link: WorkerCon
     ]
 
 
-async def test_a_voice_that_lost_the_text_says_so_and_is_counted(house: House, link: WorkerConnection) -> None:
-    house.tone.gate.clear()
+async def test_a_voice_that_lost_the_text_says_so_and_is_counted(running: Serving, link: WorkerConnection) -> None:
+    running.tone.gate.clear()
     streams = [say(link, text, "tone") for text in ("first", "lost", "fine")]
     await _answered(link, "heart")
-    house.tone.gate.set()
+    running.tone.gate.set()
     with pytest.raises(VoiceError, match="engine_runaway: synthesis failed: endless"):
         await heard(streams[1])
     assert [(await heard(streams[index]))[1] for index in (0, 2)] == [["first"], ["fine"]]
-    counts = next(runner.counts for engine, runner in house.worker.runners.items() if engine is house.tone)
+    counts = next(runner.counts for engine, runner in running.worker.runners.items() if engine is running.tone)
     assert (counts.runaways, counts.failures) == (1, 1)
-    assert house.worker.counts["error_engine_runaway"] == 1
+    assert running.worker.counts["error_engine_runaway"] == 1
 
 
 # ---- refusals -------------------------------------------------------------------------------------------------
@@ -418,9 +418,9 @@ async def test_a_voice_that_lost_the_text_says_so_and_is_counted(house: House, l
     ],
 )
 async def test_bad_requests_end_a_stream_or_a_socket_never_the_worker(
-    house: House, messages: list[str], code: str | None
+    running: Serving, messages: list[str], code: str | None
 ) -> None:
-    async with aiohttp.ClientSession() as session, session.ws_connect(house.address) as socket:
+    async with aiohttp.ClientSession() as session, session.ws_connect(running.address) as socket:
         await socket.receive()
         for message in messages:
             await socket.send_str(message)
@@ -436,12 +436,12 @@ async def test_bad_requests_end_a_stream_or_a_socket_never_the_worker(
                 await socket.send_str('{"type":"open","stream":2}')
                 await socket.send_str('{"type":"end","stream":2}')
                 assert protocol.decode_worker(await socket.receive_str()) == protocol.Done(2, 0)
-    async with await connect(house.address) as link:
+    async with await connect(running.address) as link:
         assert (await heard(say(link, "Still here.")))[1] == ["Still", "here."]
 
 
-async def test_binary_from_a_client_ends_its_socket(house: House) -> None:
-    async with aiohttp.ClientSession() as session, session.ws_connect(house.address) as socket:
+async def test_binary_from_a_client_ends_its_socket(running: Serving) -> None:
+    async with aiohttp.ClientSession() as session, session.ws_connect(running.address) as socket:
         await socket.receive()
         await socket.send_bytes(b"\x00" * 100)
         async with asyncio.timeout(10):
@@ -449,8 +449,8 @@ async def test_binary_from_a_client_ends_its_socket(house: House) -> None:
             assert (await socket.receive()).type is aiohttp.WSMsgType.CLOSE
 
 
-async def test_late_messages_about_a_finished_stream_are_no_error(house: House) -> None:
-    async with aiohttp.ClientSession() as session, session.ws_connect(house.address) as socket:
+async def test_late_messages_about_a_finished_stream_are_no_error(running: Serving) -> None:
+    async with aiohttp.ClientSession() as session, session.ws_connect(running.address) as socket:
         await socket.receive()
         for message in ("open", "end", "end", "cancel", "flush"):
             await socket.send_str(f'{{"type":"{message}","stream":3}}')
@@ -464,8 +464,8 @@ async def test_late_messages_about_a_finished_stream_are_no_error(house: House) 
 
 async def test_a_full_worker_says_busy(hibari: HibariEngine) -> None:
     settings = WorkerSettings(port=0, voices={}, scheduler=SchedulerSettings(max_streams=2))
-    house, server = await start(settings, hibari, ToneEngine())
-    async with await connect(house.address) as link:
+    running, server = await start(settings, hibari, ToneEngine())
+    async with await connect(running.address) as link:
         open_ones = [link.open("tone"), link.open("tone")]
         with pytest.raises(VoiceBusy) as caught:
             await heard(say(link, "one", "tone"))
@@ -473,13 +473,13 @@ async def test_a_full_worker_says_busy(hibari: HibariEngine) -> None:
         open_ones[0].cancel()
         assert (await heard(say(link, "one", "tone")))[1] == ["one"]
     await server.cleanup()
-    await house.worker.close()
+    await running.worker.close()
 
 
 async def test_a_client_that_writes_too_fast_is_slowed_down_and_nobody_else(hibari: HibariEngine) -> None:
     settings = WorkerSettings(port=0, voices={}, text_chars_per_s=0.5, text_burst_chars=20)
-    house, server = await start(settings, hibari, ToneEngine())
-    async with await connect(house.address) as link, await connect(house.address) as other:
+    running, server = await start(settings, hibari, ToneEngine())
+    async with await connect(running.address) as link, await connect(running.address) as other:
         assert (link.ready.limits.text_chars_per_s, link.ready.limits.text_burst_chars) == (0.5, 20)
         first, second = say(link, "sixteen letters.", "tone"), say(link, "and ten more", "tone")
         with pytest.raises(VoiceBusy, match="too_fast") as caught:
@@ -487,31 +487,31 @@ async def test_a_client_that_writes_too_fast_is_slowed_down_and_nobody_else(hiba
         assert 10 < caught.value.retry_after_s <= 16
         assert (await heard(first))[1] == ["sixteen", "letters."]
         assert (await heard(say(other, "and ten more", "tone")))[1] == ["and", "ten", "more"]
-        assert house.worker.counts["error_too_fast"] == 1
+        assert running.worker.counts["error_too_fast"] == 1
     await server.cleanup()
-    await house.worker.close()
+    await running.worker.close()
 
 
 async def test_a_stranger_is_turned_away(hibari: HibariEngine) -> None:
-    house, server = await start(WorkerSettings(port=0, voices={}, token="secret"), hibari, ToneEngine())
+    running, server = await start(WorkerSettings(port=0, voices={}, token="secret"), hibari, ToneEngine())
     with pytest.raises(VoiceLost, match="401"):
-        await connect(house.address)
-    async with await connect(house.address, token="secret") as link:
+        await connect(running.address)
+    async with await connect(running.address, token="secret") as link:
         assert (await heard(say(link, "one", "tone")))[1] == ["one"]
     await server.cleanup()
-    await house.worker.close()
+    await running.worker.close()
 
 
 async def test_the_numbers_of_a_worker_ask_for_the_token_like_the_rest(hibari: HibariEngine) -> None:
-    house, server = await start(WorkerSettings(port=0, voices={}, token="secret"), hibari, ToneEngine())
-    base = house.address.replace("ws", "http", 1)
+    running, server = await start(WorkerSettings(port=0, voices={}, token="secret"), hibari, ToneEngine())
+    base = running.address.replace("ws", "http", 1)
     async with aiohttp.ClientSession() as session:
         for headers in ({}, {"Authorization": "Bearer wrong"}, {"Authorization": "Bearer \udcff"}):
             assert (await session.get(base + "/stats", headers=headers)).status == 401
         assert (await session.get(base + "/stats", headers={"Authorization": "Bearer secret"})).status == 200
         assert (await session.get(base + "/readyz")).status == 200
     await server.cleanup()
-    await house.worker.close()
+    await running.worker.close()
 
 
 # ---- what goes wrong ------------------------------------------------------------------------------------------
@@ -519,27 +519,27 @@ async def test_the_numbers_of_a_worker_ask_for_the_token_like_the_rest(hibari: H
 
 async def test_a_step_that_is_stuck_in_its_text_fails_its_own_stream_only(hibari: HibariEngine) -> None:
     settings = WorkerSettings(port=0, voices={}, scheduler=SchedulerSettings(slow_step_s=0.05))
-    house, server = await start(settings, hibari, ToneEngine())
-    async with await connect(house.address) as link:
-        house.tone.gate.clear()
+    running, server = await start(settings, hibari, ToneEngine())
+    async with await connect(running.address) as link:
+        running.tone.gate.clear()
         stuck = say(link, "stuck", "tone")
-        await asyncio.to_thread(house.tone.begun.wait, 10)
+        await asyncio.to_thread(running.tone.begun.wait, 10)
         other, in_another_voice = say(link, "waiting", "tone"), say(link, "One moment.", "heart")
         with pytest.raises(VoiceError, match=r"engine_failed: synthesis failed: no audio within 0\.\d+ s"):
             await heard(stuck)
         assert (await heard(in_another_voice))[1] == ["One", "moment."]
-        house.tone.gate.set()
+        running.tone.gate.set()
         assert (await heard(other))[1] == ["waiting"]
-        assert house.worker.runners[house.tone].counts.slow == 1
-        assert house.worker.ready
+        assert running.worker.runners[running.tone].counts.slow == 1
+        assert running.worker.ready
     await server.cleanup()
-    await house.worker.close()
+    await running.worker.close()
 
 
 async def test_a_client_that_does_not_read_is_dropped_and_harms_nobody(hibari: HibariEngine) -> None:
     settings = WorkerSettings(port=0, voices={}, slow_reader_s=0.3, held_bytes=50_000)
-    house, server = await start(settings, hibari, ToneEngine())
-    host, port = house.address.removeprefix("ws://").split(":")
+    running, server = await start(settings, hibari, ToneEngine())
+    host, port = running.address.removeprefix("ws://").split(":")
     reader, writer = await asyncio.open_connection(host, int(port), limit=1024)
     writer.write(
         b"GET / HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
@@ -549,45 +549,45 @@ async def test_a_client_that_does_not_read_is_dropped_and_harms_nobody(hibari: H
     speak += ['{"type":"text","stream":1,"text":"' + "one two three four five six seven eight. " * 4 + '"}'] * 100
     for message in speak:
         writer.write(b"\x81" + bytes([0x80 | 126]) + len(message).to_bytes(2, "big") + bytes(4) + message.encode())
-    async with asyncio.timeout(20), await connect(house.address) as link:
-        while not house.worker.counts["slow_readers"]:
+    async with asyncio.timeout(20), await connect(running.address) as link:
+        while not running.worker.counts["slow_readers"]:
             assert (await heard(say(link, "one", "tone")))[1] == ["one"]
-            assert all(connection.queued_bytes < 400_000 for connection in house.worker.connections)
-        while len(house.worker.connections) > 1:
+            assert all(connection.queued_bytes < 400_000 for connection in running.worker.connections)
+        while len(running.worker.connections) > 1:
             await asyncio.sleep(0)
     assert reader.at_eof() is False
     writer.close()
     await server.cleanup()
-    await house.worker.close()
+    await running.worker.close()
 
 
 async def test_a_hung_step_ends_its_streams_and_calls_for_a_new_worker(hibari: HibariEngine) -> None:
-    house, server = await start(WorkerSettings(port=0, voices={}, step_s=0.2), hibari, ToneEngine())
-    house.tone.gate.clear()
-    async with await connect(house.address) as link:
+    running, server = await start(WorkerSettings(port=0, voices={}, step_s=0.2), hibari, ToneEngine())
+    running.tone.gate.clear()
+    async with await connect(running.address) as link:
         with pytest.raises(VoiceLost, match="engine_hung"):
             await heard(say(link, "one", "tone"))
-        assert house.worker.failed.is_set()
+        assert running.worker.failed.is_set()
         async with aiohttp.ClientSession() as session:
-            health = await session.get(house.address.replace("ws:", "http:") + "/healthz")
+            health = await session.get(running.address.replace("ws:", "http:") + "/healthz")
             assert health.status == 503
-    house.tone.gate.set()
+    running.tone.gate.set()
     await server.cleanup()
-    await house.worker.close()
+    await running.worker.close()
 
 
-async def test_an_engine_that_answers_nonsense_calls_for_a_new_worker(house: House, link: WorkerConnection) -> None:
+async def test_an_engine_that_answers_nonsense_calls_for_a_new_worker(running: Serving, link: WorkerConnection) -> None:
     with pytest.raises(VoiceLost, match="engine_hung"):
         await heard(say(link, "silence", "tone"))
-    assert house.worker.failed.is_set()
+    assert running.worker.failed.is_set()
 
 
-async def test_a_draining_worker_finishes_what_it_has_begun(house: House, link: WorkerConnection) -> None:
+async def test_a_draining_worker_finishes_what_it_has_begun(running: Serving, link: WorkerConnection) -> None:
     speech = link.open("tone")
     speech.text("one two. three")
     async with asyncio.timeout(10):
         assert isinstance(await anext(aiter(speech)), Words)
-    drained = asyncio.create_task(house.worker.drain())
+    drained = asyncio.create_task(running.worker.drain())
     while not link.draining:
         await asyncio.sleep(0)
     with pytest.raises(VoiceBusy, match="draining"):
@@ -600,12 +600,12 @@ async def test_a_draining_worker_finishes_what_it_has_begun(house: House, link: 
     assert [word.text for message in rest if isinstance(message, Words) for word in message.words] == ["three"]
 
 
-async def test_a_broken_connection_is_reported_to_its_streams(house: House, link: WorkerConnection) -> None:
+async def test_a_broken_connection_is_reported_to_its_streams(running: Serving, link: WorkerConnection) -> None:
     speech = link.open()
     closed = asyncio.Event()
     link.on_close = closed.set
     await _answered(link)
-    for connection in list(house.worker.connections):
+    for connection in list(running.worker.connections):
         await connection.socket.close()
     with pytest.raises(VoiceLost):
         await heard(speech)
@@ -620,13 +620,13 @@ async def test_nobody_at_that_address(unused_tcp_port: int) -> None:
         await connect(f"ws://127.0.0.1:{unused_tcp_port}")
 
 
-async def test_a_vanished_client_frees_its_places(house: House) -> None:
-    link = await connect(house.address)
+async def test_a_vanished_client_frees_its_places(running: Serving) -> None:
+    link = await connect(running.address)
     speeches = [link.open("tone") for _ in range(5)]
     await _answered(link)
     await link.close()
     async with asyncio.timeout(10):
-        while len(house.worker.runners[house.tone].scheduler):
+        while len(running.worker.runners[running.tone].scheduler):
             await asyncio.sleep(0)
     assert len(speeches) == 5
 
@@ -634,10 +634,10 @@ async def test_a_vanished_client_frees_its_places(house: House) -> None:
 # ---- operation ------------------------------------------------------------------------------------------------
 
 
-async def test_operators_see_what_happens(house: House, link: WorkerConnection) -> None:
+async def test_operators_see_what_happens(running: Serving, link: WorkerConnection) -> None:
     await heard(say(link, "one two", "tone"))
     async with aiohttp.ClientSession() as session:
-        base = house.address.replace("ws:", "http:")
+        base = running.address.replace("ws:", "http:")
         assert (await session.get(base + "/readyz")).status == 200
         stats = await (await session.get(base + "/stats")).json()
     assert stats["sockets"] == 1
@@ -647,11 +647,11 @@ async def test_operators_see_what_happens(house: House, link: WorkerConnection) 
 
 async def test_a_unix_socket_serves_as_well(hibari: HibariEngine, tmp_path_factory: pytest.TempPathFactory) -> None:
     path = tmp_path_factory.mktemp("w") / "s"
-    house, server = await start(WorkerSettings(unix=str(path), voices={}), hibari, ToneEngine())
-    async with await connect(house.address) as link:
+    running, server = await start(WorkerSettings(unix=str(path), voices={}), hibari, ToneEngine())
+    async with await connect(running.address) as link:
         assert (await heard(say(link, "one", "tone")))[1] == ["one"]
     await server.cleanup()
-    await house.worker.close()
+    await running.worker.close()
 
 
 def _words(message: Audio | Words) -> list[Word]:

@@ -14,7 +14,7 @@ from bridge.audio.formats import FORMATS, MULAW_8000, AudioFormat
 from bridge.text.chunker import Chunker, unhurried
 from bridge.worker.engines.base import Step
 from bridge.worker.engines.hibari import HibariEngine
-from bridge.worker.scheduler import Place
+from bridge.worker.scheduler import QueueEntry
 from bridge.worker.streams import Stream
 from bridge.worker.voices import LoadedVoice
 
@@ -23,7 +23,7 @@ def new_stream(engine: HibariEngine, audio_format: AudioFormat = MULAW_8000, spe
     voice = LoadedVoice(engine, "heart", 1.0)
     encoder = Encoder(engine.rate_hz, audio_format, 1.0)
     chunker = Chunker(unhurried("clause"))
-    return Stream(voice, audio_format, speed, Place("test"), encoder, text=chunker)
+    return Stream(voice, audio_format, speed, QueueEntry("test"), encoder, text=chunker)
 
 
 def make_all(stream: Stream) -> list[tuple[str, int, int]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bridge.listening.engine_pool import EngineFailed, EnginePool
 from bridge.listening.recognisers.base import Capabilities, ExpectedSpeech, StreamListener
-from bridge.listening.recognisers.utterances import Transcription, TranscriptionFailed, UtteranceStream
+from bridge.listening.recognisers.utterances import Transcription, TranscriptionFailed, WholeUtterances
 
 
 class EmbeddedRecogniser:
@@ -22,9 +22,9 @@ class EmbeddedRecogniser:
     async def unload(self) -> None:
         """Nothing: the processes are closed by their owner."""
 
-    def start(self, expected: ExpectedSpeech, listener: StreamListener) -> UtteranceStream:
+    def start(self, expected: ExpectedSpeech, listener: StreamListener) -> WholeUtterances:
         """Serve one call."""
-        return UtteranceStream(self._transcribe, expected, listener)
+        return WholeUtterances(self._transcribe, expected, listener)
 
     async def _transcribe(self, ulaw: bytes, expected: ExpectedSpeech, _deadline_s: float) -> Transcription:
         try:

@@ -17,7 +17,7 @@ import numpy as np
 from bridge.audio.wav import write as write_wav
 from bridge.http import HttpClient, OpenClient
 from bridge.listening.recognisers.base import Capabilities, ExpectedSpeech, FailureKind, StreamListener
-from bridge.listening.recognisers.utterances import Transcription, TranscriptionFailed, UtteranceStream
+from bridge.listening.recognisers.utterances import Transcription, TranscriptionFailed, WholeUtterances
 from bridge.listening.settings import OpenAITranscriptionSettings
 from bridge.listening.sound import samples_16k
 
@@ -62,9 +62,9 @@ class OpenAITranscriptions:
             await self._http.close()
             self._http = None
 
-    def start(self, expected: ExpectedSpeech, listener: StreamListener) -> UtteranceStream:
+    def start(self, expected: ExpectedSpeech, listener: StreamListener) -> WholeUtterances:
         """Serve one call."""
-        return UtteranceStream(self._transcribe, expected, listener)
+        return WholeUtterances(self._transcribe, expected, listener)
 
     async def _transcribe(self, ulaw: bytes, expected: ExpectedSpeech, deadline_s: float) -> Transcription:
         """One request. Raises TranscriptionFailed, in words that hold nothing the caller said."""

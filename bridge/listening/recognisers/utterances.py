@@ -42,7 +42,7 @@ Transcriber = Callable[[bytes, ExpectedSpeech, float], Awaitable[Transcription]]
 """Mu-law audio, what is expected, and a deadline in seconds. Raises TranscriptionFailed."""
 
 
-class UtteranceStream:
+class WholeUtterances:
     """One call's utterances, one after the other."""
 
     def __init__(self, transcribe: Transcriber, expected: ExpectedSpeech, listener: StreamListener) -> None:

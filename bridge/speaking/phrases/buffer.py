@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from bridge.audio.formats import AudioFormat
 from bridge.call.events import Word
 from bridge.speaking.phrases.phrase import Phrase, spread
-from bridge.speaking.phrases.template import Join
+from bridge.speaking.phrases.template import SentenceRemainder
 
 _MS_PER_CHAR = 65.0
 """How long a character takes to say, where no word is ever placed in time."""
@@ -29,7 +29,7 @@ class PhraseBuffer:
         self.part_at = 0
         """Byte with which the latest stream's audio begins."""
         self._head = head
-        self._join: Join | None = None
+        self._join: SentenceRemainder | None = None
         self._begun = False
         self._untimed = False
         """The latest stream places no words in time."""
@@ -65,7 +65,7 @@ class PhraseBuffer:
         """Another stream goes on from this byte: forget what an earlier one left beyond it."""
         self._begun = self._untimed = False
         if self._head is not None:
-            self._join, self._head = Join(self._head), None
+            self._join, self._head = SentenceRemainder(self._head), None
             self.part_at = 0
             return
         self._join = None

@@ -15,7 +15,7 @@ from redis.exceptions import RedisError
 from bridge.breaker import Breaker
 from bridge.speaking.phrases.disk import DiskTier
 from bridge.speaking.phrases.memory import MemoryTier
-from bridge.speaking.phrases.phrase import Entry, Phrase, PhraseKey, entry, normalise, verified
+from bridge.speaking.phrases.phrase import CacheEntry, Phrase, PhraseKey, entry, normalise, verified
 from bridge.speaking.phrases.purges import Purges, Selection
 from bridge.speaking.phrases.redis_tier import RedisTier
 from bridge.speaking.settings import CacheSettings
@@ -188,7 +188,7 @@ class PhraseCache:
 
     async def list(
         self, *, text: str | None = None, voice: str | None = None, tenant: str | None = None
-    ) -> list[Entry]:
+    ) -> list[CacheEntry]:
         """Entries that match all that is given, most used first: those on disk, else in Redis, else in memory.
 
         Raises OSError or RedisError if Redis is asked and fails.

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from bridge.errors import BadMessage
-from bridge.speaking.phrases.phrase import FORMAT_VERSION, Entry, Phrase, PhraseKey, pack, unpack
+from bridge.speaking.phrases.phrase import FORMAT_VERSION, CacheEntry, Phrase, PhraseKey, pack, unpack
 
 _T = TypeVar("_T")
 _BUSY_S = 0.2
@@ -131,12 +131,12 @@ class DiskTier:
 
         return self._guarded(store, False)
 
-    def list(self, *, text: str | None = None, voice: str | None = None, tenant: str | None = None) -> list[Entry]:
+    def list(self, *, text: str | None = None, voice: str | None = None, tenant: str | None = None) -> list[CacheEntry]:
         """Entries that match all that is given, most used first; `text` is normalised and matched whole."""
         where, values = _where(text, voice, tenant)
         columns = "digest, tenant, voice, engine, text, bytes, audio_ms, used_at, hits"
         query = f"SELECT {columns} FROM phrase {where} ORDER BY hits DESC, used_at DESC"
-        return self._guarded(lambda db: [Entry(*row) for row in db.execute(query, values)], [])
+        return self._guarded(lambda db: [CacheEntry(*row) for row in db.execute(query, values)], [])
 
     def purge(self, *, text: str | None = None, voice: str | None = None, tenant: str | None = None) -> int:
         """Delete the entries that match all that is given; return how many."""

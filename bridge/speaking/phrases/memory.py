@@ -18,7 +18,7 @@ _KEPT_SHARE = 0.8
 """Of a tenant's bytes; the oldest kept phrase beyond it goes back on probation."""
 
 
-class Held(msgspec.Struct):
+class CachedPhrase(msgspec.Struct):
     """A phrase in memory and how it has done."""
 
     phrase: Phrase
@@ -30,8 +30,8 @@ class _Shelf:
     """One tenant's phrases."""
 
     def __init__(self) -> None:
-        self.probation: OrderedDict[str, Held] = OrderedDict()
-        self.kept: OrderedDict[str, Held] = OrderedDict()
+        self.probation: OrderedDict[str, CachedPhrase] = OrderedDict()
+        self.kept: OrderedDict[str, CachedPhrase] = OrderedDict()
         self.bytes = 0
         self.kept_bytes = 0
 
@@ -63,7 +63,7 @@ class MemoryTier:
     def __len__(self) -> int:
         return sum(len(s.probation) + len(s.kept) for s in self._shelves.values())
 
-    def __iter__(self) -> Iterator[Held]:
+    def __iter__(self) -> Iterator[CachedPhrase]:
         for shelf in self._shelves.values():
             yield from shelf.kept.values()
             yield from shelf.probation.values()
@@ -101,7 +101,7 @@ class MemoryTier:
             return False
         pinned = self.drop(tenant, digest) or pinned
         shelf = self._shelves.setdefault(tenant, _Shelf())
-        shelf.probation[digest] = Held(phrase, pinned=pinned)
+        shelf.probation[digest] = CachedPhrase(phrase, pinned=pinned)
         shelf.bytes += phrase.cost
         self.bytes += phrase.cost
         while shelf.bytes > self._tenant_limit and self._evict(tenant, shelf):

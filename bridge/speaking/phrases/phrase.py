@@ -125,7 +125,7 @@ class Phrase(msgspec.Struct, frozen=True, dict=True):
         return relabel(self.words, text)
 
 
-class Entry(msgspec.Struct, frozen=True):
+class CacheEntry(msgspec.Struct, frozen=True):
     """One line of the cache's list."""
 
     digest: str
@@ -140,10 +140,10 @@ class Entry(msgspec.Struct, frozen=True):
     hits: int
 
 
-def entry(phrase: Phrase, taken: int, *, used_at: float = 0.0, hits: int = 0) -> Entry:
+def entry(phrase: Phrase, taken: int, *, used_at: float = 0.0, hits: int = 0) -> CacheEntry:
     """A phrase as a line of the list; `taken` is what it takes in its tier, in bytes."""
     key = phrase.key
-    return Entry(key.digest, key.tenant, key.voice, key.engine, key.text, taken, phrase.audio_ms, used_at, hits)
+    return CacheEntry(key.digest, key.tenant, key.voice, key.engine, key.text, taken, phrase.audio_ms, used_at, hits)
 
 
 class _Description(msgspec.Struct, array_like=True):

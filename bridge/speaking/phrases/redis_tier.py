@@ -28,7 +28,7 @@ from redis.exceptions import RedisError
 
 from bridge.breaker import Breaker
 from bridge.errors import BadMessage
-from bridge.speaking.phrases.phrase import Entry, Phrase, PhraseKey, entry, pack, unpack
+from bridge.speaking.phrases.phrase import CacheEntry, Phrase, PhraseKey, entry, pack, unpack
 
 _T = TypeVar("_T")
 _Scanned = tuple[int, list[bytes]]
@@ -186,7 +186,7 @@ class RedisTier:
         self.evicted += evicted or 0
         return evicted is not None
 
-    async def list(self, *, voice: str | None = None, tenant: str | None = None) -> AsyncIterator[Entry]:
+    async def list(self, *, voice: str | None = None, tenant: str | None = None) -> AsyncIterator[CacheEntry]:
         """Entries that match all that is given. Raises OSError or RedisError: it is no call's path."""
         async for name, phrase, size in self._scan(voice, tenant):
             del name

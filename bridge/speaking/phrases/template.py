@@ -135,7 +135,7 @@ def cut_body(head_ms: int, head_ends_ms: int, last_word_end_ms: int) -> int:
     return max(0, round((last_word_end_ms + head_ms - head_ends_ms) / FRAME_MS)) * FRAME_MS
 
 
-class Join:
+class SentenceRemainder:
     """Takes from a rendition of a whole sentence what follows its first words, which are there already."""
 
     def __init__(self, head: Phrase) -> None:

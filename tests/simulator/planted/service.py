@@ -7,7 +7,7 @@ import contextlib
 from collections.abc import AsyncGenerator, AsyncIterator
 from pathlib import Path
 
-from bridge.agents.base import Agent, CallInfo, FixedLine, Likely
+from bridge.agents.base import Agent, CallInfo, FixedLine, LikelyLine
 from bridge.app import Application
 from bridge.call.actions import Action, HangUp, Prompt, Say
 from bridge.call.settings import CallSettings, EndpointSettings
@@ -52,7 +52,7 @@ class MonthsAgent:
     def resume(self, state: bytes) -> None:
         """Nothing to go on from."""
 
-    def likely(self) -> list[Likely]:
+    def likely(self) -> list[LikelyLine]:
         """Nothing to prepare."""
         return []
 

@@ -14,7 +14,7 @@ import msgspec
 from bridge.audio.formats import MULAW_8000, AudioFormat
 from bridge.call.events import Word
 from bridge.speaking.voices.base import SpeechListener, SpeechRequest
-from bridge.worker.scheduler import Place
+from bridge.worker.scheduler import QueueEntry
 from bridge.worker.settings import WorkerSettings
 from bridge.worker.streams import Stream
 from bridge.worker.voices import load_voices
@@ -62,7 +62,7 @@ class Studio:
     def _record(self, text: str, audio_format: AudioFormat) -> Take:
         engine = self.voice.engine
         encoder = engine.encoder(audio_format, self.voice.gain)
-        stream = Stream(self.voice, audio_format, 1.0, Place("studio"), encoder)
+        stream = Stream(self.voice, audio_format, 1.0, QueueEntry("studio"), encoder)
         stream.write(text)
         stream.ended = True
         words: list[Word] = []

@@ -15,7 +15,7 @@ from bridge.gateway.frames import message_frame
 from bridge.gateway.media import MediaSocket
 from bridge.gateway.signatures import Signatures
 from bridge.store.memory import MemoryStore
-from bridge.store.tickets import Ticket, TicketOffice, TicketRefused
+from bridge.store.tickets import Ticket, TicketIssuer, TicketRefused
 from tests.simulator.planted.catalogue import SERVED, Patch, bug, per_call
 
 
@@ -48,9 +48,9 @@ def ticket_is_good_twice(patch: Patch) -> None:
 @bug("booth/robbed", reported_as=("another call's ticket",))
 def ticket_of_another_call_is_good(patch: Patch) -> None:
     """A ticket is checked for its signature alone."""
-    check = TicketOffice.check
+    check = TicketIssuer.check
 
-    def planted(self: TicketOffice, text: str | None, *, call_id: str, **others: Any) -> Ticket:
+    def planted(self: TicketIssuer, text: str | None, *, call_id: str, **others: Any) -> Ticket:
         try:
             return check(self, text, call_id=call_id, **others)
         except TicketRefused as refusal:
@@ -58,7 +58,7 @@ def ticket_of_another_call_is_good(patch: Patch) -> None:
                 raise
             return Ticket(2_000_000_000, text or "", others["carrier"], call_id, others["account_id"])
 
-    patch.setattr(TicketOffice, "check", planted)
+    patch.setattr(TicketIssuer, "check", planted)
 
 
 @bug("booth/twice", reported_as=("call ends",))
