@@ -221,10 +221,10 @@ async def test_through_the_worker_one_failing_stream_harms_no_other(server: Serv
         WorkerSettings(port=0, voices={}), {"tara": LoadedVoice(engine_of(server, first_audio_s=2), "tara", 1.0)}
     )
     await worker.start()
-    server = web.AppRunner(worker.application(), shutdown_timeout=0.1)
-    await server.setup()
+    runner = web.AppRunner(worker.application(), shutdown_timeout=0.1)
+    await runner.setup()
     try:
-        async with await connect(await listen(server, worker.settings)) as link:
+        async with await connect(await listen(runner, worker.settings)) as link:
             streams = [say(link, text, "tara") for text in ("Good one.", "broken", "it loops around", "Another one.")]
             with pytest.raises(VoiceError, match=r"engine_failed.*500"):
                 await heard(streams[1])
@@ -235,5 +235,5 @@ async def test_through_the_worker_one_failing_stream_harms_no_other(server: Serv
                 assert words == text.split()
                 assert len(audio) / 8000 == pytest.approx(len(text) * 0.07, abs=0.3)
     finally:
-        await server.cleanup()
+        await runner.cleanup()
         await worker.close()
