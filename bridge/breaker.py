@@ -23,7 +23,7 @@ class Breaker:
 
     @property
     def closed(self) -> bool:
-        """Whether all is well."""
+        """Whether the service is in use because its last uses went well."""
         return self._open_until is None
 
     def allows(self, now: float) -> bool:
@@ -40,7 +40,7 @@ class Breaker:
         return self._open_until
 
     def succeeded(self) -> None:
-        """A use went well."""
+        """Take note that a use went well."""
         self._failures, self._trial, self._open_until = 0, False, None
         self._wait_s = self._cool_off_s
 
@@ -49,7 +49,7 @@ class Breaker:
         self._trial = False
 
     def failed(self, now: float) -> None:
-        """A use went wrong."""
+        """Take note that a use went wrong."""
         self._failures += 1
         if self._trial:
             self._wait_s = min(self._wait_s * 2, self._longest_s)

@@ -62,7 +62,7 @@ class Command(Protocol):
 
     @staticmethod
     def add_arguments(parser: argparse.ArgumentParser) -> None:
-        """Declare the command's options."""
+        """Declare the command's options on its parser."""
         ...
 
     @staticmethod
@@ -77,7 +77,7 @@ def command_module(name: str) -> Command:
 
 
 def build_parser() -> argparse.ArgumentParser:
-    """The whole command line."""
+    """Build the parser of the whole command line."""
     width = max(len(name) for commands in GROUPS.values() for name in commands) + 2
     listing = "\n\n".join(
         f"{group}:\n" + "\n".join(f"  {name:<{width}}{summary}" for name, summary in commands.items())

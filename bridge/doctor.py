@@ -62,7 +62,7 @@ async def examine(
 
 
 def machine() -> Finding:
-    """Python, system and cores."""
+    """Look at Python, the system and its cores."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     found = f"Python {platform.python_version()} on {platform.system()} {platform.machine()}, {cores} cores"
     if cores < 2:
@@ -71,7 +71,7 @@ def machine() -> Finding:
 
 
 def agent(settings: Settings, directory: Path) -> Finding:
-    """Who answers the calls."""
+    """Check that the agent which answers the calls can be opened."""
     from bridge.agents.factory import build_agents
     from bridge.agents.script import ScriptFactory
 

@@ -32,7 +32,7 @@ class Finding(msgspec.Struct, frozen=True):
     remedy: str = ""
 
     def as_dict(self) -> dict[str, str]:
-        """For JSON."""
+        """Return the finding as a JSON object."""
         return {"about": self.about, "status": self.status, "found": self.found, "remedy": self.remedy}
 
 

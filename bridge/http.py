@@ -84,7 +84,7 @@ class HttpClient:
         return socket
 
     async def close(self) -> None:
-        """Close all connections."""
+        """Close all connections to servers elsewhere."""
         while self._sessions:
             _, session = self._sessions.popitem()
             await session.close()

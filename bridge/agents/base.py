@@ -76,7 +76,7 @@ Report = Callable[[CallInfo, AgentError], None]
 
 
 def no_report(_info: CallInfo, _error: AgentError) -> None:
-    """Nobody wants to know."""
+    """Drop a report about an agent that nobody wants to read."""
 
 
 class FixedLine(NamedTuple):
@@ -96,7 +96,7 @@ class LikelyLine(msgspec.Struct, frozen=True):
 
 
 class Agent(Protocol):
-    """One call's agent."""
+    """The agent of one call: it answers prompts with actions."""
 
     def reply(self, prompt: Prompt) -> AsyncGenerator[Action, None]:
         """Answer a prompt, action by action. Closing the generator (`aclose`) breaks the answer off.

@@ -187,7 +187,7 @@ class ChatFactory:
             self.headers[settings.key_header] = f"Bearer {key}" if bearer else key
 
     def named(self, error: AgentError) -> AgentError:
-        """The same error, saying who it is about."""
+        """Return an error of the same kind whose message says which server it is about."""
         said = str(error)
         if said.startswith(self.client.name):
             return error
@@ -202,5 +202,5 @@ class ChatFactory:
         return [FixedLine(self.settings.greeting)] if self.settings.greeting else []
 
     async def close(self) -> None:
-        """Close the connections."""
+        """Close the connections to the model's server."""
         await self.client.close()

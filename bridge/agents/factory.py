@@ -1,4 +1,4 @@
-"""From settings to a factory of agents."""
+"""Build the factory of agents that the settings ask for."""
 
 from __future__ import annotations
 

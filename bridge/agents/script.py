@@ -402,7 +402,7 @@ class ScriptFactory:
         return ScriptAgent(self.script, info, self._report)
 
     def phrases(self) -> list[FixedLine]:
-        """The script's fixed lines."""
+        """List the script's fixed lines, which can be synthesised before any call."""
         return self.script.phrases()
 
     async def close(self) -> None:

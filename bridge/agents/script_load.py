@@ -1,4 +1,4 @@
-"""From a script's file to states that can run.
+"""Load a script's file into states that can run.
 
 Both functions raise one ConfigError that lists every mistake of the file, a line each; what is odd but
 can run (a state that no way leads to) becomes a warning of the script.

@@ -36,7 +36,7 @@ class AnswerTimeouts:
 
     @property
     def left_s(self) -> float:
-        """Seconds left to wait."""
+        """Return how many seconds of waiting are left."""
         return max(min(self._left_s, self._longest_s), 0.0)
 
     def waited(self, seconds: float) -> None:
@@ -115,7 +115,7 @@ class LineClient:
         )
 
     async def close(self) -> None:
-        """Close all connections."""
+        """Close all connections to the service."""
         await self._http.close()
 
     async def _lines(self, content: aiohttp.StreamReader, patience: AnswerTimeouts) -> AsyncGenerator[bytes, None]:

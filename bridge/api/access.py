@@ -33,7 +33,7 @@ class ApiError(BridgeError):
         return {"error": {"message": str(self), "type": kind, "param": self.param, "code": self.code}}
 
     def response(self) -> web.Response:
-        """The answer."""
+        """Build the HTTP answer that tells the client of this error."""
         headers = {} if self.retry_after_s is None else {"Retry-After": str(max(1, math.ceil(self.retry_after_s)))}
         if self.status == 401:
             headers["WWW-Authenticate"] = "Bearer"
@@ -74,7 +74,7 @@ class Account:
         self.streams += 1
 
     def give_back(self) -> None:
-        """The stream is over."""
+        """Give back the place of a stream that is over."""
         self.streams -= 1
 
 

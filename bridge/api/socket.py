@@ -54,7 +54,7 @@ class SpeechSockets:
         self._sockets: set[SpeechSocket] = set()
 
     def add_to(self, app: web.Application) -> None:
-        """Register the route."""
+        """Register the WebSocket route with the application."""
         app.router.add_get(STREAM, self._api.answering(self._handle))
 
     async def close(self) -> None:
@@ -84,7 +84,7 @@ class SpeechSockets:
 
 
 class SpeechSocket:
-    """One client."""
+    """One client's WebSocket, over which text comes and speech goes."""
 
     def __init__(
         self,
@@ -103,7 +103,7 @@ class SpeechSocket:
         self._unread = 0
 
     async def serve(self) -> None:
-        """Until the client goes."""
+        """Serve the client until it leaves."""
         writer = asyncio.create_task(self._write())
         try:
             self._server.say(self._welcome())

@@ -124,7 +124,7 @@ class SpeechApi:
         self._started_at = int(time.time())
 
     def add_to(self, app: web.Application) -> None:
-        """Register the routes."""
+        """Register the speech API's routes with the application."""
         app.router.add_post(SPEECH, self.answering(self._speech))
         app.router.add_get("/v1/models", self.answering(self._models))
         app.router.add_get("/v1/models/{model}", self.answering(self._model))
@@ -145,7 +145,7 @@ class SpeechApi:
     # ---- what both kinds of routes ask -------------------------------------------------------------------------
 
     def account(self, request: web.Request) -> Account:
-        """Whose request this is. Raises ApiError."""
+        """Return the account whose key the request carries. Raises ApiError."""
         if self._source is None or not self.settings.keys:
             raise ApiError(
                 404, "speech_api_off", "the speech API is off: set gateway.speech_api.keys or BRIDGE_API_KEYS"

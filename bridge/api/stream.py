@@ -34,12 +34,12 @@ class SpeechResponse:
         """Credit given to the worker; 0: it runs free."""
 
     def begin(self, stream: SpeechStream) -> None:
-        """This is the stream that tells us."""
+        """Remember the stream that will deliver audio and words to this response."""
         self._stream = stream
 
     @property
     def audio_ms(self) -> int:
-        """Audio made so far."""
+        """Milliseconds of audio made so far."""
         return round(self._made_bytes / self._bytes_per_ms)
 
     @property
@@ -48,7 +48,7 @@ class SpeechResponse:
         return (self._made_bytes - self._taken_bytes) / self._bytes_per_ms
 
     def cancel(self) -> None:
-        """Nobody wants the rest."""
+        """Stop the synthesis, whose remaining audio nobody wants."""
         if self._stream is not None:
             self._stream.cancel()
             self._stream = None
@@ -84,16 +84,16 @@ class SpeechResponse:
             self._allow(self.audio_ms)
 
     def words(self, words: Sequence[Word]) -> None:
-        """Words placed in time."""
+        """Take words newly placed in time from the provider."""
         self._pieces.put_nowait(words)
 
     def no_words(self) -> None:
         """Nobody waits for words here."""
 
     def done(self) -> None:
-        """That was all."""
+        """Take note that all audio has arrived."""
         self._pieces.put_nowait(None)
 
     def failed(self, error: VoiceError) -> None:
-        """Nothing more will come."""
+        """Take note that no more audio will come, and why."""
         self._pieces.put_nowait(error)

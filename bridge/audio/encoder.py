@@ -1,4 +1,4 @@
-"""From samples at any rate to audio in a line's format: level, rate, codec; for engines and hosted voices alike."""
+"""Encode samples at any rate as audio in a line's format: level, rate, codec; for engines and hosted voices alike."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class Encoder:
         self._resampler = Resampler(rate_hz, audio_format.rate_hz)
 
     def another(self, audio_format: AudioFormat, gain: float) -> Encoder:
-        """For another stream of the same engine."""
+        """Return a fresh encoder for another stream of the same engine."""
         return Encoder(self.rate_hz, audio_format, gain)
 
     @property
@@ -61,11 +61,11 @@ class Encoder:
 
     @classmethod
     def feed_all(cls, encoders: Sequence[Self], audio: Sequence[Samples]) -> list[bytes]:
-        """`feed` for many streams."""
+        """Encode the next samples of many streams, each as by `feed`."""
         return [encoder.feed(samples) for encoder, samples in zip(encoders, audio, strict=True)]
 
     def finish(self) -> bytes:
-        """What was kept back."""
+        """End the stream, and return the audio that was kept back."""
         return self._pack(self._resampler.flush())
 
     def _pack(self, audio: Samples) -> bytes:

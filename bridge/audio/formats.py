@@ -32,7 +32,7 @@ class AudioFormat(msgspec.Struct, frozen=True, dict=True):
 
     @cached_property
     def sample_bytes(self) -> int:
-        """Bytes of one sample."""
+        """The number of bytes in one sample."""
         return 1 if self.codec == "mulaw" else 2
 
     @cached_property
@@ -46,7 +46,7 @@ class AudioFormat(msgspec.Struct, frozen=True, dict=True):
         return self.bytes_per_ms * FRAME_MS
 
     def silence(self, length_ms: int) -> bytes:
-        """Silence of this length."""
+        """Return silence that lasts this many milliseconds."""
         return (b"\xff" if self.codec == "mulaw" else b"\0") * (length_ms * self.bytes_per_ms)
 
     def duration_ms(self, audio: bytes | bytearray) -> float:
@@ -54,7 +54,7 @@ class AudioFormat(msgspec.Struct, frozen=True, dict=True):
         return len(audio) / self.bytes_per_ms
 
     def scaled(self, audio: bytes, gain_db: float) -> bytes:
-        """The same audio this much louder or softer; linear samples are clipped, mu-law goes through a table."""
+        """Return the audio this much louder or softer; linear samples are clipped, mu-law goes through a table."""
         if gain_db == 0.0:
             return audio
         if self.codec == "mulaw":
@@ -62,7 +62,7 @@ class AudioFormat(msgspec.Struct, frozen=True, dict=True):
         return _clipped(np.frombuffer(audio, dtype="<i2") * np.float32(10 ** (gain_db / 20)))
 
     def ramped(self, audio: bytes, from_db: float, to_db: float) -> bytes:
-        """The same audio while its gain moves evenly in amplitude from one level to another: no step, no click."""
+        """Return the audio while its gain moves evenly in amplitude from one level to another: no step, no click."""
         if self.codec == "mulaw":
             return mulaw.ramp(audio, from_db, to_db)
         samples = np.frombuffer(audio, dtype="<i2")

@@ -37,12 +37,12 @@ ENCODE: NDArray[np.uint8] = np.roll(
 
 
 def encode(samples: NDArray[np.int16]) -> bytes:
-    """Mu-law of linear samples."""
+    """Encode linear samples as mu-law bytes."""
     return audioop.lin2ulaw(np.ascontiguousarray(samples, dtype="<i2").tobytes(), 2)
 
 
 def decode(ulaw: bytes) -> NDArray[np.int16]:
-    """Linear samples of mu-law."""
+    """Decode mu-law bytes to linear samples."""
     return np.frombuffer(audioop.ulaw2lin(ulaw, 2), dtype="<i2").astype(np.int16, copy=False)
 
 
@@ -72,12 +72,12 @@ def decode_rows(ulaw: NDArray[np.uint8]) -> NDArray[np.int16]:
 
 
 def encode_alaw(samples: NDArray[np.int16]) -> bytes:
-    """A-law of linear samples."""
+    """Encode linear samples as A-law bytes."""
     return audioop.lin2alaw(np.ascontiguousarray(samples, dtype="<i2").tobytes(), 2)
 
 
 def decode_alaw(alaw: bytes) -> NDArray[np.int16]:
-    """Linear samples of A-law."""
+    """Decode A-law bytes to linear samples."""
     return np.frombuffer(audioop.alaw2lin(alaw, 2), dtype="<i2").astype(np.int16, copy=False)
 
 

@@ -56,7 +56,7 @@ def tone(
 
 
 def silence(duration_ms: float, rate_hz: int = RATE_HZ) -> Samples:
-    """Nothing, this long."""
+    """Return silence that lasts this long."""
     return np.zeros(round(rate_hz * duration_ms / 1000), dtype=np.float32)
 
 

@@ -42,7 +42,7 @@ class Wav:
 
     @property
     def duration_s(self) -> float:
-        """Length in seconds."""
+        """The length of the sound in seconds."""
         return len(self.samples) / self.rate_hz
 
 

@@ -177,19 +177,19 @@ def level_step_db(sound: Sound, end_s: float, start_s: float) -> float:
 
 
 def telephone(sound: Sound) -> bytes:
-    """As mu-law at 8 kHz."""
+    """Convert sound to mu-law at 8 kHz, as a telephone carries it."""
     narrow = resample(sound, RATE_HZ, 8000)
     return mulaw.encode((np.clip(narrow, -1, 1) * 32767).astype(np.int16))
 
 
 def plain(text: str) -> list[str]:
-    """Lower-case words without marks."""
+    """Split a text into lower-case words without punctuation."""
     kept = "".join(one if one.isalnum() or one == "'" else " " for one in text.lower().replace("’", "'"))
     return kept.split()
 
 
 def without_echo(words: list[str]) -> list[str]:
-    """Without an end that only repeats what stands before it.
+    """Drop an end of the text that only repeats what stands before it.
 
     Small recognisers write their last sentence again and again when silence follows. No text here ends so.
     """

@@ -136,7 +136,7 @@ class DeviceFloor(msgspec.Struct, kw_only=True):
 
 
 class Goal(msgspec.Struct, kw_only=True):
-    """Something to be reached."""
+    """A bound that the run should keep, what was measured, and the verdict."""
 
     name: str
     source: str
@@ -146,7 +146,7 @@ class Goal(msgspec.Struct, kw_only=True):
 
 
 class Report(msgspec.Struct, kw_only=True):
-    """A whole run."""
+    """Everything that one run of the benchmark measured."""
 
     machine: str
     at: str
@@ -206,12 +206,12 @@ def saving(before_ms: Sequence[float], after_ms: Sequence[float]) -> tuple[float
 
 
 def milliseconds(value: float | None) -> str:
-    """For tables."""
+    """Write a time in milliseconds as the tables show it."""
     return "–" if value is None else f"{value:.1f}" if value < 100 else f"{value:.0f}"
 
 
 def thinned(values: list[float]) -> list[float]:
-    """The same distribution in at most `MOST_KEPT` values: quantiles, from the least to the largest."""
+    """Thin a distribution to at most `MOST_KEPT` values: quantiles, from the least to the largest."""
     return np.quantile(values, np.linspace(0, 1, MOST_KEPT)).tolist() if len(values) > MOST_KEPT else values
 
 

@@ -120,7 +120,7 @@ class Listeners:
         return [protocol.encode(message) for message in asked]
 
     def receive(self, data: str | bytes, now: float) -> None:
-        """What the worker sent."""
+        """Take one message that the worker sent."""
         if isinstance(data, bytes):
             return self._audio(protocol.decode_audio(data), now)
         told = protocol.decode_worker(data)

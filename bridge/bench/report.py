@@ -27,7 +27,7 @@ def about(report: Report) -> list[str]:
 
 
 def show(report: Report, console: Console) -> None:
-    """Print everything."""
+    """Print the whole report on the console."""
     console.print("\n[bold]Speech[/bold]")
     for line in about(report):
         console.print(line, highlight=False)
@@ -60,7 +60,7 @@ def write(folder: Path, report: Report) -> list[Path]:
 
 
 def markdown(report: Report) -> str:
-    """The tables, for documentation."""
+    """Write the report's tables as Markdown, for documentation."""
     parts = ["# Speech", "  \n".join([*about(report), f"`{report.command}`"]), *report.notes]
     for sheet in sheets(report):
         aligned = ["---" if column in sheet.words else "---:" for column in range(len(sheet.heads))]
@@ -70,7 +70,7 @@ def markdown(report: Report) -> str:
 
 
 def page(report: Report) -> str:
-    """A self-contained HTML page."""
+    """Write the report as a self-contained HTML page."""
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("bridge.bench"), autoescape=True, trim_blocks=True, lstrip_blocks=True
     )

@@ -47,7 +47,7 @@ class WorkerLine:
         return ready
 
     async def close(self) -> None:
-        """Hang up."""
+        """Close the socket to the worker."""
         if self._socket is not None:
             await self._socket.close()
 

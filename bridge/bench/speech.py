@@ -36,7 +36,7 @@ _QUIET_LOAD = 0.3
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
-    """What to measure."""
+    """What one run of the benchmark measures, and for how long."""
 
     streams: Sequence[int] = (1, 10, 50, 100, 500)
     seconds: float = 20.0

@@ -29,7 +29,7 @@ IN_TORCH = {"hibari_torch", "piper"}
 
 @dataclass(frozen=True)
 class Target:
-    """A worker to measure."""
+    """The worker that is to be measured, and how to reach it."""
 
     address: str
     token: str = ""
@@ -40,7 +40,7 @@ class Target:
     """Those that are kept free for it."""
 
     def session(self) -> aiohttp.ClientSession:
-        """For connections to it."""
+        """Open an HTTP session that can reach the worker."""
         path = self.address.removeprefix("unix:") if self.address.startswith("unix:") else None
         headers = {"Authorization": f"Bearer {self.token}"} if self.token else None
         return aiohttp.ClientSession(
@@ -49,7 +49,7 @@ class Target:
 
     @property
     def url(self) -> str:
-        """For the socket."""
+        """The address of the worker's socket, as aiohttp needs it."""
         return "http://worker/" if self.address.startswith("unix:") else self.address.replace("ws", "http", 1)
 
     def cpu_s(self) -> float | None:
@@ -129,7 +129,7 @@ async def _ready(process: asyncio.subprocess.Process) -> str:
 
 
 async def gpu_name() -> str | None:
-    """Of the first GPU, as its driver tells; None without one."""
+    """Return the first GPU's name, as its driver tells it; None without one."""
     if not shutil.which(_NVIDIA):
         return None
     process = await asyncio.create_subprocess_exec(

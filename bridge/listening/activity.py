@@ -151,7 +151,7 @@ class ActivityBatch:
 
     @property
     def calls(self) -> int:
-        """Rows in use."""
+        """The number of rows in use, one for each call."""
         return self.capacity - len(self._free)
 
     @property

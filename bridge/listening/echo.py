@@ -65,7 +65,7 @@ class EchoGate:
 
     @property
     def round_trip_s(self) -> float | None:
-        """From playing to hearing it back, once it is known."""
+        """Seconds from playing a sound to hearing it back, once that is known."""
         known = self._lag is not None and self._sightings >= _SIGHTINGS
         return self._lag / RATE_HZ if known and self._lag is not None else None
 

@@ -19,7 +19,7 @@ class GuardedEchoGate:
         self._on_failure = on_failure
 
     def sent(self, ulaw: bytes, now: float) -> None:
-        """As of the gate."""
+        """Take note of audio sent to the caller, as `EchoGate.sent` does."""
         if self._gate is not None:
             try:
                 self._gate.sent(ulaw, now)
@@ -27,7 +27,7 @@ class GuardedEchoGate:
                 self._failed()
 
     def cleared(self, now: float) -> None:
-        """As of the gate."""
+        """Take note that unplayed audio was dropped, as `EchoGate.cleared` does."""
         if self._gate is not None:
             try:
                 self._gate.cleared(now)

@@ -31,14 +31,14 @@ class RecogniseJob(msgspec.Struct, frozen=True, tag="recognise"):
 
 
 class JudgeJob(msgspec.Struct, frozen=True, tag="judge"):
-    """Has the caller finished?"""
+    """Judge from the end of this audio whether the caller has finished."""
 
     job: int
     ulaw: bytes
 
 
 class EngineReady(msgspec.Struct, frozen=True, tag="ready"):
-    """Loaded and warm."""
+    """The engines are loaded and warm."""
 
 
 class EngineRefused(msgspec.Struct, frozen=True, tag="refused"):
@@ -63,7 +63,7 @@ class JobProbability(msgspec.Struct, frozen=True, tag="judged"):
 
 
 class JobFailed(msgspec.Struct, frozen=True, tag="failed"):
-    """This job went wrong; the process goes on."""
+    """One job went wrong; the process goes on."""
 
     job: int
     reason: str

@@ -148,7 +148,7 @@ class CallRecognition:
         self._ask()
 
     def close(self) -> None:
-        """The call is over."""
+        """Stop recognising, because the call is over."""
         self._closed = True
         self._request = None
         self._wait(None)

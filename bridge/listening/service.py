@@ -153,7 +153,7 @@ class ListeningService:
 
 
 class CallListening:
-    """One call's listening."""
+    """The listening of one call: voice activity, recognition and end of turn."""
 
     def __init__(
         self, listening: ListeningService, ticks: ActivityTicks, deliver: Callable[[Event], None], started_at: float

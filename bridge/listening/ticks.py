@@ -49,7 +49,7 @@ class ActivityTicks:
         return self._scheduled is None
 
     def close(self) -> None:
-        """Judge nothing more."""
+        """Stop judging: no further window is looked at."""
         self._closed = True
         if self._scheduled is not None:
             self._scheduled.cancel()

@@ -1,4 +1,4 @@
-"""Smart Turn v3.2 (BSD-2, `models/`): does the caller's tone say that he has finished?
+"""Smart Turn v3.2 (BSD-2, `models/`): does the caller's tone say that they have finished?
 
 Blocking: it runs in `engine_process`.
 
@@ -28,13 +28,13 @@ def features(samples: Floats) -> Floats:
 
 
 class TurnModel:
-    """The loaded end-of-turn model."""
+    """The end-of-turn model, loaded and ready to judge."""
 
     def __init__(self, threads: int = 1, path: Path = SMART_TURN) -> None:
         self._session = onnx_session(path, threads=threads)
 
     def judge(self, ulaw: bytes) -> float:
-        """Probability that the caller has finished, from his last seconds up to the pause."""
+        """Probability that the caller has finished, from their last seconds up to the pause."""
         if not ulaw:
             return 0.0
         [[[probability]]] = self._session.run(None, {"input_features": features(samples_16k(ulaw))[None]})

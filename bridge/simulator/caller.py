@@ -1,4 +1,4 @@
-"""The person who rings: follows a scenario by what he hears and by the clock, one 20 ms frame at a time."""
+"""The person who rings: follows a scenario by what they hear and by the clock, one 20 ms frame at a time."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class CallerAction:
 
 @dataclass(slots=True)
 class Frame:
-    """20 ms of the caller: sound, keys pressed in it, and whether he hangs up now."""
+    """20 ms of the caller: sound, keys pressed in it, and whether they hang up now."""
 
     sound: Sound
     digits: str = ""
@@ -43,7 +43,7 @@ class Frame:
 
 @dataclass(slots=True)
 class _Hearing:
-    """What the caller has heard of the bot since his own last step."""
+    """What the caller has heard of the bot since their own last step."""
 
     first_ms: int = -1
     last_ms: int = -1
@@ -75,7 +75,7 @@ class Caller:
 
     @property
     def finished(self) -> bool:
-        """All steps are done."""
+        """Whether all steps of the scenario are done."""
         return self._index >= len(self._scenario.steps)
 
     @property
@@ -89,7 +89,7 @@ class Caller:
         return "finished" if self.finished else f"steps[{self._index}] {_kind(self._scenario.steps[self._index])}"
 
     def wants_recognition(self) -> Sound | None:
-        """What the caller must understand before he can go on, when there is something new to understand."""
+        """What the caller must understand before they can go on, when there is something new to understand."""
         if self.finished or not isinstance(self._scenario.steps[self._index], steps.WaitFor):
             return None
         new = len(self._hearing.audio) > self._hearing.recognised_bytes
@@ -99,7 +99,7 @@ class Caller:
         return from_ulaw(bytes(self._hearing.audio))
 
     def recognised(self, text: str) -> None:
-        """The answer to `wants_recognition`."""
+        """Take the answer to `wants_recognition`."""
         self._hearing.text = text
 
     def tick(self, heard: bytes) -> Frame:
@@ -120,11 +120,11 @@ class Caller:
             self._hearing.audio += heard
 
     def _quiet_ms(self) -> int:
-        """How long the bot has been silent after having said something; -1 if he has not."""
+        """How long the bot has been silent after having said something; -1 if it has not."""
         return -1 if self._hearing.first_ms < 0 else self._now_ms - self._hearing.last_ms
 
     def _spoken_ms(self) -> int:
-        """How long the bot has been talking in this turn of his; -1 when he is not talking now."""
+        """How long the bot has been talking in its current turn; -1 when it is not talking now."""
         hearing = self._hearing
         talking = hearing.first_ms >= 0 and self._now_ms - hearing.last_ms <= 200
         return self._now_ms - hearing.first_ms if talking else -1
@@ -219,7 +219,7 @@ class Caller:
         self._since_ms = self._now_ms
 
     def _forget_heard(self) -> None:
-        """The caller has acted: from here on he listens for the answer."""
+        """The caller has acted: from here on they listen for the answer."""
         self._hearing = _Hearing()
 
     def _note(self, kind: str, text: str) -> None:

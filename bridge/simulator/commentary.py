@@ -38,7 +38,7 @@ class InOrder:
         return token
 
     def no_longer(self, token: int) -> None:
-        """It was told, or never will be."""
+        """Wait no longer for this happening: it was told, or never will be."""
         self._open.pop(token, None)
         self._flush()
 

@@ -61,7 +61,7 @@ class Track:
 
     @property
     def sound(self) -> Sound:
-        """All of it."""
+        """Return the whole track's sound from its first frame on."""
         return self._sound[: self._length]
 
 
@@ -143,7 +143,7 @@ def _bot_turns(bot: Sound, callers: list[Turn]) -> list[Turn]:
 
 
 def _measure_replies(bots: list[Turn], callers: list[Turn]) -> None:
-    """An answer belongs to the last thing the caller said before it, unless he was still talking."""
+    """An answer belongs to the last thing the caller said before it, unless they were still talking."""
     answered: set[int] = set()
     for index, turn in enumerate(bots):
         asked = [caller for caller in callers if caller.end_ms <= turn.start_ms and caller.kind in _ASKING]

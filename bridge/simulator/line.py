@@ -1,4 +1,4 @@
-"""What happens to the caller's voice between his mouth and the server: noise, echo, loss, late and bunched frames.
+"""What happens to the caller's voice between their mouth and the server: noise, echo, loss, late and bunched frames.
 
 Decisions only: the shell asks what a frame sounds like and when it goes out. Everything random follows the seed.
 """
@@ -20,10 +20,10 @@ _ROOM_SECONDS = 10
 
 
 class LineConditions:
-    """One call's line."""
+    """The conditions on one call's line."""
 
     def __init__(self, settings: Line, mark: str = "") -> None:
-        """`mark` names the caller in a watermark under his voice (`bridge.simulator.watermark`); empty: none."""
+        """`mark` names the caller in a watermark under their voice (`bridge.simulator.watermark`); empty: none."""
         self._settings = settings
         self._mark = mark
         self._random = random.Random(settings.seed)

@@ -1,6 +1,6 @@
 """One process of the load: places calls, keeps them on an absolute 20 ms schedule, listens to each, counts.
 
-A call's caller follows the clock alone: he speaks at set times whatever he hears. That costs next to nothing, and
+A call's caller follows the clock alone and speaks at set times, whatever is heard. That costs next to nothing, and
 still makes every reply, stop and hole measurable from what was played.
 """
 
@@ -56,7 +56,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     first_at_s: float = 3.0
     every_s: float = 9.0
     length_s: float = 30.0
-    """Then he hangs up, and another caller rings."""
+    """Then the caller hangs up, and another one rings."""
 
 
 class LoadMeasures(msgspec.Struct, kw_only=True):
@@ -86,7 +86,7 @@ class LoadMeasures(msgspec.Struct, kw_only=True):
     wall_s: float = 0.0
 
     def add(self, other: LoadMeasures) -> None:
-        """Sum up."""
+        """Add what another process or call measured."""
         for name in self.__struct_fields__:
             mine, theirs = getattr(self, name), getattr(other, name)
             if name == "reasons":
@@ -104,9 +104,9 @@ class LoadMeasures(msgspec.Struct, kw_only=True):
 
 
 class Voice:
-    """The caller's side of many calls, encoded once: base64 of each frame, and when he speaks.
+    """The caller's side of many calls, encoded once: base64 of each frame, and when they speak.
 
-    `later_s` shifts all he says.
+    `later_s` shifts all that they say.
     """
 
     def __init__(self, job: Job, later_s: float = 0.0) -> None:
@@ -226,7 +226,7 @@ def measure(stream: MediaStream, spoken_ms: Sequence[tuple[int, int]], length_s:
 
 
 class Generator:
-    """Holds `target` calls up."""
+    """Holds `target` calls up at any time."""
 
     def __init__(self, trunk: Trunk, job: Job, name: str, session: aiohttp.ClientSession | None = None) -> None:
         self.tally = LoadMeasures()

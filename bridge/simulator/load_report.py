@@ -23,7 +23,7 @@ from bridge.simulator.result import percentile
 
 
 def machine() -> str:
-    """This machine in a few words, to stand beside every number."""
+    """Describe this machine in a few words, to stand beside every number."""
     model = platform.processor() or platform.machine()
     try:
         with open("/proc/cpuinfo", encoding="utf-8") as file:

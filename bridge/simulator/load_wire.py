@@ -76,18 +76,18 @@ class MediaSocket(asyncio.Protocol):
         return socket
 
     def send(self, payload: bytes) -> None:
-        """Send a text message."""
+        """Send one text message to the server."""
         if self._transport is not None:
             self._transport.write(frame(payload))
 
     def close(self) -> None:
-        """Say goodbye and close."""
+        """Send a close frame and close the connection."""
         if self._transport is not None and not self._transport.is_closing():
             self._transport.write(frame(struct.pack("!H", 1000), _CLOSE))
             self._transport.close()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Ask for the upgrade."""
+        """Send the request for the upgrade to a WebSocket."""
         self._transport = cast(asyncio.Transport, transport)  # uvloop's are none by inheritance
         self._transport.write(self._request)
 
@@ -100,7 +100,7 @@ class MediaSocket(asyncio.Protocol):
             pass
 
     def connection_lost(self, error: Exception | None) -> None:
-        """The end."""
+        """Report that the connection is gone."""
         if not self.opened.done():
             self.opened.set_exception(BadMessage("31920 handshake error: closed before the upgrade"))
         elif self._open:

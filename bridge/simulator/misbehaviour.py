@@ -22,7 +22,7 @@ _ANSWER_S = 3.0
 
 
 class Misbehaviour:
-    """Of one call's carrier."""
+    """The ways in which one call's carrier misbehaves."""
 
     def __init__(self, phone: PhoneCall, faults: Faults) -> None:
         self._phone = phone
@@ -30,7 +30,7 @@ class Misbehaviour:
         self._verb: Stream | None = None
 
     async def before_the_stream(self, verb: Stream) -> None:
-        """This call's ticket in another call's hands, before it was used."""
+        """Try this call's ticket in the name of another call, before the call itself uses it."""
         if self._faults.stolen_ticket and not self._phone.facts.streams and self._phone.company.names_calls:
             thief = msgspec.structs.replace(self._phone.call, call_sid=_other(self._phone.call.call_sid))
             await self._try_stream(self._foreign_stream(thief, verb), verb, "stolen_ticket")

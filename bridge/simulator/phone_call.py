@@ -98,7 +98,7 @@ class PhoneCall:
 
     @property
     def over(self) -> bool:
-        """The call has ended."""
+        """Whether the call has ended."""
         return self.facts.hung_up_by != "nobody"
 
     def order(self, what: Sequence[Verb] | Webhook) -> None:
@@ -374,7 +374,7 @@ class PhoneCall:
     # telling
 
     def note(self, kind: str, text: str) -> None:
-        """Something happened now."""
+        """Note that something happened now."""
         happening = Happening(at_ms=round(self._clock.now * 1000.0), kind=kind, text=text)
         self._noted_at.append(self._loop.time())  # before the stream starts the line has no clock; see `run`
         self.facts.happenings.append(happening)

@@ -20,12 +20,12 @@ class Usage:
 
     @property
     def total_cpu_s(self) -> float:
-        """Of all of them."""
+        """CPU seconds of all processes together."""
         return sum(self.cpu_s.values())
 
     @property
     def total_memory(self) -> int:
-        """Of all of them; pages they share are counted for each."""
+        """Bytes of memory of all processes together; pages they share are counted for each."""
         return sum(self.memory.values())
 
 

@@ -61,12 +61,12 @@ class Heard:
 
     @property
     def hung_up_by(self) -> str:
-        """`server`, `caller` or `carrier`."""
+        """Who ended the call: `server`, `caller` or `carrier`."""
         return self.result.hung_up_by
 
     @property
     def transferred_to(self) -> str:
-        """Who the caller was put through to, if he was."""
+        """The number to which the caller was transferred, if they were."""
         return self.result.transferred_to
 
     @property
@@ -121,7 +121,7 @@ class CallFixture:
     async def ring(
         self, what: str | Path | Scenario, *, url: str = "", connect_to: str = "", carrier: str = ""
     ) -> Heard:
-        """The same, awaited."""
+        """Ring the server as calling the fixture does, for tests that await."""
         number = self._number
         url = url or number.url
         if not url:
@@ -232,7 +232,7 @@ def _whisper() -> Understand:
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """The options of `call`."""
+    """Declare the options of the plugin."""
     group = parser.getgroup("bridge", "simulated phone calls")
     group.addoption("--bridge-url", default="", help="the voice webhook to ring")
     group.addoption("--bridge-connect-to", default="", metavar="ORIGIN", help="where that server really is")

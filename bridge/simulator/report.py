@@ -121,7 +121,7 @@ def _row(values: list[int]) -> list[str]:
 
 
 def json_text(calls: Sequence[CallResult]) -> bytes:
-    """All results as JSON."""
+    """Write all results as JSON text."""
     return msgspec.json.format(msgspec.json.encode(list(calls)), indent=1)
 
 

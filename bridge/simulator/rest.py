@@ -42,7 +42,7 @@ class RestApi:
         """`POST /2010-04-01/... -> 200`."""
 
     def add(self, phone: PhoneCall) -> None:
-        """This call may be ended or moved from now on."""
+        """Let requests end or move this call from now on."""
         self._calls[phone.call.call_sid] = phone
 
     def application(self) -> web.Application:

@@ -79,7 +79,7 @@ class Timing(msgspec.Struct, kw_only=True):
 
 
 class CallResult(msgspec.Struct, kw_only=True):
-    """One call."""
+    """What one simulated call came to."""
 
     name: str
     call_sid: str
@@ -114,23 +114,24 @@ class CallResult(msgspec.Struct, kw_only=True):
 
     @property
     def passed(self) -> bool:
-        """Every expectation was met."""
+        """Whether every expectation was met."""
         return all(verdict.passed for verdict in self.verdicts)
 
     @property
     def reply_latencies_ms(self) -> list[int]:
-        """Of every answer; the greeting is none."""
+        """The reply latency of every answer in milliseconds; the greeting is none."""
         bot = [turn for turn in self.turns if turn.speaker == "bot"]
         return [turn.latency_ms for turn in bot[1:] if turn.latency_ms is not None]
 
     @property
     def stops_ms(self) -> list[int]:
-        """Of every time the caller talked over the bot and the bot fell silent."""
+        """Milliseconds to silence, for every time that the caller talked over the bot and the bot fell silent."""
         return [turn.stop_ms for turn in self.turns if turn.stop_ms is not None]
 
     @property
     def ducks_ms(self) -> list[int]:
-        """Of every time the caller talked over the bot and the bot lowered its voice."""
+        """Milliseconds to a lowered voice, for every time that the caller talked over the bot and the bot lowered its
+        voice."""
         return [turn.duck_ms for turn in self.turns if turn.duck_ms is not None]
 
     def heard(self) -> str:

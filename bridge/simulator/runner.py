@@ -192,7 +192,7 @@ _REFUSED = (401, 403, 429)
 
 
 def _unfinished(scenario: Scenario, caller: Caller, facts: CallFacts) -> str:
-    """Why a caller whom nothing kept waiting did not come to the end of his scenario; "" when he did."""
+    """Why a caller whom nothing kept waiting did not come to the end of their scenario; "" when they did."""
     if not facts.streams and not facts.transferred_to:
         return "never connected"
     line = scenario.line

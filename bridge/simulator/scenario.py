@@ -33,13 +33,13 @@ class Utterance(_Strict, frozen=True):
 
 
 class Say(_Strict, frozen=True, tag="say"):
-    """Speak now."""
+    """Speak at once, without waiting for anything."""
 
     utterance: Utterance
 
 
 class Interrupt(_Strict, frozen=True, tag="interrupt"):
-    """Speak once the bot has been talking for `after_ms` in this turn of his."""
+    """Speak once the bot has been talking for `after_ms` in its current turn."""
 
     utterance: Utterance
     after_ms: int = 1000
@@ -92,14 +92,14 @@ class WaitForHangUp(_Strict, frozen=True, tag="wait_for_hang_up"):
 
 
 class HangUp(_Strict, frozen=True, tag="hang_up"):
-    """End the call."""
+    """End the call from the caller's side."""
 
 
 Step = Say | Interrupt | Noise | WaitForSilence | WaitFor | Digits | Silence | WaitForHangUp | HangUp
 
 
 class Stall(_Strict, frozen=True):
-    """For `ms`, nothing gets through: what was on its way comes in one burst afterwards."""
+    """Let nothing through for `ms`: what was on its way comes in one burst afterwards."""
 
     at_ms: int
     ms: int
@@ -132,7 +132,7 @@ class Line(_Strict, frozen=True):
 
 
 class Carrier(_Strict, frozen=True):
-    """How the carrier misbehaves."""
+    """The ways in which the carrier misbehaves."""
 
     webhook_delay_ms: int = 0
     duplicate_webhook: bool = False
@@ -158,7 +158,7 @@ class Carrier(_Strict, frozen=True):
 
 
 class Caller(_Strict, frozen=True):
-    """Who rings."""
+    """Who rings, which number they dial, and with what voice they speak."""
 
     number: str = "+15005550006"
     called: str = "+15005550010"
@@ -208,7 +208,7 @@ class Expect(_Strict, frozen=True):
 
 
 class Scenario(_Strict, frozen=True):
-    """One call."""
+    """One call as it should go: the caller's steps, the line, and what must be heard."""
 
     name: str
     steps: tuple[Step, ...]
@@ -217,7 +217,7 @@ class Scenario(_Strict, frozen=True):
     carrier: Carrier = Carrier()
     expect: Expect = Expect()
     longest_s: float = 120.0
-    """The caller's patience: he hangs up after this, and the call has failed."""
+    """The caller's patience in seconds: they hang up after this, and the call has failed."""
     folder: str = "."
     """Where recordings are looked for; the scenario file's folder."""
 

@@ -66,7 +66,7 @@ def to_ulaw(sound: Sound) -> bytes:
 
 
 def silence(milliseconds: float) -> Sound:
-    """This much of nothing."""
+    """Return silence that lasts this long."""
     return np.zeros(round(milliseconds * RATE_HZ / 1000), np.float32)
 
 
@@ -97,7 +97,7 @@ def speech_level_db(sound: Sound) -> float:
 
 
 def at_level(sound: Sound, wanted_db: float) -> Sound:
-    """The same sound with its loud parts at this level."""
+    """Return the sound with its loud parts at this level."""
     gain = 10.0 ** ((wanted_db - speech_level_db(sound)) / 20.0)
     return np.asarray(np.clip(sound * gain, -1.0, 1.0), np.float32)
 

@@ -198,7 +198,7 @@ def _in_format(sound: Sound, audio_format: Any) -> bytes:
 
 
 class Listener(Protocol):
-    """Who takes the audio of one text."""
+    """Whoever takes the audio of one text."""
 
     def audio(self, audio: bytes) -> None: ...
     def words(self, words: Any) -> None: ...
@@ -231,7 +231,7 @@ class SpelledVoice:
         """Everything that was asked for."""
 
     async def start(self, changed: Callable[[], None]) -> None:
-        """Ready at once."""
+        """Do nothing, since this voice is ready at once."""
         self.usable = True
         changed()
 
@@ -240,7 +240,7 @@ class SpelledVoice:
         self.usable = False
 
     def open(self, request: Any, listener: Listener) -> SpelledStream:
-        """Speak `request.text`."""
+        """Begin to speak the text of a request."""
         self.texts.append(request.text)
         sound, places = speak(request.text)
         audio = _in_format(sound, getattr(request, "audio_format", None))
@@ -249,7 +249,7 @@ class SpelledVoice:
         return stream
 
     def stats(self) -> dict[str, float]:
-        """Texts spoken so far."""
+        """Return how many texts were spoken so far."""
         return {"texts": float(len(self.texts))}
 
 
@@ -269,16 +269,16 @@ class SpelledStream:
             self._listener.done()
 
     def text(self, delta: str) -> None:
-        """The text was whole."""
+        """Do nothing, since the text was whole from the start."""
 
     def flush(self) -> None:
-        """The text was whole."""
+        """Do nothing, since the text was whole from the start."""
 
     def end(self) -> None:
-        """The text was whole."""
+        """Do nothing, since the text was whole from the start."""
 
     def playout(self, lead_ms: float, upto_ms: int | None = None) -> None:
-        """Nothing to hurry."""
+        """Do nothing, since all audio arrives at once."""
 
     def cancel(self) -> None:
         """The listener hears nothing more."""

@@ -41,7 +41,7 @@ class Trunk(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def company(self) -> Carrier:
-        """The carrier's double."""
+        """The double of the carrier that this trunk belongs to."""
         return CARRIERS[self.carrier]
 
 

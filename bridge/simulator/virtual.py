@@ -47,11 +47,11 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         super().__init__(_JumpingSelector(self))
 
     def time(self) -> float:
-        """The virtual clock."""
+        """Return the virtual clock's time in seconds."""
         return self._now
 
     def jump(self, seconds: float) -> None:
-        """Let time pass."""
+        """Let this much virtual time pass at once."""
         self._now += seconds
 
     def run_in_executor(  # type: ignore[override]
@@ -91,7 +91,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         return near, ours
 
     def forget_server(self, port: int) -> None:
-        """Stop listening."""
+        """Stop listening at a server's address."""
         self._servers.pop(("", port), None)
 
 

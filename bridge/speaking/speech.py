@@ -322,7 +322,7 @@ class CallSpeech:
         return self._context.savings.report()
 
     def close(self) -> None:
-        """The call is over."""
+        """Stop speaking, because the call is over."""
         self._closed = True
         self._prefetcher.withdraw(self)
         for utterance in list(self._utterances.values()):

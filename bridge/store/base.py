@@ -74,7 +74,7 @@ def check(key: str, value: bytes) -> None:
 
 
 class Watchers:
-    """Who wants to know of which keys, in one process."""
+    """Remembers who wants to know of which keys, in one process."""
 
     def __init__(self) -> None:
         self._watching: list[tuple[str, Changed]] = []
@@ -100,5 +100,5 @@ class Watchers:
                 changed(key, value)
 
     def clear(self) -> None:
-        """Tell nobody any more."""
+        """Forget all watchers, so that nobody is told any more."""
         self._watching.clear()

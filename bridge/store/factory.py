@@ -1,4 +1,4 @@
-"""From settings to the store that they ask for."""
+"""Build the store that the settings ask for."""
 
 from __future__ import annotations
 

@@ -40,10 +40,10 @@ class MemoryStore:
         self._watchers = Watchers()
 
     async def start(self) -> None:
-        """Nothing to connect to."""
+        """Do nothing, since there is nothing to connect to."""
 
     async def close(self) -> None:
-        """Forget everything."""
+        """Forget all values and all watchers."""
         self._watchers.clear()
         self._entries.clear()
         self._expiries.clear()
@@ -77,11 +77,11 @@ class MemoryStore:
         return self._watchers.add(prefix, changed)
 
     def stats(self) -> dict[str, float]:
-        """Entries and bytes."""
+        """Return how many entries and bytes the store holds."""
         return {"entries": float(len(self._entries)), "bytes": float(self._bytes)}
 
     def keep(self, key: str, value: bytes, ttl_s: float) -> None:
-        """`put` without telling anybody."""
+        """Keep a value as `put` does, without telling any watcher."""
         check(key, value)
         self.drop(key)
         expires_at = self._clock() + ttl_s
@@ -91,7 +91,7 @@ class MemoryStore:
         self._tidy()
 
     def drop(self, key: str) -> None:
-        """Forget a key."""
+        """Forget a key and its value."""
         entry = self._entries.pop(key, None)
         if entry is not None:
             self._bytes -= len(entry.value) + _OVERHEAD

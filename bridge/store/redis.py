@@ -85,7 +85,7 @@ class RedisStore:
             await self._ask(self._client.ping())
 
     async def close(self) -> None:
-        """Disconnect."""
+        """Close the connections to Redis."""
         self._watchers.clear()
         if self._listening is not None:
             self._listening.cancel()

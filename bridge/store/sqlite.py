@@ -62,7 +62,7 @@ class SqliteStore:
         await asyncio.get_running_loop().run_in_executor(self._thread, self._open)
 
     async def close(self) -> None:
-        """Close the file."""
+        """Close the file and end its thread."""
         self._watchers.clear()
         if self._looking is not None:
             self._looking.cancel()
@@ -101,7 +101,7 @@ class SqliteStore:
         return self._watchers.add(prefix, changed)
 
     def stats(self) -> dict[str, float]:
-        """Operations that failed."""
+        """Return how many operations have failed."""
         return {"failed": float(self._counts["failed"])}
 
     # -- in the store's thread -----------------------------------------------------------------------------------

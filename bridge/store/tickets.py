@@ -49,7 +49,7 @@ _read_claims = msgspec.json.Decoder(Ticket).decode
 
 
 class TicketIssuer:
-    """Issues and checks tickets.
+    """Issues one-time tickets for the media socket, and checks them.
 
     `ours` are our secrets, the current one first: it signs, all of them are accepted, so that a renewal does not drop
     the calls that are being set up.

@@ -36,7 +36,7 @@ class StopSignals:
                 loop.add_signal_handler(number, self.signalled)
 
     def signalled(self) -> None:
-        """A signal came."""
+        """Take note that a signal came."""
         (self.hurried if self.asked.is_set() else self.asked).set()
 
     def parent_died(self) -> None:
@@ -77,7 +77,7 @@ def die_with_parent(number: signal.Signals = signal.SIGTERM) -> Callable[[], Non
 
 
 def when_parent_dies(loop: asyncio.AbstractEventLoop, do: Callable[[], None]) -> None:
-    """In a process of `multiprocessing`: call `do` on the loop once the parent is gone."""
+    """Call `do` on the loop of a `multiprocessing` process once its parent is gone."""
     parent = multiprocessing.parent_process()
     if parent is None:
         return

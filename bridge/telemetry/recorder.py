@@ -129,7 +129,7 @@ class Recorder:
             return True
 
     def write(self, batch: _Batch) -> None:
-        """Queue a batch."""
+        """Queue a batch of a call's events to be written."""
         self._batches.put(batch)
 
     def close(self) -> None:

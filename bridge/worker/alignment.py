@@ -1,4 +1,4 @@
-"""Which part of what is spoken belongs to which word of the text, when the front end rewrites words.
+"""Find which part of what is spoken belongs to which word of the text, when the front end rewrites words.
 
 The text's tokens ("It", "costs", "$9.99", "at", "9:30", "a.m.") and the tokens a front end really reads ("It",
 "costs", "$9.99", "at", "nine", "thirty", "A.M.") agree at most places. Between the places where they agree the spoken
@@ -20,7 +20,7 @@ def _plain(token: str) -> str:
 
 
 def align(tokens: Sequence[str], spoken: Sequence[str], weight: Callable[[str], float]) -> list[Span]:
-    """For every token the spoken tokens that it owns, as a span of indices (fractions where several share one).
+    """Find for every token the spoken tokens that it owns, as a span of indices (fractions where several share one).
 
     The spans follow each other without overlap from 0 to `len(spoken)`. `weight` says how long a token is when read.
     """

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(slots=True)
 class Allowance:
-    """Full at the start."""
+    """A token bucket, which is full at the start."""
 
     per_s: float
     burst: float

@@ -43,7 +43,7 @@ class RemoteSpeech:
         self._offset = 0
 
     def begin(self, stream: ClientStream) -> None:
-        """This is the stream that tells us."""
+        """Remember the stream that will deliver audio and words."""
         self._stream, self.number = stream, stream.number
 
     def text(self, delta: str) -> None:
@@ -84,13 +84,13 @@ class RemoteSpeech:
     # ---- what the worker sends ----------------------------------------------------------------------------------
 
     def audio(self, data: bytes) -> None:
-        """More audio."""
+        """Take more audio from the worker."""
         assert self._stream is not None
         self._arrived.put_nowait(Audio(self.number, self._offset, data))
         self._offset += len(data) // self._stream.audio_format.sample_bytes
 
     def words(self, words: Sequence[Word]) -> None:
-        """Words placed in time."""
+        """Take words newly placed in time from the worker."""
         self._arrived.put_nowait(Words(self.number, list(words)))
 
     def no_words(self) -> None:

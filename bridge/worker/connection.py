@@ -38,10 +38,10 @@ class ConnectionOwner(Protocol):
     counts: Counter[str]
 
     def runner(self, voice: LoadedVoice) -> EngineRunner:
-        """Who synthesises this voice."""
+        """Return the runner of the engine that speaks with this voice."""
 
     def stream_closed(self) -> None:
-        """A stream is over."""
+        """Take note that a stream is over."""
 
 
 class EngineStream:
@@ -82,7 +82,7 @@ class EngineStream:
         self._connection.leave(self)
 
     def fail(self, error: VoiceError) -> None:
-        """Nothing more will come."""
+        """End the stream with an error; no more audio will come."""
         self.cancel()
         self._listener.failed(error)
 
@@ -141,7 +141,7 @@ class Connection:
         self._server.receive(text)
 
     def send(self, message: protocol.FromWorker) -> None:
-        """Queue a message."""
+        """Queue a message for the client."""
         self._server.say(message)
 
     def fail_all(self, engine: Engine, code: str, message: str) -> None:

@@ -80,7 +80,7 @@ def _new_loop() -> asyncio.AbstractEventLoop:
 
 
 async def serve(settings: WorkerSettings, announce: Callable[[str], None], stop: asyncio.Event | None = None) -> int:
-    """The same within a running loop; `stop` ends it like SIGTERM."""
+    """Run a worker within a running loop; `stop` ends it like SIGTERM."""
     check_address(settings)
     voices, refused = load_sound_voices(settings)
     for name, error in refused.items():

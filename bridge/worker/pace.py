@@ -32,5 +32,5 @@ class Pace:
 
     @property
     def mean_batch(self) -> float:
-        """Streams in a step."""
+        """The mean number of streams in a step."""
         return self._jobs / self._steps if self._steps else 0.0

@@ -158,7 +158,7 @@ class Limits(msgspec.Struct, frozen=True):
 
 
 class Ready(msgspec.Struct, frozen=True, tag="ready"):
-    """The worker's first message."""
+    """The worker's first message, which says what it offers."""
 
     version: int
     voices: list[str]
@@ -177,7 +177,7 @@ class Words(msgspec.Struct, frozen=True, tag="words"):
 
 
 class Done(msgspec.Struct, frozen=True, tag="done"):
-    """All audio was sent."""
+    """All audio of the stream was sent."""
 
     stream: StreamId
     audio_ms: int

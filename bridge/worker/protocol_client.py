@@ -121,7 +121,7 @@ class ProtocolClient:
         return stream
 
     def say(self, message: FromClient) -> None:
-        """Send a message."""
+        """Send a message to the worker."""
         self._send(protocol.encode(message))
 
     def forget(self, stream: ClientStream) -> None:

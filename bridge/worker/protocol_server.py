@@ -43,17 +43,17 @@ class ServerStream:
 
     @property
     def sent_ms(self) -> int:
-        """Audio sent so far."""
+        """Milliseconds of audio sent so far."""
         return self.sent_bytes // self.audio_format.bytes_per_ms
 
     def audio(self, data: bytes) -> None:
-        """More audio."""
+        """Send more audio to the client."""
         offset = self.sent_bytes // self.audio_format.sample_bytes
         self.sent_bytes += len(data)
         self._server.put(protocol.encode_audio(self.number, offset, data))
 
     def words(self, words: Sequence[Word]) -> None:
-        """Words placed in time."""
+        """Send words newly placed in time."""
         self._server.say(Words(self.number, list(words)))
 
     def no_words(self) -> None:
@@ -87,7 +87,7 @@ class ProtocolServer:
         self._over: deque[int] = deque(maxlen=REMEMBERED)
 
     def say(self, message: protocol.FromWorker) -> None:
-        """Queue a message."""
+        """Queue a message for the client."""
         self.put(protocol.encode(message))
 
     def receive(self, text: str) -> None:
@@ -121,7 +121,7 @@ class ProtocolServer:
         self.say(message)
 
     def end(self, stream: ServerStream, how: str, code: str = "") -> None:
-        """A stream is over."""
+        """Forget a stream that is over."""
         if self.streams.pop(stream.number, None) is stream:
             self._over.append(stream.number)
             self._ended(how, code)

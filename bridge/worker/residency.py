@@ -116,13 +116,13 @@ class ResidentEngine(Engine):
 
     @property
     def loaded(self) -> bool:
-        """Its weights are in memory."""
+        """Whether the engine's weights are in memory."""
         return self._inner is not None
 
     # ---- coming and going -------------------------------------------------------------------------------------
 
     def acquire(self) -> bool:
-        """See `Engine`; makes room by unloading others."""
+        """Load the weights for a stream, making room by unloading others (`Engine.acquire`)."""
         if not self._residency.touch(self):
             return False
         with self._lock:
@@ -131,7 +131,7 @@ class ResidentEngine(Engine):
         return True
 
     def release(self) -> None:
-        """See `Engine`."""
+        """Take note that one stream less needs the weights (`Engine.release`)."""
         self.users -= 1
 
     def unload(self) -> None:
@@ -147,7 +147,7 @@ class ResidentEngine(Engine):
         log.info("engine %s unloaded, %d MiB", self.name, self.size_bytes >> 20)
 
     def close(self) -> None:
-        """Of the engine, if it is there."""
+        """Close the engine, if it is loaded."""
         if (inner := self._inner) is not None:
             inner.close()
 
@@ -165,28 +165,28 @@ class ResidentEngine(Engine):
     # ---- as an engine -----------------------------------------------------------------------------------------
 
     def model(self, voice: str) -> str:
-        """As at the first loading."""
+        """The model's name, as it was at the first loading."""
         return self._models[voice]
 
     def gain_db(self, voice: str) -> float:
-        """As at the first loading."""
+        """The voice's gain in dB, as it was at the first loading."""
         return self._gains_db[voice]
 
     def memory_bytes(self) -> int:
-        """As at the first loading: what it says itself, else by how much the process grew."""
+        """The memory taken at the first loading: what the engine says itself, else by how much the process grew."""
         return self.size_bytes
 
     def embeddings(self) -> Mapping[str, Samples]:
-        """Also while it is unloaded."""
+        """The voices' embeddings, known also while the engine is unloaded."""
         inner = self._inner
         return self._embeddings if inner is None else inner.embeddings()
 
     def encoder(self, audio_format: AudioFormat, gain: float) -> Encoder:
-        """Of the engine's kind; it needs no weights."""
+        """Return an encoder of the engine's kind; it needs no weights."""
         return self._encoder.another(audio_format, gain)
 
     def cost_s(self, text: str) -> float:
-        """With the loading, if that is to come."""
+        """Estimate a step's seconds, with the loading if that is still to come."""
         inner = self._inner
         if inner is not None:
             return inner.cost_s(text)

@@ -240,7 +240,7 @@ class EngineRunner:
             self._news.set()
 
     def report(self, stream: Stream, lead_ms: float, upto_ms: float | None) -> None:
-        """The client's playout report."""
+        """Take the client's playout report for a stream."""
         self.scheduler.report(stream.place, lead_ms, upto_ms, now())
         self._news.set()
 
@@ -250,7 +250,7 @@ class EngineRunner:
         self._news.set()
 
     def leave(self, stream: Stream) -> None:
-        """The stream is over."""
+        """Forget a stream that is over."""
         if not stream.closed:
             stream.cancel()
             self.engine.release()

@@ -143,7 +143,7 @@ class Scheduler:
         self.pace.ran(took_s, len(batch), urgent=urgent, now=now)
 
     def join(self, name: Hashable, priority: Priority, now: float) -> QueueEntry:
-        """A stream has opened."""
+        """Give a stream that has opened its place in the queue."""
         place = self._places[name] = QueueEntry(name, priority, opened_at=now)
         return place
 

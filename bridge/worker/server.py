@@ -60,7 +60,7 @@ class Worker:
             await runner.start()
 
     async def close(self) -> None:
-        """Stop the engines."""
+        """Stop all engines and their threads."""
         for runner in self.runners.values():
             await runner.close()
 
@@ -83,7 +83,7 @@ class Worker:
                 await asyncio.gather(*farewells, return_exceptions=True)
 
     def runner(self, voice: LoadedVoice) -> EngineRunner:
-        """Who synthesises this voice."""
+        """Return the runner of the engine that speaks with this voice."""
         return self.runners[voice.engine]
 
     def stream_closed(self) -> None:

@@ -81,7 +81,7 @@ class SchedulerSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True,
 
 
 class WorkerSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """A worker process."""
+    """The settings of a speech worker process."""
 
     host: str = "127.0.0.1"
     port: Port = 8090
@@ -122,7 +122,7 @@ class WorkerSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
 
 
 def beside(settings: WorkerSettings, directory: PurePath, http: HttpSettings) -> WorkerSettings:
-    """The same settings with paths taken from `directory`, where the configuration lies, and its section `http`."""
+    """Return the settings with the paths of voices' files taken from `directory`, where the configuration lies."""
     voices = {
         name: msgspec.structs.replace(voice, model=str(directory / voice.model))
         if voice.model and voice.engine in ("piper", "kokoro")

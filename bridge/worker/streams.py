@@ -33,7 +33,7 @@ class StepAudio:
 
 @dataclass(slots=True, eq=False)
 class Stream:
-    """State of one utterance.
+    """The state of one utterance in the worker.
 
     `advance` runs in the engine's thread while the stream's step is running, all else in the loop's.
     """
@@ -130,7 +130,7 @@ class Stream:
     # ---- what to send -----------------------------------------------------------------------------------------
 
     def add(self, data: bytes) -> None:
-        """Audio to be sent."""
+        """Queue audio that is to be sent."""
         self._unsent += data
 
     def finish(self) -> bool:
@@ -175,7 +175,7 @@ class Stream:
 
     @property
     def sent_ms(self) -> int:
-        """Audio sent so far."""
+        """Milliseconds of audio sent so far."""
         return self.sent_bytes // self.audio_format.bytes_per_ms
 
     def milliseconds(self, data: bytes) -> float:

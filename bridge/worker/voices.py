@@ -55,7 +55,7 @@ def load_voices(settings: WorkerSettings, *, graphs: bool | None = None) -> dict
 def load_sound_voices(
     settings: WorkerSettings, *, graphs: bool | None = None
 ) -> tuple[dict[str, LoadedVoice], dict[str, ConfigError]]:
-    """The same, except that a voice whose files are damaged is left out: the voices, and those refused with the reason.
+    """Load all voices but those whose files are damaged: returns the voices, and those refused with the reason.
 
     Raises ConfigError when that is the default voice.
     """

@@ -53,7 +53,7 @@ class RankedRecogniser:
 
 
 class RecogniserChain:
-    """Who is to be asked now?"""
+    """Chooses which recogniser is to be asked now, by order of preference and health."""
 
     def __init__(self, recognisers: Sequence[Recogniser], clock: Callable[[], float]) -> None:
         self.ranked = tuple(RankedRecogniser(rank, recogniser) for rank, recogniser in enumerate(recognisers))

@@ -23,7 +23,7 @@ class EmbeddedRecogniser:
         """Nothing: the processes are closed by their owner."""
 
     def start(self, expected: ExpectedSpeech, listener: StreamListener) -> WholeUtterances:
-        """Serve one call."""
+        """Start a stream for one call."""
         return WholeUtterances(self._transcribe, expected, listener)
 
     async def _transcribe(self, ulaw: bytes, expected: ExpectedSpeech, _deadline_s: float) -> Transcription:

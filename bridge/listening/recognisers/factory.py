@@ -1,4 +1,4 @@
-"""From settings to recognisers: the one place that knows every kind of them."""
+"""Build the recognisers that the settings ask for: the one place that knows every kind of them."""
 
 from __future__ import annotations
 

@@ -57,13 +57,13 @@ class OpenAITranscriptions:
         self._http = self._open_client()
 
     async def unload(self) -> None:
-        """Close the connections."""
+        """Close the connections to the server."""
         if self._http is not None:
             await self._http.close()
             self._http = None
 
     def start(self, expected: ExpectedSpeech, listener: StreamListener) -> WholeUtterances:
-        """Serve one call."""
+        """Start a stream for one call."""
         return WholeUtterances(self._transcribe, expected, listener)
 
     async def _transcribe(self, ulaw: bytes, expected: ExpectedSpeech, deadline_s: float) -> Transcription:

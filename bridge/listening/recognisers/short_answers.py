@@ -57,5 +57,5 @@ def choose(likelihoods: Mapping[str, float], no_speech: float) -> tuple[str, flo
 
 
 def words_of(hints: Sequence[str]) -> list[str]:
-    """Those of an agent's hints that are single words, as they may be said alone."""
+    """Return those of an agent's hints that are single words, as they may be said alone."""
     return [hint.strip() for hint in hints if hint.strip() and len(hint.split()) == 1]

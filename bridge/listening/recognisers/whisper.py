@@ -46,7 +46,7 @@ def installed_model() -> Path:
 
 
 class Whisper:
-    """A loaded Whisper model."""
+    """A Whisper model that is loaded and ready to transcribe."""
 
     def __init__(self, settings: WhisperSettings) -> None:
         import ctranslate2

@@ -47,16 +47,16 @@ class AudioFormat:
 
     @property
     def silence(self) -> bytes:
-        """One unit of nothing."""
+        """Return the shortest unit of silence."""
         return {"PCMU": b"\xff", "PCMA": b"\xd5", "L16": b"\0\0"}[self.encoding] * self.factor
 
     def name(self) -> str:
-        """For people: `L16 at 16000 Hz`."""
+        """The format's name as people write it: `L16 at 16000 Hz`."""
         return f"{self.encoding} at {self.rate_hz} Hz"
 
 
 class ToPhone:
-    """From a stream's bytes to what the receiver plays: mu-law, sample for sample. `feed` takes whole units."""
+    """Converts a stream's bytes to what the receiver plays: mu-law, sample for sample. `feed` takes whole units."""
 
     def __init__(self, format: AudioFormat) -> None:
         self._format = format
@@ -79,7 +79,7 @@ class ToPhone:
 
 
 class FromPhone:
-    """From the caller's voice to a stream's bytes."""
+    """Converts the caller's voice to a stream's bytes."""
 
     def __init__(self, format: AudioFormat) -> None:
         self._format = format

@@ -176,7 +176,7 @@ class MediaStream(abc.ABC):
 
     @abc.abstractmethod
     def start(self) -> Message:
-        """Who calls, and the parameters of the document."""
+        """Build the message that begins the stream: who calls, and the parameters of the document."""
 
     @abc.abstractmethod
     def media(self, ulaw: bytes, timestamp_ms: int) -> list[Message]:
@@ -239,7 +239,7 @@ class MediaStream(abc.ABC):
 
     @property
     def opened_at(self) -> float:
-        """When the stream began."""
+        """When the stream began, in seconds on the line's clock."""
         return self.playout.opened_at
 
     def begin(self, at: float) -> None:

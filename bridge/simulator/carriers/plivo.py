@@ -108,7 +108,7 @@ class Plivo(Carrier):
     def stream_event(
         self, call: Call, verb: Stream, stream_sid: str, event: StreamEvent, error: str, now: float
     ) -> Webhook | None:
-        """`StartStream`, `StopStream`, `DroppedStream`."""
+        """Build the report of a stream event: `StartStream`, `StopStream` or `DroppedStream`."""
         if not verb.status_callback:
             return None
         word = {"started": "StartStream", "stopped": "StopStream", "failed": "DroppedStream"}[event]
@@ -200,7 +200,7 @@ class PlivoStream(MediaStream):
         return None
 
     def start(self) -> Message:
-        """Who calls, and the extra headers of the document in one string."""
+        """Build the start message: who calls, and the extra headers of the document in one string."""
         form = self.verb.inward
         kind = "audio/x-mulaw" if form.encoding == "PCMU" else "audio/x-l16"
         body = {

@@ -103,7 +103,7 @@ class Telnyx(Carrier):
     def stream_event(
         self, call: Call, verb: Stream, stream_sid: str, event: StreamEvent, error: str, now: float
     ) -> Webhook | None:
-        """`stream-started`, `stream-stopped`, `stream-failed`."""
+        """Build the report of a stream event: `stream-started`, `stream-stopped` or `stream-failed`."""
         if not verb.status_callback:
             return None
         word = f"stream-{event}"
@@ -120,7 +120,7 @@ class Telnyx(Carrier):
         return Webhook(word, verb.status_method, verb.status_callback, form)
 
     def call_event(self, call: Call, url: str, status: str, number: int, seconds: int, now: float) -> Webhook | None:
-        """A call status callback."""
+        """Build the callback about a call's status."""
         form = self.form(call, status) | {
             "CallbackSource": "call-progress-events",
             "SequenceNumber": str(number),
@@ -135,7 +135,7 @@ class Telnyx(Carrier):
         return {"telnyx-timestamp": timestamp, "telnyx-signature-ed25519": base64.b64encode(signed).decode()}
 
     def told_to_server(self, secret: str) -> str:
-        """The public key."""
+        """Return the public key, which the server needs to check signatures."""
         return f"Telnyx's public key, for the server: {public_key(secret)}"
 
     def read_document(self, body: str) -> list[Verb]:

@@ -132,7 +132,7 @@ class Twilio(Carrier):
         return Webhook(word, verb.status_method, verb.status_callback, form)
 
     def call_event(self, call: Call, url: str, status: str, number: int, seconds: int, now: float) -> Webhook | None:
-        """A call status callback."""
+        """Build the callback about a call's status."""
         ended = {"CallDuration": str(seconds), "Duration": str(-(-seconds // 60))} if status == "completed" else {}
         form = self.form(call, status) | {
             "SequenceNumber": str(number),
@@ -150,7 +150,7 @@ class Twilio(Carrier):
         }
 
     def sign_socket(self, what: Signing, verb: Stream) -> dict[str, str]:
-        """The same over the `wss` URL of the document."""
+        """Sign the socket's upgrade request over the `wss` URL of the document."""
         return {"X-Twilio-Signature": signature(what.secret, what.url), "Accept-Encoding": "gzip"}
 
     def read(self, content_type: str, body: str) -> list[Verb]:

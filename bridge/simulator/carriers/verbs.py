@@ -81,7 +81,7 @@ class Pause:
 
 @dataclass(frozen=True, slots=True)
 class Hangup:
-    """The call ends here."""
+    """End the call at this point of the document."""
 
 
 @dataclass(frozen=True, slots=True)

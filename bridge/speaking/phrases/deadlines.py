@@ -31,7 +31,7 @@ class Deadlines:
         self._stream: Literal["none", "opened", "begun"] = "none"
 
     def opened(self, now: float) -> None:
-        """Another stream was asked."""
+        """Take note that another stream was asked for the phrase."""
         self._quiet_since, self._stream = now, "opened"
 
     def closed(self) -> None:
@@ -39,7 +39,7 @@ class Deadlines:
         self._stream = "none"
 
     def heard(self, now: float) -> None:
-        """Audio has come."""
+        """Take note that audio has come."""
         self._quiet_since, self._waiting_since = now, None
         if self._stream == "opened":
             self._stream = "begun"

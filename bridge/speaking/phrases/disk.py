@@ -85,7 +85,7 @@ class DiskTier:
                     self._set_aside()
 
     def close(self) -> None:
-        """Write out and close."""
+        """Close the file, if it is open."""
         if self._db is not None:
             with contextlib.suppress(sqlite3.Error):
                 self._db.close()
@@ -161,7 +161,7 @@ class DiskTier:
         self._guarded(lambda db: db.executemany(statement, engines.items()).rowcount, 0)
 
     def engines(self) -> dict[str, str]:
-        """What `remember_engines` noted."""
+        """Return the engines that `remember_engines` noted."""
         return self._guarded(lambda db: dict(db.execute("SELECT name, engine FROM voice").fetchall()), {})
 
     def _touch(self, db: sqlite3.Connection, digest: str) -> None:

@@ -38,7 +38,7 @@ class Failover:
         return None
 
     def failed(self, provider: MonitoredProvider, route: Route, error: VoiceError) -> None:
-        """This provider gave nothing, or nothing more."""
+        """Take note that this provider gave nothing, or nothing more."""
         self.last_error = error
         if error.kind == "rejected":
             self._rejected.add(route)

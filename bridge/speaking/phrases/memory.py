@@ -45,7 +45,7 @@ class _Shelf:
 
 
 class MemoryTier:
-    """Phrases by digest.
+    """Phrases in this process's memory, by their keys' digests.
 
     limit_bytes         of all tenants together
     tenant_limit_bytes  of one tenant; a tenant over it evicts its own phrases, never another's

@@ -102,17 +102,17 @@ class Phrase(msgspec.Struct, frozen=True, dict=True):
 
     @property
     def audio_ms(self) -> int:
-        """How long it sounds."""
+        """The length of the phrase's audio in milliseconds."""
         return len(self.audio) // self.key.audio_format.bytes_per_ms
 
     @cached_property
     def quiet_start_ms(self) -> int:
-        """See `quiet_ms`."""
+        """Milliseconds of silence at the start of the audio, as `quiet_ms` measures it."""
         return quiet_ms(self.audio, self.key.audio_format, at_end=False)
 
     @cached_property
     def quiet_end_ms(self) -> int:
-        """See `quiet_ms`."""
+        """Milliseconds of silence at the end of the audio, as `quiet_ms` measures it."""
         return quiet_ms(self.audio, self.key.audio_format, at_end=True)
 
     @property

@@ -39,7 +39,7 @@ class ExpectedLine(Protocol):
 
     @property
     def voice(self) -> str | None:
-        """None: the default."""
+        """The voice of the line; None stands for the default voice."""
 
 
 class _Guess(NamedTuple):
@@ -143,7 +143,7 @@ class Prefetcher:
         self._offers.pop(owner, None)
 
     async def close(self) -> None:
-        """Stop."""
+        """Stop making lines ahead of their use."""
         self._offers.clear()
         if self._again is not None:
             self._again.cancel()

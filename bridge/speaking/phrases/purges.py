@@ -1,7 +1,7 @@
 """Purges reach every process that shares a Redis: each is an entry of a stream there, which all of them read.
 
-A stream and no publication, so that who was cut off for a while reads afterwards what he missed. Whoever missed
-more than the stream holds forgets everything, since he cannot know what to keep.
+A stream and no publication, so that a process which was cut off for a while reads afterwards what it missed. One that
+missed more than the stream holds forgets everything, since it cannot know what to keep.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _Entries = list[tuple[bytes, dict[bytes, bytes]]]
 
 
 class Selection(msgspec.Struct, frozen=True):
-    """Which phrases: those that match all that is given. `text` is normalised."""
+    """Selects phrases: those that match all that is given. `text` is normalised."""
 
     text: str | None = None
     voice: str | None = None
@@ -50,7 +50,7 @@ class Purges:
         self._task = asyncio.ensure_future(self._read())
 
     async def close(self) -> None:
-        """Stop reading."""
+        """Stop reading the purges of other processes."""
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)

@@ -65,7 +65,7 @@ return redis.call('DEL', KEYS[1])
 
 
 class RedisTier:
-    """Phrases in Redis.
+    """Phrases in Redis, shared by all processes that use it.
 
     deadline_s          the longest any lookup may take
     tenant_limit_bytes  of one tenant's phrases; the least used go first
@@ -117,12 +117,13 @@ class RedisTier:
 
     @property
     def available(self) -> bool:
-        """Whether Redis answered lately."""
+        """Whether Redis answered the latest requests."""
         return self._answered and self._breaker.closed
 
     @property
     def client(self) -> redis.Redis:
-        """For `bridge.speaking.phrases.flight` and `purges`, whose every use must go through `guarded` or `patient`."""
+        """The Redis client for `bridge.speaking.phrases.flight` and `purges`, whose every use must go through
+        `guarded` or `patient`."""
         return self._client
 
     async def guarded(self, operation: Awaitable[_T], *, deadline_s: float | None = None) -> _T | None:

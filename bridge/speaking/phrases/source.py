@@ -53,7 +53,7 @@ class PhraseSource:
     def key(
         self, text: str, voice: str | None, tenant: str, audio_format: AudioFormat = MULAW_8000
     ) -> PhraseKey | None:
-        """What a text is kept under as it would be spoken now; None while nobody has ever said what his voices are."""
+        """What a text is kept under as it would be spoken now; None until a provider has told its voices."""
         keys = self._keys(text, voice, tenant, audio_format)
         return keys[-1] if keys else None
 
@@ -278,7 +278,7 @@ class PhraseSource:
         return any(synthesis.readers and synthesis.request.priority == "live" for synthesis in self._all)
 
     async def close(self) -> None:
-        """Stop everything."""
+        """Stop every synthesis and every look-up."""
         if self.flight is not None:
             await self.flight.close()
         for synthesis in list(self._all):

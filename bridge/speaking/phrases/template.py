@@ -43,7 +43,7 @@ _SEARCH_MS = 40
 
 
 class Template(NamedTuple):
-    """A sentence with slots."""
+    """A sentence with slots, which are filled in when it is said."""
 
     text: str
     head: tuple[str, ...]

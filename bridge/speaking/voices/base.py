@@ -49,7 +49,7 @@ class SpeechRequest(msgspec.Struct, frozen=True):
 
 
 class SpeechListener(Protocol):
-    """Who is told about a stream: `audio` and `words` any number of times, then `done` or `failed` once."""
+    """Whoever is told about a stream: `audio` and `words` any number of times, then `done` or `failed` once."""
 
     def audio(self, data: bytes) -> None:
         """More audio: whole samples of the format that was asked for, in order."""
@@ -90,7 +90,7 @@ class SpeechStream(Protocol):
 
 
 class SpeechProvider(Protocol):
-    """Somebody who makes speech."""
+    """Somebody who turns text into speech: our worker, or a hosted voice."""
 
     @property
     def name(self) -> str:

@@ -95,7 +95,7 @@ class MonitoredStream:
         """Some audio has come."""
 
     def open(self, provider: SpeechProvider, request: SpeechRequest, now: float) -> None:
-        """Begin. Raises VoiceError."""
+        """Open the stream at its provider. Raises VoiceError."""
         self._stream = provider.open(request, self)
         if request.text:
             self.asked_at = now
@@ -144,7 +144,7 @@ class MonitoredStream:
     # ---- the provider's side ------------------------------------------------------------------------------------
 
     def audio(self, data: bytes) -> None:
-        """More audio."""
+        """Pass more audio on to the stream's user."""
         if self._listener is not None:
             if not self.begun:
                 self.begun = True
@@ -152,7 +152,7 @@ class MonitoredStream:
             self._listener.audio(data)
 
     def words(self, words: Sequence[Word]) -> None:
-        """Words placed in time."""
+        """Pass on words newly placed in time."""
         if self._listener is not None:
             self._listener.words(words)
 
@@ -226,12 +226,12 @@ class MonitoredProvider:
         return self.usable and (not voice or voice in self.provider.voices)
 
     async def start(self, changed: Callable[[], None]) -> None:
-        """Begin to connect."""
+        """Begin to connect to the provider."""
         self._changed = changed
         await self.provider.start(changed)
 
     async def close(self) -> None:
-        """End everything."""
+        """End all streams and the connection to the provider."""
         if self._timer is not None:
             self._timer.cancel()
         if self._probe is not None:

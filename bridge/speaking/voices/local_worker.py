@@ -60,12 +60,12 @@ class LocalWorker:
 
     @property
     def address(self) -> str:
-        """Where to reach it."""
+        """The address where the worker is reached."""
         return f"unix:{self._socket}"
 
     @property
     def pid(self) -> int | None:
-        """The running process."""
+        """The id of the running process."""
         return self._process.pid if self._process and self._process.returncode is None else None
 
     async def start(self, deadline_s: float) -> None:

@@ -1,4 +1,5 @@
-"""Which provider speaks with which voice: an order of preference for each name, and the least loaded of equals."""
+"""Choose which provider speaks with which voice: an order of preference for each name, and the least loaded of
+equals."""
 
 from __future__ import annotations
 
@@ -41,7 +42,7 @@ class ProviderPool:
     async def start(
         self, remembered: Mapping[str, str], on_engines: Callable[[dict[str, str]], None] | None = None
     ) -> None:
-        """Connect all.
+        """Begin to connect to all providers.
 
         remembered  engine versions that count until a provider says otherwise, as `on_engines` was told them
         """
@@ -51,7 +52,7 @@ class ProviderPool:
             await provider.start(self._changed)
 
     async def close(self) -> None:
-        """Disconnect all."""
+        """Disconnect from all providers."""
         self._waiting.clear()
         for provider in self.providers:
             await provider.close()
@@ -106,7 +107,7 @@ class ProviderPool:
         return min(able, key=lambda provider: provider.load, default=None)
 
     def other_voices(self, route: Route) -> list[Route]:
-        """The same provider's other voices, its default one first: for a text that this voice cannot say."""
+        """List the other voices of the same provider, its default one first: for a text that this voice cannot say."""
         found = {
             voice: Route(route.provider, voice)
             for provider in self.group(route.provider)
@@ -127,7 +128,7 @@ class ProviderPool:
         self._waiting[who] = changed
 
     def leave(self, who: object) -> None:
-        """Wait no longer."""
+        """Give up waiting for a free place."""
         self._waiting.pop(who, None)
 
     def _changed(self) -> None:

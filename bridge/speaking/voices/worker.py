@@ -85,7 +85,7 @@ class WorkerProvider:
         return min(clients, key=lambda client: len(client.streams)).open(request, listener)
 
     def stats(self) -> dict[str, float]:
-        """Counters and connections."""
+        """Return the counters of this worker's connections."""
         return {**self.counts, "connected": sum(socket.client.usable for socket in self._sockets)}
 
     async def _keep(self, http: aiohttp.ClientSession, socket: _Socket, address: str) -> None:

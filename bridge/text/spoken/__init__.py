@@ -1,1 +1,1 @@
-"""From written text to the words that are spoken."""
+"""Turn written text into the words that are spoken."""

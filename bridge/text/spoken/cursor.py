@@ -103,7 +103,7 @@ class Cursor:
         return self._parts[self.at + _BEYOND + offset].core
 
     def word(self, offset: int = 0) -> str:
-        """The same in lower case."""
+        """The token's core in lower case."""
         return self._parts[self.at + _BEYOND + offset].word
 
     def joined(self, offset: int) -> bool:

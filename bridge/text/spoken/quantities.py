@@ -304,7 +304,7 @@ def _article(part: str, language: Language) -> str:
 
 
 def feet(c: Cursor) -> Reading | None:
-    """`5'10"`, `6'`."""
+    """Read a height in feet and inches, such as `5'10"` or `6'`."""
     language = c.language
     part = c.part()
     token = (part.core + part.trail).replace("’", "'").replace("”", '"')
@@ -321,7 +321,7 @@ def feet(c: Cursor) -> Reading | None:
 
 
 def ratio(c: Cursor) -> Reading | None:
-    """`3:1`, `16:9`."""
+    """Read a ratio such as `3:1` or `16:9`."""
     found = _RATIO.fullmatch(c.core())
     if found is None:
         return None
@@ -330,7 +330,7 @@ def ratio(c: Cursor) -> Reading | None:
 
 
 def decade(c: Cursor) -> Reading | None:
-    """`1990s`, `the '80s`."""
+    """Read a decade such as `1990s` or `the '80s`."""
     language = c.language
     found = _DECADE.fullmatch(c.core())
     if found is None or language.decade is None or len(found[1]) not in (2, 4):
@@ -341,7 +341,7 @@ def decade(c: Cursor) -> Reading | None:
 
 
 def period(c: Cursor) -> Reading | None:
-    """`2019-2021`, `2019/20`, `5-10`."""
+    """Read a period or a range, such as `2019-2021`, `2019/20` or `5-10`."""
     language, core = c.language, c.core()
     if found := _PERIOD.fullmatch(core):
         first, last = int(found[1]), int(found[2])

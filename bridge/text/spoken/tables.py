@@ -58,5 +58,5 @@ def months(names: str, abbreviations: str) -> tuple[tuple[str, ...], Mapping[str
 
 
 def words(text: str) -> frozenset[str]:
-    """A set of words."""
+    """Split a table's text into a set of words."""
     return frozenset(text.split())

@@ -64,7 +64,7 @@ class Engine(ABC):
         return True
 
     def release(self) -> None:  # noqa: B027  (most are always there)
-        """One stream less."""
+        """Take note that one stream less needs this engine."""
 
     def close(self) -> None:  # noqa: B027  (most hold nothing but memory)
         """No more will be asked: give back threads and sockets."""

@@ -69,5 +69,5 @@ def settle(device: torch.device, threads: int) -> None:
 
 
 def name_of(precision: torch.dtype) -> str:
-    """As it is written in the settings."""
+    """Return a precision's name as it is written in the settings."""
     return str(precision).removeprefix("torch.")

@@ -25,7 +25,7 @@ PERIOD_SAMPLES = 48
 
 
 class PeriodFilter:
-    """Resampling by matrix.
+    """A resampler whose whole period is one matrix, so that many streams take one multiplication.
 
     `matrix` [before + D + after, U] makes the U outputs of a period from its inputs and theirs around.
     """
@@ -49,7 +49,7 @@ class PeriodFilter:
         self.matrix = torch.from_numpy(matrix[first:end].copy()).to(device)
 
     def complete(self, count: int) -> tuple[int, int]:
-        """Of so many samples in a row, how many are used up, and how many outputs they give."""
+        """Return how many of so many samples in a row are used up, and how many outputs they give."""
         periods = max((count - self.window) // self.inputs + 1, 0)
         return periods * self.inputs, periods * self.outputs
 
@@ -80,11 +80,11 @@ class DeviceEncoder(Encoder):
         self._made = 0
 
     def another(self, audio_format: AudioFormat, gain: float) -> Encoder:
-        """On the same device."""
+        """Return an encoder for another stream on the same device."""
         return DeviceEncoder(self.rate_hz, audio_format, gain, self.device)
 
     def feed(self, audio: Samples) -> bytes:
-        """A batch of one."""
+        """Encode one stream's samples, as a batch of one."""
         return self.feed_all([self], [audio])[0]
 
     @classmethod
@@ -147,7 +147,7 @@ class DeviceEncoder(Encoder):
 
 
 def limit(audio: Tensor) -> Tensor:
-    """As `bridge.audio.encoder.limit`."""
+    """Limit the loudest samples on the device, as `bridge.audio.encoder.limit` does on the processor."""
     magnitude = audio.abs()
     bent = KNEE + (1 - KNEE) * torch.tanh((magnitude - KNEE) / (1 - KNEE))
     return torch.where(magnitude > KNEE, torch.copysign(bent, audio), audio)

@@ -29,7 +29,7 @@ _LONG_I = re.compile(rf"(?:(?<=[ˈˌ])i|(?<![ˈˌ])i(?=[^\sː.,!?;:—…\"(){_V
 
 
 def to_espeak(phonemes: str) -> list[str]:
-    """For each phoneme what espeak-ng writes: one character or two, none where it is part of the one before."""
+    """Return for each phoneme what espeak-ng writes: one character or two, none where it is part of the one before."""
     symbols = [_SIMPLE.get(phoneme, phoneme) for phoneme in phonemes]
     for match in _LONG_I.finditer(phonemes):
         symbols[match.start()] = "iː"

@@ -52,7 +52,8 @@ def shapes(batch: int, frames: Sequence[int]) -> list[Shape]:
 
 
 def fixed_frames(chunks: Sequence[int]) -> list[int]:
-    """Of chunks and of the ends of pieces, which are shorter: each chunk, and halves of the longest."""
+    """Return the frame counts worth capturing for chunks and the shorter ends of pieces: each chunk, and halves of
+    the longest."""
     longest = max(chunks)
     halves = [longest >> power for power in range(longest.bit_length()) if longest >> power > min(chunks)]
     return sorted({*chunks, *halves})

@@ -99,7 +99,7 @@ class HibariEngine(Engine):
         return 5.4
 
     def memory_bytes(self) -> int:
-        """Of the weights, as they lie in the file."""
+        """The size of the weights as they lie in the file, in bytes."""
         return sum(voice.size_bytes for voice in self._voices.values())
 
     def cost_s(self, text: str) -> float:

@@ -132,7 +132,7 @@ class ProsodyNet(nn.Module):
 
 
 class Decoder(nn.Module):
-    """Frames -> spectral parts."""
+    """Turns the frames of a piece into spectral parts."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -195,13 +195,13 @@ class HibariNetwork(nn.Module):
         return Plan(features, pitch, 2 * frames, durations)
 
     def decode(self, features: Tensor, mask: Tensor) -> Tensor:
-        """See `Decoder`; computed in the precision that was set, given back in that of the features."""
+        """Run the decoder in the precision that was set; what it gives back has the precision of the features."""
         precision = self.m.head.weight.dtype
         parts: Tensor = self.m(features.to(precision), mask.to(precision))
         return parts.to(features.dtype)
 
     def set_precision(self, precision: torch.dtype) -> None:
-        """Of the decoder, without its text encoder (`bridge.worker.engines.device`)."""
+        """Set the decoder's precision, without its text encoder's (`bridge.worker.engines.device`)."""
         for part in (self.m.dec_in, self.m.dec, self.m.dec_norm, self.m.head):
             part.to(precision)
 

@@ -1,4 +1,4 @@
-"""From spectral parts to samples, batched in torch: the default voice's signal processing, for any frames of a piece.
+"""Turn spectral parts into samples, batched in torch: the default voice's signal processing, for any frames of a piece.
 
 24 kHz, a frame every 300 samples, windows of 1200. What a frame sounds like does not depend on which others are made
 with it, so chunks joined equal the whole: the pulse train is made once for the piece, and the noise is a function of

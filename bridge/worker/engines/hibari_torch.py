@@ -112,11 +112,11 @@ class HibariTorchEngine(Engine):
         return f"{self.name}-{hibari.__version__}{precision}/{voice or DEFAULT}"
 
     def gain_db(self, voice: str) -> float:
-        """As of the default engine."""
+        """The gain in dB that brings the voice to the common level, the same as the default engine's."""
         return 5.4
 
     def memory_bytes(self) -> int:
-        """Of the weights."""
+        """The size of the weights in memory, in bytes."""
         networks = [*self._networks.values()]
         return sum(weight.nbytes for network in networks for weight in network.parameters())
 
@@ -131,7 +131,7 @@ class HibariTorchEngine(Engine):
         return self._cost_of_character_s * (len(text) + 8)
 
     def begin(self, text: str, tokens: Sequence[str], voice: str, speed: float) -> Job:
-        """Begins with its plan."""
+        """Begin a piece, whose first step makes its plan."""
         voice = voice or DEFAULT
         return _Piece(text, tokens, voice, speed, self.cost_s(text), ("plan", voice))
 

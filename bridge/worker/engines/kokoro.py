@@ -142,7 +142,7 @@ class KokoroEngine(Engine):
         return self._gains_db[voice]
 
     def memory_bytes(self) -> int:
-        """Of the weights."""
+        """The size of the weights in memory, in bytes."""
         return sum(weight.nbytes for weight in self._network.parameters())
 
     def embeddings(self) -> Mapping[str, Samples]:

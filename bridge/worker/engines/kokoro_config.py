@@ -15,7 +15,7 @@ Size = Annotated[int, msgspec.Meta(ge=1)]
 
 
 class AlbertConfig(msgspec.Struct, frozen=True, kw_only=True):
-    """`plbert`: the text model."""
+    """The section `plbert` of the configuration: the text model's sizes."""
 
     hidden_size: Size
     num_attention_heads: Size

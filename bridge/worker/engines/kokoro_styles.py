@@ -27,7 +27,7 @@ class Styles:
         """Each [510, 256]: for a piece of n phonemes row n - 1; the decoder's half, then the prosody's."""
 
     def style(self, voice: str) -> Samples:
-        """Of a voice, or of a blend such as `af_heart*0.7+am_michael*0.3`. Raises ConfigError."""
+        """Return the style of a voice, or of a blend such as `af_heart*0.7+am_michael*0.3`. Raises ConfigError."""
         if voice not in self.read:
             shares = blend(voice)
             mixed = sum((self._one(name) * share for name, share in shares.items()), start=np.float32(0))

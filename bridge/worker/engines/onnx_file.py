@@ -23,7 +23,7 @@ _LISTS = {4: (1, "<f4"), 10: (11, "<f8")}
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """One operation."""
+    """One operation of the network, with its inputs and outputs by name."""
 
     op: str
     inputs: tuple[str, ...]

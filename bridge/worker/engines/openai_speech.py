@@ -151,7 +151,7 @@ class OpenAiSpeechEngine(Engine):
         return f"{self.name}/{self._settings.model}/{voice}"
 
     def gain_db(self, voice: str) -> float:
-        """Not known."""
+        """Return 0 dB, since the level of a voice elsewhere is not known."""
         return 0.0
 
     def cost_s(self, text: str) -> float:

@@ -125,7 +125,7 @@ class PiperEngine(Engine):
         return self._gain_db
 
     def memory_bytes(self) -> int:
-        """Of the weights."""
+        """The size of the weights in memory, in bytes."""
         networks = [self._network]
         return sum(weight.nbytes for network in networks for weight in network.parameters())
 
@@ -149,7 +149,7 @@ class PiperEngine(Engine):
         return number
 
     def begin(self, text: str, tokens: Sequence[str], voice: str, speed: float) -> Job:
-        """Begins with its plan."""
+        """Begin a piece, whose first step makes its plan."""
         gate = SilenceGate(self.rate_hz, self._network.shape.hop)
         return _Piece(text, tokens, self.speaker(voice), speed, self.cost_s(text), gate)
 
@@ -282,7 +282,7 @@ def sound(network: VitsNetwork, latent: Tensor, table: Tensor) -> Tensor:
 
 
 class TextReader:
-    """For voices whose symbols are letters: the text is its own reading."""
+    """Front end of voices whose symbols are letters: the text is its own reading."""
 
     def read(self, text: str, tokens: Sequence[str]) -> Reading:
         """Lower-case letters, and each token's place among them."""

@@ -188,7 +188,7 @@ class SplineFlow(nn.Module):
         self.proj = nn.Conv1d(width, 3 * SPLINE_BINS - 1, 1)
 
     def inverse(self, x: Tensor, mask: Tensor, context: Tensor) -> Tensor:
-        """Undo the layer."""
+        """Apply the layer backwards, from noise towards durations."""
         first, second = x.chunk(2, 1)
         bends = (self.proj(self.convs(self.pre(first), mask, context)) * mask).transpose(1, 2)[:, None]
         widths, heights, slopes = bends.split([SPLINE_BINS, SPLINE_BINS, SPLINE_BINS - 1], -1)
@@ -280,7 +280,7 @@ class Flow(nn.Module):
         self.flows = nn.ModuleDict({name: Coupling(shape) for name in COUPLINGS})
 
     def forward(self, z: Tensor, mask: Tensor, speaker: Tensor | None) -> Tensor:
-        """From the prior to the decoder's latent, [B, C, T]."""
+        """Turn a sample of the prior into the decoder's latent, [B, C, T]."""
         for name in COUPLINGS:
             coupling = self.flows[name]
             assert isinstance(coupling, Coupling)
@@ -350,7 +350,7 @@ class Generator(nn.Module):
 
 
 class VitsNetwork(nn.Module):
-    """A whole voice."""
+    """A whole VITS voice: text encoder, duration predictor, flow and generator."""
 
     def __init__(self, shape: VitsShape) -> None:
         super().__init__()
@@ -392,12 +392,12 @@ class VitsNetwork(nn.Module):
         return self.flow(prior * mask, mask, speaker) * mask, mask
 
     def decode(self, z: Tensor, mask: Tensor, speaker: Tensor | None) -> Tensor:
-        """See `Generator`; computed in the precision that was set, given back in that of the latent."""
+        """Run the generator in the precision that was set; what it gives back has the precision of the latent."""
         precision = self.dec.conv_pre.weight.dtype
         hint = None if speaker is None else speaker.to(precision)
         samples: Tensor = self.dec(z.to(precision), mask.to(precision), hint)
         return samples.to(z.dtype)
 
     def set_precision(self, precision: torch.dtype) -> None:
-        """Of the decoder (`bridge.worker.engines.device`)."""
+        """Set the precision of the generator (`bridge.worker.engines.device`)."""
         self.dec.to(precision)
