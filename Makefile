@@ -3,7 +3,7 @@
 # make test    set up with the test tools and torch, then run all tests
 # make redis   install redis-server with apt, for the tests that want a real one; they are skipped without it
 # make check   format, lint, strict types
-# make bench   the benchmarks behind the numbers in the README
+# make bench   the benchmarks behind the numbers of tests/bench/README.md
 #
 # PYTHON=... chooses the interpreter, TESTS=... the tests.
 

@@ -65,7 +65,7 @@ def _complete(file: Path) -> bool:
 
 
 def beside(turns: Sequence[Turn], own: Sequence[BridgeTurn]) -> list[str]:
-    """Find for each turn that the ear heard what the server has of it: its turns of the same speaker nearest in time."""
+    """Find for each turn that the ear heard what the server has of it: turns of the same speaker nearest in time."""
     told: list[list[str]] = [[] for _ in turns]
     for one in own:
         same = [index for index, turn in enumerate(turns) if turn.speaker == one.speaker]
