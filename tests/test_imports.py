@@ -11,12 +11,13 @@ import pytest
 
 ROOT = Path(__file__).parent.parent / "bridge"
 
-PURE = {"carriers", "call", "audio", "text"}
+PURE = {"carriers", "call", "audio", "text", "understanding"}
 ROOMS = {
     "carriers",
     "call",
     "audio",
     "text",
+    "understanding",
     "listening",
     "speaking",
     "agents",
@@ -36,6 +37,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "call": PURE,
     "audio": PURE,
     "text": PURE,
+    "understanding": {"text"},
     "telemetry": PURE | {"system"},
     "listening": PURE | {"system"},
     "agents": PURE,

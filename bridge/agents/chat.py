@@ -16,12 +16,13 @@ import msgspec
 from bridge.agents.base import AgentError, CallInfo, Failure, FixedLine, LikelyLine, Report, no_report
 from bridge.agents.chat_prompts import as_messages, tools_on_offer
 from bridge.agents.chat_stream import ChatStream, ToolCall
-from bridge.agents.guard import ANSWER, Guard
+from bridge.agents.guard import Guard
 from bridge.agents.settings import ChatSettings
 from bridge.agents.streaming import AnswerTimeouts, LineClient, finish
 from bridge.agents.transfers import Transfers
 from bridge.call.actions import Action, Expect, HangUp, Prompt, Say, Transfer
 from bridge.http import HttpClient
+from bridge.understanding.understand import ANSWER
 
 _SHOWN = 100
 

@@ -7,7 +7,6 @@ process, cost the operator money, or leave the caller in silence.
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 
@@ -17,10 +16,8 @@ from bridge.agents.base import AgentError, CallInfo, Failure, LikelyLine, Report
 from bridge.agents.settings import AnswerLimits
 from bridge.agents.transfers import TransferRefused, Transfers
 from bridge.call.actions import Action, Expect, HangUp, Prompt, Say, Spoken, Transfer, Wait
+from bridge.understanding.understand import ANSWER, ANSWERS
 
-ANSWER = re.compile(r"open|yes_no|spelling|email|digits(:[1-9]\d?)?", re.ASCII)
-"""Answers that may be expected."""
-ANSWERS = "open, yes_no, digits, digits:N, spelling or email"
 _LONGEST_REASON = 60
 _LONGEST_VOICE = 100
 _SHOWN = 60

@@ -11,16 +11,22 @@ from dataclasses import dataclass
 
 import msgspec
 
+from bridge.agents.answers import today
 from bridge.agents.base import AgentError, CallInfo, Failure, FixedLine, LikelyLine, Report, no_report
-from bridge.agents.matching import normalise
 from bridge.agents.script_states import Script, ScriptLine, State, Step
-from bridge.agents.spoken import read_digits, read_email, read_spelling, read_yes_no
 from bridge.agents.transfers import Origin, TransferRefused
 from bridge.call.actions import Action, Expect, HangUp, Prompt, Say, Transfer, Wait
 from bridge.errors import BadMessage
+from bridge.understanding.phrases import normalise
+from bridge.understanding.results import PARTS, Hypothesis, Understood
+from bridge.understanding.understand import understand
 
 _LONGEST_CHAIN = 64
 """Steps taken for one prompt; a script that passes its checks never needs as many."""
+_AFTER_INTENTS = ("open", "yes_no", "spelling", "name")
+"""Kinds of answers that an intent's words come before."""
+_KEYED = ("digits", "phone", "number")
+"""Kinds of answers that can be given by keys."""
 _NOT_ANSWERED = 0.1
 """How probable silence is, and words that fit nothing, each; what is left is shared evenly by the state's answers."""
 
@@ -199,24 +205,24 @@ class ScriptAgent:
         return (
             self._answered(state, text)
             or self._wanted(state, words)
-            or self._decided(state, words)
+            or self._decided(state, text)
             or self._kept(state, text)
             or state.on_speech
         )
 
+    def _understood(self, state: State, text: str, answer: str = "") -> Understood | None:
+        """The value of what was said, as an answer of the kind that the state expects."""
+        return understand([Hypothesis(text)], answer or state.expect, choices=state.choices, today=today())
+
     def _answered(self, state: State, text: str) -> Step | None:
-        """An answer of a form that hardly anything else has: digits, spelling, an e-mail address."""
-        kind, _, count = state.expect.partition(":")
-        if kind == "digits":
-            digits = read_digits(text)
-            if digits in state.digits:
-                return state.digits[digits]
-            value = digits if not count or len(digits) == int(count) else ""
-        elif kind == "email":
-            value = read_email(text)
-        else:
+        """An answer of a form that hardly anything else has: digits, a date, an e-mail address, a choice."""
+        kind = state.expect.partition(":")[0]
+        if kind in _AFTER_INTENTS:
             return None
-        return self._capture(state, value)
+        if kind == "digits" and (keys := self._understood(state, text, "digits")) and keys.text in state.digits:
+            return state.digits[keys.text]
+        found = self._understood(state, text)
+        return None if found is None else self._capture(state, found)
 
     def _wanted(self, state: State, words: tuple[str, ...]) -> Step | None:
         """The step of the intent that fits best; the earlier one where two fit equally well."""
@@ -231,30 +237,37 @@ class ScriptAgent:
             self._keep(name, value)
         return best
 
-    def _decided(self, state: State, words: tuple[str, ...]) -> Step | None:
+    def _decided(self, state: State, text: str) -> Step | None:
         """Yes or no, where the state asked for it."""
         if state.on_yes is None and state.on_no is None and state.expect != "yes_no":
             return None
-        agreed = read_yes_no(words)
-        if agreed is None:
+        found = self._understood(state, text, "yes_no")
+        if found is None:
             return None
-        step = (state.on_yes if agreed else state.on_no) or state.on_answer
+        step = (state.on_yes if found.value else state.on_no) or state.on_answer
         if step and state.capture:
-            self._keep(state.capture, "yes" if agreed else "no")
+            self._keep(state.capture, found.text)
         return step
 
     def _kept(self, state: State, text: str) -> Step | None:
-        """Free speech or a spelling, kept as it is."""
-        if state.expect == "spelling":
-            return self._capture(state, read_spelling(text))
-        return self._capture(state, text.strip()) if state.expect == "open" else None
-
-    def _capture(self, state: State, value: str) -> Step | None:
-        """Keep an answer; the step that follows it, or None when there is no answer."""
-        if not value or state.on_answer is None:
+        """A name or a spelling, or free speech as it is."""
+        if state.expect in ("spelling", "name"):
+            found = self._understood(state, text)
+            return None if found is None else self._capture(state, found)
+        if state.expect != "open" or not text.strip() or state.on_answer is None:
             return None
         if state.capture:
-            self._keep(state.capture, value)
+            self._keep(state.capture, text.strip())
+        return state.on_answer
+
+    def _capture(self, state: State, found: Understood) -> Step | None:
+        """Keep an answer and its parts (`phone_extension` beside `phone`); the step that follows it."""
+        if state.on_answer is None:
+            return None
+        if state.capture:
+            self._keep(state.capture, found.text)
+            for part in PARTS.get(found.kind, ()):
+                self._keep(f"{state.capture}_{part}", found.parts.get(part, ""))
         return state.on_answer
 
     def _step_for_digits(self, state: State, keys: str) -> Step | None:
@@ -265,8 +278,8 @@ class ScriptAgent:
         if digits in state.digits:
             return state.digits[digits]
         kind, _, count = state.expect.partition(":")
-        if kind == "digits" and digits.isdecimal() and (not count or len(digits) == int(count)):
-            return self._capture(state, digits)
+        if kind in _KEYED and digits.isascii() and digits.isdecimal() and (not count or len(digits) == int(count)):
+            return self._capture(state, Understood(kind, digits, 1.0))
         return None
 
     def _reprompt(self, state: State, lines: tuple[ScriptLine, ...], attempt: int) -> Iterator[Action]:

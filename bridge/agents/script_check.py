@@ -6,6 +6,7 @@ import difflib
 from collections.abc import Iterator
 
 from bridge.agents.script_states import Script, ScriptLine, State, Step, slots_of
+from bridge.understanding.results import PARTS
 
 _CALL_SLOTS = frozenset({"from_number", "to_number"})
 """Slots that every call fills by itself."""
@@ -93,6 +94,7 @@ def _fills(state: State, step: Step) -> set[str]:
     filled = {name for name, _ in step.set}
     if state.capture and any(step is answer for answer in (state.on_answer, state.on_yes, state.on_no)):
         filled.add(state.capture)
+        filled |= {f"{state.capture}_{part}" for part in PARTS.get(state.expect.partition(":")[0], ())}
     for intent, then in state.intents:
         if then is step:
             filled |= {name for pattern in intent.patterns for name in pattern.groupindex}

@@ -11,8 +11,6 @@ import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from bridge.agents.guard import ANSWER, ANSWERS
-from bridge.agents.matching import Intent, normalise
 from bridge.agents.script_check import find_mistakes, find_oddities
 from bridge.agents.script_schema import (
     Go,
@@ -29,6 +27,8 @@ from bridge.agents.script_states import READ_OUT, Script, ScriptLine, State, Ste
 from bridge.agents.transfers import Origin, TransferRefused, Transfers
 from bridge.call.actions import Interruption
 from bridge.errors import ConfigError
+from bridge.understanding.phrases import Intent, normalise
+from bridge.understanding.understand import ANSWER, ANSWERS
 
 _SLOT = re.compile(r"\{\w+\}")
 _KEYS = re.compile(r"[0-9*#A-D]+")
@@ -94,7 +94,8 @@ class _Compiler:
             say=say,
             ask=self._lines(spec.ask, f"{where}, ask", interruption) or asked,
             expect=self._expect(spec, where),
-            hints=tuple(spec.hints),
+            hints=(*spec.hints, *spec.choices, *(word for words in spec.choices.values() for word in words)),
+            choices={name: tuple(words) for name, words in spec.choices.items()},
             capture=spec.capture,
             intents=tuple(self._wanted([*here, *anywhere])),
             digits=self._keys(whole.anywhere_digits, "anywhere_digits") | self._keys(spec.digits, f"{where}, digits"),
@@ -118,6 +119,9 @@ class _Compiler:
     def _expect(self, spec: StateSpec, where: str) -> str:
         if spec.expect and not ANSWER.fullmatch(spec.expect):
             self._mistakes.note(f"{where}, expect", spec.expect, f"expected {ANSWERS}")
+        if (spec.expect == "choice") != bool(spec.choices) and (spec.expect or spec.choices):
+            expected = "expected `choices` and `expect: choice` together"
+            self._mistakes.note(f"{where}, choices", dict(spec.choices), expected)
         if spec.expect:
             return spec.expect
         if spec.on_yes or spec.on_no:

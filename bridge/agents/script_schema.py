@@ -64,7 +64,7 @@ Go = str | StepSpec
 
 
 class IntentSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Ways to say one thing; see `bridge.agents.matching.Intent`."""
+    """Ways to say one thing; see `bridge.understanding.phrases.Intent`."""
 
     phrases: list[str] = []
     words: list[list[str]] = []
@@ -80,7 +80,9 @@ class StateSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
     """The question in short, said again after a reprompt; the last line of `say` unless given."""
     interruption: Interruption | None = None
     expect: str = ""
-    """open, yes_no, digits, digits:N, spelling or email; guessed from the other keys unless given."""
+    """One of `bridge.understanding.understand.ANSWERS`; guessed from the other keys unless given."""
+    choices: dict[str, list[str]] = {}
+    """What may be chosen, with other words for each: `{standard: [normal, the cheap one], express: [fast]}`."""
     hints: list[str] = []
     """Words that are likely in the answer, for the recogniser: names, products."""
     capture: str = ""

@@ -8,13 +8,34 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from bridge.agents.base import FixedLine
-from bridge.agents.matching import Intent
-from bridge.agents.spoken import say_digits
 from bridge.agents.transfers import Transfers
 from bridge.call.actions import Interruption
 from bridge.text.readback import FORMATS, read_back
+from bridge.understanding.phrases import Intent
 
 _SLOT = re.compile(r"\{(\w+)(?::(\w+))?\}")
+
+
+def say_digits(digits: str) -> str:
+    """Digits as a person reads them back, in groups: `5551234567` -> `5 5 5, 1 2 3, 4 5 6 7`.
+
+    Ten and eleven digits are grouped as North American telephone numbers, others by threes and fours.
+    """
+    only = [c for c in digits if c.isdigit()]
+    sizes = [1, 3, 3, 4] if len(only) == 11 and only[0] == "1" else _groups(len(only))
+    groups: list[str] = []
+    start = 0
+    for size in sizes:
+        groups.append(" ".join(only[start : start + size]))
+        start += size
+    return ", ".join(groups)
+
+
+def _groups(count: int) -> list[int]:
+    """Sizes of groups of three with a last group of up to four."""
+    if count <= 4:
+        return [count] if count else []
+    return [3, *_groups(count - 3)]
 
 
 READ_OUT = {way: functools.partial(read_back, way=way) for way in FORMATS} | {"digits": say_digits}
@@ -76,6 +97,7 @@ class State:
     ask: tuple[ScriptLine, ...]
     expect: str
     hints: tuple[str, ...]
+    choices: Mapping[str, tuple[str, ...]]
     capture: str
     intents: tuple[tuple[Intent, Step], ...]
     digits: Mapping[str, Step]

@@ -131,6 +131,32 @@ def test_spelling_email_and_yes_or_no() -> None:
     assert call.ended == Transfer("+15550100")
 
 
+ORDERS = """
+states:
+  start: {say: "Your name?", expect: name, capture: caller, on_answer: phone}
+  phone: {say: "Your number?", expect: phone, capture: phone, on_answer: day}
+  day: {say: "Which day?", expect: date, capture: day, on_answer: speed}
+  speed:
+    say: "Standard or express?"
+    expect: choice
+    choices: {standard: [the normal one, cheap], express: [fast]}
+    capture: speed
+    on_answer: {say: "{caller}, {phone} extension {phone_extension}, {speed}.", hang_up: done}
+"""
+
+
+def test_values_are_kept_as_values_and_sentences_are_not() -> None:
+    call = Conversation(compile_script(ORDERS, "orders.yaml"))
+    call.starts()
+    assert call.says("I don't want to tell you").startswith("Sorry")
+    assert call.says("K O W A L S K I, that is my last name") == "Your number?"
+    assert call.says("It's 555 123 4567, extension 12") == "Which day?"
+    assert call.says("March fourth, no wait, fifth") == "Standard or express?"
+    assert call.agent.slots["day"].endswith("-03-05")
+    assert Expect("choice", ("standard", "express", "the normal one", "cheap", "fast")) in call.actions
+    assert call.says("the cheap one") == "Kowalski, 5551234567 extension 12, standard."
+
+
 def test_a_missing_parameter_leaves_no_hole() -> None:
     assert small().starts() == "Hello , this is Acme. What can I do?"
 

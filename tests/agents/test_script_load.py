@@ -65,7 +65,7 @@ def test_a_correct_script_has_no_warnings() -> None:
         (with_state("{say: Hi.}"), "state 'extra': nothing leads on from here"),
         (with_state("{on_speech: end}"), "state 'extra': say: nothing: a state that waits"),
         (with_state("{say: Hi., goto: extra}"), "state 'extra': goto extra -> extra never waits for the caller"),
-        (with_state("{say: Hi., expect: number, on_answer: end}"), "state 'extra', expect: 'number': expected open,"),
+        (with_state("{say: Hi., expect: numbers, on_answer: end}"), "state 'extra', expect: 'numbers': expected open,"),
         (with_state("{say: Hi., capture: x, on_speech: end}"), "state 'extra': capture: 'x': expected on_answer"),
         (with_state("{say: Hi., digits: {x: end}}"), "state 'extra', digits: 'x': expected keys of a telephone"),
         (with_state("{say: Hi., transfer: somebody}"), "transfer: 'somebody': expected an E.164 number"),

@@ -12,8 +12,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 
-from bridge.agents.spoken import NUMBER_WORDS
-
 LONGEST_TEXT = 1000
 """Characters looked at: nobody says more in one turn, and patterns must not run for ever."""
 
@@ -25,7 +23,12 @@ _WHOLE = {
 }  # fmt: skip
 _IS = frozenset({"it", "that", "what", "where", "who", "there", "here", "he", "she", "how", "when"})
 _ENDINGS = {"n't": " not", "'d": " would", "'ll": " will", "'ve": " have", "'re": " are", "'m": " am"}
-_NUMBERS = {word: digits for word, digits in NUMBER_WORDS.items() if word not in ("o", "oh")}
+_SPOKEN_NUMBERS = (
+    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen"
+)
+_NUMBERS = {
+    word: str(number) for number, word in enumerate([*_SPOKEN_NUMBERS.split(), "seventeen", "eighteen", "nineteen"])
+} | {"nought": "0"}
 _NEGATION_REACH = 4
 """Words after a `not` that it may belong to: "I do not want to cancel"."""
 
@@ -40,6 +43,12 @@ def normalise(text: str) -> tuple[str, ...]:
     for word in re.findall(r"[^\W_]+(?:'[^\W_]+)*", plain):
         words += _open(word)
     return tuple(_NUMBERS.get(word, word) for word in words)
+
+
+def opened(text: str) -> str:
+    """A text in lower case with its contractions opened: "it isn't" -> "it is not"; punctuation stays."""
+    plain = unicodedata.normalize("NFKC", text[:LONGEST_TEXT]).lower().replace("’", "'")
+    return re.sub(r"[^\W_]+(?:'[^\W_]+)*", lambda word: " ".join(_open(word.group())), plain)
 
 
 def _open(word: str) -> list[str]:
@@ -101,7 +110,7 @@ class Match:
 
 @dataclass(frozen=True, slots=True)
 class Intent:
-    """Something a caller may want, by the ways he may say it.
+    """Something a caller may want, by the ways they may say it.
 
     `phrases` are words in order with at most two others between; `word_sets` are words in any order;
     `patterns` are regular expressions over the normalised text, whose named groups are captured;

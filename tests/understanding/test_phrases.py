@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge.agents.matching import Intent, likeness, normalise
+from bridge.understanding.phrases import Intent, likeness, normalise
 
 
 def intent(*phrases: str, words: tuple[str, ...] = (), pattern: str = "", unless: tuple[str, ...] = ()) -> Intent:

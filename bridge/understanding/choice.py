@@ -1,0 +1,69 @@
+"""One of several things that were offered, by its name, by another word for it, or by its place. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from bridge.understanding.corrections import segments
+from bridge.understanding.lexicon import Lexicon
+from bridge.understanding.numbers import groups
+from bridge.understanding.phrases import Intent, normalise
+from bridge.understanding.results import CERTAIN, FAIR, LIKELY, Reading
+from bridge.understanding.words import Word, spoken
+
+Choices = Mapping[str, Sequence[str]]
+"""What may be chosen, in the order offered, each with other ways to say it."""
+
+_CLEARLY = 0.25
+"""So much better than the second the first must fit."""
+
+
+def read_choice(words: Sequence[Word], lexicon: Lexicon, choices: Choices) -> Reading | None:
+    """The name of the choice that was meant; None where none fits, or two do equally well."""
+    best: Reading | None = None
+    for because, said in segments(words, lexicon):
+        found = _chosen(said, lexicon, choices)
+        if found is not None or because in ("strong", "restart"):
+            best = found
+    return best
+
+
+def _chosen(words: list[Word], lexicon: Lexicon, choices: Choices) -> Reading | None:
+    text = " ".join(word.text for word in words if not word.is_sign)
+    said = normalise(text)
+    if not said:
+        return None
+    scores = {name: _score(said, name, others) for name, others in choices.items()}
+    ranked = sorted(scores.items(), key=lambda entry: -entry[1])
+    if ranked and ranked[0][1] > 0:
+        second = ranked[1][1] if len(ranked) > 1 else 0.0
+        if ranked[0][1] - second < _CLEARLY:
+            return None
+        exact = ranked[0][1] >= int(ranked[0][1]) and ranked[0][1] % 1 == 0
+        return Reading(ranked[0][0], (CERTAIN if exact else LIKELY) if not second else FAIR)
+    return _by_place(words, lexicon, list(choices))
+
+
+def _score(said: tuple[str, ...], name: str, others: Sequence[str]) -> float:
+    phrases = [phrase for phrase in (normalise(name.replace("_", " ")), *map(normalise, others)) if phrase]
+    match = Intent(phrases=tuple(phrases)).match(said) if phrases else None
+    return match.score if match else 0.0
+
+
+def _by_place(words: list[Word], lexicon: Lexicon, names: list[str]) -> Reading | None:
+    """ "The second one", "number two", "option B", "the last one"."""
+    plain = spoken(words)
+    places = {lexicon.ordinals[(word,)] for word in plain if (word,) in lexicon.ordinals}
+    if not places:
+        numbers = [group for group in groups(words, lexicon) if group.sure]
+        named = any(word in lexicon.numbered for word in plain)
+        if len(numbers) == 1 and (named or len(plain) <= 2) and len(numbers[0].digits) <= 2:
+            places = {numbers[0].value}
+        elif named and len(plain[-1]) == 1 and plain[-1].isalpha():
+            places = {ord(plain[-1]) - ord("a") + 1}
+    if len(places) != 1 or any(word in lexicon.negations for word in plain):
+        return None
+    place = places.pop()
+    if place == -1 and names:
+        return Reading(names[-1], LIKELY)
+    return Reading(names[place - 1], LIKELY) if 1 <= place <= len(names) else None

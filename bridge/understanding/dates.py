@@ -1,0 +1,289 @@
+"""Dates: with a month's name, in numbers, as a weekday, or counted from today. Pure: today is given."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from bridge.understanding.calendar_days import Day, days_in, exists
+from bridge.understanding.corrections import segments
+from bridge.understanding.lexicon import Lexicon, names_of_numbers, names_of_ordinals
+from bridge.understanding.numbers import Group, groups
+from bridge.understanding.results import CERTAIN, FAIR, LIKELY, Reading
+from bridge.understanding.words import Word, at, unhyphenated
+
+_WRITTEN = re.compile(r"(?<!\d)(\d{1,4})\s*([/.-])\s*(\d{1,2})\s*\2\s*(\d{2,4})(?!\d)")
+_SHORT = re.compile(r"(?<!\d)(\d{1,2})[/](\d{1,2})(?!\d)")
+_ENDINGS = frozenset({"st", "nd", "rd", "th"})
+_BETWEEN = frozenset(
+    {"the", "of", ",", ".", "in", "de", "del", "di", "den", "der", "am", "le", "el", "il", "year", "'"}
+)
+
+
+class _Date(NamedTuple):
+    """What was said of a date; 0 for what was not."""
+
+    year: int
+    month: int
+    day: int
+    confidence: float
+
+
+def read_date(words: Sequence[Word], lexicon: Lexicon, today: Day | None = None) -> Reading | None:
+    """A day as ISO 8601, `2026-03-04`, or `--03-04` where no year was said and today is not known.
+
+    "Tuesday", "tomorrow" and "the fifth" need today. A year that was not said is taken to be the coming one, and the
+    part `year` is then `assumed`.
+    """
+    best: _Date | None = None
+    for because, said in segments(unhyphenated(words), lexicon):
+        found = _told(said, lexicon, today) or (_day_alone(said, lexicon, best) if best and because else None)
+        found = found or (_counted_from(said, lexicon, today) if today else None)
+        if found is not None and best is not None and because and not found.year and best.year:
+            found = found._replace(year=best.year)
+        if found is not None or because in ("strong", "restart"):
+            best = found
+    return None if best is None else _reading(best, today)
+
+
+def _reading(date: _Date, today: Day | None) -> Reading | None:
+    year, month, day, confidence = date
+    if year:
+        return Reading(Day(year, month, day).iso, confidence) if exists(year, month, day) else None
+    if not exists(2000, month, day):  # a leap year
+        return None
+    if today is None:
+        return Reading(f"--{month:02}-{day:02}", min(confidence, LIKELY))
+    years = (year for year in range(today.year, today.year + 9) if exists(year, month, day))
+    coming = next((year for year in years if Day(year, month, day) >= today), today.year)
+    return Reading(Day(coming, month, day).iso, min(confidence, LIKELY), {"year": "assumed"})
+
+
+def _told(words: list[Word], lexicon: Lexicon, today: Day | None) -> _Date | None:
+    return (
+        _named_month(words, lexicon, today) or _written(words, lexicon, today) or _spoken_numbers(words, lexicon, today)
+    )
+
+
+def _day_alone(words: list[Word], lexicon: Lexicon, before: _Date | None) -> _Date | None:
+    """ "March third, no, fourth", "... no, nineteen eighty one"."""
+    year, sure = _year_of(groups(words, lexicon), None)
+    if before is not None and year and sure:
+        return before._replace(year=year, confidence=LIKELY)
+    day = _day_at(words, 0, lexicon) if 0 < sum(not word.is_sign for word in words) <= 4 else None
+    return None if before is None or day is None else before._replace(day=day[0], confidence=LIKELY)
+
+
+# -- with the month's name
+
+
+def _named_month(words: list[Word], lexicon: Lexicon, today: Day | None) -> _Date | None:
+    names = lexicon.spoken.month_abbreviations
+    full = {name.lower() for name in lexicon.spoken.months}
+    for place, word in enumerate(words):
+        month = names.get(word.text)
+        if not month or (word.raw.islower() and word.text not in full):
+            continue  # "mar" and "set" are other words, too
+        before = _day_before(words, place, lexicon)
+        start = place + 1
+        day = before
+        if not day:
+            found = _day_at(words, _skip(words, start), lexicon)
+            if found is None:
+                continue
+            day, start = found
+        year, sure = _year_at(words, _skip(words, start), lexicon, today)
+        if year and not exists(year, month, day):
+            return None
+        return _Date(year, month, day, CERTAIN if sure else FAIR)
+    return None
+
+
+def _skip(words: Sequence[Word], place: int) -> int:
+    while place < len(words) and (words[place].text in _BETWEEN or words[place].text in _ENDINGS):
+        place += 1
+    return place
+
+
+def _day_at(words: Sequence[Word], place: int, lexicon: Lexicon) -> tuple[int, int] | None:
+    """The day of a month that begins here, and where it ends."""
+    ordinals = names_of_ordinals(lexicon)
+    if place < len(words) and words[place].text in _BETWEEN:
+        place = _skip(words, place)
+    for length in range(min(4, len(words) - place), 0, -1):
+        number = ordinals.get(tuple(word.text for word in words[place : place + length]))
+        if number:
+            return number, place + length
+    group = next((group for group in groups(words[place : place + 6], lexicon) if group.start == 0), None)
+    if group and 1 <= group.value <= 31 and len(group.digits) <= 2 and group.sure:
+        end = place + group.end
+        return group.value, end + (end < len(words) and words[end].text in _ENDINGS)
+    return None
+
+
+def _day_before(words: Sequence[Word], place: int, lexicon: Lexicon) -> int:
+    end = place
+    while end > 0 and words[end - 1].text in _BETWEEN | _ENDINGS:
+        end -= 1
+    for start in range(max(end - 4, 0), end):
+        found = _day_at(words[start:end], 0, lexicon) if words[start].text not in _BETWEEN else None
+        if found and found[1] == end - start:
+            return found[0]
+    return 0
+
+
+def _year_at(words: Sequence[Word], place: int, lexicon: Lexicon, today: Day | None) -> tuple[int, bool]:
+    """The year that begins here (0 for none), and whether it is whole."""
+    here = groups(words[place : place + 8], lexicon)
+    parts = [group for index, group in enumerate(here) if group.start == (here[index - 1].end if index else 0)]
+    return _year_of(parts, today)
+
+
+def _year_of(parts: Sequence[Group], today: Day | None) -> tuple[int, bool]:
+    digits = [group.digits for group in parts]
+    if not digits:
+        return 0, True
+    if len(digits[0]) == 4 and 1800 <= int(digits[0]) <= 2199:
+        return int(digits[0]), True
+    joined = "".join(digits)
+    if len(joined) == 4 and 1800 <= int(joined) <= 2199:
+        return int(joined), True
+    if len(joined) == 2 and (len(digits) == 1 or all(len(d) == 1 for d in digits)):
+        return _century(int(joined), today), False
+    return 0, True
+
+
+def _century(year: int, today: Day | None) -> int:
+    """A year of two digits: up to ten years ahead, else in the past."""
+    this_year = today.year % 100 if today else 30
+    return 2000 + year if year <= this_year + 10 else 1900 + year
+
+
+# -- in numbers
+
+
+def _written(words: Sequence[Word], lexicon: Lexicon, today: Day | None) -> _Date | None:
+    text = "".join(("" if word.joined else " ") + word.text for word in words)
+    found = _WRITTEN.search(text)
+    if found:
+        a, b, c = (int(found[1]), int(found[3]), int(found[4]))
+        if len(found[1]) == 4:
+            return _Date(a, b, c, CERTAIN) if exists(a, b, c) else None
+        year = c if len(found[4]) == 4 else _century(c, today)
+        return _ordered(a, b, year, lexicon, found[2])
+    short = _SHORT.search(text)
+    return _ordered(int(short[1]), int(short[2]), 0, lexicon, "/") if short else None
+
+
+def _ordered(a: int, b: int, year: int, lexicon: Lexicon, mark: str = "/") -> _Date | None:
+    """Two numbers in the country's order, or in the only one that makes a date."""
+    month_first = lexicon.spoken.month_first and mark != "."
+    month, day = (a, b) if month_first else (b, a)
+    if exists(year or 2000, month, day):
+        return _Date(year, month, day, CERTAIN if day > 12 or day == month else LIKELY)
+    return _Date(year, day, month, LIKELY) if exists(year or 2000, day, month) else None
+
+
+def _spoken_numbers(words: list[Word], lexicon: Lexicon, today: Day | None) -> _Date | None:
+    """ "five three nineteen eighty", "oh five oh three two thousand one"."""
+    found = groups(words, lexicon)
+    if not 1 <= len(found) <= 8:
+        return None
+    digits = "".join(group.digits for group in found)
+    if len(digits) == 8:
+        return _ordered(int(digits[:2]), int(digits[2:4]), int(digits[4:]), lexicon)
+    parts: list[int] = []
+    place = 0
+    while place < len(found) and len(parts) < 2:
+        zero = found[place].digits == "0" and place + 1 < len(found)
+        group = found[place + zero]
+        if len(group.digits) > 2:
+            return None
+        parts.append(group.value)
+        place += 1 + zero
+    year, sure = _year_of(found[place:], today)
+    if len(parts) < 2 or not year or _year_of(found, today)[0]:
+        return None
+    ordered = _ordered(parts[0], parts[1], year, lexicon)
+    return None if ordered is None else ordered._replace(confidence=min(ordered.confidence, LIKELY if sure else FAIR))
+
+
+# -- counted from today
+
+
+def _counted_from(words: list[Word], lexicon: Lexicon, today: Day | None) -> _Date | None:
+    assert today is not None
+    plain = [word.text for word in words if not word.is_sign]
+    for place in range(len(plain)):
+        for length in (4, 3, 2, 1):
+            days = lexicon.days.get(tuple(plain[place : place + length]))
+            if days is not None and not any(word in lexicon.weekdays for word in plain):
+                return _exactly(today.plus(days), CERTAIN if length + place <= len(plain) else FAIR)
+    return _span(words, lexicon, today) or _weekday(plain, lexicon, today) or _day_of_month(words, lexicon, today)
+
+
+def _exactly(day: Day, confidence: float) -> _Date:
+    return _Date(*day, confidence)
+
+
+def _span(words: list[Word], lexicon: Lexicon, today: Day) -> _Date | None:
+    """ "in three days", "two weeks from now"."""
+    plain = [word.text for word in words]
+    for group in groups(words, lexicon):
+        unit = lexicon.spans.get(plain[group.end]) if group.end < len(plain) else None
+        if unit is None or not 0 < group.value <= 400:
+            continue
+        before = any(at(plain, place, lexicon.span_before) == group.start - place for place in range(group.start))
+        if before or at(plain, group.end + 1, lexicon.span_after):
+            return _exactly(today.plus(group.value * unit), CERTAIN)
+    return None
+
+
+def _weekday(plain: Sequence[str], lexicon: Lexicon, today: Day) -> _Date | None:
+    named = {lexicon.weekdays[word] for word in plain if word in lexicon.weekdays}
+    if len(named) != 1:
+        return None
+    place = next(index for index, word in enumerate(plain) if word in lexicon.weekdays)
+    if place and plain[place - 1] in lexicon.negations:
+        return None
+    ahead = (named.pop() - today.weekday - 1) % 7 + 1
+    before = plain[place - 1] if place else ""
+    after = plain[place + 1] if place + 1 < len(plain) else ""
+    if before in lexicon.next_words or after in lexicon.next_words:
+        same_week = today.weekday + ahead < 7
+        return _exactly(today.plus(ahead + 7 * same_week), FAIR)
+    week = tuple(plain[max(place - 3, 0) : place])
+    if week[-3:] in {("a", "week", "from"), ("a", "week", "on")} or after == "week":
+        return _exactly(today.plus(ahead + 7), LIKELY)
+    return _exactly(today.plus(ahead), LIKELY)
+
+
+def _day_of_month(words: Sequence[Word], lexicon: Lexicon, today: Day) -> _Date | None:
+    """ "the fifth": the next one there is."""
+    found = []
+    for place in range(len(words)):
+        ordinal = _ordinal_at(words, place, lexicon)
+        if ordinal:
+            found.append(ordinal)
+            break
+    if len(found) != 1:
+        return None
+    year, month = today.year, today.month
+    for _ in range(12):
+        if found[0] <= days_in(year, month) and Day(year, month, found[0]) >= today:
+            return _Date(year, month, found[0], FAIR)
+        year, month = (year + 1, 1) if month == 12 else (year, month + 1)
+    return None
+
+
+def _ordinal_at(words: Sequence[Word], place: int, lexicon: Lexicon) -> int:
+    """The day's ordinal that begins here; a bare number is none."""
+    ordinals = names_of_ordinals(lexicon)
+    for length in (3, 2, 1):
+        parts = tuple(word.text for word in words[place : place + length])
+        if len(parts) == length and parts in ordinals and parts not in names_of_numbers(lexicon):
+            return ordinals[parts]
+    ending = words[place + 1].text if place + 1 < len(words) else ""
+    written = words[place].is_digits and len(words[place].text) <= 2 and ending in _ENDINGS
+    return int(words[place].text) if written and 1 <= int(words[place].text) <= 31 else 0

@@ -1,0 +1,134 @@
+"""Digits and telephone numbers: said one by one, in pairs, in hundreds, with pauses, detours and corrections. Pure."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from bridge.understanding.corrections import amended, segments
+from bridge.understanding.lexicon import Lexicon
+from bridge.understanding.numbers import LONGEST_DIGITS, Run, runs
+from bridge.understanding.results import CERTAIN, FAIR, LIKELY, POOR, Reading
+from bridge.understanding.words import Word, unhyphenated
+
+_FEWEST_OF_PHONE, _MOST_OF_PHONE = 7, 15  # E.164 has 15 at most
+_MOST_OF_EXTENSION = 7
+
+
+class _Found(NamedTuple):
+    """Digits in one stretch of speech."""
+
+    digits: str
+    confidence: float
+    plus: bool = False
+
+
+_NONE = _Found("", 0.0)
+
+
+def read_digits(words: Sequence[Word], lexicon: Lexicon, wanted: int = 0) -> Reading | None:
+    """A number digit by digit; `wanted` is how many there must be, 0 if any.
+
+    Digits that follow "extension" are the part `extension`.
+    """
+    main, extension = _split_extension(unhyphenated(words), lexicon)
+    found = _corrected(main, lexicon, wanted)
+    if not found.digits or len(found.digits) > LONGEST_DIGITS or (wanted and len(found.digits) != wanted):
+        return None
+    return Reading(found.digits, found.confidence, {"extension": extension} if extension else {})
+
+
+def read_phone(words: Sequence[Word], lexicon: Lexicon) -> Reading | None:
+    """A telephone number of 7 to 15 digits, `+` before it if that was said, and the part `extension`."""
+    main, extension = _split_extension(unhyphenated(words), lexicon)
+    found = _corrected(main, lexicon, 10 if lexicon.spoken.code == "en-US" else 0)
+    if not _FEWEST_OF_PHONE <= len(found.digits) <= _MOST_OF_PHONE:
+        return None
+    usual = len(found.digits) != 7 and (len(found.digits) == 10 or lexicon.spoken.code != "en-US" or found.plus)
+    usual = usual or (len(found.digits) == 11 and found.digits[0] == "1")
+    confidence = found.confidence if usual else min(found.confidence, LIKELY)
+    return Reading(
+        ("+" if found.plus else "") + found.digits, confidence, {"extension": extension} if extension else {}
+    )
+
+
+def count_digits(words: Sequence[Word], lexicon: Lexicon, wanted: int = 0) -> int:
+    """How many digits of the number have been said so far."""
+    main, _ = _split_extension(unhyphenated(words), lexicon)
+    return len(_corrected(main, lexicon, wanted).digits)
+
+
+def _split_extension(words: list[Word], lexicon: Lexicon) -> tuple[list[Word], str]:
+    """What was said of the number itself, and the digits behind the last "extension"."""
+    for place in range(len(words) - 1, 0, -1):
+        if words[place].text in lexicon.extension:
+            after = _corrected(words[place + 1 :], lexicon, 0).digits
+            if 0 < len(after) <= _MOST_OF_EXTENSION and runs(words[:place], lexicon):
+                return words[:place], after
+    return words, ""
+
+
+def _corrected(words: list[Word], lexicon: Lexicon, wanted: int) -> _Found:
+    """The digits after all changes of mind."""
+    found = _NONE
+    pieces = segments(words, lexicon)
+    for place, (because, said) in enumerate(pieces):
+        last = place == len(pieces) - 1
+        here = _stretch(said, lexicon, wanted if len(pieces) == 1 else 0)
+        if not here.digits:
+            if because == "restart" or (because == "strong" and last):
+                found = _NONE  # taken back, and nothing in its place
+            continue
+        if found.digits and because:
+            digits = amended(found.digits, here.digits, because, wanted if last else 0)
+            found = _Found(digits, min(found.confidence, here.confidence, LIKELY), found.plus or here.plus)
+        else:
+            found = here
+    return found
+
+
+def _stretch(words: Sequence[Word], lexicon: Lexicon, wanted: int) -> _Found:
+    """The digits in a stretch without a correction: one run, several that belong together, or the one that fits."""
+    found = [kept for run in runs(words, lexicon, nothing_else=True) if (kept := _undenied(words, run, lexicon))]
+    if not found:
+        return _NONE
+    if len(found) == 1:
+        return _of(found, words, lexicon, CERTAIN)
+    fitting = [run for run in found if len(run.digits) == wanted]
+    together = sum(len(run.digits) for run in found)
+    linked = all(_linked(words[a.end : b.start], lexicon) for a, b in itertools.pairwise(found))
+    if linked and (not wanted or together == wanted or not fitting):
+        return _of(found, words, lexicon, LIKELY)
+    if len(fitting) == 1:
+        return _of(fitting, words, lexicon, LIKELY)
+    if together == wanted:
+        return _of(found, words, lexicon, FAIR)
+    longest = max(found, key=lambda run: len(run.digits))
+    others = max(len(run.digits) for run in found if run is not longest)
+    return _of([longest], words, lexicon, FAIR) if len(longest.digits) >= others + 3 else _NONE
+
+
+def _of(found: Sequence[Run], words: Sequence[Word], lexicon: Lexicon, confidence: float) -> _Found:
+    if not all(run.sure for run in found):
+        confidence = min(confidence, LIKELY)
+    start = found[0].start
+    plus = start > 0 and (words[start - 1].text == "+" or words[start - 1].text in lexicon.plus)
+    digits = "".join(run.digits for run in found)
+    lone = len(digits) == 1 and len(words) > 6
+    return _Found(digits, POOR if lone else confidence, plus)
+
+
+def _undenied(words: Sequence[Word], run: Run, lexicon: Lexicon) -> Run | None:
+    """A run without what it is said not to be: "not five, six"."""
+    if run.start == 0 or words[run.start - 1].text not in lexicon.negations:
+        return run
+    for index, (a, b) in enumerate(zip(run.groups, run.groups[1:], strict=False)):
+        if b.start > a.end:
+            return Run(run.groups[index + 1 :])
+    return None
+
+
+def _linked(words: Sequence[Word], lexicon: Lexicon) -> bool:
+    """Whether what stands between two runs only joins them: "area code 555, and then 1234567"."""
+    return len(words) <= 10 and all(word.is_sign or word.text in lexicon.links | lexicon.fillers for word in words)

@@ -1,0 +1,313 @@
+"""E-mail addresses, written, said and spelled: "john dot smith at example dot com". Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from bridge.understanding.corrections import Segment, segments
+from bridge.understanding.letters import letters
+from bridge.understanding.lexicon import Lexicon
+from bridge.understanding.numbers import groups
+from bridge.understanding.results import CERTAIN, FAIR, LIKELY, Reading
+from bridge.understanding.words import Word, at
+
+_ADDRESS = re.compile(
+    r"[a-z0-9](?:[a-z0-9._%+'-]{0,62}[a-z0-9])?@(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,24}"
+)
+_PROVIDERS = {
+    "gmail": "gmail.com", "hotmail": "hotmail.com", "yahoo": "yahoo.com", "outlook": "outlook.com",
+    "icloud": "icloud.com", "aol": "aol.com", "gmx": "gmx.net", "protonmail": "protonmail.com",
+}  # fmt: skip
+_TOP_LEVEL = frozenset(
+    "com org net edu gov io co uk de fr es it nl pt br eu info biz me us ca au ch at be in app dev ai tv int "
+    "mil".split()
+)
+_WORDS_OF_LABEL = 4
+_LONGEST_LOCAL = 24
+"""Words and signs before the at."""
+_NOT_IN_ADDRESS = frozenset(
+    "is it's its that's email mail address my the yes yeah sure okay ok so um uh well be would for me send use "
+    "please "
+    "contact reach under write have got then and to you i i'm it that this can will just a an or his her our "
+    "their with on "
+    "e im thats its ist meine adresse est mon adresse mi es correo il mio indirizzo mijn adres meu endereço "
+    "lautet c'est oui ja sí sì".split()
+)
+"""Words that lead to an address and are part of one only where a dot or another sign joins them to it."""
+_NO_DOMAINS = frozenset("the a an my your our that's it's is this i you me".split())
+_SAY_NOTHING = (
+    ("all", "one", "word"), ("one", "word"), ("all", "lowercase"), ("all", "lower", "case"), ("lowercase",),
+    ("lower", "case"), ("no", "spaces"), ("no", "space"), ("capital",), ("uppercase",), ("the", "number"),
+    ("the", "letter"), ("that", "is"), ("the", "word"),
+)  # fmt: skip
+
+
+def read_email(words: Sequence[Word], lexicon: Lexicon) -> Reading | None:
+    """An e-mail address in lower case, whole or not at all."""
+    best: Reading | None = None
+    for segment in _joined(segments(words, lexicon), lexicon):
+        found = _address(segment.words, lexicon)
+        if found is None and best is not None and segment.because:
+            found = _other_half(str(best.value), segment.words, lexicon)
+        if found is not None or segment.because in ("strong", "restart"):
+            best = found
+    return best
+
+
+def _joined(pieces: list[Segment], lexicon: Lexicon) -> list[Segment]:
+    """Weak corrections inside the first half of an address are none: "no at example dot com"."""
+    joined: list[Segment] = []
+    for piece in pieces:
+        if (
+            joined
+            and piece.because == "weak"
+            and not any(_at(joined[-1].words, p, lexicon) for p in range(len(joined[-1].words)))
+        ):
+            joined[-1] = Segment(joined[-1].because, piece.words)
+        else:
+            joined.append(piece)
+    return joined
+
+
+def _other_half(address: str, words: list[Word], lexicon: Lexicon) -> Reading | None:
+    """ "... sorry, hotmail dot com": only the domain was wrong."""
+    start = _length_at(words, 0, lexicon)
+    domain, _ = _domain(words, start, lexicon)
+    return Reading(f"{address.partition('@')[0]}@{domain}", LIKELY) if domain else None
+
+
+def _at(words: Sequence[Word], place: int, lexicon: Lexicon) -> bool:
+    return _length_at(words, place, lexicon) > 0
+
+
+def _length_at(words: Sequence[Word], place: int, lexicon: Lexicon) -> int:
+    """How many words the "at" here has."""
+    if place >= len(words):
+        return 0
+    return 1 if words[place].text == "@" else at([w.text for w in words[place : place + 3]], 0, lexicon.at)
+
+
+def _address(words: list[Word], lexicon: Lexicon) -> Reading | None:
+    words = _without_remarks(words)
+    for place in range(len(words) - 1, 0, -1):
+        length = _length_at(words, place, lexicon)
+        if not length:
+            continue
+        domain, confidence = _domain(words, place + length, lexicon)
+        if not domain:
+            continue
+        before = place
+        while before and words[before - 1].text == ",":
+            before -= 1
+        local, joined = _local(words[:before], lexicon)
+        address = f"{local}@{domain}"
+        if local and len(address) <= 254 and _ADDRESS.fullmatch(address) and ".." not in local:
+            return Reading(address, min(confidence, FAIR + 0.1 if joined else CERTAIN))
+    return None
+
+
+def _without_remarks(words: Sequence[Word]) -> list[Word]:
+    kept: list[Word] = []
+    place = 0
+    while place < len(words):
+        plain = tuple(word.text for word in words[place : place + 3])
+        length = next((len(remark) for remark in _SAY_NOTHING if plain[: len(remark)] == remark), 0)
+        if length:
+            place += length
+        else:
+            kept.append(words[place])
+            place += 1
+    return kept
+
+
+# -- the domain
+
+
+def _domain(words: Sequence[Word], place: int, lexicon: Lexicon) -> tuple[str, float]:
+    """The domain that begins here, and how far to trust it."""
+    labels: list[str] = []
+    confidence = CERTAIN
+    while place < len(words) and words[place].text == ",":
+        place += 1
+    while place < len(words) and len(labels) < 6:
+        label, place, parts = _label(words, place, lexicon, last=bool(labels))
+        if not label:
+            break
+        if parts > 1:
+            confidence = min(confidence, LIKELY)
+        labels.append(label)
+        dot = _dot(words, place, lexicon)
+        if not dot:
+            break
+        place += dot
+    if len(labels) == 1 and labels[0] in _PROVIDERS:
+        return _PROVIDERS[labels[0]], FAIR
+    if len(labels) < 2 or not labels[-1].isalpha():
+        return "", 0.0
+    if any(label in _NO_DOMAINS for label in labels[:-1]):
+        return "", 0.0
+    return ".".join(labels), confidence if labels[-1] in _TOP_LEVEL else min(confidence, FAIR)
+
+
+def _dot(words: Sequence[Word], place: int, lexicon: Lexicon) -> int:
+    """How many words and commas the dot here has; a stop at the end of a sentence is none."""
+    skipped = 0
+    while place + skipped < len(words) and words[place + skipped].text == ",":
+        skipped += 1
+    if place + skipped + 1 >= len(words):
+        return 0
+    word = words[place + skipped]
+    if word.text == ".":
+        return 1 + skipped if words[place + skipped + 1].joined else 0
+    for length in (2, 1):
+        plain = tuple(w.text for w in words[place + skipped : place + skipped + length])
+        if len(plain) == length and lexicon.signs.get(plain) == ".":
+            more = place + skipped + length < len(words) and words[place + skipped + length].text == ","
+            return skipped + length + more
+    return 0
+
+
+def _label(words: Sequence[Word], place: int, lexicon: Lexicon, *, last: bool) -> tuple[str, int, int]:
+    """One part of a domain: its text, where it ends, and of how many words it was put together."""
+    start = place
+    parts: list[str] = []
+    while place < len(words) and len(parts) < (_WORDS_OF_LABEL if not _spelled_here(words, place) else 24):
+        if parts and (_dot(words, place, lexicon) or _at(words, place, lexicon)):
+            break
+        word = words[place]
+        sign = lexicon.signs.get((word.text,), "")
+        if word.text == "," and place > start and place + 1 < len(words) and len(words[place + 1].text) == 1:
+            place += 1
+            continue
+        if word.text == "-" or sign == "-":
+            if not parts:
+                break
+            parts.append("-")
+            place += 1
+            continue
+        if word.is_sign:
+            break
+        if last and parts and not (len(parts[-1]) == 1 and len(word.text) == 1):
+            break
+        text, length = _atom(words, place, lexicon)
+        parts.append(text)
+        place += length
+        if last and len(text) > 1:
+            break
+    if not last and len(parts) > 1 and parts[0] in _PROVIDERS and not _dot(words, place, lexicon):
+        return parts[0], start + 1, 1
+    label = "".join(parts).strip("-")
+    if not last and not _dot(words, place, lexicon) and parts and parts[0] in _PROVIDERS:
+        return parts[0], start + 1, 1
+    return label, place, sum(part != "-" for part in parts)
+
+
+def _spelled_here(words: Sequence[Word], place: int) -> bool:
+    return len(words[place].text) == 1
+
+
+# -- what stands before the at
+
+
+def _local(words: Sequence[Word], lexicon: Lexicon) -> tuple[str, bool]:
+    """The address's first half, read backwards from the at, and whether words without a sign between were joined."""
+    atoms = _atoms(words[-3 * _LONGEST_LOCAL :], lexicon)
+    taken: list[str] = []
+    joined = False
+    place = len(atoms) - 1
+    bound = True  # a sign, or the at, joins what comes next to what was taken
+    while place >= 0 and len(taken) < _LONGEST_LOCAL:
+        text, kind = atoms[place]
+        if kind == "sign":
+            taken.append(text)
+            bound = True
+        elif kind == "comma":
+            before = atoms[place - 1] if place else ("", "")
+            single = len(taken) > 0 and len(taken[-1]) == 1 and len(before[0]) == 1
+            if not (single or before[1] == "sign" or (taken and atoms[place + 1][1] == "sign")):
+                break
+            bound = bound or before[1] == "sign"
+        elif kind == "stop" or (not bound and text in _NOT_IN_ADDRESS):
+            break
+        else:
+            joined = joined or not (
+                bound or (len(text) == 1 and len(taken[-1]) == 1) or text.isdigit() or taken[-1].isdigit()
+            )
+            taken.append(text)
+            bound = False
+        place -= 1
+    return "".join(reversed(taken)).strip("._-+"), joined
+
+
+def _atoms(words: Sequence[Word], lexicon: Lexicon) -> list[tuple[str, str]]:
+    """Words, letters, numbers and signs in the order said, each with its kind."""
+    atoms: list[tuple[str, str]] = []
+    place = 0
+    while place < len(words):
+        word = words[place]
+        sign = _sign(words, place, lexicon)
+        if sign:
+            atoms.append((sign[0], "sign"))
+            place += sign[1]
+        elif _at(words, place, lexicon):
+            atoms.append((word.text, "stop"))
+            place += 1
+        elif word.is_sign:
+            stop = word.text in ".:;?!" and not (place + 1 < len(words) and words[place + 1].joined)
+            atoms.append((word.text, "stop" if stop or word.text not in ",-'" else "comma"))
+            place += 1
+        else:
+            text, length = _atom(words, place, lexicon)
+            atoms.append((text, "word"))
+            place += length
+    return atoms
+
+
+def _sign(words: Sequence[Word], place: int, lexicon: Lexicon) -> tuple[str, int] | None:
+    word = words[place]
+    following = words[place + 1] if place + 1 < len(words) else None
+    if word.text in "._-+%":
+        letters_around = (
+            word.text in "-."
+            and place > 0
+            and len(words[place - 1].text) == 1
+            and following is not None
+            and len(following.text) == 1
+        )
+        if letters_around and word.joined:
+            return ("", 1)
+        return (word.text, 1) if word.joined and (following is None or following.joined) else None
+    for length in (2, 1):
+        plain = tuple(w.text for w in words[place : place + length])
+        if len(plain) == length and plain in lexicon.signs:
+            return lexicon.signs[plain], length
+    return None
+
+
+def _atom(words: Sequence[Word], place: int, lexicon: Lexicon) -> tuple[str, int]:
+    """What the word here stands for in an address, and how many words that takes: "double o", "B as in boy","
+    ""forty two"."""
+    word = words[place]
+    spelled = letters(words[place : place + 8], lexicon, digits=False)
+    first = spelled[0] if spelled and spelled[0].start == 0 else None
+    if first and first.end > 1 and first.sure:
+        return first.text, first.end
+    number = next((g for g in groups(words[place : place + 8], lexicon) if g.start == 0 and g.sure), None)
+    if number:
+        return number.digits, number.end
+    if word.text == "oh" and _beside_digit(words, place, lexicon):
+        return "0", 1
+    beside_letter = any(
+        len(words[near].text) == 1 and words[near].text.isalpha()
+        for near in (place - 1, place + 1)
+        if 0 <= near < len(words)
+    )
+    if first and first.end == 1 and beside_letter and len(word.text) > 1:
+        return first.text, 1
+    return word.text.replace("'", ""), 1
+
+
+def _beside_digit(words: Sequence[Word], place: int, lexicon: Lexicon) -> bool:
+    near = [words[p] for p in (place - 1, place + 1) if 0 <= p < len(words)]
+    return any(word.is_digits or word.text in lexicon.spoken.digits for word in near)

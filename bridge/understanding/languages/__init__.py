@@ -1,0 +1,1 @@
+"""What callers say in each language: words of numbers, letters, dates, agreement and corrections. Data."""

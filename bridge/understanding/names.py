@@ -1,0 +1,146 @@
+"""Names of people: said, introduced, spelled. A sentence is no name. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from bridge.understanding.corrections import segments
+from bridge.understanding.letters import spellings
+from bridge.understanding.lexicon import Lexicon
+from bridge.understanding.results import CERTAIN, FAIR, LIKELY, Reading
+from bridge.understanding.spelling import spell
+from bridge.understanding.words import Word, at, spoken, unhyphenated
+
+_MOST_WORDS = 4
+_SMALL = frozenset("de da do dos del della di van von der den la le du el al bin ben y ter ten zu".split())
+"""Parts of names that stay small."""
+
+
+def read_name(words: Sequence[Word], lexicon: Lexicon) -> Reading | None:
+    """A name with capitals: "john smith" -> `John Smith`. What was spelled decides about what was said.
+
+    The part `spelled` says that it was.
+    """
+    plain = unhyphenated(words)
+    said = _said(words, lexicon)
+    spelled = spell(plain, lexicon)
+    if spelled is None:
+        return None if said is None else Reading(_capitals(" ".join(said[0])), said[1])
+    written = str(spelled.value)
+    if any(not (c.isalpha() or c in " '-.") for c in written):
+        return None if said is None else Reading(_capitals(" ".join(said[0])), said[1])
+    first = [word for word in said[0] if not _alike(word, written)] if said else []
+    kept = first if said and len(said[0]) > 1 and len(first) < len(said[0]) and " " not in written else []
+    return Reading(_capitals(" ".join([*kept, written])), spelled.confidence, {"spelled": "yes"})
+
+
+def _alike(word: str, spelled: str) -> bool:
+    """Whether this is the word that was spelled, as a recogniser wrote it."""
+    word, spelled = word.lower(), spelled.lower()
+    return word[0] == spelled[0] and abs(len(word) - len(spelled)) <= 2 and len(set(word) ^ set(spelled)) <= 3
+
+
+def _said(words: Sequence[Word], lexicon: Lexicon) -> tuple[list[str], float] | None:
+    best: tuple[list[str], float] | None = None
+    for because, segment in segments(words, lexicon):
+        found = _in_segment(segment, lexicon)
+        if found is not None or because in ("strong", "restart"):
+            best = found
+    return best
+
+
+def _in_segment(words: list[Word], lexicon: Lexicon) -> tuple[list[str], float] | None:
+    rows = spellings(unhyphenated(words), lexicon)
+    stop = len(words)
+    if rows:
+        stop = _first_of(unhyphenated(words)[rows[0].start], words)
+    pieces = _pieces(words[:stop])
+    parts: list[str] = []
+    led: list[str] = []
+    for piece in pieces:
+        after = _after_lead(piece, lexicon)
+        if after is not None and (name := _name(after, lexicon)):
+            led = [*led, *name]
+    for piece in pieces:
+        plain = [word for word in piece if word.text not in lexicon.fillers]
+        name = _name(plain, lexicon)
+        if name and not parts and len(name) + 2 * sum(part.count("-") for part in name) == len(plain):
+            parts = name
+    if led:
+        return led[:_MOST_WORDS], CERTAIN
+    if not parts:
+        return None
+    greeted = len(pieces) <= 2
+    return (parts, LIKELY if len(parts) > 1 or words[0].raw[:1].isupper() else FAIR) if greeted else None
+
+
+def _first_of(word: Word, words: Sequence[Word]) -> int:
+    return next((place for place, other in enumerate(words) if other is word), len(words))
+
+
+def _pieces(words: Sequence[Word]) -> list[list[Word]]:
+    """The words between commas and stops; a stop behind an initial parts nothing."""
+    pieces: list[list[Word]] = [[]]
+    for place, word in enumerate(words):
+        if word.is_sign and word.text not in "-'":
+            initial = word.text == "." and place > 0 and len(words[place - 1].text) <= 2
+            if not initial:
+                pieces.append([])
+        else:
+            pieces[-1].append(word)
+    return [piece for piece in pieces if piece]
+
+
+def _after_lead(words: list[Word], lexicon: Lexicon) -> list[Word] | None:
+    """What follows the last "my name is" in a piece."""
+    plain = [word.text for word in words]
+    for place in range(len(plain) - 1, -1, -1):
+        length = at(plain, place, lexicon.name_leads)
+        if length and place + length < len(plain):
+            return words[place + length :]
+    return None
+
+
+def _name(words: Sequence[Word], lexicon: Lexicon) -> list[str]:
+    """The name at the beginning of these words; empty where they are a sentence."""
+    name: list[str] = []
+    place = 0
+    while place < len(words):
+        text = words[place].text
+        if text == "-" and name and place + 1 < len(words):
+            name[-1] += "-" + words[place + 1].raw
+            place += 2
+            continue
+        if not text[0].isalpha() or text in lexicon.no_names or text in lexicon.fillers:
+            break
+        if at(spoken(words[place:]), 0, lexicon.name_leads):
+            break
+        name.append(words[place].raw)
+        place += 1
+    rest = [word for word in words[place:] if not word.is_sign]
+    ends_with_sentence = bool(rest) and rest[0].text not in lexicon.fillers | _CLOSING
+    if not name or len(name) > _MOST_WORDS or ends_with_sentence:
+        return []
+    return name
+
+
+_CLOSING = frozenset(
+    "please thanks thank here speaking calling and with from again yes bitte danke merci gracias".split()
+)
+"""What may follow a name."""
+
+
+def _capitals(name: str) -> str:
+    return " ".join(
+        word if word in _SMALL and place else "-".join(_capital(part) for part in word.split("-"))
+        for place, word in enumerate(name.split())
+    )
+
+
+def _capital(word: str) -> str:
+    if not word or (word[0].isupper() and not word.isupper()):
+        return word
+    head, mark, tail = word.partition("'")
+    if mark and len(head) == 1:
+        return head.upper() + mark + tail[:1].upper() + tail[1:].lower()
+    return word[:1].upper() + word[1:].lower()

@@ -1,0 +1,246 @@
+"""Numbers in a row of words: each group of words that is one number, and runs of them. Pure.
+
+"five fifty" is two groups, 5 and 50; "twenty one hundred" is one, 2100; "double five" is one, with the digits 55.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from bridge.understanding.lexicon import Lexicon, names_of_numbers
+from bridge.understanding.words import Word, at
+
+LONGEST_DIGITS = 40
+"""Nobody gives a longer number."""
+_LONGEST_NAME = 6
+_BETWEEN = frozenset(",.-()/;:+")
+
+
+class Group(NamedTuple):
+    """Words, or written digits, that are one number."""
+
+    digits: str
+    value: int
+    start: int
+    end: int
+    sure: bool = True
+    """False for "oh", "to", "for" and the like."""
+    written: bool = False
+    scaled: bool = False
+    """It has a hundred, thousand or million."""
+    repeated: bool = False
+
+
+class Run(NamedTuple):
+    """Groups with nothing between them but fillers and signs."""
+
+    groups: list[Group]
+
+    @property
+    def digits(self) -> str:
+        """All digits in a row."""
+        return "".join(group.digits for group in self.groups)
+
+    @property
+    def start(self) -> int:
+        """The first word."""
+        return self.groups[0].start
+
+    @property
+    def end(self) -> int:
+        """Behind the last word."""
+        return self.groups[-1].end
+
+    @property
+    def sure(self) -> bool:
+        """Whether every group is a number whatever stands beside it."""
+        return all(group.sure for group in self.groups)
+
+
+def groups(words: Sequence[Word], lexicon: Lexicon, *, nothing_else: bool = False) -> list[Group]:
+    """All numbers in these words; what is a number only beside others is kept only there.
+
+    `nothing_else`: in an answer of nothing but such words, two of them sure, all are digits: "for five six".
+    """
+    found: list[Group] = []
+    place = 0
+    while place < len(words):
+        counts = at([word.text for word in words[place : place + 2]], 0, lexicon.not_numbers, 2) == 0
+        group = _group(words, place, lexicon) if counts else None
+        if group is None:
+            place += 1 if counts else 2
+        else:
+            found.append(group)
+            place = group.end
+    if nothing_else and sum(group.sure for group in found) > 1 and _all_numbers(found, words, lexicon):
+        return found
+    return [group for index, group in enumerate(found) if group.sure or _among_digits(found, index, words)]
+
+
+def _all_numbers(found: list[Group], words: Sequence[Word], lexicon: Lexicon) -> bool:
+    covered = sum(group.end - group.start for group in found)
+    return covered == sum(not word.is_sign and word.text not in lexicon.fillers for word in words)
+
+
+def _among_digits(found: list[Group], index: int, words: Sequence[Word]) -> bool:
+    """Whether a doubtful digit stands beside a certain one; a common word needs them on both sides."""
+    zero = found[index].digits == "0"
+    before = any(
+        group.sure and _touch(found[group_index : index + 1], words)
+        for group_index, group in list(enumerate(found[:index]))[-3:]
+    )
+    after = any(
+        group.sure and _touch(found[index : index + offset + 2], words)
+        for offset, group in enumerate(found[index + 1 : index + 4])
+    )
+    return (before or after) if zero else (before and after)
+
+
+def _touch(groups_: list[Group], words: Sequence[Word]) -> bool:
+    pairs = itertools.pairwise(groups_)
+    return all(all(word.text in _BETWEEN for word in words[a.end : b.start]) for a, b in pairs)
+
+
+def _name(words: Sequence[Word], place: int, lexicon: Lexicon) -> tuple[int, int] | None:
+    """A number by its name, and where it ends."""
+    names = names_of_numbers(lexicon)
+    for length in range(min(_LONGEST_NAME, len(words) - place), 0, -1):
+        value = names.get(tuple(word.text for word in words[place : place + length]))
+        if value is not None:
+            return value, place + length
+    return None
+
+
+def _digit(word: Word, lexicon: Lexicon) -> str:
+    digit = lexicon.more_digits.get(word.text, "")
+    if not digit and word.text in lexicon.spoken.digits:
+        digit = str(lexicon.spoken.digits.index(word.text))
+    return digit
+
+
+def _small(words: Sequence[Word], place: int, lexicon: Lexicon) -> tuple[int, int] | None:
+    """A number below a hundred, or up to `largest_name`, in words."""
+    if place >= len(words):
+        return None
+    named = _name(words, place, lexicon)
+    if named is not None:
+        return named
+    digit = _digit(words[place], lexicon)
+    return (int(digit), place + 1) if digit else None
+
+
+def _group(words: Sequence[Word], place: int, lexicon: Lexicon) -> Group | None:
+    word = words[place]
+    times = lexicon.repeats.get(word.text)
+    if times and place + 1 < len(words):
+        return _repeated(words, place, times, lexicon)
+    if word.is_digits:
+        return _written(words, place, lexicon)
+    small = _small(words, place, lexicon)
+    if small is None and word.text in ("a", "an") and place + 1 < len(words):
+        after = words[place + 1].text
+        if after in lexicon.hundred | lexicon.thousand | lexicon.million:
+            return _scaled(words, place, 1, place + 1, lexicon)
+    if small is None:
+        if lexicon.largest_name > 99 and word.text in lexicon.thousand | lexicon.million:
+            return _scaled(words, place, 1, place, lexicon)
+        unsure = lexicon.unsure_digits.get(word.text)
+        return Group(unsure, int(unsure), place, place + 1, sure=False) if unsure else None
+    value, end = small
+    return _scaled(words, place, value, end, lexicon)
+
+
+def _repeated(words: Sequence[Word], place: int, times: int, lexicon: Lexicon) -> Group | None:
+    word = words[place + 1]
+    digit = _digit(word, lexicon) or (word.text if word.is_digits and len(word.text) == 1 else "")
+    digit = digit or ("0" if lexicon.unsure_digits.get(word.text) == "0" else "")
+    if not digit:
+        return None
+    return Group(digit * times, int(digit * times), place, place + 2, repeated=True)
+
+
+def _written(words: Sequence[Word], place: int, lexicon: Lexicon) -> Group:
+    digits, end = words[place].text, place + 1
+    while _is_thousands(words, end, digits):
+        digits, end = digits + words[end + 1].text, end + 2
+    if (
+        len(digits) <= 3
+        and end < len(words)
+        and words[end].text in lexicon.hundred | lexicon.thousand | lexicon.million
+    ):
+        scaled = _scaled(words, place, int(digits), end, lexicon)
+        return scaled._replace(written=True)
+    return Group(digits, int(digits[:LONGEST_DIGITS]), place, end, written=True)
+
+
+def _is_thousands(words: Sequence[Word], place: int, digits: str) -> bool:
+    """Whether a comma and three digits follow: `1,200`."""
+    if place + 1 >= len(words) or words[place].text != "," or not (words[place].joined and words[place + 1].joined):
+        return False
+    return words[place + 1].is_digits and len(words[place + 1].text) == 3 and (len(digits) <= 3 or len(digits) % 3 == 0)
+
+
+def _scaled(words: Sequence[Word], place: int, value: int, end: int, lexicon: Lexicon) -> Group:
+    """A number with the hundreds and thousands that follow it."""
+    plain = value
+    total, scaled = 0, False
+    while end < len(words):
+        text = words[end].text
+        if text in lexicon.hundred and 0 < value < 100:
+            value, end, scaled = value * 100, end + 1, True
+            value, end = _and_small(words, end, value, 99, lexicon)
+        elif text in lexicon.thousand and 0 < value < 1000 and total % 10**6 == 0:
+            total, value, end, scaled = total + value * 1000, 0, end + 1, True
+            rest = _rest(words, end, lexicon)
+            if rest is None:
+                break
+            value, end = rest
+        elif text in lexicon.million and 0 < value < 1000 and not total:
+            total, value, end, scaled = value * 10**6, 0, end + 1, True
+            rest = _rest(words, end, lexicon)
+            if rest is None:
+                break
+            value, end = rest
+        else:
+            break
+    number = total + value if scaled else plain
+    return Group(str(number), number, place, end, scaled=scaled)
+
+
+def _and_small(words: Sequence[Word], end: int, value: int, most: int, lexicon: Lexicon) -> tuple[int, int]:
+    """A number with the small one that belongs to it: "five hundred (and) twelve", not "eight hundred, five five"."""
+    rest = _rest(words, end, lexicon)
+    return (value + rest[0], rest[1]) if rest and 0 < rest[0] <= most else (value, end)
+
+
+def _rest(words: Sequence[Word], end: int, lexicon: Lexicon) -> tuple[int, int] | None:
+    joined = end < len(words) and words[end].text in lexicon.joiners
+    start = end + joined
+    small = _small(words, start, lexicon)
+    if small is None or small[0] == 0:
+        return None
+    value, after = small
+    if value < 10 and not joined and after < len(words) and _goes_on(words[after], lexicon):
+        return None  # digits are being told one by one
+    return value, after
+
+
+def _goes_on(word: Word, lexicon: Lexicon) -> bool:
+    return bool(_digit(word, lexicon)) or word.is_digits or lexicon.unsure_digits.get(word.text) == "0"
+
+
+def runs(words: Sequence[Word], lexicon: Lexicon, *, nothing_else: bool = False) -> list[Run]:
+    """The numbers in these words, those together that nothing but fillers and signs part."""
+    found: list[Run] = []
+    for group in groups(words, lexicon, nothing_else=nothing_else):
+        if found and _nothing_between(words[found[-1].end : group.start], lexicon):
+            found[-1].groups.append(group)
+        else:
+            found.append(Run([group]))
+    return found
+
+
+def _nothing_between(words: Sequence[Word], lexicon: Lexicon) -> bool:
+    return all(word.text in _BETWEEN or word.text in lexicon.fillers for word in words)

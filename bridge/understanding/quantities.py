@@ -1,0 +1,229 @@
+"""Numbers and sums of money as people say them: "two and a half", "forty euros and twenty cents". Pure."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from bridge.understanding.corrections import segments
+from bridge.understanding.lexicon import Lexicon
+from bridge.understanding.numbers import Group, groups
+from bridge.understanding.results import CERTAIN, FAIR, LIKELY, Reading
+from bridge.understanding.words import Word, unhyphenated
+
+_LARGEST = 10**12
+_SYMBOLS = {"$": "USD", "€": "EUR", "£": "GBP"}
+
+
+class Quantity(NamedTuple):
+    """One number, in hundredths, so that money is exact."""
+
+    hundredths: int
+    start: int
+    end: int
+    confidence: float
+    groups: tuple[Group, ...]
+    decimal: bool = False
+
+
+def read_number(words: Sequence[Word], lexicon: Lexicon) -> Reading | None:
+    """One number, whole or with decimals. None when there is none, or more than one."""
+    best: Reading | None = None
+    for because, said in segments(unhyphenated(words), lexicon):
+        reading = _one_number(said, lexicon)
+        if reading is not None or because in ("strong", "restart"):
+            best = reading
+    return best
+
+
+def _one_number(words: list[Word], lexicon: Lexicon) -> Reading | None:
+    found = quantities(words, lexicon)
+    if not found:
+        counted = _counted(words, lexicon)
+        return None if counted is None else Reading(counted, FAIR)
+    if len(found) > 1:
+        if not all(len(group.digits) == 1 for quantity in found for group in quantity.groups) or any(
+            not word.is_sign for a, b in itertools.pairwise(found) for word in words[a.end : b.start]
+        ):
+            return None
+        return Reading(int("".join(g.digits for quantity in found for g in quantity.groups)[:12]), FAIR)
+    only = found[0]
+    whole, rest = divmod(abs(only.hundredths), 100)
+    sign = -1 if only.hundredths < 0 else 1
+    return Reading(sign * (whole + rest / 100) if rest else sign * whole, only.confidence)
+
+
+def _counted(words: Sequence[Word], lexicon: Lexicon) -> int | None:
+    plain = [word.text for word in words if not word.is_sign]
+    for place in range(len(plain)):
+        for length in (4, 3, 2, 1):
+            if (number := lexicon.amounts.get(tuple(plain[place : place + length]))) is not None:
+                return number
+    return None
+
+
+def quantities(words: Sequence[Word], lexicon: Lexicon) -> list[Quantity]:
+    """All numbers in these words, whole and decimal; those denied ("not five") are left out."""
+    found: list[Quantity] = []
+    chunks = _chunks(groups(words, lexicon), words)
+    place = 0
+    while place < len(chunks):
+        quantity = _whole(chunks[place], words, lexicon)
+        place += 1
+        if place < len(chunks) and _is_point(words, quantity.end, chunks[place][0], lexicon):
+            quantity = _with_decimals(quantity, chunks[place], words, lexicon)
+            place += 1
+        quantity = _with_fraction(quantity, words, lexicon)
+        denied = quantity.start > 0 and words[quantity.start - 1].text in lexicon.negations
+        if not denied and abs(quantity.hundredths) < _LARGEST * 100:
+            found.append(quantity)
+    return found
+
+
+def _chunks(found: list[Group], words: Sequence[Word]) -> list[list[Group]]:
+    """Groups that follow each other with nothing between."""
+    chunks: list[list[Group]] = []
+    for group in found:
+        if chunks and all(word.text == "-" for word in words[chunks[-1][-1].end : group.start]):
+            chunks[-1].append(group)
+        else:
+            chunks.append([group])
+    return chunks
+
+
+def _whole(chunk: list[Group], words: Sequence[Word], lexicon: Lexicon) -> Quantity:
+    value, confidence = chunk[0].value, CERTAIN
+    if len(chunk) > 1:
+        value = int("".join(group.digits for group in chunk)[:12])
+        confidence = LIKELY if len(chunk) == 2 or all(len(group.digits) == 1 for group in chunk) else FAIR
+    if not all(group.sure for group in chunk):
+        confidence = min(confidence, LIKELY)
+    start = chunk[0].start
+    negative = start > 0 and words[start - 1].text in lexicon.minus
+    negative = negative or (start > 0 and words[start - 1].text == "-" and words[start].joined)
+    return Quantity(-value * 100 if negative else value * 100, start, chunk[-1].end, confidence, tuple(chunk))
+
+
+def _is_point(words: Sequence[Word], place: int, after: Group, lexicon: Lexicon) -> bool:
+    if after.start != place + 1:
+        return False
+    mark = words[place]
+    if mark.text in lexicon.points:
+        return True
+    return mark.text == lexicon.spoken.decimal_mark and mark.joined and words[after.start].joined
+
+
+def _with_decimals(quantity: Quantity, chunk: list[Group], words: Sequence[Word], lexicon: Lexicon) -> Quantity:
+    last = chunk[-1]
+    scale = words[last.end - 1].text if last.scaled else ""
+    if scale in lexicon.thousand | lexicon.million:  # "two point five million": the million counts for all of it
+        times = 1000 if scale in lexicon.thousand else 10**6
+        plain = str(last.value // times)
+        chunk = [*chunk[:-1], last._replace(digits=plain, value=int(plain), end=last.end - 1)]
+    decimals = ("".join(group.digits for group in chunk) + "0")[:2]
+    hundredths = abs(quantity.hundredths) + int(decimals)
+    signed = -hundredths if quantity.hundredths < 0 else hundredths
+    return quantity._replace(hundredths=signed, end=chunk[-1].end, decimal=True)
+
+
+def _with_fraction(quantity: Quantity, words: Sequence[Word], lexicon: Lexicon) -> Quantity:
+    """The number with "and a half", and with a thousand or million that follows decimals: "2.5 million"."""
+    plain = [word.text for word in words[quantity.end : quantity.end + 4]]
+    for length in (3, 2):
+        share = lexicon.halves.get(tuple(plain[:length]))
+        if share is not None:
+            quantity = quantity._replace(hundredths=quantity.hundredths + round(share * 100), end=quantity.end + length)
+            break
+    scale = words[quantity.end].text if quantity.end < len(words) else ""
+    if quantity.hundredths % 100 and scale in lexicon.thousand | lexicon.million:
+        times = 1000 if scale in lexicon.thousand else 10**6
+        quantity = quantity._replace(hundredths=quantity.hundredths * times, end=quantity.end + 1)
+    return quantity
+
+
+# -- money
+
+
+class _Sum(NamedTuple):
+    hundredths: int
+    currency: str
+    confidence: float
+
+
+def read_amount(words: Sequence[Word], lexicon: Lexicon) -> Reading | None:
+    """One sum of money: `45.20`, whole sums without decimals; the part `currency` (ISO 4217) where it was named."""
+    best: _Sum | None = None
+    for because, said in segments(unhyphenated(words), lexicon):
+        found = _one_sum(said, lexicon)
+        if found is not None and best is not None and not found.currency:
+            found = found._replace(currency=best.currency)
+        if found is not None or because in ("strong", "restart"):
+            best = found
+    if best is None:
+        return None
+    whole, cents = divmod(best.hundredths, 100)
+    value = f"{whole}.{cents:02}" if cents else str(whole)
+    return Reading(value, best.confidence, {"currency": best.currency} if best.currency else {})
+
+
+def _one_sum(words: list[Word], lexicon: Lexicon) -> _Sum | None:
+    words = _one_coin(words, lexicon)
+    found = quantities(words, lexicon)
+    if not found or len(found) > 2 or any(quantity.hundredths < 0 for quantity in found):
+        return None
+    first = found[0]
+    unit, behind = _unit(words, first, lexicon)
+    if len(found) == 2:
+        return _units_and_cents(words, found, unit, behind, lexicon)
+    if unit == "cent":
+        return _Sum(first.hundredths // 100, "", LIKELY)
+    if unit or first.decimal:
+        return _Sum(first.hundredths, unit, first.confidence)
+    return _as_price(first)
+
+
+def _one_coin(words: list[Word], lexicon: Lexicon) -> list[Word]:
+    """ "a buck fifty" as "one buck fifty"."""
+    one = Word("1", "1", joined=False)
+    return [
+        one if word.text in ("a", "an") and place + 1 < len(words) and words[place + 1].text in lexicon.money else word
+        for place, word in enumerate(words)
+    ]
+
+
+def _unit(words: Sequence[Word], quantity: Quantity, lexicon: Lexicon) -> tuple[str, int]:
+    """The currency at a number, and where its name ends."""
+    before = words[quantity.start - 1].text if quantity.start else ""
+    if before in _SYMBOLS:
+        return _SYMBOLS[before], quantity.end
+    after = words[quantity.end].text if quantity.end < len(words) else ""
+    if after in _SYMBOLS:
+        return _SYMBOLS[after], quantity.end + 1
+    if after in lexicon.money:
+        return lexicon.money[after], quantity.end + 1
+    return (lexicon.money.get(before, "") if before not in ("p",) else ""), quantity.end
+
+
+def _units_and_cents(
+    words: Sequence[Word], found: list[Quantity], unit: str, behind: int, lexicon: Lexicon
+) -> _Sum | None:
+    first, second = found
+    between = [w.text for w in words[behind : second.start] if not w.is_sign and w.text not in lexicon.joiners]
+    if not unit or unit == "cent" or between or not 0 <= second.hundredths < 10000 or second.decimal:
+        return None
+    cent, _ = _unit(words, second, lexicon)
+    named = second.end < len(words) and lexicon.money.get(words[second.end].text) == "cent"
+    if not named and cent and cent != unit:
+        return None
+    return _Sum(first.hundredths + second.hundredths // 100, unit, CERTAIN if named else LIKELY)
+
+
+def _as_price(quantity: Quantity) -> _Sum:
+    """A bare number: "five fifty" is 5.50, "one oh five" 1.05, "five hundred" 500."""
+    digits = [group.digits for group in quantity.groups]
+    if len(digits) == 2 and len(digits[1]) == 2 and len(digits[0]) <= 2 and not quantity.groups[0].written:
+        return _Sum(int(digits[0]) * 100 + int(digits[1]), "", FAIR)
+    if len(digits) == 3 and digits[1] == "0" and len(digits[0]) <= 2 and len(digits[2]) == 1:
+        return _Sum(int(digits[0]) * 100 + int(digits[2]), "", FAIR)
+    return _Sum(quantity.hundredths, "", min(quantity.confidence, LIKELY))

@@ -1,0 +1,77 @@
+"""Spelled words. Nothing is made of words that were not spelled. Pure."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+
+from bridge.understanding.corrections import Strength, segments
+from bridge.understanding.letters import Spelled, spellings
+from bridge.understanding.lexicon import Lexicon
+from bridge.understanding.results import CERTAIN, FAIR, LIKELY, Reading
+from bridge.understanding.words import Word, at, spoken, unhyphenated
+
+_FEWEST_LETTERS_OF_NAME = 2
+
+
+def read_spelling(words: Sequence[Word], lexicon: Lexicon) -> Reading | None:
+    """A spelled word in lower case, digits and signs in it allowed; several words with a space between.
+
+    A single word that was said and not spelled is taken for a spelling that the recogniser has put together.
+    """
+    words = unhyphenated(words)
+    value = spell(words, lexicon)
+    if value is not None:
+        return value
+    plain = [word for word in words if not word.is_sign and word.text not in lexicon.fillers]
+    lone = plain[0].text if len(plain) == 1 else ""
+    refused = lone in lexicon.no_names or len(lone) < _FEWEST_LETTERS_OF_NAME or (lone,) in lexicon.yes | lexicon.no
+    if refused or not lone.isalnum() or any(lone == word for phrase in lexicon.weak_yes for word in phrase):
+        return None
+    return Reading(lone, FAIR, {"spelled": "no"})
+
+
+def spell(words: list[Word], lexicon: Lexicon) -> Reading | None:
+    """What was spelled in these words, after all changes of mind; None where nothing was."""
+    text, confidence = "", CERTAIN
+    for because, said in segments(words, lexicon):
+        rows = spellings(said, lexicon)
+        here, sure = _chosen(rows, said, lexicon)
+        if not here and because and text:
+            here, sure = _single_letter(said, lexicon), LIKELY
+        if here:
+            text, confidence = _amended(text, here, because), min(sure, LIKELY if because and text else CERTAIN)
+        elif because in ("strong", "restart"):
+            text = ""
+    return Reading(text, confidence) if text else None
+
+
+def _single_letter(words: Sequence[Word], lexicon: Lexicon) -> str:
+    plain = spoken(words)
+    return plain[0] if len(plain) == 1 and len(plain[0]) == 1 else lexicon.letters.get(plain[0], "") if plain else ""
+
+
+def _chosen(rows: list[Spelled], words: Sequence[Word], lexicon: Lexicon) -> tuple[str, float]:
+    """The spelled word; several where they are parts of a name, the longest where they are not."""
+    if not rows:
+        return "", 0.0
+    if len(rows) > 1:
+        between = [words[a.end : b.start] for a, b in itertools.pairwise(rows)]
+        if all(_names_a_part(each, lexicon) for each in between):
+            return " ".join(row.text for row in rows), LIKELY
+    longest = max(rows, key=lambda row: len(row.text))
+    letters_of = sum(c.isalpha() for c in longest.text)
+    sure = CERTAIN if 2 * longest.sure >= letters_of else LIKELY if longest.sure else FAIR
+    return longest.text, sure if len(rows) == 1 else min(sure, FAIR)
+
+
+def _names_a_part(words: Sequence[Word], lexicon: Lexicon) -> bool:
+    plain = spoken(words)
+    return any(at(plain, place, lexicon.name_parts) for place in range(len(plain))) or "space" in plain
+
+
+def _amended(before: str, after: str, because: Strength) -> str:
+    """A spelling after a correction: begun anew, or gone on with from the last letter, which was wrong."""
+    if not before or because in ("", "restart") or after[0] == before[0]:
+        return after
+    return before[:-1] + after

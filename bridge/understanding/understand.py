@@ -1,0 +1,102 @@
+"""From what was recognised to a value of the kind that was asked for, or to "not understood". Pure.
+
+One kind's rules are one module; each reads a text on its own, in time linear in its length, which is bounded. Here
+they are put to every hypothesis of the recogniser.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from bridge.understanding.calendar_days import Day
+from bridge.understanding.choice import Choices, read_choice
+from bridge.understanding.dates import read_date
+from bridge.understanding.digits import read_digits, read_phone
+from bridge.understanding.email import read_email
+from bridge.understanding.languages.all import lexicon
+from bridge.understanding.lexicon import Lexicon
+from bridge.understanding.names import read_name
+from bridge.understanding.phrases import opened
+from bridge.understanding.quantities import read_amount, read_number
+from bridge.understanding.results import LEAST, Hypothesis, Reading, Understood
+from bridge.understanding.spelling import read_spelling
+from bridge.understanding.times import read_time
+from bridge.understanding.words import split
+from bridge.understanding.yes_no import read_yes_no
+
+KINDS = (
+    "yes_no", "digits", "phone", "number", "amount", "date", "time", "name", "spelling", "email", "choice",
+)  # fmt: skip
+"""Kinds of answers that have a value."""
+ANSWER = re.compile(rf"open|{'|'.join(KINDS)}|digits:[1-9]\d?", re.ASCII)
+"""Answers that may be expected: one of `KINDS`, `digits:N` with 1 to 99, or `open`, which has no value."""
+ANSWERS = f"open, {', '.join(KINDS)} or digits:N"
+MOST_HYPOTHESES = 8
+_DOUBT = 0.6
+"""What a rival that is as likely leaves of the certainty is the rest of this: too little for a yes beside a no."""
+
+
+def understand(
+    heard: Sequence[Hypothesis],
+    answer: str,
+    language: str = "en-US",
+    *,
+    choices: Choices | None = None,
+    today: Day | None = None,
+) -> Understood | None:
+    """The value of an `answer` (see `ANSWER`) in the likeliest hypothesis that has one; None: not understood.
+
+    Hypotheses that differ about the value take certainty from each other. A recogniser that is unsure of its words
+    makes the result less trustworthy, but no reading of these words a guess.
+    """
+    kind, _, count = answer.partition(":")
+    if kind not in KINDS:
+        return None
+    words = lexicon(language)
+    wanted = int(count) if count.isdecimal() and count.isascii() else 0
+    found: list[tuple[Reading, float]] = []
+    for text, confidence in heard[:MOST_HYPOTHESES]:
+        reading = _read(text, kind, words, wanted, choices or {}, today)
+        if reading is not None:
+            found.append((reading, max(0.0, min(1.0, confidence)) * reading.confidence))
+    return _agreed(kind, found)
+
+
+def _agreed(kind: str, found: list[tuple[Reading, float]]) -> Understood | None:
+    """The best of what the hypotheses say."""
+    if not found:
+        return None
+    best, confidence = max(found, key=lambda entry: entry[1])
+    rival = max((score for reading, score in found if reading.value != best.value), default=0.0)
+    certainty = 1 - _DOUBT * rival / confidence if rival else 1.0
+    if best.confidence * certainty < LEAST:
+        return None
+    return Understood(kind, best.value, round(confidence * certainty, 3), dict(best.parts))
+
+
+def _read(text: str, kind: str, words: Lexicon, wanted: int, choices: Choices, today: Day | None) -> Reading | None:
+    said = split(text)
+    match kind:
+        case "yes_no":
+            return read_yes_no(split(opened(text)), words)
+        case "digits":
+            return read_digits(said, words, wanted)
+        case "phone":
+            return read_phone(said, words)
+        case "number":
+            return read_number(said, words)
+        case "amount":
+            return read_amount(said, words)
+        case "date":
+            return read_date(said, words, today)
+        case "time":
+            return read_time(said, words)
+        case "name":
+            return read_name(said, words)
+        case "spelling":
+            return read_spelling(said, words)
+        case "email":
+            return read_email(said, words)
+        case _:
+            return read_choice(said, words, choices)

@@ -1,0 +1,87 @@
+"""Yes or no, however it is put; what is neither stays undecided. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from bridge.understanding.corrections import segments
+from bridge.understanding.lexicon import Lexicon
+from bridge.understanding.results import CERTAIN, FAIR, LIKELY, POOR, Reading
+from bridge.understanding.words import Word, at
+
+_NEGATION_REACH = 3
+_LONGEST = 12
+"""In more words than these, agreement in passing is no answer."""
+_LONGEST_LEAD = 5
+
+
+class _Sign(NamedTuple):
+    """One word or phrase that agrees or declines."""
+
+    yes: bool
+    weak: bool
+    place: int
+    length: int
+
+
+def read_yes_no(words: Sequence[Word], lexicon: Lexicon) -> Reading | None:
+    """True for yes, False for no. None for "I don't know", for both, and for what is no answer."""
+    best: Reading | None = None
+    for because, said in segments(words, lexicon, weak=False):
+        if because and best is None and not _signs(said, lexicon):
+            return _decide(list(words), lexicon)  # what would correct is the answer itself
+        found = _decide(said, lexicon)
+        if found is not None or because:
+            best = found
+    return best
+
+
+def _decide(words: list[Word], lexicon: Lexicon) -> Reading | None:
+    plain = [word.text for word in words if not word.is_sign]
+    if len(plain) == 1 and plain[0] in lexicon.misheard:
+        return Reading(lexicon.misheard[plain[0]] == "yes", POOR)
+    signs = _signs(words, lexicon)
+    if not signs:
+        return None
+    strong = [sign for sign in signs if not sign.weak]
+    first = strong[0] if strong else signs[0]
+    if not strong:
+        covered = sum(sign.length for sign in signs)
+        rest = [word for word in plain if word not in lexicon.fillers]
+        if len(rest) > covered + 3:
+            return None  # "okay, so what I wanted to ask ..."
+        return Reading(first.yes, LIKELY if len(rest) <= covered else FAIR)
+    if first.place > _LONGEST_LEAD and len(plain) > _LONGEST:
+        return None
+    others = [sign for sign in strong[1:] if sign.yes != first.yes]
+    if others:
+        last = strong[-1]
+        if len(plain) <= 3:
+            return Reading(last.yes, FAIR)  # "yeah, no"
+        return Reading(first.yes, POOR)
+    contradicted = any(sign.yes != first.yes and sign.place > first.place for sign in signs if sign.weak) and first.yes
+    return Reading(first.yes, FAIR if contradicted else CERTAIN if len(plain) <= _LONGEST else LIKELY)
+
+
+def _signs(words: Sequence[Word], lexicon: Lexicon) -> list[_Sign]:
+    """All that agrees or declines, in order; the longest phrase at each place decides."""
+    plain = [word.text for word in words if not word.is_sign]
+    found: list[_Sign] = []
+    undecided = {place + offset for place in range(len(plain)) for offset in range(at(plain, place, lexicon.neither))}
+    place = 0
+    while place < len(plain):
+        lengths = {
+            (True, False): at(plain, place, lexicon.yes),
+            (False, False): at(plain, place, lexicon.no),
+            (True, True): at(plain, place, lexicon.weak_yes),
+        }
+        (yes, weak), length = max(lengths.items(), key=lambda entry: entry[1])
+        if length and undecided.isdisjoint(range(place, place + length)):
+            if yes and any(word in lexicon.negations for word in plain[max(0, place - _NEGATION_REACH) : place]):
+                found = [sign for sign in found if sign.yes or sign.place + sign.length <= place - _NEGATION_REACH]
+                found.append(_Sign(False, False, place, length))
+            else:
+                found.append(_Sign(yes, weak, place, length))
+        place += length or 1
+    return [] if undecided and all(sign.weak for sign in found) else found

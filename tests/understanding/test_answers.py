@@ -1,0 +1,127 @@
+"""What callers say, as recognisers write it, and what is understood of it: one row a call."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from bridge.understanding.calendar_days import Day
+from bridge.understanding.results import Hypothesis, Understood
+from bridge.understanding.understand import understand
+
+TODAY = Day(2026, 11, 27)
+CHOICES = {"balance": ["how much do I owe"], "outage": ["power is out", "no power"], "agent": ["operator", "person"]}
+LANGUAGES = {"english": "en-US"}
+SHOWN = ("extension", "currency")
+"""Parts that the tables tell."""
+
+
+def rows() -> list[tuple[str, str, str, str]]:
+    found = []
+    for name, language in LANGUAGES.items():
+        text = (Path(__file__).parent / f"{name}.txt").read_text(encoding="utf-8")
+        for line in text.splitlines():
+            if line and not line.startswith("#"):
+                kind, said, value = (part.strip() for part in line.split(" | "))
+                found.append((language, kind, said, value))
+    return found
+
+
+def shown(understood: Understood | None) -> str:
+    if understood is None:
+        return "-"
+    parts = [f"{name}={understood.parts[name]}" for name in SHOWN if name in understood.parts]
+    return " ".join([understood.text, *parts])
+
+
+@pytest.mark.parametrize(("language", "kind", "said", "value"), rows())
+def test_an_answer(language: str, kind: str, said: str, value: str) -> None:
+    assert shown(understand([Hypothesis(said)], kind, language, choices=CHOICES, today=TODAY)) == value
+
+
+def test_the_tables_are_long() -> None:
+    assert len(rows()) > 300
+
+
+@pytest.mark.parametrize(("kind", "said"), [(kind, said) for lang, kind, said, _ in rows() if lang == "en-US"])
+def test_letter_case_and_the_last_stop_change_nothing_but_names(kind: str, said: str) -> None:
+    plain = understand([Hypothesis(said)], kind, choices=CHOICES, today=TODAY)
+    if kind in ("name", "spelling", "date"):
+        return  # there a capital says something: KOWALSKI is spelled, Mar is a month
+    for other in (said.lower(), f"{said}."):
+        again = understand([Hypothesis(other)], kind, choices=CHOICES, today=TODAY)
+        assert shown(again) == shown(plain)
+
+
+# -- several hypotheses
+
+
+def test_the_hypothesis_that_has_a_value_is_believed() -> None:
+    heard = [Hypothesis("I ate one two", 0.6), Hypothesis("eight one two five", 0.4)]
+    found = understand(heard, "digits:4")
+    assert found is not None
+    assert found.value == "8125"
+    assert 0.3 < found.confidence < 0.4
+
+
+def test_hypotheses_that_differ_take_confidence_from_each_other() -> None:
+    alone = understand([Hypothesis("one two three four", 0.9)], "digits:4")
+    doubted = understand([Hypothesis("one two three four", 0.9), Hypothesis("one two three five", 0.8)], "digits:4")
+    agreed = understand([Hypothesis("one two three four", 0.9), Hypothesis("1234", 0.8)], "digits:4")
+    assert alone is not None
+    assert doubted is not None
+    assert agreed is not None
+    assert doubted.value == alone.value
+    assert doubted.confidence < alone.confidence == agreed.confidence
+
+
+def test_what_can_be_either_is_not_understood() -> None:
+    assert understand([Hypothesis("yes", 0.5), Hypothesis("no", 0.49)], "yes_no") is None
+
+
+def test_an_open_answer_has_no_value() -> None:
+    assert understand([Hypothesis("anything")], "open") is None
+    assert understand([], "digits") is None
+
+
+# -- what belongs to a value
+
+
+@pytest.mark.parametrize(
+    ("said", "value", "half"),
+    [
+        ("half past nine", "09:30", "unknown"),
+        ("9:30 pm", "21:30", "pm"),
+        ("18:00", "18:00", "pm"),
+        ("6 a.m.", "06:00", "am"),
+    ],
+)
+def test_a_time_says_which_half_of_the_day_is_meant_or_that_nobody_knows(said: str, value: str, half: str) -> None:
+    found = understand([Hypothesis(said)], "time")
+    assert found is not None
+    assert (found.value, found.parts["half_of_day"]) == (value, half)
+
+
+def test_a_date_without_a_year_says_so() -> None:
+    known, unknown = (understand([Hypothesis("March fourth")], "date", today=today) for today in (TODAY, None))
+    assert known is not None
+    assert unknown is not None
+    assert (known.value, known.parts) == ("2027-03-04", {"year": "assumed"})
+    assert unknown.value == "--03-04"
+    assert understand([Hypothesis("tomorrow")], "date") is None
+
+
+def test_a_word_that_was_not_spelled_says_so() -> None:
+    said, spelled = (understand([Hypothesis(text)], "spelling") for text in ("Smith", "S M I T H"))
+    assert said is not None
+    assert spelled is not None
+    assert said.value == spelled.value
+    assert said.parts == {"spelled": "no"}
+    assert said.confidence < spelled.confidence
+
+
+def test_values_have_their_types() -> None:
+    kinds = {"yes_no": "yes", "number": "two and a half", "digits": "one two"}
+    values = [found.value for kind, said in kinds.items() if (found := understand([Hypothesis(said)], kind))]
+    assert values == [True, 2.5, "12"]
