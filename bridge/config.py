@@ -116,6 +116,22 @@ class _Source:
         return f"{place}: {_dotted(path)}: {what}" if path else f"{place}: {what}"
 
 
+def load_what_is_right(file: Path | None, environment: Mapping[str, str]) -> tuple[Settings | None, list[str]]:
+    """The settings without those that are wrong, and the mistakes; None where nothing can be read. For a doctor."""
+    try:
+        return load_settings(file, environment), []
+    except ConfigError as error:
+        return error.settings if isinstance(error, _WrongSettings) else None, str(error).splitlines()
+
+
+class _WrongSettings(ConfigError):
+    """Some settings are wrong; `settings` are the others."""
+
+    def __init__(self, mistakes: list[str], settings: Settings | None) -> None:
+        super().__init__("\n".join(mistakes))
+        self.settings = settings
+
+
 def _settings(raw: dict[str, Any], source: _Source, environment: Mapping[str, str]) -> Settings:
     for name, target in ENVIRONMENT:
         value = environment.get(name, "").strip()
@@ -126,6 +142,7 @@ def _settings(raw: dict[str, Any], source: _Source, environment: Mapping[str, st
     mistakes = [source.mistake(path, what) for path, what in unknown]
     for path, _ in unknown:
         _drop(raw, path)
+    settings: Settings | None = None
     while len(mistakes) < _MOST_MISTAKES:
         try:
             settings = msgspec.convert(raw, Settings)
@@ -140,7 +157,7 @@ def _settings(raw: dict[str, Any], source: _Source, environment: Mapping[str, st
             if not mistakes:
                 return settings
             break
-    raise ConfigError("\n".join(mistakes))
+    raise _WrongSettings(mistakes, settings)
 
 
 def _disagreements(settings: Settings) -> Iterator[tuple[Keys, str]]:
@@ -253,7 +270,7 @@ def _explain(error: msgspec.ValidationError, raw: Any) -> tuple[Keys, str]:
     path = _path(parts["where"] or "")
     what = parts["what"]
     found = _look_up(raw, path)
-    shown = "<hidden>" if any(isinstance(step, str) and _SECRET.search(step) for step in path) else repr(found)
+    shown = "<hidden>" if any(isinstance(step, str) and _SECRET.search(step) for step in path) else _shown(found)
     if what.startswith("Expected"):
         expected = what.split(", got ")[0].removeprefix("Expected ").replace("`", "")
         instead = yaml_text.remedy(found, expected)
@@ -267,6 +284,20 @@ def _explain(error: msgspec.ValidationError, raw: Any) -> tuple[Keys, str]:
     if isinstance(found, dict) and key in found:
         return (*path, key), rest  # a section's own check, which begins with the key it is about
     return path, what.replace("`", "")
+
+
+def _shown(value: Any) -> str:
+    """A value as the file's author knows it."""
+    match value:
+        case None:
+            return "empty"
+        case bool():
+            return "true" if value else "false"
+        case dict():
+            return "a section"
+        case list():
+            return "a list"
+    return repr(value)
 
 
 def _allowed(path: Keys) -> str:

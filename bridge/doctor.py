@@ -1,6 +1,6 @@
 """What would keep calls from working: each check looks at one thing and says how to mend it.
 
-Nothing is changed, and nothing but the public address and the configured workers is spoken to.
+Nothing is changed; who is configured is asked for one small thing: agent, recognisers, workers, Redis, public address.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ import shutil
 import socket
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from bridge import doctor_services as services
 from bridge.carriers.base import Addresses, CallReference, EndCall
 from bridge.carriers.catalogue import KINDS, Secrets, build_carrier, configured, kind_of, variable_of
-from bridge.config import Settings, load_settings
+from bridge.config import Settings, load_what_is_right
 from bridge.doctor_network import Finding, public_address, redis, workers
 from bridge.errors import ConfigError
 from bridge.listening.settings import (
@@ -40,25 +40,34 @@ async def examine(
 ) -> list[Finding]:
     """Look at everything; a broken configuration leaves only what can be said without one."""
     findings = [machine()]
-    try:
-        settings = load_settings(config, environ)
-    except ConfigError as error:
-        mistakes = str(error).splitlines()
-        findings += [Finding("configuration", "fail", mistake, "correct this line") for mistake in mistakes]
-        settings = Settings()
-    else:
+    settings, mistakes = load_what_is_right(config, environ)
+    findings += [Finding("configuration", "fail", mistake, _remedy(mistake)) for mistake in mistakes]
+    if settings is None:
+        findings.append(Finding("all else", "skip", "looked at once the configuration can be read"))
+        return [*findings, await asyncio.to_thread(accelerator)]
+    directory = config.parent if config else Path()
+    if not mistakes:
         where = str(config) if config else "the built-in settings; name a file with -c"
         findings.append(Finding("configuration", "ok", where))
-        findings.append(agent(settings, config.parent if config else Path()))
-        findings += carriers(settings, environ)
+    if settings.agent is not None or not mistakes:
+        findings += await agent(settings, directory, offline=offline)
+    findings += carriers(settings, environ)
     findings.append(free_port(host or settings.gateway.host, settings.gateway.port if port is None else port))
-    findings.append(records(settings, config.parent if config else Path()))
+    findings += folders(settings, directory)
     findings += await asyncio.to_thread(engines, settings)
+    findings += await recognisers(settings, offline=offline)
     findings += await workers(settings)
     findings.append(await redis(settings))
     findings.append(await asyncio.to_thread(accelerator))
-    findings += await public_address(settings, config.parent if config else Path(), offline=offline)
+    if settings.gateway.public_url or not any("public_url" in mistake.lower() for mistake in mistakes):
+        findings += await public_address(settings, directory, offline=offline)
     return findings
+
+
+def _remedy(mistake: str) -> str:
+    if mistake.startswith("environment variable"):
+        return "correct this variable"
+    return "name a file that can be read" if "cannot be read" in mistake else "correct this line"
 
 
 def machine() -> Finding:
@@ -70,33 +79,34 @@ def machine() -> Finding:
     return Finding("machine", "ok", found)
 
 
-def agent(settings: Settings, directory: Path) -> Finding:
-    """Check that the agent which answers the calls can be opened."""
+async def agent(settings: Settings, directory: Path, *, offline: bool = False) -> list[Finding]:
+    """Check that the agent which answers the calls can be opened, and answers."""
     from bridge.agents.factory import build_agents
     from bridge.agents.script import ScriptFactory
+    from bridge.agents.settings import ChatSettings, ScriptSettings, WebSettings
 
     if settings.agent is None:
         remedy = "add to the configuration, for example:\nagent: {kind: script, file: agents/appointment.yaml}"
-        return Finding("agent", "fail", "nobody answers the calls", remedy)
+        return [Finding("agent", "fail", "nobody answers the calls", remedy)]
     try:
-        agents = build_agents(settings.agent, directory)
+        agents = build_agents(settings.agent, directory, http=settings.http)
     except ConfigError as error:
-        return Finding(
-            "agent", "fail", "; ".join(str(error).splitlines()), "correct the script or the settings under `agent`"
-        )
+        is_script = isinstance(settings.agent, ScriptSettings)
+        remedy = "correct this line of the script" if is_script else "correct this setting"
+        return [Finding("agent", "fail", mistake, remedy) for mistake in str(error).splitlines()]
     if isinstance(agents, ScriptFactory):
-        script = agents.script
-        found = (
-            f"script {script.name or settings.agent}, {len(script.states)} states, {len(agents.phrases())} fixed lines"
-        )
-        if script.warnings:
-            return Finding("agent", "warn", found, "\n".join(script.warnings))
-        return Finding("agent", "ok", found)
-    return Finding(
-        "agent",
-        "ok",
-        f"{type(settings.agent).__name__.removesuffix('Settings').lower()} at {getattr(settings.agent, 'url', '')}",
-    )
+        assert isinstance(settings.agent, ScriptSettings)
+        script, lines = agents.script, len(agents.phrases())
+        found = f"script {script.name or settings.agent.file}, {len(script.states)} states, {lines} fixed lines"
+        odd = [Finding("agent", "warn", warning, "look whether the script means this") for warning in script.warnings]
+        return [Finding("agent", "ok", found), *odd]
+    assert isinstance(settings.agent, ChatSettings | WebSettings)
+    kind = "chat model" if isinstance(settings.agent, ChatSettings) else "web service"
+    known = Finding("agent", "ok", f"{kind} at {settings.agent.url}")
+    if offline:
+        await agents.close()
+        return [known, Finding("agent answers", "skip", "not asked (--offline)")]
+    return [known, await services.agent_answers(agents)]
 
 
 def carriers(settings: Settings, environ: Mapping[str, str]) -> list[Finding]:
@@ -158,22 +168,16 @@ def free_port(host: str, port: int) -> Finding:
     return Finding("port", "ok", f"{host}:{port} is free")
 
 
-def records(settings: Settings, directory: Path) -> Finding:
-    """Whether call records can be written."""
-    if not settings.telemetry.record_directory:
-        return Finding("call records", "skip", "none are kept (telemetry.record_directory is empty)")
-    folder = Path(os.path.normpath(directory / settings.telemetry.record_directory))
-    existing = next(parent for parent in (folder, *folder.absolute().parents) if parent.exists())
-    try:
-        with tempfile.TemporaryFile(dir=existing):
-            free_gb = shutil.disk_usage(existing).free / 1e9
-    except OSError as error:
-        return Finding(
-            "call records", "fail", f"{folder}: {error.strerror}", "make the folder writable or name another"
-        )
-    if free_gb < 1:
-        return Finding("call records", "warn", f"{folder}: {free_gb:.1f} GB free", "make room, or remove old records")
-    return Finding("call records", "ok", f"{folder}, {free_gb:.0f} GB free")
+def folders(settings: Settings, directory: Path) -> list[Finding]:
+    """Whether call records and finished phrases can be kept."""
+    kept = settings.telemetry.record_directory
+    cache = settings.speaking.cache
+    return [
+        services.folder("call records", kept, directory, needed_gb=1.0, key="telemetry.record_directory"),
+        services.folder(
+            "phrase cache", cache.disk_path, directory, needed_gb=cache.disk_mb / 1000, key="speaking.cache.disk_path"
+        ),
+    ]
 
 
 def engines(settings: Settings) -> list[Finding]:
@@ -183,8 +187,7 @@ def engines(settings: Settings) -> list[Finding]:
     from bridge.listening.engine_process import LoadedEngines
 
     findings = [_tried("voice activity", SileroModel, "reinstall the bridge: its model files are missing or damaged")]
-    ranked = (settings.listening.recogniser, *settings.listening.fallback_recognisers)
-    findings += [_recogniser(recogniser) for recogniser in ranked]
+    findings += [_whisper(one) for one in _ranked(settings) if isinstance(one, WhisperSettings)]
     match settings.listening.turn:
         case NoTurnModelSettings():
             findings.append(Finding("end of turn", "skip", "judged by silence alone"))
@@ -200,18 +203,31 @@ def engines(settings: Settings) -> list[Finding]:
     return findings
 
 
-def _recogniser(settings: RecogniserSettings) -> Finding:
+def _ranked(settings: Settings) -> tuple[RecogniserSettings, ...]:
+    return (settings.listening.recogniser, *settings.listening.fallback_recognisers)
+
+
+def _whisper(settings: WhisperSettings) -> Finding:
     from bridge.listening.engine_messages import EngineSetup
     from bridge.listening.engine_process import LoadedEngines
 
-    match settings:
-        case WhisperSettings():
-            remedy = "reinstall the bridge (make setup), or correct listening.recogniser.model"
-            return _tried("recogniser", lambda: LoadedEngines(EngineSetup(settings, None)), remedy)
-        case OpenAITranscriptionSettings() | WebSocketRecogniserSettings():
-            return Finding("recogniser", "ok", f"by network: {settings.url}")
-        case NoRecogniserSettings():
-            return Finding("recogniser", "skip", "none configured: keypad and voice activity only")
+    remedy = "reinstall the bridge (make setup), or correct listening.recogniser.model"
+    return _tried("recogniser", lambda: LoadedEngines(EngineSetup(settings, None)), remedy)
+
+
+async def recognisers(settings: Settings, *, offline: bool = False) -> list[Finding]:
+    """Those elsewhere, each asked once."""
+    findings = []
+    for one in _ranked(settings):
+        match one:
+            case NoRecogniserSettings():
+                findings.append(Finding("recogniser", "skip", "none configured: keypad and voice activity only"))
+            case OpenAITranscriptionSettings() | WebSocketRecogniserSettings():
+                if offline:
+                    findings.append(Finding("recogniser", "skip", f"{one.url} not asked (--offline)"))
+                else:
+                    findings.append(await services.recogniser_answers(one))
+    return findings
 
 
 def _speak_once(settings: Settings) -> str:

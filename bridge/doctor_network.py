@@ -38,6 +38,7 @@ class Finding(msgspec.Struct, frozen=True):
 
 async def workers(settings: Settings) -> list[Finding]:
     """Every configured speech worker, or how one will be started."""
+    from bridge.doctor_services import worker_speaks
     from bridge.worker.client import connect
 
     speaking, findings = settings.speaking, []
@@ -60,8 +61,20 @@ async def workers(settings: Settings) -> list[Finding]:
             findings.append(Finding(about, "fail", str(error), remedy))
             continue
         took_ms = (time.perf_counter() - started_at) * 1000
+        voice = speaking.voice if speaking.voice in link.ready.voices else ""
+        missing = speaking.voice and not voice and not speaking.voices and about == "speech worker"
+        failure = await worker_speaks(link, voice)
         await link.close()
-        findings.append(Finding(about, "ok", f"{address} answered in {took_ms:.0f} ms"))
+        if missing:
+            known = ", ".join(link.ready.voices)
+            remedy = "correct speaking.voice, or give the worker this voice (worker.voices)"
+            findings.append(Finding(about, "fail", f"{address} has no voice {speaking.voice}, only {known}", remedy))
+            continue
+        if failure is not None:
+            remedy = "look at the worker's log; restart it"
+            findings.append(Finding(about, "fail", f"{address} answers, but does not speak: {failure}", remedy))
+            continue
+        findings.append(Finding(about, "ok", f"{address} answered in {took_ms:.0f} ms, and speaks"))
     return findings
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import email.utils
 import json
 import socket
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -14,6 +16,7 @@ from bridge import doctor, doctor_network
 from bridge.cli import main
 from bridge.config import Settings, parse_settings
 from bridge.doctor_network import Finding
+from tests.speaking.doubles import FakeWorker
 
 ROOT = Path(__file__).parents[1]
 TOKEN = {"TWILIO_AUTH_TOKEN": "12345"}
@@ -71,27 +74,156 @@ def test_an_address_that_is_not_ours() -> None:
     assert "gateway.host" in found.remedy
 
 
-def test_nobody_to_answer_and_a_broken_script(tmp_path: Path) -> None:
-    assert doctor.agent(settings(), tmp_path).status == "fail"
-    (tmp_path / "a.yaml").write_text("states: {start: {say: Hi}}")
-    broken = doctor.agent(settings("agent: {kind: script, file: a.yaml}"), tmp_path)
-    assert broken.status == "fail"
-    assert "nothing leads on from here" in broken.found
+async def test_nobody_to_answer() -> None:
+    [found] = await doctor.agent(settings(), Path())
+    assert found.status == "fail"
 
 
-def test_a_script_with_oddities_is_a_warning(tmp_path: Path) -> None:
+async def test_every_mistake_of_a_script_is_a_finding_of_its_own(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text("states: {start: {say: Hi}, other: {say: Ho}}")
+    broken = await doctor.agent(settings("agent: {kind: script, file: a.yaml}"), tmp_path)
+    assert len(broken) >= 2
+    assert all(one.status == "fail" and "script" in one.remedy and one.found.count("a.yaml") == 1 for one in broken)
+    assert any("nothing leads on from here" in one.found for one in broken)
+
+
+async def test_a_script_without_a_name_is_called_by_its_file(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text("states: {start: {say: Hi, hang_up: x}}")
+    [found] = await doctor.agent(settings("agent: {kind: script, file: a.yaml}"), tmp_path)
+    assert "script a.yaml" in found.found
+
+
+async def test_a_script_with_oddities_is_a_warning(tmp_path: Path) -> None:
     script = "states: {start: {say: Hi, hang_up: x}, orphan: {say: Ho, hang_up: x}}"
     (tmp_path / "a.yaml").write_text(script)
-    found = doctor.agent(settings("agent: {kind: script, file: a.yaml}"), tmp_path)
-    assert found.status == "warn"
-    assert "orphan" in found.remedy
+    known, odd = await doctor.agent(settings("agent: {kind: script, file: a.yaml}"), tmp_path)
+    assert (known.status, odd.status) == ("ok", "warn")
+    assert "orphan" in odd.found
+
+
+class Server:
+    """Answers every POST in one way, and keeps what it was asked."""
+
+    def __init__(self, body: bytes, status: int = 200, content_type: str = "text/event-stream") -> None:
+        self._body, self._status, self._type = body, status, content_type
+        self.asked: list[bytes] = []
+
+    async def _answer(self, request: web.Request) -> web.Response:
+        self.asked.append(await request.read())
+        return web.Response(body=self._body, status=self._status, content_type=self._type)
+
+    @contextlib.asynccontextmanager
+    async def running(self) -> AsyncIterator[str]:
+        application = web.Application()
+        application.router.add_post("/{tail:.*}", self._answer)
+        runner = web.AppRunner(application)
+        await runner.setup()
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        try:
+            yield f"http://127.0.0.1:{runner.addresses[0][1]}"
+        finally:
+            await runner.cleanup()
+
+
+CHAT_ANSWER = (
+    b'data: {"choices": [{"index": 0, "delta": {"content": "Good morning."}, "finish_reason": "stop"}]}'
+    b"\n\ndata: [DONE]\n\n"
+)
+AGENTS = {
+    "a model that answers": ("chat", CHAT_ANSWER, 200, "ok", ""),
+    "a key that is refused": ("chat", b"no", 401, "fail", "agent.key_env"),
+    "a model without words": ("chat", b"data: [DONE]\n\n", 200, "fail", "dialect"),
+    "a web page": ("chat", b"<html>", 200, "fail", "dialect"),
+    "a service that answers": ("web", b'{"type": "say", "text": "Hello."}\n', 200, "ok", ""),
+    "a service that is no agent": ("web", b"<html>", 200, "fail", "dialect"),
+    "a service that is broken": ("web", b"oops", 500, "fail", "log of that service"),
+}
+
+
+@pytest.mark.parametrize(("kind", "body", "status", "found", "remedy"), AGENTS.values(), ids=AGENTS)
+async def test_models_and_web_agents_are_asked_once(
+    kind: str, body: bytes, status: int, found: str, remedy: str
+) -> None:
+    server = Server(body, status)
+    async with server.running() as url:
+        model = ", model: any" if kind == "chat" else ""
+        _, asked = await doctor.agent(settings(f"agent: {{kind: {kind}, url: '{url}'{model}}}"), Path())
+        _, not_asked = await doctor.agent(
+            settings(f"agent: {{kind: {kind}, url: '{url}'{model}}}"), Path(), offline=True
+        )
+    assert (asked.about, asked.status) == ("agent answers", found), asked
+    assert remedy in asked.remedy or remedy in asked.found
+    assert not_asked.status == "skip"
+    assert 1 <= len(server.asked) <= 2  # an answer without words is asked for once more
+
+
+async def test_an_agent_that_cannot_be_reached() -> None:
+    _, asked = await doctor.agent(settings("agent: {kind: web, url: 'http://127.0.0.1:9/'}"), Path())
+    assert asked.status == "fail"
+    assert "agent.url" in asked.remedy
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "found", "remedy"),
+    [
+        (b'{"text": ""}', 200, "ok", ""),
+        (b"{}", 401, "fail", "key_env"),
+        (b"<html>", 200, "fail", "listening.recogniser"),
+    ],
+)
+async def test_a_recogniser_elsewhere_is_asked_once(body: bytes, status: int, found: str, remedy: str) -> None:
+    server = Server(body, status, "application/json")
+    async with server.running() as url:
+        text = f"listening: {{recogniser: {{kind: openai, url: '{url}/v1', model: any}}}}"
+        [asked] = await doctor.recognisers(settings(text))
+    assert asked.status == found, asked
+    assert remedy in asked.remedy
+    assert len(server.asked) >= 1
+
+
+async def test_a_worker_must_speak_and_have_the_voice() -> None:
+    async with FakeWorker(voices=("heart",)) as worker:
+        text = f"speaking: {{workers: ['{worker.address}'], voice: VOICE}}"
+        [good] = await doctor_network.workers(settings(text.replace("VOICE", "heart")))
+        [bad] = await doctor_network.workers(settings(text.replace("VOICE", "joe")))
+    assert (good.status, "speaks" in good.found) == ("ok", True), good
+    assert (bad.status, "only heart" in bad.found) == ("fail", True), bad
+    assert "speaking.voice" in bad.remedy
+
+
+async def test_one_mistake_in_the_file_does_not_make_others_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doctor, "engines", lambda _settings: [])
+    config = tmp_path / "bridge.yaml"
+    good = "gateway: {public_url: 'https://bridge.example.com', port: 0}\nagent: {kind: script, file: a.yaml}\n"
+    (tmp_path / "a.yaml").write_text("states: {start: {say: Hi, hang_up: x}}")
+    config.write_text(good + "call: {no_input_s: [1]}")
+    found = await doctor.examine(config, TOKEN, offline=True)
+    [failed] = [finding for finding in found if finding.status == "fail"]
+    assert "no_input_s" in failed.found
+    assert "[" not in failed.found, "no Python"
+    assert not any("not set" in finding.found for finding in found)
+    config.write_text(good.replace("port: 0", "prt: 0").replace("kind: script", "kind: scrpt"))
+    found = await doctor.examine(config, {}, port=0, offline=True)
+    assert [finding.about for finding in found if finding.status == "fail"] == ["configuration"] * 2 + ["carriers"]
+
+
+async def test_a_file_that_is_not_yaml_leaves_little_to_say(tmp_path: Path) -> None:
+    (tmp_path / "bridge.yaml").write_text("a: [")
+    found = await doctor.examine(tmp_path / "bridge.yaml", {}, offline=True)
+    assert [finding.about for finding in found if finding.status == "fail"] == ["configuration"]
+    assert any(finding.status == "skip" and "once the configuration" in finding.found for finding in found)
 
 
 def test_records_that_cannot_be_written(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    found = doctor.records(settings("telemetry: {record_directory: file/records}"), tmp_path)
-    assert found.status == "fail"
-    assert doctor.records(settings("telemetry: {record_directory: new/records}"), tmp_path).status == "ok"
+    found, cache = doctor.folders(settings("telemetry: {record_directory: file/records}"), tmp_path)
+    assert (found.status, cache.status) == ("fail", "skip")
+    found, cache = doctor.folders(settings("telemetry: {record_directory: new/records}"), tmp_path)
+    assert (found.status, cache.status) == ("ok", "skip")
+    _, cache = doctor.folders(settings("speaking: {cache: {disk_path: file/kept}}"), tmp_path)
+    assert (cache.about, cache.status) == ("phrase cache", "fail")
+    _, cache = doctor.folders(settings("speaking: {cache: {disk_path: kept, disk_mb: 1e12}}"), tmp_path)
+    assert cache.status == "warn"
 
 
 def test_engines_are_really_tried() -> None:

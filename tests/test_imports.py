@@ -58,7 +58,7 @@ SMALL = {"errors", "breaker", "yaml_text"}
 SHARED = {"http"}
 """Modules beside the rooms that every room which touches the network may import."""
 
-TOP = {"config", "app", "service", "cli", "commands", "doctor", "doctor_network", "warm_up"}
+TOP = {"config", "app", "service", "cli", "commands", "doctor", "doctor_network", "doctor_services", "warm_up"}
 """The modules that may know everybody, and that nobody else knows."""
 
 IMPURE = {

@@ -1,0 +1,148 @@
+"""The doctor's trial of what a call will need: one small request to the agent, to each recogniser, to each voice.
+
+They are asked in the way that a call asks them, so that what is found is what callers would have met.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import shutil
+import tempfile
+import time
+from contextlib import aclosing
+from pathlib import Path
+
+from bridge.agents.base import AgentError, AgentFactory, CallInfo, Failure
+from bridge.audio import mulaw
+from bridge.call.actions import Prompt
+from bridge.doctor_network import Finding
+from bridge.errors import BridgeError, VoiceError
+from bridge.listening.recognisers.base import ExpectedSpeech, Finalised, StreamEvent, StreamFailed
+from bridge.listening.recognisers.factory import build_recognisers
+from bridge.listening.settings import OpenAITranscriptionSettings, WebSocketRecogniserSettings
+from bridge.worker.client import WorkerConnection
+
+_PATIENCE_S = 15.0
+_SLOW_S = 2.0
+_CALL = "bridge-doctor"
+"""The id of the call that an agent is asked about: nobody rings."""
+_REMEDIES = {
+    Failure.UNREACHABLE: "start the service, or correct agent.url; for a proxy: http.proxy",
+    Failure.TIMEOUT: "look why it is slow: callers would have been told that something went wrong",
+    Failure.CUT_OFF: "raise agent.max_tokens",
+}
+_BY_STATUS = (
+    (
+        400,
+        "leave out or add what this server wants (agent.tools, agent.extra_body and others; bridge/agents/README.md)",
+    ),
+    (401, "set the variable that agent.key_env, agent.secret_env or agent.headers_env names to a key that is valid"),
+    (403, "the key may not do this: look at the account, or correct agent.model"),
+    (404, "correct agent.url or agent.model"),
+    (429, "the account has no more requests left for now: raise its limits"),
+    (500, "look at the log of that service"),
+)
+"""The first status of each remedy; those between two have the lower one's."""
+_DIALECT = "its answer is not in the dialect of this kind of agent (bridge/agents/README.md)"
+_REFUSED = {
+    "auth": "set the variable that key_env names to a key that is valid",
+    "quota": "the account is exhausted: top it up",
+    "rejected": "correct the url, the model or the language",
+}
+
+
+async def agent_answers(agents: AgentFactory) -> Finding:
+    """Ask a chat model or a web service for one answer."""
+    started_at = time.perf_counter()
+    try:
+        async with asyncio.timeout(_PATIENCE_S):
+            answer = agents.open_call(CallInfo(call_id=_CALL)).reply(Prompt("caller_said", "Hello.", turn=1))
+            async with aclosing(answer) as actions:
+                first = await anext(actions, None)
+    except AgentError as error:
+        remedy = _REMEDIES.get(error.kind, _DIALECT)
+        status = re.search(r"answered (\d{3})", str(error)) if error.kind is Failure.HTTP_STATUS else None
+        if status is not None:
+            remedy = next((what for first, what in reversed(_BY_STATUS) if int(status[1]) >= first), _BY_STATUS[3][1])
+        return Finding("agent answers", "fail", f"{error.kind.replace('_', ' ')}: {error}", remedy)
+    except TimeoutError:
+        return Finding("agent answers", "fail", f"nothing in {_PATIENCE_S:g} s", _REMEDIES[Failure.TIMEOUT])
+    finally:
+        await agents.close()
+    took_s = time.perf_counter() - started_at
+    if first is None:
+        return Finding("agent answers", "fail", 'it has no answer to "Hello."', _DIALECT)
+    return _timed("agent answers", f'it answers "Hello." after {took_s:.1f} s', took_s)
+
+
+async def recogniser_answers(settings: OpenAITranscriptionSettings | WebSocketRecogniserSettings) -> Finding:
+    """Give a recogniser elsewhere half a second of silence."""
+    [recogniser] = build_recognisers((settings,), None)
+    told: asyncio.Queue[StreamEvent] = asyncio.Queue()
+    started_at = time.perf_counter()
+    try:
+        await recogniser.load()
+        stream = recogniser.start(ExpectedSpeech(), told.put_nowait)
+        stream.feed(bytes([mulaw.SILENCE]) * 4000, 0.5)
+        stream.finalise(1, _PATIENCE_S)
+        async with asyncio.timeout(_PATIENCE_S):
+            event = await told.get()
+            while not isinstance(event, Finalised | StreamFailed):
+                event = await told.get()
+        stream.close()
+    except TimeoutError:
+        found = f"{settings.url}: nothing in {_PATIENCE_S:g} s"
+        return Finding("recogniser", "fail", found, "look why it is slow, or correct listening.recogniser")
+    except BridgeError as error:
+        return Finding("recogniser", "fail", f"{settings.url}: {error}", "correct listening.recogniser")
+    finally:
+        await recogniser.unload()
+    if isinstance(event, StreamFailed):
+        remedy = _REFUSED.get(event.kind, "start it, or correct listening.recogniser")
+        return Finding("recogniser", "fail", f"{settings.url}: {event.reason}", remedy)
+    took_s = time.perf_counter() - started_at
+    return _timed("recogniser", f"by network: {settings.url}, tried in {took_s:.1f} s", took_s)
+
+
+async def worker_speaks(link: WorkerConnection, voice: str) -> VoiceError | None:
+    """Have one word spoken, as far as its first audio; what went wrong."""
+    speech = link.open(voice or None)
+    speech.text("Okay.")
+    speech.end()
+    try:
+        async with asyncio.timeout(_PATIENCE_S):
+            async for _ in speech:
+                break
+    except VoiceError as error:
+        return error
+    except TimeoutError:
+        return VoiceError(f"nothing in {_PATIENCE_S:g} s")
+    speech.cancel()
+    return None
+
+
+def folder(about: str, path: str, directory: Path, *, needed_gb: float, key: str) -> Finding:
+    """Whether a folder of ours can be written, and how much room is left; `directory` is the configuration's."""
+    if not path:
+        return Finding(about, "skip", f"none are kept ({key} is empty)")
+    place = Path(os.path.normpath(directory / path))
+    existing = next(parent for parent in (place, *place.absolute().parents) if parent.exists())
+    try:
+        with tempfile.TemporaryFile(dir=existing) as trial:
+            trial.write(bytes(4096))
+            trial.flush()
+        free_gb = shutil.disk_usage(existing).free / 1e9
+    except OSError as error:
+        return Finding(about, "fail", f"{place}: {error.strerror}", f"make the folder writable, or correct {key}")
+    if free_gb < needed_gb:
+        found = f"{place}: {free_gb:.1f} GB free, {needed_gb:.1f} GB wanted"
+        return Finding(about, "warn", found, f"make room, or name another disk in {key}")
+    return Finding(about, "ok", f"{place}, {free_gb:.0f} GB free")
+
+
+def _timed(about: str, found: str, took_s: float) -> Finding:
+    if took_s > _SLOW_S:
+        return Finding(about, "warn", found, "callers wait so long for each answer: choose a faster one, or one nearer")
+    return Finding(about, "ok", found)
