@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import re
 
-from bridge.text.spoken.codes import letters
+from bridge.text.spoken.codes import letters, spelled
 from bridge.text.spoken.cursor import Cursor, Reading
 from bridge.text.spoken.language import Language
 from bridge.text.spoken.numerals import digits
 
 _EMAIL = re.compile(r"(?:mailto:)?([\w.!#$%&'*+/=?^`{|}~-]{1,64})@([\w-]{1,63}(?:\.[\w-]{1,63}){0,8})")
 _URL = re.compile(r"(?:(https?|ftp|sips?|wss?)://)?([\w-]{1,63}(?:\.[\w-]{1,63}){0,8})(:\d{1,5})?((?:[/?#]\S*)?)")
+_NUMBER = re.compile(r"(?=[A-Z-]*\d)[A-Z0-9]{1,20}(?:[-.][A-Z0-9]{1,20}){0,6}")
+"""What `#` says to be a number although it has letters: `#A-1234`."""
 _WORDS = re.compile(r"\d+|[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[^\W\d_]+|.")
 _VOWELS = re.compile(r"[aeiouyäöüáéíóúàèâêîôûãõ]", re.IGNORECASE)
 _DOMAINS = frozenset(
@@ -64,6 +66,8 @@ def handle(c: Cursor) -> Reading | None:
     core, language = c.core(), c.language
     if len(core) < 2 or core[0] not in "@#" or not re.fullmatch(r"\w[\w.-]{0,63}", core[1:]) or core[1:].isdecimal():
         return None
+    if core[0] == "#" and _NUMBER.fullmatch(core[1:]):
+        return Reading(1, f"{language.number_sign} {spelled(core[1:], language)}")
     sign = language.address_signs["@"] if core[0] == "@" else language.hashtag
     return Reading(1, f"{sign} {_name(core[1:], language)}")
 

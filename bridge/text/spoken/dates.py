@@ -163,7 +163,8 @@ def weekday(c: Cursor) -> Reading | None:
     beside = {c.word(1), c.word(2), c.word(-1), c.word(-2)} & days.keys()
     dated = c.core(1)[:1].isdigit() or c.word(1) in language.month_abbreviations
     if part.trail.startswith(".") or beside or dated:
-        return Reading(1, name, keep_stop=not part.trail.startswith(".") or c.ends_sentence(0))
+        goes_on = c.core(1) in ("-", "–", "—")
+        return Reading(1, name, keep_stop=not part.trail.startswith(".") or (c.ends_sentence(0) and not goes_on))
     return None
 
 

@@ -267,7 +267,9 @@ _ABBREVIATIONS = {
     "aka": "also known as", "a.k.a": "also known as", "btw": "by the way", "fyi": "F Y I", "tbd": "to be determined",
     "n/a": "not applicable", "p.o": "P O", "c/o": "care of", "et al": "and others", "et al.": "and others",
     "viz": "namely", "jr": "junior", "esq": "esquire", "p.s": "P S", "faq": "F A Q", "faqs": "F A Qs",
-    "and/or": "and or", "24/7": "twenty-four seven", "ph.d": "P H D", "phd": "P H D", "b.a": "B A", "m.d": "M D",
+    "and/or": "and or", "i/o": "I O", "a/c": "A C", "50/50": "fifty-fifty", "401(k": "four oh one K",
+    "403(b": "four oh three B",
+    "24/7": "twenty-four seven", "ph.d": "P H D", "phd": "P H D", "b.a": "B A", "m.d": "M D",
     "d.d.s": "D D S", "ok": "okay", "o.k": "okay", "blvd": "boulevard", "univ": "university",
     "bldg": "building", "apt": "apartment",
     "max.": "maximum", "min.": "minimum", "avg": "average", "wi-fi": "wi-fi", "covid-19": "covid nineteen",
@@ -534,6 +536,7 @@ AMERICAN = Language(
     roman_ordinal="the",
     code_words=frozenset(
         "code codes pin pins passcode password otp zip postcode zipcode room suite apartment apt flat gate flight "
+        "seat "
         "confirmation booking reservation tracking ticket serial extension ext reference ref account acct card ssn "
         "iban policy invoice box member membership claim case vin imei sku license licence routing passport badge "
         "locker plate id login token key combination unit rm".split()

@@ -20,10 +20,14 @@ from bridge.text.spoken.cursor import CLOSERS, LONGEST_TOKEN, OPENERS, Cursor, P
 from bridge.text.spoken.language import Language
 from bridge.text.spoken.numerals import parse, say, whole
 
+RULES_VERSION = 2
+"""Raised when anything is said in other words than before: phrases that were made under other rules are not played."""
+
 _STRIPPED = OPENERS + CLOSERS
 _PLAIN = re.compile(r"[^\W\d_]?[^\W\d_A-ZÀ-ÖØ-Þ]*(?:['’\-][^\W\d_]?[^\W\d_A-ZÀ-ÖØ-Þ]+)*")
 """A word that only a table of abbreviations could know."""
 _DIGIT, _LETTER = re.compile(r"[\d½¼¾⅓⅔⅛⅜⅝⅞⅕²³]"), re.compile(r"[^\W\d_]")
+_AMOUNT_BEGINS = frozenset("0123456789-+$€£")
 _DASHES = frozenset(("-", "--", "---", "–", "—"))
 _ATOMS = re.compile(r"\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?|[^\W\d_½¼¾⅓⅔⅛⅜⅝⅞⅕²³]+(?:['’][^\W\d_]+)*|.", re.DOTALL)
 _MARKS = str.maketrans(
@@ -70,6 +74,7 @@ _NUMERIC: tuple[_Asked, ...] = (
     _asked(dates.time, begins=_FIGURES),
     _asked(codes.telephone, begins=_FIGURES + "+("),
     _asked(quantities.ratio, ":", _FIGURES),
+    _asked(quantities.scientific, "eE"),
     _asked(codes.machine, ".", _FIGURES + "vV"),
     _asked(quantities.fraction, "/⁄½¼¾⅓⅔⅛⅜⅝⅞⅕"),
     _asked(quantities.arithmetic, "*×xX·÷/+=−-"),
@@ -251,6 +256,8 @@ def _say(cursor: Cursor, rules: _Rules) -> tuple[int, SpokenToken]:
     if not reading.keep_stop or trail.startswith((".,", ".;", ".:", ".?", ".!")):
         trail = trail.replace(".", "", 1)
     words = reading.spoken.strip()
+    if words and first.lead.endswith("<") and first.core[:1] in _AMOUNT_BEGINS and ">" not in trail:
+        words = f"{cursor.language.symbols['<']} {words}"
     if words and first.core:
         words = (_opening(first, reading) + words + trail).translate(_MARKS)
     written = cursor.tokens[cursor.at] if reading.length == 1 else cursor.written(reading.length)
@@ -364,6 +371,8 @@ def _letters(atom: str, language: Language) -> str:
 
 def _sign(sign: str, before: str, after: str, language: Language) -> str:
     """A sign within a token that no rule knows."""
+    if sign == ":" and after == "\\":
+        return language.address_signs[":"]
     if sign in ".,;:!?…'\"()":
         if sign == "." and before[-1:].isalnum() and after[:1].isalnum():
             new_sentence = before[-1:].islower() and after[:1].isupper()

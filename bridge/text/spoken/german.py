@@ -265,7 +265,7 @@ CAD kanadischer_Dollar kanadische_Dollar Cent Cent m m
     ),
     weak_code_words=words("nummer nr linie postfach"),
     phone_words=words(
-        "telefon tel telefonnummer rufnummer handy handynummer fax mobil mobilnummer hotline anruf wählen"
+        "telefon tel telefonnummer rufen rufe rufnummer handy handynummer fax mobil mobilnummer hotline anruf wählen"
     ),
     link_words=words(
         "ist lautet war sind nummer nr nr. # : die der das ihre ihr ihren meine mein unsere und oder - – ="

@@ -21,7 +21,11 @@ def abbreviation(c: Cursor) -> Reading | None:
     word, part, language = c.word(), c.part(), c.language
     stopped = part.trail.startswith(".")
     following = c.part(1)
-    before_number = following.core.lstrip("#").lstrip("(")[:1].isdecimal() and part.trail in ("", ".", ":")
+    both_letters = f"{word}.{c.word(1)}"
+    if len(word) == 1 and stopped and following.trail.startswith(".") and both_letters in language.abbreviations:
+        ends = both_letters not in language.never_last and c.ends_sentence(1)
+        return _words(c, language.abbreviations[both_letters], keep_stop=ends)._replace(length=2)
+    before_number = following.core.lstrip("#(+")[:1].isdecimal() and part.trail in ("", ".", ":")
     known = word in language.before_numbers and (stopped or len(word) > 2 or word[-1] in "º°")
     if before_number and known and not (word in ("sec", "no") and c.core(-1)[:1].isdecimal()):
         return _words(c, language.before_numbers[word], keep_stop=False)
@@ -61,7 +65,9 @@ def abbreviation(c: Cursor) -> Reading | None:
 def numeric_abbreviation(c: Cursor) -> Reading | None:
     """`24/7`, `COVID-19`: abbreviations that have digits."""
     words = c.language.abbreviations.get(c.word())
-    return Reading(1, words) if words is not None else None
+    if words is None:
+        return None
+    return Reading(1, words, trail=c.part().trail.replace(")", "", 1) if "(" in c.core() else None)
 
 
 def _words(c: Cursor, words: str, keep_stop: bool) -> Reading:
@@ -96,6 +102,8 @@ def _title_fits(c: Cursor) -> bool:
 def roman(c: Cursor) -> Reading | None:
     """`Chapter IV`, `Henry VIII`, `Luis XIV`."""
     core, language = c.core(), c.language
+    if language.roman_ordinal_first and c.word(1) in language.roman_centuries:
+        core = core.removesuffix("e")
     if not _ROMAN.fullmatch(core):
         return None
     before = c.word(-1)
@@ -178,6 +186,8 @@ def numbered(c: Cursor) -> Reading | None:
 def joined(c: Cursor) -> Reading | None:
     """`and/or`, `he/she`: two words with a stroke."""
     language = c.language
+    if words := language.abbreviations.get(c.word()):
+        return Reading(1, words)
     head, stroke, tail = c.core().partition("/")
     if stroke and head.isalpha() and tail.isalpha():
         if len(head) == 1 and len(tail) == 1:

@@ -31,7 +31,8 @@ _WITH_VULGAR = re.compile(r"([-+−]?)(\d{0,9})([½¼¾⅓⅔⅛⅜⅝⅞⅕])")
 _FEET = re.compile(r"(\d{1,3})['′](?:(\d{1,2})(?:[\"″]|'')?)?")
 _CHAIN = re.compile(r"[-+−]?\d[\d.,]{0,20}(?:[*×xX·÷/+=−-]\d[\d.,]{0,20}){1,20}=?\??")
 _LINKS = re.compile(r"(\d[\d.,]{0,20})|([*×xX·÷/+=−-])")
-_RATIO = re.compile(r"(\d{1,4}):(\d{1,4})")
+_RATIO = re.compile(r"(\d{1,4}(?:[.,]\d{1,3})?):(\d{1,4}(?:[.,]\d{1,3})?)")
+_SCIENTIFIC = re.compile(r"([-+−]?\d{1,15}(?:[.,]\d{1,15})?)[eE]([-+−]\d{1,3})")
 _DECADE = re.compile(r"'?(\d{1,3}0)'?s")
 _NOT_APART = frozenset("in pt mo cal x t a".split())
 """Units that are also words, so that they must be glued to their number."""
@@ -149,9 +150,11 @@ def _take(measure: _Measure, word: str, language: Language, apart: bool = False)
         return measure._replace(unit=language.percent)
     if word == "+" and not apart:
         return measure._replace(plus=True)
-    scales = len(word) > 1 or (not apart and (measure.currency is not None or word == "k"))
+    scales = len(word) > 1 or (not apart and (measure.currency is not None or _scaled(measure.number, word)))
     if word in language.scales and scales and not measure.scale and not measure.unit:
         return measure._replace(scale=word)
+    if word[:-1] in language.scales and word[-1] in language.currencies and measure == _Measure(measure.number):
+        return measure._replace(currency=language.currencies[word[-1]], scale=word[:-1])  # "M€"
     if word in language.currencies and measure.currency is None and not measure.unit:
         return measure._replace(currency=language.currencies[word])
     if word in language.units and not measure.unit and measure.currency is None:
@@ -160,6 +163,11 @@ def _take(measure: _Measure, word: str, language: Language, apart: bool = False)
         unit = language.units[word]
         return measure._replace(unit=unit.one if measure.number.is_one and not measure.scale else unit.many)
     return None
+
+
+def _scaled(number: Number, letter: str) -> bool:
+    """Whether a letter after digits makes it thousands or millions: `5k`, `10K`, `1.5M`, but not `4K`."""
+    return letter == "k" or (letter in "KM" and bool(number.fraction)) or (letter == "K" and len(number.whole) > 1)
 
 
 def _say(measure: _Measure, language: Language) -> str:
@@ -267,11 +275,21 @@ def ordinal(c: Cursor) -> Reading | None:
         and int(core)
     ):
         return Reading(1, language.ordinal(int(core), ""), keep_stop=False)
+    first, dash, last = core.partition("-")
+    if dash and (ends := [_marked(end, language) for end in (first, last)]) and all(ends):
+        return Reading(1, f" {language.range_to} ".join(end for end in ends if end))
+    words = _marked(core, language)
+    return Reading(1, words) if words else None
+
+
+def _marked(core: str, language: Language) -> str | None:
+    """An ordinal by the letters after its digits."""
     for mark in language.ordinal_marks:
-        if core.endswith(mark) and core[: -len(mark)].isdecimal() and len(core) <= 4 + len(mark):
-            number = int(core[: -len(mark)])
+        figures = core[: -len(mark)].removesuffix("." if mark in ("º", "ª") else "")
+        if core.endswith(mark) and figures.isdecimal() and len(figures) <= 4:
+            number = int(figures)
             gender: Gender = "f" if mark in ("ª", "re", "a", "ère") else "m" if mark in ("º", "er", "o") else ""
-            return Reading(1, language.ordinal(number, gender)) if number else None
+            return language.ordinal(number, gender) if number else None
     return None
 
 
@@ -326,7 +344,22 @@ def ratio(c: Cursor) -> Reading | None:
     if found is None:
         return None
     language = c.language
-    return Reading(1, f"{whole(found[1], language)} {language.ratio_to} {whole(found[2], language)}")
+    first, second = parse(found[1], language), parse(found[2], language)
+    if first is None or second is None:
+        return None
+    return Reading(1, f"{say(first, language)} {language.ratio_to} {say(second, language)}")
+
+
+def scientific(c: Cursor) -> Reading | None:
+    """`1e-3`, `6.02E+23`; without a sign it may be a code."""
+    language = c.language
+    found = _SCIENTIFIC.fullmatch(c.core())
+    number = parse(found[1], language) if found is not None else None
+    power = parse(found[2].removeprefix("+"), language) if found is not None else None
+    if number is None or power is None:
+        return None
+    ten = f"{language.times} {language.cardinal(10, '')} {language.symbols['^']}"
+    return Reading(1, f"{say(number, language)} {ten} {say(power, language)}")
 
 
 def decade(c: Cursor) -> Reading | None:
@@ -365,7 +398,7 @@ def compound(c: Cursor) -> Reading | None:
     unit = c.language.units.get(tail)
     return (
         Reading(1, f"{whole(head, c.language)} {unit.one if unit else tail.replace('-', ' ')}")
-        if tail.islower()
+        if tail.islower() or (len(tail) > 3 and tail.istitle())
         else None
     )
 
@@ -417,6 +450,8 @@ def operator(c: Cursor) -> Reading | None:
     sign, language = c.core(), c.language
     if len(sign) != 1 or sign not in "*×xX·÷/+=−-–—":
         return None
+    if sign in "-–—" and ((_dated(c, -1) and _dated(c, 1)) or _measured(c)):
+        return Reading(1, language.range_to)
     beside = c.core(-1)[-1:].isdecimal() and c.part(1).core.lstrip("$€£-+(")[:1].isdecimal() and c.joined(-1)
     if not beside:
         return None
@@ -424,6 +459,26 @@ def operator(c: Cursor) -> Reading | None:
     if sign in "-–—" and not sum_:
         return Reading(1, language.range_to)
     return Reading(1, _operator("-" if sign in "–—" else sign, sum_, language))
+
+
+def _measured(c: Cursor) -> bool:
+    """Whether a dash stands between two measures: `10 % - 15 %`, `5 € - 7 €`."""
+    language, unit = c.language, c.core(-1)
+    known = unit == "%" or unit in language.units or unit in language.currencies
+    return known and c.core(-2)[-1:].isdecimal() and c.core(1)[:1].isdecimal() and c.joined(-1) and c.joined(-2)
+
+
+def _dated(c: Cursor, offset: int) -> bool:
+    """Whether a day of the week or a date stands there, so that a dash beside it means "to"."""
+    language, word, beside = c.language, c.word(offset), c.word(offset - 1 if offset < 0 else offset + 1)
+    capital = c.core(offset)[:1].isupper() or not language.months[0][0].isupper()
+    if not capital and not word[:1].isdecimal():
+        return False
+    if word in language.weekday_abbreviations or c.core(offset) in language.weekday_abbreviations.values():
+        return True
+    if word in language.month_abbreviations:
+        return offset < 0 or beside[:1].isdecimal() or capital
+    return word[:1].isdecimal() and beside in language.month_abbreviations
 
 
 def number(c: Cursor) -> Reading | None:
@@ -439,7 +494,8 @@ def number(c: Cursor) -> Reading | None:
         return spaced
     if len(core) == 4 and _is_year(c, core):
         return Reading(1, language.year(int(core)))
-    if len(core) >= 5 and core[0] != "0" and not _counts(c, core):
+    state = len(core) == 5 and len(c.core(-1)) == 2 and c.core(-1).isupper()  # "DC 20500"
+    if len(core) >= 5 and core[0] != "0" and (state or not _counts(c, core)):
         return None
     return Reading(1, whole(core, language, _counted_gender(c)))
 
