@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from bridge.text.settings import ChunkSettings
+from bridge.text.spoken.languages import language
 
 
 class CacheSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -59,6 +60,9 @@ class VoiceRoute(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     """One of `speaking.providers`, or `worker`: the workers of `speaking.workers`."""
     voice: str = ""
     """That provider's own name for it; empty: its default."""
+    language: str = ""
+    """In which written text is read with it, such as `de-DE`. Empty: English, and with a worker's voice the language
+    that the worker's configuration gives it, which alone counts there."""
 
 
 class SpeakingSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -106,3 +110,8 @@ class SpeakingSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, 
                     raise ValueError(
                         f"voices.{name} names the provider {route.provider!r}; there are: {', '.join(known)}"
                     )
+                if route.language:
+                    try:
+                        language(route.language)
+                    except KeyError as error:
+                        raise ValueError(f"voices.{name}.language: {error.args[0]}") from None

@@ -30,6 +30,7 @@ from bridge.speaking.voices.base import SpeechListener, SpeechProvider, SpeechRe
 from bridge.speaking.voices.health import MonitoredProvider
 from bridge.speaking.voices.local_worker import LocalWorker
 from bridge.speaking.voices.pool import ProviderPool, Route
+from bridge.speaking.voices.spoken import SpokenProvider
 from bridge.speaking.voices.worker import WorkerProvider
 from bridge.text import chunker
 from bridge.worker.settings import WorkerSettings
@@ -85,10 +86,13 @@ class SpeechService:
         given |= {name: build_providers(one) for name, one in settings.providers.items() if name not in given}
         self._pool = ProviderPool(
             {
-                name: [MonitoredProvider(one) for one in group]
+                name: [MonitoredProvider(_saying(one)) for one in group]
                 for name, group in sorted(given.items(), key=_worker_first)
             },
-            {name: [Route(one.provider, one.voice) for one in routes] for name, routes in settings.voices.items()},
+            {
+                name: [Route(one.provider, one.voice, one.language) for one in routes]
+                for name, routes in settings.voices.items()
+            },
             settings.voice,
         )
         self._source = PhraseSource(settings, self._pool, self.cache)
@@ -234,7 +238,10 @@ class SpeechService:
         for route in self._pool.routes(request.voice):
             provider = self._pool.choose(route, ())
             if provider is not None:
-                return provider.open(msgspec.structs.replace(request, voice=route.voice), listener)
+                return provider.open(
+                    msgspec.structs.replace(request, voice=route.voice, language=route.language or request.language),
+                    listener,
+                )
         raise VoiceError("no speech provider is there that can take this stream", "lost")
 
     def headroom(self) -> float:
@@ -340,6 +347,11 @@ def build_providers(settings: ProviderSettings) -> list[SpeechProvider]:
     """The providers that these settings describe. Each kind of provider is a file of `bridge.speaking.voices`."""
     token = os.environ.get(settings.token_env, "") if settings.token_env else ""
     return [WorkerProvider(address, token=token, sockets=settings.sockets) for address in settings.addresses]
+
+
+def _saying(provider: SpeechProvider) -> SpeechProvider:
+    """A provider that says written text as the bridge does: our workers do, all others are given the words."""
+    return provider if isinstance(provider, WorkerProvider) else SpokenProvider(provider)
 
 
 def _worker_first(named: tuple[str, object]) -> bool:

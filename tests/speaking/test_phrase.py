@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from bridge.call.events import Word
 from bridge.errors import BadMessage
+from bridge.speaking.phrases import phrase as phrase_module
 from bridge.speaking.phrases.phrase import (
     PhraseKey,
     loudness_db,
@@ -84,6 +85,7 @@ def test_every_part_of_the_key_counts_and_no_two_run_into_each_other() -> None:
         PhraseKey("a", "heart", "hibari-1", speed=1.1),
         PhraseKey("a", "heart", "hibari-1", tenant="acme"),
         PhraseKey("a", "heart", "hibari-1", format="pcm_8000"),
+        PhraseKey("a", "heart", "hibari-1", language="de-DE"),
         PhraseKey("ah", "eart", "hibari-1"),
     ]
     assert len({key.digest for key in keys}) == len(keys)
@@ -133,3 +135,10 @@ def test_loudness_leaves_pauses_out() -> None:
     loud = phrase("hello there").audio
     assert loudness_db(loud + b"\xff" * 16_000) == pytest.approx(loudness_db(loud), abs=0.01)
     assert loudness_db(b"") == -120.0
+
+
+def test_a_phrase_made_under_other_rules_of_reading_is_not_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = PhraseKey("it is 5", "heart", "hibari-1").digest
+    monkeypatch.setattr(phrase_module, "RULES_VERSION", -1)
+
+    assert PhraseKey("it is 5", "heart", "hibari-1").digest != now

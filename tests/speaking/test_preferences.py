@@ -98,8 +98,6 @@ async def test_in_the_middle_the_second_way_goes_on_at_the_first_missing_word(
 async def test_a_provider_that_nobody_has_paid_for_is_left_alone_at_once(
     anna: SpeechService, tiny: TinyService, fake: FakeWorker
 ) -> None:
-    provider = anna._pool.group("tiny")[0].provider
-    assert isinstance(provider, TinyProvider)
     tiny.misbehave("internal", 0)
     for number in range(3):
         await say(anna, f"{TEXT} {number}")
@@ -171,3 +169,45 @@ async def test_a_second_fleet_of_workers_is_a_provider_by_settings(fake: FakeWor
 def test_a_map_that_leads_nowhere_is_refused(settings: dict[str, object], message: str) -> None:
     with pytest.raises(msgspec.ValidationError, match=message):
         msgspec.convert(settings, SpeakingSettings)
+
+
+async def test_a_hosted_voice_is_given_words_and_its_times_are_those_of_what_was_written(
+    anna: SpeechService, tiny: TinyService
+) -> None:
+    written = "Your PIN is 0042 and you owe -$45.20 today."
+    ear = await say(anna, written)
+
+    assert tiny.texts == ["Your PIN is zero zero four two and you owe minus forty-five dollars and twenty cents today."]
+    assert ear.text() == written
+    words = {word.text: word for word in ear.words()}
+    word_ms = words["Your"].end_ms - words["Your"].start_ms
+    assert words["0042"].end_ms - words["0042"].start_ms == 4 * word_ms
+    assert words["-$45.20"].end_ms - words["-$45.20"].start_ms == 6 * word_ms
+
+
+async def test_a_worker_says_written_text_itself(anna: SpeechService, fake: FakeWorker) -> None:
+    await say(anna, "one two 3", "heart")
+
+    assert fake.texts == ["one two 3"]
+
+
+async def test_a_voice_declares_its_language_and_phrases_of_another_are_not_played(
+    tiny: TinyService, fake: FakeWorker
+) -> None:
+    voices = {
+        "anna": (VoiceRoute(provider="tiny", voice="bob", language="de"),),
+        "bob": (VoiceRoute(provider="tiny", voice="bob"),),
+    }
+    settings = msgspec.structs.replace(impatient(fake), providers=PLACE, voices=voices, voice="anna")
+    speech = SpeechService(settings, providers={"tiny": TinyProvider(tiny.url)})
+    await speech.start()
+    for voice in ("anna", "bob", "anna", "bob"):
+        assert (await say(speech, "21 kg", voice)).text() == "21 kg"
+    await speech.close()
+
+    assert tiny.texts == ["einundzwanzig Kilogramm", "twenty-one kilograms"]
+
+
+def test_a_language_that_nobody_speaks_is_refused_by_name() -> None:
+    with pytest.raises(ValueError, match=r"voices.anna.language: 'tlh' is not a language that can be spoken"):
+        SpeakingSettings(voices={"anna": (VoiceRoute(language="tlh"),)})

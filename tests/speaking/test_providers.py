@@ -9,6 +9,7 @@ import pytest
 
 from bridge.audio.formats import MULAW_8000
 from bridge.speaking.voices.base import SpeechProvider
+from bridge.speaking.voices.spoken import SpokenProvider
 from bridge.speaking.voices.worker import WorkerProvider
 from tests.speaking.doubles import FakeWorker, Mode
 from tests.speaking.provider_contract import Bench, Fault, ProviderContract
@@ -73,4 +74,14 @@ class TestHostedVoiceWithoutWordTimes(ProviderContract):
             provider = TinyProvider(service.url)
             await ready(provider)
             yield Bench(provider, service, places_words=False)
+            await provider.close()
+
+
+class TestHostedVoiceThatIsGivenWords(ProviderContract):
+    @pytest.fixture
+    async def bench(self) -> AsyncIterator[Bench]:
+        async with TinyService() as service:
+            provider = SpokenProvider(TinyProvider(service.url))
+            await ready(provider)
+            yield Bench(provider, service)
             await provider.close()

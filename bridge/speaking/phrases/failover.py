@@ -52,7 +52,10 @@ class Failover:
 
     def _same(self, route: Route) -> bool:
         """Whether this voice was tried under its provider's default."""
-        return Route(route.provider, "") in self._routes and self._pool.voice(Route(route.provider, "")) == route.voice
+        return (
+            any(one.provider == route.provider and not one.voice for one in self._routes)
+            and self._pool.voice(Route(route.provider, "")) == route.voice
+        )
 
     def pause(self) -> bool:
         """Nobody can be asked now. False if nobody ever can; else those that failed seldom may be asked again."""

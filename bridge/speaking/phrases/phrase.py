@@ -17,10 +17,11 @@ from bridge.audio.formats import FORMATS, MULAW_8000, AudioFormat
 from bridge.audio.mulaw import decode
 from bridge.call.events import Word
 from bridge.errors import BadMessage
+from bridge.text.spoken.form import RULES_VERSION
 
 WORKER = "worker"
 """The provider that every service has: its speech workers."""
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 """Of the key and of the bytes at rest; entries of another version are ignored."""
 
 _QUIET_DB = -42.0
@@ -72,11 +73,13 @@ class PhraseKey(msgspec.Struct, frozen=True, dict=True):
     format: str = MULAW_8000.name
     provider: str = WORKER
     """Who speaks: the same voice's name means another sound elsewhere."""
+    language: str = ""
+    """In which the text is read; empty: as the provider reads it."""
 
     @cached_property
     def digest(self) -> str:
         """32 hexadecimal digits that name it in every tier."""
-        parts = (FORMAT_VERSION, *(getattr(self, name) for name in self.__struct_fields__))
+        parts = (FORMAT_VERSION, RULES_VERSION, *(getattr(self, name) for name in self.__struct_fields__))
         return hashlib.blake2b(msgspec.json.encode(parts), digest_size=16).hexdigest()
 
     @property

@@ -70,7 +70,7 @@ class PhraseSource:
             name, engine = self._pool.voice(route), self._pool.engine(route)
             if engine:
                 speed, audio_name = self._settings.speed, audio_format.name
-                keys.append(PhraseKey(normal, name, engine, speed, tenant, audio_name, route.provider))
+                keys.append(PhraseKey(normal, name, engine, speed, tenant, audio_name, route.provider, route.language))
             if route is routes[-1] or self._pool.choose(route, ()) is not None:
                 break
         return keys

@@ -245,7 +245,7 @@ class Synthesis:
         provider, route = self._asked
         self.buffer.begin(at)
         self._deadlines.opened(self._loop.time())
-        request = msgspec.structs.replace(self.request, text=text, voice=route.voice)
+        request = msgspec.structs.replace(self.request, text=text, voice=route.voice, language=route.language)
         try:
             self._stream = provider.open(request, self)
         except VoiceError as error:
@@ -274,13 +274,15 @@ class Synthesis:
         """What a phrase is kept under that this provider has made on this route."""
         if self.key is None or asked is None:
             return None
-        provider, (name, voice) = asked
-        voice = voice or provider.default_voice
+        provider, route = asked
+        voice = route.voice or provider.default_voice
         engine = provider.voices.get(voice)
         if engine is None:
             return None
         # While workers are being replaced, this one may not be of the version that was looked for.
-        return msgspec.structs.replace(self.key, provider=name, voice=voice, engine=engine)
+        return msgspec.structs.replace(
+            self.key, provider=route.provider, voice=voice, engine=engine, language=route.language
+        )
 
     def _phrase(self, key: PhraseKey | None) -> Phrase | None:
         if key is None or self.spliced:

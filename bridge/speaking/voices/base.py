@@ -46,6 +46,8 @@ class SpeechRequest(msgspec.Struct, frozen=True):
     priority: Priority = "live"
     cut: bool = False
     """The text is one piece of speakable text (`bridge.text.chunker`), which needs no more cleaning and cutting."""
+    language: str = ""
+    """In which figures and abbreviations are read, such as `de-DE`; empty: the voice's own."""
 
 
 class SpeechListener(Protocol):

@@ -10,10 +10,13 @@ from bridge.speaking.voices.health import MonitoredProvider
 
 
 class Route(NamedTuple):
-    """One way to speak with a voice: a provider, and what that provider calls the voice; empty: its default."""
+    """One way to speak with a voice."""
 
     provider: str
     voice: str
+    """What the provider calls the voice; empty: its default."""
+    language: str = ""
+    """In which its texts are read; empty: as the provider does."""
 
 
 class ProviderPool:
@@ -109,7 +112,7 @@ class ProviderPool:
     def other_voices(self, route: Route) -> list[Route]:
         """List the other voices of the same provider, its default one first: for a text that this voice cannot say."""
         found = {
-            voice: Route(route.provider, voice)
+            voice: Route(route.provider, voice, route.language)
             for provider in self.group(route.provider)
             for voice in (provider.default_voice, *provider.voices)
         }
