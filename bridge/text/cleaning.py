@@ -13,61 +13,18 @@ import re
 import unicodedata
 
 from bridge.text import markup, ssml
+from bridge.text.unspoken import ObjectScanner, unspeakable
 
 _PLAIN = re.compile(r"(?:[a-zA-Z0-9.,;:?'\"$%/@=)+#]+(?: (?=[a-zA-Z0-9'\"$]))?)+")
 """A run that no rule touches, whatever follows it, with single spaces."""
 _ESCAPABLE = frozenset("\\`*_{}[]()#+-.!~>|")
 _RUNS = frozenset("*_~`-")
-_KEPT_SYMBOLS = frozenset("°©®№℃℉™")
 _TYPOGRAPHIC = str.maketrans({"’": "'", "‘": "'", "ʼ": "'", "“": '"', "”": '"', "„": '"'})
 _CAN_TAKE_A_STOP = frozenset("\"')]%")
 _CLOSING_MARKS = frozenset(".,;:!?")
 _LONGEST_RUN = 32
-_BRACES = re.compile(r"[{}\"\\]")
 _LONGEST_OBJECT = 8192
 """Characters after which JSON is no call of a tool any more, and is read on as text."""
-
-
-def unspeakable(char: str) -> bool:
-    """Whether this character is a picture, a joiner or a control code rather than text."""
-    code = ord(char)
-    if code < 128:
-        return code < 32 or code == 127
-    if char in _KEPT_SYMBOLS:
-        return False
-    category = unicodedata.category(char)
-    return (
-        category in ("Cc", "Cf", "Co", "Cs", "Cn")
-        or (category == "So" and code >= 0x2100)
-        or 0x2190 <= code <= 0x21FF  # arrows
-        or 0xFE00 <= code <= 0xFE0F  # variation selectors
-        or code == 0x20E3  # the box of a keycap; its digit stays
-        or 0x1F000 <= code <= 0x1FAFF
-    )
-
-
-class _Object:
-    """How deep within braces and strings a text is."""
-
-    def __init__(self) -> None:
-        self.depth = self.length = 0
-        self.quoted = False
-
-    def end(self, text: str, start: int) -> int | None:
-        """Where the outermost brace closes, or None; remembers how far it has looked."""
-        at = start
-        while found := _BRACES.search(text, at):
-            sign, at = found.group(), found.end()
-            if sign == "\\":
-                at += 1
-            elif sign == '"':
-                self.quoted = not self.quoted
-            elif not self.quoted:
-                self.depth += 1 if sign == "{" else -1
-                if self.depth == 0:
-                    return at
-        self.length += len(text) - start
-        return None
 
 
 class Cleaner:
@@ -85,7 +42,7 @@ class Cleaner:
         """Where in it the words of a link end, and where the text goes on."""
         self._until: re.Pattern[str] | None = None
         """What ends the text that is nobody's to hear."""
-        self._object: _Object | None = None
+        self._object: ObjectScanner | None = None
         self._swallowed = ""
         """The sign of a run that is too long to mean anything."""
         self._out: list[str] = []
@@ -220,7 +177,7 @@ class Cleaner:
             self._newlines += 1
             return True
         if markup.OBJECT.match(held, at):
-            self._object = _Object()
+            self._object = ObjectScanner()
             return True
         numbered = markup.NUMBERED.match(held, at)
         bullet = None if numbered else markup.BULLET.match(held, at)

@@ -15,7 +15,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
-from bridge.text.spoken import addresses, codes, dates, names, quantities
+from bridge.text.spoken import addresses, codes, dates, measures, names, quantities
 from bridge.text.spoken.cursor import CLOSERS, LONGEST_TOKEN, OPENERS, Cursor, Part, Reading
 from bridge.text.spoken.language import Language
 from bridge.text.spoken.numerals import parse, say, whole
@@ -40,7 +40,7 @@ Span = tuple[float, float]
 Rule = Callable[[Cursor], Reading | None]
 
 _INTEGERS: tuple[Rule, ...] = (
-    codes.card, codes.named, dates.day_and_month, dates.time, codes.telephone, quantities.fraction, quantities.amount,
+    codes.card, codes.named, dates.day_and_month, dates.time, codes.telephone, quantities.fraction, measures.amount,
     quantities.ordinal, codes.code, quantities.number,
 )  # fmt: skip
 """For a token of digits alone, in the order in which they are asked."""
@@ -81,7 +81,7 @@ _NUMERIC: tuple[_Asked, ...] = (
     _asked(codes.keys, "*#"),
     _asked(codes.numbered, "#№"),
     _asked(quantities.decade, "s"),
-    _asked(quantities.amount),
+    _asked(measures.amount),
     _asked(quantities.ordinal),
     _asked(quantities.period, "-–—/", _FIGURES),
     _asked(quantities.compound, "-", _FIGURES),
@@ -99,7 +99,7 @@ _MIXED: tuple[_Asked, ...] = (
     _asked(codes.card),
     _asked(codes.named),
     _asked(codes.machine, "."),
-    _asked(quantities.amount),
+    _asked(measures.amount),
     _asked(codes.code),
 )
 """For one that begins with a letter."""
@@ -111,7 +111,7 @@ _LETTERED: tuple[_Asked, ...] = (
     _asked(names.roman, begins="IVXLCDM"),
     _asked(names.abbreviation),
     _asked(names.initials),
-    _asked(quantities.currency_first),
+    _asked(measures.currency_first),
     _asked(quantities.operator, "*×xX·÷/+=−-–—"),
     _asked(codes.card, "xX*•·"),
     _asked(names.acronym),
@@ -121,7 +121,7 @@ _LETTERED: tuple[_Asked, ...] = (
 """For one without a digit that is no plain word."""
 _SIGNS: tuple[_Asked, ...] = (
     _asked(codes.card, "*•·"),
-    _asked(quantities.currency_first),
+    _asked(measures.currency_first),
     _asked(quantities.operator, "*×xX·÷/+=−-–—"),
     _asked(codes.keys, "*#"),
 )

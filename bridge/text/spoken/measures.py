@@ -1,0 +1,241 @@
+"""Money, percent and measures, alone and in ranges. Pure."""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+from bridge.text.spoken.cursor import Cursor, Reading
+from bridge.text.spoken.language import Currency, Gender, Language
+from bridge.text.spoken.numerals import Number, digits, parse, say, signed
+
+_AMOUNT = re.compile(r"([-+−±~]?)([^\d\s.,+\-−±~]{0,4})([-+−]?)([.,]?\d[\d.,'’]{0,40})([^\d\s]{0,24})")
+"""Sign, what stands before the digits, sign again, digits with their marks, what stands after them."""
+_TWO_AMOUNTS = re.compile(
+    r"([-+−±~]?[^\d\s.,+\-−±~]{0,4}[.,]?\d[\d.,'’]{0,40}[^\d\s\-–—]{0,8})[-–—]([^\d\s.,+\-−±~]{0,4}[.,]?\d[\d.,'’]{0,40}[^\d\s]{0,24})"
+)
+_NOT_APART = frozenset("in pt mo cal x t a".split())
+"""Units that are also words, so that they must be glued to their number."""
+
+
+class _Measure(NamedTuple):
+    """A number with what is counted, in words but for the number."""
+
+    number: Number
+    currency: Currency | None = None
+    scale: str = ""
+    unit: str = ""
+    per: str = ""
+    plus: bool = False
+
+
+def amount(c: Cursor) -> Reading | None:
+    """Money, percent and measures: `-$45.20`, `12,50 €`, `$5 million`, `€5/month`, `70%`, `5 km/h`, `$5-$10`."""
+    language, core = c.language, c.core()
+    if (core.isdecimal() and not c.core(1)) or len(core) > 120:
+        return None
+    if two := _TWO_AMOUNTS.fullmatch(core):
+        return _between(c, two[1], two[2], 1)
+    if c.core(1) in ("-", "–", "—") and not c.part().trail and c.core(2)[:1]:
+        last = _AMOUNT.fullmatch(c.core(2))
+        if last is not None and _AMOUNT.fullmatch(core) and (between := _between(c, core, c.core(2), 3)):
+            return between
+    found = _AMOUNT.fullmatch(core)
+    if found is not None and (read := _measure(c, found, 0)):
+        count, measure = read
+        shortened = c.core(count - 1) in language.scales and count > 1
+        return Reading(count, _say(measure, language), keep_stop=not shortened or not c.core(count))
+    return None
+
+
+def currency_first(c: Cursor) -> Reading | None:
+    """`USD 5`, `€ 12,50`, `Rs. 500`."""
+    language = c.language
+    currency = language.currencies.get(c.core())
+    found = _AMOUNT.fullmatch(c.core(1)) if currency is not None and c.part().trail in ("", ".") else None
+    if found is None or found[2]:
+        return None
+    number = parse(found[1] + found[3] + found[4], language)
+    done = _after(c, _Measure(number, currency), found[5], 1) if number is not None else None
+    return Reading(done[0], _say(done[1], language)) if done is not None else None
+
+
+def _measure(c: Cursor, found: re.Match[str], offset: int) -> tuple[int, _Measure] | None:
+    """What the token at an offset measures, with the tokens after it that belong to it; None: nothing but a number."""
+    language = c.language
+    number = parse((found[1] or found[3]) + found[4], language)
+    if number is None:
+        return None
+    before = found[2]
+    currency = language.currencies.get(before) if before else None
+    if before and currency is None:
+        return None
+    done = _after(c, _Measure(number, currency), found[5], offset)
+    if done is None or done[1] == _Measure(number):
+        return None
+    count, measure = done
+    if measure.currency is not None and len(number.fraction) == 3 and "€" in c.core(offset) + c.core(offset + 1):
+        # `€1.200`: whoever writes three digits after a stop writes thousands as the continent does.
+        measure = measure._replace(number=number._replace(whole=number.whole + number.fraction, fraction=""))
+    return count, measure
+
+
+def _after(c: Cursor, measure: _Measure, glued: str, offset: int) -> tuple[int, _Measure] | None:
+    """Take what is glued to the digits and the tokens after them: scale, currency, unit, percent, "per"."""
+    language, count = c.language, offset + 1
+    if glued:
+        head, slash, per = glued.partition("/")
+        whole_unit = glued in language.units or glued in ("%", "+")
+        if slash and not whole_unit:
+            glued = head
+        taken = _take(measure, glued, language) if glued else measure
+        if taken is None:
+            return None
+        measure = taken
+        if slash and not whole_unit:
+            named = language.per_units.get(per)
+            if named is None:
+                return None
+            return count, measure._replace(per=named)
+    while count < offset + 4 and (c.joined(count - 1) or _goes_on(c, count - 1)):
+        following = c.core(count)
+        taken = _take(measure, following, language, apart=True)
+        if taken is None:
+            head, slash, per = following.partition("/")
+            if (
+                slash
+                and per in language.per_units
+                and (not head or head in language.currencies or head in language.units)
+            ):
+                counted = _take(measure, head, language, apart=True) if head else measure
+                if counted is not None:
+                    return count + 1, counted._replace(per=language.per_units[per])
+            break
+        measure, count = taken, count + 1
+    return count, measure
+
+
+def _goes_on(c: Cursor, offset: int) -> bool:
+    """Whether the stop after a token only shortens it: `10 Mio. Euro`."""
+    after = c.core(offset + 1)
+    shortened = c.core(offset) in c.language.scales and c.part(offset).trail == "." and not c.part(offset + 1).lead
+    return shortened and (after in c.language.currencies or after in c.language.units)
+
+
+def _take(measure: _Measure, word: str, language: Language, apart: bool = False) -> _Measure | None:
+    """The measure with one more thing that was written after its number; None: it does not belong to it."""
+    if word in ("%", "pct", "percent") and not measure.unit and not measure.currency:
+        return measure._replace(unit=language.percent)
+    if word == "+" and not apart:
+        return measure._replace(plus=True)
+    scales = len(word) > 1 or (not apart and (measure.currency is not None or _scaled(measure.number, word)))
+    if word in language.scales and scales and not measure.scale and not measure.unit:
+        return measure._replace(scale=word)
+    if word[:-1] in language.scales and word[-1] in language.currencies and measure == _Measure(measure.number):
+        return measure._replace(currency=language.currencies[word[-1]], scale=word[:-1])  # "M€"
+    if word in language.currencies and measure.currency is None and not measure.unit:
+        return measure._replace(currency=language.currencies[word])
+    if word in language.units and not measure.unit and measure.currency is None:
+        if apart and (word in _NOT_APART or (len(word) == 1 and word.isupper())):
+            return None
+        unit = language.units[word]
+        return measure._replace(unit=unit.one if measure.number.is_one and not measure.scale else unit.many)
+    return None
+
+
+def _scaled(number: Number, letter: str) -> bool:
+    """Whether a letter after digits makes it thousands or millions: `5k`, `10K`, `1.5M`, but not `4K`."""
+    return letter == "k" or (letter in "KM" and bool(number.fraction)) or (letter == "K" and len(number.whole) > 1)
+
+
+def _say(measure: _Measure, language: Language) -> str:
+    number = measure.number
+    if measure.currency is not None:
+        words = money(number, measure.currency, measure.scale, language)
+    else:
+        gender = _gender(measure, language)
+        words = say(number, language, gender)
+        if measure.scale:
+            words += " " + language.scales[measure.scale][0 if number.is_one else 1]
+        if measure.unit:
+            words += " " + measure.unit
+    if measure.plus:
+        words += f" {language.plus}"
+    return f"{words} {language.per} {measure.per}" if measure.per else words
+
+
+def _gender(measure: _Measure, language: Language) -> Gender:
+    for unit in language.units.values() if measure.unit else ():
+        if measure.unit in (unit.one, unit.many):
+            return unit.gender
+    return ""
+
+
+def money(number: Number, currency: Currency, scale: str, language: Language) -> str:
+    """A sum in units and hundredths, or with a scale: "two million dollars"."""
+    sign = signed(number.sign, language)
+    if scale:
+        words = say(number._replace(sign=""), language)
+        scaled = language.scales[scale][0 if number.is_one else 1]
+        joiner = (
+            f" {language.scale_joins_noun} "
+            if language.scale_joins_noun and scaled not in language.plain_scales
+            else " "
+        )
+        return f"{sign}{words} {scaled}{joiner}{currency.many}"
+    if number.fraction and (not currency.cent or len(number.fraction) > 2):
+        return f"{say(number, language)} {currency.many}"
+    cents = int(number.fraction.ljust(2, "0")) if number.fraction else 0
+    units = int(number.whole) if len(number.whole) <= 15 else -1
+    parts = []
+    if units or not cents:
+        joiner = (
+            f" {language.scale_joins_noun} "
+            if language.scale_joins_noun and units >= 10**6 and not units % 10**6
+            else " "
+        )
+        name = currency.one if units == 1 else currency.many
+        parts.append(f"{_counted(number.whole, units, language, currency.gender)}{joiner}{name}")
+    if cents:
+        name = currency.cent if cents == 1 else currency.cents
+        parts.append(f"{language.cardinal(cents, currency.cent_gender)} {name}")
+    return sign + language.and_cents.join(parts)
+
+
+def _counted(text: str, value: int, language: Language, gender: Gender) -> str:
+    return digits(text, language) if value < 0 else language.cardinal(value, gender)
+
+
+def _between(c: Cursor, start: str, end: str, count: int) -> Reading | None:
+    """Two measures with a dash between them; what only the second names holds for both."""
+    language = c.language
+    first, last = _AMOUNT.fullmatch(start), _AMOUNT.fullmatch(end)
+    if first is None or last is None:
+        return None
+    low = parse(first[1] + first[3] + first[4], language)
+    read = _measure(c, last, count - 1)
+    if low is None or (first[2] and first[2] not in language.currencies):
+        return None
+    currency = language.currencies.get(first[2]) if first[2] else None
+    if read is None:
+        number = parse(last[1] + last[3] + last[4], language)
+        if number is None or currency is None or last[5]:
+            return None
+        read = count, _Measure(number)
+    end_count, high = read
+    if currency is not None and high.currency is None:
+        if high.unit:
+            return None
+        high = high._replace(currency=currency)
+    small = _Measure(low, currency)
+    if first[5]:
+        taken = _take(small, first[5], language)
+        if taken is None:
+            return None
+        small = taken
+    same = small.currency in (None, high.currency) and (not small.unit or small.unit == high.unit) and not small.scale
+    if (same and not (low.fraction or low.sign)) or (small.currency is None and not small.unit and not small.scale):
+        first_words = say(low, language, high.currency.gender if high.currency else "")
+    else:
+        first_words = _say(small, language)
+    return Reading(end_count, f"{first_words} {language.range_to} {_say(high, language)}")
