@@ -124,29 +124,36 @@ class Admission:
 
     @property
     def ready(self) -> bool:
-        """Whether a load balancer should send new calls here."""
-        return self.started and not self.draining
+        """Whether a load balancer should send new calls here: not while they would be refused."""
+        return self.refusing is None
+
+    @property
+    def refusing(self) -> Verdict | None:
+        """Why any new call would be refused now; None while it would not."""
+        if not self.started:
+            return "starting"
+        if self.draining:
+            return "draining"
+        self._lapse()
+        if len(self._running) + len(self._reserved) >= self._max_calls:
+            return "full"
+        if self._lag.p90_ms > self._max_loop_lag_ms:
+            return "late"
+        return "no headroom" if self._headroom() <= 0.0 else None
 
     def ask(self, call: str, *, number: str = "", account: str = "") -> Verdict:
         """Admit this call, or say why not. A repeated webhook gets the place it already has.
 
         `number` is who calls, empty where that is withheld.
         """
-        if not self.started:
-            return "starting"
-        if self.draining:
-            return "draining"
         self._lapse()
         if call not in self._reserved and call not in self._running:
-            over = self._limits.over(number, account)
-            if over is not None:
-                return over
-            if len(self._running) + len(self._reserved) >= self._max_calls:
-                return "full"
-            if self._lag.p90_ms > self._max_loop_lag_ms:
-                return "late"
-            if self._headroom() <= 0.0:
-                return "no headroom"
+            refusal = self._limits.over(number, account) if self.started and not self.draining else None
+            refusal = refusal or self.refusing
+            if refusal is not None:
+                return refusal
+        elif self.draining:
+            return "draining"
         if call not in self._running:
             self._reserved[call] = self._clock() + RESERVED_S
             self._limits.add(call, number, account)

@@ -1,6 +1,6 @@
 """One gateway process: its parts put together, its routes on a port, its drain.
 
-`GET /healthz` says that the process lives, `GET /readyz` that it takes new calls; how it fares stands in
+`GET /healthz` says that the process lives, `GET /readyz` that it takes new calls, or why it does not; how it fares stands in
 `bridge.gateway.metrics_port`.
 Below `/v1/` speech is offered to other programs (`bridge.api.speech`).
 """
@@ -199,13 +199,15 @@ class Gateway:
 
     async def _ready(self, _request: web.Request) -> web.Response:
         admission = self.process.admission
+        refusing = admission.refusing
         status = {
-            "ready": admission.ready,
+            "ready": refusing is None,
+            "refusing": refusing or "",
             "draining": admission.draining,
             "calls": admission.calls,
             "loop_lag_ms": round(self._lag.p90_ms, 1),
         }
-        return web.json_response(status, status=200 if admission.ready else 503)
+        return web.json_response(status, status=200 if refusing is None else 503)
 
 
 def _port_of(runner: web.AppRunner) -> int:

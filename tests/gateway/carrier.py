@@ -8,7 +8,7 @@ import hashlib
 import hmac
 import json
 import re
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -225,11 +225,12 @@ async def running(
     call: CallSettings = CALL_SETTINGS,
     recorder: Recorder | None = None,
     doors_open: bool = True,
+    headroom: Callable[[], float] = lambda: 1.0,
 ) -> AsyncIterator[Carrier]:
     """A gateway on a free port, and a carrier that knows it."""
     doubles = doubles or ServiceDoubles()
     carriers = [TwilioCarrier(tokens, api=api), *others]
-    gateway = Gateway(settings, call, doubles.services, carriers, recorder=recorder, ticket_secret=SECRET)
+    gateway = Gateway(settings, call, doubles.services, carriers, recorder=recorder, ticket_secret=SECRET, headroom=headroom)
     await gateway.start("127.0.0.1", 0)
     if doors_open:
         gateway.open_doors()

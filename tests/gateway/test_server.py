@@ -14,6 +14,7 @@ from bridge.errors import ConfigError
 from bridge.gateway.departures import Departures
 from bridge.gateway.server import Gateway
 from bridge.gateway.settings import GatewaySettings
+from bridge.speaking.voices.health import Health
 from bridge.telemetry.metrics import Metrics
 from bridge.telemetry.recorder import Recorder
 from tests.gateway.carrier import CALL_SETTINGS, RINGING, SETTINGS, Carrier, running
@@ -31,6 +32,33 @@ async def test_a_process_is_alive_before_it_is_ready() -> None:
             assert response.status == 200
         assert (await ready(carrier))[0] == 503
         carrier.gateway.open_doors()
+        assert (await ready(carrier))[0] == 200
+
+
+async def test_a_process_is_not_ready_while_it_refuses_calls_and_is_again_soon_after_speech_was_slow() -> None:
+    now, speech = 100.0, Health()
+    async with running(headroom=lambda: speech.headroom(now, [])) as carrier:
+        assert (await ready(carrier))[0] == 200
+        for _ in range(3):
+            speech.heard(4.0, now)  # first audio of three texts came after four seconds
+        status, told = await ready(carrier)
+        assert (status, told["refusing"]) == (503, "no headroom")
+        document = await carrier.document("/twilio/voice", {**RINGING, "CallSid": "CA9"})
+        assert [one.tag for one in document] == ["Say", "Hangup"]
+        now += 10.0  # and no stream came in that time that could have shown that all is well
+        assert (await ready(carrier))[0] == 200
+        leg = await carrier.call()
+        await leg.until_audio(len(FRAME))
+        await leg.stop()
+
+
+async def test_a_full_process_is_not_ready_until_a_call_has_ended() -> None:
+    async with running(msgspec.structs.replace(SETTINGS, max_calls=1)) as carrier:
+        leg = await carrier.call()
+        status, told = await ready(carrier)
+        assert (status, told["refusing"]) == (503, "full")
+        await leg.stop()
+        await carrier.until_calls(0)
         assert (await ready(carrier))[0] == 200
 
 
