@@ -134,7 +134,12 @@ class Application:
         settings = self.settings
         if settings.telemetry.record_directory:
             records = self._directory / settings.telemetry.record_directory
-            self._recorder = Recorder(records, self.metrics, max_waiting=settings.telemetry.record_waiting)
+            self._recorder = Recorder(
+                records,
+                self.metrics,
+                max_waiting=settings.telemetry.record_waiting,
+                keep_days=settings.telemetry.record_days,
+            )
         self.gateway = Gateway(
             settings.gateway,
             settings.call,

@@ -9,6 +9,7 @@ length must find the same commands.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -35,6 +36,8 @@ VERSION = 2
 READABLE = (1, VERSION)
 """Versions that can be replayed; what older ones said otherwise is put into today's words first."""
 _encoder = msgspec.json.Encoder()
+EVENT_LINE = re.compile(rb'\n(\{"at":[^,]*,"event":)')
+"""Finds where events begin in the bytes of a record (group 1)."""
 
 
 class Header(msgspec.Struct, frozen=True):
@@ -84,6 +87,11 @@ def summary_line(counts: dict[str, dict[str, float]]) -> bytes:
     return _encoder.encode({"summary": counts}) + b"\n"
 
 
+def ends_early_line(why: str) -> bytes:
+    """The last line of a record that could not be written to its end. A replay goes as far as this."""
+    return _encoder.encode({"ends_early": why}) + b"\n"
+
+
 def _plain(item: Event | Command) -> dict[str, Any]:
     """As plain data, audio replaced by its length in bytes."""
     plain: dict[str, Any] = msgspec.to_builtins(item, builtin_types=(bytes,))
@@ -111,20 +119,26 @@ class Replay:
     events: int
     commands: int
     differences: list[Difference]
+    damage: str = ""
+    """Where the record cannot be read on, and why; all before that was replayed."""
+    ends_early: str = ""
+    """Why whoever wrote the record broke off; it is whole as far as it goes."""
 
 
 def replay(lines: Iterable[str | bytes], settings: CallSettings | None = None) -> Replay:
     """Run the machine over a record's events and compare the commands.
 
     `settings` replaces the recorded ones, to ask what other settings would have decided. Raises
-    BadMessage, naming the line, for what is not a record of a version that can be read.
+    BadMessage, naming the line, for what is not a record of a version that can be read. One that is damaged further on
+    is replayed up to there.
     """
     numbered = enumerate(lines, start=1)
     head = _read_header(numbered)
+    notes: dict[str, str] = {}
     call = head.open_call(settings)
     events = commands = 0
     differences = []
-    for line, at, event, recorded in _moments(numbered, head.bridge_record):
+    for line, at, event, recorded in _as_far_as_readable(_moments(numbered, head.bridge_record, notes), notes):
         events += 1
         commands += len(recorded)
         # Through JSON, as the record went, so that only meaning is compared.
@@ -133,7 +147,18 @@ def replay(lines: Iterable[str | bytes], settings: CallSettings | None = None) -
             replayed = as_far_as_version_1(replayed)
         if replayed != recorded:
             differences.append(Difference(line, at, type(event).__name__, recorded, replayed))
-    return Replay(call, events, commands, differences)
+    return Replay(call, events, commands, differences, notes.get("damage", ""), notes.get("ends_early", ""))
+
+
+_Moments = Iterator[tuple[int, float, Event, list[dict[str, Any]]]]
+
+
+def _as_far_as_readable(recorded: _Moments, notes: dict[str, str]) -> _Moments:
+    """The moments before any damage, which is noted."""
+    try:
+        yield from recorded
+    except BadMessage as error:
+        notes["damage"] = str(error)
 
 
 def moments(
@@ -171,6 +196,7 @@ def _read_header(numbered: Iterator[tuple[int, str | bytes]]) -> Header:
 def _moments(
     numbered: Iterator[tuple[int, str | bytes]],
     version: int,
+    notes: dict[str, str] | None = None,
 ) -> Iterator[tuple[int, float, Event, list[dict[str, Any]]]]:
     """Each event with its line, its time and the commands recorded after it."""
     pending: tuple[int, float, Event] | None = None
@@ -184,6 +210,10 @@ def _moments(
             recorded.append(command_of_version_1(command) if version == 1 else command)
             continue
         if "summary" in entry:
+            continue
+        if "ends_early" in entry:
+            if notes is not None:
+                notes["ends_early"] = str(entry["ends_early"])
             continue
         if pending is not None:
             yield *pending, recorded

@@ -30,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Exit status 0 when the commands are the same, 1 when they differ."""
+    """Exit status 0 when the commands are the same, 1 when they differ or cannot all be read."""
     from bridge.call.record import Difference, replay
     from bridge.config import load_settings
     from bridge.errors import BadMessage, ConfigError
@@ -57,7 +57,11 @@ def run(arguments: argparse.Namespace) -> int:
         print(f"\n... and {len(found.differences) - len(shown)} more")
     verdict = "the same commands" if not found.differences else f"{len(found.differences)} events answered differently"
     print(f"{found.events} events, {found.commands} commands: {verdict}")
-    return 1 if found.differences else 0
+    if found.damage:
+        print(f"the record is damaged, and was replayed up to there: {found.damage}")
+    if found.ends_early:
+        print(f"the record ends early: {found.ends_early}")
+    return 1 if found.differences or found.damage else 0
 
 
 def _short(command: dict[str, Any]) -> str:

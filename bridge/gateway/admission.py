@@ -148,8 +148,8 @@ class Admission:
         """
         self._lapse()
         if call not in self._reserved and call not in self._running:
-            refusal = self._limits.over(number, account) if self.started and not self.draining else None
-            refusal = refusal or self.refusing
+            over = self._limits.over(number, account) if self.started and not self.draining else None
+            refusal = over or self.refusing
             if refusal is not None:
                 return refusal
         elif self.draining:

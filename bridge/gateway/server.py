@@ -1,7 +1,7 @@
 """One gateway process: its parts put together, its routes on a port, its drain.
 
-`GET /healthz` says that the process lives, `GET /readyz` that it takes new calls, or why it does not; how it fares stands in
-`bridge.gateway.metrics_port`.
+`GET /healthz` says that the process lives, `GET /readyz` that it takes new calls, or why it does not; how it fares
+stands in `bridge.gateway.metrics_port`.
 Below `/v1/` speech is offered to other programs (`bridge.api.speech`).
 """
 

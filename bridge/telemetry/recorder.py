@@ -2,23 +2,29 @@
 
 A call's events are handed over in batches and encoded there. What waits is bounded over all calls: when
 the disk cannot keep up, records lose their tails (the log says which), calls lose nothing.
+
+A record is whole, or it ends early with a line that says so: on a full disk, what was written only in part is cut off
+again, and nothing more is added, since a record with a hole could not be replayed.
 """
 
 from __future__ import annotations
 
 import logging
+import os
 import queue
 import re
 import threading
+import time
+from collections.abc import Callable
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from typing import NamedTuple
 
 import msgspec
 
 from bridge.audio.formats import MULAW_8000, AudioFormat
 from bridge.call.commands import Command
 from bridge.call.events import Event
-from bridge.call.record import command_line, event_line, header, summary_line
+from bridge.call.record import EVENT_LINE, command_line, ends_early_line, event_line, header, summary_line
 from bridge.call.settings import CallSettings
 from bridge.call.state import CallState
 from bridge.carriers.base import DEFAULT_PACING, Pacing
@@ -27,6 +33,10 @@ from bridge.telemetry.metrics import Metrics
 logger = logging.getLogger(__name__)
 
 _BATCH = 128
+_OLD_EVERY_S = 3600.0
+"""How often records that are too old are looked for."""
+_DAY_S = 86_400.0
+_SEARCHED_BYTES = 1 << 20
 _NOT_IN_NAMES = re.compile(r"[^A-Za-z0-9_-]")
 
 
@@ -83,18 +93,74 @@ class CallRecord:
             self._head = None
 
 
-class Recorder:
-    """The writing thread of a process. Call `close` to wait until everything is on disk."""
+class RecordFile:
+    """One record on disk."""
 
-    def __init__(self, directory: Path, metrics: Metrics, *, max_waiting: int = 200_000) -> None:
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        self._end = os.fstat(self._file).st_size
+
+    def append(self, data: bytes) -> None:
+        """Add all of `data`. Raises OSError, after which only `end_early` makes a whole record of what is there."""
+        self._put(data, self._end)
+        self._end += len(data)
+
+    def end_early(self, why: str) -> None:
+        """Cut off what is torn, and say in place of the last events, there being no room, that more was to come."""
+        line = ends_early_line(why)
+        size = os.fstat(self._file).st_size
+        start = max(0, size - _SEARCHED_BYTES)
+        tail = os.pread(self._file, size - start, start)
+        cut = max((m.start(1) for m in EVENT_LINE.finditer(tail) if len(tail) - m.start(1) >= len(line)), default=0)
+        if cut:
+            self._put(line, start + cut)
+            self._end = start + cut + len(line)
+        else:
+            self._end = tail.find(b"\n") + 1 if start == 0 else 0  # the first line at most
+        os.ftruncate(self._file, self._end)
+
+    def close(self) -> None:
+        """Close the file; one that has nothing in it is removed."""
+        os.close(self._file)
+        if not self._end:
+            self._path.unlink(missing_ok=True)
+
+    def _put(self, data: bytes, at: int) -> None:
+        left = memoryview(data)
+        while left:
+            written = os.pwrite(self._file, left, at)
+            left, at = left[written:], at + written
+
+
+class Recorder:
+    """The writing thread of a process. Call `close` to wait until everything is on disk.
+
+    Records that were not written to for `keep_days` are removed; 0 keeps them for ever. `clock` is that of files.
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        metrics: Metrics,
+        *,
+        max_waiting: int = 200_000,
+        keep_days: float = 0.0,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
         directory.mkdir(parents=True, exist_ok=True)
         self._directory = directory
         self._metrics = metrics
         self._max_waiting = max_waiting
+        self._look_again_at = 0.0
         self._waiting = 0
         self._lock = threading.Lock()
         self._batches: queue.SimpleQueue[_Batch | None] = queue.SimpleQueue()
-        self._files: dict[Path, BinaryIO] = {}
+        self._keep_days = keep_days
+        self._clock = clock
+        self._files: dict[Path, RecordFile] = {}
+        self._broken: set[Path] = set()
+        """Records that have ended early, though their calls go on."""
         self._begun: set[Path] = set()
         """Records that are not closed: their files may not be there yet."""
         self._thread = threading.Thread(target=self._run, name="call-recorder", daemon=True)
@@ -138,13 +204,18 @@ class Recorder:
         self._thread.join()
 
     def _run(self) -> None:
-        while (batch := self._batches.get()) is not None:
+        while True:
+            self._remove_old()
+            try:
+                batch = self._batches.get(timeout=_OLD_EVERY_S)
+            except queue.Empty:
+                continue
+            if batch is None:
+                break
             try:
                 self._write(batch)
-            except OSError:
-                self._metrics.record_losses.inc(len(batch.moments))
-                logger.exception("could not write a call record to %s", self._directory)
-                self._files.pop(batch.path, None)
+            except OSError as error:
+                self._end_early(batch, error.strerror or str(error))
             finally:
                 if batch.last:
                     self._begun.discard(batch.path)
@@ -153,17 +224,52 @@ class Recorder:
         for file in self._files.values():
             file.close()
 
+    def _remove_old(self) -> None:
+        """Remove what has been kept for long enough."""
+        now = self._clock()
+        if not self._keep_days or now < self._look_again_at:
+            return
+        self._look_again_at = now + _OLD_EVERY_S
+        removed = 0
+        try:
+            for path in self._directory.glob("*.jsonl"):
+                if path not in self._begun and path.stat().st_mtime < now - self._keep_days * _DAY_S:
+                    path.unlink(missing_ok=True)
+                    removed += 1
+        except OSError:  # another process of the service has been faster
+            logger.debug("could not look through %s", self._directory, exc_info=True)
+        if removed:
+            logger.info("removed %d call records older than %g days", removed, self._keep_days)
+
+    def _end_early(self, batch: _Batch, why: str) -> None:
+        """The disk did not take a batch: the record ends before it."""
+        self._metrics.record_losses.inc(len(batch.moments) + batch.lost)
+        logger.error("a call record ends early: %s: %s", batch.path.name, why)
+        if not batch.last:
+            self._broken.add(batch.path)
+        file = self._files.pop(batch.path, None)
+        if file is not None:
+            try:
+                file.end_early(why)
+                file.close()
+            except OSError as error:
+                logger.error("and does not say so: %s: %s", batch.path.name, error.strerror or error)
+
     def _write(self, batch: _Batch) -> None:
+        if batch.path in self._broken:
+            self._metrics.record_losses.inc(len(batch.moments) + batch.lost)
+            if batch.last:
+                self._broken.discard(batch.path)
+            return
         file = self._files.get(batch.path)
         if file is None:
-            file = self._files[batch.path] = batch.path.open("ab")
+            file = self._files[batch.path] = RecordFile(batch.path)
         lines = [batch.head] if batch.head is not None else []
         for moment in batch.moments:
             lines.append(event_line(moment.event, moment.at))
             lines += [command_line(command, moment.at) for command in moment.commands]
-        lines.append(batch.tail)
-        file.write(b"".join(lines))
-        file.flush()
+        lines.append(ends_early_line(f"{batch.lost} events were too many for the disk") if batch.lost else batch.tail)
+        file.append(b"".join(lines))
         if batch.last:
             file.close()
             del self._files[batch.path]

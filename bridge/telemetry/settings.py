@@ -19,5 +19,7 @@ class TelemetrySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True,
 
     A record holds every word and digit of its call, though no sound, so that `bridge replay` can re-run it.
     """
+    record_days: Annotated[float, msgspec.Meta(ge=0)] = 0
+    """Records older than this many days are removed; 0: they are kept until somebody removes them."""
     record_waiting: Annotated[int, msgspec.Meta(ge=1000)] = 200_000
     """Events of all calls that may wait to be written; beyond it records lose their tails, calls lose nothing."""

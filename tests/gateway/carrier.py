@@ -230,7 +230,9 @@ async def running(
     """A gateway on a free port, and a carrier that knows it."""
     doubles = doubles or ServiceDoubles()
     carriers = [TwilioCarrier(tokens, api=api), *others]
-    gateway = Gateway(settings, call, doubles.services, carriers, recorder=recorder, ticket_secret=SECRET, headroom=headroom)
+    gateway = Gateway(
+        settings, call, doubles.services, carriers, recorder=recorder, ticket_secret=SECRET, headroom=headroom
+    )
     await gateway.start("127.0.0.1", 0)
     if doors_open:
         gateway.open_doors()

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 from bridge.call.events import CallStarted, DigitPressed, Event, StreamClosed, TimePassed
@@ -13,6 +16,7 @@ from bridge.call.states import EndReason
 from bridge.telemetry.metrics import Metrics
 from bridge.telemetry.recorder import Recorder
 
+ROOT = Path(__file__).parents[2]
 SETTINGS = CallSettings(no_input_s=1.0)
 
 
@@ -108,3 +112,65 @@ def test_a_directory_that_vanishes_ends_records_only(tmp_path: Path) -> None:
     record_call(recorder, "CA1", count=2)
     recorder.close()
     assert "bridge_record_losses_total 3.0" in metrics.page().decode()
+
+
+_LIMITED = """
+import resource, sys
+from pathlib import Path
+from bridge.telemetry.metrics import Metrics
+from bridge.telemetry.recorder import Recorder
+from tests.telemetry.test_recorder import record_call
+
+for limit in map(int, sys.argv[2:]):
+    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY))
+    recorder = Recorder(Path(sys.argv[1]), Metrics())
+    record_call(recorder, f"{limit:05}")
+    recorder.close()
+"""
+
+
+def test_a_disk_that_is_full_ends_a_record_with_a_mark_wherever_it_happens(tmp_path: Path) -> None:
+    recorder = Recorder(tmp_path, Metrics())
+    record_call(recorder, "whole")
+    recorder.close()
+    size = (tmp_path / "whole.jsonl").stat().st_size
+    limits = [10, *range(size // 23, size, size // 23), size - 1, size]
+    subprocess.run([sys.executable, "-c", _LIMITED, str(tmp_path), *map(str, limits)], check=True, cwd=ROOT)
+    marked = 0
+    for limit in limits:
+        path = tmp_path / f"{limit:05}.jsonl"
+        if not path.exists():
+            assert limit < len((tmp_path / "whole.jsonl").read_bytes().splitlines()[0]), "there was room for something"
+            continue
+        lines = path.read_bytes().splitlines(keepends=True)
+        assert path.stat().st_size <= limit
+        assert all(line.endswith(b"\n") and json.loads(line) for line in lines), "no line is torn"
+        found = replay(lines)
+        assert (found.differences, found.damage) == ([], "")
+        assert bool(found.ends_early) is (limit < size and len(lines) > 1)
+        assert path.stat().st_size > min(limit, size) - 2000, "no more was cut off than had to be"
+        marked += bool(found.ends_early)
+    assert marked > 10
+
+
+def test_a_record_that_is_torn_is_replayed_up_to_there(tmp_path: Path) -> None:
+    recorder = Recorder(tmp_path, Metrics())
+    record_call(recorder, "CA1")
+    recorder.close()
+    data = (tmp_path / "CA1.jsonl").read_bytes()
+    found = replay(data[: len(data) // 2 - 3].splitlines())
+    assert found.differences == []
+    assert "not JSON" in found.damage
+    assert found.events > 100
+
+
+def test_records_are_removed_when_they_were_kept_for_long_enough(tmp_path: Path) -> None:
+    for name, age_days in (("old", 31), ("young", 29)):
+        (tmp_path / f"{name}.jsonl").write_text("{}")
+        os.utime(tmp_path / f"{name}.jsonl", (1e9 - age_days * 86_400,) * 2)
+    (tmp_path / "notes.txt").write_text("not ours")
+    os.utime(tmp_path / "notes.txt", (0, 0))
+    Recorder(tmp_path, Metrics(), keep_days=30, clock=lambda: 1e9).close()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["notes.txt", "young.jsonl"]
+    Recorder(tmp_path, Metrics(), clock=lambda: 2e9).close()
+    assert (tmp_path / "young.jsonl").exists(), "kept for ever where nothing is said"
