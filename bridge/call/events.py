@@ -30,7 +30,12 @@ class CallStarted(msgspec.Struct, frozen=True, tag="call_started"):
 
 
 class CallResumed(msgspec.Struct, frozen=True, tag="call_resumed"):
-    """The media stream of a call that another process began is open here: go on."""
+    """The media stream of a call that another stream began is open here: go on.
+
+    `transfer_failed` as in `CallStarted`: the caller comes back from a transfer, and the agent is told so.
+    """
+
+    transfer_failed: str = ""
 
 
 class VoiceActivity(msgspec.Struct, frozen=True, tag="voice_activity"):

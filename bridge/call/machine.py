@@ -39,7 +39,7 @@ from bridge.call.events import (
 from bridge.call.floor import Floor
 from bridge.call.ledger import Ledger
 from bridge.call.settings import CallSettings
-from bridge.call.state import VERSION, CallState, settings_hash
+from bridge.call.state import VERSION, CallState, returned, settings_hash
 from bridge.call.states import Bot, Caller, Decision, EndReason
 from bridge.call.utterances import Utterances
 from bridge.carriers.base import DEFAULT_PACING, Pacing
@@ -177,8 +177,8 @@ class Call:
                 pass  # the commonest of all: what is due is seen to afterwards
             case CallStarted(transfer_failed):
                 return self._start(transfer_failed, now)
-            case CallResumed():
-                return self._resume(now)
+            case CallResumed(transfer_failed):
+                return self._resume(transfer_failed, now)
             case StreamClosed(reason):
                 return bot.gone(reason)
             case StreamReopened():
@@ -231,10 +231,12 @@ class Call:
         kind: PromptKind = "transfer_failed" if transfer_failed else "call_started"
         return [*expected, *self._bot.utterances.playout.probe(now), *self._bot.ask(kind, transfer_failed, now)]
 
-    def _resume(self, now: float) -> list[Command]:
+    def _resume(self, transfer_failed: str, now: float) -> list[Command]:
         state, self._resuming = self._resuming, None
         if state is None:
             return []
+        if transfer_failed:
+            state = returned(state)
         self._started_at = now - state.length_s
         commands = [*self._bot.utterances.playout.probe(now), *self._bot.resume(state.bot, now)]
         self._caller.resume(state.caller, now)
@@ -246,6 +248,8 @@ class Call:
             asked_again=state.bot.pending is not None,
             turn_so_far=state.caller.turn is not None,
         )
+        if transfer_failed:
+            commands += self._bot.ask("transfer_failed", transfer_failed, now)
         return [why, *expected, *commands]
 
     def _settle(self, now: float) -> list[Command]:

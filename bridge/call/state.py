@@ -125,6 +125,12 @@ class _Versioned(msgspec.Struct):
     version: int
 
 
+def returned(state: CallState) -> CallState:
+    """The state of a call that was transferred, for the caller who comes back: it has not ended, and all was said."""
+    bot = msgspec.structs.replace(state.bot, ending=None, rest=(), cut=(), pending=None)
+    return msgspec.structs.replace(state, bot=bot, caller=msgspec.structs.replace(state.caller, turn=None))
+
+
 def played_on(state: CallState, seconds: float) -> CallState:
     """The state after the voice has gone on for so long: what a crash left behind, when the stream has closed since.
 

@@ -59,11 +59,12 @@ class EndCall(msgspec.Struct, frozen=True, tag="end_call"):
 class ForwardCall(msgspec.Struct, frozen=True, tag="forward_call"):
     """The caller goes on to another party: a number, or a `sip:` address.
 
-    `come_back`: when that party cannot be reached, we are asked what to do next (`ForwardOver`), where the carrier can.
+    `come_back`: when that party cannot be reached, we are asked what to do next (`ForwardOver`) for the call `call_id`.
     """
 
     target: str
     come_back: bool = False
+    call_id: str = ""
 
 
 class Apologise(msgspec.Struct, frozen=True, tag="apologise"):

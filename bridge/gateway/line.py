@@ -21,6 +21,7 @@ from bridge.carriers.base import (
     SocketMessage,
 )
 from bridge.gateway.frames import message_frame
+from bridge.session.ports import KeptCall
 
 if TYPE_CHECKING:
     from bridge.gateway.process import Process
@@ -72,12 +73,12 @@ class CarrierLine:
         """Empty the carrier's queue."""
         self._send(self._stream.clear())
 
-    def end(self, outcome: Outcome) -> None:
-        """Leave the call; only the first call of this counts."""
+    def end(self, outcome: Outcome, kept: KeptCall | None = None) -> None:
+        """Leave the call; only the first call of this counts. `kept`: to go on with should the caller come back."""
         if self._ending is None:
             self.flush()
             self._process.departures.leaves(self._key)
-            self._ending = asyncio.get_running_loop().create_task(self._end(outcome))
+            self._ending = asyncio.get_running_loop().create_task(self._end(outcome, kept))
 
     def flush(self) -> None:
         """Write what was queued since the last flush, in one go: each write is a system call."""
@@ -98,10 +99,12 @@ class CarrierLine:
             for payload, binary in messages:
                 self._queued.append(message_frame(payload, binary))
 
-    async def _end(self, outcome: Outcome) -> None:
+    async def _end(self, outcome: Outcome, kept: KeptCall | None) -> None:
         """The note comes first: the carrier's next webhook follows at once on the close."""
         process = self._process
         try:
+            if kept is not None:
+                await process.kept_calls.keep(self._key, kept)
             await process.outcomes.note(self._key, outcome)
             by_rest = not isinstance(outcome, Apologise | LineBusy)
             if by_rest and await process.control.carry_out(outcome, self._carrier, self._call, self._addresses):

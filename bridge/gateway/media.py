@@ -44,6 +44,7 @@ from aiohttp import WebSocketError, WSCloseCode, WSMsgType, web
 
 from bridge.agents.base import CallInfo
 from bridge.call.events import DigitPressed, MarkEchoed, MarkFate
+from bridge.call.state import CallState
 from bridge.call.states import EndReason
 from bridge.carriers.base import (
     Addresses,
@@ -64,6 +65,7 @@ from bridge.errors import BadMessage
 from bridge.gateway.admission import RESERVED_S
 from bridge.gateway.line import CarrierLine
 from bridge.gateway.process import BEGUN, call_key
+from bridge.gateway.returning import kept_call
 from bridge.session.session import CallSession
 from bridge.session.timers import Timer
 from bridge.store.tickets import Ticket, TicketRefused
@@ -295,11 +297,12 @@ class MediaSocket:
             call_id=start.call_id,
             from_number=parameters.pop("from", ""),
             to_number=parameters.pop("to", ""),
-            transfer_failed=parameters.pop("transfer_failed", ""),
+            transfer_failed=parameters.pop("returned", ""),
             parameters=parameters,
         )
         try:
-            self._begin(info, ticket, key)
+            info, state = await kept_call(process, info, key)
+            self._begin(info, ticket, key, state)
         except Exception:
             self._release(key)
             await process.outcomes.note(key, Apologise(process.call.last_apology))
@@ -307,7 +310,7 @@ class MediaSocket:
         # The process whose webhook admitted the call may be another one, which keeps a place for it until it sees this.
         await process.store.put(BEGUN + key, b"", RESERVED_S)
 
-    def _begin(self, info: CallInfo, ticket: Ticket, key: str) -> None:
+    def _begin(self, info: CallInfo, ticket: Ticket, key: str, state: CallState | None = None) -> None:
         process, carrier = self._process, self._carrier
         addresses = Addresses(f"{process.signatures.public_url(self._request)}/{carrier.name}")
         line = CarrierLine(carrier, CallReference(info.call_id, ticket.account_id), addresses, key, process)
@@ -326,8 +329,9 @@ class MediaSocket:
             record=None
             if recorder is None
             else recorder.open_call(
-                info.call_id, process.call, {"carrier": carrier.name}, self._stream.our_format, carrier.pacing
+                info.call_id, process.call, {"carrier": carrier.name}, self._stream.our_format, carrier.pacing, state
             ),
+            resume=state,
             on_ended=lambda: self._release(key),
         )
         logs.event(

@@ -14,6 +14,7 @@ from bridge.gateway.signatures import Signatures
 from bridge.session.ports import CallServices
 from bridge.session.timers import TimerWheel
 from bridge.store.base import Store
+from bridge.store.kept_calls import KeptCalls
 from bridge.store.outcomes import Outcomes
 from bridge.store.tickets import TicketIssuer
 from bridge.telemetry.metrics import Metrics
@@ -33,6 +34,7 @@ class Process:
     admission: Admission
     store: Store
     outcomes: Outcomes
+    kept_calls: KeptCalls
     tickets: TicketIssuer
     signatures: Signatures
     control: CallControl

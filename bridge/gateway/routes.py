@@ -137,8 +137,13 @@ class CarrierRoutes:
             self._count(route, "endcall")
             return EndCall()
         logs.event(logger, "transfer failed", call=forward.call_id, why=forward.result)
-        parameters = {"from": forward.from_number, "to": forward.to_number, "transfer_failed": forward.result}
-        await self._process.outcomes.forget(call_key(self._carrier, forward.call_id))
+        key = call_key(self._carrier, forward.call_id)
+        kept = await self._process.kept_calls.ask(key)
+        caller, called = (
+            (forward.from_number, forward.to_number) if kept is None else (kept.from_number, kept.to_number)
+        )
+        parameters = {"from": caller, "to": called, "returned": forward.result}
+        await self._process.outcomes.forget(key)
         return self._open(route, ComeBack(forward.call_id, forward.account_id, parameters))
 
     def _stream_report(self, report: StreamReport) -> None:

@@ -36,6 +36,7 @@ from bridge.http import HttpClient, OpenClient
 from bridge.session.ports import CallServices
 from bridge.session.timers import TimerWheel
 from bridge.store.base import Store
+from bridge.store.kept_calls import KeptCalls
 from bridge.store.memory import MemoryStore
 from bridge.store.outcomes import Outcomes
 from bridge.store.tickets import TicketIssuer
@@ -91,6 +92,7 @@ class Gateway:
             ),
             store=store,
             outcomes=Outcomes(store, ttl_s=settings.after_stream_ttl_s),
+            kept_calls=KeptCalls(store, ttl_s=settings.after_stream_ttl_s),
             tickets=TicketIssuer(
                 (ticket_secret or secrets.token_hex(16),),
                 ttl_s=settings.ticket_ttl_s,

@@ -17,6 +17,16 @@ Deliver = Callable[[Event], None]
 """How a room hands an event to its call: on the event loop, never from a thread."""
 
 
+class KeptCall(msgspec.Struct, frozen=True):
+    """What a caller who was transferred comes back to when nobody answers: the call, and what was known of it."""
+
+    state: bytes
+    """`bridge.call.state.encode`."""
+    from_number: str = ""
+    to_number: str = ""
+    parameters: dict[str, str] = {}
+
+
 class Line(Protocol):
     """The carrier's side of one call: audio towards the caller, and the end of it. Nothing here waits."""
 
@@ -36,8 +46,8 @@ class Line(Protocol):
         """Let go of what was queued: the orders of one event are complete."""
         ...
 
-    def end(self, outcome: Outcome) -> None:
-        """Leave the call; only the first call of this counts."""
+    def end(self, outcome: Outcome, kept: KeptCall | None = None) -> None:
+        """Leave the call; only the first call of this counts. `kept`: to go on with should the caller come back."""
         ...
 
 

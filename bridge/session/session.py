@@ -42,11 +42,11 @@ from bridge.call.events import (
 )
 from bridge.call.machine import Call
 from bridge.call.settings import CallSettings
-from bridge.call.state import CallState, settings_hash
+from bridge.call.state import CallState, encode, settings_hash
 from bridge.call.states import EndReason
 from bridge.carriers.base import DEFAULT_PACING, Apologise, EndCall, ForwardCall, Outcome, Pacing
 from bridge.errors import BadMessage
-from bridge.session.ports import CallServices, Line
+from bridge.session.ports import CallServices, KeptCall, Line
 from bridge.session.timers import Timer, TimerWheel
 from bridge.session.transcoding import transcoder
 from bridge.telemetry import logs
@@ -137,7 +137,8 @@ class CallSession:
         """The stream is open and trusted: let the call begin, or go on."""
         (self._metrics.calls_resumed if self._resumes else self._metrics.calls_started).inc()
         self._metrics.calls.inc()
-        self.tell(CallResumed() if self._resumes else CallStarted(self.info.transfer_failed))
+        happened = CallResumed if self._resumes else CallStarted
+        self.tell(happened(self.info.transfer_failed))
 
     @property
     def changes(self) -> int:
@@ -255,7 +256,18 @@ class CallSession:
         self._end(EndCall(), command.reason)
 
     def _transfer(self, command: order.Redirect) -> None:
-        self._end(ForwardCall(command.target, come_back=True), EndReason.TRANSFER)
+        outcome = ForwardCall(command.target, come_back=True, call_id=self.info.call_id)
+        self._end(outcome, EndReason.TRANSFER, self._kept())
+
+    def _kept(self) -> KeptCall | None:
+        """The call as the caller finds it who comes back from a transfer; None where the agent has no state to give."""
+        info = self.info
+        try:
+            return KeptCall(encode(self.state()), info.from_number, info.to_number, info.parameters)
+        except Exception:
+            self._metrics.agent_failures.labels(Failure.RAISED).inc()
+            logger.exception("agent raised, call=%s", info.call_id)
+            return None
 
     def _nothing(self, _command: order.Decided) -> None:
         """A why record is for the recorder and the meter, which have had it."""
@@ -299,10 +311,10 @@ class CallSession:
 
     # The end.
 
-    def _end(self, outcome: Outcome, why: EndReason) -> None:
+    def _end(self, outcome: Outcome, why: EndReason, kept: KeptCall | None = None) -> None:
         self._why = why
         self.over = True
-        self._line.end(outcome)
+        self._line.end(outcome, kept)
 
     def _fail(self) -> None:
         """A bug of ours, in this call alone: say so in the log, and let the carrier apologise."""

@@ -271,6 +271,36 @@ def test_the_recogniser_is_told_again_what_to_expect() -> None:
     ]
 
 
+def test_a_caller_comes_back_from_a_transfer_to_the_same_conversation() -> None:
+    def script(prompt: Prompt) -> list[Action]:
+        match prompt.kind:
+            case "call_started":
+                return [Say("Whom would you like?"), Expect("open", ("Okafor",))]
+            case "caller_said":
+                return [Say("One moment, please."), Transfer("+15550100")]
+        return [Say(f"It was {prompt.text}.")]
+
+    phone = Phone(script)
+    phone.recognises = lambda since: "Okafor please."
+    phone.answers()
+    phone.wait(4.0)
+    phone.caller_speaks(1.0)
+    phone.wait(8.0)
+    assert isinstance(phone.commands[-1][1], TransferNow)
+    state = decode(encode(phone.call.state(phone.now)))
+    assert state.bot.ending == TransferNow("+15550100")
+
+    phone.call = Call.resume(state, phone.settings)
+    phone.clock_began = phone.now
+    phone.tell(CallResumed("busy"))
+    phone.wait(3.0)
+    prompt = phone.prompts[-1]
+    assert (prompt.kind, prompt.text, prompt.turn) == ("transfer_failed", "busy", 3)
+    assert [one.text for one in prompt.history] == ["Whom would you like?", "Okafor please.", "One moment, please."]
+    assert phone.call.transcript()[-1].text == "One moment, please. It was busy."
+    assert phone.call.end_reason is None
+
+
 def test_a_number_that_was_ended_is_ended() -> None:
     phone = Phone(lambda prompt: [Say("Key in, please.", interruption="protected")])
     phone.answers()

@@ -31,6 +31,7 @@ from bridge.carriers.base import (
     ComeBack,
     EndCall,
     ForwardCall,
+    ForwardOver,
     KeyPressed,
     LineBusy,
     MarkReturned,
@@ -87,6 +88,8 @@ class Example:
     """A genuine webhook, sent at this Unix time, of a call from +15005550006 to +15005550010."""
     stream_over: Callable[[float], CarrierRequest]
     """A genuine webhook that asks what to do after that call's stream, while the caller still waits."""
+    dial_over: Callable[[float, str, Document], CarrierRequest]
+    """A genuine webhook about whom the document dialled: `answered` (and hung up), `busy`, `no_answer` or `failed`."""
     handshake: Mapping[str, str]
     """Headers of a genuine handshake of the media socket."""
     start: Callable[[Document], bytes]
@@ -160,6 +163,29 @@ class CarrierContract:
         example.carrier.check_webhook(request, self.now)
         asked = example.carrier.read_webhook(route_of(request), request)
         assert asked == StreamOver(example.call_id, call_over=False)
+
+    @pytest.mark.parametrize("result", ["answered", "busy", "no_answer", "failed"])
+    def test_a_genuine_webhook_says_what_became_of_a_transfer(self, result: str) -> None:
+        example = self.example
+        forward = ForwardCall("+15005550020", come_back=True, call_id=example.call_id)
+        request = example.dial_over(self.now, result, example.carrier.document(forward, self.addresses))
+        example.carrier.check_webhook(request, self.now)
+        assert route_of(request) in example.carrier.routes
+        over = example.carrier.read_webhook(route_of(request), request)
+        if over is None:
+            assert result == "answered"  # with some carriers nothing is to be done then
+            return
+        assert isinstance(over, ForwardOver)
+        assert (over.call_id, over.account_id, over.result, over.call_over) == (
+            example.call_id,
+            example.account_id,
+            result,
+            False,
+        )
+
+    def test_a_transfer_that_nobody_comes_back_from_asks_for_nothing(self) -> None:
+        document = self.example.carrier.document(ForwardCall("+15005550020"), self.addresses)
+        assert "after-dial" not in document.text
 
     def test_a_genuine_handshake_opens_the_socket(self) -> None:
         self.example.carrier.check_socket(

@@ -109,6 +109,16 @@ def taken(messages: Sequence[SocketMessage]) -> list[tuple[str, bytes]]:
     return told
 
 
+def dialled(document: Document) -> str:
+    """Where we want to be told what became of whom this document dials."""
+    dial = ET.fromstring(document.text).find("Dial")
+    assert dial is not None
+    return dial.attrib["action"].rpartition("/")[2]
+
+
+DIALLED = {"answered": "completed", "busy": "busy", "no_answer": "timeout", "failed": "failed"}
+
+
 class TestPlivo(CarrierContract):
     example = Example(
         carrier=CARRIER,
@@ -117,6 +127,9 @@ class TestPlivo(CarrierContract):
         api="https://api.plivo.com",
         ringing=lambda _now: posted(RINGING),
         stream_over=lambda _now: posted(RINGING | {"CallStatus": "in-progress", "Event": "Redirect"}, "after-stream"),
+        dial_over=lambda _now, result, document: posted(
+            RINGING | {"CallStatus": "in-progress", "DialStatus": DIALLED[result]}, dialled(document)
+        ),
         handshake={},
         start=start,
         audio=audio,

@@ -105,6 +105,16 @@ def signed(body: bytes, at: float = NOW, key: Ed25519PrivateKey = KEY, url: str 
     return CarrierRequest("POST", url, headers, body)
 
 
+def dialled(document: Document) -> str:
+    """Where we want to be told what became of whom this document dials."""
+    dial = ET.fromstring(document.text).find("Dial")
+    assert dial is not None
+    return dial.attrib["action"].rpartition("/")[2]
+
+
+DIALLED = {"answered": "completed", "busy": "busy", "no_answer": "no-answer", "failed": "failed"}
+
+
 class TestTelnyx(CarrierContract):
     example = Example(
         carrier=CARRIER,
@@ -113,6 +123,11 @@ class TestTelnyx(CarrierContract):
         api="https://api.telnyx.com",
         ringing=lambda now: signed(urlencode(RINGING).encode(), now),
         stream_over=lambda now: signed(urlencode(RINGING).encode(), now, url=f"{BASE}/after-stream"),
+        dial_over=lambda now, result, document: signed(
+            urlencode({**RINGING, "CallStatus": "in-progress", "DialCallStatus": DIALLED[result]}).encode(),
+            now,
+            url=f"{BASE}/{dialled(document)}",
+        ),
         handshake={},
         start=start,
         audio=audio,

@@ -106,6 +106,16 @@ def ringing(fields: list[tuple[str, str]] = RINGING, route: str = "voice") -> Ca
     return CarrierRequest("POST", url, headers, urlencode(fields).encode())
 
 
+def dialled(document: Document) -> str:
+    """Where we want to be told what became of whom this document dials."""
+    dial = ET.fromstring(document.text).find("Dial")
+    assert dial is not None
+    return dial.attrib["action"].rpartition("/")[2]
+
+
+DIALLED = {"answered": "completed", "busy": "busy", "no_answer": "no-answer", "failed": "failed"}
+
+
 class TestTwilio(CarrierContract):
     example = Example(
         carrier=CARRIER,
@@ -114,6 +124,9 @@ class TestTwilio(CarrierContract):
         api="https://api.twilio.com",
         ringing=lambda _now: ringing(),
         stream_over=lambda _now: ringing([*RINGING, ("CallStatus", "in-progress")], "after-stream"),
+        dial_over=lambda _now, result, document: ringing(
+            [*RINGING, ("CallStatus", "in-progress"), ("DialCallStatus", DIALLED[result])], dialled(document)
+        ),
         handshake={"x-twilio-signature": sign(TOKEN, "wss://bridge.example.com/twilio/media")},
         start=start,
         audio=audio,

@@ -26,6 +26,7 @@ from bridge.carriers.base import (
     ComeBack,
     EndCall,
     ForwardCall,
+    ForwardOver,
     KeyPressed,
     LineBusy,
     MarkReturned,
@@ -42,7 +43,7 @@ from bridge.carriers.base import (
 from bridge.carriers.vonage.carrier import VoiceApi, VonageCarrier
 from bridge.carriers.vonage.messages import VonageStream
 from bridge.carriers.vonage.tokens import check_socket, check_webhook, private_key, socket_token
-from bridge.carriers.web import CarrierRequest, Document
+from bridge.carriers.web import CarrierRequest, Document, UnreadableRequest
 from tests.carriers.contract import CarrierContract, Example
 
 WIRE = Path(__file__).parents[2] / "fixtures" / "wire" / "vonage"
@@ -116,6 +117,17 @@ def text(event: str, **fields: Any) -> bytes:
     return json.dumps({"event": event, **fields}).encode()
 
 
+DIALLED = {"answered": "completed", "busy": "busy", "no_answer": "timeout", "failed": "rejected"}
+DIALLED_LEG = "0a1b2c3d-dddd-eeee-ffff-000000000000"
+
+
+def dialled(document: Document) -> str:
+    """Where we want to be told what becomes of the leg that this document dials."""
+    (action,) = json.loads(document.text)
+    assert action["eventType"] == "synchronous"
+    return str(action["eventUrl"][0]).rpartition("/")[2]
+
+
 class TestVonage(CarrierContract):
     example = Example(
         carrier=CARRIER,
@@ -124,6 +136,11 @@ class TestVonage(CarrierContract):
         api="https://api.nexmo.com",
         ringing=lambda now: posted(RINGING, "answer", now),
         stream_over=lambda now: posted({**SOCKET, "status": "disconnected"}, "event", now),
+        dial_over=lambda now, result, document: posted(
+            {"uuid": DIALLED_LEG, "status": DIALLED[result], "from": "15005550010", "to": "15005550020"},
+            dialled(document),
+            now,
+        ),
         handshake={"authorization": f"Bearer {socket_token(SECRET)}"},
         start=start,
         audio=lambda sound, _number: SocketMessage(sound, True),
@@ -290,6 +307,22 @@ def test_a_key_may_stand_on_one_line() -> None:
 
 def told(**fields: Any) -> object:
     return CARRIER.read_webhook("event", posted(fields, "event"))
+
+
+def test_what_becomes_of_a_dialled_leg() -> None:
+    there = f"after-dial?call_id={CALL}"
+
+    def said(**fields: Any) -> object:
+        return CARRIER.read_webhook("after-dial", posted(fields, there))
+
+    for status in ("started", "ringing", "answered", "completed", "hologram", ""):
+        assert said(uuid="leg", status=status) is None
+    assert said(uuid="leg", status="unanswered") == ForwardOver(CALL, APPLICATION, "no_answer")
+    assert said(uuid="leg", status="cancelled") == ForwardOver(CALL, APPLICATION, "failed", call_over=True)
+    # What the body calls so is not the call that our own address names.
+    assert said(uuid="leg", status="busy", call_id="other") == ForwardOver(CALL, APPLICATION, "busy")
+    with pytest.raises(UnreadableRequest):
+        CARRIER.read_webhook("after-dial", posted({"uuid": "leg", "status": "busy"}, "after-dial"))
 
 
 def test_what_its_events_say() -> None:

@@ -14,7 +14,7 @@ from bridge.call.actions import Action, HangUp, Prompt, Say
 from bridge.call.commands import ExpectSpeech, PullSpeech, Synthesise, Transcribe
 from bridge.call.events import Event, SpeechArrived, SpeechEnded, Word
 from bridge.carriers.base import Outcome
-from bridge.session.ports import CallServices, Deliver
+from bridge.session.ports import CallServices, Deliver, KeptCall
 
 FRAME = b"\x20" * 160
 
@@ -120,6 +120,7 @@ class SetAgent:
         self.prompts: list[Prompt] = []
         self.next_lines: list[LikelyLine] = []
         self.confirmed_turns: list[int] = []
+        self.resumed_from: bytes | None = None
         self._answer = answer
 
     async def reply(self, prompt: Prompt) -> AsyncGenerator[Action, None]:
@@ -131,10 +132,10 @@ class SetAgent:
         self.confirmed_turns.append(turn)
 
     def state(self) -> bytes:
-        return b""
+        return f"of {self.info.call_id}".encode()
 
     def resume(self, state: bytes) -> None:
-        pass
+        self.resumed_from = state
 
     def likely(self) -> list[LikelyLine]:
         return self.next_lines
@@ -193,8 +194,9 @@ class PaperLine:
     def flush(self) -> None:
         self.flushed = len(self.sent)
 
-    def end(self, outcome: Outcome) -> None:
+    def end(self, outcome: Outcome, kept: KeptCall | None = None) -> None:
         self.ended.append(outcome)
+        self.kept = kept
 
     def audio(self) -> bytes:
         return b"".join(what for kind, what in self.sent if kind == "audio" and isinstance(what, bytes))

@@ -15,6 +15,7 @@ import msgspec
 import pytest
 from yarl import URL
 
+from bridge.call.actions import Action, Prompt, Say, Transfer
 from bridge.carriers.base import Addresses, EndCall, OpenStream, SocketMessage
 from bridge.carriers.web import CarrierRequest, Document
 from tests.carriers.contract import Example
@@ -191,6 +192,83 @@ async def test_calls_of_all_carriers_at_once_do_not_hear_each_other() -> None:
         await service.until_calls(len(phones) - 1)
         await phones[1].press("4")
         await phones[1].until_ms(20 * len("hello4") - 20)
+
+
+# Transfers that nobody answers
+
+
+def desk(prompt: Prompt) -> list[Action]:
+    match prompt.kind:
+        case "call_started":
+            return [Say("hello")]
+        case "digits":
+            return [Say("wait"), Transfer("+15005550020")]
+        case "transfer_failed":
+            return [Say(f"{prompt.text}!")]
+    return [Say("what")]
+
+
+async def transferred(phone: Phone) -> Document:
+    """The caller is greeted, presses a key and is transferred; the document that the carrier follows then."""
+    await phone.call()
+    await phone.until_ms(20 * len("hello"))
+    await phone.press("7")
+    assert await phone.until_closed() == 1000
+    await phone.gateway.until_calls(0)
+    status, document = await phone.ask(phone.example.stream_over(time.time()))
+    assert status == 200
+    assert "15005550020" in document.text
+    phone.audio.clear()
+    return document
+
+
+@each
+@pytest.mark.parametrize("result", ["busy", "no_answer", "failed"])
+async def test_a_caller_whom_nobody_answers_comes_back_to_the_conversation(example: Example, result: str) -> None:
+    async with gateway() as service:
+        service.house.agents.answer = desk
+        phone = Phone(service, example)
+        dial = await transferred(phone)
+        status, document = await phone.ask(example.dial_over(time.time(), result, dial))
+        assert status == 200, document.text
+        await phone.connect(document)
+        await phone.until_ms(20 * len(f"{result}!"))
+        left, back = service.house.agents.calls
+        assert (back.info.from_number, back.info.to_number) == (left.info.from_number, left.info.to_number)
+        (prompt,) = back.prompts
+        assert (prompt.kind, prompt.text, prompt.turn) == ("transfer_failed", result, 3)
+        # The key may have broken the greeting off; what came after it was heard.
+        assert [(one.speaker, one.text) for one in prompt.history[-2:]] == [("caller", "7"), ("bot", "wait")]
+        assert back.resumed_from == left.state()
+        await phone.press("7")  # and may be transferred again
+        assert await phone.until_closed() == 1000
+        assert [one.kind for one in back.prompts] == ["transfer_failed", "digits"]
+
+
+@each
+async def test_a_party_who_answered_is_the_end(example: Example) -> None:
+    async with gateway() as service:
+        service.house.agents.answer = desk
+        phone = Phone(service, example)
+        dial = await transferred(phone)
+        status, document = await phone.ask(example.dial_over(time.time(), "answered", dial))
+        ends = example.carrier.document(EndCall(), Addresses(f"https://bridge.example.com/{phone.name}"))
+        assert (status, document.text) in ((200, ends.text), (204, ""))
+        assert len(service.house.agents.calls) == 1
+
+
+@each
+async def test_a_caller_whose_call_was_not_kept_is_told_what_happened_all_the_same(example: Example) -> None:
+    async with gateway() as service:
+        service.house.agents.answer = desk
+        phone = Phone(service, example)
+        dial = await transferred(phone)
+        await service.gateway.process.kept_calls.take(f"{phone.name}/{example.call_id}")
+        _, document = await phone.ask(example.dial_over(time.time(), "busy", dial))
+        await phone.connect(document)
+        await phone.until_ms(20 * len("busy!"))
+        (prompt,) = service.house.agents.calls[-1].prompts
+        assert (prompt.kind, prompt.text, prompt.history) == ("transfer_failed", "busy", ())
 
 
 # Carriers that open a lost socket again

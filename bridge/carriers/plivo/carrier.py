@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from base64 import b64encode
 from collections.abc import Sequence
+from typing import Literal
 from urllib.parse import quote
 
 import msgspec
@@ -19,6 +20,7 @@ from bridge.carriers.base import (
     ComeBack,
     EndCall,
     ForwardCall,
+    ForwardOver,
     LineBusy,
     OpenStream,
     Outcome,
@@ -40,6 +42,13 @@ from bridge.carriers.web import JSON, CarrierRequest, Document, RestRequest, Unr
 OVER = frozenset({"completed", "busy", "failed", "timeout", "no-answer", "cancel"})
 """Statuses of a call of which nothing more will be heard."""
 _STATUSES = OVER | {"ringing", "in-progress"}
+_DIALLED: dict[str, Literal["answered", "busy", "no_answer", "failed"]] = {
+    "completed": "answered",
+    "busy": "busy",
+    "timeout": "no_answer",
+    "no-answer": "no_answer",
+}
+"""DialStatus, see https://www.plivo.com/docs/voice/xml/dial; `failed` and `cancel` are failures."""
 _STREAM_EVENTS = frozenset(
     {"StartStream", "StopStream", "DroppedStream", "DegradedStream", "PlayedStream", "ClearedAudio"}
 )
@@ -71,7 +80,7 @@ class PlivoCarrier:
     """One Plivo account (`bridge.carriers.base.Carrier`). `tokens` check signatures, `api` ends and moves calls."""
 
     name = "plivo"
-    routes = ("voice", "after-stream", "stream-status", "call-status")
+    routes = ("voice", "after-stream", "after-dial", "stream-status", "call-status")
     pacing = Pacing(marks="played", says_stop=False)
     signature_headers = (signatures.SIGNATURE, signatures.MAIN_SIGNATURE)
 
@@ -99,6 +108,11 @@ class PlivoCarrier:
                 return Ringing(call_id, fields.get("ParentAuthID", ""), caller, called)
             case "after-stream":
                 return StreamOver(call_id, call_over=status in OVER)
+            case "after-dial":
+                result = _DIALLED.get(fields.get("DialStatus", ""), "failed")
+                caller, called = (with_plus(_short(fields.get(name, ""))) for name in ("From", "To"))
+                account = fields.get("ParentAuthID", "")
+                return ForwardOver(call_id, account, result, caller, called, call_over=status in OVER)
             case "stream-status":
                 event = fields.get("Event", "")
                 key = ("stream", first(fields, "StreamID", "StreamId"), event, fields.get("Timestamp", ""))
@@ -127,8 +141,9 @@ class PlivoCarrier:
                 return xml.redirect(addresses.webhook("after-stream"))
             case EndCall():
                 return xml.hang_up()
-            case ForwardCall(target):
-                return xml.dial(target, caller_id=self._caller_id)
+            case ForwardCall(target, come_back=come_back):
+                then = addresses.webhook("after-dial") if come_back else ""
+                return xml.dial(target, caller_id=self._caller_id, then=then)
             case Apologise(text):
                 return xml.speak_and_hang_up(text)
             case LineBusy(text):

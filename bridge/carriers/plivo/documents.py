@@ -40,11 +40,15 @@ def redirect(address: str) -> Document:
     return response(_redirection(address))
 
 
-def dial(target: str, *, caller_id: str = "") -> Document:
-    """Put the caller through to a number or a SIP address."""
+def dial(target: str, *, caller_id: str = "", then: str = "") -> Document:
+    """Put the caller through to a number or a SIP address; afterwards the carrier asks `then` (posting DialStatus).
+
+    Source: https://www.plivo.com/docs/voice/xml/dial
+    """
     sip = target.lower().startswith(("sip:", "sips:"))
     party = element("User" if sip else "Number", None, target)
-    return response(element("Dial", {"callerId": caller_id, "timeout": str(_DIAL_TIMEOUT_S)}, "", party))
+    after = {"action": then, "method": "POST", "redirect": "true"} if then else {}
+    return response(element("Dial", {"callerId": caller_id, "timeout": str(_DIAL_TIMEOUT_S), **after}, "", party))
 
 
 def hang_up() -> Document:

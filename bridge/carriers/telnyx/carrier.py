@@ -2,7 +2,8 @@
 
 TeXML speaks TwiML's verbs (https://developers.telnyx.com/docs/voice/programmable-voice/texml-twiml-compatibility), so
 the documents are built by the same code; `<Stream>` has attributes of its own. A socket that is lost is opened again
-by Telnyx for the same call (`enableReconnect`).
+by Telnyx for the same call (`enableReconnect`). A `<Dial>` that ends asks its `action` what to do
+(https://developers.telnyx.com/docs/voice/programmable-voice/texml-verbs/dial), in the words of TwiML.
 Source: https://developers.telnyx.com/docs/voice/programmable-voice/texml-verbs/stream
 """
 
@@ -22,6 +23,7 @@ from bridge.carriers.base import (
     ComeBack,
     EndCall,
     ForwardCall,
+    ForwardOver,
     LineBusy,
     OpenStream,
     Outcome,
@@ -76,7 +78,7 @@ class TelnyxCarrier:
     """One Telnyx account (`bridge.carriers.base.Carrier`). `keys` check signatures, `api` ends and moves calls."""
 
     name = "telnyx"
-    routes = ("voice", "after-stream", "stream-status", "call-status")
+    routes = ("voice", "after-stream", "after-dial", "stream-status", "call-status")
     pacing = Pacing(frame_ms=FRAME_MS, reconnects=True)
     signature_headers = (signatures.SIGNATURE,)
 
@@ -106,6 +108,15 @@ class TelnyxCarrier:
                 return Ringing(call_id, account_id, caller[:_LONGEST_ADDRESS], called[:_LONGEST_ADDRESS])
             case "after-stream":
                 return StreamOver(call_id, call_over=status in OVER)
+            case "after-dial":
+                return ForwardOver(
+                    call_id,
+                    fields.get("AccountSid", ""),
+                    texml.dial_result(fields.get("DialCallStatus", "")),
+                    fields.get("From", "")[:_LONGEST_ADDRESS],
+                    fields.get("To", "")[:_LONGEST_ADDRESS],
+                    call_over=status in OVER,
+                )
             case "stream-status":
                 event = first(fields, "StreamEvent", "Event")
                 key = ("stream", first(fields, "StreamSid", "StreamId"), event, fields.get("Timestamp", ""))
@@ -136,8 +147,9 @@ class TelnyxCarrier:
                 return texml.redirect(addresses.webhook("after-stream"))
             case EndCall():
                 return texml.hang_up()
-            case ForwardCall(target):
-                return texml.dial(target, caller_id=self._caller_id)
+            case ForwardCall(target, come_back=come_back):
+                then = addresses.webhook("after-dial") if come_back else ""
+                return texml.dial(target, caller_id=self._caller_id, then=then)
             case Apologise(text):
                 return texml.say_and_hang_up(text)
             case LineBusy(text):

@@ -6,7 +6,6 @@ Source: https://www.twilio.com/docs/voice/media-streams, https://www.twilio.com/
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
 
 from bridge.carriers.base import (
     Addresses,
@@ -36,13 +35,6 @@ from bridge.carriers.web import CarrierRequest, Document, RestRequest, Unreadabl
 OVER = frozenset({"completed", "busy", "failed", "no-answer", "canceled"})
 """Statuses of a call of which nothing more will be heard."""
 _STATUSES = OVER | {"queued", "initiated", "ringing", "in-progress"}
-_DIALLED: dict[str, Literal["answered", "busy", "no_answer", "failed"]] = {
-    "completed": "answered",
-    "answered": "answered",
-    "busy": "busy",
-    "no-answer": "no_answer",
-}
-"""DialCallStatus, see https://www.twilio.com/docs/voice/twiml/dial; `failed` and `canceled` are failures."""
 _STREAM_EVENTS = frozenset({"stream-started", "stream-stopped", "stream-error"})
 _LONGEST_ADDRESS = 400
 """Of a SIP caller; a stream parameter has room for 500 characters with its name."""
@@ -86,7 +78,7 @@ class TwilioCarrier:
                 return ForwardOver(
                     call_sid,
                     fields.get("AccountSid", ""),
-                    _DIALLED.get(fields.get("DialCallStatus", ""), "failed"),
+                    twiml.dial_result(fields.get("DialCallStatus", "")),
                     fields.get("From", "")[:_LONGEST_ADDRESS],
                     fields.get("To", "")[:_LONGEST_ADDRESS],
                     call_over=status in OVER,
@@ -121,7 +113,7 @@ class TwilioCarrier:
                 return twiml.redirect(addresses.webhook("after-stream"))
             case EndCall():
                 return twiml.hang_up()
-            case ForwardCall(target, come_back):
+            case ForwardCall(target, come_back=come_back):
                 then = addresses.webhook("after-dial") if come_back else ""
                 return twiml.dial(target, caller_id=self._caller_id, then=then)
             case Apologise(text):

@@ -6,12 +6,19 @@ Source: https://www.twilio.com/docs/voice/twiml/stream, .../dial, .../reject
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Literal
 from xml.etree.ElementTree import Element
 
 from bridge.carriers.base import media_address
 from bridge.carriers.web import Document
 from bridge.carriers.xml import element, response
 
+_DIALLED: dict[str, Literal["answered", "busy", "no_answer"]] = {
+    "completed": "answered",
+    "answered": "answered",
+    "busy": "busy",
+    "no-answer": "no_answer",
+}
 _LONGEST_PARAMETER = 499
 """Name and value of a `<Parameter>` together stay under 500 characters."""
 
@@ -66,6 +73,14 @@ def dial(target: str, *, caller_id: str = "", timeout_s: int = 30, then: str = "
         party = element("Number", None, target)
     after = {"action": then, "method": "POST"} if then else {}
     return response(element("Dial", {"callerId": caller_id, "timeout": str(timeout_s), **after}, "", party))
+
+
+def dial_result(status: str) -> Literal["answered", "busy", "no_answer", "failed"]:
+    """What the `DialCallStatus` of a finished `<Dial>` says; `failed` and `canceled` are failures.
+
+    Source: https://www.twilio.com/docs/voice/twiml/dial
+    """
+    return _DIALLED.get(status, "failed")
 
 
 def reject() -> Document:

@@ -8,8 +8,8 @@ Source: https://developer.vonage.com/en/voice/voice-api/concepts/websockets , vo
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
-from urllib.parse import quote
+from typing import Any, Literal
+from urllib.parse import quote, urlencode
 
 import msgspec
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
@@ -22,6 +22,7 @@ from bridge.carriers.base import (
     ComeBack,
     EndCall,
     ForwardCall,
+    ForwardOver,
     LineBusy,
     OpenStream,
     Outcome,
@@ -44,6 +45,15 @@ OVER = frozenset({"completed", "busy", "cancelled", "failed", "rejected", "timeo
 """Statuses of a call of which nothing more will be heard."""
 _STATUSES = OVER | {"started", "ringing", "answered", "disconnected", "machine", "human", "transfer"}
 _NEVER_BEGAN = frozenset({"failed", "rejected", "timeout", "unanswered", "busy", "cancelled"})
+_DIALLED: dict[str, Literal["busy", "no_answer", "failed"]] = {
+    "busy": "busy",
+    "timeout": "no_answer",
+    "unanswered": "no_answer",
+    "failed": "failed",
+    "rejected": "failed",
+    "cancelled": "failed",
+}
+"""Statuses of a dialled leg that was never connected (https://developer.vonage.com/en/voice/voice-api/webhook-reference)."""
 _LONGEST_ADDRESS = 60
 """Bytes of a SIP caller: all headers of a socket share 512."""
 
@@ -70,7 +80,7 @@ class VonageCarrier:
     """One Vonage application (`bridge.carriers.base.Carrier`). `secrets` check webhooks, `api` ends and moves calls."""
 
     name = "vonage"
-    routes = ("answer", "event", "after-stream")
+    routes = ("answer", "event", "after-stream", "after-dial")
     pacing = Pacing(frame_ms=FRAME_MS, says_stop=False)
     signature_headers = (tokens.AUTHORIZATION,)
 
@@ -102,9 +112,24 @@ class VonageCarrier:
                 return Ringing(call_id, tokens.application_of(request), caller, called)
             case "after-stream":
                 return StreamOver(text_of(request.json.get("payload"), "call_id") or fields.get("uuid", ""))
+            case "after-dial":
+                return self._dialled(request, fields)
             case "event":
                 return self._event(fields, text_of(request.json.get("headers"), "call_id"))
         return None
+
+    def _dialled(self, request: CarrierRequest, fields: dict[str, str]) -> ForwardOver | None:
+        """An event of the leg of whom we dialled, at the address that names the caller's call.
+
+        Of somebody who answered nothing need be done: without further actions the call ends with that leg.
+        """
+        call_id, status = dict(request.query).get("call_id", ""), fields.get("status", "")
+        if not call_id:
+            raise UnreadableRequest("call_id is required")
+        if status not in _DIALLED:
+            return None
+        gone = status == "cancelled"  # the caller hung up while it rang
+        return ForwardOver(call_id, tokens.application_of(request), _DIALLED[status], call_over=gone)
 
     def _event(self, fields: dict[str, str], socket_of: str) -> Webhook | None:
         """An event of the socket's leg, which belongs to the call `socket_of`, or of the caller's leg itself."""
@@ -140,8 +165,11 @@ class VonageCarrier:
                 return ncco.ask(addresses.webhook("after-stream"), call_id)
             case EndCall():
                 return []
-            case ForwardCall(target):
-                return ncco.dial(target, caller_id=self._caller_id)
+            case ForwardCall(target, come_back=come_back, call_id=call_id):
+                event_url = f"{addresses.webhook('after-dial')}?{urlencode({'call_id': call_id})}"
+                return ncco.dial(
+                    target, caller_id=self._caller_id, event_url=event_url if come_back and call_id else ""
+                )
             case Apologise(text) | LineBusy(text):
                 return ncco.talk(text) if text else []
 

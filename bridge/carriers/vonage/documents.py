@@ -42,14 +42,19 @@ def connect_socket(
     return [action | ({"from": caller_id} if caller_id else {}) | {"endpoint": [endpoint]}]
 
 
-def dial(target: str, *, caller_id: str = "") -> list[Action]:
-    """Put the caller through to a number or a SIP address."""
+def dial(target: str, *, caller_id: str = "", event_url: str = "") -> list[Action]:
+    """Put the caller through to a number or a SIP address.
+
+    With `event_url` what becomes of that party's leg is told there, and may be answered with other actions.
+    """
     target = _text(target)
     if target.lower().startswith(("sip:", "sips:")):
         endpoint = {"type": "sip", "uri": target}
     else:
         endpoint = {"type": "phone", "number": target.removeprefix("+")}
     action: Action = {"action": "connect", "timeout": _DIAL_TIMEOUT_S, "endpoint": [endpoint]}
+    if event_url:
+        action |= {"eventType": "synchronous", "eventUrl": [event_url], "eventMethod": "POST"}
     return [action | ({"from": caller_id.removeprefix("+")} if caller_id else {})]
 
 
