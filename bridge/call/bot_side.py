@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from bridge.audio.formats import AudioFormat
 from bridge.call import actions
-from bridge.call.actions import Action, PromptKind, Say, Spoken
+from bridge.call.actions import Action, Interruption, PromptKind, Say, Spoken
 from bridge.call.answering import EMPTY, LATE, Answering
 from bridge.call.commands import CancelAgent, CancelSynthesis, Command, Disconnect, ExpectSpeech, Redirect, decided
 from bridge.call.ledger import Ledger, Utterance
@@ -248,14 +248,27 @@ class BotSide:
             self.utterances.let_out()
         return finished
 
-    def last_words(self, text: str, end: Disconnect | Redirect, now: float) -> list[Command]:
+    def last_words(
+        self, text: str, end: Disconnect | Redirect, now: float, *, interruption: Interruption = "protected"
+    ) -> list[Command]:
         """Say this and leave the call."""
         return [
             *self.cancel_agent(unheard=False),
             *self.utterances.finish_text(),
-            *self.utterances.say(Say(text, interruption="protected"), now, by_bridge=True),
+            *self.utterances.say(Say(text, interruption=interruption), now, by_bridge=True),
             *self.close(end),
         ]
+
+    @property
+    def can_be_held(self) -> bool:
+        """Whether a caller who speaks over the goodbye holds the line."""
+        goodbye = isinstance(self.ending, Disconnect) and self.ending.reason in (EndReason.AGENT, EndReason.NO_INPUT)
+        return goodbye and self._settings.interruptible_goodbye
+
+    def stay(self) -> None:
+        """The caller holds the line: the call does not end after all."""
+        self.ending = None
+        self._moves(BotMove.HELD)
 
     def end_if_heard(self) -> list[Command]:
         """Leave the call when the last word was heard."""
@@ -360,6 +373,11 @@ class BotSide:
             return False
         utterance = self.utterances.sounding(now) or self.utterances.next_up()
         return utterance is None or (utterance.interruption == "interruptible" and not self._unnoticed(utterance))
+
+    def protects(self, now: float) -> bool:
+        """Whether what is in the caller's ear, or comes next, is protected against being broken off."""
+        utterance = self.utterances.sounding(now) or self.utterances.next_up()
+        return utterance is not None and utterance.interruption == "protected"
 
     def _unnoticed(self, utterance: Utterance) -> bool:
         return utterance.number == 1 and utterance.heard_ms < self._settings.floor.protect_start_ms

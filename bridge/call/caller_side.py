@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from bridge.call.actions import Say
+from bridge.call.actions import Interruption, Say
 from bridge.call.backchannels import is_backchannel
 from bridge.call.bot_side import BotSide
 from bridge.call.commands import Command, Disconnect, Transcribe, decided
 from bridge.call.endpointing import Endpointing, same_words
 from bridge.call.events import Opinion, TurnOpinion, VoiceActivity, WordsHeard
-from bridge.call.floor import Floor, Verdict, is_mumble
+from bridge.call.floor import WINDOW_MS, Floor, Verdict, is_mumble
 from bridge.call.keypad import Keypad
+from bridge.call.overheard import Overheard, heard_on
 from bridge.call.settings import CallSettings
 from bridge.call.shadow import Shadow
 from bridge.call.state import CallerState, TurnState
@@ -47,6 +48,8 @@ class CallerSide:
         self._last_turn: CallerTurn | None = None
         self._revision = 0
         self._audio_until = 0.0
+        self._overheard: Overheard | None = None
+        """What was said over protected words, and is to be listened to after them."""
         self._wordless = 0
         """Long turns in a row in which nothing was recognised."""
         self._asked_again = 0
@@ -58,7 +61,7 @@ class CallerSide:
     def leave(self) -> None:
         """Nothing the caller says counts any more."""
         self.floor.settle()
-        self.turn = None
+        self.turn = self._overheard = None
         self.state = Caller.SILENT
 
     # -- written down and gone on with -------------------------------------------------------------
@@ -102,7 +105,7 @@ class CallerSide:
         """Judge one window of the caller's audio. None when it changed nothing, as most windows do."""
         if window.at > self._audio_until:
             self._audio_until = window.at
-        if self._bot.state is Bot.CLOSING:
+        if self._bot.state is Bot.CLOSING and not self._bot.can_be_held:
             return None
         match self.state:
             case Caller.SILENT | Caller.SUSPECTED:
@@ -114,6 +117,8 @@ class CallerSide:
         if self.floor.is_quiet(window) and (self.shadow is None or self.shadow.is_quiet(window)):
             return None
         if not self._bot.may_be_interrupted(now):
+            if self._bot.protects(now) and self._bot.ending is None and self.floor.is_caller(window):
+                self._overheard = heard_on(self._overheard, window.at, WINDOW_MS)
             return None
         audible = self._bot.audible(now)
         verdict = self.floor.hear(window, bot_audible=audible)
@@ -184,6 +189,11 @@ class CallerSide:
         since = (suspicion.since if suspicion else at) - PREROLL_S
         self._moves(CallerMove.CONFIRMED)
         bot = self._bot
+        overheard, self._overheard = self._overheard, None
+        if overheard is not None and overheard.reaches(since + PREROLL_S):
+            since = overheard.since - PREROLL_S
+        if bot.state is Bot.CLOSING:
+            bot.stay()
         commands: list[Command] = []
         interrupted = not bot.utterances.silent or bot.answering.busy
         if interrupted:
@@ -199,6 +209,21 @@ class CallerSide:
         self.turn = CallerTurn(max(since, 0.0), at, endpoint, interrupted and not unheard)
         return commands
 
+    def _listen_to_overheard(self, now: float) -> list[Command]:
+        """The protected words are over: what was said over them is a turn, and goes on if it is still being said."""
+        overheard, self._overheard = self._overheard, None
+        s = self._settings
+        assert overheard is not None
+        if not (overheard.enough() if s.listens else overheard.enough(s.floor.confirm_ms)):
+            return []
+        self._moves(CallerMove.ACTIVITY)
+        self._moves(CallerMove.CONFIRMED)
+        # Whatever was said long ago: the recogniser is given its time from now on.
+        last_speech_at = max(overheard.last_speech_at, now - s.endpoint.guess_ms / 1000)
+        endpoint = Endpointing(s.endpoint, self._bot.answer)
+        self.turn = CallerTurn(max(overheard.since - PREROLL_S, 0.0), last_speech_at, endpoint, overheard=True)
+        return [] if last_speech_at == overheard.last_speech_at else self._pause()
+
     def words_heard(self, words: WordsHeard, now: float) -> list[Command]:
         """A live recogniser has heard words: over our voice they confirm, in a turn they say how finished it is."""
         if self.state is Caller.SUSPECTED:
@@ -207,7 +232,7 @@ class CallerSide:
         text = "" if turn is None else words.since(turn.since)
         if turn is not None and text and turn.carried:
             text = f"{turn.carried} {text}"
-        if turn is None or not text or (turn.interrupted and is_mumble(text, words.confidence)):
+        if turn is None or not text or (turn.over_our_voice and is_mumble(text, words.confidence)):
             return []
         turn.endpoint.partial = text
         answered = turn.endpoint.text
@@ -295,13 +320,13 @@ class CallerSide:
         if self.turn is None:
             return self._was_said(text, confidence, now)
         turn = self._turn_so_far
-        if turn.interrupted and is_mumble(text, confidence):
+        if turn.over_our_voice and is_mumble(text, confidence):
             text = ""
         turn.recognised(text)
         text = turn.endpoint.text or ""
         if self.state is Caller.SPEAKING:
             return [] if text else self._end_turn("no words for long", now)
-        if turn.interrupted and text and self._asks_for_nothing(text):
+        if turn.over_our_voice and text and self._asks_for_nothing(text):
             return self._end_turn("a listener's noise", now)
         return self._begin_early(now)
 
@@ -397,7 +422,7 @@ class CallerSide:
 
     def _is_to_be_asked_again(self, turn: CallerTurn, text: str) -> bool:
         """Whether somebody surely spoke to us and was not understood; noises and the room are not that sure."""
-        if text or turn.interrupted or turn.unrecognised or turn.endpoint.text is None:
+        if text or turn.over_our_voice or turn.unrecognised or turn.endpoint.text is None:
             return False
         if not self._settings.listens or not self._settings.not_understood or turn.sure_ms < _SURE_MS:
             return False
@@ -413,7 +438,7 @@ class CallerSide:
         """Whether a turn was a listener's noise, or the room, which has to be louder next time."""
         if not self._settings.listens or turn.endpoint.words is None or turn.unrecognised:
             return False
-        if not self._asks_for_nothing(text) or (text and not turn.interrupted):
+        if not self._asks_for_nothing(text) or (text and not turn.over_our_voice):
             return False
         if not text:
             self.floor.room_level_db = turn.level_db
@@ -442,6 +467,7 @@ class CallerSide:
         """One key: it takes the floor at once, except from protected words."""
         bot = self._bot
         self.keypad.press(digit, now)
+        self._overheard = None
         self.no_input_attempts = 0
         sounding = bot.utterances.sounding(now)
         if sounding is not None and sounding.interruption == "protected":
@@ -460,6 +486,8 @@ class CallerSide:
     def due(self, now: float) -> list[Command]:
         """Settle what silence has decided: a suspicion, a pause, a turn, a number on the keypad, nobody there."""
         commands: list[Command] = []
+        if self._overheard_due():
+            commands += self._listen_to_overheard(now)
         if self.state is Caller.SUSPECTED and silence_is_certain(self.floor.fades_at(), self._audio_until, now):
             commands += self._false_alarm(now)
         if self.state is Caller.SPEAKING and now >= self._turn_so_far.quiet_at(self._settings.endpoint):
@@ -481,7 +509,7 @@ class CallerSide:
 
     def wake_times(self, now: float) -> list[float | None]:
         """When `due` has something to do, as far as known now."""
-        times = [self._digits_due(), self._no_input_due()]
+        times = [self._digits_due(), self._no_input_due(), now if self._overheard_due() else None]
         if self.state is Caller.SUSPECTED:
             times.append(certain_at(self.floor.fades_at(), self._audio_until, now))
         elif self.state is Caller.SPEAKING:
@@ -489,6 +517,9 @@ class CallerSide:
         elif self.state is Caller.PAUSED:
             times.append(certain_at(self._over_at(), self._audio_until, now))
         return times
+
+    def _overheard_due(self) -> bool:
+        return self._overheard is not None and self._bot.state is Bot.IDLE and self.state is Caller.SILENT
 
     def _digits_due(self) -> float | None:
         if self._bot.state is not Bot.IDLE or self.state in (Caller.SPEAKING, Caller.PAUSED):
@@ -504,5 +535,9 @@ class CallerSide:
         self.no_input_attempts += 1
         why = decided(Decision.NO_INPUT, attempt=self.no_input_attempts)
         if self.no_input_attempts > self._settings.no_input_limit:
-            return [why, *self._bot.last_words(self._settings.goodbye, Disconnect(EndReason.NO_INPUT), now)]
+            manners: Interruption = "interruptible" if self._settings.interruptible_goodbye else "protected"
+            return [
+                why,
+                *self._bot.last_words(self._settings.goodbye, Disconnect(EndReason.NO_INPUT), now, interruption=manners),
+            ]
         return [why, *self._bot.ask("no_input", "", now, self.no_input_attempts)]

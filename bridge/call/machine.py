@@ -262,11 +262,12 @@ class Call:
             commands = [Disconnect(EndReason.CARRIER_STALLED), *bot.gone(EndReason.CARRIER_STALLED)]
         else:
             commands = self._due(now)
-            if bot.state is Bot.CLOSING:
+            if bot.state is Bot.CLOSING and not bot.can_be_held:
                 self._caller.leave()
             commands += bot.listen(now)
             commands += bot.utterances.pump(now)
-            commands += bot.end_if_heard()
+            if not (bot.can_be_held and self._caller.state is Caller.SUSPECTED):
+                commands += bot.end_if_heard()
         self.wake_at = None if self.ended else self._next_wake(now)
         return commands
 
@@ -274,7 +275,7 @@ class Call:
         assert self._started_at is not None
         commands = self._bot.due(now)
         if self._bot.ending is not None:
-            return commands
+            return commands + (self._caller.due(now) if self._bot.can_be_held else [])
         if now >= self._started_at + self.settings.longest_call_s:
             commands += self._bot.break_off(now)[0]
             return commands + self._bot.last_words(self.settings.time_is_up, Disconnect(EndReason.LONGEST_CALL), now)

@@ -142,6 +142,8 @@ class CallSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     apology: str = "I'm sorry, I had a problem for a moment. Could you say that again, please?"
     last_apology: str = "I'm sorry, something went wrong on our side. Please call again later. Goodbye."
     fallback: FallbackSettings = FallbackSettings()
+    interruptible_goodbye: bool = False
+    """A caller who speaks over the agent's goodbye, or over ours for want of an answer, holds the line."""
     goodbye: str = "I still can't hear you, so I'll hang up now. Goodbye."
     time_is_up: str = "We have reached the end of our time. Goodbye."
     shutdown: str = "I'm sorry, I have to end this call now. Please call again in a moment. Goodbye."

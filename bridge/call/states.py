@@ -51,6 +51,7 @@ class BotMove(StrEnum):
     FALSE_ALARM = "false alarm"
     INTERRUPTED = "interrupted"
     LAST_WORDS = "last words"
+    HELD = "held"
     GONE = "gone"
 
 
@@ -125,6 +126,7 @@ BOT_MOVES: dict[tuple[Bot, BotMove], Bot] = {
     (Bot.DUCKED, BotMove.INTERRUPTED): Bot.IDLE,
     (Bot.DUCKED, BotMove.ALL_HEARD): Bot.IDLE,
     (Bot.DUCKED, BotMove.LAST_WORDS): Bot.CLOSING,
+    (Bot.CLOSING, BotMove.HELD): Bot.SPEAKING,
     **{(state, BotMove.GONE): Bot.GONE for state in Bot},
 }
 

@@ -32,6 +32,8 @@ class CallerTurn:
     endpoint: Endpointing
     interrupted: bool = False
     """It broke off words of ours."""
+    overheard: bool = False
+    """It was said over protected words: a listener's noise asks for nothing, and there is nothing to go on with."""
     revision: int = 0
     """The number of the `Transcribe` that is to be answered; 0 while the caller speaks."""
     lively_windows: int = 0
@@ -64,6 +66,11 @@ class CallerTurn:
         text = " ".join(part for part in (self.carried, text) if part)
         self.endpoint.text, self.endpoint.spoken_s = text, self.length_s
         self.known = text or self.known
+
+    @property
+    def over_our_voice(self) -> bool:
+        """Whether we spoke when it began, so that a listener's noise asks for nothing."""
+        return self.interrupted or self.overheard
 
     @property
     def words_so_far(self) -> str:

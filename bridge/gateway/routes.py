@@ -11,7 +11,7 @@ import re
 from collections import OrderedDict
 from functools import partial
 
-from aiohttp import web
+from aiohttp import WSCloseCode, web
 
 from bridge.call.states import EndReason
 from bridge.carriers.base import (
@@ -122,8 +122,9 @@ class CarrierRoutes:
         self._process.departures.told(key)
         socket = self._media.sockets.get(key)
         if socket is not None and socket.session is not None:
-            # The carrier knows before our socket does that the stream is gone.
+            # The carrier knows before our socket does that the stream is gone: nobody will close it any more but us.
             socket.session.stream_closed(EndReason.LOST)
+            socket.close(WSCloseCode.OK)
         if outcome is None:
             outcome = self._lost(stream)
         if isinstance(outcome, ComeBack):

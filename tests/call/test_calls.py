@@ -204,6 +204,156 @@ def test_protected_words_are_spoken_to_their_end() -> None:
     assert phone.heard_words()[: len(legal.split())] == legal.split()
 
 
+LEGAL = "This call may be recorded for quality and training."
+
+
+def consent(prompt: Prompt) -> list[Action]:
+    if prompt.kind == "call_started":
+        return [Say(LEGAL, interruption="protected")]
+    return [Say("Very well, goodbye then, and thank you for calling.")]
+
+
+def test_what_is_said_over_protected_words_is_answered_after_them() -> None:
+    phone = Phone(consent)
+    phone.recognises = lambda since: "No, I do not want that."
+    phone.answers()
+    phone.wait(1)
+    phone.caller_speaks(0.8)  # and has finished before we have
+    phone.wait(1.5)
+    assert [p.kind for p in phone.prompts] == ["call_started"]
+    phone.wait(4)
+    assert phone.heard_words()[: len(LEGAL.split())] == LEGAL.split()
+    assert [(p.kind, p.text) for p in phone.prompts[1:]] == [("caller_said", "No, I do not want that.")]
+    assert len(phone.ordered(ClearPlayout)) == 0
+    assert [one.text for one in phone.prompts[1].history] == [LEGAL]
+
+
+def test_what_begins_over_protected_words_keeps_its_beginning() -> None:
+    asked: list[float] = []
+
+    def recognises(since: float) -> str:
+        asked.append(since)
+        return "No, I do not want that."
+
+    phone = Phone(consent)
+    phone.recognises = recognises
+    phone.answers()
+    phone.wait(2.2)
+    began = phone.now
+    phone.caller_speaks(2.0)
+    phone.wait(6)
+    assert [(p.kind, p.text) for p in phone.prompts[1:]] == [("caller_said", "No, I do not want that.")]
+    assert asked
+    assert began - 0.5 < max(asked) < began + 0.1
+
+
+def test_what_begins_over_protected_words_and_breaks_off_the_next_keeps_its_beginning() -> None:
+    asked: list[float] = []
+
+    def recognises(since: float) -> str:
+        asked.append(since)
+        return "No, I do not want that."
+
+    def script(prompt: Prompt) -> list[Action]:
+        return [*consent(prompt), Say("And now tell me how I can be of help to you today, will you?")]
+
+    phone = Phone(script)
+    phone.recognises = recognises
+    phone.answers()
+    phone.wait(2.2)
+    began = phone.now
+    phone.caller_speaks(2.0)
+    phone.wait(6)
+    assert phone.prompts[1].text == "No, I do not want that."
+    assert began - 0.5 < max(asked) < began + 0.1
+    assert phone.heard_words()[: len(LEGAL.split())] == LEGAL.split()
+
+
+@pytest.mark.parametrize("words", ["", "mm-hm", "Yeah."])
+def test_a_listeners_noise_over_protected_words_asks_for_nothing(words: str) -> None:
+    phone = Phone(consent)
+    phone.recognises = lambda since: words
+    phone.answers()
+    phone.wait(1)
+    phone.caller_speaks(0.4)
+    phone.wait(5)
+    assert [p.kind for p in phone.prompts] == ["call_started"]
+    assert phone.heard_words() == LEGAL.split()
+
+
+def test_a_click_over_protected_words_is_not_even_listened_to() -> None:
+    phone = Phone(consent)
+    phone.answers()
+    phone.wait(1)
+    phone.caller_speaks(0.03)
+    phone.wait(5)
+    assert phone.ordered(Transcribe) == []
+
+
+def leaves(prompt: Prompt) -> list[Action]:
+    if prompt.kind == "call_started":
+        return [Say("That is all, thank you for calling, and have a nice day. Goodbye."), HangUp("done")]
+    return [Say("Yes, what else?")]
+
+
+def test_nothing_that_is_said_over_a_goodbye_counts() -> None:
+    phone = Phone(leaves)
+    phone.answers()
+    phone.wait(2)
+    phone.caller_speaks(1.0)
+    phone.wait(6)
+    assert phone.hung_up == "done"
+    assert len(phone.prompts) == 1
+
+
+def test_a_caller_may_hold_the_line() -> None:
+    phone = Phone(leaves, CallSettings(interruptible_goodbye=True))
+    phone.recognises = lambda since: "Wait, one more thing."
+    phone.answers()
+    phone.wait(2)
+    phone.caller_speaks(1.0)
+    phone.wait(6)
+    assert phone.hung_up is None
+    assert [(p.kind, p.text) for p in phone.prompts[1:2]] == [("caller_said", "Wait, one more thing.")]
+    assert " ".join(phone.heard_words()).endswith("Yes, what else?")
+
+
+def test_a_caller_who_begins_in_the_last_word_of_a_goodbye_holds_the_line() -> None:
+    phone = Phone(leaves, CallSettings(interruptible_goodbye=True))
+    phone.recognises = lambda since: "Wait, one more thing."
+    phone.answers()
+    words = len("That is all, thank you for calling, and have a nice day. Goodbye.".split())
+    phone.wait(words * 0.3 - 0.05)
+    phone.caller_speaks(1.0)
+    phone.wait(6)
+    assert phone.hung_up is None
+    assert phone.prompts[1].text == "Wait, one more thing."
+
+
+def test_a_cough_over_a_goodbye_does_not_keep_the_line() -> None:
+    phone = Phone(leaves, CallSettings(interruptible_goodbye=True))
+    phone.answers()
+    phone.wait(2)
+    phone.caller_speaks(0.1)
+    phone.wait(8)
+    assert phone.hung_up == "done"
+
+
+def test_a_caller_whom_we_could_not_hear_may_hold_the_line_too() -> None:
+    phone = Phone(receptionist, CallSettings(interruptible_goodbye=True))
+    phone.answers()
+    phone.wait(60)
+    ended_at = next(at for at, command in phone.commands if isinstance(command, HangUpNow))
+
+    late = Phone(receptionist, CallSettings(interruptible_goodbye=True))
+    late.answers()
+    late.wait(ended_at - 1.5)
+    late.caller_speaks(1.0)
+    late.wait(5)
+    assert late.hung_up is None
+    assert late.prompts[-1].kind == "caller_said"
+
+
 def test_a_silent_caller_is_asked_again_and_then_let_go() -> None:
     phone = Phone(receptionist)
     phone.answers()

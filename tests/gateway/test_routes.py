@@ -332,6 +332,7 @@ async def test_when_the_webhook_knows_first_that_the_stream_is_gone_the_call_end
     await leg.until_audio(1)
     assert [one.tag for one in await carrier.after_stream()] == ["Say", "Hangup"]
     await carrier.until_calls(0)
+    assert await leg.until_closed() == 1000  # the carrier, which has forgotten it, would leave the socket open
 
 
 # Status callbacks
