@@ -538,6 +538,8 @@ class CallerSide:
             manners: Interruption = "interruptible" if self._settings.interruptible_goodbye else "protected"
             return [
                 why,
-                *self._bot.last_words(self._settings.goodbye, Disconnect(EndReason.NO_INPUT), now, interruption=manners),
+                *self._bot.last_words(
+                    self._settings.goodbye, Disconnect(EndReason.NO_INPUT), now, interruption=manners
+                ),
             ]
         return [why, *self._bot.ask("no_input", "", now, self.no_input_attempts)]

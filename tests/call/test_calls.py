@@ -343,7 +343,7 @@ def test_a_caller_whom_we_could_not_hear_may_hold_the_line_too() -> None:
     phone = Phone(receptionist, CallSettings(interruptible_goodbye=True))
     phone.answers()
     phone.wait(60)
-    ended_at = next(at for at, command in phone.commands if isinstance(command, HangUpNow))
+    ended_at = next(at for at, command in phone.commands if isinstance(command, Disconnect))
 
     late = Phone(receptionist, CallSettings(interruptible_goodbye=True))
     late.answers()

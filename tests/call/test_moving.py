@@ -286,9 +286,9 @@ def test_a_caller_comes_back_from_a_transfer_to_the_same_conversation() -> None:
     phone.wait(4.0)
     phone.caller_speaks(1.0)
     phone.wait(8.0)
-    assert isinstance(phone.commands[-1][1], TransferNow)
+    assert isinstance(phone.commands[-1][1], Redirect)
     state = decode(encode(phone.call.state(phone.now)))
-    assert state.bot.ending == TransferNow("+15550100")
+    assert state.bot.ending == Redirect("+15550100")
 
     phone.call = Call.resume(state, phone.settings)
     phone.clock_began = phone.now

@@ -226,14 +226,14 @@ async def transferred(phone: Phone) -> Document:
 @pytest.mark.parametrize("result", ["busy", "no_answer", "failed"])
 async def test_a_caller_whom_nobody_answers_comes_back_to_the_conversation(example: Example, result: str) -> None:
     async with gateway() as service:
-        service.house.agents.answer = desk
+        service.doubles.agents.answer = desk
         phone = Phone(service, example)
         dial = await transferred(phone)
         status, document = await phone.ask(example.dial_over(time.time(), result, dial))
         assert status == 200, document.text
         await phone.connect(document)
         await phone.until_ms(20 * len(f"{result}!"))
-        left, back = service.house.agents.calls
+        left, back = service.doubles.agents.calls
         assert (back.info.from_number, back.info.to_number) == (left.info.from_number, left.info.to_number)
         (prompt,) = back.prompts
         assert (prompt.kind, prompt.text, prompt.turn) == ("transfer_failed", result, 3)
@@ -248,26 +248,26 @@ async def test_a_caller_whom_nobody_answers_comes_back_to_the_conversation(examp
 @each
 async def test_a_party_who_answered_is_the_end(example: Example) -> None:
     async with gateway() as service:
-        service.house.agents.answer = desk
+        service.doubles.agents.answer = desk
         phone = Phone(service, example)
         dial = await transferred(phone)
         status, document = await phone.ask(example.dial_over(time.time(), "answered", dial))
         ends = example.carrier.document(EndCall(), Addresses(f"https://bridge.example.com/{phone.name}"))
         assert (status, document.text) in ((200, ends.text), (204, ""))
-        assert len(service.house.agents.calls) == 1
+        assert len(service.doubles.agents.calls) == 1
 
 
 @each
 async def test_a_caller_whose_call_was_not_kept_is_told_what_happened_all_the_same(example: Example) -> None:
     async with gateway() as service:
-        service.house.agents.answer = desk
+        service.doubles.agents.answer = desk
         phone = Phone(service, example)
         dial = await transferred(phone)
         await service.gateway.process.kept_calls.take(f"{phone.name}/{example.call_id}")
         _, document = await phone.ask(example.dial_over(time.time(), "busy", dial))
         await phone.connect(document)
         await phone.until_ms(20 * len("busy!"))
-        (prompt,) = service.house.agents.calls[-1].prompts
+        (prompt,) = service.doubles.agents.calls[-1].prompts
         assert (prompt.kind, prompt.text, prompt.history) == ("transfer_failed", "busy", ())
 
 
