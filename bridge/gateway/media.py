@@ -434,5 +434,6 @@ class MediaSocket:
             carrier=self._carrier.name,
             kind=kind,
             call=call,
+            remote=self._process.signatures.address(self._request),  # by which a flood of them becomes a line a second
             detail=repr(what[:200]),
         )

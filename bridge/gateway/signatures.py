@@ -128,7 +128,7 @@ class Signatures:
             carrier=carrier.name,
             route=route,
             why=why,
-            remote=request.remote,
+            remote=self.address(request),
             url=self._public_url + request.path,
         )
         return RequestRefused(403, "signature missing or wrong")

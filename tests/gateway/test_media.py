@@ -13,6 +13,7 @@ import pytest
 
 from bridge.agents.base import CallInfo
 from bridge.store.tickets import TicketIssuer
+from bridge.telemetry.logs import FloodGate
 from tests.gateway.carrier import ACCOUNT, CALL, CALLED, CALLER, SECRET, SETTINGS, STREAM, Carrier, Leg, running
 from tests.gateway.doubles import FRAME, Agents, ServiceDoubles, SetAgent
 
@@ -440,3 +441,32 @@ async def test_a_carrier_that_does_not_read_is_given_up() -> None:
         await carrier.until_calls(0)
         assert await carrier.refused_with("not_reading") == 1
         assert await carrier.count("bridge_calls_ended_total", why="not reading") == 1
+
+
+async def test_a_flood_of_errors_is_counted_and_logged_a_line_a_second(
+    carrier: Carrier, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Broken sockets, and webhooks that nobody signed: whoever floods us has one address, and gets one line of each."""
+    now = [0.0]
+    gate = FloodGate(clock=lambda: now[0])
+    caplog.handler.addFilter(gate)
+
+    async def flood() -> None:
+        for _ in range(10):
+            leg = Leg(await carrier.open())
+            await leg.media()
+            assert await leg.until_closed() == 1008
+            status, _, _ = await carrier.post("/twilio/voice", {"CallSid": CALL}, signature="bm90IGl0")
+            assert status == 403
+
+    try:
+        await flood()
+        lines = [(record.getMessage(), vars(record)["bridge_fields"]["remote"]) for record in caplog.records]
+        assert sorted(lines) == [("protocol error", "127.0.0.1"), ("signature refused", "127.0.0.1")]
+        now[0] = 1.5
+        await flood()
+        assert [vars(record)["bridge_fields"]["left_out"] for record in caplog.records[2:]] == [9, 9]
+    finally:
+        caplog.handler.removeFilter(gate)
+    assert await carrier.refused_with("before_start") == 20
+    assert await carrier.count("bridge_signature_failures_total", route="voice", why="wrong_signature") == 20
