@@ -14,12 +14,15 @@ import msgspec
 import pytest
 from aiohttp import web
 
+from bridge.agents.script import ScriptFactory
+from bridge.agents.script_load import compile_script
 from bridge.call.actions import Action, HangUp, Prompt, Say, Transfer
 from bridge.carriers.base import ComeBack
 from bridge.carriers.twilio.requests import CallsApi
 from bridge.errors import ConfigError
 from bridge.gateway.settings import GatewaySettings
 from bridge.gateway.signatures import Signatures
+from bridge.session.ports import CallServices
 from bridge.telemetry.metrics import Metrics
 from tests.gateway.carrier import CALL, CALLED, CALLER, PUBLIC, RINGING, SETTINGS, STREAM, Carrier, Leg, running, sign
 from tests.gateway.doubles import FRAME, ServiceDoubles
@@ -285,6 +288,33 @@ async def test_a_caller_whom_nobody_answered_comes_back_to_the_agent(result: str
         assert [(prompt.kind, prompt.text) for prompt in agent.prompts] == [("transfer_failed", why)]
         assert agent.info.parameters == {}
         assert [one.tag for one in await carrier.after_stream()] == ["Hangup"]
+
+
+BOOKING = """
+start: code
+states:
+  code: {say: "Which code?", expect: "digits:1", capture: code, on_answer: {say: One moment., transfer: "+15005550020"}}
+  away: {say: "Nobody is there for {code}.", hang_up: nobody}
+on_transfer_failed: away
+"""
+
+
+async def test_a_script_knows_its_state_and_its_slots_when_its_caller_comes_back() -> None:
+    doubles = ServiceDoubles()
+    script = ScriptFactory(compile_script(BOOKING, "booking.yaml"))
+    doubles.services = CallServices(doubles.ears, doubles.voices, script)
+    async with running(doubles=doubles) as carrier:
+        leg = await carrier.call()
+        await leg.until_audio(len(FRAME))
+        await leg.press("7")
+        await leg.until_closed()
+        assert [one.tag for one in await carrier.after_stream()] == ["Dial"]
+        document = await dialled(carrier, "busy")
+        back = Leg(await carrier.open(), CALL, "MZ2")
+        await back.start({one.attrib["name"]: one.attrib["value"] for one in document.iter("Parameter")})
+        assert await back.until_closed() == 1000
+        assert bytes(back.audio) == FRAME * len("Nobody is there for 7.")
+        assert await carrier.count("bridge_calls_resumed_total") == 1
 
 
 async def test_what_was_to_become_of_the_first_stream_does_not_befall_the_second() -> None:
