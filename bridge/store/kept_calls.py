@@ -11,7 +11,6 @@ import msgspec
 
 from bridge.session.ports import KeptCall
 from bridge.store.base import Store
-from bridge.telemetry import logs
 
 logger = logging.getLogger(__name__)
 
@@ -31,7 +30,7 @@ class KeptCalls:
         try:
             await self._store.put(f"kept:{call_id}", _encoder.encode(call), self._ttl_s)
         except ValueError as error:
-            logs.event(logger, "call not kept", logging.WARNING, call=call_id, why=str(error))
+            logger.warning("a call cannot be kept: %s", error)
 
     async def ask(self, call_id: str) -> KeptCall | None:
         """What was kept; a webhook that comes twice finds it twice."""
