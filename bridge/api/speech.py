@@ -61,6 +61,7 @@ from bridge.gateway.admission import Admission
 from bridge.gateway.settings import SpeechApiSettings
 from bridge.speaking.voices.base import SpeechListener, SpeechRequest, SpeechStream
 from bridge.telemetry.metrics import Metrics
+from bridge.text import ssml
 from bridge.worker.protocol import FASTEST, SLOWEST
 
 SPEECH = "/v1/audio/speech"
@@ -335,6 +336,10 @@ async def _read(request: web.Request, text_chars: int) -> SpeechBody:
         raise ApiError(
             400, "text_too_long", f"input has {len(wanted.input)} characters, at most {text_chars}", param="input"
         )
+    try:
+        ssml.validate(wanted.input)
+    except ValueError as error:
+        raise ApiError(400, "bad_ssml", f"input: {error}", param="input") from None
     _known_model(wanted.model)
     if not SLOWEST <= wanted.speed <= FASTEST:
         raise ApiError(
