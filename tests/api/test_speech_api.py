@@ -254,6 +254,7 @@ async def test_who_goes_away_frees_the_stream(service: Service, speech: SpeechSe
         ({"input": " \n"}, "input", "input is empty"),
         ({"input": 7}, "input", "Expected 'str', got 'int'"),
         ({"input": "x" * 4097}, "input", "4097 characters, at most 4096"),
+        ({"input": 'Wait <break time="soon"/>'}, "input", "<break> has time='soon', expected a time such as 500ms"),
         ({"input": "Hi.", "voice": "hart"}, "voice", "no voice 'hart'; there are: heart, alloy"),
         ({"input": "Hi.", "response_format": "opus"}, "response_format", "supported are: wav, pcm, mulaw"),
         ({"input": "Hi.", "sample_rate": 44100}, "sample_rate", "supported are: 8000, 16000, 24000"),

@@ -39,6 +39,9 @@ def telephone(c: Cursor) -> Reading | None:
     language, part = c.language, c.part()
     if c.at < c.no_phone_before:
         return None
+    following = c.core(1)
+    if len(c.core()) < 3 and not following[:1].isdecimal() and following not in ("-", "–", "/"):
+        return None  # fewer than three digits in all
     if (c.core()[:1] == "8" or c.core()[:2] in ("1-", "1.", "+1")) and (lettered := _LETTERED.fullmatch(c.core())):
         word = " ".join(piece.lower() for piece in re.split(r"[-.]", lettered[2]))
         head = language.digit_groups.join(digits(run, language) for run in re.findall(r"\d+", lettered[1]))

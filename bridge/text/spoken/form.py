@@ -67,7 +67,7 @@ _NUMERIC: tuple[_Asked, ...] = (
     _asked(addresses.email, "@"),
     _asked(names.numeric_abbreviation),
     _asked(quantities.feet, "'’′"),
-    _asked(codes.card),
+    _asked(codes.card, "-.*•·xX"),
     _asked(codes.named),
     _asked(dates.date, "/.-", _FIGURES),
     _asked(dates.day_and_month, begins=_FIGURES),
