@@ -13,6 +13,7 @@ from collections.abc import Callable
 from typing import Any
 
 from aiohttp import StreamReader, web
+from aiohttp.http_exceptions import HttpProcessingError, PayloadEncodingError
 from aiohttp.typedefs import Handler
 
 from bridge.gateway.settings import ConnectionSettings
@@ -114,6 +115,23 @@ class LimitedConnection(web.RequestHandler):
         self._speaks()
         if not body.is_eof():
             self._set_deadline(self._limits.settings.body_s, "slow_body", body)
+
+    def handle_error(
+        self, request: web.BaseRequest, status: int = 500, exc: BaseException | None = None, message: str | None = None
+    ) -> web.StreamResponse:
+        """Answer what went wrong; what a client broke off, or garbled, is counted, and is no error of ours."""
+        if isinstance(exc, HttpProcessingError):
+            why = "unreadable"
+        elif isinstance(exc, PayloadEncodingError | web.RequestPayloadError | ConnectionError) and (
+            request.content.exception() is not None
+        ):
+            why = "broken_body"
+        else:
+            return super().handle_error(request, status, exc, message)
+        self._limits.turned_away(why)
+        response = web.Response(status=400, text="the request cannot be read\n")
+        response.force_close()
+        return response
 
     def _speaks(self) -> None:
         if self._deadline is not None:

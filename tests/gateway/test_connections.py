@@ -16,7 +16,7 @@ from bridge.gateway.connections import raise_descriptor_limit
 from bridge.gateway.server import Gateway
 from bridge.gateway.settings import ConnectionSettings, GatewaySettings, MetricsSettings
 from bridge.store.memory import MemoryStore
-from tests.gateway.carrier import CALL_SETTINGS, SETTINGS
+from tests.gateway.carrier import CALL_SETTINGS, SETTINGS, running
 from tests.gateway.doubles import ServiceDoubles
 
 SOON_S = 0.05
@@ -245,3 +245,35 @@ async def test_processes_that_share_a_store_tell_each_other_where_calls_came() -
             await asyncio.sleep(0)
     for one in (first, second):
         await one.stop()
+
+
+BROKEN = {
+    "fewer bytes than were announced": (b"Content-Length: 100\r\n\r\n{", True),
+    "a chunk that ends in the middle": (b"Transfer-Encoding: chunked\r\n\r\n5\r\nab", True),
+    "a chunk without a length": (b"Transfer-Encoding: chunked\r\n\r\nzz\r\nab\r\n", False),
+    "two lengths": (b"Content-Length: 1\r\nContent-Length: 2\r\n\r\nab", False),
+}
+
+
+@pytest.mark.parametrize("path", ["/twilio/voice", "/v1/audio/speech", "/nowhere"])
+@pytest.mark.parametrize(("sent", "breaks_off"), BROKEN.values(), ids=BROKEN)
+async def test_a_body_that_is_broken_off_or_garbled_is_counted_and_leaves_no_traceback(
+    path: str, sent: bytes, breaks_off: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with running() as carrier:
+        one = carrier.gateway
+        head = b"POST %s HTTP/1.1\r\nHost: x\r\nX-Twilio-Signature: x\r\nContent-Type: text/plain\r\n" % path.encode()
+        reader, writer = await connect(one, head + sent)
+        if breaks_off:
+            async with asyncio.timeout(PATIENCE_S):
+                while not one.process.metrics.connections._value.get():  # it has arrived
+                    await asyncio.sleep(0)
+            writer.transport.abort()
+        else:
+            assert b" 400 " in (await rest(reader)) or path != "/twilio/voice"
+            writer.close()
+        if path == "/twilio/voice":
+            async with asyncio.timeout(PATIENCE_S):
+                while refused(one, "broken_body") + refused(one, "unreadable") < 1:
+                    await asyncio.sleep(0.005)
+    assert [record.getMessage() for record in caplog.records if record.exc_info] == []
