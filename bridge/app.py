@@ -95,12 +95,14 @@ class Application:
         )
         open_client = partial(HttpClient, settings.http, directory=directory, environ=environ)
         self._open_client = open_client
+        self._secret = secret or service_secret(settings)
         self.listening = ListeningService(settings.listening, clock=time.monotonic, open_client=open_client)
         self.speech = SpeechService(
             settings.speaking,
             directory=directory,
             redis_url=settings.store.redis_url,
             redis_prefix=settings.store.redis_prefix,
+            secret=self._secret,
             worker=settings.worker,
             formats=tuple(dict.fromkeys(carrier.open_stream().our_format for carrier in self.carriers))
             or (MULAW_8000,),
@@ -108,7 +110,6 @@ class Application:
         self.gateway: Gateway | None = None
         self._directory = directory
         self._progress = progress
-        self._secret = secret or service_secret(settings)
         self.store: Store = open_store(settings.store, secret=self._secret, shared_file=shared_file)
         self._recorder: Recorder | None = None
         self._closers: list[tuple[str, Callable[[], Awaitable[None]]]] = []

@@ -23,6 +23,11 @@ SOUND = [
 ]
 
 
+@pytest.fixture(autouse=True)
+def secret(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BRIDGE_SECRET", "the same on all machines")
+
+
 def warm(folder: Path, url: str) -> int:
     config = folder / "bridge.yaml"
     config.write_text(f"store: {{redis_url: '{url}'}}\nspeaking: {{warm: ['We are closed today.']}}\n")

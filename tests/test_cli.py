@@ -125,6 +125,7 @@ def test_a_mistake_is_one_line_and_status_2(
 ) -> None:
     for name in ("TWILIO_AUTH_TOKEN", "TELNYX_PRIVATE_KEY", "PLIVO_AUTH_TOKEN"):
         monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("BRIDGE_SECRET", "the same on all machines")
     monkeypatch.chdir(tmp_path)
     (tmp_path / "empty.yaml").write_text("")
     (tmp_path / "cache.yaml").write_text("speaking: {cache: {disk_path: kept}}")

@@ -69,6 +69,7 @@ async def _act(arguments: argparse.Namespace, settings: Settings, chosen: dict[s
         return await _warm(arguments, settings)
     import msgspec
 
+    from bridge.app import service_secret
     from bridge.errors import ConfigError
     from bridge.speaking.phrases.cache import PhraseCache
 
@@ -77,6 +78,7 @@ async def _act(arguments: argparse.Namespace, settings: Settings, chosen: dict[s
         arguments.config.parent,
         redis_url=settings.store.redis_url,
         redis_prefix=settings.store.redis_prefix,
+        secret=service_secret(settings),
     )
     await cache.open()
     try:
@@ -106,6 +108,7 @@ async def _act(arguments: argparse.Namespace, settings: Settings, chosen: dict[s
 async def _warm(arguments: argparse.Namespace, settings: Settings) -> int:
     from bridge.agents.base import FixedLine
     from bridge.agents.factory import build_agents
+    from bridge.app import service_secret
     from bridge.speaking.speech import SpeechService
     from bridge.warm_up import fixed_lines, warm_up
 
@@ -126,6 +129,7 @@ async def _warm(arguments: argparse.Namespace, settings: Settings) -> int:
         worker=settings.worker,
         redis_url=settings.store.redis_url,
         redis_prefix=settings.store.redis_prefix,
+        secret=service_secret(settings),
     )
     try:
         await speech.start()
@@ -139,11 +143,18 @@ async def _warm(arguments: argparse.Namespace, settings: Settings) -> int:
 
 async def _check_kept(settings: Settings, directory: Path, lines: int) -> None:
     """Raises ConfigError when a tier, looked at anew, holds nothing of what was made: full, read-only or forbidden."""
+    from bridge.app import service_secret
     from bridge.errors import ConfigError
     from bridge.speaking.phrases.cache import PhraseCache
 
     store = settings.store
-    cache = PhraseCache(settings.speaking.cache, directory, redis_url=store.redis_url, redis_prefix=store.redis_prefix)
+    cache = PhraseCache(
+        settings.speaking.cache,
+        directory,
+        redis_url=store.redis_url,
+        redis_prefix=store.redis_prefix,
+        secret=service_secret(settings),
+    )
     await cache.open()
     try:
         kept = await cache.kept()

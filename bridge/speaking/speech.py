@@ -51,6 +51,7 @@ class SpeechService:
 
     directory  where the configuration file lies, which the cache's `disk_path` is relative to
     redis_url  the service's Redis, where phrases are shared; `redis_prefix` begins its keys
+    secret     of the service, which authenticates what is in Redis
     worker     settings of the local worker, which is started when `settings` name no other
     providers  take the place of those that the settings name so; `worker` is the one of `workers`
     formats    of the service's lines: fixed phrases are made in each of them
@@ -64,6 +65,7 @@ class SpeechService:
         directory: Path = Path(),
         redis_url: str = "",
         redis_prefix: str = "bridge",
+        secret: str = "",
         worker: WorkerSettings | None = None,
         providers: Mapping[str, SpeechProvider] | None = None,
         formats: Sequence[AudioFormat] = (MULAW_8000,),
@@ -71,7 +73,9 @@ class SpeechService:
     ) -> None:
         self.settings = settings
         self._connect_s = connect_s
-        self.cache = PhraseCache(settings.cache, directory, redis_url=redis_url, redis_prefix=redis_prefix)
+        self.cache = PhraseCache(
+            settings.cache, directory, redis_url=redis_url, redis_prefix=redis_prefix, secret=secret
+        )
         self._formats = tuple(formats)
         given = {name: [provider] for name, provider in (providers or {}).items()}
         self._local: LocalWorker | None = None

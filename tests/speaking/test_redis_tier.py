@@ -125,3 +125,22 @@ async def test_a_busy_event_loop_does_not_make_an_operation_outlive_its_deadline
     async with asyncio.timeout(1):
         assert await asking is None
     assert tier.late == 1
+
+
+async def test_what_was_not_written_under_the_services_secret_is_never_heard(redis_url: str) -> None:
+    ours = RedisTier(redis_url, deadline_s=0.5, write_deadline_s=2.0, secret="ours")
+    theirs = RedisTier(redis_url, deadline_s=0.5, write_deadline_s=2.0, secret="theirs")
+    assert await theirs.put(phrase("good morning"))
+    assert await ours.get(key("good morning")) is None
+    assert ours.forged == 1
+    await ours.put(phrase("good evening"))
+    assert await ours.get(key("good evening")) == phrase("good evening")
+    genuine = await ours.client.get(ours._name(key("good evening")))
+    assert isinstance(genuine, bytes)
+    other = ours._name(key("good night"))
+    await ours.client.set(other, genuine)  # a genuine value under another name
+    assert await ours.get(key("good night")) is None
+    assert ours.forged == 2
+    await asyncio.gather(*ours._background)
+    await ours.close()
+    await theirs.close()

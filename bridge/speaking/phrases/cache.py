@@ -33,10 +33,17 @@ class PhraseCache:
     directory     what a relative `disk_path` is relative to
     redis_url     the service's Redis, "" for none
     redis_prefix  what the names of its keys begin with
+    secret        the service's, which authenticates what is in Redis
     """
 
     def __init__(
-        self, settings: CacheSettings, directory: Path = Path(), *, redis_url: str = "", redis_prefix: str = "bridge"
+        self,
+        settings: CacheSettings,
+        directory: Path = Path(),
+        *,
+        redis_url: str = "",
+        redis_prefix: str = "bridge",
+        secret: str = "",
     ) -> None:
         self.settings = settings
         memory = int(settings.memory_mb * _MB)
@@ -53,6 +60,7 @@ class PhraseCache:
                 deadline_s=settings.redis_deadline_ms / 1000,
                 keep_s=settings.redis_keep_days * 86_400,
                 tenant_limit_bytes=int(settings.redis_mb * _MB),
+                secret=secret,
             )
         self._purges = Purges(self.redis, self._obey_purge) if self.redis else None
         self.on_purge: Callable[[Selection], None] | None = None

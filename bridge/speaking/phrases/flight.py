@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import Awaitable
-from typing import Any, cast
+from typing import cast
 
 import msgspec
 
@@ -32,7 +32,9 @@ if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) 
 return 0
 """
 _Entries = list[tuple[bytes, dict[bytes, bytes]]]
-_words = msgspec.msgpack.Decoder(list[Word])
+_encode = msgspec.msgpack.encode
+_pieces = msgspec.msgpack.Decoder(tuple[list[Word], bytes, bool])
+"""One entry: words, audio, and whether that was the end."""
 
 
 class Flight:
@@ -98,22 +100,21 @@ class Flight:
         """Append what is made to the phrase's stream, in order, until it is over."""
         name, client, news = self._audio(digest, self._me), self._tier.client, asyncio.Event()
         synthesis.watch(news.set)
-        shared_bytes = shared_words = 0
+        shared_bytes = shared_words = pieces = 0
         try:
             while True:
                 over, failed = synthesis.over, synthesis.failure is not None
                 buffer = synthesis.buffer
                 words, audio = buffer.words[shared_words:], bytes(buffer.audio[shared_bytes:])
                 shared_words, shared_bytes = len(buffer.words), len(buffer.audio)
-                fields = {"words": msgspec.msgpack.encode(words), "audio": audio}
                 # A phrase that another worker had to finish is cut back to a word's start: no use to a follower.
                 if failed or synthesis.spliced:
                     break
-                if over:
-                    fields["done"] = b"1"
                 if audio or words or over:
+                    piece = self._tier.seal(f"{name}:{pieces}", _encode((words, audio, over)))
+                    pieces += 1
                     pipe = client.pipeline(transaction=False)
-                    pipe.xadd(name, cast(dict[Any, Any], fields))
+                    pipe.xadd(name, {"piece": piece})
                     pipe.pexpire(name, _KEEP_AUDIO_MS)
                     pipe.pexpire(self._lock(digest), _LOCK_MS)
                     await self._tier.guarded(pipe.execute(), deadline_s=_WRITE_S)
@@ -137,16 +138,19 @@ class Flight:
     async def _follow(self, synthesis: Synthesis, digest: str, leader: str) -> bool:
         """Read along with another process; False if it has gone before the end."""
         client, loop = self._tier.client, asyncio.get_running_loop()
-        last, seen_at = "-", loop.time()
+        last, seen_at, pieces = "-", loop.time(), 0
         while not synthesis.over:
-            operation = cast(Awaitable[_Entries], client.xrange(self._audio(digest, leader), min=last))
+            name = self._audio(digest, leader)
+            operation = cast(Awaitable[_Entries], client.xrange(name, min=last))
             entries = await self._tier.guarded(operation)
             if entries is None:
                 return False
             for number, fields in entries:
                 last, seen_at = f"({number.decode()}", loop.time()
                 try:
-                    words, audio = _words.decode(fields[b"words"]), fields[b"audio"]
+                    piece = self._tier.opened(f"{name}:{pieces}", fields[b"piece"])
+                    words, audio, over = _pieces.decode(piece)
+                    pieces += 1
                     if len(audio) % synthesis.buffer.format.sample_bytes:
                         raise BadMessage(
                             f"audio of a phrase that is being made: {len(audio)} bytes are no whole samples"
@@ -155,7 +159,7 @@ class Flight:
                     self._tier.damaged += 1  # written by another version, or by somebody else
                     return False
                 synthesis.followed(audio, words)
-                if b"done" in fields:
+                if over:
                     synthesis.followed_to_end()
                     return True
             if not entries:

@@ -10,12 +10,16 @@ is down or slow costs a call at most one deadline now and then. Layout, all keys
     {prefix}:audio:{digest}:{owner}             stream: its audio while it is being made
     {prefix}:purges                             stream: what was purged (`bridge.speaking.phrases.purges`)
 
-Tenant and voice are percent-encoded in key names.
+Tenant and voice are percent-encoded in key names. Phrases and audio stand behind an authentication code that binds them
+to their key and to the service's secret: who can write to Redis cannot put words into a caller's ear.
 """
 
 from __future__ import annotations
 
 import asyncio
+import hashlib
+import hmac
+import logging
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import TypeVar, cast
@@ -30,7 +34,11 @@ from bridge.breaker import Breaker
 from bridge.errors import BadMessage
 from bridge.speaking.phrases.phrase import CacheEntry, Phrase, PhraseKey, entry, pack, unpack
 
+logger = logging.getLogger(__name__)
+
 _T = TypeVar("_T")
+_CODE_BYTES = 16
+_PURPOSE = b"bridge phrases 1"
 _Scanned = tuple[int, list[bytes]]
 _DAY_S = 86_400.0
 _PATIENCE_S = 5.0
@@ -69,6 +77,7 @@ class RedisTier:
 
     deadline_s          the longest any lookup may take
     tenant_limit_bytes  of one tenant's phrases; the least used go first
+    secret              the service's; what was written under another one is not believed
     """
 
     def __init__(
@@ -81,7 +90,9 @@ class RedisTier:
         keep_s: float = 30 * _DAY_S,
         tenant_limit_bytes: int = 256 * 1024 * 1024,
         clock: Callable[[], float] = time.time,
+        secret: str = "",
     ) -> None:
+        self._key = hmac.digest(secret.encode(), _PURPOSE, hashlib.sha256)
         # No `socket_timeout`: the client would send under `asyncio.wait_for`, which before Python 3.12 may swallow a
         # cancellation (cpython#86296), and with it our deadlines. `guarded` and `patient` have their own.
         self._client = redis.Redis.from_url(
@@ -100,6 +111,8 @@ class RedisTier:
         self.late = 0
         """Operations that ran into their deadline."""
         self.damaged = 0
+        self.forged = 0
+        """Values without the service's authentication code."""
         self.skipped = 0
         """Operations not tried, because Redis has just failed."""
         self.evicted = 0
@@ -164,7 +177,7 @@ class RedisTier:
         if data is None:
             return None
         try:
-            phrase = unpack(data)
+            phrase = unpack(self.opened(name, data))
         except BadMessage:
             phrase = None
         if phrase is None or phrase.key != key:
@@ -176,7 +189,7 @@ class RedisTier:
 
     async def put(self, phrase: Phrase) -> bool:
         """Keep a phrase; evict this tenant's least used ones beyond its limit."""
-        data = pack(phrase)
+        data = self.seal(self._name(phrase.key), pack(phrase))
         if len(data) > self._tenant_limit // 2:
             return False
         tenant = phrase.key.tenant
@@ -208,7 +221,7 @@ class RedisTier:
                 data = await self.patient(cast(Awaitable[bytes | None], self._client.get(name)))
                 if data is not None:
                     try:
-                        yield name.decode(), unpack(data), len(data)
+                        yield name.decode(), unpack(self.opened(name.decode(), data)), len(data)
                     except BadMessage:
                         self.damaged += 1
 
@@ -220,8 +233,26 @@ class RedisTier:
             "late": self.late,
             "skipped": self.skipped,
             "damaged": self.damaged,
+            "forged": self.forged,
             "evicted": self.evicted,
         }
+
+    def seal(self, name: str, value: bytes) -> bytes:
+        """The value with the code that makes it ours, under this name alone."""
+        return self._code(name, value) + value
+
+    def opened(self, name: str, sealed: bytes) -> bytes:
+        """The value that `seal` was given. Raises BadMessage, and counts, what this service has not written."""
+        code, value = sealed[:_CODE_BYTES], sealed[_CODE_BYTES:]
+        if not hmac.compare_digest(code, self._code(name, value)):
+            self.forged += 1
+            if self.forged == 1:
+                logger.warning("a phrase in Redis was not written by this service, or under another secret: not used")
+            raise BadMessage("not written by this service")
+        return value
+
+    def _code(self, name: str, value: bytes) -> bytes:
+        return hmac.digest(self._key, name.encode() + b"\0" + value, hashlib.sha256)[:_CODE_BYTES]
 
     def _name(self, key: PhraseKey) -> str:
         return f"{self.prefix}:phrase:{quote(key.tenant, safe='')}:{quote(key.voice, safe='')}:{key.digest}"
