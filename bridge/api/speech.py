@@ -172,10 +172,10 @@ class SpeechApi:
         return wanted
 
     def open(self, request: SpeechRequest, listener: SpeechListener) -> SpeechStream:
-        """Begin to speak. Raises VoiceError."""
+        """Begin to speak, behind what callers wait for. Raises VoiceError."""
         if self._source is None:
             raise VoiceError("there is no speech")
-        return self._source.open_stream(request, listener)
+        return self._source.open_stream(msgspec.structs.replace(request, priority="tenant"), listener)
 
     def count(self, answer: str) -> None:
         """A stream ended so: done, failed, cancelled or refused."""

@@ -183,7 +183,7 @@ class Connection:
         if worker.draining:
             raise VoiceError("this worker is about to stop", "busy", code="draining")
         runner = worker.runner(voice)
-        retry_after_s = runner.scheduler.retry_after_s(now())
+        retry_after_s = runner.scheduler.retry_after_s(now(), request.priority)
         if retry_after_s is not None:
             raise VoiceBusy("no place for another stream now", retry_after_s)
         if not voice.engine.acquire():

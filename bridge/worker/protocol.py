@@ -39,8 +39,9 @@ The last one is filled up with silence. Joined, a stream's messages have no gap 
 Playout: `lead_ms` is how much the caller still has to hear. It is the deadline by which the worker orders its work,
 and a stream with a long lead is not synthesised further. `upto_ms` is credit: no audio beyond it (rounded up to a
 message) is sent until a later report raises it. Without reports a stream runs free and is given deadlines as if it
-were being played at once. `"priority"` in `open` is `live` (default), `speculation` or `prefetch`; the last two are
-served in idle time, and a playout report makes them live, since somebody listens.
+were being played at once. `"priority"` in `open` is `live` (default), `speculation`,
+`tenant` (a program listens, which is no caller) or `prefetch`: each is served when nothing of those before it is to be
+done. A playout report makes a stream live, since somebody listens, but for a tenant's.
 
 Cancel: `-> {"type":"cancel","stream":7}` is answered with `<- {"type":"cancelled","stream":7,"audio_ms":420}`;
 nothing of the stream follows. Cancelling what is already over is no error and has no answer.

@@ -25,7 +25,9 @@ _ASK_AGAIN_S = 0.5
 _WRITES_WITHIN_S = 2.0
 """Whoever opens a stream sends its first text within this time, or is not reckoned with."""
 _FORGETS = 0.1
-_RANK: dict[Priority, int] = {"live": 0, "speculation": 1, "prefetch": 2}
+_RANK: dict[Priority, int] = {"live": 0, "speculation": 1, "tenant": 2, "prefetch": 3}
+_TENANTS_SHARE = 0.5
+"""Of all streams, those of other programs: the rest is kept free for callers."""
 
 
 @dataclass(slots=True, eq=False)
@@ -115,8 +117,12 @@ class Scheduler:
         silent = place.kind is None and not place.running and not place.made_ms
         return silent and place.priority == "live" and now - place.opened_at < _WRITES_WITHIN_S
 
-    def retry_after_s(self, now: float) -> float | None:
-        """None if one more stream can be served, else when to ask again."""
+    def retry_after_s(self, now: float, priority: Priority = "live") -> float | None:
+        """None if one more stream of this priority can be served, else when to ask again."""
+        if priority == "tenant":
+            tenants = sum(place.priority == "tenant" for place in self._places.values())
+            if tenants >= max(1.0, _TENANTS_SHARE * self.settings.max_streams):
+                return _ASK_AGAIN_S
         late_s = self.backlog_s(now) - self.settings.backlog_ms / 1000
         if late_s > 0:
             return late_s + 0.05
@@ -167,10 +173,11 @@ class Scheduler:
     def report(self, place: QueueEntry, lead_ms: float, upto_ms: float | None, now: float) -> None:
         """The client said how much its caller still has to hear, and how far audio may be sent.
 
-        Somebody listens: it is live.
+        Somebody listens: it is live, unless it is no caller who does.
         """
         place.reported = True
-        place.priority = "live"
+        if place.priority != "tenant":
+            place.priority = "live"
         if place.made_ms:
             place.dry_at = now + lead_ms / 1000
         if upto_ms is not None:

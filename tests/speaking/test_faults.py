@@ -8,13 +8,16 @@ from contextlib import asynccontextmanager
 
 import pytest
 
+from bridge.audio.formats import MULAW_8000
 from bridge.call.commands import PullSpeech, Synthesise
 from bridge.call.events import SpeechEnded, SpeechFailed
 from bridge.errors import VoiceError
 from bridge.speaking.settings import SpeakingSettings
 from bridge.speaking.speech import SpeechService
+from bridge.speaking.voices.base import SpeechRequest
 from tests.speaking.conftest import OpenSpeech, impatient
 from tests.speaking.doubles import Ear, FakeWorker, Mode, heard, sound_of
+from tests.speaking.provider_contract import Listener
 
 TEXT = "one two three four five six"
 FAR = 60_000
@@ -240,6 +243,25 @@ async def test_without_any_worker_the_service_starts_and_says_what_it_can_not_do
     assert speech.headroom() == 0.0
     with pytest.raises(VoiceError, match="no audio for"):
         await speech.synthesise_whole("one two")
+
+
+async def test_programs_that_wait_for_speech_keep_no_caller_out(
+    fake: FakeWorker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with speaking(impatient(fake)) as speech:
+        fake.hold = asyncio.Event()
+        [provider] = speech._pool.providers
+        now = provider.time()
+        monkeypatch.setattr(provider, "time", lambda: now)
+        listening = speech.open_stream(
+            SpeechRequest("one two", priority="tenant"), Listener(MULAW_8000, inside_open=False)
+        )
+        now += 60.0
+        assert speech.headroom() == 1.0
+        speech.open_stream(SpeechRequest("one two"), Listener(MULAW_8000, inside_open=False))
+        now += 60.0
+        assert speech.headroom() == 0.0
+        listening.cancel()
 
 
 async def test_one_stalled_call_does_not_hold_up_another(fake: FakeWorker) -> None:

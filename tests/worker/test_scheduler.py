@@ -385,3 +385,24 @@ def test_whatever_happens_nobody_is_forgotten(story: list[tuple[str, int, int]],
     shop.runs_dry()
 
     assert {name: shop.served.count(name) for name in wanted} == wanted
+
+
+def test_other_programs_wait_behind_callers_and_have_no_more_than_half_of_the_places() -> None:
+    shop = Shop(Scheduler(msgspec.structs.replace(SETTINGS, max_streams=8)))
+    for number in range(4):
+        assert shop.scheduler.retry_after_s(shop.now, "tenant") is None
+        shop.opens(f"program {number}", "tenant", pieces=3)
+    assert shop.scheduler.retry_after_s(shop.now, "tenant") is not None
+    assert shop.scheduler.retry_after_s(shop.now) is None, "a caller finds room, and no queue"
+    shop.step()
+    caller = shop.opens("caller")
+    shop.scheduler.report(next(iter(shop.scheduler.places())), 0, None, shop.now)  # a program that listens is no caller
+    assert shop.step() == ["caller"]
+    assert caller.made_ms
+
+
+def test_what_other_programs_wait_for_keeps_no_caller_out() -> None:
+    shop = Shop(Scheduler(SETTINGS), step_s=0.5)
+    for number in range(20):
+        shop.opens(f"program {number}", "tenant")
+    assert shop.scheduler.backlog_s(shop.now) == 0.0

@@ -31,8 +31,9 @@ from bridge.audio.formats import MULAW_8000, AudioFormat
 from bridge.call.events import Word
 from bridge.errors import VoiceError
 
-Priority = Literal["live", "speculation", "prefetch"]
-"""Somebody listens; somebody may soon; nobody does. The last two are served when nothing else is to be done."""
+Priority = Literal["live", "speculation", "tenant", "prefetch"]
+"""A caller listens; a caller may soon; a program of the speech API listens; nobody does. Each is served when nothing of
+those before it is to be done."""
 
 
 class SpeechRequest(msgspec.Struct, frozen=True):

@@ -89,6 +89,8 @@ class MonitoredStream:
         self._listener: SpeechListener | None = listener
         self._stream: SpeechStream | None = None
         self._text_ended = False
+        self.callers = True
+        """A caller waits for it: how long others wait says nothing about whether one more call can be served."""
         self.asked_at: float | None = None
         """When there was text that must be spoken at once: it is not late before that."""
         self.begun = False
@@ -96,6 +98,7 @@ class MonitoredStream:
 
     def open(self, provider: SpeechProvider, request: SpeechRequest, now: float) -> None:
         """Open the stream at its provider. Raises VoiceError."""
+        self.callers = request.priority == "live"
         self._stream = provider.open(request, self)
         if request.text:
             self.asked_at = now
@@ -208,7 +211,7 @@ class MonitoredProvider:
         if not self.usable:
             return 0.0
         now = self.time()
-        waiting_s = [now - s.asked_at for s in self._streams if s.asked_at is not None and not s.begun]
+        waiting_s = [now - s.asked_at for s in self._streams if s.callers and s.asked_at is not None and not s.begun]
         return self.health.headroom(now, waiting_s)
 
     @property
@@ -269,7 +272,7 @@ class MonitoredProvider:
 
     def heard(self, stream: MonitoredStream) -> None:
         """First audio of a stream has come."""
-        if stream.asked_at is not None:
+        if stream.callers and stream.asked_at is not None:
             self.health.heard(self.time() - stream.asked_at, self.time())
             if self.headroom < _LOW_HEADROOM:
                 self._plan_probe()
