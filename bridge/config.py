@@ -86,7 +86,7 @@ def load_settings(file: Path | None = None, environment: Mapping[str, str] | Non
 
 
 def parse_settings(text: str, source: str, environment: Mapping[str, str] | None = None) -> Settings:
-    """As `load_settings`, from YAML text; `source` stands before each mistake."""
+    """Read settings as `load_settings` does, from YAML text; `source` stands before each mistake."""
     raw, lines, mistakes = _read_yaml(text, source)
     if mistakes:
         raise ConfigError("\n".join(mistakes))

@@ -80,7 +80,7 @@ def machine() -> Finding:
 
 
 async def agent(settings: Settings, directory: Path, *, offline: bool = False) -> list[Finding]:
-    """Check that the agent which answers the calls can be opened, and answers."""
+    """Check that the agent which answers the calls can be opened."""
     from bridge.agents.factory import build_agents
     from bridge.agents.script import ScriptFactory
     from bridge.agents.settings import ChatSettings, ScriptSettings, WebSettings
@@ -216,7 +216,7 @@ def _whisper(settings: WhisperSettings) -> Finding:
 
 
 async def recognisers(settings: Settings, *, offline: bool = False) -> list[Finding]:
-    """Those elsewhere, each asked once."""
+    """Ask each recogniser that is elsewhere once."""
     findings = []
     for one in _ranked(settings):
         match one:

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import ast
+import re
+import tokenize
 from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parent.parent
 SOURCES = sorted((ROOT / "bridge").rglob("*.py"))
+PAGES = [path for folder in ("bridge", "fixtures", "tests") for path in sorted((ROOT / folder).rglob("*.md"))]
+PAGES += sorted(ROOT.glob("*.md"))
 
 WORLDS_OF_THEIR_OWN = ("bridge/worker/engines/", "bridge/simulator/")
 """Engines name the layers of published networks, and the simulator is the other company."""
@@ -36,3 +42,89 @@ def _public_classes() -> Iterator[tuple[str, ast.ClassDef]]:
         for node in ast.parse(path.read_text("utf-8")).body:
             if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
                 yield path.relative_to(ROOT).as_posix(), node
+
+
+SHORTEST = 5
+"""Words of a docstring's first paragraph: fewer are a label that needs the name to its left."""
+
+DANGLING = re.compile(
+    r"(The same|As|Of|That|This|See|And|Or|But|For|From|With|Without|Also|Likewise|It|Its|His|Her|Those|These)\b"
+)
+"""How docstrings begin that go on from something which an editor's pop-up does not show."""
+
+HE = re.compile(r"\b(he|him|his|himself)\b", re.IGNORECASE)
+QUOTED = re.compile(r"""`[^`]*`|"[^"]*"|'[^'\n]{2,}'""")
+
+
+def wrong_with(docstring: str) -> str:
+    """What keeps a docstring from being clear alone; empty when nothing does."""
+    first = docstring.split("\n\n")[0].strip()
+    if len(re.findall(r"[\w`'-]+", first)) < SHORTEST:
+        return f"fewer than {SHORTEST} words"
+    if len(re.findall(r"[A-Za-z]+", re.sub(r"`[^`]*`", "", first))) < 3:
+        return "examples alone"
+    if not first.endswith((".", "!", "?", ":")):
+        return "no whole sentence"
+    return "begins in the middle" if DANGLING.match(first) else ""
+
+
+def test_every_public_docstring_is_clear_alone() -> None:
+    found = []
+    for path in SOURCES:
+        for name, line, docstring in _public_docstrings(ast.parse(path.read_text("utf-8"))):
+            if wrong := wrong_with(docstring):
+                found.append(f"{path.relative_to(ROOT)}:{line} {name}: {wrong}: {docstring.splitlines()[0]!r}")
+    assert found == []
+
+
+@pytest.mark.parametrize(
+    "docstring",
+    [
+        "Print everything.",
+        "As of the gate, but later.",
+        "`3/4`, `5 to 6`, `1 in 4`.",
+        "The same over a socket of ours.",
+        "A list of words",
+    ],
+)
+def test_a_docstring_that_is_not_clear_alone_is_found(docstring: str) -> None:
+    assert wrong_with(docstring)
+
+
+def test_people_are_they() -> None:
+    found = []
+    for path in SOURCES:
+        for line, text in _prose(path):
+            if he := HE.search(QUOTED.sub("", text)):
+                found.append(f"{path.relative_to(ROOT)}:{line} {he[0]}")
+    for path in PAGES:
+        for number, line in enumerate(path.read_text("utf-8").splitlines(), 1):
+            if he := HE.search(QUOTED.sub("", line)):
+                found.append(f"{path.relative_to(ROOT)}:{number} {he[0]}")
+    assert found == []
+
+
+def _prose(path: Path) -> Iterator[tuple[int, str]]:
+    """Every docstring, those of attributes too, and every comment."""
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str):
+            yield node.lineno, node.value.value
+    with path.open("rb") as file:
+        for token in tokenize.tokenize(file.readline):
+            if token.type == tokenize.COMMENT:
+                yield token.start[0], token.string
+
+
+def _public_docstrings(module: ast.Module) -> Iterator[tuple[str, int, str]]:
+    if docstring := ast.get_docstring(module):
+        yield "module", 1, docstring
+    yield from _docstrings_in(module.body, "")
+
+
+def _docstrings_in(body: list[ast.stmt], prefix: str) -> Iterator[tuple[str, int, str]]:
+    for node in body:
+        if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) and not node.name.startswith("_"):
+            if docstring := ast.get_docstring(node):
+                yield prefix + node.name, node.lineno, docstring
+            if isinstance(node, ast.ClassDef):
+                yield from _docstrings_in(node.body, f"{prefix}{node.name}.")

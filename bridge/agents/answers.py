@@ -8,6 +8,6 @@ from bridge.understanding.calendar_days import Day
 
 
 def today() -> Day:
-    """This day, on the machine's own calendar."""
+    """Return the day that it is, on the machine's own calendar."""
     now = datetime.date.today()
     return Day(now.year, now.month, now.day)

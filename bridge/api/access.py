@@ -27,7 +27,7 @@ class ApiError(BridgeError):
 
     @property
     def body(self) -> dict[str, Any]:
-        """`{"error": {"message", "type", "param", "code"}}`."""
+        """The JSON body of the answer: `{"error": {"message", "type", "param", "code"}}`."""
         kind = {401: "authentication_error", 429: "rate_limit_error"}.get(self.status)
         kind = kind or ("server_error" if self.status >= 500 else "invalid_request_error")
         return {"error": {"message": str(self), "type": kind, "param": self.param, "code": self.code}}

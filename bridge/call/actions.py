@@ -15,7 +15,7 @@ Interruption = Literal["interruptible", "protected", "digits_only"]
 
 
 class Say(msgspec.Struct, frozen=True, tag="say"):
-    """Speak this text.
+    """Speak this text to the caller.
 
     `more` announces that the next `Say` goes on with the same utterance, so that text is spoken
     while it is still being written. `cacheable` is false for text that must not be kept, such as

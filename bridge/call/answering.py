@@ -54,7 +54,7 @@ class Answering:
         *,
         held: bool = False,
     ) -> list[Command]:
-        """Begin an answer."""
+        """Begin an answer to this prompt."""
         self.held = held
         again, self._again = self._again, False
         self._repeated = False
@@ -86,11 +86,11 @@ class Answering:
         return self.busy and turn == self.turn
 
     def acted(self) -> None:
-        """Something came of it."""
+        """Take note that the agent's answer has brought something."""
         self.due = None
 
     def done(self) -> None:
-        """The answer is complete."""
+        """Take note that the agent's answer is complete."""
         self.busy, self.due = False, None
 
     def cancel(self, *, unheard: bool) -> list[Command]:

@@ -48,7 +48,7 @@ class BotSide:
     # -- written down and gone on with -------------------------------------------------------------
 
     def written(self, now: float, *, guessing: bool) -> BotState:
-        """This side as it will be if the stream ends now.
+        """Write this side down as it will be if the stream ends now.
 
         `guessing`: the answer of the moment is to a turn that is not over; it is let go, and the turn is kept.
         """
@@ -120,7 +120,7 @@ class BotSide:
         return self.answering.cancel(unheard=unheard)
 
     def acts(self, action: Action, now: float) -> list[Command]:
-        """The agent wants something."""
+        """Carry out what the agent wants."""
         self.answering.acted()
         if self.ending is not None or (self._kept and isinstance(self._kept[-1], actions.HangUp | actions.Transfer)):
             return []
@@ -179,7 +179,7 @@ class BotSide:
     # -- giving way and going on -----------------------------------------------------------------
 
     def await_caller(self, now: float) -> None:
-        """It is the caller's turn from now on."""
+        """Count from now on how long the caller, whose turn it is, says nothing."""
         self.idle_since = now
 
     def hold_back(self) -> None:
@@ -225,12 +225,12 @@ class BotSide:
         return self.utterances.hold(now) if floor.on_suspicion == "hold" else self.utterances.duck(now, floor.duck_db)
 
     def restore_voice(self, now: float) -> list[Command]:
-        """It was a false alarm."""
+        """Raise the lowered voice again after a false alarm."""
         self._moves(BotMove.FALSE_ALARM)
         return self.utterances.restore(now)
 
     def go_on(self, now: float) -> list[Command]:
-        """It was no interruption after all: say the rest, from the first word that the caller did not hear."""
+        """Say the rest after what was no interruption, from the first word that the caller did not hear."""
         why = decided(Decision.WENT_ON, utterances=len(self.utterances.resumable))
         commands = [why, *self.utterances.go_on(now)]
         if not self.utterances.silent and self.state is Bot.IDLE:
@@ -279,7 +279,7 @@ class BotSide:
         return [self.ending]
 
     def gone(self, reason: EndReason) -> list[Command]:
-        """The carrier has left."""
+        """Take note that the carrier has left the call."""
         unfinished = [CancelSynthesis(t.utterance) for t in self.utterances.playout.tracks if not t.complete]
         self.end_reason = self.end_reason or reason
         self._moves(BotMove.GONE)

@@ -72,7 +72,7 @@ class CallerSide:
         return self.turn is not None and self.turn.guessed is not None
 
     def written(self) -> CallerState:
-        """This side at this moment."""
+        """Write this side down as it is at this moment."""
         turn = self.turn
         return CallerState(
             keys=self.keypad.digits,

@@ -96,7 +96,7 @@ class ExpectSpeech(msgspec.Struct, frozen=True, tag="expect_speech"):
 
 
 class Disconnect(msgspec.Struct, frozen=True, tag="hang_up"):
-    """End the call now."""
+    """End the call at once, for this reason."""
 
     reason: EndReason
     said: str = ""
@@ -104,7 +104,7 @@ class Disconnect(msgspec.Struct, frozen=True, tag="hang_up"):
 
 
 class Redirect(msgspec.Struct, frozen=True, tag="transfer"):
-    """Leave the call to `target` now."""
+    """Leave the call to `target` at once."""
 
     target: str
 

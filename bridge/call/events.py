@@ -176,7 +176,7 @@ class AgentFinished(msgspec.Struct, frozen=True, tag="agent_finished"):
 
 
 class AgentFailed(msgspec.Struct, frozen=True, tag="agent_failed"):
-    """The agent broke off."""
+    """The agent broke its answer off."""
 
     turn: int
     reason: str
@@ -199,7 +199,7 @@ class StreamReopened(msgspec.Struct, frozen=True, tag="stream_reopened"):
 
 
 class TimePassed(msgspec.Struct, frozen=True, tag="time_passed"):
-    """`Call.wake_at` was reached."""
+    """The time that `Call.wake_at` named was reached."""
 
 
 Event = (

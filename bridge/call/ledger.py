@@ -135,7 +135,7 @@ class Ledger:
 
 
 def joined(turns: Iterable[Spoken]) -> tuple[Spoken, ...]:
-    """The same conversation without empty turns, and with neighbouring turns of the agent, or of the bridge, as one."""
+    """Return a conversation without empty turns, and with neighbouring turns of the agent, or of the bridge, as one."""
     said: list[Spoken] = []
     for turn in turns:
         last = said[-1] if said else None

@@ -70,12 +70,12 @@ class Call:
 
     @property
     def bot(self) -> Bot:
-        """What the bot does."""
+        """What the bot does at this moment."""
         return self._bot.state
 
     @property
     def caller(self) -> Caller:
-        """What the caller does."""
+        """What the caller does at this moment."""
         return self._caller.state
 
     @property
@@ -105,7 +105,7 @@ class Call:
 
     @property
     def end_reason(self) -> EndReason | None:
-        """Why it is over."""
+        """Why the call is over, or will be."""
         return self._bot.end_reason
 
     def transcript(self) -> tuple[Spoken, ...]:

@@ -73,12 +73,12 @@ def header(
 
 
 def event_line(event: Event, now: float) -> bytes:
-    """One event."""
+    """Write one event as a line of a record."""
     return _encoder.encode({"at": now, "event": _plain(event)}) + b"\n"
 
 
 def command_line(command: Command, now: float) -> bytes:
-    """One command."""
+    """Write one command as a line of a record."""
     return _encoder.encode({"at": now, "command": _plain(command)}) + b"\n"
 
 
@@ -113,7 +113,7 @@ class Difference:
 
 @dataclass(frozen=True, slots=True)
 class Replay:
-    """What a replay found."""
+    """What the replay of a record found."""
 
     call: Call
     events: int

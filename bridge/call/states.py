@@ -11,7 +11,7 @@ from bridge.errors import UnexpectedEvent
 
 
 class Caller(StrEnum):
-    """What the caller does."""
+    """What the caller does at a moment of the call."""
 
     SILENT = "silent"
     SUSPECTED = "suspected"
@@ -30,7 +30,7 @@ class CallerMove(StrEnum):
 
 
 class Bot(StrEnum):
-    """What the bot does."""
+    """What the bot does at a moment of the call."""
 
     IDLE = "idle"
     THINKING = "thinking"

@@ -79,7 +79,7 @@ class CallerTurn:
 
     @property
     def length_s(self) -> float:
-        """From the first sound to the last so far."""
+        """Seconds from the turn's first sound to its last so far."""
         return self.last_speech_at - self.since - PREROLL_S
 
     def resumes(self, is_speech: bool, at: float, gap_ms: float) -> bool:

@@ -47,7 +47,7 @@ class Utterances:
         return [Synthesise(utterance.number, say.text, not say.more, say.voice, say.cacheable)]
 
     def wait(self, seconds: float) -> list[Command]:
-        """Queue silence."""
+        """Queue silence of this length behind what is said."""
         commands = self.finish_text()
         utterance = self._begin("interruptible")
         wait_ms = int(min(max(seconds, 0.0), _LONGEST_WAIT_S) * 1000)

@@ -53,7 +53,7 @@ class ComeBack(msgspec.Struct, frozen=True, tag="come_back"):
 
 
 class EndCall(msgspec.Struct, frozen=True, tag="end_call"):
-    """The call is over."""
+    """The call is over: the carrier hangs up."""
 
 
 class ForwardCall(msgspec.Struct, frozen=True, tag="forward_call"):

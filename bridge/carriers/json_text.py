@@ -35,5 +35,5 @@ def reason_of(error: Exception) -> str:
 
 
 def no_binary() -> StreamViolation:
-    """For a stream whose protocol has no binary messages."""
+    """Return the violation of a binary message in a protocol that has none."""
     return StreamViolation("binary_frame", "the protocol has no binary messages")

@@ -43,7 +43,7 @@ class LoopLag:
         self._timer = asyncio.get_running_loop().call_later(BEAT_S, self._beat)
 
     def stop(self) -> None:
-        """Stop measuring."""
+        """Stop measuring the loop's lag."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -69,7 +69,7 @@ class CallLimits:
         self._of: dict[str, list[tuple[int, str]]] = {}
 
     def over(self, number: str, account: str) -> Literal["number", "account"] | None:
-        """Which of them has as many as it may."""
+        """Return which of the two, number or account, has as many calls as it may; None when neither."""
         if number and self._counts[0, number] >= self._most[0]:
             return "number"
         return "account" if account and self._counts[1, account] >= self._most[1] else None
@@ -81,7 +81,7 @@ class CallLimits:
             self._counts.update(self._of[call])
 
     def drop(self, call: str) -> None:
-        """It is over."""
+        """Take a call that is over off the counts."""
         for who in self._of.pop(call, ()):
             self._counts[who] -= 1
             if not self._counts[who]:
@@ -89,7 +89,7 @@ class CallLimits:
 
 
 class Admission:
-    """The door of one process.
+    """Decides whether another call may come into this process.
 
     A call is counted from the webhook that admits it (a reservation, which lapses when no stream comes) to
     the end of its media stream. `headroom` is 0 when listening or speech could not serve one more.
@@ -119,7 +119,7 @@ class Admission:
 
     @property
     def calls(self) -> int:
-        """Calls in progress."""
+        """The number of calls in progress."""
         return len(self._running)
 
     @property
@@ -174,7 +174,7 @@ class Admission:
             self.end(call)
 
     def end(self, call: str) -> None:
-        """The call is over."""
+        """Give back the place of a call that is over."""
         self._running.discard(call)
         self._reserved.pop(call, None)
         self._limits.drop(call)

@@ -102,7 +102,7 @@ class LimitedConnection(web.RequestHandler):
         self._set_deadline(limits.settings.head_s, "slow_head", None)
 
     def connection_lost(self, exc: BaseException | None) -> None:
-        """It is gone."""
+        """Take a connection that is gone off the counts."""
         if not self._counted:
             return
         self._counted = False
@@ -171,11 +171,11 @@ class LimitedSite(web.BaseSite):
 
     @property
     def name(self) -> str:
-        """For messages."""
+        """The site's address, as messages and logs name it."""
         return f"http://{self._host}:{self._port}"
 
     async def start(self) -> None:
-        """Listen. Raises OSError."""
+        """Listen on the site's port. Raises OSError."""
         await super().start()
         server = self._runner.server
         assert server is not None

@@ -28,7 +28,7 @@ class MediaEndpoint:
         """How many sockets of each address have not brought `start`."""
 
     async def handle(self, carrier: Carrier, request: web.Request) -> web.StreamResponse:
-        """The route's handler."""
+        """Answer a request for a media socket, and serve the socket to its end."""
         errors = self.process.metrics.protocol_errors
         try:
             self.process.signatures.check_socket(carrier, request)
@@ -63,7 +63,7 @@ class MediaEndpoint:
                 socket.session.tell(EndRequested(reason))
 
     async def close_all(self) -> None:
-        """Close every socket now."""
+        """Close every media socket at once."""
         sockets = list(self.sockets.values())
         for key, socket in list(self.sockets.items()):
             if socket.session is not None:

@@ -33,7 +33,7 @@ class Socket(Protocol):
     """The media socket that a line may close."""
 
     def close(self, code: WSCloseCode) -> None:
-        """Close it."""
+        """Close the media socket with this code."""
         ...
 
     def give_up(self, kind: str, code: WSCloseCode, reason: EndReason) -> None:
@@ -70,7 +70,7 @@ class CarrierLine:
         self._send(self._stream.mark(name))
 
     def clear(self) -> None:
-        """Empty the carrier's queue."""
+        """Make the carrier forget what it has not played."""
         self._send(self._stream.clear())
 
     def end(self, outcome: Outcome, kept: KeptCall | None = None) -> None:

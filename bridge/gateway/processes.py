@@ -49,7 +49,7 @@ class ProcessGroup:
 
     @property
     def pids(self) -> list[int]:
-        """The running processes."""
+        """The ids of the running processes."""
         return [process.pid for process in self._processes.values() if process.pid is not None and process.is_alive()]
 
     async def run(self) -> None:

@@ -56,7 +56,7 @@ class CarrierRoutes:
         self._told: OrderedDict[tuple[str, ...], None] = OrderedDict()
 
     def add_to(self, app: web.Application) -> None:
-        """Register the routes."""
+        """Register the carrier's routes with the application."""
         base = f"/{self._carrier.name}"
         app.router.add_get(f"{base}/media", partial(self._media.handle, self._carrier))
         for route in self._carrier.routes:

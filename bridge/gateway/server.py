@@ -115,7 +115,7 @@ class Gateway:
 
     @property
     def calls(self) -> int:
-        """Calls in progress."""
+        """The number of calls in progress."""
         return self.process.admission.calls
 
     async def start(self, host: str, port: int, *, reuse_port: bool = False) -> None:

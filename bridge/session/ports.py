@@ -39,7 +39,7 @@ class Line(Protocol):
         ...
 
     def clear(self) -> None:
-        """Empty the carrier's queue."""
+        """Make the carrier forget what it has not played."""
         ...
 
     def flush(self) -> None:
@@ -52,7 +52,7 @@ class Line(Protocol):
 
 
 class CallListener(Protocol):
-    """One call's listening."""
+    """The listening of one call: audio in, events out through `Deliver`."""
 
     def hear(self, ulaw: bytes, now: float) -> None:
         """Take audio from the caller."""
@@ -80,7 +80,7 @@ class CallListener(Protocol):
 
 
 class CallSpeaker(Protocol):
-    """One call's speech."""
+    """The speech of one call: text in, audio and words out through `Deliver`."""
 
     def synthesise(self, command: Synthesise) -> None:
         """Add text to an utterance."""
@@ -91,7 +91,7 @@ class CallSpeaker(Protocol):
         ...
 
     def cancel(self, utterance: int) -> None:
-        """Stop making an utterance."""
+        """Stop making this utterance; nothing more of it is delivered."""
         ...
 
     def expect(self, lines: Iterable[LikelyLine]) -> None:
@@ -108,7 +108,7 @@ class CallSpeaker(Protocol):
 
 
 class Listening(Protocol):
-    """The process's listening."""
+    """The listening of a process, which opens that of each call."""
 
     def open_call(self, deliver: Deliver, *, started_at: float) -> CallListener:
         """Begin to listen to a call that started at `started_at` (`time.monotonic`)."""
@@ -116,7 +116,7 @@ class Listening(Protocol):
 
 
 class Speech(Protocol):
-    """The process's speech."""
+    """The speech of a process, which opens that of each call."""
 
     def open_call(self, deliver: Deliver, *, audio_format: AudioFormat) -> CallSpeaker:
         """Begin to speak on a call, in its line's format."""
@@ -124,7 +124,7 @@ class Speech(Protocol):
 
 
 class CallServices(msgspec.Struct, frozen=True):
-    """The rooms a session works with."""
+    """The services that a session works with."""
 
     listening: Listening
     speech: Speech

@@ -96,7 +96,7 @@ class TimerWheel:
             self._arm(self._order[0])
 
     def close(self) -> None:
-        """Forget all timers."""
+        """Forget all timers; none of them fires any more."""
         if self._armed is not None:
             self._armed.cancel()
             self._armed = None

@@ -1,4 +1,4 @@
-"""From one audio format to another while a call runs: the line speaks the carrier's, listening and speech their own."""
+"""Convert audio between formats while a call runs: the line speaks the carrier's, listening and speech their own."""
 
 from __future__ import annotations
 

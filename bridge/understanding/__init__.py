@@ -1,1 +1,1 @@
-"""From what was recognised to values: yes or no, digits, dates, names, addresses, choices; or "not understood"."""
+"""Turn what was recognised into values: yes or no, digits, dates, names, addresses, choices; or "not understood"."""

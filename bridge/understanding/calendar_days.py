@@ -14,7 +14,7 @@ class Day(NamedTuple):
 
     @property
     def iso(self) -> str:
-        """ISO 8601: `2026-03-04`."""
+        """The day in the form of ISO 8601, such as `2026-03-04`."""
         return f"{self.year:04}-{self.month:02}-{self.day:02}"
 
     @property
@@ -27,7 +27,7 @@ class Day(NamedTuple):
 
     @property
     def weekday(self) -> int:
-        """Monday is 0."""
+        """The day of the week; Monday is 0."""
         return (self.number + 3) % 7
 
     def plus(self, days: int) -> Day:

@@ -116,7 +116,7 @@ class Spelled(NamedTuple):
 
     @property
     def text(self) -> str:
-        """The word."""
+        """The word that the letters spell."""
         return "".join(letter.text for letter in self.letters).strip(".-_'+/")
 
     @property
@@ -126,7 +126,7 @@ class Spelled(NamedTuple):
 
     @property
     def end(self) -> int:
-        """Behind the last."""
+        """The place behind the last letter's words."""
         return self.letters[-1].end
 
     @property

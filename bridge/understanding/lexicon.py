@@ -16,7 +16,7 @@ Phrases = frozenset[tuple[str, ...]]
 
 
 def phrases(*lines: str) -> Phrases:
-    """Phrases, separated by commas."""
+    """Split a text into phrases at its commas."""
     return frozenset(tuple(phrase.split()) for line in lines for phrase in line.split(",") if phrase.strip())
 
 

@@ -45,12 +45,12 @@ class Run(NamedTuple):
 
     @property
     def start(self) -> int:
-        """The first word."""
+        """The place of the run's first word."""
         return self.groups[0].start
 
     @property
     def end(self) -> int:
-        """Behind the last word."""
+        """The place behind the run's last word."""
         return self.groups[-1].end
 
     @property

@@ -1,4 +1,4 @@
-"""From what was recognised to a value of the kind that was asked for, or to "not understood". Pure.
+"""Turn what was recognised into a value of the kind that was asked for, or into "not understood". Pure.
 
 One kind's rules are one module; each reads a text on its own, in time linear in its length, which is bounded. Here
 they are put to every hypothesis of the recogniser.

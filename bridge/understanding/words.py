@@ -51,7 +51,7 @@ def split(text: str) -> list[Word]:
 
 
 def unhyphenated(words: Sequence[Word]) -> list[Word]:
-    """Without the hyphens that join letters or words: `twenty-one` and `S-M-I-T-H` as they are said."""
+    """Split words at the hyphens that join letters or words: `twenty-one` and `S-M-I-T-H` as they are said."""
     kept = []
     for place, word in enumerate(words):
         inside = word.text == "-" and word.joined and 0 < place < len(words) - 1 and words[place + 1].joined

@@ -52,7 +52,7 @@ def dial(target: str, *, caller_id: str = "", then: str = "") -> Document:
 
 
 def hang_up() -> Document:
-    """End the call."""
+    """Write the document that ends the call."""
     return response(element("Hangup"))
 
 

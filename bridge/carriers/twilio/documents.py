@@ -92,7 +92,7 @@ def reject() -> Document:
 
 
 def hang_up() -> Document:
-    """End the call."""
+    """Write the document that ends the call."""
     return response(element("Hangup"))
 
 

@@ -28,7 +28,7 @@ class CallsApi(msgspec.Struct, frozen=True):
     password: str
 
     def hang_up(self, call_sid: str) -> RestRequest:
-        """End a call."""
+        """Build the request that ends a call."""
         return self._update(call_sid, {"Status": "completed"})
 
     def replace_document(self, call_sid: str, document: Document) -> RestRequest:

@@ -36,7 +36,8 @@ class Savings:
         return None
 
     def report(self) -> dict[str, float]:
-        """`phrases`, `hits`, `hit_rate`, `saved_audio_s`, `saved_synthesis_s`, `saved_money`."""
+        """Return what was saved as `phrases`, `hits`, `hit_rate`, `saved_audio_s`, `saved_synthesis_s` and
+        `saved_money`."""
         return {
             "phrases": self.phrases,
             "hits": self.hits,

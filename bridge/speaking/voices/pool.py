@@ -55,7 +55,7 @@ class ProviderPool:
             await provider.start(self._changed)
 
     async def close(self) -> None:
-        """Disconnect from all providers."""
+        """End the connections to all providers."""
         self._waiting.clear()
         for provider in self.providers:
             await provider.close()

@@ -62,7 +62,7 @@ def url(c: Cursor) -> Reading | None:
 
 
 def handle(c: Cursor) -> Reading | None:
-    """`@alice_b`, `#OpenDay`, `user@host`."""
+    """Read a handle, such as `@alice_b`, `#OpenDay` or `user@host`."""
     core, language = c.core(), c.language
     if len(core) < 2 or core[0] not in "@#" or not re.fullmatch(r"\w[\w.-]{0,63}", core[1:]) or core[1:].isdecimal():
         return None

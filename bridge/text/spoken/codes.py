@@ -177,7 +177,7 @@ def _iban(c: Cursor) -> Reading | None:
 
 
 def keys(c: Cursor) -> Reading | None:
-    """`*67`, `#31#`, `press 5#`, `*` and `#` alone."""
+    """Read telephone keys, such as `*67`, `#31#`, `press 5#`, or `*` and `#` alone."""
     language, core, part = c.language, c.core(), c.part()
     if core in ("*", "#"):
         if core == "#" and c.core(1)[:1].isdecimal() and c.joined(0) and not _pressed(c):
@@ -198,7 +198,7 @@ def _pressed(c: Cursor) -> bool:
 
 
 def numbered(c: Cursor) -> Reading | None:
-    """`#5`, `#1234`, `№ 7`."""
+    """Read a number sign with its number, such as `#5`, `#1234` or `№ 7`."""
     core, language = c.core(), c.language
     if core[:1] not in "#№" or not core[1:].isdecimal():
         return None

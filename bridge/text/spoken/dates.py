@@ -34,7 +34,7 @@ class _Clock(NamedTuple):
 
 
 def date(c: Cursor) -> Reading | None:
-    """`3/14/2024`, `24.12.2024`, `2024-01-05`, `on 3/4`, `24.12.`"""
+    """Read a date in figures, such as `3/14/2024`, `24.12.2024`, `2024-01-05`, `on 3/4` or `24.12.`."""
     language, core = c.language, c.core()
     if iso := _ISO.fullmatch(core):
         words = _date(int(iso[4]), int(iso[3]), int(iso[1]), language)
@@ -89,7 +89,7 @@ def _date(day: int, month: int, year: int | None, language: Language) -> str | N
 
 
 def month_name(c: Cursor) -> Reading | None:
-    """`Jan. 5`, `January 5th, 2024`, `Sept. 2024`, `Dec 24-26`, `Mar.`"""
+    """Read a date that begins with its month: `Jan. 5`, `January 5th, 2024`, `Sept. 2024`, `Dec 24-26`, `Mar.`."""
     language, word, part = c.language, c.word(), c.part()
     month = language.month_abbreviations.get(word)
     if month is None or (part.core.islower() and language.months[month - 1][0].isupper() and part.trail != "."):
@@ -112,7 +112,7 @@ def month_name(c: Cursor) -> Reading | None:
 
 
 def day_and_month(c: Cursor) -> Reading | None:
-    """`5 Jan 2024`, `5th of May`, `3. Mai`, `1er janvier`, `24 de diciembre de 2024`, `24-26 December`."""
+    """Read a date that begins with its day: `5 Jan 2024`, `5th of May`, `3. Mai`, `1er janvier`, `24-26 December`."""
     language, core = c.language, c.core()
     if len(core) > 9 or not (c.core(1)[:1].isalpha()):
         return None
@@ -150,7 +150,7 @@ def day_and_month(c: Cursor) -> Reading | None:
 
 
 def weekday(c: Cursor) -> Reading | None:
-    """`Mon.`, `Mon-Fri`, `Tue 5 May`, `Sat & Sun`."""
+    """Read days of the week, such as `Mon.`, `Mon-Fri`, `Tue 5 May` or `Sat & Sun`."""
     language, core, part = c.language, c.core(), c.part()
     days = language.weekday_abbreviations
     ends = _RANGE.split(core)
@@ -169,7 +169,7 @@ def weekday(c: Cursor) -> Reading | None:
 
 
 def time(c: Cursor) -> Reading | None:
-    """`9:30`, `9 a.m.`, `14h30`, `9:00-17:00`, `9-11 am`, `9:00 - 17:00`."""
+    """Read a time or two, such as `9:30`, `9 a.m.`, `14h30`, `9:00-17:00` or `9-11 am`."""
     language, core = c.language, c.core()
     if core.isdecimal() and not (len(core) <= 2 and (c.core(1) in "-–—" or _marks_time(c.word(1), language))):
         return None

@@ -100,7 +100,7 @@ def _title_fits(c: Cursor) -> bool:
 
 
 def roman(c: Cursor) -> Reading | None:
-    """`Chapter IV`, `Henry VIII`, `Luis XIV`."""
+    """Read a Roman numeral after a name, such as `Chapter IV`, `Henry VIII` or `Luis XIV`."""
     core, language = c.core(), c.language
     if language.roman_ordinal_first and c.word(1) in language.roman_centuries:
         core = core.removesuffix("e")
@@ -129,7 +129,7 @@ def roman(c: Cursor) -> Reading | None:
 
 
 def initials(c: Cursor) -> Reading | None:
-    """`U.S.`, `p.m.`, `J. R. Smith`."""
+    """Read letters with stops, such as `U.S.`, `p.m.` or `J. R. Smith`."""
     core, part, language = c.core(), c.part(), c.language
     if _DOTTED.fullmatch(core) and len(core) <= 16:
         dotted = part.trail.startswith(".")

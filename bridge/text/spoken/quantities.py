@@ -65,7 +65,7 @@ def _marked(core: str, language: Language) -> str | None:
 
 
 def fraction(c: Cursor) -> Reading | None:
-    """`3/4`, `1 1/2`, `2½`."""
+    """Read a fraction, such as `3/4`, `1 1/2` or `2½`."""
     language, core = c.language, c.core()
     if found := _WITH_VULGAR.fullmatch(core):
         top, bottom = _VULGAR[found[3]]
@@ -183,7 +183,7 @@ def _a_range(first: str, last: str) -> bool:
 
 
 def arithmetic(c: Cursor) -> Reading | None:
-    """`3*4`, `2+2=4`, `10/2=5`, `4x6`."""
+    """Read a sum, such as `3*4`, `2+2=4`, `10/2=5` or `4x6`."""
     core, language = c.core(), c.language
     if not _CHAIN.fullmatch(core) or ("*" in core and c.word(-1) in language.press_words):
         return None

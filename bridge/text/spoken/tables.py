@@ -40,7 +40,7 @@ def currencies(table: str) -> dict[str, Currency]:
 
 
 def scales(table: str) -> dict[str, tuple[str, str]]:
-    """Lines of `M|mio one many`."""
+    """Read a table of scales from lines of `M|mio one many`."""
     found: dict[str, tuple[str, str]] = {}
     for line in table.strip().split("\n"):
         written, one, many = line.split()
