@@ -8,8 +8,8 @@ from bridge.understanding.corrections import segments
 from bridge.understanding.lexicon import Lexicon
 from bridge.understanding.numbers import groups
 from bridge.understanding.phrases import Intent, normalise
-from bridge.understanding.results import CERTAIN, FAIR, LIKELY, Reading
-from bridge.understanding.words import Word, spoken
+from bridge.understanding.results import CERTAIN, FAIR, LIKELY, Interpretation
+from bridge.understanding.words import Token, spoken
 
 Choices = Mapping[str, Sequence[str]]
 """What may be chosen, in the order offered, each with other ways to say it."""
@@ -18,9 +18,9 @@ _CLEARLY = 0.25
 """So much better than the second the first must fit."""
 
 
-def read_choice(words: Sequence[Word], lexicon: Lexicon, choices: Choices) -> Reading | None:
+def read_choice(words: Sequence[Token], lexicon: Lexicon, choices: Choices) -> Interpretation | None:
     """The name of the choice that was meant; None where none fits, or two do equally well."""
-    best: Reading | None = None
+    best: Interpretation | None = None
     for because, said in segments(words, lexicon):
         found = _chosen(said, lexicon, choices)
         if found is not None or because in ("strong", "restart"):
@@ -28,7 +28,7 @@ def read_choice(words: Sequence[Word], lexicon: Lexicon, choices: Choices) -> Re
     return best
 
 
-def _chosen(words: list[Word], lexicon: Lexicon, choices: Choices) -> Reading | None:
+def _chosen(words: list[Token], lexicon: Lexicon, choices: Choices) -> Interpretation | None:
     text = " ".join(word.text for word in words if not word.is_sign)
     said = normalise(text)
     if not said:
@@ -40,7 +40,7 @@ def _chosen(words: list[Word], lexicon: Lexicon, choices: Choices) -> Reading | 
         if ranked[0][1] - second < _CLEARLY:
             return None
         exact = ranked[0][1] >= int(ranked[0][1]) and ranked[0][1] % 1 == 0
-        return Reading(ranked[0][0], (CERTAIN if exact else LIKELY) if not second else FAIR)
+        return Interpretation(ranked[0][0], (CERTAIN if exact else LIKELY) if not second else FAIR)
     return _by_place(words, lexicon, list(choices))
 
 
@@ -50,7 +50,7 @@ def _score(said: tuple[str, ...], name: str, others: Sequence[str]) -> float:
     return match.score if match else 0.0
 
 
-def _by_place(words: list[Word], lexicon: Lexicon, names: list[str]) -> Reading | None:
+def _by_place(words: list[Token], lexicon: Lexicon, names: list[str]) -> Interpretation | None:
     """ "The second one", "number two", "option B", "the last one"."""
     plain = spoken(words)
     places = {lexicon.ordinals[(word,)] for word in plain if (word,) in lexicon.ordinals}
@@ -65,5 +65,5 @@ def _by_place(words: list[Word], lexicon: Lexicon, names: list[str]) -> Reading 
         return None
     place = places.pop()
     if place == -1 and names:
-        return Reading(names[-1], LIKELY)
-    return Reading(names[place - 1], LIKELY) if 1 <= place <= len(names) else None
+        return Interpretation(names[-1], LIKELY)
+    return Interpretation(names[place - 1], LIKELY) if 1 <= place <= len(names) else None

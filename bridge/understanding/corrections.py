@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
 from bridge.understanding.lexicon import Lexicon
-from bridge.understanding.words import Word, at
+from bridge.understanding.words import Token, at
 
 Strength = Literal["", "weak", "strong", "restart"]
 
@@ -16,10 +16,10 @@ class Segment(NamedTuple):
 
     because: Strength
     """What stands before it; nothing before the first."""
-    words: list[Word]
+    words: list[Token]
 
 
-def segments(words: Sequence[Word], lexicon: Lexicon, *, weak: bool = True) -> list[Segment]:
+def segments(words: Sequence[Token], lexicon: Lexicon, *, weak: bool = True) -> list[Segment]:
     """The words, cut at every change of mind; at least one. Without `weak` only at what can mean nothing else."""
     cut: list[Segment] = [Segment("", [])]
     place = 0
@@ -34,7 +34,7 @@ def segments(words: Sequence[Word], lexicon: Lexicon, *, weak: bool = True) -> l
     return cut
 
 
-def _marker(words: Sequence[Word], place: int, lexicon: Lexicon) -> tuple[Strength, int]:
+def _marker(words: Sequence[Token], place: int, lexicon: Lexicon) -> tuple[Strength, int]:
     """The change of mind that begins here, and how many words and signs it has."""
     if words[place].is_sign:
         return "", 0

@@ -10,8 +10,8 @@ from bridge.understanding.calendar_days import Day, days_in, exists
 from bridge.understanding.corrections import segments
 from bridge.understanding.lexicon import Lexicon, names_of_numbers, names_of_ordinals
 from bridge.understanding.numbers import Group, groups
-from bridge.understanding.results import CERTAIN, FAIR, LIKELY, Reading
-from bridge.understanding.words import Word, at, unhyphenated
+from bridge.understanding.results import CERTAIN, FAIR, LIKELY, Interpretation
+from bridge.understanding.words import Token, at, unhyphenated
 
 _WRITTEN = re.compile(r"(?<!\d)(\d{1,4})\s*([/.-])\s*(\d{1,2})\s*\2\s*(\d{2,4})(?!\d)")
 _SHORT = re.compile(r"(?<!\d)(\d{1,2})[/](\d{1,2})(?!\d)")
@@ -30,7 +30,7 @@ class _Date(NamedTuple):
     confidence: float
 
 
-def read_date(words: Sequence[Word], lexicon: Lexicon, today: Day | None = None) -> Reading | None:
+def read_date(words: Sequence[Token], lexicon: Lexicon, today: Day | None = None) -> Interpretation | None:
     """A day as ISO 8601, `2026-03-04`, or `--03-04` where no year was said and today is not known.
 
     "Tuesday", "tomorrow" and "the fifth" need today. A year that was not said is taken to be the coming one, and the
@@ -47,26 +47,26 @@ def read_date(words: Sequence[Word], lexicon: Lexicon, today: Day | None = None)
     return None if best is None else _reading(best, today)
 
 
-def _reading(date: _Date, today: Day | None) -> Reading | None:
+def _reading(date: _Date, today: Day | None) -> Interpretation | None:
     year, month, day, confidence = date
     if year:
-        return Reading(Day(year, month, day).iso, confidence) if exists(year, month, day) else None
+        return Interpretation(Day(year, month, day).iso, confidence) if exists(year, month, day) else None
     if not exists(2000, month, day):  # a leap year
         return None
     if today is None:
-        return Reading(f"--{month:02}-{day:02}", min(confidence, LIKELY))
+        return Interpretation(f"--{month:02}-{day:02}", min(confidence, LIKELY))
     years = (year for year in range(today.year, today.year + 9) if exists(year, month, day))
     coming = next((year for year in years if Day(year, month, day) >= today), today.year)
-    return Reading(Day(coming, month, day).iso, min(confidence, LIKELY), {"year": "assumed"})
+    return Interpretation(Day(coming, month, day).iso, min(confidence, LIKELY), {"year": "assumed"})
 
 
-def _told(words: list[Word], lexicon: Lexicon, today: Day | None) -> _Date | None:
+def _told(words: list[Token], lexicon: Lexicon, today: Day | None) -> _Date | None:
     return (
         _named_month(words, lexicon, today) or _written(words, lexicon, today) or _spoken_numbers(words, lexicon, today)
     )
 
 
-def _day_alone(words: list[Word], lexicon: Lexicon, before: _Date | None) -> _Date | None:
+def _day_alone(words: list[Token], lexicon: Lexicon, before: _Date | None) -> _Date | None:
     """ "March third, no, fourth", "... no, nineteen eighty one"."""
     year, sure = _year_of(groups(words, lexicon), None)
     if before is not None and year and sure:
@@ -78,7 +78,7 @@ def _day_alone(words: list[Word], lexicon: Lexicon, before: _Date | None) -> _Da
 # -- with the month's name
 
 
-def _named_month(words: list[Word], lexicon: Lexicon, today: Day | None) -> _Date | None:
+def _named_month(words: list[Token], lexicon: Lexicon, today: Day | None) -> _Date | None:
     names = lexicon.spoken.month_abbreviations
     full = {name.lower() for name in lexicon.spoken.months}
     for place, word in enumerate(words):
@@ -100,13 +100,13 @@ def _named_month(words: list[Word], lexicon: Lexicon, today: Day | None) -> _Dat
     return None
 
 
-def _skip(words: Sequence[Word], place: int) -> int:
+def _skip(words: Sequence[Token], place: int) -> int:
     while place < len(words) and (words[place].text in _BETWEEN or words[place].text in _ENDINGS):
         place += 1
     return place
 
 
-def _day_at(words: Sequence[Word], place: int, lexicon: Lexicon) -> tuple[int, int] | None:
+def _day_at(words: Sequence[Token], place: int, lexicon: Lexicon) -> tuple[int, int] | None:
     """The day of a month that begins here, and where it ends."""
     ordinals = names_of_ordinals(lexicon)
     if place < len(words) and words[place].text in _BETWEEN:
@@ -122,7 +122,7 @@ def _day_at(words: Sequence[Word], place: int, lexicon: Lexicon) -> tuple[int, i
     return None
 
 
-def _day_before(words: Sequence[Word], place: int, lexicon: Lexicon) -> int:
+def _day_before(words: Sequence[Token], place: int, lexicon: Lexicon) -> int:
     end = place
     while end > 0 and words[end - 1].text in _BETWEEN | _ENDINGS:
         end -= 1
@@ -133,7 +133,7 @@ def _day_before(words: Sequence[Word], place: int, lexicon: Lexicon) -> int:
     return 0
 
 
-def _year_at(words: Sequence[Word], place: int, lexicon: Lexicon, today: Day | None) -> tuple[int, bool]:
+def _year_at(words: Sequence[Token], place: int, lexicon: Lexicon, today: Day | None) -> tuple[int, bool]:
     """The year that begins here (0 for none), and whether it is whole."""
     here = groups(words[place : place + 8], lexicon)
     parts = [group for index, group in enumerate(here) if group.start == (here[index - 1].end if index else 0)]
@@ -163,7 +163,7 @@ def _century(year: int, today: Day | None) -> int:
 # -- in numbers
 
 
-def _written(words: Sequence[Word], lexicon: Lexicon, today: Day | None) -> _Date | None:
+def _written(words: Sequence[Token], lexicon: Lexicon, today: Day | None) -> _Date | None:
     text = "".join(("" if word.joined else " ") + word.text for word in words)
     found = _WRITTEN.search(text)
     if found:
@@ -185,7 +185,7 @@ def _ordered(a: int, b: int, year: int, lexicon: Lexicon, mark: str = "/") -> _D
     return _Date(year, day, month, LIKELY) if exists(year or 2000, day, month) else None
 
 
-def _spoken_numbers(words: list[Word], lexicon: Lexicon, today: Day | None) -> _Date | None:
+def _spoken_numbers(words: list[Token], lexicon: Lexicon, today: Day | None) -> _Date | None:
     """ "five three nineteen eighty", "oh five oh three two thousand one"."""
     found = groups(words, lexicon)
     if not 1 <= len(found) <= 8:
@@ -212,7 +212,7 @@ def _spoken_numbers(words: list[Word], lexicon: Lexicon, today: Day | None) -> _
 # -- counted from today
 
 
-def _counted_from(words: list[Word], lexicon: Lexicon, today: Day | None) -> _Date | None:
+def _counted_from(words: list[Token], lexicon: Lexicon, today: Day | None) -> _Date | None:
     assert today is not None
     plain = [word.text for word in words if not word.is_sign]
     for place in range(len(plain)):
@@ -227,7 +227,7 @@ def _exactly(day: Day, confidence: float) -> _Date:
     return _Date(*day, confidence)
 
 
-def _span(words: list[Word], lexicon: Lexicon, today: Day) -> _Date | None:
+def _span(words: list[Token], lexicon: Lexicon, today: Day) -> _Date | None:
     """ "in three days", "two weeks from now"."""
     plain = [word.text for word in words]
     for group in groups(words, lexicon):
@@ -259,7 +259,7 @@ def _weekday(plain: Sequence[str], lexicon: Lexicon, today: Day) -> _Date | None
     return _exactly(today.plus(ahead), LIKELY)
 
 
-def _day_of_month(words: Sequence[Word], lexicon: Lexicon, today: Day) -> _Date | None:
+def _day_of_month(words: Sequence[Token], lexicon: Lexicon, today: Day) -> _Date | None:
     """ "the fifth": the next one there is."""
     found = []
     for place in range(len(words)):
@@ -277,7 +277,7 @@ def _day_of_month(words: Sequence[Word], lexicon: Lexicon, today: Day) -> _Date 
     return None
 
 
-def _ordinal_at(words: Sequence[Word], place: int, lexicon: Lexicon) -> int:
+def _ordinal_at(words: Sequence[Token], place: int, lexicon: Lexicon) -> int:
     """The day's ordinal that begins here; a bare number is none."""
     ordinals = names_of_ordinals(lexicon)
     for length in (3, 2, 1):

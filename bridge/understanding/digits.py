@@ -9,8 +9,8 @@ from typing import NamedTuple
 from bridge.understanding.corrections import amended, segments
 from bridge.understanding.lexicon import Lexicon
 from bridge.understanding.numbers import LONGEST_DIGITS, Run, runs
-from bridge.understanding.results import CERTAIN, FAIR, LIKELY, POOR, Reading
-from bridge.understanding.words import Word, unhyphenated
+from bridge.understanding.results import CERTAIN, FAIR, LIKELY, POOR, Interpretation
+from bridge.understanding.words import Token, unhyphenated
 
 _FEWEST_OF_PHONE, _MOST_OF_PHONE = 7, 15  # E.164 has 15 at most
 _MOST_OF_EXTENSION = 7
@@ -27,7 +27,7 @@ class _Found(NamedTuple):
 _NONE = _Found("", 0.0)
 
 
-def read_digits(words: Sequence[Word], lexicon: Lexicon, wanted: int = 0) -> Reading | None:
+def read_digits(words: Sequence[Token], lexicon: Lexicon, wanted: int = 0) -> Interpretation | None:
     """A number digit by digit; `wanted` is how many there must be, 0 if any.
 
     Digits that follow "extension" are the part `extension`.
@@ -36,10 +36,10 @@ def read_digits(words: Sequence[Word], lexicon: Lexicon, wanted: int = 0) -> Rea
     found = _corrected(main, lexicon, wanted)
     if not found.digits or len(found.digits) > LONGEST_DIGITS or (wanted and len(found.digits) != wanted):
         return None
-    return Reading(found.digits, found.confidence, {"extension": extension} if extension else {})
+    return Interpretation(found.digits, found.confidence, {"extension": extension} if extension else {})
 
 
-def read_phone(words: Sequence[Word], lexicon: Lexicon) -> Reading | None:
+def read_phone(words: Sequence[Token], lexicon: Lexicon) -> Interpretation | None:
     """A telephone number of 7 to 15 digits, `+` before it if that was said, and the part `extension`."""
     main, extension = _split_extension(unhyphenated(words), lexicon)
     found = _corrected(main, lexicon, 10 if lexicon.spoken.code == "en-US" else 0)
@@ -48,18 +48,18 @@ def read_phone(words: Sequence[Word], lexicon: Lexicon) -> Reading | None:
     usual = len(found.digits) != 7 and (len(found.digits) == 10 or lexicon.spoken.code != "en-US" or found.plus)
     usual = usual or (len(found.digits) == 11 and found.digits[0] == "1")
     confidence = found.confidence if usual else min(found.confidence, LIKELY)
-    return Reading(
+    return Interpretation(
         ("+" if found.plus else "") + found.digits, confidence, {"extension": extension} if extension else {}
     )
 
 
-def count_digits(words: Sequence[Word], lexicon: Lexicon, wanted: int = 0) -> int:
+def count_digits(words: Sequence[Token], lexicon: Lexicon, wanted: int = 0) -> int:
     """How many digits of the number have been said so far."""
     main, _ = _split_extension(unhyphenated(words), lexicon)
     return len(_corrected(main, lexicon, wanted).digits)
 
 
-def _split_extension(words: list[Word], lexicon: Lexicon) -> tuple[list[Word], str]:
+def _split_extension(words: list[Token], lexicon: Lexicon) -> tuple[list[Token], str]:
     """What was said of the number itself, and the digits behind the last "extension"."""
     for place in range(len(words) - 1, 0, -1):
         if words[place].text in lexicon.extension:
@@ -69,7 +69,7 @@ def _split_extension(words: list[Word], lexicon: Lexicon) -> tuple[list[Word], s
     return words, ""
 
 
-def _corrected(words: list[Word], lexicon: Lexicon, wanted: int) -> _Found:
+def _corrected(words: list[Token], lexicon: Lexicon, wanted: int) -> _Found:
     """The digits after all changes of mind."""
     found = _NONE
     pieces = segments(words, lexicon)
@@ -88,7 +88,7 @@ def _corrected(words: list[Word], lexicon: Lexicon, wanted: int) -> _Found:
     return found
 
 
-def _stretch(words: Sequence[Word], lexicon: Lexicon, wanted: int) -> _Found:
+def _stretch(words: Sequence[Token], lexicon: Lexicon, wanted: int) -> _Found:
     """The digits in a stretch without a correction: one run, several that belong together, or the one that fits."""
     found = [kept for run in runs(words, lexicon, nothing_else=True) if (kept := _undenied(words, run, lexicon))]
     if not found:
@@ -109,7 +109,7 @@ def _stretch(words: Sequence[Word], lexicon: Lexicon, wanted: int) -> _Found:
     return _of([longest], words, lexicon, FAIR) if len(longest.digits) >= others + 3 else _NONE
 
 
-def _of(found: Sequence[Run], words: Sequence[Word], lexicon: Lexicon, confidence: float) -> _Found:
+def _of(found: Sequence[Run], words: Sequence[Token], lexicon: Lexicon, confidence: float) -> _Found:
     if not all(run.sure for run in found):
         confidence = min(confidence, LIKELY)
     start = found[0].start
@@ -119,7 +119,7 @@ def _of(found: Sequence[Run], words: Sequence[Word], lexicon: Lexicon, confidenc
     return _Found(digits, POOR if lone else confidence, plus)
 
 
-def _undenied(words: Sequence[Word], run: Run, lexicon: Lexicon) -> Run | None:
+def _undenied(words: Sequence[Token], run: Run, lexicon: Lexicon) -> Run | None:
     """A run without what it is said not to be: "not five, six"."""
     if run.start == 0 or words[run.start - 1].text not in lexicon.negations:
         return run
@@ -129,6 +129,6 @@ def _undenied(words: Sequence[Word], run: Run, lexicon: Lexicon) -> Run | None:
     return None
 
 
-def _linked(words: Sequence[Word], lexicon: Lexicon) -> bool:
+def _linked(words: Sequence[Token], lexicon: Lexicon) -> bool:
     """Whether what stands between two runs only joins them: "area code 555, and then 1234567"."""
     return len(words) <= 10 and all(word.is_sign or word.text in lexicon.links | lexicon.fillers for word in words)

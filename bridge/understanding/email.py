@@ -9,8 +9,8 @@ from bridge.understanding.corrections import Segment, segments
 from bridge.understanding.letters import letters
 from bridge.understanding.lexicon import Lexicon
 from bridge.understanding.numbers import groups
-from bridge.understanding.results import CERTAIN, FAIR, LIKELY, Reading
-from bridge.understanding.words import Word, at
+from bridge.understanding.results import CERTAIN, FAIR, LIKELY, Interpretation
+from bridge.understanding.words import Token, at
 
 _ADDRESS = re.compile(
     r"[a-z0-9](?:[a-z0-9._%+'-]{0,62}[a-z0-9])?@(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,24}"
@@ -43,9 +43,9 @@ _SAY_NOTHING = (
 )  # fmt: skip
 
 
-def read_email(words: Sequence[Word], lexicon: Lexicon) -> Reading | None:
+def read_email(words: Sequence[Token], lexicon: Lexicon) -> Interpretation | None:
     """An e-mail address in lower case, whole or not at all."""
-    best: Reading | None = None
+    best: Interpretation | None = None
     for segment in _joined(segments(words, lexicon), lexicon):
         found = _address(segment.words, lexicon)
         if found is None and best is not None and segment.because:
@@ -70,25 +70,25 @@ def _joined(pieces: list[Segment], lexicon: Lexicon) -> list[Segment]:
     return joined
 
 
-def _other_half(address: str, words: list[Word], lexicon: Lexicon) -> Reading | None:
+def _other_half(address: str, words: list[Token], lexicon: Lexicon) -> Interpretation | None:
     """ "... sorry, hotmail dot com": only the domain was wrong."""
     start = _length_at(words, 0, lexicon)
     domain, _ = _domain(words, start, lexicon)
-    return Reading(f"{address.partition('@')[0]}@{domain}", LIKELY) if domain else None
+    return Interpretation(f"{address.partition('@')[0]}@{domain}", LIKELY) if domain else None
 
 
-def _at(words: Sequence[Word], place: int, lexicon: Lexicon) -> bool:
+def _at(words: Sequence[Token], place: int, lexicon: Lexicon) -> bool:
     return _length_at(words, place, lexicon) > 0
 
 
-def _length_at(words: Sequence[Word], place: int, lexicon: Lexicon) -> int:
+def _length_at(words: Sequence[Token], place: int, lexicon: Lexicon) -> int:
     """How many words the "at" here has."""
     if place >= len(words):
         return 0
     return 1 if words[place].text == "@" else at([w.text for w in words[place : place + 3]], 0, lexicon.at)
 
 
-def _address(words: list[Word], lexicon: Lexicon) -> Reading | None:
+def _address(words: list[Token], lexicon: Lexicon) -> Interpretation | None:
     words = _without_remarks(words)
     for place in range(len(words) - 1, 0, -1):
         length = _length_at(words, place, lexicon)
@@ -103,12 +103,12 @@ def _address(words: list[Word], lexicon: Lexicon) -> Reading | None:
         local, joined = _local(words[:before], lexicon)
         address = f"{local}@{domain}"
         if local and len(address) <= 254 and _ADDRESS.fullmatch(address) and ".." not in local:
-            return Reading(address, min(confidence, FAIR + 0.1 if joined else CERTAIN))
+            return Interpretation(address, min(confidence, FAIR + 0.1 if joined else CERTAIN))
     return None
 
 
-def _without_remarks(words: Sequence[Word]) -> list[Word]:
-    kept: list[Word] = []
+def _without_remarks(words: Sequence[Token]) -> list[Token]:
+    kept: list[Token] = []
     place = 0
     while place < len(words):
         plain = tuple(word.text for word in words[place : place + 3])
@@ -124,7 +124,7 @@ def _without_remarks(words: Sequence[Word]) -> list[Word]:
 # -- the domain
 
 
-def _domain(words: Sequence[Word], place: int, lexicon: Lexicon) -> tuple[str, float]:
+def _domain(words: Sequence[Token], place: int, lexicon: Lexicon) -> tuple[str, float]:
     """The domain that begins here, and how far to trust it."""
     labels: list[str] = []
     confidence = CERTAIN
@@ -150,7 +150,7 @@ def _domain(words: Sequence[Word], place: int, lexicon: Lexicon) -> tuple[str, f
     return ".".join(labels), confidence if labels[-1] in _TOP_LEVEL else min(confidence, FAIR)
 
 
-def _dot(words: Sequence[Word], place: int, lexicon: Lexicon) -> int:
+def _dot(words: Sequence[Token], place: int, lexicon: Lexicon) -> int:
     """How many words and commas the dot here has; a stop at the end of a sentence is none."""
     skipped = 0
     while place + skipped < len(words) and words[place + skipped].text == ",":
@@ -168,7 +168,7 @@ def _dot(words: Sequence[Word], place: int, lexicon: Lexicon) -> int:
     return 0
 
 
-def _label(words: Sequence[Word], place: int, lexicon: Lexicon, *, last: bool) -> tuple[str, int, int]:
+def _label(words: Sequence[Token], place: int, lexicon: Lexicon, *, last: bool) -> tuple[str, int, int]:
     """One part of a domain: its text, where it ends, and of how many words it was put together."""
     start = place
     parts: list[str] = []
@@ -203,14 +203,14 @@ def _label(words: Sequence[Word], place: int, lexicon: Lexicon, *, last: bool) -
     return label, place, sum(part != "-" for part in parts)
 
 
-def _spelled_here(words: Sequence[Word], place: int) -> bool:
+def _spelled_here(words: Sequence[Token], place: int) -> bool:
     return len(words[place].text) == 1
 
 
 # -- what stands before the at
 
 
-def _local(words: Sequence[Word], lexicon: Lexicon) -> tuple[str, bool]:
+def _local(words: Sequence[Token], lexicon: Lexicon) -> tuple[str, bool]:
     """The address's first half, read backwards from the at, and whether words without a sign between were joined."""
     atoms = _atoms(words[-3 * _LONGEST_LOCAL :], lexicon)
     taken: list[str] = []
@@ -240,7 +240,7 @@ def _local(words: Sequence[Word], lexicon: Lexicon) -> tuple[str, bool]:
     return "".join(reversed(taken)).strip("._-+"), joined
 
 
-def _atoms(words: Sequence[Word], lexicon: Lexicon) -> list[tuple[str, str]]:
+def _atoms(words: Sequence[Token], lexicon: Lexicon) -> list[tuple[str, str]]:
     """Words, letters, numbers and signs in the order said, each with its kind."""
     atoms: list[tuple[str, str]] = []
     place = 0
@@ -264,7 +264,7 @@ def _atoms(words: Sequence[Word], lexicon: Lexicon) -> list[tuple[str, str]]:
     return atoms
 
 
-def _sign(words: Sequence[Word], place: int, lexicon: Lexicon) -> tuple[str, int] | None:
+def _sign(words: Sequence[Token], place: int, lexicon: Lexicon) -> tuple[str, int] | None:
     word = words[place]
     following = words[place + 1] if place + 1 < len(words) else None
     if word.text in "._-+%":
@@ -285,7 +285,7 @@ def _sign(words: Sequence[Word], place: int, lexicon: Lexicon) -> tuple[str, int
     return None
 
 
-def _atom(words: Sequence[Word], place: int, lexicon: Lexicon) -> tuple[str, int]:
+def _atom(words: Sequence[Token], place: int, lexicon: Lexicon) -> tuple[str, int]:
     """What the word here stands for in an address, and how many words that takes: "double o", "B as in boy","
     ""forty two"."""
     word = words[place]
@@ -308,6 +308,6 @@ def _atom(words: Sequence[Word], place: int, lexicon: Lexicon) -> tuple[str, int
     return word.text.replace("'", ""), 1
 
 
-def _beside_digit(words: Sequence[Word], place: int, lexicon: Lexicon) -> bool:
+def _beside_digit(words: Sequence[Token], place: int, lexicon: Lexicon) -> bool:
     near = [words[p] for p in (place - 1, place + 1) if 0 <= p < len(words)]
     return any(word.is_digits or word.text in lexicon.spoken.digits for word in near)

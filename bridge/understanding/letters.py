@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from bridge.understanding.lexicon import Lexicon
-from bridge.understanding.words import Word, at
+from bridge.understanding.words import Token, at
 
 _LONGEST_CAPITALS = 15
 _FEWEST_UNSURE = 4
@@ -23,7 +23,7 @@ class Letter(NamedTuple):
     """False for a word that is a letter only among letters."""
 
 
-def letters(words: Sequence[Word], lexicon: Lexicon, *, digits: bool = True) -> list[Letter]:
+def letters(words: Sequence[Token], lexicon: Lexicon, *, digits: bool = True) -> list[Letter]:
     """All that may be a letter, a digit or a sign, whatever stands around it."""
     found = []
     place = 0
@@ -38,7 +38,7 @@ def letters(words: Sequence[Word], lexicon: Lexicon, *, digits: bool = True) -> 
     return found
 
 
-def _letter(words: Sequence[Word], place: int, lexicon: Lexicon, *, digits: bool, shouted: bool) -> Letter | None:
+def _letter(words: Sequence[Token], place: int, lexicon: Lexicon, *, digits: bool, shouted: bool) -> Letter | None:
     word = words[place]
     plain = [w.text for w in words[place : place + 3]]
     times = lexicon.repeats.get(word.text) or _times(words, place, lexicon)
@@ -73,7 +73,7 @@ def _letter(words: Sequence[Word], place: int, lexicon: Lexicon, *, digits: bool
     return None
 
 
-def _times(words: Sequence[Word], place: int, lexicon: Lexicon) -> int:
+def _times(words: Sequence[Token], place: int, lexicon: Lexicon) -> int:
     """ "two t's" is a double t."""
     after = words[place + 1] if place + 1 < len(words) else None
     if after is None or not after.text.endswith("'s") or len(after.text) != 3:
@@ -81,13 +81,13 @@ def _times(words: Sequence[Word], place: int, lexicon: Lexicon) -> int:
     return 2 if words[place].text in (lexicon.spoken.digits[2], "2") else 0
 
 
-def _digit(word: Word, lexicon: Lexicon) -> str:
+def _digit(word: Token, lexicon: Lexicon) -> str:
     if word.text in lexicon.spoken.digits:
         return str(lexicon.spoken.digits.index(word.text))
     return lexicon.more_digits.get(word.text, "")
 
 
-def _explained(words: Sequence[Word], place: int, lexicon: Lexicon) -> Letter | None:
+def _explained(words: Sequence[Token], place: int, lexicon: Lexicon) -> Letter | None:
     """ "B as in boy": the word is heard better than the letter, and decides."""
     word = words[place]
     letter = (
@@ -135,7 +135,7 @@ class Spelled(NamedTuple):
         return sum(len(letter.text) if letter.sure else 0 for letter in self.letters)
 
 
-def spellings(words: Sequence[Word], lexicon: Lexicon) -> list[Spelled]:
+def spellings(words: Sequence[Token], lexicon: Lexicon) -> list[Spelled]:
     """The rows of letters that spell something: several letters, and some of them beyond doubt."""
     rows: list[list[Letter]] = []
     for letter in letters(words, lexicon):
@@ -147,11 +147,11 @@ def spellings(words: Sequence[Word], lexicon: Lexicon) -> list[Spelled]:
     return [Spelled(row) for row in trimmed if row and _spells(row, words, lexicon)]
 
 
-def _near(words: Sequence[Word], lexicon: Lexicon) -> bool:
+def _near(words: Sequence[Token], lexicon: Lexicon) -> bool:
     return all(word.text in ",.-;:" or word.text in lexicon.passed_over for word in words)
 
 
-def _trimmed(row: list[Letter], words: Sequence[Word], lexicon: Lexicon) -> list[Letter]:
+def _trimmed(row: list[Letter], words: Sequence[Token], lexicon: Lexicon) -> list[Letter]:
     """Without the words at both ends that sound like letters but belong to the sentence: "it's a K", "W, I think"."""
     row = list(row)
     while row and _belongs_to_sentence(row, words, lexicon.fillers, at_end=True):
@@ -161,7 +161,7 @@ def _trimmed(row: list[Letter], words: Sequence[Word], lexicon: Lexicon) -> list
     return row
 
 
-def _belongs_to_sentence(row: list[Letter], words: Sequence[Word], fillers: frozenset[str], *, at_end: bool) -> bool:
+def _belongs_to_sentence(row: list[Letter], words: Sequence[Token], fillers: frozenset[str], *, at_end: bool) -> bool:
     letter = row[-1] if at_end else row[0]
     if letter.sure:
         return False
@@ -180,7 +180,7 @@ def _belongs_to_sentence(row: list[Letter], words: Sequence[Word], fillers: froz
     return not parted and whole_word and not following
 
 
-def _spells(row: list[Letter], words: Sequence[Word], lexicon: Lexicon) -> bool:
+def _spells(row: list[Letter], words: Sequence[Token], lexicon: Lexicon) -> bool:
     text = "".join(letter.text for letter in row)
     alphabetic = sum(c.isalpha() for c in text)
     if len(text) < 2 or not alphabetic:

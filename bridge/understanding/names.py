@@ -7,16 +7,16 @@ from collections.abc import Sequence
 from bridge.understanding.corrections import segments
 from bridge.understanding.letters import spellings
 from bridge.understanding.lexicon import Lexicon
-from bridge.understanding.results import CERTAIN, FAIR, LIKELY, Reading
+from bridge.understanding.results import CERTAIN, FAIR, LIKELY, Interpretation
 from bridge.understanding.spelling import spell
-from bridge.understanding.words import Word, at, spoken, unhyphenated
+from bridge.understanding.words import Token, at, spoken, unhyphenated
 
 _MOST_WORDS = 4
 _SMALL = frozenset("de da do dos del della di van von der den la le du el al bin ben y ter ten zu".split())
 """Parts of names that stay small."""
 
 
-def read_name(words: Sequence[Word], lexicon: Lexicon) -> Reading | None:
+def read_name(words: Sequence[Token], lexicon: Lexicon) -> Interpretation | None:
     """A name with capitals: "john smith" -> `John Smith`. What was spelled decides about what was said.
 
     The part `spelled` says that it was.
@@ -25,13 +25,13 @@ def read_name(words: Sequence[Word], lexicon: Lexicon) -> Reading | None:
     said = _said(words, lexicon)
     spelled = spell(plain, lexicon)
     if spelled is None:
-        return None if said is None else Reading(_capitals(" ".join(said[0])), said[1])
+        return None if said is None else Interpretation(_capitals(" ".join(said[0])), said[1])
     written = str(spelled.value)
     if any(not (c.isalpha() or c in " '-.") for c in written):
-        return None if said is None else Reading(_capitals(" ".join(said[0])), said[1])
+        return None if said is None else Interpretation(_capitals(" ".join(said[0])), said[1])
     first = [word for word in said[0] if not _alike(word, written)] if said else []
     kept = first if said and len(said[0]) > 1 and len(first) < len(said[0]) and " " not in written else []
-    return Reading(_capitals(" ".join([*kept, written])), spelled.confidence, {"spelled": "yes"})
+    return Interpretation(_capitals(" ".join([*kept, written])), spelled.confidence, {"spelled": "yes"})
 
 
 def _alike(word: str, spelled: str) -> bool:
@@ -40,7 +40,7 @@ def _alike(word: str, spelled: str) -> bool:
     return word[0] == spelled[0] and abs(len(word) - len(spelled)) <= 2 and len(set(word) ^ set(spelled)) <= 3
 
 
-def _said(words: Sequence[Word], lexicon: Lexicon) -> tuple[list[str], float] | None:
+def _said(words: Sequence[Token], lexicon: Lexicon) -> tuple[list[str], float] | None:
     best: tuple[list[str], float] | None = None
     for because, segment in segments(words, lexicon):
         found = _in_segment(segment, lexicon)
@@ -49,7 +49,7 @@ def _said(words: Sequence[Word], lexicon: Lexicon) -> tuple[list[str], float] | 
     return best
 
 
-def _in_segment(words: list[Word], lexicon: Lexicon) -> tuple[list[str], float] | None:
+def _in_segment(words: list[Token], lexicon: Lexicon) -> tuple[list[str], float] | None:
     rows = spellings(unhyphenated(words), lexicon)
     stop = len(words)
     if rows:
@@ -74,13 +74,13 @@ def _in_segment(words: list[Word], lexicon: Lexicon) -> tuple[list[str], float] 
     return (parts, LIKELY if len(parts) > 1 or words[0].raw[:1].isupper() else FAIR) if greeted else None
 
 
-def _first_of(word: Word, words: Sequence[Word]) -> int:
+def _first_of(word: Token, words: Sequence[Token]) -> int:
     return next((place for place, other in enumerate(words) if other is word), len(words))
 
 
-def _pieces(words: Sequence[Word]) -> list[list[Word]]:
+def _pieces(words: Sequence[Token]) -> list[list[Token]]:
     """The words between commas and stops; a stop behind an initial parts nothing."""
-    pieces: list[list[Word]] = [[]]
+    pieces: list[list[Token]] = [[]]
     for place, word in enumerate(words):
         if word.is_sign and word.text not in "-'":
             initial = word.text == "." and place > 0 and len(words[place - 1].text) <= 2
@@ -91,7 +91,7 @@ def _pieces(words: Sequence[Word]) -> list[list[Word]]:
     return [piece for piece in pieces if piece]
 
 
-def _after_lead(words: list[Word], lexicon: Lexicon) -> list[Word] | None:
+def _after_lead(words: list[Token], lexicon: Lexicon) -> list[Token] | None:
     """What follows the last "my name is" in a piece."""
     plain = [word.text for word in words]
     for place in range(len(plain) - 1, -1, -1):
@@ -101,7 +101,7 @@ def _after_lead(words: list[Word], lexicon: Lexicon) -> list[Word] | None:
     return None
 
 
-def _name(words: Sequence[Word], lexicon: Lexicon) -> list[str]:
+def _name(words: Sequence[Token], lexicon: Lexicon) -> list[str]:
     """The name at the beginning of these words; empty where they are a sentence."""
     name: list[str] = []
     place = 0

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from bridge.understanding.lexicon import Lexicon, names_of_numbers
-from bridge.understanding.words import Word, at
+from bridge.understanding.words import Token, at
 
 LONGEST_DIGITS = 40
 """Nobody gives a longer number."""
@@ -59,7 +59,7 @@ class Run(NamedTuple):
         return all(group.sure for group in self.groups)
 
 
-def groups(words: Sequence[Word], lexicon: Lexicon, *, nothing_else: bool = False) -> list[Group]:
+def groups(words: Sequence[Token], lexicon: Lexicon, *, nothing_else: bool = False) -> list[Group]:
     """All numbers in these words; what is a number only beside others is kept only there.
 
     `nothing_else`: in an answer of nothing but such words, two of them sure, all are digits: "for five six".
@@ -79,12 +79,12 @@ def groups(words: Sequence[Word], lexicon: Lexicon, *, nothing_else: bool = Fals
     return [group for index, group in enumerate(found) if group.sure or _among_digits(found, index, words)]
 
 
-def _all_numbers(found: list[Group], words: Sequence[Word], lexicon: Lexicon) -> bool:
+def _all_numbers(found: list[Group], words: Sequence[Token], lexicon: Lexicon) -> bool:
     covered = sum(group.end - group.start for group in found)
     return covered == sum(not word.is_sign and word.text not in lexicon.fillers for word in words)
 
 
-def _among_digits(found: list[Group], index: int, words: Sequence[Word]) -> bool:
+def _among_digits(found: list[Group], index: int, words: Sequence[Token]) -> bool:
     """Whether a doubtful digit stands beside a certain one; a common word needs them on both sides."""
     zero = found[index].digits == "0"
     before = any(
@@ -98,12 +98,12 @@ def _among_digits(found: list[Group], index: int, words: Sequence[Word]) -> bool
     return (before or after) if zero else (before and after)
 
 
-def _touch(groups_: list[Group], words: Sequence[Word]) -> bool:
+def _touch(groups_: list[Group], words: Sequence[Token]) -> bool:
     pairs = itertools.pairwise(groups_)
     return all(all(word.text in _BETWEEN for word in words[a.end : b.start]) for a, b in pairs)
 
 
-def _name(words: Sequence[Word], place: int, lexicon: Lexicon) -> tuple[int, int] | None:
+def _name(words: Sequence[Token], place: int, lexicon: Lexicon) -> tuple[int, int] | None:
     """A number by its name, and where it ends."""
     names = names_of_numbers(lexicon)
     for length in range(min(_LONGEST_NAME, len(words) - place), 0, -1):
@@ -113,14 +113,14 @@ def _name(words: Sequence[Word], place: int, lexicon: Lexicon) -> tuple[int, int
     return None
 
 
-def _digit(word: Word, lexicon: Lexicon) -> str:
+def _digit(word: Token, lexicon: Lexicon) -> str:
     digit = lexicon.more_digits.get(word.text, "")
     if not digit and word.text in lexicon.spoken.digits:
         digit = str(lexicon.spoken.digits.index(word.text))
     return digit
 
 
-def _small(words: Sequence[Word], place: int, lexicon: Lexicon) -> tuple[int, int] | None:
+def _small(words: Sequence[Token], place: int, lexicon: Lexicon) -> tuple[int, int] | None:
     """A number below a hundred, or up to `largest_name`, in words."""
     if place >= len(words):
         return None
@@ -131,7 +131,7 @@ def _small(words: Sequence[Word], place: int, lexicon: Lexicon) -> tuple[int, in
     return (int(digit), place + 1) if digit else None
 
 
-def _group(words: Sequence[Word], place: int, lexicon: Lexicon) -> Group | None:
+def _group(words: Sequence[Token], place: int, lexicon: Lexicon) -> Group | None:
     word = words[place]
     times = lexicon.repeats.get(word.text)
     if times and place + 1 < len(words):
@@ -152,7 +152,7 @@ def _group(words: Sequence[Word], place: int, lexicon: Lexicon) -> Group | None:
     return _scaled(words, place, value, end, lexicon)
 
 
-def _repeated(words: Sequence[Word], place: int, times: int, lexicon: Lexicon) -> Group | None:
+def _repeated(words: Sequence[Token], place: int, times: int, lexicon: Lexicon) -> Group | None:
     word = words[place + 1]
     digit = _digit(word, lexicon) or (word.text if word.is_digits and len(word.text) == 1 else "")
     digit = digit or ("0" if lexicon.unsure_digits.get(word.text) == "0" else "")
@@ -161,7 +161,7 @@ def _repeated(words: Sequence[Word], place: int, times: int, lexicon: Lexicon) -
     return Group(digit * times, int(digit * times), place, place + 2, repeated=True)
 
 
-def _written(words: Sequence[Word], place: int, lexicon: Lexicon) -> Group:
+def _written(words: Sequence[Token], place: int, lexicon: Lexicon) -> Group:
     digits, end = words[place].text, place + 1
     while _is_thousands(words, end, digits):
         digits, end = digits + words[end + 1].text, end + 2
@@ -175,14 +175,14 @@ def _written(words: Sequence[Word], place: int, lexicon: Lexicon) -> Group:
     return Group(digits, int(digits[:LONGEST_DIGITS]), place, end, written=True)
 
 
-def _is_thousands(words: Sequence[Word], place: int, digits: str) -> bool:
+def _is_thousands(words: Sequence[Token], place: int, digits: str) -> bool:
     """Whether a comma and three digits follow: `1,200`."""
     if place + 1 >= len(words) or words[place].text != "," or not (words[place].joined and words[place + 1].joined):
         return False
     return words[place + 1].is_digits and len(words[place + 1].text) == 3 and (len(digits) <= 3 or len(digits) % 3 == 0)
 
 
-def _scaled(words: Sequence[Word], place: int, value: int, end: int, lexicon: Lexicon) -> Group:
+def _scaled(words: Sequence[Token], place: int, value: int, end: int, lexicon: Lexicon) -> Group:
     """A number with the hundreds and thousands that follow it."""
     plain = value
     total, scaled = 0, False
@@ -209,13 +209,13 @@ def _scaled(words: Sequence[Word], place: int, value: int, end: int, lexicon: Le
     return Group(str(number), number, place, end, scaled=scaled)
 
 
-def _and_small(words: Sequence[Word], end: int, value: int, most: int, lexicon: Lexicon) -> tuple[int, int]:
+def _and_small(words: Sequence[Token], end: int, value: int, most: int, lexicon: Lexicon) -> tuple[int, int]:
     """A number with the small one that belongs to it: "five hundred (and) twelve", not "eight hundred, five five"."""
     rest = _rest(words, end, lexicon)
     return (value + rest[0], rest[1]) if rest and 0 < rest[0] <= most else (value, end)
 
 
-def _rest(words: Sequence[Word], end: int, lexicon: Lexicon) -> tuple[int, int] | None:
+def _rest(words: Sequence[Token], end: int, lexicon: Lexicon) -> tuple[int, int] | None:
     joined = end < len(words) and words[end].text in lexicon.joiners
     start = end + joined
     small = _small(words, start, lexicon)
@@ -227,11 +227,11 @@ def _rest(words: Sequence[Word], end: int, lexicon: Lexicon) -> tuple[int, int] 
     return value, after
 
 
-def _goes_on(word: Word, lexicon: Lexicon) -> bool:
+def _goes_on(word: Token, lexicon: Lexicon) -> bool:
     return bool(_digit(word, lexicon)) or word.is_digits or lexicon.unsure_digits.get(word.text) == "0"
 
 
-def runs(words: Sequence[Word], lexicon: Lexicon, *, nothing_else: bool = False) -> list[Run]:
+def runs(words: Sequence[Token], lexicon: Lexicon, *, nothing_else: bool = False) -> list[Run]:
     """The numbers in these words, those together that nothing but fillers and signs part."""
     found: list[Run] = []
     for group in groups(words, lexicon, nothing_else=nothing_else):
@@ -242,5 +242,5 @@ def runs(words: Sequence[Word], lexicon: Lexicon, *, nothing_else: bool = False)
     return found
 
 
-def _nothing_between(words: Sequence[Word], lexicon: Lexicon) -> bool:
+def _nothing_between(words: Sequence[Token], lexicon: Lexicon) -> bool:
     return all(word.text in _BETWEEN or word.text in lexicon.fillers for word in words)

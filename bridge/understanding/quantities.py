@@ -9,8 +9,8 @@ from typing import NamedTuple
 from bridge.understanding.corrections import segments
 from bridge.understanding.lexicon import Lexicon
 from bridge.understanding.numbers import Group, groups
-from bridge.understanding.results import CERTAIN, FAIR, LIKELY, Reading
-from bridge.understanding.words import Word, unhyphenated
+from bridge.understanding.results import CERTAIN, FAIR, LIKELY, Interpretation
+from bridge.understanding.words import Token, unhyphenated
 
 _LARGEST = 10**12
 _SYMBOLS = {"$": "USD", "€": "EUR", "£": "GBP"}
@@ -27,9 +27,9 @@ class Quantity(NamedTuple):
     decimal: bool = False
 
 
-def read_number(words: Sequence[Word], lexicon: Lexicon) -> Reading | None:
+def read_number(words: Sequence[Token], lexicon: Lexicon) -> Interpretation | None:
     """One number, whole or with decimals. None when there is none, or more than one."""
-    best: Reading | None = None
+    best: Interpretation | None = None
     for because, said in segments(unhyphenated(words), lexicon):
         reading = _one_number(said, lexicon)
         if reading is not None or because in ("strong", "restart"):
@@ -37,24 +37,24 @@ def read_number(words: Sequence[Word], lexicon: Lexicon) -> Reading | None:
     return best
 
 
-def _one_number(words: list[Word], lexicon: Lexicon) -> Reading | None:
+def _one_number(words: list[Token], lexicon: Lexicon) -> Interpretation | None:
     found = quantities(words, lexicon)
     if not found:
         counted = _counted(words, lexicon)
-        return None if counted is None else Reading(counted, FAIR)
+        return None if counted is None else Interpretation(counted, FAIR)
     if len(found) > 1:
         if not all(len(group.digits) == 1 for quantity in found for group in quantity.groups) or any(
             not word.is_sign for a, b in itertools.pairwise(found) for word in words[a.end : b.start]
         ):
             return None
-        return Reading(int("".join(g.digits for quantity in found for g in quantity.groups)[:12]), FAIR)
+        return Interpretation(int("".join(g.digits for quantity in found for g in quantity.groups)[:12]), FAIR)
     only = found[0]
     whole, rest = divmod(abs(only.hundredths), 100)
     sign = -1 if only.hundredths < 0 else 1
-    return Reading(sign * (whole + rest / 100) if rest else sign * whole, only.confidence)
+    return Interpretation(sign * (whole + rest / 100) if rest else sign * whole, only.confidence)
 
 
-def _counted(words: Sequence[Word], lexicon: Lexicon) -> int | None:
+def _counted(words: Sequence[Token], lexicon: Lexicon) -> int | None:
     plain = [word.text for word in words if not word.is_sign]
     for place in range(len(plain)):
         for length in (4, 3, 2, 1):
@@ -63,7 +63,7 @@ def _counted(words: Sequence[Word], lexicon: Lexicon) -> int | None:
     return None
 
 
-def quantities(words: Sequence[Word], lexicon: Lexicon) -> list[Quantity]:
+def quantities(words: Sequence[Token], lexicon: Lexicon) -> list[Quantity]:
     """All numbers in these words, whole and decimal; those denied ("not five") are left out."""
     found: list[Quantity] = []
     chunks = _chunks(groups(words, lexicon), words)
@@ -81,7 +81,7 @@ def quantities(words: Sequence[Word], lexicon: Lexicon) -> list[Quantity]:
     return found
 
 
-def _chunks(found: list[Group], words: Sequence[Word]) -> list[list[Group]]:
+def _chunks(found: list[Group], words: Sequence[Token]) -> list[list[Group]]:
     """Groups that follow each other with nothing between."""
     chunks: list[list[Group]] = []
     for group in found:
@@ -92,7 +92,7 @@ def _chunks(found: list[Group], words: Sequence[Word]) -> list[list[Group]]:
     return chunks
 
 
-def _whole(chunk: list[Group], words: Sequence[Word], lexicon: Lexicon) -> Quantity:
+def _whole(chunk: list[Group], words: Sequence[Token], lexicon: Lexicon) -> Quantity:
     value, confidence = chunk[0].value, CERTAIN
     if len(chunk) > 1:
         value = int("".join(group.digits for group in chunk)[:12])
@@ -105,7 +105,7 @@ def _whole(chunk: list[Group], words: Sequence[Word], lexicon: Lexicon) -> Quant
     return Quantity(-value * 100 if negative else value * 100, start, chunk[-1].end, confidence, tuple(chunk))
 
 
-def _is_point(words: Sequence[Word], place: int, after: Group, lexicon: Lexicon) -> bool:
+def _is_point(words: Sequence[Token], place: int, after: Group, lexicon: Lexicon) -> bool:
     if after.start != place + 1:
         return False
     mark = words[place]
@@ -114,7 +114,7 @@ def _is_point(words: Sequence[Word], place: int, after: Group, lexicon: Lexicon)
     return mark.text == lexicon.spoken.decimal_mark and mark.joined and words[after.start].joined
 
 
-def _with_decimals(quantity: Quantity, chunk: list[Group], words: Sequence[Word], lexicon: Lexicon) -> Quantity:
+def _with_decimals(quantity: Quantity, chunk: list[Group], words: Sequence[Token], lexicon: Lexicon) -> Quantity:
     last = chunk[-1]
     scale = words[last.end - 1].text if last.scaled else ""
     if scale in lexicon.thousand | lexicon.million:  # "two point five million": the million counts for all of it
@@ -127,7 +127,7 @@ def _with_decimals(quantity: Quantity, chunk: list[Group], words: Sequence[Word]
     return quantity._replace(hundredths=signed, end=chunk[-1].end, decimal=True)
 
 
-def _with_fraction(quantity: Quantity, words: Sequence[Word], lexicon: Lexicon) -> Quantity:
+def _with_fraction(quantity: Quantity, words: Sequence[Token], lexicon: Lexicon) -> Quantity:
     """The number with "and a half", and with a thousand or million that follows decimals: "2.5 million"."""
     plain = [word.text for word in words[quantity.end : quantity.end + 4]]
     for length in (3, 2):
@@ -151,7 +151,7 @@ class _Sum(NamedTuple):
     confidence: float
 
 
-def read_amount(words: Sequence[Word], lexicon: Lexicon) -> Reading | None:
+def read_amount(words: Sequence[Token], lexicon: Lexicon) -> Interpretation | None:
     """One sum of money: `45.20`, whole sums without decimals; the part `currency` (ISO 4217) where it was named."""
     best: _Sum | None = None
     for because, said in segments(unhyphenated(words), lexicon):
@@ -164,10 +164,10 @@ def read_amount(words: Sequence[Word], lexicon: Lexicon) -> Reading | None:
         return None
     whole, cents = divmod(best.hundredths, 100)
     value = f"{whole}.{cents:02}" if cents else str(whole)
-    return Reading(value, best.confidence, {"currency": best.currency} if best.currency else {})
+    return Interpretation(value, best.confidence, {"currency": best.currency} if best.currency else {})
 
 
-def _one_sum(words: list[Word], lexicon: Lexicon) -> _Sum | None:
+def _one_sum(words: list[Token], lexicon: Lexicon) -> _Sum | None:
     words = _one_coin(words, lexicon)
     found = quantities(words, lexicon)
     if not found or len(found) > 2 or any(quantity.hundredths < 0 for quantity in found):
@@ -183,16 +183,16 @@ def _one_sum(words: list[Word], lexicon: Lexicon) -> _Sum | None:
     return _as_price(first)
 
 
-def _one_coin(words: list[Word], lexicon: Lexicon) -> list[Word]:
+def _one_coin(words: list[Token], lexicon: Lexicon) -> list[Token]:
     """ "a buck fifty" as "one buck fifty"."""
-    one = Word("1", "1", joined=False)
+    one = Token("1", "1", joined=False)
     return [
         one if word.text in ("a", "an") and place + 1 < len(words) and words[place + 1].text in lexicon.money else word
         for place, word in enumerate(words)
     ]
 
 
-def _unit(words: Sequence[Word], quantity: Quantity, lexicon: Lexicon) -> tuple[str, int]:
+def _unit(words: Sequence[Token], quantity: Quantity, lexicon: Lexicon) -> tuple[str, int]:
     """The currency at a number, and where its name ends."""
     before = words[quantity.start - 1].text if quantity.start else ""
     if before in _SYMBOLS:
@@ -206,7 +206,7 @@ def _unit(words: Sequence[Word], quantity: Quantity, lexicon: Lexicon) -> tuple[
 
 
 def _units_and_cents(
-    words: Sequence[Word], found: list[Quantity], unit: str, behind: int, lexicon: Lexicon
+    words: Sequence[Token], found: list[Quantity], unit: str, behind: int, lexicon: Lexicon
 ) -> _Sum | None:
     first, second = found
     between = [w.text for w in words[behind : second.start] if not w.is_sign and w.text not in lexicon.joiners]

@@ -29,7 +29,7 @@ class Hypothesis(NamedTuple):
     confidence: float = 1.0
 
 
-class Reading(NamedTuple):
+class Interpretation(NamedTuple):
     """What one kind makes of one text, if the text is right."""
 
     value: Value

@@ -8,13 +8,13 @@ from collections.abc import Sequence
 from bridge.understanding.corrections import Strength, segments
 from bridge.understanding.letters import Spelled, spellings
 from bridge.understanding.lexicon import Lexicon
-from bridge.understanding.results import CERTAIN, FAIR, LIKELY, Reading
-from bridge.understanding.words import Word, at, spoken, unhyphenated
+from bridge.understanding.results import CERTAIN, FAIR, LIKELY, Interpretation
+from bridge.understanding.words import Token, at, spoken, unhyphenated
 
 _FEWEST_LETTERS_OF_NAME = 2
 
 
-def read_spelling(words: Sequence[Word], lexicon: Lexicon) -> Reading | None:
+def read_spelling(words: Sequence[Token], lexicon: Lexicon) -> Interpretation | None:
     """A spelled word in lower case, digits and signs in it allowed; several words with a space between.
 
     A single word that was said and not spelled is taken for a spelling that the recogniser has put together.
@@ -28,10 +28,10 @@ def read_spelling(words: Sequence[Word], lexicon: Lexicon) -> Reading | None:
     refused = lone in lexicon.no_names or len(lone) < _FEWEST_LETTERS_OF_NAME or (lone,) in lexicon.yes | lexicon.no
     if refused or not lone.isalnum() or any(lone == word for phrase in lexicon.weak_yes for word in phrase):
         return None
-    return Reading(lone, FAIR, {"spelled": "no"})
+    return Interpretation(lone, FAIR, {"spelled": "no"})
 
 
-def spell(words: list[Word], lexicon: Lexicon) -> Reading | None:
+def spell(words: list[Token], lexicon: Lexicon) -> Interpretation | None:
     """What was spelled in these words, after all changes of mind; None where nothing was."""
     text, confidence = "", CERTAIN
     for because, said in segments(words, lexicon):
@@ -43,15 +43,15 @@ def spell(words: list[Word], lexicon: Lexicon) -> Reading | None:
             text, confidence = _amended(text, here, because), min(sure, LIKELY if because and text else CERTAIN)
         elif because in ("strong", "restart"):
             text = ""
-    return Reading(text, confidence) if text else None
+    return Interpretation(text, confidence) if text else None
 
 
-def _single_letter(words: Sequence[Word], lexicon: Lexicon) -> str:
+def _single_letter(words: Sequence[Token], lexicon: Lexicon) -> str:
     plain = spoken(words)
     return plain[0] if len(plain) == 1 and len(plain[0]) == 1 else lexicon.letters.get(plain[0], "") if plain else ""
 
 
-def _chosen(rows: list[Spelled], words: Sequence[Word], lexicon: Lexicon) -> tuple[str, float]:
+def _chosen(rows: list[Spelled], words: Sequence[Token], lexicon: Lexicon) -> tuple[str, float]:
     """The spelled word; several where they are parts of a name, the longest where they are not."""
     if not rows:
         return "", 0.0
@@ -65,7 +65,7 @@ def _chosen(rows: list[Spelled], words: Sequence[Word], lexicon: Lexicon) -> tup
     return longest.text, sure if len(rows) == 1 else min(sure, FAIR)
 
 
-def _names_a_part(words: Sequence[Word], lexicon: Lexicon) -> bool:
+def _names_a_part(words: Sequence[Token], lexicon: Lexicon) -> bool:
     plain = spoken(words)
     return any(at(plain, place, lexicon.name_parts) for place in range(len(plain))) or "space" in plain
 

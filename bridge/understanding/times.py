@@ -8,8 +8,8 @@ from typing import NamedTuple
 from bridge.understanding.corrections import segments
 from bridge.understanding.lexicon import Lexicon
 from bridge.understanding.numbers import Group, groups
-from bridge.understanding.results import CERTAIN, FAIR, LIKELY, Reading
-from bridge.understanding.words import Word, at, unhyphenated
+from bridge.understanding.results import CERTAIN, FAIR, LIKELY, Interpretation
+from bridge.understanding.words import Token, at, unhyphenated
 
 _MOST_WORDS_AROUND = 6
 """A lone number in a longer sentence need not be an hour."""
@@ -23,7 +23,7 @@ class _Clock(NamedTuple):
     """The hour is one of 24."""
 
 
-def read_time(words: Sequence[Word], lexicon: Lexicon) -> Reading | None:
+def read_time(words: Sequence[Token], lexicon: Lexicon) -> Interpretation | None:
     """A time of day as `14:30`, with the part `half_of_day`: `am`, `pm`, or `unknown` where 2:30 may be either."""
     best: tuple[_Clock, str] | None = None
     for because, said in segments(unhyphenated(words), lexicon):
@@ -38,24 +38,24 @@ def read_time(words: Sequence[Word], lexicon: Lexicon) -> Reading | None:
     return None if best is None else _reading(*best)
 
 
-def _reading(clock: _Clock, half: str) -> Reading | None:
+def _reading(clock: _Clock, half: str) -> Interpretation | None:
     hour, minute = clock.hour, clock.minute
     if hour == 24 and minute == 0:
         hour = 0
     if not (0 <= hour < 24 and 0 <= minute < 60):
         return None
     if clock.of_day or hour > 12 or hour == 0:
-        return Reading(f"{hour:02}:{minute:02}", clock.confidence, {"half_of_day": "am" if hour < 12 else "pm"})
+        return Interpretation(f"{hour:02}:{minute:02}", clock.confidence, {"half_of_day": "am" if hour < 12 else "pm"})
     if not half:
-        return Reading(f"{hour:02}:{minute:02}", min(clock.confidence, LIKELY), {"half_of_day": "unknown"})
+        return Interpretation(f"{hour:02}:{minute:02}", min(clock.confidence, LIKELY), {"half_of_day": "unknown"})
     if half == "pm" and hour < 12:
         hour += 12
     elif half == "am" and hour == 12:
         hour = 0
-    return Reading(f"{hour:02}:{minute:02}", clock.confidence, {"half_of_day": half})
+    return Interpretation(f"{hour:02}:{minute:02}", clock.confidence, {"half_of_day": half})
 
 
-def _half_of_day(words: Sequence[Word], lexicon: Lexicon) -> str:
+def _half_of_day(words: Sequence[Token], lexicon: Lexicon) -> str:
     plain = [word.text for word in words if not word.is_sign]
     for place in range(len(plain)):
         if at(plain, place, lexicon.afternoon):
@@ -65,7 +65,7 @@ def _half_of_day(words: Sequence[Word], lexicon: Lexicon) -> str:
     return ""
 
 
-def _clock(words: list[Word], lexicon: Lexicon, half: str) -> _Clock | None:
+def _clock(words: list[Token], lexicon: Lexicon, half: str) -> _Clock | None:
     plain = [word.text for word in words]
     for place in range(len(plain)):
         for length in (3, 2, 1):
@@ -76,7 +76,7 @@ def _clock(words: list[Word], lexicon: Lexicon, half: str) -> _Clock | None:
     return _around_the_hour(words, found, lexicon) or _hours_and_minutes(words, found, lexicon, half)
 
 
-def _around_the_hour(words: list[Word], found: list[Group], lexicon: Lexicon) -> _Clock | None:
+def _around_the_hour(words: list[Token], found: list[Group], lexicon: Lexicon) -> _Clock | None:
     """ "half past nine", "ten to six", "halb zehn"."""
     plain = [word.text for word in words]
     by_start = {group.start: group for group in found}
@@ -106,7 +106,7 @@ def _minutes_before(plain: list[str], place: int, found: list[Group], lexicon: L
     return group.value if group and 0 < group.value < 60 else 0
 
 
-def _hours_and_minutes(words: list[Word], found: list[Group], lexicon: Lexicon, half: str) -> _Clock | None:
+def _hours_and_minutes(words: list[Token], found: list[Group], lexicon: Lexicon, half: str) -> _Clock | None:
     if not found:
         return None
     parts = [found[0]]

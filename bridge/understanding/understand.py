@@ -19,7 +19,7 @@ from bridge.understanding.lexicon import Lexicon
 from bridge.understanding.names import read_name
 from bridge.understanding.phrases import opened
 from bridge.understanding.quantities import read_amount, read_number
-from bridge.understanding.results import LEAST, Hypothesis, Reading, Understood
+from bridge.understanding.results import LEAST, Hypothesis, Interpretation, Understood
 from bridge.understanding.spelling import read_spelling
 from bridge.understanding.times import read_time
 from bridge.understanding.words import split
@@ -55,7 +55,7 @@ def understand(
         return None
     words = lexicon(language)
     wanted = int(count) if count.isdecimal() and count.isascii() else 0
-    found: list[tuple[Reading, float]] = []
+    found: list[tuple[Interpretation, float]] = []
     for text, confidence in heard[:MOST_HYPOTHESES]:
         reading = _read(text, kind, words, wanted, choices or {}, today)
         if reading is not None:
@@ -63,7 +63,7 @@ def understand(
     return _agreed(kind, found)
 
 
-def _agreed(kind: str, found: list[tuple[Reading, float]]) -> Understood | None:
+def _agreed(kind: str, found: list[tuple[Interpretation, float]]) -> Understood | None:
     """The best of what the hypotheses say."""
     if not found:
         return None
@@ -75,7 +75,9 @@ def _agreed(kind: str, found: list[tuple[Reading, float]]) -> Understood | None:
     return Understood(kind, best.value, round(confidence * certainty, 3), dict(best.parts))
 
 
-def _read(text: str, kind: str, words: Lexicon, wanted: int, choices: Choices, today: Day | None) -> Reading | None:
+def _read(
+    text: str, kind: str, words: Lexicon, wanted: int, choices: Choices, today: Day | None
+) -> Interpretation | None:
     said = split(text)
     match kind:
         case "yes_no":

@@ -12,7 +12,7 @@ LONGEST_TEXT = 1000
 _PIECE = re.compile(r"[^\W\d_]+(?:'[^\W\d_]+)*|\d+|\S")
 
 
-class Word(NamedTuple):
+class Token(NamedTuple):
     """A word, a row of digits, or one sign."""
 
     text: str
@@ -37,7 +37,7 @@ class Word(NamedTuple):
         return self.text[0].isdigit()
 
 
-def split(text: str) -> list[Word]:
+def split(text: str) -> list[Token]:
     """The words and signs of a text."""
     plain = unicodedata.normalize("NFKC", text[:LONGEST_TEXT])[:LONGEST_TEXT].replace("’", "'").replace("`", "'")
     words = []
@@ -45,7 +45,7 @@ def split(text: str) -> list[Word]:
     for found in _PIECE.finditer(plain):
         raw = found.group()
         low = "".join(str(unicodedata.digit(c)) for c in raw) if raw.isdigit() else raw.lower()
-        words.append(Word(low, raw, found.start() == end))
+        words.append(Token(low, raw, found.start() == end))
         end = found.end()
     return words
 
@@ -60,7 +60,7 @@ def unhyphenated(words: Sequence[Word]) -> list[Word]:
     return kept
 
 
-def spoken(words: Sequence[Word]) -> list[str]:
+def spoken(words: Sequence[Token]) -> list[str]:
     """The words alone, without signs."""
     return [word.text for word in words if not word.is_sign]
 

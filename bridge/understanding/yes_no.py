@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 from bridge.understanding.corrections import segments
 from bridge.understanding.lexicon import Lexicon
-from bridge.understanding.results import CERTAIN, FAIR, LIKELY, POOR, Reading
-from bridge.understanding.words import Word, at
+from bridge.understanding.results import CERTAIN, FAIR, LIKELY, POOR, Interpretation
+from bridge.understanding.words import Token, at
 
 _NEGATION_REACH = 3
 _LONGEST = 12
@@ -25,9 +25,9 @@ class _Sign(NamedTuple):
     length: int
 
 
-def read_yes_no(words: Sequence[Word], lexicon: Lexicon) -> Reading | None:
+def read_yes_no(words: Sequence[Token], lexicon: Lexicon) -> Interpretation | None:
     """True for yes, False for no. None for "I don't know", for both, and for what is no answer."""
-    best: Reading | None = None
+    best: Interpretation | None = None
     for because, said in segments(words, lexicon, weak=False):
         if because and best is None and not _signs(said, lexicon):
             return _decide(list(words), lexicon)  # what would correct is the answer itself
@@ -37,10 +37,10 @@ def read_yes_no(words: Sequence[Word], lexicon: Lexicon) -> Reading | None:
     return best
 
 
-def _decide(words: list[Word], lexicon: Lexicon) -> Reading | None:
+def _decide(words: list[Token], lexicon: Lexicon) -> Interpretation | None:
     plain = [word.text for word in words if not word.is_sign]
     if len(plain) == 1 and plain[0] in lexicon.misheard:
-        return Reading(lexicon.misheard[plain[0]] == "yes", POOR)
+        return Interpretation(lexicon.misheard[plain[0]] == "yes", POOR)
     signs = _signs(words, lexicon)
     if not signs:
         return None
@@ -51,20 +51,20 @@ def _decide(words: list[Word], lexicon: Lexicon) -> Reading | None:
         rest = [word for word in plain if word not in lexicon.fillers]
         if len(rest) > covered + 3:
             return None  # "okay, so what I wanted to ask ..."
-        return Reading(first.yes, LIKELY if len(rest) <= covered else FAIR)
+        return Interpretation(first.yes, LIKELY if len(rest) <= covered else FAIR)
     if first.place > _LONGEST_LEAD and len(plain) > _LONGEST:
         return None
     others = [sign for sign in strong[1:] if sign.yes != first.yes]
     if others:
         last = strong[-1]
         if len(plain) <= 3:
-            return Reading(last.yes, FAIR)  # "yeah, no"
-        return Reading(first.yes, POOR)
+            return Interpretation(last.yes, FAIR)  # "yeah, no"
+        return Interpretation(first.yes, POOR)
     contradicted = any(sign.yes != first.yes and sign.place > first.place for sign in signs if sign.weak) and first.yes
-    return Reading(first.yes, FAIR if contradicted else CERTAIN if len(plain) <= _LONGEST else LIKELY)
+    return Interpretation(first.yes, FAIR if contradicted else CERTAIN if len(plain) <= _LONGEST else LIKELY)
 
 
-def _signs(words: Sequence[Word], lexicon: Lexicon) -> list[_Sign]:
+def _signs(words: Sequence[Token], lexicon: Lexicon) -> list[_Sign]:
     """All that agrees or declines, in order; the longest phrase at each place decides."""
     plain = [word.text for word in words if not word.is_sign]
     found: list[_Sign] = []
