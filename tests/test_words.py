@@ -98,8 +98,8 @@ def test_people_are_they() -> None:
             if he := HE.search(QUOTED.sub("", text)):
                 found.append(f"{path.relative_to(ROOT)}:{line} {he[0]}")
     for path in PAGES:
-        for number, line in enumerate(path.read_text("utf-8").splitlines(), 1):
-            if he := HE.search(QUOTED.sub("", line)):
+        for number, text in enumerate(path.read_text("utf-8").splitlines(), 1):
+            if he := HE.search(QUOTED.sub("", text)):
                 found.append(f"{path.relative_to(ROOT)}:{number} {he[0]}")
     assert found == []
 
