@@ -16,7 +16,7 @@ Phrases = frozenset[tuple[str, ...]]
 
 
 def phrases(*lines: str) -> Phrases:
-    """Split a text into phrases at its commas."""
+    """Split lines at their commas into phrases, each a tuple of its words."""
     return frozenset(tuple(phrase.split()) for line in lines for phrase in line.split(",") if phrase.strip())
 
 

@@ -50,8 +50,8 @@ def split(text: str) -> list[Token]:
     return words
 
 
-def unhyphenated(words: Sequence[Word]) -> list[Word]:
-    """Split words at the hyphens that join letters or words: `twenty-one` and `S-M-I-T-H` as they are said."""
+def unhyphenated(words: Sequence[Token]) -> list[Token]:
+    """Take out the hyphens that join letters or words: `twenty-one` and `S-M-I-T-H` as they are said."""
     kept = []
     for place, word in enumerate(words):
         inside = word.text == "-" and word.joined and 0 < place < len(words) - 1 and words[place + 1].joined

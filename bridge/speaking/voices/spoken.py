@@ -32,7 +32,7 @@ class WrittenWords:
         self._end_ms = 0
 
     def add(self, tokens: Sequence[SpokenToken]) -> None:
-        """This is being said, after all that was added before."""
+        """Add text that is being said after all that was added before."""
         self._said.extend(tokens)
 
     def place(self, words: Sequence[Word]) -> list[Word]:
@@ -90,15 +90,15 @@ class SpokenProvider:
         return self.provider.voices
 
     async def start(self, changed: Callable[[], None]) -> None:
-        """Begin to connect."""
+        """Begin to connect to the provider."""
         await self.provider.start(changed)
 
     async def close(self) -> None:
-        """End everything."""
+        """End all streams and the connection to the provider."""
         await self.provider.close()
 
     def stats(self) -> dict[str, float]:
-        """Counters."""
+        """Return the counters of the provider."""
         return self.provider.stats()
 
     def open(self, request: SpeechRequest, listener: SpeechListener) -> SpeechStream:

@@ -44,7 +44,7 @@ def _cardinal(number: int, british: bool) -> str:
 
 
 def american(number: int, gender: Gender = "") -> str:
-    """A whole number."""
+    """Say a whole number as Americans do."""
     return _cardinal(number, False)
 
 
@@ -65,7 +65,7 @@ def _ordinal_of(cardinal: str) -> str:
 
 
 def american_ordinal(number: int, gender: Gender = "") -> str:
-    """`22` -> "twenty-second"."""
+    """Say an ordinal number: `22` is "twenty-second"."""
     return _ordinal_of(_cardinal(number, False))
 
 
@@ -75,7 +75,7 @@ def british_ordinal(number: int, gender: Gender = "") -> str:
 
 
 def spoken_year(number: int, british: bool = False) -> str:
-    """`1984` -> "nineteen eighty-four"."""
+    """Say a year as a year: `1984` is "nineteen eighty-four"."""
     century, rest = divmod(number, 100)
     if number % 1000 < 10 or number < 1000 or number > 9999:
         return _cardinal(number, british)
@@ -85,7 +85,7 @@ def spoken_year(number: int, british: bool = False) -> str:
 
 
 def fraction(numerator: int, denominator: int) -> str:
-    """`3`, `4` -> "three quarters"."""
+    """Say a fraction as Americans do: `3`, `4` is "three quarters"."""
     one = numerator == 1
     match denominator:
         case 2:
@@ -98,7 +98,7 @@ def fraction(numerator: int, denominator: int) -> str:
 
 
 def decade(number: int) -> str:
-    """`1990` -> "nineteen nineties"."""
+    """Say a decade by its first year: `1990` is "nineteen nineties"."""
     words = spoken_year(number) if number > 999 else american(number)
     head, cut, last = words.rpartition(" ")
     return f"{head}{cut}{last[:-1]}ies" if last.endswith("y") else f"{words}s"

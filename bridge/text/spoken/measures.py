@@ -49,7 +49,7 @@ def amount(c: Cursor) -> Reading | None:
 
 
 def currency_first(c: Cursor) -> Reading | None:
-    """`USD 5`, `€ 12,50`, `Rs. 500`."""
+    """Read an amount after its currency, such as `USD 5`, `€ 12,50` or `Rs. 500`."""
     language = c.language
     currency = language.currencies.get(c.core())
     found = _AMOUNT.fullmatch(c.core(1)) if currency is not None and c.part().trail in ("", ".") else None
