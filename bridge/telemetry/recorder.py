@@ -94,7 +94,7 @@ class CallRecord:
 
 
 class RecordFile:
-    """One record on disk."""
+    """The file of one call's record on disk."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
