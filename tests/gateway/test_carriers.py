@@ -356,6 +356,10 @@ async def test_odd_messages_are_counted_and_cost_neither_the_call_nor_its_audio(
             await phone.socket.send_str(message.decode())
             await phone.say(example.carrier.open_stream().caller_format.silence(20))
         await phone.press("4")
+        agent = service.doubles.agents.calls[0]
+        async with asyncio.timeout(PATIENCE_S):
+            while agent.prompts[-1].text != "4":  # by then all that was sent before has been read
+                await asyncio.sleep(0.001)
         await phone.until_ms(20 * len("hello4") - 20)
         name = example.carrier.name
         counted = [
