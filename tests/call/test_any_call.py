@@ -204,9 +204,7 @@ ANY_EVENT: st.SearchStrategy[Event] = st.one_of(
 
 
 @settings(max_examples=300)
-@given(
-    events=st.lists(st.tuples(ANY_EVENT, st.floats(0, 1.5)), max_size=60), listens=st.booleans(), held=st.booleans()
-)
+@given(events=st.lists(st.tuples(ANY_EVENT, st.floats(0, 1.5)), max_size=60), listens=st.booleans(), held=st.booleans())
 def test_any_event_in_any_state_is_answered_and_replays_alike(
     events: list[tuple[Event, float]], listens: bool, held: bool
 ) -> None:
