@@ -40,7 +40,7 @@ def served(tmp_path: Path, example: dict[str, Any], script: dict[str, Any]) -> l
     rest = {
         "agent": {"kind": "script", "file": "agents/appointment.yaml"},
         "gateway": {"development_unsigned": True, "host": "127.0.0.1"},
-        "listening": {"recogniser": {"engine": "none"}, "turn": {"engine": "none"}},
+        "listening": {"recogniser": {"kind": "none"}, "turn": {"kind": "none"}},
     }
     (tmp_path / "bridge.yaml").write_text(yaml.safe_dump(rest | example))
     return [*SERVE, "-c", str(tmp_path / "bridge.yaml")]

@@ -21,7 +21,7 @@ from tests.simulator.test_pytest_plugin import server as server
 PATIENCE_S = 60.0
 CONFIG = """
 gateway: {host: 127.0.0.1}
-listening: {recogniser: {engine: none}, turn: {engine: none}}
+listening: {recogniser: {kind: none}, turn: {kind: none}}
 agent: {kind: script, file: script.yaml}
 """
 
