@@ -10,6 +10,7 @@ import sys
 import tempfile
 import time
 from ctypes import c_double
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -41,6 +42,9 @@ def run(
     obey_sigterm()
     os.umask(0o077)  # records, cached phrases and sockets are the operator's alone
     logs.configure_logs(settings.telemetry)
+    in_json = settings.telemetry.log_format == "json"
+    if in_json:  # whoever reads the log reads JSON alone
+        progress = partial(logs.event, logger)
     host, port = host or settings.gateway.host, settings.gateway.port if port is None else port
     try:
         check_port(host, port)
@@ -50,7 +54,10 @@ def run(
             else:
                 return runner.run(_serve_by_many(settings, host, port, processes, directory, progress))
     except BridgeError as error:
-        progress(f"bridge: {error}")
+        if in_json:
+            logger.error("%s", error)
+        else:
+            progress(f"bridge: {error}")
         return 2
     except Terminated:
         return 0

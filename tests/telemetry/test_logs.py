@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import logging
+import subprocess
+import sys
+from pathlib import Path
 
 from aiohttp.http_exceptions import BadHttpMessage
 
@@ -98,3 +101,16 @@ def test_the_http_servers_tracebacks_about_bad_requests_are_one_line() -> None:
 def test_our_own_lines_all_pass() -> None:
     gate = logs.FloodGate(clock=lambda: 0.0)
     assert all(passed(gate, "bridge", call="CA1") is not None for _ in range(10))
+
+
+def test_a_service_with_json_logs_prints_json_alone(tmp_path: Path) -> None:
+    """What start-up says, and why it failed: here for want of an agent's file."""
+    config = tmp_path / "bridge.yaml"
+    config.write_text(
+        "gateway: {development_unsigned: true}\ntelemetry: {log_format: json}\nagent: {kind: script, file: none.yaml}\n"
+    )
+    serve = [str(Path(sys.executable).parent / "bridge"), "serve", "-c", str(config), "--port", "0"]
+    done = subprocess.run(serve, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 2
+    lines = [json.loads(line) for line in (done.stdout + done.stderr).splitlines()]
+    assert any("none.yaml" in line["event"] for line in lines)
