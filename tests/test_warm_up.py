@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sys
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -14,7 +15,6 @@ from bridge.agents.base import FixedLine
 from bridge.agents.factory import build_agents
 from bridge.app import Application
 from bridge.call.record import replay
-from bridge.cli import main
 from bridge.config import Settings, parse_settings
 from bridge.speaking.phrases.cache import PhraseCache
 from bridge.speaking.phrases.phrase import CacheEntry
@@ -38,6 +38,7 @@ states:
 CONFIG = """
 gateway: {development_unsigned: true, max_loop_lag_ms: 10000}
 listening: {recogniser: {kind: none}, turn: {kind: none}}
+carriers: [{kind: twilio}]
 agent: {kind: script, file: script.yaml}
 telemetry: {record_directory: records}
 call: {listens: false}
@@ -115,7 +116,7 @@ async def test_a_call_hears_what_was_made_ahead_and_its_record_says_what_that_sa
 
 
 async def test_the_command_line_makes_the_same_lines_for_a_later_start(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
@@ -123,11 +124,14 @@ async def test_the_command_line_makes_the_same_lines_for_a_later_start(
     async with FakeWorker(voices=("heart", "joe")) as worker:
         settings = configured(tmp_path, worker)
         config = str(tmp_path / "bridge.yaml")
-        assert await asyncio.to_thread(main, ["cache", "warm", "-c", config]) == 0
+        bridge = str(Path(sys.executable).parent / "bridge")
+        pipe = asyncio.subprocess.PIPE
+        command = await asyncio.create_subprocess_exec(bridge, "cache", "warm", "-c", config, stdout=pipe, stderr=pipe)
+        out, err = await command.communicate()
+        assert command.returncode == 0
         made = len(worker.texts)
-        shown = capsys.readouterr()
-        assert "phrases are ready" in shown.out
-        assert "] Press one." in shown.err
+        assert "phrases are ready" in out.decode()
+        assert "] Press one." in err.decode()
         application = Application(settings, directory=tmp_path)
         await application.start("127.0.0.1", 0)
         await application.stop()
