@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 from bridge.agents.base import AgentFactory, FixedLine
-from bridge.agents.factory import build_agents
 from bridge.audio.formats import MULAW_8000
 from bridge.carriers.catalogue import build_carriers
 from bridge.config import Settings
@@ -22,7 +21,8 @@ from bridge.errors import ConfigError, VoiceError
 from bridge.gateway.server import Gateway
 from bridge.http import HttpClient
 from bridge.listening.service import ListeningService
-from bridge.session.ports import CallServices
+from bridge.numbers import every_profile
+from bridge.profiles import Agents, call_profiles, fixed_lines
 from bridge.session.session import report_agent_error
 from bridge.speaking.speech import SpeechService
 from bridge.store.base import Store
@@ -30,7 +30,7 @@ from bridge.store.factory import open_store
 from bridge.system.lifetime import StopSignals
 from bridge.telemetry.metrics import Metrics
 from bridge.telemetry.recorder import Recorder
-from bridge.warm_up import fixed_lines, warm_up
+from bridge.warm_up import warm_up
 
 logger = logging.getLogger(__name__)
 
@@ -85,18 +85,22 @@ class Application:
         environ: Mapping[str, str] | None = None,
     ) -> None:
         environ = os.environ if environ is None else environ
-        if settings.agent is None:
-            raise ConfigError("no agent: set agent.kind to script, chat or web, and what that kind needs")
         self.settings = settings
-        self.carriers = build_carriers(settings.carriers, environ, unsigned=settings.gateway.development_unsigned)
         self.metrics = Metrics()
-        self.agents: AgentFactory = build_agents(
-            settings.agent, directory, http=settings.http, report=partial(report_agent_error, self.metrics)
-        )
+        agents = Agents(settings, directory, environ, report=partial(report_agent_error, self.metrics))
+        self._close_agents = agents.close
+        self.agents: dict[str, AgentFactory] = agents.numbers
+        """By the number that was dialled; those of all other numbers under the empty key."""
+        self.carriers = build_carriers(settings.carriers, environ, unsigned=settings.gateway.development_unsigned)
         open_client = partial(HttpClient, settings.http, directory=directory, environ=environ)
         self._open_client = open_client
         self._secret = secret or service_secret(settings)
-        self.listening = ListeningService(settings.listening, clock=time.monotonic, open_client=open_client)
+        self.listening = ListeningService(
+            settings.listening,
+            clock=time.monotonic,
+            open_client=open_client,
+            recognisers=[its.recogniser for number, its in every_profile(settings) if number in self.agents],
+        )
         self.speech = SpeechService(
             settings.speaking,
             directory=directory,
@@ -143,8 +147,7 @@ class Application:
             )
         self.gateway = Gateway(
             settings.gateway,
-            settings.call,
-            CallServices(self.listening, self.speech, self.agents),
+            call_profiles(settings, self.agents, self.listening, self.speech),
             self.carriers,
             metrics=self.metrics,
             recorder=self._recorder,
@@ -158,7 +161,7 @@ class Application:
             ("store", self.store.close),
             ("listening", self.listening.close),
             ("speech", self.speech.close),
-            ("agents", self.agents.close),
+            ("agents", self._close_agents),
             ("gateway", self.gateway.stop),
         ]
         await self.store.start()
@@ -221,7 +224,8 @@ class Application:
         """Raises ConfigError for a voice that no worker has; nothing is said while none answers."""
         known = self.speech.voices
         aliases = self.settings.gateway.speech_api.voices.values()
-        wanted = {self.settings.speaking.voice, *(line.voice or "" for line in lines), *aliases} - {""}
+        defaults = (its.voice for _, its in every_profile(self.settings))
+        wanted = {*defaults, *(line.voice or "" for line in lines), *aliases} - {""}
         for voice in sorted(wanted - known.keys()) if known else ():
             try:
                 await self.speech.warm([_TRIAL], voice=voice)  # the worker says why it has none of this name

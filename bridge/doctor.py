@@ -18,7 +18,10 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+import msgspec
+
 from bridge import doctor_services as services
+from bridge.agents.settings import AgentSettings
 from bridge.carriers.base import Addresses, CallReference, EndCall
 from bridge.carriers.catalogue import KINDS, Secrets, build_carrier, configured, kind_of, variable_of
 from bridge.config import Settings, load_what_is_right
@@ -33,6 +36,7 @@ from bridge.listening.settings import (
     WebSocketRecogniserSettings,
     WhisperSettings,
 )
+from bridge.numbers import every_profile
 
 
 async def examine(
@@ -49,8 +53,8 @@ async def examine(
     if not mistakes:
         where = str(config) if config else "the built-in settings; name a file with -c"
         findings.append(Finding("configuration", "ok", where))
-    if settings.agent is not None or not mistakes:
-        findings += await agent(settings, directory, offline=offline)
+    if settings.agent is not None or settings.numbers or not mistakes:
+        findings += await agents(settings, directory, offline=offline)
     findings += carriers(settings, environ)
     findings.append(free_port(host or settings.gateway.host, settings.gateway.port if port is None else port))
     findings += folders(settings, directory)
@@ -77,6 +81,24 @@ def machine() -> Finding:
     if cores < 2:
         return Finding("machine", "warn", found, "give the bridge and its speech worker a core each")
     return Finding("machine", "ok", found)
+
+
+async def agents(settings: Settings, directory: Path, *, offline: bool = False) -> list[Finding]:
+    """Check the agents of all numbers; equal ones once."""
+    seen: list[AgentSettings] = []
+    findings = []
+    for number, its in every_profile(settings):
+        if not number and its.agent is None and settings.numbers:
+            listed = ", ".join(settings.numbers)
+            findings.append(Finding("agent", "ok", f"calls to other numbers than these are refused: {listed}"))
+            continue
+        if its.agent is not None and its.agent in seen:
+            continue
+        if its.agent is not None:
+            seen.append(its.agent)
+        told = await agent(msgspec.structs.replace(settings, agent=its.agent), directory, offline=offline)
+        findings += [msgspec.structs.replace(one, about=f"{one.about} of {number}") if number else one for one in told]
+    return findings
 
 
 async def agent(settings: Settings, directory: Path, *, offline: bool = False) -> list[Finding]:
@@ -204,7 +226,9 @@ def engines(settings: Settings) -> list[Finding]:
 
 
 def _ranked(settings: Settings) -> tuple[RecogniserSettings, ...]:
-    return (settings.listening.recogniser, *settings.listening.fallback_recognisers)
+    """Every recogniser that some number's calls may be heard by; equal ones once."""
+    firsts = [its.recogniser for _, its in every_profile(settings) if its.agent is not None or not settings.numbers]
+    return tuple(dict.fromkeys([*firsts, *settings.listening.fallback_recognisers]))
 
 
 def _whisper(settings: WhisperSettings) -> Finding:

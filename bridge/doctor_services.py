@@ -19,8 +19,9 @@ from bridge.audio import mulaw
 from bridge.call.actions import Prompt
 from bridge.doctor_network import Finding
 from bridge.errors import BridgeError, VoiceError
+from bridge.listening.engine_pools import EnginePools
 from bridge.listening.recognisers.base import ExpectedSpeech, Finalised, StreamEvent, StreamFailed
-from bridge.listening.recognisers.factory import build_recognisers
+from bridge.listening.recognisers.factory import build_recogniser
 from bridge.listening.settings import OpenAITranscriptionSettings, WebSocketRecogniserSettings
 from bridge.worker.client import WorkerConnection
 
@@ -79,7 +80,7 @@ async def agent_answers(agents: AgentFactory) -> Finding:
 
 async def recogniser_answers(settings: OpenAITranscriptionSettings | WebSocketRecogniserSettings) -> Finding:
     """Give a recogniser elsewhere half a second of silence."""
-    [recogniser] = build_recognisers((settings,), None)
+    recogniser = build_recogniser(settings, EnginePools().of)
     told: asyncio.Queue[StreamEvent] = asyncio.Queue()
     started_at = time.perf_counter()
     try:

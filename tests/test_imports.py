@@ -52,13 +52,16 @@ MAY_IMPORT: dict[str, set[str]] = {
 }
 """Besides itself and `SMALL`. A name with a dot allows that module alone."""
 
-SMALL = {"errors", "breaker", "yaml_text"}
+SMALL = {"errors", "breaker", "dialled", "yaml_text"}
 """Small pure modules that anybody may import."""
 
 SHARED = {"http"}
 """Modules beside the rooms that every room which touches the network may import."""
 
-TOP = {"config", "app", "service", "cli", "commands", "doctor", "doctor_network", "doctor_services", "warm_up"}
+TOP = {
+    "config", "config_convert", "config_source", "numbers", "profiles",
+    "app", "service", "cli", "commands", "doctor", "doctor_network", "doctor_services", "warm_up",
+}  # fmt: skip
 """The modules that may know everybody, and that nobody else knows."""
 
 IMPURE = {

@@ -12,13 +12,12 @@ import aiohttp
 import pytest
 
 from bridge.agents.base import FixedLine
-from bridge.agents.factory import build_agents
 from bridge.app import Application
 from bridge.call.record import replay
 from bridge.config import Settings, parse_settings
+from bridge.profiles import Agents, fixed_lines
 from bridge.speaking.phrases.cache import PhraseCache
 from bridge.speaking.phrases.phrase import CacheEntry
-from bridge.warm_up import fixed_lines
 from tests.gateway.carrier import CALL, RINGING, Leg
 from tests.speaking.doubles import WORD_BYTES, FakeWorker, heard
 
@@ -37,11 +36,11 @@ states:
 
 CONFIG = """
 gateway: {development_unsigned: true, max_loop_lag_ms: 10000}
+carriers: [{kind: twilio}]
 listening: {recogniser: {kind: none}, turn: {kind: none}}
 carriers: [{kind: twilio}]
 agent: {kind: script, file: script.yaml}
 telemetry: {record_directory: records}
-call: {listens: false}
 speaking:
   warm: [We are closed today.]
   cache: {disk_path: kept, price_per_million_chars: 1000000}
@@ -59,7 +58,7 @@ async def test_a_service_speaks_its_fixed_lines_in_their_voices_before_it_is_rea
     async with FakeWorker(voices=("heart", "joe")) as worker:
         settings = configured(tmp_path, worker)
         said: list[str] = []
-        lines = fixed_lines(settings, build_agents(settings.agent, tmp_path) if settings.agent else None)
+        lines = fixed_lines(settings, Agents(settings, tmp_path).numbers)
         expected = {FixedLine("Press one.", "joe"), FixedLine("Goodbye.", "heart"), FixedLine("We are closed today.")}
         assert expected <= set(lines)
         application = Application(settings, directory=tmp_path, progress=said.append)

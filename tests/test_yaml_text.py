@@ -48,7 +48,7 @@ def test_digits_are_never_another_number_than_people_read(digits: str) -> None:
         ("gateway: {port: 010000}", "gateway.port: is '010000', expected int: write a number in plain digits"),
         ("gateway: {max_calls: 1_000}", "gateway.max_calls: is '1_000', expected int: write a number in plain"),
         ("call: {no_input_s: 1:30}", "call.no_input_s: is '1:30', expected float: write a number in plain digits"),
-        ("call: {listens: no}", "call.listens: is 'no', expected bool: write true or false"),
+        ("listening: {echo: {enabled: no}}", "listening.echo.enabled: is 'no', expected bool: write true or false"),
         (
             "gateway: {overflow_number: 15550100}",
             "gateway.overflow_number: is 15550100, expected str: put it in quotes",

@@ -101,6 +101,8 @@ class StreamOver(msgspec.Struct, frozen=True):
     call_id: str
     call_over: bool = False
     """The caller has gone: nothing will be heard any more."""
+    to_number: str = ""
+    """Empty where the carrier does not say it again."""
 
 
 class ForwardOver(msgspec.Struct, frozen=True):

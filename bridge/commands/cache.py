@@ -107,16 +107,16 @@ async def _act(arguments: argparse.Namespace, settings: Settings, chosen: dict[s
 
 async def _warm(arguments: argparse.Namespace, settings: Settings) -> int:
     from bridge.agents.base import FixedLine
-    from bridge.agents.factory import build_agents
     from bridge.app import service_secret
+    from bridge.profiles import Agents, fixed_lines
     from bridge.speaking.speech import SpeechService
-    from bridge.warm_up import fixed_lines, warm_up
+    from bridge.warm_up import warm_up
 
     directory = arguments.config.parent
     if arguments.text:
         lines = [FixedLine(arguments.text)]
     else:
-        lines = fixed_lines(settings, build_agents(settings.agent, directory) if settings.agent else None)
+        lines = fixed_lines(settings, Agents(settings, directory).numbers if settings.agent or settings.numbers else {})
     if arguments.voice:
         lines = [FixedLine(line.text, arguments.voice) for line in lines]
 

@@ -15,6 +15,7 @@ Whatever the other end does has one answer. The first column is also the `kind` 
 | duplicate_call | close 1008: the call has a stream already, which goes on | |
 | reconnected | the call goes on here, and its old socket is closed; only with carriers that open lost sockets again | |
 | (no room) | close 1013; the next webhook says busy | `bridge_calls_refused{why="no room"}` |
+| (no agent for this number) | close 1013; the next webhook says busy | `bridge_calls_refused{why="no agent"}` |
 | second_start | close 1008, the call ends | |
 | wrong_stream | close 1008, the call ends: a message for another stream | |
 | bad_message | passed over: no JSON, no audio, bad base64; close 1007 before `start` and for the 50th in a row | |
@@ -66,6 +67,7 @@ from bridge.gateway.admission import RESERVED_S
 from bridge.gateway.line import CarrierLine
 from bridge.gateway.process import BEGUN, call_key
 from bridge.gateway.returning import kept_call
+from bridge.session.profiles import CallProfile
 from bridge.session.session import CallSession
 from bridge.session.timers import Timer
 from bridge.store.tickets import Ticket, TicketRefused
@@ -287,8 +289,9 @@ class MediaSocket:
             raise Violation(f"ticket_{refusal.why}", WSCloseCode.POLICY_VIOLATION, str(refusal)) from None
         if key in self._endpoint.sockets:
             raise Violation("duplicate_call", WSCloseCode.POLICY_VIOLATION, "the call has a stream already")
-        if not process.admission.begin(key):
-            process.metrics.refused.labels("no room").inc()
+        profile = process.profiles.find(parameters.get("to", ""))
+        if profile is None or not process.admission.begin(key):
+            process.metrics.refused.labels("no agent" if profile is None else "no room").inc()
             await process.outcomes.note(key, LineBusy())
             raise NoRoom
         self._endpoint.sockets[key] = self
@@ -302,15 +305,17 @@ class MediaSocket:
         )
         try:
             info, state = await kept_call(process, info, key)
-            self._begin(info, ticket, key, state)
+            self._begin(info, profile, ticket, key, state)
         except Exception:
             self._release(key)
-            await process.outcomes.note(key, Apologise(process.call.last_apology))
+            await process.outcomes.note(key, Apologise(profile.call.last_apology))
             raise
         # The process whose webhook admitted the call may be another one, which keeps a place for it until it sees this.
         await process.store.put(BEGUN + key, b"", RESERVED_S)
 
-    def _begin(self, info: CallInfo, ticket: Ticket, key: str, state: CallState | None = None) -> None:
+    def _begin(
+        self, info: CallInfo, profile: CallProfile, ticket: Ticket, key: str, state: CallState | None = None
+    ) -> None:
         process, carrier = self._process, self._carrier
         addresses = Addresses(f"{process.signatures.public_url(self._request)}/{carrier.name}")
         line = CarrierLine(carrier, CallReference(info.call_id, ticket.account_id), addresses, key, process)
@@ -318,9 +323,9 @@ class MediaSocket:
         recorder = process.recorder
         self.session = CallSession(
             info,
-            process.call,
+            profile.call,
             line=line,
-            services=process.services,
+            services=profile.services,
             wheel=process.wheel,
             metrics=process.metrics,
             caller_format=self._stream.caller_format,
@@ -329,7 +334,7 @@ class MediaSocket:
             record=None
             if recorder is None
             else recorder.open_call(
-                info.call_id, process.call, {"carrier": carrier.name}, self._stream.our_format, carrier.pacing, state
+                info.call_id, profile.call, {"carrier": carrier.name}, self._stream.our_format, carrier.pacing, state
             ),
             resume=state,
             on_ended=lambda: self._release(key),

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from bridge.call.settings import CallSettings
 from bridge.carriers.base import Carrier
 from bridge.gateway.admission import Admission
 from bridge.gateway.control import CallControl
 from bridge.gateway.departures import Departures
 from bridge.gateway.settings import GatewaySettings
 from bridge.gateway.signatures import Signatures
-from bridge.session.ports import CallServices
+from bridge.session.profiles import CallProfiles
 from bridge.session.timers import TimerWheel
 from bridge.store.base import Store
 from bridge.store.kept_calls import KeptCalls
@@ -26,8 +25,7 @@ class Process:
     """One gateway process's parts; `bridge.gateway.server` puts them together."""
 
     gateway: GatewaySettings
-    call: CallSettings
-    services: CallServices
+    profiles: CallProfiles
     metrics: Metrics
     recorder: Recorder | None
     wheel: TimerWheel

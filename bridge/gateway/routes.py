@@ -100,6 +100,9 @@ class CarrierRoutes:
 
     def _open(self, route: str, call: ComeBack) -> Outcome:
         """Open a media stream for a call that rings or comes back, or say that there is no room."""
+        dialled = call.parameters.get("to", "")
+        if self._process.profiles.find(dialled) is None:
+            return self._refused(route, call.call_id, "no agent", dialled)
         caller = call.parameters.get("from", "")
         verdict = self._process.admission.ask(
             call_key(self._carrier, call.call_id),
@@ -107,13 +110,17 @@ class CarrierRoutes:
             account=call.account_id,
         )
         if verdict != "admitted":
-            self._process.metrics.refused.labels(verdict).inc()
-            self._count(route, "busy")
-            logs.event(logger, "call refused", call=call.call_id, why=verdict)
-            return self._busy()
+            return self._refused(route, call.call_id, verdict, dialled)
         self._count(route, "stream")
         ticket = self._process.tickets.issue(self._carrier.name, call.call_id, call.account_id)
         return OpenStream(call.call_id, {**call.parameters, "ticket": ticket})
+
+    def _refused(self, route: str, call_id: str, why: str, dialled: str) -> Outcome:
+        """Nobody here takes this call: say so to the operator, and to the caller that all lines are busy."""
+        self._process.metrics.refused.labels(why).inc()
+        self._count(route, "busy")
+        logs.event(logger, "call refused", call=call_id, why=why, called=logs.private(dialled))
+        return self._busy()
 
     async def _stream_over(self, route: str, stream: StreamOver) -> Outcome:
         """The media stream has ended: hang up, or go on elsewhere."""
@@ -175,7 +182,7 @@ class CarrierRoutes:
         if stream.call_over or self._process.gateway.on_lost_stream == "hang_up":
             return EndCall()
         logs.event(logger, "stream lost", logging.WARNING, call=stream.call_id)
-        return Apologise(self._process.call.last_apology)
+        return Apologise(self._process.profiles.last_apology(stream.to_number))
 
     def _busy(self) -> Outcome:
         overflow = self._process.gateway.overflow_number

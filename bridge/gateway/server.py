@@ -18,7 +18,6 @@ from aiohttp import web
 
 from bridge.api.socket import SpeechSockets
 from bridge.api.speech import SpeechApi, SpeechSource
-from bridge.call.settings import CallSettings
 from bridge.call.states import EndReason
 from bridge.carriers.base import Carrier
 from bridge.errors import ConfigError
@@ -33,7 +32,7 @@ from bridge.gateway.routes import CarrierRoutes
 from bridge.gateway.settings import GatewaySettings
 from bridge.gateway.signatures import Signatures
 from bridge.http import HttpClient, OpenClient
-from bridge.session.ports import CallServices
+from bridge.session.profiles import CallProfiles
 from bridge.session.timers import TimerWheel
 from bridge.store.base import Store
 from bridge.store.kept_calls import KeptCalls
@@ -52,7 +51,8 @@ _BACKLOG = 1024
 class Gateway:
     """A gateway process. Make it on a running loop; `start`, `open_doors`, then `drain` and `stop`.
 
-    Raises ConfigError when the settings would leave requests unchecked. `carriers` are those whose calls are taken.
+    Raises ConfigError when the settings would leave requests unchecked. `carriers` are those whose calls are taken, and
+    `profiles` say what each is held with.
     `ticket_secret` and `store` are shared by the processes of one port. `speech` is what the speech API speaks with;
     without it there is none. `open_client` reaches the carriers' REST APIs.
     """
@@ -60,8 +60,7 @@ class Gateway:
     def __init__(
         self,
         settings: GatewaySettings,
-        call: CallSettings,
-        services: CallServices,
+        profiles: CallProfiles,
         carriers: Sequence[Carrier],
         *,
         metrics: Metrics | None = None,
@@ -78,8 +77,7 @@ class Gateway:
         self._lag = LoopLag(metrics=self.metrics)
         self.process = Process(
             gateway=settings,
-            call=call,
-            services=services,
+            profiles=profiles,
             metrics=self.metrics,
             recorder=recorder,
             wheel=TimerWheel(asyncio.get_running_loop(), on_late=self.metrics.timer_lateness.observe),

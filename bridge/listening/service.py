@@ -7,7 +7,7 @@ go out by the call's `deliver`, always in the event loop. Times are the call's o
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import msgspec
 
@@ -17,13 +17,13 @@ from bridge.call.events import Event, TurnJudged, VoiceActivity
 from bridge.http import HttpClient, OpenClient
 from bridge.listening.activity import WINDOW_S, ActivityBatch, SileroModel, VoiceModel
 from bridge.listening.echo_guard import GuardedEchoGate
-from bridge.listening.engine_messages import EngineSetup
-from bridge.listening.engine_pool import EngineFailed, EnginePool
+from bridge.listening.engine_pool import EngineFailed
+from bridge.listening.engine_pools import EnginePools
 from bridge.listening.recognisers.base import ExpectedSpeech
 from bridge.listening.recognisers.chain import RecogniserChain
-from bridge.listening.recognisers.factory import build_recognisers
+from bridge.listening.recognisers.factory import CallRecognisers, order_of
 from bridge.listening.recognition import CallRecognition, RecognitionCounters
-from bridge.listening.settings import ListeningSettings, NoRecogniserSettings, SmartTurnSettings, WhisperSettings
+from bridge.listening.settings import ListeningSettings, RecogniserSettings, SmartTurnSettings
 from bridge.listening.sound import AudioMemory
 from bridge.listening.taps import AudioTap, TappedAudio
 from bridge.listening.ticks import ActivityTicks
@@ -50,7 +50,10 @@ class ListeningCounters(msgspec.Struct):
 
 
 class ListeningService:
-    """Voice activity, speech to text and end of turn for all calls of a process."""
+    """Voice activity, speech to text and end of turn for all calls of a process.
+
+    `recognisers` are those that calls may be opened with; by default that of the settings alone.
+    """
 
     def __init__(
         self,
@@ -59,28 +62,24 @@ class ListeningService:
         clock: Callable[[], float],
         model: VoiceModel | None = None,
         open_client: OpenClient = HttpClient,
+        recognisers: Sequence[RecogniserSettings] | None = None,
     ) -> None:
         self.settings = settings
+        self._wanted = tuple(dict.fromkeys((settings.recogniser,) if recognisers is None else recognisers))
         self.counters = ListeningCounters()
         self.on_call: list[Callable[[CallListening], None]] = []
         """Called with each new call's ear: the place to add taps."""
         self._clock = clock
         self._model = model
-        self._open_client = open_client
         self._ticks: ActivityTicks | None = None
         self.recognition = RecognitionCounters()
-        self.chain = RecogniserChain([], clock)
-        """The recognisers in order of preference."""
-        self._engines: EnginePool | None = None
+        self.recognisers = CallRecognisers(clock, open_client)
+        self._engines = EnginePools()
         self._load = _Load(clock)
 
     @property
-    def looks_back(self) -> bool:
-        """Whether anything will ever ask for audio that lies behind."""
-        return not isinstance(self.settings.recogniser, NoRecogniserSettings) or self._judges
-
-    @property
-    def _judges(self) -> bool:
+    def judges(self) -> bool:
+        """Whether an end-of-turn model is asked."""
         return isinstance(self.settings.turn, SmartTurnSettings)
 
     async def start(self) -> None:
@@ -89,30 +88,33 @@ class ListeningService:
         batch = ActivityBatch(model, self.settings.activity)
         _warm(batch)
         self._ticks = ActivityTicks(batch, _deliver_activity)
-        ranked = (self.settings.recogniser, *self.settings.fallback_recognisers)
-        whisper = next((one for one in ranked if isinstance(one, WhisperSettings)), None)
+        orders = [order_of(first, self.settings.fallback_recognisers) for first in self._wanted]
         turn = self.settings.turn if isinstance(self.settings.turn, SmartTurnSettings) else None
-        if whisper is not None or turn is not None:
-            deadline_s = WhisperSettings().deadline_s if whisper is None else whisper.deadline_s
-            setup = EngineSetup(whisper, turn)
-            self._engines = EnginePool(setup, processes=self.settings.processes, deadline_s=deadline_s)
-            await self._engines.start()
-        self.chain = RecogniserChain(build_recognisers(ranked, self._engines, self._open_client), self._clock)
-        await self.chain.load()
+        await self._engines.start(orders, turn, processes=self.settings.processes)
+        await self.recognisers.load(orders, self._engines.of)
 
     async def close(self) -> None:
         """Stop judging, end the engine processes."""
         if self._ticks is not None:
             self._ticks.close()
-        await self.chain.unload()
-        if self._engines is not None:
-            await self._engines.close()
+        await self.recognisers.unload()
+        await self._engines.close()
 
-    def open_call(self, deliver: Callable[[Event], None], *, started_at: float) -> CallListening:
-        """Begin to listen to a call whose time 0 is `started_at` on the process's clock."""
+    def open_call(
+        self,
+        deliver: Callable[[Event], None],
+        *,
+        started_at: float,
+        recogniser: RecogniserSettings | None = None,
+    ) -> CallListening:
+        """Begin to listen to a call whose time 0 is `started_at` on the process's clock.
+
+        `recogniser` is one of those that the service was made with; None: that of its settings.
+        """
         if self._ticks is None:
             raise RuntimeError("listening has not been started")
-        ear = CallListening(self, self._ticks, deliver, started_at)
+        chain = self.recognisers.chain(recogniser or self.settings.recogniser)
+        ear = CallListening(self, self._ticks, chain, deliver, started_at)
         self.counters.calls += 1
         for welcome in self.on_call:
             welcome(ear)
@@ -120,7 +122,7 @@ class ListeningService:
 
     async def judge(self, ulaw: bytes) -> float | None:
         """The end-of-turn model's probability; None without a model, or without an answer."""
-        if self._engines is None or not self._judges:
+        if not self.judges:
             return None
         try:
             return await self._engines.judge(ulaw)
@@ -131,7 +133,7 @@ class ListeningService:
         """Counters and gauges by name, for the metrics page."""
         counted = {**msgspec.structs.asdict(self.counters), **msgspec.structs.asdict(self.recognition)}
         found: dict[str, float] = {f"listening_{name}": value for name, value in counted.items()}
-        found.update(self.chain.stats())
+        found.update(self.recognisers.stats())
         if self._ticks is not None:
             for name, value in msgspec.structs.asdict(self._ticks.batch.counters).items():
                 found[f"activity_{name}"] = value
@@ -139,16 +141,13 @@ class ListeningService:
             found["activity_failures"] = self._ticks.failures
             found["activity_failed_calls"] = self._ticks.failed_calls
             found["activity_waiting"] = self._ticks.batch.ready
-        if self._engines is not None:
-            for name, value in msgspec.structs.asdict(self._engines.counters).items():
-                found[f"engine_{name}"] = value
-            found["engine_waiting"] = self._engines.waiting
+        found.update(self._engines.stats())
         return found
 
     def headroom(self) -> float:
         """0..1: how much more there is room for, by the scarcer of voice activity time and recogniser queue."""
         busy = self._load.share(self._ticks.busy_s) if self._ticks is not None else 0.0
-        queue = self._engines.waiting / (_FULL_QUEUE * self.settings.processes) if self._engines is not None else 0.0
+        queue = self._engines.waiting / (_FULL_QUEUE * self.settings.processes)
         return max(0.0, 1.0 - max(busy, queue))
 
 
@@ -156,7 +155,12 @@ class CallListening:
     """The listening of one call: voice activity, recognition and end of turn."""
 
     def __init__(
-        self, listening: ListeningService, ticks: ActivityTicks, deliver: Callable[[Event], None], started_at: float
+        self,
+        listening: ListeningService,
+        ticks: ActivityTicks,
+        chain: RecogniserChain,
+        deliver: Callable[[Event], None],
+        started_at: float,
     ) -> None:
         settings = listening.settings
         self.started_at = started_at
@@ -165,8 +169,9 @@ class CallListening:
         self._deliver = deliver
         self._row = ticks.batch.open(self)
         # Without an engine that looks back, the echo gate alone does.
-        self._memory = AudioMemory(settings.memory_s if listening.looks_back else _ECHO_MEMORY_S)
-        self.recognition = CallRecognition(listening.chain, self._memory, settings, listening.recognition, self._tell)
+        looks_back = bool(chain.ranked) or listening.judges
+        self._memory = AudioMemory(settings.memory_s if looks_back else _ECHO_MEMORY_S)
+        self.recognition = CallRecognition(chain, self._memory, settings, listening.recognition, self._tell)
         self._echo = GuardedEchoGate(settings.echo, self._echo_failed)
         self._echo_bytes = settings.echo.window_ms * RATE_HZ // 1000
         self._taps: list[AudioTap] = []

@@ -21,7 +21,7 @@ from bridge.errors import VoiceError
 from bridge.speaking.phrases.beginnings import Foresight
 from bridge.speaking.phrases.cache import PhraseCache
 from bridge.speaking.phrases.phrase import WORKER, Phrase, PhraseKey, loudness_db, normalise
-from bridge.speaking.phrases.prefetch import ExpectedLine, Prefetcher
+from bridge.speaking.phrases.prefetch import ExpectedLine, ExpectedPhrase, Prefetcher
 from bridge.speaking.phrases.savings import Savings
 from bridge.speaking.phrases.source import PhraseSource
 from bridge.speaking.settings import ProviderSettings, SpeakingSettings
@@ -163,8 +163,9 @@ class SpeechService:
         *,
         tenant: str = "default",
         audio_format: AudioFormat = MULAW_8000,
+        voice: str | None = None,
     ) -> CallSpeech:
-        """The voice of one call in its line's format.
+        """The voice of one call in its line's format; `voice` speaks where none is named.
 
         `deliver` gets SpeechArrived, SpeechEnded and SpeechFailed, on the event loop.
         """
@@ -176,6 +177,7 @@ class SpeechService:
             self.settings.ahead_ms,
             Savings(self.settings.cache.price_per_million_chars),
             deliver,
+            voice,
         )
         call = CallSpeech(context, self._prefetcher, self._calls.discard)
         self._calls.add(call)
@@ -326,7 +328,9 @@ class CallSpeech:
     def expect(self, lines: Iterable[ExpectedLine]) -> None:
         """What the call will probably say next, in place of all that was expected before: made ahead in idle time."""
         if not self._closed:
-            self._prefetcher.offer(self, lines, self._context.tenant, self._context.audio_format)
+            context = self._context
+            spoken = [ExpectedPhrase(line.text, line.likelihood, line.voice or context.voice) for line in lines]
+            self._prefetcher.offer(self, spoken, context.tenant, context.audio_format)
 
     def savings(self) -> dict[str, float]:
         """What the cache has done for this call so far: see `bridge.speaking.phrases.savings.Savings.report`."""

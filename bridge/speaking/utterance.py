@@ -32,6 +32,8 @@ class UtteranceContext(msgspec.Struct, frozen=True):
     ahead_ms: float
     savings: Savings
     deliver: Callable[[Event], None]
+    voice: str | None = None
+    """Speaks where no voice is named; None: the default of the service."""
 
 
 class _Piece:
@@ -166,7 +168,7 @@ class UtteranceStream:
         """Some text was added."""
         self._pieces: deque[_Piece] = deque()
         self._final = False
-        self._voice: str | None = None
+        self._voice = context.voice
         self._cacheable = True
         self._pulled = False
         self._allowed = 0

@@ -33,6 +33,7 @@ from bridge.gateway.server import Gateway
 from bridge.gateway.settings import SpeechApiSettings
 from bridge.listening.recognisers.whisper import Whisper
 from bridge.listening.settings import WhisperSettings
+from bridge.session.profiles import CallProfiles
 from bridge.speaking.settings import SpeakingSettings
 from bridge.speaking.speech import SpeechService
 from bridge.speaking.voices.base import SpeechListener, SpeechRequest, SpeechStream
@@ -93,7 +94,7 @@ class Service:
 @asynccontextmanager
 async def serving(source: SpeechSource | None, api: SpeechApiSettings = API) -> AsyncIterator[Service]:
     settings = msgspec.structs.replace(SETTINGS, speech_api=api)
-    gateway = Gateway(settings, CALL_SETTINGS, ServiceDoubles().services, [], speech=source)
+    gateway = Gateway(settings, CallProfiles.for_all(CALL_SETTINGS, ServiceDoubles().services), [], speech=source)
     await gateway.start("127.0.0.1", 0)
     gateway.open_doors()
     try:

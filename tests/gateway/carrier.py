@@ -22,6 +22,7 @@ from bridge.carriers.twilio.carrier import TwilioCarrier
 from bridge.carriers.twilio.requests import CallsApi
 from bridge.gateway.server import Gateway
 from bridge.gateway.settings import GatewaySettings
+from bridge.session.profiles import CallProfiles
 from bridge.telemetry.recorder import Recorder
 from tests.gateway.doubles import FRAME, ServiceDoubles
 
@@ -231,7 +232,12 @@ async def running(
     doubles = doubles or ServiceDoubles()
     carriers = [TwilioCarrier(tokens, api=api), *others]
     gateway = Gateway(
-        settings, call, doubles.services, carriers, recorder=recorder, ticket_secret=SECRET, headroom=headroom
+        settings,
+        CallProfiles.for_all(call, doubles.services),
+        carriers,
+        recorder=recorder,
+        ticket_secret=SECRET,
+        headroom=headroom,
     )
     await gateway.start("127.0.0.1", 0)
     if doors_open:

@@ -36,7 +36,6 @@ gateway: {development_unsigned: true, max_loop_lag_ms: 10000}
 listening: {recogniser: {kind: none}, turn: {kind: none}}
 agent: {kind: script, file: script.yaml}
 telemetry: {record_directory: records}
-call: {listens: false}
 """
 
 

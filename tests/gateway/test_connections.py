@@ -15,6 +15,7 @@ from bridge.gateway.admission import Admission, LoopLag
 from bridge.gateway.connections import raise_descriptor_limit
 from bridge.gateway.server import Gateway
 from bridge.gateway.settings import ConnectionSettings, GatewaySettings, MetricsSettings
+from bridge.session.profiles import CallProfiles
 from bridge.store.memory import MemoryStore
 from tests.gateway.carrier import CALL_SETTINGS, SETTINGS, running
 from tests.gateway.doubles import ServiceDoubles
@@ -29,7 +30,11 @@ async def gateway(settings: GatewaySettings = SETTINGS, **connections: float) ->
     limits = msgspec.convert(
         {"head_s": LATER_S, "body_s": LATER_S, "idle_s": LATER_S} | connections, ConnectionSettings
     )
-    one = Gateway(msgspec.structs.replace(settings, connections=limits), CALL_SETTINGS, ServiceDoubles().services, [])
+    one = Gateway(
+        msgspec.structs.replace(settings, connections=limits),
+        CallProfiles.for_all(CALL_SETTINGS, ServiceDoubles().services),
+        [],
+    )
     await one.start("127.0.0.1", 0)
     one.open_doors()
     try:
@@ -234,7 +239,10 @@ def test_a_place_is_free_at_once_when_the_call_came_to_another_process() -> None
 
 async def test_processes_that_share_a_store_tell_each_other_where_calls_came() -> None:
     store = MemoryStore()
-    first, second = (Gateway(SETTINGS, CALL_SETTINGS, ServiceDoubles().services, [], store=store) for _ in range(2))
+    first, second = (
+        Gateway(SETTINGS, CallProfiles.for_all(CALL_SETTINGS, ServiceDoubles().services), [], store=store)
+        for _ in range(2)
+    )
     for one in (first, second):
         await one.start("127.0.0.1", 0)
         one.open_doors()

@@ -14,6 +14,7 @@ from bridge.errors import ConfigError
 from bridge.gateway.departures import Departures
 from bridge.gateway.server import Gateway
 from bridge.gateway.settings import GatewaySettings
+from bridge.session.profiles import CallProfiles
 from bridge.speaking.voices.health import Health
 from bridge.telemetry.metrics import Metrics
 from bridge.telemetry.recorder import Recorder
@@ -142,13 +143,15 @@ async def test_stopping_closes_the_sockets_of_calls_that_would_not_end() -> None
 
 async def test_a_port_that_is_taken_is_named() -> None:
     async with running() as carrier:
-        other = Gateway(SETTINGS, CALL_SETTINGS, ServiceDoubles().services, [])
+        other = Gateway(SETTINGS, CallProfiles.for_all(CALL_SETTINGS, ServiceDoubles().services), [])
         with pytest.raises(ConfigError, match=str(carrier.gateway.port)):
             await other.start("127.0.0.1", carrier.gateway.port)
 
 
 async def test_two_gateways_share_a_port_where_asked_to() -> None:
-    first, second = (Gateway(SETTINGS, CALL_SETTINGS, ServiceDoubles().services, []) for _ in range(2))
+    first, second = (
+        Gateway(SETTINGS, CallProfiles.for_all(CALL_SETTINGS, ServiceDoubles().services), []) for _ in range(2)
+    )
     await first.start("127.0.0.1", 0, reuse_port=True)
     await second.start("127.0.0.1", first.port, reuse_port=True)
     assert first.port == second.port
@@ -158,7 +161,7 @@ async def test_two_gateways_share_a_port_where_asked_to() -> None:
 
 async def test_a_gateway_without_a_public_address_refuses_to_be_made() -> None:
     with pytest.raises(ConfigError, match="PUBLIC_URL"):
-        Gateway(GatewaySettings(), CALL_SETTINGS, ServiceDoubles().services, [])
+        Gateway(GatewaySettings(), CallProfiles.for_all(CALL_SETTINGS, ServiceDoubles().services), [])
 
 
 async def test_a_call_over_the_wire_leaves_a_record_that_replays(tmp_path: Path) -> None:

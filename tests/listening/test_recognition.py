@@ -186,7 +186,7 @@ async def test_a_call_comes_back_to_the_first_choice_when_it_is_well_again(whisp
         await call.says(ORDER)
         assert await call.words() == "i want to cancel my order"
         service.refuses = None
-        room.chain.ranked[0].breaker.succeeded()  # its time of rest is over
+        room.recognisers.chain(room.settings.recogniser).ranked[0].breaker.succeeded()  # its time of rest is over
         assert await call.words() == "i want to cancel my order"
         await until(lambda: len(service.sessions) == 1)
         assert call.ear.recognition.wants_audio

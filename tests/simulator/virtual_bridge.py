@@ -59,7 +59,7 @@ async def virtual_bridge(
     )
     application = Application(settings, directory=agent.parent, environ=SECRETS)
     if agents is not None:
-        application.agents = agents
+        application.agents = {"": agents}
     voice = voice or SpelledVoice(Word, asyncio.get_running_loop().call_later)
     application.speech = SpeechService(SpeakingSettings(), providers={"worker": voice})
     await application.start("127.0.0.1", 0)

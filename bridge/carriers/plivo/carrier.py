@@ -107,7 +107,7 @@ class PlivoCarrier:
                 caller, called = (with_plus(_short(fields.get(name, ""))) for name in ("From", "To"))
                 return Ringing(call_id, fields.get("ParentAuthID", ""), caller, called)
             case "after-stream":
-                return StreamOver(call_id, call_over=status in OVER)
+                return StreamOver(call_id, status in OVER, with_plus(_short(fields.get("To", ""))))
             case "after-dial":
                 result = _DIALLED.get(fields.get("DialStatus", ""), "failed")
                 caller, called = (with_plus(_short(fields.get(name, ""))) for name in ("From", "To"))

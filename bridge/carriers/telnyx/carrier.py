@@ -107,7 +107,7 @@ class TelnyxCarrier:
                 caller, called = fields.get("From", ""), fields.get("To", "")
                 return Ringing(call_id, account_id, caller[:_LONGEST_ADDRESS], called[:_LONGEST_ADDRESS])
             case "after-stream":
-                return StreamOver(call_id, call_over=status in OVER)
+                return StreamOver(call_id, status in OVER, fields.get("To", "")[:_LONGEST_ADDRESS])
             case "after-dial":
                 return ForwardOver(
                     call_id,

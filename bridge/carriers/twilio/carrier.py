@@ -73,7 +73,7 @@ class TwilioCarrier:
                 caller, called = fields.get("From", ""), fields.get("To", "")
                 return Ringing(call_sid, account_sid, caller[:_LONGEST_ADDRESS], called[:_LONGEST_ADDRESS])
             case "after-stream":
-                return StreamOver(call_sid, call_over=status in OVER)
+                return StreamOver(call_sid, status in OVER, fields.get("To", "")[:_LONGEST_ADDRESS])
             case "after-dial":
                 return ForwardOver(
                     call_sid,

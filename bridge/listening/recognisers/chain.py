@@ -1,4 +1,4 @@
-"""The configured recognisers in order of preference, and the health of each, shared by all calls of a process."""
+"""Recognisers in an order of preference, and the health of each, shared by all calls of a process."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class RecogniserCounters(msgspec.Struct):
 
 
 class RankedRecogniser:
-    """One recogniser, its place in the order, and its health."""
+    """One recogniser, its number among those of the process, and its health."""
 
     def __init__(self, rank: int, recogniser: Recogniser) -> None:
         self.rank = rank
@@ -51,28 +51,27 @@ class RankedRecogniser:
         for _ in range(_FAILURES if failure.kind in _HOPELESS else 1):
             self.breaker.failed(now)
 
+    def stats(self) -> dict[str, float]:
+        """Counters by name, for the metrics page."""
+        name = f"recogniser_{self.rank}_{self.recogniser.name}"
+        return {
+            f"{name}_failed": self.counters.failed,
+            f"{name}_replaced": self.counters.replaced,
+            f"{name}_open": not self.breaker.closed,
+        }
+
 
 class RecogniserChain:
     """Chooses which recogniser is to be asked now, by order of preference and health."""
 
-    def __init__(self, recognisers: Sequence[Recogniser], clock: Callable[[], float]) -> None:
-        self.ranked = tuple(RankedRecogniser(rank, recogniser) for rank, recogniser in enumerate(recognisers))
+    def __init__(self, ranked: Sequence[RankedRecogniser], clock: Callable[[], float]) -> None:
+        self.ranked = tuple(ranked)
         self.clock = clock
 
     @property
     def live(self) -> bool:
         """Whether any of them follows the audio as it comes."""
         return any(ranked.live for ranked in self.ranked)
-
-    async def load(self) -> None:
-        """Get all of them ready. Raises ConfigError."""
-        for ranked in self.ranked:
-            await ranked.recogniser.load()
-
-    async def unload(self) -> None:
-        """Let go of all of them."""
-        for ranked in self.ranked:
-            await ranked.recogniser.unload()
 
     def choose(self, tried: Sequence[RankedRecogniser] = ()) -> RankedRecogniser | None:
         """The first healthy one that was not tried, else the untried one that is soonest worth a trial."""
@@ -92,13 +91,3 @@ class RecogniserChain:
             if not ranked.live and ranked.breaker.closed:
                 return None
         return None
-
-    def stats(self) -> dict[str, float]:
-        """Counters by name and recogniser, for the metrics page."""
-        found: dict[str, float] = {}
-        for ranked in self.ranked:
-            name = f"recogniser_{ranked.rank}_{ranked.recogniser.name}"
-            found[f"{name}_failed"] = ranked.counters.failed
-            found[f"{name}_replaced"] = ranked.counters.replaced
-            found[f"{name}_open"] = not ranked.breaker.closed
-        return found

@@ -1,13 +1,14 @@
-"""Build the recognisers that the settings ask for: the one place that knows every kind of them."""
+"""Build the recognisers that the settings ask for: the one place that knows every kind, and how calls share them."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from bridge.errors import ConfigError
 from bridge.http import HttpClient, OpenClient
 from bridge.listening.engine_pool import EnginePool
 from bridge.listening.recognisers.base import Recogniser
+from bridge.listening.recognisers.chain import RankedRecogniser, RecogniserChain
 from bridge.listening.recognisers.embedded import EmbeddedRecogniser
 from bridge.listening.recognisers.openai_transcriptions import OpenAITranscriptions
 from bridge.listening.recognisers.websocket import WebSocketRecogniser
@@ -19,34 +20,73 @@ from bridge.listening.settings import (
     WhisperSettings,
 )
 
+SomeRecogniser = WhisperSettings | OpenAITranscriptionSettings | WebSocketRecogniserSettings
+Order = tuple[SomeRecogniser, ...]
+"""Recognisers, the one that is asked first at the beginning."""
 
-def build_recognisers(
-    ranked: Sequence[RecogniserSettings], pool: EnginePool | None, open_client: OpenClient = HttpClient
-) -> list[Recogniser]:
-    """The recognisers in the order of their settings; `open_client` reaches those elsewhere.
 
-    Raises ConfigError for an order that makes no sense.
+def order_of(first: RecogniserSettings, fallbacks: Sequence[RecogniserSettings]) -> Order:
+    """Who is asked on calls whose recogniser is `first`. Raises ConfigError for an order that makes no sense.
+
+    With no recogniser there is nothing to fall back on, and a fallback that is the first itself is left out.
     """
-    if sum(isinstance(settings, WhisperSettings) for settings in ranked) > 1:
+    if any(isinstance(one, NoRecogniserSettings) for one in fallbacks):
+        raise ConfigError("listening.fallback_recognisers: kind none recognises nothing, so it can replace nobody")
+    if isinstance(first, NoRecogniserSettings):
+        return ()
+    ranked: list[RecogniserSettings] = [first, *(one for one in fallbacks if one != first)]
+    order = tuple(one for one in ranked if not isinstance(one, NoRecogniserSettings))
+    if sum(isinstance(one, WhisperSettings) for one in order) > 1:
         raise ConfigError("listening.fallback_recognisers: whisper is there twice; its processes hold one model")
-    if len(ranked) > 1 and any(isinstance(settings, NoRecogniserSettings) for settings in ranked):
-        raise ConfigError(
-            "listening.fallback_recognisers: with kind none in the order there is nothing to fall back on"
-        )
-    return [
-        _build(settings, pool, open_client) for settings in ranked if not isinstance(settings, NoRecogniserSettings)
-    ]
+    return order
 
 
-def _build(
-    settings: WhisperSettings | OpenAITranscriptionSettings | WebSocketRecogniserSettings,
-    pool: EnginePool | None,
-    open_client: OpenClient,
+class CallRecognisers:
+    """The recognisers of a process: each is built once, and so is its health, however many orders it stands in.
+
+    `open_client` reaches those elsewhere.
+    """
+
+    def __init__(self, clock: Callable[[], float], open_client: OpenClient = HttpClient) -> None:
+        self._clock = clock
+        self._open_client = open_client
+        self._ranked: dict[SomeRecogniser, RankedRecogniser] = {}
+        self._chains: dict[RecogniserSettings, RecogniserChain] = {}
+        self._none = RecogniserChain((), clock)
+
+    async def load(self, orders: Sequence[Order], pool_of: Callable[[WhisperSettings], EnginePool]) -> None:
+        """Build what these orders name, and get it ready. Raises ConfigError."""
+        for settings in dict.fromkeys(one for order in orders for one in order):
+            ranked = RankedRecogniser(len(self._ranked), build_recogniser(settings, pool_of, self._open_client))
+            self._ranked[settings] = ranked
+            await ranked.recogniser.load()
+        for order in filter(None, orders):
+            self._chains[order[0]] = RecogniserChain([self._ranked[one] for one in order], self._clock)
+
+    async def unload(self) -> None:
+        """Let go of all of them."""
+        for ranked in self._ranked.values():
+            await ranked.recogniser.unload()
+
+    def chain(self, first: RecogniserSettings) -> RecogniserChain:
+        """Who is to be asked on calls whose recogniser is this one."""
+        return self._none if isinstance(first, NoRecogniserSettings) else self._chains[first]
+
+    def stats(self) -> dict[str, float]:
+        """Counters by recogniser, for the metrics page."""
+        found: dict[str, float] = {}
+        for ranked in self._ranked.values():
+            found |= ranked.stats()
+        return found
+
+
+def build_recogniser(
+    settings: SomeRecogniser, pool_of: Callable[[WhisperSettings], EnginePool], open_client: OpenClient = HttpClient
 ) -> Recogniser:
+    """The recogniser that these settings describe; `pool_of` has the processes of an embedded one."""
     match settings:
         case WhisperSettings():
-            assert pool is not None
-            return EmbeddedRecogniser(pool)
+            return EmbeddedRecogniser(pool_of(settings))
         case OpenAITranscriptionSettings():
             return OpenAITranscriptions(settings, open_client)
         case WebSocketRecogniserSettings():

@@ -42,8 +42,8 @@ class ExpectedLine(Protocol):
         """The voice of the line; None stands for the default voice."""
 
 
-class _Guess(NamedTuple):
-    """A phrase of which the first words are written."""
+class ExpectedPhrase(NamedTuple):
+    """A phrase that may be said next; by default one of which the first words are written."""
 
     text: str
     likelihood: float = 0.9
@@ -117,7 +117,9 @@ class Prefetcher:
         self.foreseen += 1
         if not self._source.has(key):
             self._begun[key.digest] = None
-            task = asyncio.ensure_future(self._bring(key, _Offer(_Guess(text, voice=voice), tenant, audio_format)))
+            task = asyncio.ensure_future(
+                self._bring(key, _Offer(ExpectedPhrase(text, voice=voice), tenant, audio_format))
+            )
             self._bringing.add(task)
             task.add_done_callback(self._bringing.discard)
         return key

@@ -72,7 +72,9 @@ def second_start_begins_a_second_call(patch: Patch) -> None:
         else:
             name = self._carrier.name
             ticket = Ticket(2_000_000_000, "x", name, message.call_id, message.account_id)
-            self._begin(self.session.info, ticket, f"{name}/{message.call_id}")
+            profile = self._process.profiles.find(self.session.info.to_number)
+            assert profile is not None
+            self._begin(self.session.info, profile, ticket, f"{name}/{message.call_id}")
 
     patch.setattr(MediaSocket, "_start", planted)
 

@@ -1,0 +1,96 @@
+"""What differs by the number that was dialled: settings, and how they are merged with those for all calls.
+
+```yaml
+numbers:
+  "+4930123456":
+    language: de
+    voice: thorsten
+    agent: {kind: script, file: termin.yaml}
+    call: {no_input_s: 9}
+```
+
+What a number does not set is as in the rest of the file. Sections are merged key by key. An agent and a recogniser are
+merged so when both are of the same kind, and replaced as a whole when they are not; lists are replaced.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from bridge.agents.settings import AgentSettings
+from bridge.call.settings import CallSettings
+from bridge.listening.settings import NoRecogniserSettings, RecogniserSettings, WhisperSettings
+
+if TYPE_CHECKING:
+    from bridge.config import Settings
+
+
+class NumberSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Settings of the calls to one number, complete: what the file does not say of it is filled in."""
+
+    agent: AgentSettings | None = None
+    """Who answers; by default that of the section `agent`."""
+    voice: str = ""
+    """Speaks where the agent names no voice; by default `speaking.voice`."""
+    language: str = "en"
+    """The language that callers are expected to speak, such as `en-US`; by default `language`."""
+    recogniser: RecogniserSettings = WhisperSettings()
+    """By default `listening.recogniser`; `listening.fallback_recognisers` serve every number that has a recogniser."""
+    call: CallSettings = CallSettings()
+    """By default the section `call`."""
+
+
+def for_all_numbers(settings: Settings) -> NumberSettings:
+    """What holds for calls to numbers of which the file says nothing."""
+    return completed(
+        NumberSettings(
+            agent=settings.agent,
+            voice=settings.speaking.voice,
+            language=settings.language,
+            recogniser=settings.listening.recogniser,
+            call=settings.call,
+        )
+    )
+
+
+def completed(number: NumberSettings) -> NumberSettings:
+    """Complete a number's settings with what a call must know besides: language, and whether words are recognised."""
+    listens = not isinstance(number.recogniser, NoRecogniserSettings)
+    call = msgspec.structs.replace(number.call, language=number.language, listens=listens)
+    return msgspec.structs.replace(number, call=call)
+
+
+def every_profile(settings: Settings) -> Iterator[tuple[str, NumberSettings]]:
+    """Each number's name in messages and its settings; the first, with an empty name, are for all other numbers."""
+    yield "", for_all_numbers(settings)
+    yield from settings.numbers.items()
+
+
+def merged(own: dict[str, Any], raw: dict[str, Any]) -> dict[str, Any]:
+    """A number's own data over that of the whole file, as data of `NumberSettings`."""
+
+    def section(name: str) -> dict[str, Any]:
+        found = raw.get(name)
+        return found if isinstance(found, dict) else {}
+
+    for_all = {
+        "agent": raw.get("agent"),
+        "voice": section("speaking").get("voice"),
+        "language": raw.get("language"),
+        "recogniser": section("listening").get("recogniser"),
+        "call": raw.get("call"),
+    }
+    found: dict[str, Any] = _over(own, {key: value for key, value in for_all.items() if value is not None})
+    return found
+
+
+def _over(own: Any, shared: Any) -> Any:
+    """Data over shared data, key by key. Sections of another kind have nothing in common."""
+    if not isinstance(own, dict) or not isinstance(shared, dict):
+        return own
+    if own.get("kind", shared.get("kind")) != shared.get("kind"):
+        return own
+    return {**shared, **{key: _over(value, shared.get(key)) for key, value in own.items()}}
