@@ -26,7 +26,7 @@ from bridge.simulator.remedies import remedy
 from bridge.simulator.rest import RestApi
 from bridge.simulator.result import CallResult, Happening, Timing, Verdict, percentile
 from bridge.simulator.scenario import Scenario
-from bridge.simulator.sound import RATE_HZ, Sound, read_wav, to_ulaw
+from bridge.simulator.sound import RATE_HZ, Sound, read_wav_at_its_rate, to_ulaw
 from bridge.simulator.trunk import Trunk, new_call
 from bridge.simulator.watermark import foreign
 
@@ -103,9 +103,14 @@ async def place_call(
     return await asyncio.to_thread(_measure, result, scenario, caller, facts, sounds, understand, natural_voice)
 
 
-def _prepare(scenario: Scenario) -> tuple[Caller, dict[str, Sound]]:
+Recorded = tuple[Sound, int]
+"""A recording of the bot that a call is compared with: its sound and its rate in Hz."""
+
+
+def _prepare(scenario: Scenario) -> tuple[Caller, dict[str, Recorded]]:
     """The caller, and the recordings that the bot is compared with. Raises ConfigError before anybody is rung up."""
-    return Caller(scenario), {name: read_wav(Path(scenario.folder) / name) for name in scenario.expect.sounds}
+    folder = Path(scenario.folder)
+    return Caller(scenario), {name: read_wav_at_its_rate(folder / name) for name in scenario.expect.sounds}
 
 
 def check_for_foreign_audio(calls: Sequence[PlacedCall]) -> None:
@@ -135,7 +140,7 @@ def _measure(
     scenario: Scenario,
     caller: Caller,
     facts: CallFacts,
-    sounds: dict[str, Sound],
+    sounds: dict[str, Recorded],
     understand: Understand | None,
     natural_voice: bool,
 ) -> PlacedCall:
@@ -166,8 +171,8 @@ def _measure(
     spread_db, _ = ear.level_spread_db(result.turns, bot, clears_ms)
     line = facts.streams[0].verb.outward if facts.streams else PCMU
     told = {
-        name: differences(bot, on_the_phone(recording, line), factor=_PHASES if line.factor > 1 else 1)
-        for name, recording in sounds.items()
+        name: differences(bot, on_the_phone(*recorded, line), factor=_PHASES if line.factor > 1 else 1)
+        for name, recorded in sounds.items()
     }
     result.verdicts = judge(
         result,

@@ -133,14 +133,19 @@ def between(sound: Sound, start_ms: float, end_ms: float) -> Sound:
 
 def read_wav(path: Path) -> Sound:
     """Read a WAV file of any rate and coding as 8 kHz mono. Raises ConfigError naming the file and what is wrong."""
+    sound, rate_hz = read_wav_at_its_rate(path)
+    return resample(sound, rate_hz, RATE_HZ)
+
+
+def read_wav_at_its_rate(path: Path) -> tuple[Sound, int]:
+    """Read a WAV file as mono sound and its rate in Hz. Raises ConfigError naming the file and what is wrong."""
     try:
         file = wav.read(path.read_bytes())
     except FileNotFoundError:
         raise ConfigError(f"{path}: no such recording") from None
     except (wav.BadWav, OSError) as error:
         raise ConfigError(f"{path}: {error}") from None
-    mono = file.samples.astype(np.float32).mean(axis=1) / np.float32(32768.0)
-    return resample(mono, file.rate_hz, RATE_HZ)
+    return file.samples.astype(np.float32).mean(axis=1) / np.float32(32768.0), file.rate_hz
 
 
 def wav_bytes(*channels: Sound) -> bytes:

@@ -67,7 +67,7 @@ def test_a_delay_on_a_wider_line_is_no_difference_and_a_tear_there_is_one(factor
     line = AudioFormat("L16", factor * RATE_HZ)
     wide = FromPhone(line).feed(to_ulaw(call(RECORDING)))
     heard = from_ulaw(ToPhone(line).feed(b"\0\0" + wide + b"\0\0" * (2 * factor - 1)))
-    expected = on_the_phone(RECORDING, line)
+    expected = on_the_phone(RECORDING, RATE_HZ, line)
     assert differences(heard, expected) != ""
     assert differences(heard, expected, factor=factor) == ""
     heard[len(heard) // 2 : len(heard) // 2 + 80] = 0.0

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.signal import firwin
 
-from bridge.simulator.sound import RATE_HZ, SILENCE, Sound, from_ulaw, to_ulaw
+from bridge.simulator.sound import RATE_HZ, SILENCE, Sound, from_ulaw, resample, to_ulaw
 
 Encoding = Literal["PCMU", "PCMA", "L16"]
 
@@ -99,16 +99,20 @@ class FromPhone:
             whole = np.concatenate([self._past, spread])
             self._past = whole[len(whole) - len(self._past) :]
             sound = np.convolve(whole, _taps(factor), mode="valid").astype(np.float32)
-        return bytes(np.clip(np.rint(sound * 32768.0), -32768, 32767).astype("<i2").tobytes())
+        return _linear16(sound)
 
 
-def on_the_phone(sound: Sound, line: AudioFormat) -> Sound:
-    """What a phone makes of a sound at best, on a line of this format."""
+def on_the_phone(sound: Sound, rate_hz: int, line: AudioFormat) -> Sound:
+    """What a phone makes at best of a sound of this rate, on a line of this format."""
     if line.factor == 1:
-        return sound
-    late = 2 * line.delay
-    padded = np.concatenate([sound, np.zeros(late, np.float32)])
-    return from_ulaw(ToPhone(line).feed(FromPhone(line).feed(to_ulaw(padded))))[late:]
+        return resample(sound, rate_hz, RATE_HZ)
+    wide = resample(sound, rate_hz, line.rate_hz)
+    wide = np.pad(wide, (0, -len(wide) % line.factor + line.delay * line.factor))
+    return from_ulaw(ToPhone(line).feed(_linear16(wide)))[line.delay :]
+
+
+def _linear16(sound: Sound) -> bytes:
+    return bytes(np.clip(np.rint(sound * 32768.0), -32768, 32767).astype("<i2").tobytes())
 
 
 @lru_cache(maxsize=8)

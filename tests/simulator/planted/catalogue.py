@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from bridge.audio.formats import FORMATS, AudioFormat
 from bridge.call.commands import SendAudio
 from bridge.call.events import Event
 from bridge.carriers.catalogue import KINDS, kind_of
@@ -31,8 +32,11 @@ CALLS_LEFT = "calls left"
 """Not of a call, but of the service: it has forgotten nothing when all have hung up."""
 
 
-SERVED = tuple(name for name in CARRIERS if name in {kind_of(kind()) for kind in KINDS} and name != "vonage")
-"""The carriers whose calls the service takes over a mu-law line: most bugs of the sound are planted into mu-law."""
+SERVED = tuple(name for name in CARRIERS if name in {kind_of(kind()) for kind in KINDS})
+"""The carriers whose calls the service takes."""
+
+LINES = {"vonage": FORMATS["pcm_16000"]}
+"""What the service speaks on each carrier's lines, where it is not mu-law at 8 kHz."""
 
 NOT_ON: dict[str, tuple[str, ...]] = {
     "booth/stranger": ("telnyx", "plivo"),  # they sign no socket
@@ -99,16 +103,25 @@ def per_call() -> Callable[[object], Memory]:
 
 
 def sending(patch: Patch, send: Callable[[SendAudio, Send, Memory], None]) -> None:
-    """Replace what a session does with a piece of audio; the memory counts the pieces before this one."""
+    """Replace what a session does with a piece of audio.
+
+    The memory has the line's format as "format", and counts the pieces before this one as "count".
+    """
     memory = per_call()
 
     def planted(self: CallSession, command: SendAudio) -> None:
         own = memory(self)
         own.setdefault("count", 0)
+        own["format"] = line_format(self)
         send(command, lambda audio: to_line(self, audio), own)
         own["count"] += 1
 
     patch.setattr(CallSession, "_send_audio", planted)
+
+
+def line_format(call: CallSession) -> AudioFormat:
+    """What our side of the call's line carries."""
+    return call._our_format
 
 
 def to_line(call: CallSession, audio: bytes) -> None:

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
+from numpy.typing import NDArray
 
+from bridge.audio import mulaw, wav
+from bridge.audio.formats import MULAW_8000, AudioFormat
 from bridge.simulator import ear
 from bridge.simulator.ear import Understand
 from bridge.simulator.pytest_plugin import call, city
-from bridge.simulator.sound import from_ulaw, wav_bytes
+from tests.simulator.planted.catalogue import LINES, SERVED
 from tests.simulator.planted.service import RECORDINGS
 from tests.simulator.planted.studio import Studio
 
@@ -24,11 +28,20 @@ def studio() -> Studio:
 
 @pytest.fixture(scope="session")
 def recordings(studio: Studio, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of `RECORDINGS`, spoken while nothing is wrong with the voice."""
+    """A folder of `RECORDINGS` for each carrier, in its line's format: spoken while nothing is wrong with the voice."""
     folder = tmp_path_factory.mktemp("recordings")
-    for name, text in RECORDINGS.items():
-        (folder / name).write_bytes(wav_bytes(from_ulaw(studio.speak(text).audio)))
+    for carrier in SERVED:
+        (folder / carrier).mkdir()
+        line = LINES.get(carrier, MULAW_8000)
+        for name, text in RECORDINGS.items():
+            samples = samples_of(studio.speak(text, line).audio, line)
+            (folder / carrier / name).write_bytes(wav.write(samples, line.rate_hz))
     return folder
+
+
+def samples_of(audio: bytes, line: AudioFormat) -> NDArray[np.int16]:
+    """Audio of a line as samples."""
+    return mulaw.decode(audio) if line.codec == "mulaw" else np.frombuffer(audio, "<i2")
 
 
 @pytest.fixture(scope="session")

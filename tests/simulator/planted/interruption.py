@@ -13,7 +13,7 @@ from bridge.call.utterances import Utterances
 from bridge.gateway.line import CarrierLine
 from bridge.listening.echo import EchoGate
 from bridge.session.session import CallSession
-from tests.simulator.planted.catalogue import WORDS, Patch, bug, per_call, to_line
+from tests.simulator.planted.catalogue import WORDS, Patch, bug, line_format, per_call, to_line
 from tests.simulator.planted.playout import lead
 
 
@@ -32,15 +32,15 @@ def cancelled_utterance_is_still_sent(patch: Patch) -> None:
 
     def sending(self: CallSession, command: SendAudio) -> None:
         own = memory(self)
-        own["last"] = own.get("last", b"")[-4000:] + command.audio
+        own["last"] = own.get("last", b"")[-500 * line_format(self).bytes_per_ms :] + command.audio
         send(self, command)
 
     def clearing(self: CallSession, command: ClearPlayout) -> None:
         clear(self, command)
         asyncio.get_running_loop().call_later(0.5, late, self, memory(self)["last"])
 
-    def late(self: CallSession, ulaw: bytes) -> None:
-        to_line(self, ulaw)
+    def late(self: CallSession, audio: bytes) -> None:
+        to_line(self, audio)
         self._line.flush()
 
     patch.setattr(CallSession, "_send_audio", sending)

@@ -10,7 +10,7 @@ from bridge.call.playout import Playout
 from bridge.call.track import Track
 from bridge.session.session import CallSession
 from bridge.session.timers import TimerWheel
-from tests.simulator.planted.catalogue import WORDS, Patch, bug
+from tests.simulator.planted.catalogue import WORDS, Patch, bug, line_format
 
 
 @bug("booth/patient", reported_as=("audio waiting",))
@@ -64,9 +64,9 @@ def _free_clock(patch: Patch, rate: float) -> None:
         patch.setattr(PlayoutClock, planted.__name__, planted)
 
 
-@bug("booth/patient", reported_as=("underruns",))
+@bug("booth/hurried", reported_as=("underruns",))
 def timers_wake_late(patch: Patch) -> None:
-    """Every wake-up comes a quarter of a second late."""
+    """Every wake-up comes a quarter of a second late. On a good line the marks that come back wake us in time."""
     set_timer = TimerWheel.set
 
     def planted(self: TimerWheel, timer: Any, at: float | None) -> None:
@@ -82,7 +82,7 @@ def mark_follows_every_frame(patch: Patch) -> None:
 
     def planted(self: CallSession, command: SendAudio) -> None:
         send(self, command)
-        for index in range(len(command.audio) // 160):
+        for index in range(len(command.audio) // line_format(self).frame_bytes):
             self._line.send_mark(f"frame {index}")
 
     patch.setattr(CallSession, "_send_audio", planted)

@@ -50,7 +50,7 @@ class Suite:
                 assert application.gateway is not None
                 left = len(application.gateway.media.sockets)
 
-        scenarios = [self._scenario(SCENARIOS / name / f"{caller}.yaml") for caller in callers]
+        scenarios = [self._scenario(SCENARIOS / name / f"{caller}.yaml", carrier) for caller in callers]
         heard = self._city(
             serve,
             scenarios,
@@ -62,9 +62,9 @@ class Suite:
         )
         return heard, left
 
-    def _scenario(self, file: Path) -> Scenario:
+    def _scenario(self, file: Path, carrier: str) -> Scenario:
         scenario = load(file)
-        sounds = tuple(str(self._recordings / sound) for sound in scenario.expect.sounds)
+        sounds = tuple(str(self._recordings / carrier / sound) for sound in scenario.expect.sounds)
         return replace(scenario, expect=replace(scenario.expect, sounds=sounds))
 
     def complaints(self, scenarios: Sequence[str], carrier: str, *, in_words: bool = True) -> list[tuple[str, str]]:

@@ -16,7 +16,7 @@ from bridge.gateway.media import MediaSocket
 from bridge.gateway.signatures import Signatures
 from bridge.store.memory import MemoryStore
 from bridge.store.tickets import Ticket, TicketIssuer, TicketRefused
-from tests.simulator.planted.catalogue import SERVED, Patch, bug, per_call
+from tests.simulator.planted.catalogue import SERVED, SOUND, Patch, bug, per_call
 
 
 @bug("booth/forger", reported_as=("refused",))
@@ -126,6 +126,12 @@ def messages_have_a_field_too_many(patch: Patch) -> None:
     rewrite(patch, lambda self, message: message.replace(b'{"payload"', b'{"track":"outbound","payload"'))
 
 
+@bug("booth/patient", reported_as=("carrier warnings", SOUND), carriers=("vonage",))
+def messages_are_longer_than_a_frame(patch: Patch) -> None:
+    """Each piece of audio is one message, where every message must have exactly 20 ms."""
+    patch.setattr(stream_class("vonage"), "audio", lambda self, audio: (SocketMessage(audio, True),))
+
+
 def rewrite(patch: Patch, change: Callable[[TwilioStream, bytes], bytes]) -> None:
     """Change every message of audio that is sent."""
     audio = TwilioStream.audio
@@ -136,9 +142,9 @@ def rewrite(patch: Patch, change: Callable[[TwilioStream, bytes], bytes]) -> Non
     patch.setattr(TwilioStream, "audio", planted)
 
 
-@bug("booth/patient", reported_as=("carrier warnings",), carriers=("twilio", "telnyx", "plivo"))
+@bug("booth/patient", reported_as=("carrier warnings",))
 def frames_are_binary(patch: Patch) -> None:
-    """JSON in binary frames, which the carrier does not read (warning 31950)."""
+    """JSON in binary frames, which the carrier does not read, or takes for audio."""
 
     def planted(message: bytes, binary: bool = False) -> bytes:
         frame = bytearray(message_frame(message, binary))
