@@ -33,6 +33,8 @@ class _Arguments(msgspec.Struct):
     target: str | None = None
     answer: str | None = None
     digits: int | None = None
+    choices: list[str] | None = None
+    keys: list[str] | None = None
     reason: str | None = None
 
 
@@ -156,7 +158,8 @@ class ChatAgent:
         if not ANSWER.fullmatch(answer):
             what = f"{self._factory.client.name} expects what cannot be expected"
             raise AgentError(Failure.BAD_ACTION, what, call.arguments[:_SHOWN])
-        return Expect(answer)
+        choices = dict.fromkeys(arguments.choices or (), ())
+        return Expect(answer, tuple(choices), choices=dict(choices), keys=tuple(arguments.keys or ()))
 
 
 class ChatFactory:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
+from bridge.agents.answers import understood
 from bridge.agents.base import CallInfo
 from bridge.agents.settings import ChatSettings
 from bridge.agents.transfers import Transfers
 from bridge.call.actions import Prompt, Spoken
+from bridge.understanding.understand import KINDS
 
 Message = dict[str, str]
 
-_KINDS = ("open", "yes_no", "digits", "spelling", "email")
 _BEGINNING = "[The call has begun.]"
 
 
@@ -56,7 +57,7 @@ def _happening(prompt: Prompt, info: CallInfo, targets: dict[str, str]) -> str:
         case "call_started":
             return f"[The caller{f' from {info.from_number}' if info.from_number else ''} is on the line. Greet them.]"
         case "digits":
-            return f"[The caller pressed these keys: {prompt.text}]"
+            return f"[The caller pressed these keys: {prompt.text}]{_value(prompt)}"
         case "no_input":
             return f"[The caller has been silent, time {max(1, prompt.attempt)} in a row. Ask again, briefly.]"
         case "transfer_refused":
@@ -71,7 +72,21 @@ def _happening(prompt: Prompt, info: CallInfo, targets: dict[str, str]) -> str:
                 "Say so in a few words and go on.]"
             )
         case _:
-            return prompt.text or "[The caller spoke, but the words are not known.]"
+            if not prompt.text:
+                return "[The caller spoke, but the words are not known.]"
+            return f"{prompt.text}{_value(prompt)}"
+
+
+def _value(prompt: Prompt) -> str:
+    """What the telephone system made of an answer whose kind was declared."""
+    if prompt.answer == "open":
+        return ""
+    kind = prompt.answer.partition(":")[0]
+    found = understood(prompt)
+    if found is None:
+        return f" [Not understood as {_words(kind)}.]"
+    parts = "".join(f", {name} {value}" for name, value in found.parts.items() if value)
+    return f" [Understood as {_words(kind)}: {found.text}{parts}.]"
 
 
 def _words(label: str) -> str:
@@ -82,8 +97,14 @@ def tools_on_offer(transfers: Transfers) -> list[dict[str, Any]]:
     """The tools, in the API's own form."""
     reason = {"reason": {"type": "string", "description": "A word or two for the call's record."}}
     answer = {
-        "answer": {"type": "string", "enum": list(_KINDS)},
+        "answer": {"type": "string", "enum": ["open", *KINDS]},
         "digits": {"type": "integer", "description": "How many digits, if that is known.", "minimum": 1},
+        "choices": {
+            "type": "array",
+            "items": {"type": "string"},
+            "description": "What can be chosen.",
+        },
+        "keys": {"type": "array", "items": {"type": "string"}, "description": "Keys you offered, such as 1 and 2."},
     }
     tools = [
         _tool("hang_up", "End the call after your words were heard. Say goodbye in the same answer.", reason, []),

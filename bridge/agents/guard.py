@@ -7,6 +7,7 @@ process, cost the operator money, or leave the caller in silence.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 
@@ -21,6 +22,8 @@ from bridge.understanding.understand import ANSWER, ANSWERS
 _LONGEST_REASON = 60
 _LONGEST_VOICE = 100
 _SHOWN = 60
+_MOST_CHOICES, _LONGEST_CHOICE = 100, 80
+_KEYS = re.compile(r"[0-9*#A-D]{1,20}", re.ASCII)
 
 Ask = Callable[[Prompt], AsyncGenerator[Action, None]]
 """Puts a prompt to a service, and streams its actions as they are read."""
@@ -88,11 +91,23 @@ class _Budget:
                     raise AgentError(
                         Failure.BAD_ACTION, f"expects what cannot be expected; there is {ANSWERS}", answer[:_SHOWN]
                     )
+                self._check_expected(action)
             case HangUp(reason):
                 return HangUp(folded(reason) or "agent")
             case Transfer():
                 pass  # whom to dial is checked by `Transfers`
         return action
+
+    def _check_expected(self, expect: Expect) -> None:
+        if expect.answer == "choice" and not expect.choices:
+            raise AgentError(Failure.BAD_ACTION, "expects a choice without choices")
+        words = [word for name, others in expect.choices.items() for word in (name, *others)]
+        self._within("words for choices", len(words), _MOST_CHOICES)
+        self._within("characters in a choice", max(map(len, words), default=0), _LONGEST_CHOICE)
+        self._within("sequences of keys", len(expect.keys), _MOST_CHOICES)
+        wrong = [keys for keys in expect.keys if not _KEYS.fullmatch(keys)]
+        if wrong:
+            raise AgentError(Failure.BAD_ACTION, "expects keys that no telephone has", wrong[0][:_SHOWN])
 
     def _check_words(self, say: Say) -> None:
         self._characters += max(len(say.text), 1)  # no words cost something, too

@@ -15,7 +15,7 @@ from bridge.agents.answers import today
 from bridge.agents.base import AgentError, CallInfo, Failure, FixedLine, LikelyLine, Report, no_report
 from bridge.agents.script_states import Script, ScriptLine, State, Step
 from bridge.agents.transfers import Origin, TransferRefused
-from bridge.call.actions import Action, Expect, HangUp, Prompt, Say, Transfer, Wait
+from bridge.call.actions import Action, HangUp, Prompt, Say, Transfer, Wait
 from bridge.errors import BadMessage
 from bridge.understanding.phrases import normalise
 from bridge.understanding.results import PARTS, Hypothesis, Understood
@@ -290,7 +290,7 @@ class ScriptAgent:
             yield from self._take(leave)
             return
         said = lines[min(attempt, len(lines)) - 1 :][:1]
-        yield Expect(state.expect, state.hints)
+        yield state.expectation()
         yield from self._say((*said, *state.ask))
 
     def _take(self, step: Step) -> Iterator[Action]:
@@ -315,12 +315,12 @@ class ScriptAgent:
             if state is None:
                 return
             if not step.goto and not step.repeat:
-                yield Expect(state.expect, state.hints)
+                yield state.expectation()
                 return
             self._state = state
             if state.onward is None:
                 self._asked = state
-                yield Expect(state.expect, state.hints)
+                yield state.expectation()
             yield from self._say(state.say)
             if state.onward is None:
                 return
@@ -338,7 +338,7 @@ class ScriptAgent:
             yield HangUp("transfer failed")
             return
         self._state = self._asked
-        yield Expect(self._asked.expect, self._asked.hints)
+        yield self._asked.expectation()
         yield from self._say(self._asked.ask)
 
     def _transfer_target(self, line: ScriptLine) -> str:

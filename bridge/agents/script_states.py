@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from bridge.agents.base import FixedLine
 from bridge.agents.transfers import Transfers
-from bridge.call.actions import Interruption
+from bridge.call.actions import Expect, Interruption
 from bridge.text.readback import FORMATS, read_back
 from bridge.understanding.phrases import Intent
 
@@ -113,6 +113,10 @@ class State:
     """What follows at once, without waiting for the caller."""
     transfer_failed: tuple[ScriptLine, ...] = ()
     on_transfer_failed: Step | None = None
+
+    def expectation(self) -> Expect:
+        """What the caller is about to answer, for the call."""
+        return Expect(self.expect, self.hints, choices=dict(self.choices), keys=tuple(self.digits))
 
     def steps(self) -> Iterator[Step]:
         """Every step that can be taken from here."""

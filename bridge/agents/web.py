@@ -12,6 +12,7 @@ from contextlib import aclosing
 
 import msgspec
 
+from bridge.agents.answers import understood
 from bridge.agents.base import AgentError, CallInfo, Failure, FixedLine, LikelyLine, Report, no_report
 from bridge.agents.guard import Guard, checked_likely
 from bridge.agents.lines import readable
@@ -21,6 +22,7 @@ from bridge.agents.transfers import Transfers
 from bridge.call.actions import Action, Prompt
 from bridge.errors import BadMessage
 from bridge.http import HttpClient
+from bridge.understanding.results import Understood
 
 _SHOWN = 100
 
@@ -39,6 +41,7 @@ _decoder: msgspec.json.Decoder[Action | _Likely | _Error] = msgspec.json.Decoder
 class _Request(msgspec.Struct, frozen=True):
     call: CallInfo
     prompt: Prompt
+    understood: Understood | None = None
 
 
 class _Confirmed(msgspec.Struct, frozen=True):
@@ -97,7 +100,7 @@ class WebAgent:
         patience = AnswerTimeouts(
             settings.first_action_deadline_s, settings.action_deadline_s, settings.limits.answer_s
         )
-        body = msgspec.json.encode(_Request(self._info, prompt))
+        body = msgspec.json.encode(_Request(self._info, prompt, understood(prompt)))
         async with aclosing(factory.client.post(settings.url, body, factory.headers, patience)) as lines:
             async for line in lines:
                 if not line.strip():

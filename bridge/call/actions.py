@@ -32,7 +32,7 @@ class Say(msgspec.Struct, frozen=True, tag="say"):
 class Expect(msgspec.Struct, frozen=True, tag="expect"):
     """Declare the answer that the caller is about to give, which sets patience and keypad rules.
 
-    `answer` is one of `open`, `yes_no`, `spelling`, `email`, `digits` or `digits:N`.
+    It holds until the answer was given and replied to. `answer` is one of `bridge.understanding.understand.ANSWERS`.
     """
 
     answer: str = "open"
@@ -40,6 +40,10 @@ class Expect(msgspec.Struct, frozen=True, tag="expect"):
     """Words that are likely in the answer, for the recogniser: names, products, choices."""
     language: str = ""
     """The language of the answer, a tag such as `en-US`; empty: that of the call."""
+    choices: dict[str, tuple[str, ...]] = {}
+    """What may be chosen where `answer` is `choice`, each with other words for it."""
+    keys: tuple[str, ...] = ()
+    """Sequences of keys that mean something here: keys that begin no longer one of these are an answer at once."""
 
 
 class Transfer(msgspec.Struct, frozen=True, tag="transfer"):
@@ -95,3 +99,7 @@ class Prompt(msgspec.Struct, frozen=True):
     heard: do nothing that cannot be taken back before the turn is confirmed."""
     turn: int = 0
     """The number of this prompt in its call."""
+    answer: str = "open"
+    """The answer that was expected when the caller spoke or pressed, see `Expect`."""
+    language: str = ""
+    choices: dict[str, tuple[str, ...]] = {}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from bridge.call.actions import Prompt, PromptKind, Spoken
-from bridge.call.commands import AskAgent, CancelAgent, Command, ConfirmAnswer
+from bridge.call.commands import AskAgent, CancelAgent, Command, ConfirmAnswer, ExpectSpeech
 
 LATE = "no answer in time"
 EMPTY = "neither words nor actions"
@@ -53,12 +53,18 @@ class Answering:
         attempt: int = 0,
         *,
         held: bool = False,
+        expected: ExpectSpeech | None = None,
     ) -> list[Command]:
-        """Begin an answer to this prompt."""
+        """Begin an answer to this prompt; `expected` is what the caller was to say, where the prompt answers it."""
         self.held = held
         again, self._again = self._again, False
         self._repeated = False
-        return self._put(Prompt(kind, text, history, attempt, again, kind in ("caller_said", "digits")), now)
+        prompt = Prompt(kind, text, history, attempt, again, kind in ("caller_said", "digits"))
+        if expected is not None and expected.answer != "open":
+            prompt = msgspec.structs.replace(
+                prompt, answer=expected.answer, language=expected.language, choices=expected.choices
+            )
+        return self._put(prompt, now)
 
     def ask_again(self, reason: str, now: float) -> list[Command]:
         """Put the prompt once more where the answer failed at once, and in a way that may pass; else nothing."""

@@ -16,6 +16,9 @@ from bridge.call.states import Bot, BotMove, Decision, EndReason, next_bot
 from bridge.call.utterances import Utterances
 from bridge.carriers.base import Pacing
 
+_ANSWERS = ("caller_said", "digits")
+"""Prompts that answer a question."""
+_MOST_KEYS = 200
 _MOST_HINTS, _LONGEST_HINT = 100, 80
 """What of an agent's hints reaches the recogniser."""
 
@@ -42,6 +45,10 @@ class BotSide:
         self._failures = 0
         self._kept: list[Action] = []
         """What the answer to a guess wants besides words, until the guess counts."""
+        self._asked_expecting = self.expected
+        """What the caller was to say when the last prompt was put."""
+        self._answered_it = False
+        """The last prompt is an answer to that: the next words of the agent are about something else."""
         self._answer_from = 1
         """The first utterance of the answer of the moment."""
 
@@ -93,6 +100,7 @@ class BotSide:
             return commands + self.close(state.ending)
         if state.pending is not None:
             self._moves(BotMove.ASKED)
+            self._asked_expecting, self._answered_it = self.expected, state.pending.kind in _ANSWERS
             history = self._history_for(state.pending.kind, state.pending.text)
             commands += self.answering.put_again(state.pending, history, now)
         return commands
@@ -107,12 +115,15 @@ class BotSide:
         """Have the agent answer; `held`: the caller's turn may not be over yet."""
         self._moves(BotMove.ASKED)
         self._answer_from = self.utterances.number + 1
-        return self.answering.ask(kind, text, self._history_for(kind, text), now, attempt, held=held)
+        self._asked_expecting, self._answered_it = self.expected, kind in _ANSWERS
+        expected = self.expected if self._answered_it else None
+        history = self._history_for(kind, text)
+        return self.answering.ask(kind, text, history, now, attempt, held=held, expected=expected)
 
     def _history_for(self, kind: PromptKind, text: str) -> tuple[Spoken, ...]:
         """What was said before a prompt; what the caller says now is the prompt's text."""
         history = self.ledger.history()
-        return history[:-1] if kind in ("caller_said", "digits") and text else history
+        return history[:-1] if kind in _ANSWERS and text else history
 
     def cancel_agent(self, *, unheard: bool) -> list[Command]:
         """Let the answer go that is being written."""
@@ -132,7 +143,7 @@ class BotSide:
     def _does(self, action: Action, now: float) -> list[Command]:
         match action:
             case Say():
-                return self.say(action, now)
+                return [*self._end_question(), *self.say(action, now)]
             case actions.Expect():
                 return self._expect(action)
             case actions.Wait(seconds):
@@ -149,11 +160,29 @@ class BotSide:
 
     def _expect(self, expect: actions.Expect) -> list[Command]:
         hints = tuple(hint[:_LONGEST_HINT] for hint in expect.hints[:_MOST_HINTS])
-        before = self.expected
-        self.expected = ExpectSpeech(
-            expect.answer, (*hints, *self._settings.hints), expect.language or self._settings.language
+        self._answered_it = False
+        expected = ExpectSpeech(
+            expect.answer,
+            (*hints, *self._settings.hints),
+            expect.language or self._settings.language,
+            expect.choices,
+            expect.keys[:_MOST_KEYS],
         )
-        return [self.expected] if self.expected != before else []
+        return self._now_expect(expected)
+
+    def _now_expect(self, expected: ExpectSpeech) -> list[Command]:
+        before, self.expected = self.expected, expected
+        return [expected] if expected != before else []
+
+    def _end_question(self) -> list[Command]:
+        """The agent replies to an answer: what was declared for it ends, unless the agent declares something new."""
+        if not self._answered_it or self.answering.held or not self._settings.answer_ends_with_question:
+            return []
+        return self._expect(actions.Expect())
+
+    def expect_as_before(self) -> list[Command]:
+        """Nothing of the reply was heard and the caller goes on: it is still the answer to the question before."""
+        return self._now_expect(self._asked_expecting)
 
     def say(self, say: Say, now: float, *, by_bridge: bool = False) -> list[Command]:
         """Queue words; `by_bridge`: not the agent's."""
@@ -192,6 +221,8 @@ class BotSide:
         self.answering.held = False
         commands: list[Command] = []
         kept, self._kept = self._kept, []
+        if not self.answering.empty:
+            commands += self._end_question()
         for action in kept:
             commands += self._does(action, now)
         return commands

@@ -204,6 +204,7 @@ class CallerSide:
         if merged is not None and now - merged.since < _LONGEST_MERGE_S:
             # That was only a pause: the turn goes on, and will be recognised as a whole.
             bot.ledger.withdraw_caller()
+            commands += bot.expect_as_before()
             since = merged.since
         endpoint = Endpointing(self._settings.endpoint, bot.answer)
         self.turn = CallerTurn(max(since, 0.0), at, endpoint, interrupted and not unheard)
@@ -466,9 +467,10 @@ class CallerSide:
     def presses(self, digit: str, now: float) -> list[Command]:
         """One key: it takes the floor at once, except from protected words."""
         bot = self._bot
-        self.keypad.press(digit, now)
         self._overheard = None
         self.no_input_attempts = 0
+        if not self.keypad.press(digit, now, bot.expected.keys):
+            return []
         sounding = bot.utterances.sounding(now)
         if sounding is not None and sounding.interruption == "protected":
             return []  # kept, and looked at when the protected words are heard
@@ -524,7 +526,7 @@ class CallerSide:
     def _digits_due(self) -> float | None:
         if self._bot.state is not Bot.IDLE or self.state in (Caller.SPEAKING, Caller.PAUSED):
             return None
-        return self.keypad.complete_at(self._bot.answer)
+        return self.keypad.complete_at(self._bot.answer, self._bot.expected.keys)
 
     def _no_input_due(self) -> float | None:
         if self._bot.state is not Bot.IDLE or self.state is not Caller.SILENT or self.keypad.digits:

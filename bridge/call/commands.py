@@ -93,6 +93,8 @@ class ExpectSpeech(msgspec.Struct, frozen=True, tag="expect_speech"):
     answer: str
     hints: tuple[str, ...]
     language: str
+    choices: dict[str, tuple[str, ...]] = {}
+    keys: tuple[str, ...] = ()
 
 
 class Disconnect(msgspec.Struct, frozen=True, tag="hang_up"):

@@ -13,7 +13,7 @@ from bridge.call.states import EndReason
 
 _NEW_COMMANDS = frozenset({"confirm_answer", "expect_speech"})
 _TRANSCRIBE = frozenset({"type", "revision", "since"})
-_AS_BEFORE = {"not_understood": "", "shutdown": ""}
+_AS_BEFORE = {"not_understood": "", "answer_ends_with_question": False, "shutdown": ""}
 _ENDPOINT_AS_BEFORE = {"words_every_s": 1e9, "doubtful_probability": 1.0}
 _FLOOR_AS_BEFORE = {"words_ms": 0}
 """Settings that switch off what version 1 did not do."""

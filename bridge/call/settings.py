@@ -127,6 +127,8 @@ class CallSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     no_input_s: float = 7.0
     no_input_limit: int = 3
     inter_digit_s: float = 3.0
+    answer_ends_with_question: bool = True
+    """An expected answer that an agent declared ends when the agent replies to it. False: it stays until another."""
     longest_call_s: float = 3600.0
     agent_deadline_s: float = 10.0
     speech_deadline_s: float = 4.0

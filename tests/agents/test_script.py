@@ -153,7 +153,9 @@ def test_values_are_kept_as_values_and_sentences_are_not() -> None:
     assert call.says("It's 555 123 4567, extension 12") == "Which day?"
     assert call.says("March fourth, no wait, fifth") == "Standard or express?"
     assert call.agent.slots["day"].endswith("-03-05")
-    assert Expect("choice", ("standard", "express", "the normal one", "cheap", "fast")) in call.actions
+    expected = next(action for action in call.actions if isinstance(action, Expect))
+    assert expected.hints == ("standard", "express", "the normal one", "cheap", "fast")
+    assert expected.choices == {"standard": ("the normal one", "cheap"), "express": ("fast",)}
     assert call.says("the cheap one") == "Kowalski, 5551234567 extension 12, standard."
 
 
@@ -277,7 +279,7 @@ def test_the_answer_is_there_without_giving_up_control() -> None:
     first = agent.reply(Prompt("call_started")).__anext__()
     with pytest.raises(StopIteration) as stopped:
         first.send(None)  # one step of the coroutine: it may not wait for anything
-    assert stopped.value.value == Expect("open")
+    assert stopped.value.value == Expect("open", keys=("0",))
 
 
 async def test_a_reply_broken_off_leaves_the_script_whole() -> None:

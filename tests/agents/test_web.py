@@ -74,7 +74,11 @@ async def test_the_service_gets_the_call_the_prompt_and_the_secret() -> None:
                 "again": False,
                 "guess": False,
                 "turn": 0,
+                "answer": "open",
+                "language": "",
+                "choices": {},
             },
+            "understood": None,
         }
     ]
 

@@ -385,6 +385,7 @@ def test_the_recogniser_is_told_what_each_prompt_expects() -> None:
     assert phone.ordered(ExpectSpeech) == [
         ExpectSpeech("open", ("Acme",), "en-US"),
         ExpectSpeech("open", ("Okafor", "Patel", "Acme"), "en-US"),
+        ExpectSpeech("open", ("Acme",), "en-US"),  # the reply begins
         ExpectSpeech("yes_no", ("Acme",), "en-GB"),
     ]
 

@@ -1,0 +1,64 @@
+"""What services and models are told of a declared answer's value."""
+
+from __future__ import annotations
+
+import pytest
+
+from bridge.agents.answers import today, understood
+from bridge.agents.base import AgentError, CallInfo, Failure
+from bridge.agents.chat_prompts import as_messages
+from bridge.agents.guard import _Budget
+from bridge.agents.settings import AnswerLimits, ChatSettings
+from bridge.call.actions import Expect, Prompt
+from bridge.understanding.results import Understood
+
+
+def told(prompt: Prompt) -> str:
+    settings = ChatSettings(url="http://127.0.0.1:1", model="small")
+    return as_messages(settings, CallInfo(call_id="CA1"), prompt)[-1]["content"]
+
+
+def test_a_declared_answer_has_a_value() -> None:
+    prompt = Prompt("caller_said", "It's 555 123 4567, extension 12", answer="phone")
+    assert understood(prompt) == Understood("phone", "5551234567", 0.95, {"extension": "12"})
+    assert told(prompt).endswith("[Understood as phone: 5551234567, extension 12.]")
+
+
+def test_a_choice_is_one_of_those_declared() -> None:
+    prompt = Prompt("caller_said", "the cheap one", answer="choice", choices={"standard": ("cheap",), "express": ()})
+    found = understood(prompt)
+    assert found is not None
+    assert found.value == "standard"
+
+
+def test_what_is_no_answer_is_told_to_be_none() -> None:
+    prompt = Prompt("caller_said", "I don't want to say", answer="yes_no")
+    assert understood(Prompt("caller_said", "what was that", answer="date")) is None
+    assert "nderstood as" in told(prompt)
+    assert told(Prompt("caller_said", "what was that", answer="date")) == "what was that [Not understood as date.]"
+    assert told(Prompt("caller_said", "yes")) == "yes"
+    assert understood(Prompt("no_input", answer="date")) is None
+
+
+def test_tomorrow_is_counted_from_today() -> None:
+    found = understood(Prompt("caller_said", "tomorrow", answer="date"))
+    assert found is not None
+    assert found.value == today().plus(1).iso
+
+
+@pytest.mark.parametrize(
+    ("expect", "kind"),
+    [
+        (Expect("choice"), Failure.BAD_ACTION),
+        (Expect("choice", choices={str(number): () for number in range(101)}), Failure.TOO_MUCH),
+        (Expect("choice", choices={"x" * 81: ()}), Failure.TOO_MUCH),
+        (Expect(keys=("1",) * 101), Failure.TOO_MUCH),
+        (Expect(keys=("one",)), Failure.BAD_ACTION),
+        (Expect(keys=("1" * 21,)), Failure.BAD_ACTION),
+        (Expect("dates"), Failure.BAD_ACTION),
+    ],
+)
+def test_what_a_service_expects_is_checked(expect: Expect, kind: Failure) -> None:
+    with pytest.raises(AgentError) as raised:
+        _Budget(AnswerLimits()).check(expect)
+    assert raised.value.kind is kind
