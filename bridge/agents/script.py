@@ -101,7 +101,9 @@ class ScriptAgent:
     def state(self) -> bytes:
         """Where the dialogue is, what it knows, and what it knew before its last answer."""
         before = None if self._before is None else _kept(self._before)
-        return msgspec.msgpack.encode(_Moved(_kept(self._memory()), before, self._turn, self._leaving))
+        return msgspec.msgpack.encode(
+            _Moved(_kept(self._memory()), before, self._turn, self._leaving), order="deterministic"
+        )
 
     def resume(self, state: bytes) -> None:
         """Go on from there. Raises BadMessage for another script's state, and for none at all."""
