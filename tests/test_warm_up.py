@@ -38,7 +38,6 @@ CONFIG = """
 gateway: {development_unsigned: true, max_loop_lag_ms: 10000}
 carriers: [{kind: twilio}]
 listening: {recogniser: {kind: none}, turn: {kind: none}}
-carriers: [{kind: twilio}]
 agent: {kind: script, file: script.yaml}
 telemetry: {record_directory: records}
 speaking:
