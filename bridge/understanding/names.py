@@ -57,21 +57,28 @@ def _in_segment(words: list[Token], lexicon: Lexicon) -> tuple[list[str], float]
     pieces = _pieces(words[:stop])
     parts: list[str] = []
     led: list[str] = []
+    introduced = False
     for piece in pieces:
         after = _after_lead(piece, lexicon)
         if after is not None and (name := _name(after, lexicon)):
             led = [*led, *name]
+            introduced = introduced or not _only_under(piece[: len(piece) - len(after)])
     for piece in pieces:
         plain = [word for word in piece if word.text not in lexicon.fillers]
         name = _name(plain, lexicon)
         if name and not parts and len(name) + 2 * sum(part.count("-") for part in name) == len(plain):
             parts = name
     if led:
-        return led[:_MOST_WORDS], CERTAIN
+        return led[:_MOST_WORDS], CERTAIN if introduced else LIKELY
     if not parts:
         return None
     greeted = len(pieces) <= 2
     return (parts, LIKELY if len(parts) > 1 or words[0].raw[:1].isupper() else FAIR) if greeted else None
+
+
+def _only_under(before: Sequence[Token]) -> bool:
+    """Whether nothing but "under" stands before a name: a booking is found "under Smith", and much else is said so."""
+    return before[-1].text == "under" and (len(before) < 2 or before[-2].text not in ("is", "it's", "its", "be"))
 
 
 def _first_of(word: Token, words: Sequence[Token]) -> int:
