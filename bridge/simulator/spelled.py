@@ -212,6 +212,9 @@ class SpelledVoice:
     asker's own kind of word from text, start_ms and end_ms.
     """
 
+    reads_written_text = True
+    """Every written character has a sound of its own."""
+
     name = "spelled"
     default_voice = "chords"
 

@@ -358,8 +358,8 @@ def build_providers(settings: ProviderSettings) -> list[SpeechProvider]:
 
 
 def _saying(provider: SpeechProvider) -> SpeechProvider:
-    """A provider that says written text as the bridge does: our workers do, all others are given the words."""
-    return provider if isinstance(provider, WorkerProvider) else SpokenProvider(provider)
+    """A provider that says written text as the bridge does: some do it themselves, all others are given the words."""
+    return provider if getattr(provider, "reads_written_text", False) else SpokenProvider(provider)
 
 
 def _worker_first(named: tuple[str, object]) -> bool:

@@ -49,7 +49,7 @@ async def virtual_bridge(
     `agent` is the script, unless `agents` has others; the voice is spelled in chords unless there is another.
     """
     settings = Settings(
-        gateway=GatewaySettings(public_url=PUBLIC, max_calls=1000),
+        gateway=GatewaySettings(public_url=PUBLIC, max_calls=1000, max_calls_per_number=1000),
         call=call or CallSettings(listens=False),
         listening=ListeningSettings(
             recogniser=NoRecogniserSettings(),

@@ -42,6 +42,9 @@ class _Socket:
 class WorkerProvider:
     """Speech made by the worker at this address: `ws://host:port`, `http://host:port` or `unix:/path`."""
 
+    reads_written_text = True
+    """It says written text as the bridge does (`bridge.text.spoken`), and knows pronunciations besides."""
+
     def __init__(self, address: str, *, token: str = "", sockets: int = 1) -> None:
         self.name = address
         self.default_voice = ""
