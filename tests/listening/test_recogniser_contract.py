@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import io
 import os
 import signal
@@ -45,14 +46,26 @@ class TestEmbedded(RecogniserContract):
         pool = EnginePool(EngineSetup(WhisperSettings(), None))
         await pool.start()
 
+        killing: list[asyncio.Task[None]] = []
+
+        async def kill_for_good() -> None:
+            """A process that dies is replaced at once and asked again: only an engine that dies each time is lost."""
+            while True:
+                for process in engine_processes():
+                    with contextlib.suppress(ProcessLookupError):
+                        os.kill(process, signal.SIGKILL)
+                await asyncio.sleep(0.01)
+
         async def kill() -> None:
-            for process in engine_processes():
-                os.kill(process, signal.SIGKILL)
+            killing.append(asyncio.create_task(kill_for_good()))
+            await asyncio.sleep(0)
 
         try:
             async with loaded(EmbeddedRecogniser(pool)) as recogniser:
                 yield Rig(recogniser, kill)
         finally:
+            for task in killing:
+                task.cancel()
             await pool.close()
 
 
