@@ -358,8 +358,8 @@ async def test_a_token_travels_in_the_handshake(monkeypatch: pytest.MonkeyPatch)
 @pytest.mark.parametrize(
     ("recognisers", "complaint"),
     [
-        ((WhisperSettings(), WhisperSettings()), "whisper is there twice"),
-        ((NoRecogniserSettings(), OpenAITranscriptionSettings(model="m")), "kind none"),
+        ((WhisperSettings(), WhisperSettings(context_s=15.0)), "whisper is there twice"),
+        ((OpenAITranscriptionSettings(model="m"), NoRecogniserSettings()), "kind none"),
     ],
 )
 async def test_an_order_that_makes_no_sense_is_refused(
