@@ -290,7 +290,8 @@ class Generator:
     async def _connect(self, phase: int) -> _Call | None:
         """Webhook, document, socket, start; None when the server turned the call away."""
         company = self._trunk.company
-        identity = new_call("+15005550006", "+15005550010", f"{self._name}/{self._placed}", self._trunk.carrier)
+        number = f"+1500555{self._placed % 10_000:04}"  # one of their own, as services bound the calls of a number
+        identity = new_call(number, "+15005550010", f"{self._name}/{self._placed}", self._trunk.carrier)
         webhooks = Webhooks(self._trunk, identity, self._session)
         verbs, _ = await webhooks.document(webhooks.dialled())
         verb = next((one for one in verbs if isinstance(one, Stream)), None)

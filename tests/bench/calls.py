@@ -165,7 +165,7 @@ async def ring(session: aiohttp.ClientSession, base: str, caller: Caller, *, flo
     """Post the webhook, open the stream, say who we are."""
     ticket, call = "", f"CA{caller.number:032x}"
     if not floor:
-        form = {"CallSid": call, "AccountSid": "AC1", "From": "+15005550006", "To": "+15005550010"}
+        form = {"CallSid": call, "AccountSid": "AC1", "From": f"+1500{caller.number:07}", "To": "+15005550010"}
         signed = {"X-Twilio-Signature": sign(TOKEN, f"{PUBLIC_URL}/twilio/voice", list(form.items()))}
         async with session.post(f"{base}/twilio/voice", data=form, headers=signed) as answer:
             document = await answer.text()

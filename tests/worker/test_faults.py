@@ -46,8 +46,8 @@ class TightEngine(ToneEngine):
 
 @asynccontextmanager
 async def working(*engines: ToneEngine, **settings: float) -> AsyncIterator[tuple[Worker, str]]:
-    """A worker with these engines, each with a voice of its name, that turns nobody away; and its address."""
-    patient = SchedulerSettings(pressed=1e9, backlog_ms=1e9)
+    """A worker with these engines, each with a voice of its name, that bears load and slow steps; and its address."""
+    patient = SchedulerSettings(pressed=1e9, backlog_ms=1e9, slow_step_s=PATIENCE_S)
     bounds = WorkerSettings(port=0, voices={}, scheduler=patient, **settings)  # type: ignore[arg-type]
     worker = Worker(bounds, {engine.name: LoadedVoice(engine, "", 1.0) for engine in engines})
     await worker.start()
