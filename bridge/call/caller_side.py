@@ -64,6 +64,10 @@ class CallerSide:
         self.turn = self._overheard = None
         self.state = Caller.SILENT
 
+    def _endpointing(self) -> Endpointing:
+        expected = self._bot.expected
+        return Endpointing(self._settings.endpoint, self._bot.answer, expected.language or self._settings.language)
+
     # -- written down and gone on with -------------------------------------------------------------
 
     @property
@@ -93,7 +97,7 @@ class CallerSide:
         if state.turn is None or self._bot.ending is not None:
             return
         self.state = Caller.PAUSED
-        endpoint = Endpointing(self._settings.endpoint, self._bot.answer)
+        endpoint = self._endpointing()
         turn = self.turn = CallerTurn(now, now, endpoint, state.turn.interrupted, carried=state.turn.text)
         if self._settings.listens:
             turn.recognised("")
@@ -206,7 +210,7 @@ class CallerSide:
             bot.ledger.withdraw_caller()
             commands += bot.expect_as_before()
             since = merged.since
-        endpoint = Endpointing(self._settings.endpoint, bot.answer)
+        endpoint = self._endpointing()
         self.turn = CallerTurn(max(since, 0.0), at, endpoint, interrupted and not unheard)
         return commands
 
@@ -221,7 +225,7 @@ class CallerSide:
         self._moves(CallerMove.CONFIRMED)
         # Whatever was said long ago: the recogniser is given its time from now on.
         last_speech_at = max(overheard.last_speech_at, now - s.endpoint.guess_ms / 1000)
-        endpoint = Endpointing(s.endpoint, self._bot.answer)
+        endpoint = self._endpointing()
         self.turn = CallerTurn(max(overheard.since - PREROLL_S, 0.0), last_speech_at, endpoint, overheard=True)
         return [] if last_speech_at == overheard.last_speech_at else self._pause()
 

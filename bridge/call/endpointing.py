@@ -12,25 +12,20 @@ from dataclasses import dataclass
 
 from bridge.call.events import Opinion
 from bridge.call.settings import EndpointSettings
+from bridge.understanding.completeness import SPOKEN_WITH_PAUSES, Progress, Stage, digits_said, progress
 
 _UNFINISHED_WORDS = frozenset(
     """a about also an and any as at because but by can could does for from her his how i i'd i'll i'm i've if into is
     its it's like maybe my of on or our please's so than that's the their then there's to uh um was we were what when
     where which while who will would your""".split()
 )
-_YES_NO = re.compile(
-    r"\b(yes|yeah|yep|yup|sure|correct|right|okay|ok|no|nope|nah|not|exactly|absolutely|of course|definitely)\b", re.I
-)
 _WHOLE_ALONE = frozenset(
     """yes no yeah yep yup nope nah sure okay ok correct right exactly stop wait help hello hi bye goodbye thanks cancel
     repeat again agent operator""".split()
 )
 """Words that are an answer by themselves, whatever tone they are said in."""
-_SPOKEN_WITH_PAUSES = ("digits", "spelling", "email")
 _MOST_DIGITS_A_SECOND = 8.0
 """Nobody says digits faster; a recogniser that wrote more has made some of them up."""
-_NUMBER_WORDS = frozenset("zero oh one two three four five six seven eight nine".split())
-_EMAIL_END = re.compile(r"(\bdot|\.)\s*(com|org|net|edu|gov|io|co|uk|de|info)\W*$", re.I)
 
 
 def sounds_unfinished(text: str) -> bool:
@@ -45,11 +40,6 @@ def sounds_unfinished(text: str) -> bool:
 def is_whole_alone(text: str) -> bool:
     """Whether a text is one word that answers by itself, such as "no": the tone of so short a sound says little."""
     return text.strip().rstrip(".!?").lower() in _WHOLE_ALONE
-
-
-def spoken_digits(text: str) -> int:
-    """How many digits a text names, written or as words."""
-    return sum(c.isdigit() for c in text) + sum(w in _NUMBER_WORDS for w in re.findall(r"[a-z]+", text.lower()))
 
 
 def same_words(one: str, other: str) -> bool:
@@ -68,9 +58,10 @@ class Patience:
 class Endpointing:
     """One turn of the caller: what is known of it, and when it will be over."""
 
-    def __init__(self, settings: EndpointSettings, answer: str) -> None:
+    def __init__(self, settings: EndpointSettings, answer: str, language: str = "en-US") -> None:
         self._settings = settings
         self._answer = answer
+        self._language = language
         self.text: str | None = None
         """What the recogniser made of it; None while it has not answered."""
         self.partial = ""
@@ -102,10 +93,10 @@ class Endpointing:
         """The silence that ends this turn, as far as known."""
         s = self._settings
         if not listens:
-            paused = self._kind in _SPOKEN_WITH_PAUSES
+            paused = self._kind in SPOKEN_WITH_PAUSES
             return Patience(s.ceiling_ms if paused else s.unheard_ms, "no recogniser")
         ours = self._ours()
-        if self.engine is Opinion.OVER and not (self._kind in _SPOKEN_WITH_PAUSES and ours.silence_ms >= s.ceiling_ms):
+        if self.engine is Opinion.OVER and not (self._kind in SPOKEN_WITH_PAUSES and ours.silence_ms >= s.ceiling_ms):
             return Patience(s.guess_ms, "the recogniser says so")
         if s.decided_by == "engine":
             return Patience(s.ceiling_ms, "the recogniser does not say so")
@@ -129,30 +120,20 @@ class Endpointing:
 
     def _of(self, text: str) -> Patience:
         s = self._settings
-        kind, _, count = self._answer.partition(":")
-        if not text and kind in _SPOKEN_WITH_PAUSES:
+        if not text and self._kind in SPOKEN_WITH_PAUSES:
             return Patience(s.ceiling_ms, "nothing understood yet")  # letters and digits alone are hard to recognise
-        match kind:
-            case "yes_no" if _YES_NO.search(text):
-                return Patience(s.short_ms, "a yes or no")
-            case "digits":
-                wanted, got = int(count) if count.isdecimal() else 0, spoken_digits(text)
-                if got and not wanted:
-                    return Patience(s.ceiling_ms, f"{got} digits")
-                if got:
-                    done = got == wanted and not self._too_fast(got)
-                    return Patience(s.short_ms if done else s.ceiling_ms, f"{got} of {wanted} digits")
-            case "spelling":
-                return Patience(s.ceiling_ms, "spelling")
-            case "email":
-                done = bool(_EMAIL_END.search(text))
-                return Patience(
-                    s.short_ms if done else s.ceiling_ms, "a whole address" if done else "part of an address"
-                )
+        match progress(text, self._answer, self._language):
+            case Progress(Stage.WHOLE, because) if not self._too_fast(text):
+                return Patience(s.short_ms, because)
+            case Progress(Stage.WHOLE | Stage.PART | Stage.OPEN, because):
+                return Patience(s.ceiling_ms, because)
         return self._open(text)
 
-    def _too_fast(self, digits: int) -> bool:
-        return self.spoken_s > 0.0 and digits > 1 + _MOST_DIGITS_A_SECOND * self.spoken_s
+    def _too_fast(self, text: str) -> bool:
+        """Whether more digits were recognised than anybody can have said in the time."""
+        if self._kind not in ("digits", "phone") or self.spoken_s <= 0.0:
+            return False
+        return digits_said(text, self._language) > 1 + _MOST_DIGITS_A_SECOND * self.spoken_s
 
     def _open(self, text: str) -> Patience:
         s = self._settings

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bridge.call.actions import Action, Expect, Prompt, Say
-from bridge.call.endpointing import Endpointing, sounds_unfinished, spoken_digits
+from bridge.call.endpointing import Endpointing, sounds_unfinished
 from bridge.call.events import TurnJudged
 from bridge.call.settings import CallSettings, EndpointSettings
 from tests.call.phone import Phone
@@ -27,11 +27,6 @@ def test_a_text_that_asks_for_more(text: str) -> None:
 @pytest.mark.parametrize("text", ["Yes.", "On Tuesday, please.", "I would like an appointment.", "Thank you"])
 def test_a_text_that_is_whole(text: str) -> None:
     assert not sounds_unfinished(text)
-
-
-def test_spoken_digits_are_counted_written_or_said() -> None:
-    assert spoken_digits("555 one two") == 5
-    assert spoken_digits("no digits") == 0
 
 
 def test_a_finished_sentence_is_answered_soon_an_unfinished_one_later() -> None:
@@ -63,6 +58,32 @@ def test_a_declared_answer_sets_the_patience() -> None:
     assert patience("email", "jane at example") == SETTINGS.ceiling_ms
     assert patience("email", "jane at example dot com") == SETTINGS.short_ms
     assert patience("spelling", "J A N E") == SETTINGS.ceiling_ms
+
+
+@pytest.mark.parametrize(
+    ("answer", "text", "silence_ms"),
+    [
+        ("digits:4", "double four seven one", SETTINGS.short_ms),
+        ("digits:4", "twelve thirty four", SETTINGS.short_ms),
+        ("digits:4", "one two three six, no wait", SETTINGS.ceiling_ms),
+        ("digits:4", "one two three six, no wait, four", SETTINGS.short_ms),
+        ("digits", "one two three", SETTINGS.ceiling_ms),
+        ("digits:4", "I don't have it with me.", SETTINGS.short_ms),
+        ("phone", "four one five triple five", SETTINGS.ceiling_ms),
+        ("phone", "four one five triple five oh one three two", SETTINGS.short_ms),
+        ("email", "jane at gmail", SETTINGS.ceiling_ms),
+        ("email", "jane at example dot co", SETTINGS.ceiling_ms),
+        ("email", "jane at example dot co dot uk", SETTINGS.short_ms),
+        ("email", "I don't have an email.", SETTINGS.short_ms),
+        ("spelling", "I don't want to spell it.", SETTINGS.short_ms),
+        ("date", "March fourth nineteen eighty five", SETTINGS.short_ms),
+        ("time", "three thirty pm", SETTINGS.short_ms),
+        ("yes_no", "not really", SETTINGS.short_ms),
+    ],
+)
+def test_how_much_is_missing_is_known_by_what_is_understood(answer: str, text: str, silence_ms: float) -> None:
+    probability = 0.1 if answer in ("date", "time", "yes_no") else 0.95
+    assert patience(answer, text, probability) == silence_ms
 
 
 @pytest.mark.parametrize(
