@@ -7,16 +7,14 @@ turn of the event loop as the question, and a broken-off reply leaves the script
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Iterable, Iterator
-from dataclasses import dataclass
 
-import msgspec
-
+from bridge.agents import script_memory
 from bridge.agents.answers import today
 from bridge.agents.base import AgentError, CallInfo, Failure, FixedLine, LikelyLine, Report, no_report
+from bridge.agents.script_memory import ScriptMemory
 from bridge.agents.script_states import Script, ScriptLine, State, Step
 from bridge.agents.transfers import Origin, TransferRefused
 from bridge.call.actions import Action, HangUp, Prompt, Say, Transfer, Wait
-from bridge.errors import BadMessage
 from bridge.understanding.phrases import normalise
 from bridge.understanding.results import PARTS, Hypothesis, Understood
 from bridge.understanding.understand import understand
@@ -31,38 +29,6 @@ _NOT_ANSWERED = 0.1
 """How probable silence is, and words that fit nothing, each; what is left is shared evenly by the state's answers."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Memory:
-    """What a script must get back when an answer turns out never to have been heard."""
-
-    state: State | None
-    asked: State | None
-    slots: dict[str, str]
-    fixed: set[str]
-    told: set[str]
-    misses: int
-
-
-class _Kept(msgspec.Struct, frozen=True):
-    """A memory as bytes can hold it: states by their names."""
-
-    state: str
-    asked: str
-    slots: dict[str, str]
-    fixed: set[str]
-    told: set[str]
-    misses: int
-
-
-class _Moved(msgspec.Struct, frozen=True):
-    """All that a script remembers of one call."""
-
-    now: _Kept
-    before: _Kept | None
-    turn: int
-    leaving: bool
-
-
 class ScriptAgent:
     """Runs a script on one call."""
 
@@ -70,64 +36,50 @@ class ScriptAgent:
         self._script = script
         self._info = info
         self._report = report
-        self._state: State | None = None
-        self._asked: State | None = None
-        """The last state that waited for the caller."""
         self._refusals: list[TransferRefused] = []
         """Of the answer that is being made."""
-        self._misses = 0
-        self._before: _Memory | None = None
+        self._before: ScriptMemory | None = None
+        """What is got back when an answer turns out never to have been heard."""
         self._turn = 0
         """The prompt that was answered last."""
         self._leaving = False
         """The last answer ends the call."""
-        self._told = {"from_number"}
-        """Slots that hold what the caller said, or was made of it."""
-        self.slots: dict[str, str] = {
-            **dict.fromkeys(script.parameters, ""),
-            **script.values,
-            **{name: value for name, value in info.parameters.items() if name in script.parameters},
-            "from_number": info.from_number,
-            "to_number": info.to_number,
-        }
-        self._fixed = set(script.values) - (script.parameters & set(info.parameters))
-        """Slots whose values the script's author wrote: what says them may be kept as audio."""
+        self._now = ScriptMemory(
+            slots={
+                **dict.fromkeys(script.parameters, ""),
+                **script.values,
+                **{name: value for name, value in info.parameters.items() if name in script.parameters},
+                "from_number": info.from_number,
+                "to_number": info.to_number,
+            },
+            fixed=set(script.values) - (script.parameters & set(info.parameters)),
+            told={"from_number"},
+        )
 
     @property
     def state_name(self) -> str:
         """Name of the state the dialogue is in; empty before the call has started."""
-        return self._state.name if self._state else ""
+        return self._now.state.name if self._now.state else ""
+
+    @property
+    def slots(self) -> dict[str, str]:
+        """What the dialogue knows, by the names that the script gives it."""
+        return self._now.slots
 
     def state(self) -> bytes:
         """Where the dialogue is, what it knows, and what it knew before its last answer."""
-        before = None if self._before is None else _kept(self._before)
-        return msgspec.msgpack.encode(
-            _Moved(_kept(self._memory()), before, self._turn, self._leaving), order="deterministic"
-        )
+        return script_memory.written(self._now, self._before, self._turn, self._leaving)
 
     def resume(self, state: bytes) -> None:
         """Go on from there. Raises BadMessage for another script's state, and for none at all."""
-        try:
-            moved = msgspec.msgpack.decode(state, type=_Moved)
-        except msgspec.DecodeError as error:
-            raise BadMessage(f"not the state of a script: {error}") from None
-        now, before = self._read(moved.now), None if moved.before is None else self._read(moved.before)
-        self._restore(now)
-        self._before, self._turn, self._leaving = before, moved.turn, moved.leaving
-
-    def _read(self, kept: _Kept) -> _Memory:
-        for name in (kept.state, kept.asked):
-            if name and name not in self._script.states:
-                raise BadMessage(f"a script's state from elsewhere: this script has no state {name!r}")
-        states = self._script.states
-        return _Memory(states.get(kept.state), states.get(kept.asked), kept.slots, kept.fixed, kept.told, kept.misses)
+        self._now, self._before, self._turn, self._leaving = script_memory.read(state, self._script)
 
     def likely(self) -> list[LikelyLine]:
         """What is said one step from here, if it may be kept: after each answer that the state knows, or without one.
 
         Found by taking each step for a trial, so that the texts are exactly those that the call will get.
         """
-        state, before = self._state, self._memory()
+        state, before = self._now.state, self._now.copy()
         if state is None or self._leaving:
             return []
         answers = list(state.answers())
@@ -135,12 +87,12 @@ class ScriptAgent:
         chances: dict[tuple[str, str | None], float] = {}
         for step, chance in trials:
             if step is state.on_answer and state.capture:
-                self._fixed.discard(state.capture)
+                self._now.fixed.discard(state.capture)
             _count(chances, self._take(step), chance)
-            self._restore(before)
-        for lines, attempt in ((state.no_input, 1), (state.not_understood, self._misses + 1)):
+            self._now = before.copy()
+        for lines, attempt in ((state.no_input, 1), (state.not_understood, self._now.misses + 1)):
             _count(chances, self._reprompt(state, lines, attempt), _NOT_ANSWERED)
-            self._restore(before)
+            self._now = before.copy()
         self._refusals.clear()
         return [LikelyLine(text, min(chance, 1.0), voice) for (text, voice), chance in chances.items()]
 
@@ -166,38 +118,29 @@ class ScriptAgent:
         self._turn = prompt.turn
         # People who know a menu press the next key before they hear anything: that replaces nothing.
         if self._before and (put_before or (prompt.again and prompt.kind != "digits")):
-            self._restore(self._before)
-        if self._state is None or prompt.kind == "call_started":
+            self._now = self._before.copy()
+        if self._now.state is None or prompt.kind == "call_started":
             self._before = None
             # A caller who comes back from a transfer may meet a new agent, which begins with what happened.
             returned = (
                 self._script.states[self._script.start].transfer_failed if prompt.kind == "transfer_failed" else ()
             )
             return [*self._say(returned), *self._take(Step(goto=self._script.start))]
-        self._before = self._memory()
+        self._before = self._now.copy()
         match prompt.kind:
             case "caller_said":
-                step = self._step_for_speech(self._state, prompt.text)
+                step = self._step_for_speech(self._now.state, prompt.text)
             case "digits":
-                step = self._step_for_digits(self._state, prompt.text)
+                step = self._step_for_digits(self._now.state, prompt.text)
             case "transfer_refused" | "transfer_failed":
-                return list(self._transfer_failed(self._state))
+                return list(self._transfer_failed(self._now.state))
             case _:
-                return list(self._reprompt(self._state, self._state.no_input, max(1, prompt.attempt)))
+                return list(self._reprompt(self._now.state, self._now.state.no_input, max(1, prompt.attempt)))
         if step is None:
-            self._misses += 1
-            return list(self._reprompt(self._state, self._state.not_understood, self._misses))
-        self._misses = 0
+            self._now.misses += 1
+            return list(self._reprompt(self._now.state, self._now.state.not_understood, self._now.misses))
+        self._now.misses = 0
         return list(self._take(step))
-
-    def _memory(self) -> _Memory:
-        told = set(self._told)
-        return _Memory(self._state, self._asked, dict(self.slots), set(self._fixed), told, self._misses)
-
-    def _restore(self, before: _Memory) -> None:
-        """Be as before an answer that nobody heard."""
-        self._state, self._asked, self._misses = before.state, before.asked, before.misses
-        self.slots, self._fixed, self._told = dict(before.slots), set(before.fixed), set(before.told)
 
     def _step_for_speech(self, state: State, text: str) -> Step | None:
         """The step that this text asks for; None when it fits nothing."""
@@ -236,7 +179,7 @@ class ScriptAgent:
             if match and match.score > best_score:
                 best_score, best, captured = match.score, step, match.captured
         for name, value in captured.items():
-            self._keep(name, value)
+            self._now.keep(name, value)
         return best
 
     def _decided(self, state: State, text: str) -> Step | None:
@@ -248,7 +191,7 @@ class ScriptAgent:
             return None
         step = (state.on_yes if found.value else state.on_no) or state.on_answer
         if step and state.capture:
-            self._keep(state.capture, found.text)
+            self._now.keep(state.capture, found.text)
         return step
 
     def _kept(self, state: State, text: str) -> Step | None:
@@ -259,7 +202,7 @@ class ScriptAgent:
         if state.expect != "open" or not text.strip() or state.on_answer is None:
             return None
         if state.capture:
-            self._keep(state.capture, text.strip())
+            self._now.keep(state.capture, text.strip())
         return state.on_answer
 
     def _capture(self, state: State, found: Understood) -> Step | None:
@@ -267,9 +210,9 @@ class ScriptAgent:
         if state.on_answer is None:
             return None
         if state.capture:
-            self._keep(state.capture, found.text)
+            self._now.keep(state.capture, found.text)
             for part in PARTS.get(found.kind, ()):
-                self._keep(f"{state.capture}_{part}", found.parts.get(part, ""))
+                self._now.keep(f"{state.capture}_{part}", found.parts.get(part, ""))
         return state.on_answer
 
     def _step_for_digits(self, state: State, keys: str) -> Step | None:
@@ -288,7 +231,7 @@ class ScriptAgent:
         """Ask again, in the words for this attempt, or give up."""
         leave = state.onward or (state.give_up if attempt >= state.attempts else None)
         if leave:
-            self._misses = 0
+            self._now.misses = 0
             yield from self._take(leave)
             return
         said = lines[min(attempt, len(lines)) - 1 :][:1]
@@ -300,28 +243,28 @@ class ScriptAgent:
         for _ in range(_LONGEST_CHAIN):
             yield from self._say(step.say)
             for name, value in step.set:
-                self._set(name, ScriptLine(value))
+                self._now.set(name, ScriptLine(value))
             if step.transfer:
                 try:
                     target = self._transfer_target(ScriptLine(step.transfer))
                 except TransferRefused as refused:
                     self._refusals.append(refused)
-                    yield from self._transfer_failed(self._state)
+                    yield from self._transfer_failed(self._now.state)
                 else:
                     yield Transfer(target)
                 return
             if step.hang_up:
                 yield HangUp(step.hang_up)
                 return
-            state = self._script.states[step.goto] if step.goto else self._state
+            state = self._script.states[step.goto] if step.goto else self._now.state
             if state is None:
                 return
             if not step.goto and not step.repeat:
                 yield state.expectation()
                 return
-            self._state = state
+            self._now.state = state
             if state.onward is None:
-                self._asked = state
+                self._now.asked = state
                 yield state.expectation()
             yield from self._say(state.say)
             if state.onward is None:
@@ -336,62 +279,39 @@ class ScriptAgent:
             return
         if state:
             yield from self._say(state.transfer_failed)
-        if self._asked is None or len(self._refusals) > 1:
+        if self._now.asked is None or len(self._refusals) > 1:
             yield HangUp("transfer failed")
             return
-        self._state = self._asked
-        yield self._asked.expectation()
-        yield from self._say(self._asked.ask)
+        self._now.state = self._now.asked
+        yield self._now.asked.expectation()
+        yield from self._say(self._now.asked.ask)
 
     def _transfer_target(self, line: ScriptLine) -> str:
         """Whom to dial. Raises TransferRefused."""
         slots = set(line.slots)
-        origin = Origin.OPERATOR if slots <= self._fixed else Origin.AGENT
-        return self._script.transfers.dialled(line.fill(self.slots), Origin.CALLER if slots & self._told else origin)
+        origin = Origin.OPERATOR if self._now.wrote(slots) else Origin.AGENT
+        return self._script.transfers.dialled(
+            line.fill(self._now.slots), Origin.CALLER if self._now.was_told(slots) else origin
+        )
 
     def _say(self, lines: Iterable[ScriptLine]) -> Iterator[Action]:
         """Say lines; neighbours with the same manners are one utterance."""
-        spoken = [(line, line.fill(self.slots)) for line in lines]
+        spoken = [(line, line.fill(self._now.slots)) for line in lines]
         spoken = [(line, text) for line, text in spoken if text or line.pause_s]
         for place, (line, text) in enumerate(spoken):
             if line.pause_s:
                 yield Wait(line.pause_s)
                 continue
-            cacheable = self._fixed.issuperset(line.slots)
+            cacheable = self._now.wrote(line.slots)
             following = spoken[place + 1][0] if place + 1 < len(spoken) else None
             more = following is not None and self._joins(line, following, cacheable)
             text = f"{text} " if more else text  # what follows is put right behind it
             yield Say(text, more=more, interruption=line.interruption, voice=line.voice, cacheable=cacheable)
 
     def _joins(self, line: ScriptLine, following: ScriptLine, cacheable: bool) -> bool:
-        if following.pause_s or self._fixed.issuperset(following.slots) != cacheable:
+        if following.pause_s or self._now.wrote(following.slots) != cacheable:
             return False
         return (line.interruption, line.voice) == (following.interruption, following.voice)
-
-    def _keep(self, slot: str, value: str) -> None:
-        """Remember something that the caller told us."""
-        self.slots[slot] = value
-        self._fixed.discard(slot)
-        self._told.add(slot)
-
-    def _set(self, slot: str, value: ScriptLine) -> None:
-        """Remember something that the script says."""
-        fixed, told = self._fixed.issuperset(value.slots), not self._told.isdisjoint(value.slots)
-        self.slots[slot] = value.fill(self.slots)
-        (self._fixed.add if fixed else self._fixed.discard)(slot)
-        (self._told.add if told else self._told.discard)(slot)
-
-
-def _kept(memory: _Memory) -> _Kept:
-    state, asked = memory.state, memory.asked
-    return _Kept(
-        state.name if state else "",
-        asked.name if asked else "",
-        memory.slots,
-        memory.fixed,
-        memory.told,
-        memory.misses,
-    )
 
 
 def _count(chances: dict[tuple[str, str | None], float], actions: Iterable[Action], chance: float) -> None:
@@ -421,4 +341,4 @@ class ScriptFactory:
         return self.script.phrases()
 
     async def close(self) -> None:
-        """Nothing to let go of."""
+        """Close without effect, since a script opens nothing."""
