@@ -47,18 +47,18 @@ class ChatAgent:
         self._info = info
 
     def state(self) -> bytes:
-        """Nothing: the history comes with every prompt."""
+        """Return nothing, since the history comes with every prompt."""
         return b""
 
     def resume(self, state: bytes) -> None:
-        """Nothing to go on from."""
+        """Take the state of this kind of agent, which is empty: what was heard is in each prompt."""
 
     def likely(self) -> list[LikelyLine]:
-        """None: what a model will say is known from its first words at the earliest."""
+        """Return no lines: what a model will say is known from its first words at the earliest."""
         return []
 
     def confirmed(self, turn: int) -> None:
-        """Nothing to do: what a model's tools ask for is carried out when the turn counts, and not before."""
+        """Change nothing for a guess that was right: what tools ask for is carried out only when the turn counts."""
 
     async def reply(self, prompt: Prompt) -> AsyncGenerator[Action, None]:
         """Stream the model's answer as it is written, then what its tools ask for. Raises AgentError."""

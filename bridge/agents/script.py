@@ -97,7 +97,7 @@ class ScriptAgent:
         return [LikelyLine(text, min(chance, 1.0), voice) for (text, voice), chance in chances.items()]
 
     def confirmed(self, turn: int) -> None:
-        """Nothing to do: an answer to a guess is taken back by the prompt that replaces it."""
+        """Change nothing for a guess that was right: an answer to a wrong one is taken back by the prompt after it."""
 
     async def reply(self, prompt: Prompt) -> AsyncGenerator[Action, None]:
         """Answer a prompt; all actions are there at once."""

@@ -241,7 +241,7 @@ class PhoneCall:
             raise self.company.error("url", f"{url[:200]!r}: {error}") from None
 
     def _with_urls(self, verb: Stream, base: str) -> Stream:
-        """The same with whole URLs."""
+        """Return the request with addresses that are whole URLs."""
         made = {
             "url": self._join(base.replace("http", "ws", 1), verb.url),
             "action": self._join(base, verb.action) if verb.action else "",
@@ -404,7 +404,7 @@ class PhoneCall:
             self.spawn(self.webhooks.notify(webhook))
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> None:
-        """Do this beside the call."""
+        """Run this task beside the call until the call ends."""
         task = asyncio.get_running_loop().create_task(_quietly(work))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)

@@ -239,7 +239,7 @@ class SpelledVoice:
         changed()
 
     async def close(self) -> None:
-        """Nothing to let go of."""
+        """Close without effect, since this voice holds no connection."""
         self.usable = False
 
     def open(self, request: Any, listener: Listener) -> SpelledStream:

@@ -46,11 +46,11 @@ class _Piece:
         self.source: Phrase | Synthesis | None = None
         self.reader = PhraseReader(progress, upto=0)
         self.pause = b""
-        """Silence still to deliver before it."""
+        """Silence still to be delivered before this piece."""
         self.starts_at = 0
         """Its first byte's place in the utterance; valid once anything of it was delivered."""
         self._shared = False
-        """Somebody else had asked for it before."""
+        """Whether somebody else had asked for this phrase before."""
         self._spelled = tokens(text)
         self._words_given = 0
 
@@ -72,14 +72,14 @@ class _Piece:
                     source.hurry()
 
     def settle(self, context: UtteranceContext) -> None:
-        """It is over: count it, if any of it was delivered."""
+        """Count this piece, which is over, if any of it was delivered."""
         if self.source is not None and self.position:
             made_for_another = context.savings.heard(self.source, shared=self._shared)
             if made_for_another is not None:
                 context.source.shared(made_for_another)
 
     def stop(self, context: UtteranceContext) -> None:
-        """Nothing more of it is wanted."""
+        """Let go of this piece, of which nothing more is wanted."""
         self.settle(context)
         source, self.source = self.source, None
         if isinstance(source, Synthesis):
@@ -90,31 +90,31 @@ class _Piece:
 
     @property
     def position(self) -> int:
-        """Bytes delivered."""
+        """How many bytes of this piece were delivered."""
         return self.reader.position
 
     @property
     def audio(self) -> bytes | bytearray:
-        """What there is of it."""
+        """The audio of this piece that there is so far."""
         if isinstance(self.source, Phrase):
             return self.source.audio
         return self.source.buffer.audio if self.source is not None else b""
 
     @property
     def available(self) -> int:
-        """Bytes of it that can be played."""
+        """How many bytes of this piece can be played already."""
         if isinstance(self.source, Phrase):
             return len(self.source.audio)
         return self.source.available if self.source is not None else 0
 
     @property
     def complete(self) -> bool:
-        """Whether `available` is all."""
+        """Whether the bytes that are `available` are all of this piece."""
         return isinstance(self.source, Phrase) or (self.source is not None and self.source.complete)
 
     @property
     def failure(self) -> str | None:
-        """Why there will be no more."""
+        """Why there will be no more audio of this piece; None while more may come."""
         return self.source.failure if isinstance(self.source, Synthesis) else None
 
     def quiet_ms(self, audio_format: AudioFormat, *, at_end: bool) -> int:
@@ -165,14 +165,14 @@ class UtteranceStream:
         self._loop = asyncio.get_running_loop()
         self._chunker = Chunker(context.chunking)
         self._begun = False
-        """Some text was added."""
+        """Note that some text was added, which may be spoken now."""
         self._pieces: deque[_Piece] = deque()
         self._final = False
         self._voice = context.voice
         self._cacheable = True
         self._pulled = False
         self._allowed = 0
-        """Bytes that may be delivered."""
+        """How many more bytes may be delivered to the call now."""
         self._delivered = 0
         self._dry_at = 0.0
         """When the caller will have heard all that was delivered."""
@@ -215,7 +215,7 @@ class UtteranceStream:
                 piece.source.hurry()
 
     def cancel(self) -> None:
-        """Nothing more of it is wanted, and nothing more will be delivered."""
+        """Stop this utterance: nothing more of it is wanted, and nothing more is delivered."""
         if not self._closed:
             self._close()
 
@@ -279,7 +279,7 @@ class UtteranceStream:
         audio += self._count(piece.read(room, frame_bytes))
 
     def _count(self, audio: bytes) -> bytes:
-        """This much more is being delivered."""
+        """Note that so many more bytes of this utterance are being delivered."""
         if audio:
             self._delivered += len(audio)
             self._dry_at = max(self._dry_at, self._loop.time()) + self._format.duration_ms(audio) / 1000

@@ -44,7 +44,7 @@ class Stream:
     place: QueueEntry
     encoder: Encoder
     deliver: Callable[[Stream, StepAudio, Exception | None], None] = lambda stream, made, error: None
-    """Called in the loop with the outcome of every step."""
+    """Called in the event loop with the outcome of every step of this stream."""
     text: Chunker | None = None
     """Cuts what is written; None: whoever writes has cut already, and every text is a piece."""
     pieces: deque[str] = field(default_factory=deque)
@@ -68,11 +68,11 @@ class Stream:
     # ---- what is written --------------------------------------------------------------------------------------
 
     def write(self, text: str) -> None:
-        """More text; what is ready to be spoken becomes pieces."""
+        """Take more text, of which what is ready to be spoken becomes pieces."""
         self._queue([text] if self.text is None else self.text.feed(text))
 
     def flush(self) -> None:
-        """What is written so far is to be spoken, finished or not."""
+        """Have what is written so far spoken, whether it is finished or not."""
         if self.text is not None:
             self._queue(self.text.finish())
 
@@ -83,7 +83,7 @@ class Stream:
 
     @property
     def job(self) -> Job | None:
-        """The piece in work, begun here if there is one."""
+        """The job of the piece in work, which is begun here if there is a piece."""
         if self._job is None and self.pieces:
             self._piece = self.pieces.popleft()
             self._spoken = spoken_form(
@@ -95,7 +95,7 @@ class Stream:
         return self._job
 
     def cancel(self) -> None:
-        """The stream is over; what is being made for it is no longer wanted."""
+        """End this stream early: what is being made for it is no longer wanted."""
         self.closed = True
         job = self._job
         if job is not None:
@@ -179,5 +179,5 @@ class Stream:
         return self.sent_bytes // self.audio_format.bytes_per_ms
 
     def milliseconds(self, data: bytes) -> float:
-        """Duration of bytes in this stream's format."""
+        """How long so many bytes of this stream's format sound, in milliseconds."""
         return self.audio_format.duration_ms(data)

@@ -5,9 +5,17 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from types import TracebackType
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 from aiohttp import web
+
+T = TypeVar("T")
+
+
+class VirtualTime(Protocol):
+    """What the fixture `virtual_time` gives: a way to run a coroutine function in time that passes at once."""
+
+    def __call__(self, main: Callable[[], Awaitable[T]]) -> T: ...
 
 
 class Server:

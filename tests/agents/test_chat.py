@@ -12,7 +12,7 @@ from bridge.agents.base import AgentError, CallInfo, Failure, FixedLine
 from bridge.agents.chat import ChatFactory
 from bridge.agents.settings import AnswerLimits, ChatSettings, TransferSettings
 from bridge.call.actions import Action, Expect, HangUp, Prompt, Say, Spoken, Transfer
-from tests.agents.doubles import Line, Server
+from tests.agents.doubles import Line, Server, VirtualTime
 
 INFO = CallInfo(call_id="CA1", from_number="+15550142")
 PROMPT = Prompt("caller_said", "Tuesday, please.")
@@ -318,33 +318,43 @@ async def test_a_server_that_goes_on_after_done_is_not_waited_for() -> None:
         chunk(role="assistant"),
     ],
 )
-async def test_heartbeats_do_not_keep_an_answer_alive(beat: str) -> None:
+def test_heartbeats_do_not_keep_an_answer_alive(beat: str, virtual_time: VirtualTime) -> None:
     async def answer(body: Any, line: Line) -> None:
         await line.write(chunk(content="One moment"))
         while True:
             await line.write(beat)
-            await asyncio.sleep(0.01)
+            await asyncio.sleep(1.0)
 
-    async with Server("/v1/chat/completions", "text/event-stream", answer) as server:
-        actions, errors = await reported(server, token_deadline_s=0.1)
+    async def call() -> tuple[list[Action], list[AgentError]]:
+        async with Server("/v1/chat/completions", "text/event-stream", answer) as server:
+            return await reported(server, token_deadline_s=6.0)
+
+    actions, errors = virtual_time(call)
     assert "".join(action.text for action in actions if isinstance(action, Say)).strip() == "One moment"
     assert [error.kind for error in errors] == [Failure.TIMEOUT]
 
 
-async def test_thoughts_keep_an_answer_alive_but_not_for_ever() -> None:
+@pytest.mark.parametrize(
+    ("longest_s", "said", "failed"),
+    [(21.0, [Say("Good.", more=True, cacheable=False)], []), (19.0, [], [Failure.TIMEOUT])],
+)
+def test_thoughts_keep_an_answer_alive_but_not_for_ever(
+    longest_s: float, said: list[Action], failed: list[Failure], virtual_time: VirtualTime
+) -> None:
     async def answer(body: Any, line: Line) -> None:
         for _ in range(20):
             await line.write(chunk(reasoning_content="hm"))
-            await asyncio.sleep(0.02)
+            await asyncio.sleep(1.0)
         await line.write(chunk(content="Good.") + STOP)
 
-    async with Server("/v1/chat/completions", "text/event-stream", answer) as server:
-        deadlines = {"first_token_deadline_s": 0.3, "token_deadline_s": 0.3}
-        actions, errors = await reported(server, **deadlines)
-        assert (actions, errors) == ([Say("Good.", more=True, cacheable=False)], [])
-        actions, errors = await reported(server, **deadlines, limits=AnswerLimits(answer_s=0.1))
-    assert actions == []
-    assert [error.kind for error in errors] == [Failure.TIMEOUT]
+    async def call() -> tuple[list[Action], list[AgentError]]:
+        async with Server("/v1/chat/completions", "text/event-stream", answer) as server:
+            deadlines = {"first_token_deadline_s": 3.0, "token_deadline_s": 3.0}
+            return await reported(server, **deadlines, limits=AnswerLimits(answer_s=longest_s))
+
+    actions, errors = virtual_time(call)
+    assert actions == said
+    assert [error.kind for error in errors] == failed
 
 
 async def test_the_model_sees_what_was_heard_and_nothing_else() -> None:

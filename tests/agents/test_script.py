@@ -206,7 +206,7 @@ def test_speech_without_words_where_words_are_needed_is_not_understood() -> None
 
 
 def test_an_answer_that_nobody_heard_was_not_given() -> None:
-    """The caller goes on after a pause: he is asked about all he said, from where the script was."""
+    """The caller goes on after a pause: they are asked about all they said, from where the script was."""
     call = Conversation(APPOINTMENT)
     call.starts()
     offer = call.says("I would like an appointment", heard=False)

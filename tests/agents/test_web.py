@@ -11,7 +11,7 @@ from bridge.agents.base import AgentError, CallInfo, Failure, LikelyLine
 from bridge.agents.settings import TransferSettings, WebSettings
 from bridge.agents.web import WebFactory
 from bridge.call.actions import Action, Expect, HangUp, Prompt, Say, Spoken, Transfer, Wait
-from tests.agents.doubles import Line, Server
+from tests.agents.doubles import Line, Server, VirtualTime
 
 INFO = CallInfo(call_id="CA1", from_number="+15550142", to_number="+15550199", parameters={"plan": "gold"})
 PROMPT = Prompt("caller_said", "Tuesday, please.", (Spoken("bot", "Which day?"),))
@@ -153,15 +153,18 @@ async def test_an_address_where_nobody_listens_is_unreachable() -> None:
     assert refused.value.kind is Failure.UNREACHABLE
 
 
-async def test_empty_lines_do_not_keep_an_answer_alive() -> None:
+def test_empty_lines_do_not_keep_an_answer_alive(virtual_time: VirtualTime) -> None:
     async def answer(body: Any, line: Line) -> None:
         while True:
             await line.write("\n")
-            await asyncio.sleep(0.01)
+            await asyncio.sleep(1.0)
 
-    async with Server("/agent", "application/x-ndjson", answer) as server:
-        with pytest.raises(AgentError) as late:
-            await ask(server, first_action_deadline_s=0.1)
+    async def call() -> list[Action]:
+        async with Server("/agent", "application/x-ndjson", answer) as server:
+            return await ask(server, first_action_deadline_s=6.0)
+
+    with pytest.raises(AgentError) as late:
+        virtual_time(call)
     assert late.value.kind is Failure.TIMEOUT
 
 

@@ -66,7 +66,7 @@ class Felt:
 
 
 class Caller:
-    """One caller with his carrier: a playout clock, marks, and a script of when he talks."""
+    """One caller with their carrier: a playout clock, marks, and a script of when they talk."""
 
     def __init__(self, number: int, clips: list[bytes], felt: Felt, seed: int) -> None:
         self.number = number
@@ -91,7 +91,7 @@ class Caller:
         self._cleared_at = 0.0
 
     def next_frame(self, now: float) -> bytes:
-        """20 ms of the caller, as he talks or listens."""
+        """20 ms of the caller, as they talk or listen."""
         since = now - self.started_at
         if self._talks and since >= self._talks[0]:
             self._talks.pop(0)

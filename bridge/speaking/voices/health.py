@@ -59,17 +59,17 @@ class Health:
         return min(1.0, max(0.0, 1.0 - late_s / _FIRST_AUDIO_TARGET_S))
 
     def heard(self, taken_s: float, now: float) -> None:
-        """First audio has come after so long."""
+        """Note that a stream's first audio has come after `taken_s` seconds."""
         before = self.first_audio_s(now)
         self._first_audio_s = before + (taken_s - before) * _SMOOTHING
         self._measured_at = now
 
     def probed(self, taken_s: float, now: float) -> None:
-        """A probe, sent because of what was measured before, replaces it."""
+        """Take a probe's time for what was measured before, which was the reason to send it."""
         self._first_audio_s, self._measured_at = min(taken_s, self.first_audio_s(now)), now
 
     def failed(self, error: VoiceError, now: float) -> bool:
-        """A stream has failed. True when that opened the breaker."""
+        """Note that a stream has failed. Returns True when that opened the breaker."""
         if error.kind == "busy":
             self._busy_until = now + (error.retry_after_s or _DEFAULT_BUSY_S)
         if error.kind in _NOT_ITS_FAULT:
@@ -94,7 +94,7 @@ class MonitoredStream:
         self.asked_at: float | None = None
         """When there was text that must be spoken at once: it is not late before that."""
         self.begun = False
-        """Some audio has come."""
+        """Whether some audio of this stream has come."""
 
     def open(self, provider: SpeechProvider, request: SpeechRequest, now: float) -> None:
         """Open the stream at its provider. Raises VoiceError."""
@@ -160,12 +160,12 @@ class MonitoredStream:
             self._listener.words(words)
 
     def no_words(self) -> None:
-        """No more words will be placed."""
+        """Note that no more words of this stream will be placed in time."""
         if self._listener is not None:
             self._listener.no_words()
 
     def done(self) -> None:
-        """All of the text was spoken."""
+        """Note that all of this stream's text was spoken."""
         listener, self._listener, self._stream = self._listener, None, None
         if listener is not None:
             self._monitor.over(self)
@@ -173,7 +173,7 @@ class MonitoredStream:
             listener.done()
 
     def failed(self, error: VoiceError) -> None:
-        """No more audio will come."""
+        """Note that this stream has failed: no more audio of it will come."""
         listener, self._listener, self._stream = self._listener, None, None
         if listener is not None:
             self._monitor.over(self)
@@ -348,36 +348,36 @@ class _Probe:
         self._stream: SpeechStream | None = None
 
     def start(self) -> None:
-        """Begin to speak."""
+        """Begin the trial: have a short text spoken."""
         try:
             self._stream = self._monitor.provider.open(SpeechRequest(_PROBE_TEXT, cut=True), self)
         except VoiceError as error:
             self.failed(error)
 
     def cancel(self) -> None:
-        """The service is closing."""
+        """Break the trial off, because the service is closing."""
         self._deadline.cancel()
         if self._stream is not None:
             self._stream.cancel()
 
     def audio(self, data: bytes) -> None:
-        """That is what was hoped for."""
+        """Note that the trial has brought audio, as was hoped."""
         if self._taken_s is None:
             self._taken_s = self._monitor.time() - self._began
 
     def words(self, words: Sequence[Word]) -> None:
-        """Not needed."""
+        """Take no notice: a trial needs audio alone."""
 
     def no_words(self) -> None:
-        """Not needed."""
+        """Take no notice: a trial needs audio alone."""
 
     def done(self) -> None:
-        """The trial is over."""
+        """Note that the trial is over, all of its text spoken."""
         self._deadline.cancel()
         self._monitor.probed(self._taken_s, None)
 
     def failed(self, error: VoiceError) -> None:
-        """The trial failed."""
+        """Note that the trial has failed, which is said to the provider's health."""
         self._deadline.cancel()
         self._monitor.probed(None, error)
 
