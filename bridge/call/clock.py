@@ -53,6 +53,16 @@ class PlayoutClock:
         """The last echoes of this run: when, and of what position."""
         self._fit()
 
+    @property
+    def run_begins_ms(self) -> float:
+        """Where on the axis the present run of audio begins."""
+        return self._base_ms
+
+    @property
+    def pace(self) -> float:
+        """How long a second of audio takes at the carrier, in our seconds."""
+        return 1000.0 / self._ms_per_s
+
     def unsure(self, now: float) -> bool:
         """True while an echo is overdue by more than a second, or none was ever seen."""
         if not self.marks_work or self.last_echo_at is None:
