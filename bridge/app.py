@@ -23,13 +23,14 @@ from bridge.http import HttpClient
 from bridge.listening.service import ListeningService
 from bridge.numbers import every_profile
 from bridge.profiles import Agents, call_profiles, fixed_lines
-from bridge.session.session import report_agent_error
+from bridge.session.failures import report_agent_error
 from bridge.speaking.speech import SpeechService
 from bridge.store.base import Store
 from bridge.store.factory import open_store
 from bridge.system.lifetime import StopSignals
 from bridge.telemetry.metrics import Metrics
 from bridge.telemetry.recorder import Recorder
+from bridge.telemetry.recording import SoundRecorder
 from bridge.warm_up import warm_up
 
 logger = logging.getLogger(__name__)
@@ -116,6 +117,7 @@ class Application:
         self._progress = progress
         self.store: Store = open_store(settings.store, secret=self._secret, shared_file=shared_file)
         self._recorder: Recorder | None = None
+        self._sound_recorder: SoundRecorder | None = None
         self._closers: list[tuple[str, Callable[[], Awaitable[None]]]] = []
         self._refreshing: asyncio.Task[None] | None = None
 
@@ -145,12 +147,18 @@ class Application:
                 max_waiting=settings.telemetry.record_waiting,
                 keep_days=settings.telemetry.record_days,
             )
+        recording = settings.telemetry.recording
+        if recording.directory:
+            self._sound_recorder = SoundRecorder(
+                self._directory / recording.directory, self.metrics, keep_days=recording.days
+            )
         self.gateway = Gateway(
             settings.gateway,
             call_profiles(settings, self.agents, self.listening, self.speech),
             self.carriers,
             metrics=self.metrics,
             recorder=self._recorder,
+            sound_recorder=self._sound_recorder,
             store=self.store,
             ticket_secret=self._secret,
             headroom=self._headroom,
@@ -202,6 +210,9 @@ class Application:
         if self._recorder is not None:
             await asyncio.to_thread(self._recorder.close)
             self._recorder = None
+        if self._sound_recorder is not None:
+            await asyncio.to_thread(self._sound_recorder.close)
+            self._sound_recorder = None
 
     async def _warm(self) -> None:
         """Make the phrases; while no speech worker can, callers are better off with a busy line than with silence."""

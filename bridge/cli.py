@@ -37,6 +37,7 @@ GROUPS: dict[str, dict[str, str]] = {
     },
     "look after it": {
         "cache": "show, fill and empty the cache of spoken phrases",
+        "forget": "remove the records and recordings of one call",
         "bench": "measure speech synthesis on this machine, against goals",
     },
 }

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import msgspec
 
+from bridge.agents.announced import AnnouncedAgents
 from bridge.agents.base import AgentFactory, FixedLine, Report, no_report
 from bridge.agents.factory import build_agents
 from bridge.agents.settings import AgentSettings
@@ -52,7 +53,8 @@ class Agents:
             if factory is None:
                 factory = build(profile.agent)
                 self._built.append((profile.agent, factory))
-            self.numbers[number] = factory
+            said_first = settings.telemetry.recording.announcement
+            self.numbers[number] = AnnouncedAgents(factory, said_first) if said_first else factory
 
     async def close(self) -> None:
         """Let go of all agents' sockets."""

@@ -42,6 +42,7 @@ OPTIONS = {
     "say": ["TEXT", "--output", "--voice", "--speed", "--rate", "--worker", "--times", "--words"],
     "replay": ["FILE", "--settings", "--all"],
     "transcript": ["RECORD", "--decisions"],
+    "forget": ["CALL", "--config"],
     "cache": ["warm", "stats", "list", "purge", "--config", "--text", "--voice", "--tenant", "--everything", "--json"],
     "bench": ["speech", "--quick", "--streams", "--seconds", "--url", "--config", "--voice", "--chunking", "--output"],
 }

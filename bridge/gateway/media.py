@@ -336,6 +336,7 @@ class MediaSocket:
             else recorder.open_call(
                 info.call_id, profile.call, {"carrier": carrier.name}, self._stream.our_format, carrier.pacing, state
             ),
+            taps=() if process.sound_recorder is None else (process.sound_recorder.open_call(info.call_id),),
             resume=state,
             on_ended=lambda: self._release(key),
         )

@@ -18,6 +18,7 @@ from bridge.store.outcomes import Outcomes
 from bridge.store.tickets import TicketIssuer
 from bridge.telemetry.metrics import Metrics
 from bridge.telemetry.recorder import Recorder
+from bridge.telemetry.recording import SoundRecorder
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,7 @@ class Process:
     profiles: CallProfiles
     metrics: Metrics
     recorder: Recorder | None
+    sound_recorder: SoundRecorder | None
     wheel: TimerWheel
     admission: Admission
     store: Store

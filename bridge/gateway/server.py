@@ -42,6 +42,7 @@ from bridge.store.tickets import TicketIssuer
 from bridge.telemetry import logs
 from bridge.telemetry.metrics import Metrics
 from bridge.telemetry.recorder import Recorder
+from bridge.telemetry.recording import SoundRecorder
 
 logger = logging.getLogger(__name__)
 
@@ -65,6 +66,7 @@ class Gateway:
         *,
         metrics: Metrics | None = None,
         recorder: Recorder | None = None,
+        sound_recorder: SoundRecorder | None = None,
         store: Store | None = None,
         ticket_secret: str = "",
         headroom: Callable[[], float] = lambda: 1.0,
@@ -80,6 +82,7 @@ class Gateway:
             profiles=profiles,
             metrics=self.metrics,
             recorder=recorder,
+            sound_recorder=sound_recorder,
             wheel=TimerWheel(asyncio.get_running_loop(), on_late=self.metrics.timer_lateness.observe),
             admission=Admission(
                 max_calls=settings.max_calls,

@@ -18,7 +18,7 @@ import logging
 import sys
 import time
 from collections import deque
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
 import msgspec
@@ -46,7 +46,9 @@ from bridge.call.state import CallState, encode, settings_hash
 from bridge.call.states import EndReason
 from bridge.carriers.base import DEFAULT_PACING, Apologise, EndCall, ForwardCall, Outcome, Pacing
 from bridge.errors import BadMessage
+from bridge.session.failures import report_agent_error
 from bridge.session.ports import CallServices, KeptCall, Line
+from bridge.session.taps import CallTap, Taps
 from bridge.session.timers import Timer, TimerWheel
 from bridge.session.transcoding import transcoder
 from bridge.telemetry import logs
@@ -77,6 +79,7 @@ class CallSession:
         our_format: AudioFormat = MULAW_8000,
         pacing: Pacing = DEFAULT_PACING,
         record: CallRecord | None = None,
+        taps: Sequence[CallTap] = (),
         resume: CallState | None = None,
         on_ended: Callable[[], None] = lambda: None,
         clock: Callable[[], float] = time.monotonic,
@@ -96,6 +99,7 @@ class CallSession:
         self._started_at = self.last_frame_at = clock()
         self._settings = settings
         self._meter = CallMeter(metrics, self.call)
+        self._taps = Taps(self.call.utterances.playout.clock, metrics.call_failures.labels("tap").inc, taps)
         self._timer = Timer(self._wake)
         self._waiting: deque[Event] = deque()
         self._busy = False
@@ -164,11 +168,20 @@ class CallSession:
         """Audio from the caller in the line's format, any number of samples."""
         if self.over:
             return
-        self.last_frame_at = now = self._clock()
+        self.last_frame_at = self._clock()
+        now = self.last_frame_at - self._started_at
         self._frames += 1
         if self._caller_to_ear is not None:
             audio = self._caller_to_ear.feed(audio)
-        self._ear.hear(audio, now - self._started_at)
+        self._ear.hear(audio, now)
+        if self._taps:
+            self._taps.heard(audio, now)
+
+    def add_tap(self, tap: CallTap) -> Callable[[], None]:
+        """Let somebody follow the call from now on; returns how to stop that."""
+        if not self.over:
+            self._taps.add(tap, self._clock() - self._started_at)
+        return lambda: self._taps.remove(tap)
 
     def tell(self, event: Event) -> None:
         """Something happened: let the machine decide, and carry out what it orders."""
@@ -208,7 +221,12 @@ class CallSession:
     def _advance(self, event: Event) -> None:
         now = self._clock() - self._started_at
         self._last_events.append((now, event))
+        tapped = bool(self._taps)
+        if tapped:
+            self._taps.settled()
         commands = self.call.receive(event, now)
+        if tapped:
+            self._taps.moment(now, event, commands)
         if self._record is not None:
             self._record.add(now, event, commands)
         self._meter.saw(event, commands, now)
@@ -227,6 +245,8 @@ class CallSession:
         self._line.send_audio(audio)
         heard = audio if self._ours_to_ear is None else self._ours_to_ear.feed(audio)
         self._ear.sent(heard, self._clock() - self._started_at)
+        if self._taps:
+            self._taps.sent(heard)
 
     def _send_mark(self, command: order.SendMark) -> None:
         self._line.send_mark(command.name)
@@ -235,7 +255,9 @@ class CallSession:
         self._line.clear()
         if self._ours_to_ear is not None:
             self._ours_to_ear = transcoder(self._our_format, MULAW_8000)
-        self._ear.cleared(self._clock() - self._started_at)
+        now = self._clock() - self._started_at
+        self._ear.cleared(now)
+        self._taps.cleared(now)
 
     def _cancel_synthesis(self, command: order.CancelSynthesis) -> None:
         self._voice.cancel(command.utterance)
@@ -337,7 +359,7 @@ class CallSession:
             task.cancel()
         self._answers.clear()
         length_s = self._clock() - self._started_at
-        for close in (self._ear.close, self._voice.close, self._sum_up):
+        for close in (self._ear.close, self._voice.close, self._sum_up, lambda: self._taps.end(length_s)):
             try:
                 close()
             except Exception:
@@ -366,20 +388,6 @@ class CallSession:
             self._metrics.saved_money.inc(savings["saved_money"])
         if self._record is not None:
             self._record.close({"phrases": savings})
-
-
-def report_agent_error(metrics: Metrics, info: CallInfo, error: AgentError) -> None:
-    """Count and log what went wrong with an agent, by its kind; only words that somebody wrote or said are private."""
-    metrics.agent_failures.labels(error.kind).inc()
-    logs.event(
-        logger,
-        "agent failed",
-        logging.WARNING,
-        call=info.call_id,
-        kind=error.kind,
-        why=str(error),
-        quoted=logs.private(f'"{folded(error.quoted, 200)}"'),
-    )
 
 
 def _released() -> None:

@@ -166,6 +166,11 @@ class Metrics:
         self.connections = Gauge(
             "bridge_connections", "Connections to the port", registry=self._registry, multiprocess_mode="livesum"
         )
+        self.recording_losses = Counter(
+            "bridge_recording_lost_seconds",
+            "Seconds of calls that are silent in their recordings because the disk was full or too slow",
+            registry=self._registry,
+        )
         self.record_losses = Counter(
             "bridge_record_losses",
             "Events that no call record holds because writing fell behind",

@@ -12,7 +12,6 @@ from __future__ import annotations
 import logging
 import os
 import queue
-import re
 import threading
 import time
 from collections.abc import Callable
@@ -28,6 +27,7 @@ from bridge.call.record import EVENT_LINE, command_line, ends_early_line, event_
 from bridge.call.settings import CallSettings
 from bridge.call.state import CallState
 from bridge.carriers.base import DEFAULT_PACING, Pacing
+from bridge.telemetry.files import free_name, remove_older
 from bridge.telemetry.metrics import Metrics
 
 logger = logging.getLogger(__name__)
@@ -37,7 +37,6 @@ _OLD_EVERY_S = 3600.0
 """How often records that are too old are looked for."""
 _DAY_S = 86_400.0
 _SEARCHED_BYTES = 1 << 20
-_NOT_IN_NAMES = re.compile(r"[^A-Za-z0-9_-]")
 
 
 class RecordedEvent(NamedTuple):
@@ -176,12 +175,7 @@ class Recorder:
         resumed: CallState | None = None,
     ) -> CallRecord:
         """Begin a record named after the call, next to any earlier one of the same call."""
-        name = _NOT_IN_NAMES.sub("_", call_id)[:80] or "call"
-        path = self._directory / f"{name}.jsonl"
-        attempt = 2
-        while path.exists() or path in self._begun:
-            path = self._directory / f"{name}-{attempt}.jsonl"
-            attempt += 1
+        path = free_name(self._directory, call_id, ".jsonl", self._begun)
         self._begun.add(path)
         head = header(settings, {"call_id": call_id, **(about or {})}, audio_format, pacing, resumed)
         return CallRecord(self, path, head)
@@ -230,14 +224,7 @@ class Recorder:
         if not self._keep_days or now < self._look_again_at:
             return
         self._look_again_at = now + _OLD_EVERY_S
-        removed = 0
-        try:
-            for path in self._directory.glob("*.jsonl"):
-                if path not in self._begun and path.stat().st_mtime < now - self._keep_days * _DAY_S:
-                    path.unlink(missing_ok=True)
-                    removed += 1
-        except OSError:  # another process of the service has been faster
-            logger.debug("could not look through %s", self._directory, exc_info=True)
+        removed = remove_older(self._directory, "*.jsonl", now - self._keep_days * _DAY_S, spare=self._begun)
         if removed:
             logger.info("removed %d call records older than %g days", removed, self._keep_days)
 

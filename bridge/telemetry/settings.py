@@ -7,6 +7,17 @@ from typing import Annotated, Literal
 import msgspec
 
 
+class RecordingSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """The sound of calls on disk. Whether callers have to be told, or asked, is for the law of where they are."""
+
+    directory: str = ""
+    """Where each call's recording goes, a WAV file a call; empty: calls are not recorded."""
+    days: Annotated[float, msgspec.Meta(ge=0)] = 0
+    """Recordings older than this many days are removed; 0: they are kept until somebody removes them."""
+    announcement: str = ""
+    """Said before anything else when a call begins, such as "This call is recorded."; callers cannot talk it away."""
+
+
 class TelemetrySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Logs and call records. Who may read the metrics stands in `gateway.metrics`."""
 
@@ -23,3 +34,4 @@ class TelemetrySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True,
     """Records older than this many days are removed; 0: they are kept until somebody removes them."""
     record_waiting: Annotated[int, msgspec.Meta(ge=1000)] = 200_000
     """Events of all calls that may wait to be written; beyond it records lose their tails, calls lose nothing."""
+    recording: RecordingSettings = RecordingSettings()

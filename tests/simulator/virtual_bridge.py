@@ -23,6 +23,7 @@ from bridge.simulator.virtual import MemoryConnector
 from bridge.speaking.settings import SpeakingSettings
 from bridge.speaking.speech import SpeechService
 from bridge.speaking.voices.base import SpeechProvider
+from bridge.telemetry.settings import TelemetrySettings
 
 TOKEN = "secret"
 SECRETS = {
@@ -43,6 +44,7 @@ async def virtual_bridge(
     call: CallSettings | None = None,
     voice: SpeechProvider | None = None,
     agents: AgentFactory | None = None,
+    telemetry: TelemetrySettings | None = None,
 ) -> AsyncIterator[tuple[Application, str]]:
     """A running service and its origin on the virtual network.
 
@@ -56,6 +58,7 @@ async def virtual_bridge(
             turn=NoTurnModelSettings(),
         ),
         agent=ScriptSettings(file=agent.name),
+        telemetry=telemetry or TelemetrySettings(),
     )
     application = Application(settings, directory=agent.parent, environ=SECRETS)
     if agents is not None:
