@@ -13,10 +13,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from bridge import variables
 from bridge.agents.base import AgentFactory, FixedLine
 from bridge.audio.formats import MULAW_8000
 from bridge.carriers.catalogue import build_carriers
-from bridge.config import Settings
+from bridge.config import Settings, unset_variables
 from bridge.errors import ConfigError, VoiceError
 from bridge.gateway.server import Gateway
 from bridge.http import HttpClient
@@ -27,6 +28,7 @@ from bridge.session.failures import report_agent_error
 from bridge.speaking.speech import SpeechService
 from bridge.store.base import Store
 from bridge.store.factory import open_store
+from bridge.store.settings import redis_address
 from bridge.system.lifetime import StopSignals
 from bridge.telemetry.metrics import Metrics
 from bridge.telemetry.recorder import Recorder
@@ -56,12 +58,12 @@ def new_loop() -> asyncio.AbstractEventLoop:
     return loop
 
 
-def service_secret(settings: Settings) -> str:
+def service_secret(settings: Settings, environ: Mapping[str, str] = os.environ) -> str:
     """Return the secret that signs tickets and what lies in Redis. Raises ConfigError where machines must share one."""
-    secret = os.environ.get(settings.store.secret_env, "")
-    if not secret and settings.store.redis_url:
+    secret = variables.value(settings.store.secret_env, environ)
+    if not secret and redis_address(settings.store, environ):
         raise ConfigError(
-            f"store.redis_url joins machines, which need one secret: set {settings.store.secret_env} to the same long "
+            f"Redis joins machines, which need one secret: set {settings.store.secret_env} to the same long "
             "random text on all of them (for example: openssl rand -hex 32)"
         )
     return secret or secrets.token_hex(32)
@@ -71,8 +73,8 @@ class Application:
     """One process of the service.
 
     `directory` is where the configuration file lies, which paths in it are relative to. `shared_file` and
-    `secret` are shared by the processes of one port; without them each service has its own. The carriers' secrets come
-    from `environ`, by default this process's own.
+    `secret` are shared by the processes of one port; without them each service has its own. The secrets that settings
+    name come from `environ`, by default this process's own. Raises ConfigError.
     """
 
     def __init__(
@@ -86,6 +88,7 @@ class Application:
         environ: Mapping[str, str] | None = None,
     ) -> None:
         environ = os.environ if environ is None else environ
+        variables.check_set(unset_variables(settings, environ))
         self.settings = settings
         self.metrics = Metrics()
         agents = Agents(settings, directory, environ, report=partial(report_agent_error, self.metrics))
@@ -95,7 +98,8 @@ class Application:
         self.carriers = build_carriers(settings.carriers, environ, unsigned=settings.gateway.development_unsigned)
         open_client = partial(HttpClient, settings.http, directory=directory, environ=environ)
         self._open_client = open_client
-        self._secret = secret or service_secret(settings)
+        self._secret = secret or service_secret(settings, environ)
+        redis_url = redis_address(settings.store, environ)
         self.listening = ListeningService(
             settings.listening,
             clock=time.monotonic,
@@ -105,17 +109,21 @@ class Application:
         self.speech = SpeechService(
             settings.speaking,
             directory=directory,
-            redis_url=settings.store.redis_url,
+            redis_url=redis_url,
             redis_prefix=settings.store.redis_prefix,
             secret=self._secret,
             worker=settings.worker,
+            environ=environ,
             formats=tuple(dict.fromkeys(carrier.open_stream().our_format for carrier in self.carriers))
             or (MULAW_8000,),
         )
         self.gateway: Gateway | None = None
         self._directory = directory
+        self._environ = environ
         self._progress = progress
-        self.store: Store = open_store(settings.store, secret=self._secret, shared_file=shared_file)
+        self.store: Store = open_store(
+            settings.store, secret=self._secret, redis_url=redis_url, shared_file=shared_file
+        )
         self._recorder: Recorder | None = None
         self._sound_recorder: SoundRecorder | None = None
         self._closers: list[tuple[str, Callable[[], Awaitable[None]]]] = []
@@ -164,6 +172,7 @@ class Application:
             headroom=self._headroom,
             speech=self.speech,
             open_client=self._open_client,
+            environ=self._environ,
         )
         self._closers = [
             ("store", self.store.close),

@@ -3,9 +3,8 @@
 Every mistake is reported with file, line, key, value and what was expected, and all of a file's at once.
 Unknown keys are refused, because a setting that is silently ignored is found on the worst evening.
 
-The environment wins over the file: PUBLIC_URL, BRIDGE_API_KEYS (several with commas), BRIDGE_WORKER_TOKEN,
-BRIDGE_METRICS_TOKEN, REDIS_URL.
-Secrets of carriers and agents are in the environment alone, under the names that settings ending in `_env` give.
+The environment wins over the file: PUBLIC_URL. Secrets are in the environment alone, under the names that settings
+ending in `_env` give (`bridge.variables`); one that stands in the file itself is a mistake.
 """
 
 from __future__ import annotations
@@ -33,19 +32,12 @@ from bridge.numbers import NumberSettings, completed, for_all_numbers, merged
 from bridge.speaking.settings import SpeakingSettings
 from bridge.store.settings import StoreSettings
 from bridge.telemetry.settings import TelemetrySettings
+from bridge.variables import SECRET_NAME, holds_password, unset
 from bridge.worker.settings import WorkerSettings, beside
 
-ENVIRONMENT: tuple[tuple[str, tuple[str, ...]], ...] = (
-    ("BRIDGE_API_KEYS", ("gateway", "speech_api", "keys")),
-    ("PUBLIC_URL", ("gateway", "public_url")),
-    ("BRIDGE_METRICS_TOKEN", ("gateway", "metrics", "token")),
-    ("BRIDGE_WORKER_TOKEN", ("worker", "token")),
-    ("BRIDGE_WORKER_TOKEN", ("speaking", "worker_token")),
-    ("REDIS_URL", ("store", "redis_url")),
-)
+ENVIRONMENT: tuple[tuple[str, tuple[str, ...]], ...] = (("PUBLIC_URL", ("gateway", "public_url")),)
 """Which settings each environment variable sets."""
 
-_LISTS = frozenset({"BRIDGE_API_KEYS"})
 MOVED: tuple[tuple[tuple[str, ...], str], ...] = (
     (("call", "language"), "is `language` now, which stands by itself: take it out of `call`"),
     (("call", "listens"), "is no setting any more: a recogniser of `kind: none` listens to no words"),
@@ -55,6 +47,13 @@ MOVED: tuple[tuple[tuple[str, ...], str], ...] = (
 
 _HIDDEN = frozenset({("CallSettings", "language"), ("CallSettings", "listens"), ("WorkerSettings", "http")})
 """What the parts of a service need to know, and follows from another key of the file."""
+
+_IN_A_HEADER = "put it into an environment variable, and name that in headers_env under the header's name"
+_ELSEWHERE: dict[Keys, str] = {
+    ("store", "redis_url"): "put the address into REDIS_URL, or another variable that store.redis_url_env names",
+    ("http", "proxy"): "leave this out, and put the address into HTTPS_PROXY and HTTP_PROXY",
+}
+"""What to do instead with an address that has a password in it."""
 
 
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -114,6 +113,18 @@ def load_what_is_right(file: Path | None, environment: Mapping[str, str]) -> tup
         return error.settings if isinstance(error, _WrongSettings) else None, str(error).splitlines()
 
 
+def unset_variables(settings: Settings, environ: Mapping[str, str]) -> list[tuple[str, str]]:
+    """Find the variables that the file names for secrets of the service, and that are not set: path and variable."""
+    if settings.gateway.development_unsigned:
+        settings = msgspec.structs.replace(settings, carriers=())
+    if settings.speaking.workers:  # whoever runs those has the section `worker` to themselves
+        settings = msgspec.structs.replace(settings, worker=WorkerSettings())
+    found: dict[str, str] = {}
+    for path, name in unset(settings, environ):
+        found.setdefault(name, path)  # once, however many numbers' agents have it
+    return [(path, name) for name, path in found.items()]
+
+
 class _WrongSettings(ConfigError):
     """Some settings are wrong; `settings` are the others."""
 
@@ -132,8 +143,8 @@ def _settings(raw: dict[str, Any], source: Source, environment: Mapping[str, str
         value = environment.get(name, "").strip()
         if value:
             source.variables[target] = name
-            put(raw, target, [part.strip() for part in value.split(",") if part.strip()] if name in _LISTS else value)
-    for path, what in _moved(raw):
+            put(raw, target, value)
+    for path, what in [*_moved(raw), *_plain_secrets(raw, ())]:
         told(path, what)
         drop(raw, path)
     own = raw.pop("numbers", None)
@@ -156,6 +167,18 @@ def _moved(raw: dict[str, Any]) -> Iterator[tuple[Keys, str]]:
             section = look_up(raw, (*number, *path[:-1]))
             if isinstance(section, dict) and path[-1] in section:
                 yield (*number, *path), what
+
+
+def _plain_secrets(raw: Any, path: Keys) -> Iterator[tuple[Keys, str]]:
+    """Secrets that have no setting of their own, and stand in the file: headers, parameters, passwords in addresses."""
+    for key, inner in raw.items() if isinstance(raw, dict) else enumerate(raw) if isinstance(raw, list) else ():
+        here = (*path, key)
+        if isinstance(inner, str) and holds_password(inner):
+            yield here, f"has a password in it, which no file may hold: {_ELSEWHERE.get(here, _IN_A_HEADER)}"
+        elif path and path[-1] in ("headers", "query") and SECRET_NAME.search(str(key)):
+            yield here, f"is a secret, which no file may hold: {_IN_A_HEADER}"
+        else:
+            yield from _plain_secrets(inner, here)
 
 
 def _numbers(own: Any, raw: dict[str, Any], shared: Settings, told: Told) -> dict[str, NumberSettings]:

@@ -15,12 +15,12 @@ import msgspec.inspect as shape
 
 from bridge import yaml_text
 from bridge.config_source import Keys
+from bridge.variables import SECRET_NAME
 
 T = TypeVar("T")
 Told = Callable[[Keys, str], None]
 """Told of each mistake: its path and what is wrong."""
 
-_SECRET = re.compile(r"token|secret|password|(^|_)keys?($|_)", re.IGNORECASE)
 _MESSAGE = re.compile(r"^(?P<what>.*?)(?: - at `\$(?P<where>[^`]*)`)?$", re.DOTALL)
 _STEP = re.compile(r"\.([^.\[\]]+)|\[(\d+)\]|(\[\.\.\.\])")
 _MOST_MISTAKES = 20
@@ -88,6 +88,8 @@ def _pick(expected: shape.Type, value: Any) -> shape.Type:
 
 
 def _not_a_key(key: str, known: list[str]) -> str:
+    if f"{key}_env" in known:
+        return f"no file may hold this secret: put it into an environment variable, and name that in {key}_env"
     close = difflib.get_close_matches(key, known, n=1, cutoff=0.6)
     if close:
         return f"unknown key, did you mean {close[0]}?"
@@ -109,7 +111,7 @@ def _explain(error: msgspec.ValidationError, raw: Any, expected: shape.Type) -> 
             except msgspec.ValidationError as inner:
                 inner_path, what = _explain(inner, item, shape.type_info(item_type))
                 return (*path, str(key), *inner_path), what
-    shown = "<hidden>" if any(isinstance(step, str) and _SECRET.search(step) for step in path) else _shown(found)
+    shown = "<hidden>" if any(isinstance(step, str) and SECRET_NAME.search(step) for step in path) else _shown(found)
     if what.startswith("Expected"):
         wanted = what.split(", got ")[0].removeprefix("Expected ").replace("`", "")
         instead = yaml_text.remedy(found, wanted)

@@ -24,7 +24,7 @@ from bridge import doctor_services as services
 from bridge.agents.settings import AgentSettings
 from bridge.carriers.base import Addresses, CallReference, EndCall
 from bridge.carriers.catalogue import KINDS, Secrets, build_carrier, configured, kind_of, variable_of
-from bridge.config import Settings, load_what_is_right
+from bridge.config import Settings, load_what_is_right, unset_variables
 from bridge.doctor_network import Finding, public_address, redis, workers
 from bridge.errors import ConfigError
 from bridge.listening.settings import (
@@ -55,13 +55,14 @@ async def examine(
         findings.append(Finding("configuration", "ok", where))
     if settings.agent is not None or settings.numbers or not mistakes:
         findings += await agents(settings, directory, offline=offline)
+    findings += secrets(settings, environ)
     findings += carriers(settings, environ)
     findings.append(free_port(host or settings.gateway.host, settings.gateway.port if port is None else port))
     findings += folders(settings, directory)
     findings += await asyncio.to_thread(engines, settings)
     findings += await recognisers(settings, offline=offline)
-    findings += await workers(settings)
-    findings.append(await redis(settings))
+    findings += await workers(settings, environ)
+    findings.append(await redis(settings, environ))
     findings.append(await asyncio.to_thread(accelerator))
     if settings.gateway.public_url or not any("public_url" in mistake.lower() for mistake in mistakes):
         findings += await public_address(settings, directory, offline=offline)
@@ -129,6 +130,16 @@ async def agent(settings: Settings, directory: Path, *, offline: bool = False) -
         await agents.close()
         return [known, Finding("agent answers", "skip", "not asked (--offline)")]
     return [known, await services.agent_answers(agents)]
+
+
+def secrets(settings: Settings, environ: Mapping[str, str]) -> list[Finding]:
+    """Look whether the variables that the file names for secrets are set; those of carriers' signatures come later."""
+    known = {variable_of(one) for one in settings.carriers}
+    return [
+        Finding("secrets", "fail", f"{path} names {name}, which is not set", f"set {name}, or correct {path}")
+        for path, name in unset_variables(settings, environ)
+        if name not in known
+    ]
 
 
 def carriers(settings: Settings, environ: Mapping[str, str]) -> list[Finding]:

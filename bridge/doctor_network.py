@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import email.utils
-import os
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
@@ -13,9 +13,11 @@ from urllib.parse import urlsplit
 import aiohttp
 import msgspec
 
+from bridge import variables
 from bridge.config import Settings
 from bridge.errors import BridgeError, ConfigError
 from bridge.http import HttpClient
+from bridge.store.settings import redis_address
 
 Status = Literal["ok", "warn", "fail", "skip"]
 _NETWORK_S = 5.0
@@ -36,26 +38,25 @@ class Finding(msgspec.Struct, frozen=True):
         return {"about": self.about, "status": self.status, "found": self.found, "remedy": self.remedy}
 
 
-async def workers(settings: Settings) -> list[Finding]:
+async def workers(settings: Settings, environ: Mapping[str, str]) -> list[Finding]:
     """Every configured speech worker, or how one will be started."""
     from bridge.doctor_services import worker_speaks
     from bridge.worker.client import connect
 
     speaking, findings = settings.speaking, []
     asked = [
-        ("speech worker", address, speaking.worker_token, "speaking.workers and speaking.worker_token")
+        ("speech worker", address, speaking.worker_token_env, "speaking.workers and speaking.worker_token_env")
         for address in speaking.workers
     ]
     for name, provider in speaking.providers.items():
-        token = os.environ.get(provider.token_env, "") if provider.token_env else ""
         keys = f"speaking.providers.{name}"
-        asked += [(f"speech provider {name}", address, token, keys) for address in provider.addresses]
+        asked += [(f"speech provider {name}", address, provider.token_env, keys) for address in provider.addresses]
     if not speaking.workers:
         findings.append(Finding("speech worker", "ok", "started by the service on a local socket"))
-    for about, address, token, keys in asked:
+    for about, address, variable, keys in asked:
         started_at = time.perf_counter()
         try:
-            link = await connect(address, token, _NETWORK_S)
+            link = await connect(address, variables.header(variable, environ), _NETWORK_S)
         except BridgeError as error:
             remedy = f"start it (bridge worker --port 8090), or correct {keys}"
             findings.append(Finding(about, "fail", str(error), remedy))
@@ -78,22 +79,23 @@ async def workers(settings: Settings) -> list[Finding]:
     return findings
 
 
-async def redis(settings: Settings) -> Finding:
+async def redis(settings: Settings, environ: Mapping[str, str]) -> Finding:
     """What joins processes and machines, if it is configured."""
-    url = settings.store.redis_url
+    url = redis_address(settings.store, environ)
     if not url:
         return Finding("redis", "skip", "not configured")
     from redis.asyncio import Redis
     from redis.exceptions import RedisError
 
     client: Redis = Redis.from_url(url, socket_timeout=_NETWORK_S, socket_connect_timeout=_NETWORK_S)
-    place = urlsplit(url).netloc.rpartition("@")[2] or urlsplit(url).path
+    place = urlsplit(variables.without_password(url)).netloc or urlsplit(url).path
     try:
         started_at = time.perf_counter()
         await client.ping()
         took_ms = (time.perf_counter() - started_at) * 1000
     except (RedisError, OSError, TimeoutError) as error:
-        remedy = "the service runs without it, only slower; start Redis or correct store.redis_url"
+        key = "store.redis_url" if url == settings.store.redis_url else settings.store.redis_url_env
+        remedy = f"the service runs without it, only slower; start Redis or correct {key}"
         return Finding("redis", "warn", f"{place}: {error}", remedy)
     finally:
         await client.aclose()

@@ -18,6 +18,7 @@ import aiohttp
 import msgspec
 
 from bridge.errors import ConfigError
+from bridge.variables import without_password
 
 _PORTS = {"http": 80, "https": 443, "ws": 80, "wss": 443}
 _PLAIN = {"ws": "http", "wss": "https"}
@@ -28,7 +29,8 @@ class HttpSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     """How servers elsewhere are reached: agents, hosted voices and recognisers, the carrier's REST API."""
 
     proxy: str = ""
-    """`http://[user:password@]host:port` for every address; empty: what the environment says, address by address."""
+    """`http://host:port` for every address; empty: what the environment says, address by address. One that wants a
+    password stands in the environment."""
     no_proxy: list[str] = []
     """Hosts that are reached directly: `example.com` (and all below it), `10.0.0.0/8`, `host:port`, or `*`."""
     use_environment: bool = True
@@ -178,13 +180,8 @@ def _checked(where: str, proxy: str) -> str:
     except ValueError:
         usable = False
     if not usable:
-        raise ConfigError(f"{where}: {_without_password(proxy)!r}: expected http://host:port of a proxy")
+        raise ConfigError(f"{where}: {without_password(proxy)!r}: expected http://host:port of a proxy")
     return proxy
-
-
-def _without_password(proxy: str) -> str:
-    scheme, _, rest = proxy.partition("://")
-    return f"{scheme}://{rest.rpartition('@')[2]}"
 
 
 def _entries(raw: Iterable[str]) -> list[str]:

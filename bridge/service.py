@@ -15,8 +15,9 @@ from pathlib import Path
 
 import msgspec
 
+from bridge import variables
 from bridge.app import Application, Progress, freeze_garbage, new_loop, service_secret
-from bridge.config import Settings
+from bridge.config import Settings, unset_variables
 from bridge.errors import BridgeError, ConfigError
 from bridge.gateway.processes import ProcessGroup
 from bridge.gateway.server import free_port
@@ -102,6 +103,7 @@ async def _serve_by_many(
     settings: Settings, host: str, port: int, processes: int, directory: Path, progress: Progress
 ) -> int:
     """Share out one port, one speech worker, one store and one page of metrics among several processes."""
+    variables.check_set(unset_variables(settings, os.environ))
     stop = StopSignals()
     worker: LocalWorker | None = None
     with tempfile.TemporaryDirectory(prefix="bridge-") as shared:
@@ -109,8 +111,7 @@ async def _serve_by_many(
         try:
             if not settings.speaking.workers:
                 progress("starting the speech worker")
-                own = msgspec.structs.replace(settings.worker, token=settings.speaking.worker_token)
-                worker = LocalWorker(own)
+                worker = LocalWorker(settings.worker)
                 if not await stop.unless_asked(worker.start(settings.speaking.start_s)):
                     return 0
                 speaking = msgspec.structs.replace(settings.speaking, workers=(worker.address,))

@@ -53,14 +53,13 @@ def test_the_environment_wins_over_the_file() -> None:
     settings = parse_settings(
         "gateway: {public_url: 'https://file.example.com'}",
         "bridge.yaml",
-        {"PUBLIC_URL": "https://env.example.com", "BRIDGE_WORKER_TOKEN": "w"},
+        {"PUBLIC_URL": "https://env.example.com"},
     )
     assert settings.gateway.public_url == "https://env.example.com"
-    assert (settings.worker.token, settings.speaking.worker_token) == ("w", "w")
 
 
 def test_empty_environment_variables_count_as_unset() -> None:
-    assert load_settings(None, {"BRIDGE_API_KEYS": " ", "PUBLIC_URL": ""}) == Settings()
+    assert load_settings(None, {"PUBLIC_URL": " "}) == Settings()
 
 
 def test_a_key_that_is_nearly_right_is_suggested() -> None:

@@ -184,8 +184,8 @@ async def test_a_recogniser_elsewhere_is_asked_once(body: bytes, status: int, fo
 async def test_a_worker_must_speak_and_have_the_voice() -> None:
     async with FakeWorker(voices=("heart",)) as worker:
         text = f"speaking: {{workers: ['{worker.address}'], voice: VOICE}}"
-        [good] = await doctor_network.workers(settings(text.replace("VOICE", "heart")))
-        [bad] = await doctor_network.workers(settings(text.replace("VOICE", "joe")))
+        [good] = await doctor_network.workers(settings(text.replace("VOICE", "heart")), {})
+        [bad] = await doctor_network.workers(settings(text.replace("VOICE", "joe")), {})
     assert (good.status, "speaks" in good.found) == ("ok", True), good
     assert (bad.status, "only heart" in bad.found) == ("fail", True), bad
     assert "speaking.voice" in bad.remedy
@@ -242,21 +242,21 @@ def test_engines_are_really_tried() -> None:
 
 
 async def test_a_worker_that_does_not_answer() -> None:
-    [found] = await doctor_network.workers(settings("speaking: {workers: ['ws://127.0.0.1:9']}"))
+    [found] = await doctor_network.workers(settings("speaking: {workers: ['ws://127.0.0.1:9']}"), {})
     assert found.status == "fail"
     assert "bridge worker" in found.remedy
 
 
 async def test_every_speech_provider_is_asked_and_named() -> None:
     text = "speaking: {providers: {gpu: {kind: worker, addresses: ['ws://127.0.0.1:9']}}}"
-    own, gpu = await doctor_network.workers(settings(text))
+    own, gpu = await doctor_network.workers(settings(text), {})
     assert (own.about, own.status) == ("speech worker", "ok")
     assert (gpu.about, gpu.status) == ("speech provider gpu", "fail")
     assert "speaking.providers.gpu" in gpu.remedy
 
 
 async def test_a_redis_that_does_not_answer_only_slows_us_down() -> None:
-    found = await doctor_network.redis(settings("store: {redis_url: 'redis://:secret@127.0.0.1:9/0'}"))
+    found = await doctor_network.redis(settings(), {"REDIS_URL": "redis://:secret@127.0.0.1:9/0"})
     assert found.status == "warn"
     assert "secret" not in found.found
 

@@ -52,7 +52,7 @@ MAY_IMPORT: dict[str, set[str]] = {
 }
 """Besides itself and `SMALL`. A name with a dot allows that module alone."""
 
-SMALL = {"errors", "breaker", "dialled", "yaml_text"}
+SMALL = {"errors", "breaker", "dialled", "variables", "yaml_text"}
 """Small pure modules that anybody may import."""
 
 SHARED = {"http"}

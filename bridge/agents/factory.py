@@ -6,6 +6,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
+from bridge import variables
 from bridge.agents.base import AgentFactory, Report, no_report
 from bridge.agents.settings import AgentSettings, ChatSettings, ScriptSettings, WebSettings
 from bridge.errors import ConfigError
@@ -39,8 +40,8 @@ def build_agents(
             client = HttpClient(
                 http, connect_deadline_s=settings.connect_deadline_s, directory=directory, environ=environ
             )
-            secrets = {name: _secret(environ, variable, name) for name, variable in settings.headers_env.items()}
-            key = environ.get(settings.key_env, "")
+            secrets = _secret_headers(settings.headers_env, environ)
+            key = variables.header(settings.key_env, environ)
             return ChatFactory(settings, key, http=client, secret_headers=secrets, report=report)
         case WebSettings():
             from bridge.agents.web import WebFactory
@@ -49,14 +50,18 @@ def build_agents(
             client = HttpClient(
                 http, connect_deadline_s=settings.connect_deadline_s, directory=directory, environ=environ
             )
-            return WebFactory(settings, environ.get(settings.secret_env, ""), http=client, report=report)
+            secrets = _secret_headers(settings.headers_env, environ)
+            secret = variables.header(settings.secret_env, environ)
+            return WebFactory(settings, secret, http=client, secret_headers=secrets, report=report)
 
 
-def _secret(environ: Mapping[str, str], variable: str, header: str) -> str:
-    value = environ.get(variable, "").strip()
-    if not value:
-        raise ConfigError(f"agent.headers_env.{header}: {variable!r}: expected an environment variable that is set")
-    return value
+def _secret_headers(named: Mapping[str, str], environ: Mapping[str, str]) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for name, variable in named.items():
+        found[name] = variables.header(variable, environ)
+        if not found[name]:
+            raise ConfigError(f"agent.headers_env.{name}: {variable!r}: expected an environment variable that is set")
+    return found
 
 
 def _check_url(url: str, key: str) -> None:

@@ -6,6 +6,8 @@ from typing import Any, Literal
 
 import msgspec
 
+from bridge.variables import Variable, VariableOrNone
+
 
 class TransferSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Whom callers may be connected to (`bridge.agents.transfers`). Numbers written in a script or here are trusted."""
@@ -58,13 +60,13 @@ class ChatSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     query: dict[str, str] = {}
     """What follows the address after `?`, such as `api-version`."""
     model: str
-    key_env: str = "OPENAI_API_KEY"
+    key_env: VariableOrNone = "OPENAI_API_KEY"
     """The environment variable that holds the API key; without the variable no key is sent."""
     key_header: str = "Authorization"
     """Where the key goes: `Authorization` sends it as a bearer token, any other header (`api-key`) as it is."""
     headers: dict[str, str] = {}
     """Further headers."""
-    headers_env: dict[str, str] = {}
+    headers_env: dict[str, Variable] = {}
     """Further headers whose values are secret: the header's name, and the environment variable with its value."""
     instructions: str = "You are answering a phone call. Speak in short, plain sentences without lists or symbols."
     instructions_role: Literal["system", "developer", "user"] = "system"
@@ -93,10 +95,12 @@ class WebSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     """Your own web service: it gets each prompt as JSON and streams actions back as JSON lines."""
 
     url: str
-    secret_env: str = "AGENT_SECRET"
+    secret_env: VariableOrNone = "AGENT_SECRET"
     """The environment variable whose value is sent as a bearer token; without the variable none is sent."""
     headers: dict[str, str] = {}
     """Further headers."""
+    headers_env: dict[str, Variable] = {}
+    """Further headers whose values are secret: the header's name, and the environment variable with its value."""
     phrases: list[str] = []
     """Lines that the service often says word for word, kept ready as audio."""
     transfers: TransferSettings = TransferSettings()

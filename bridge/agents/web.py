@@ -7,7 +7,7 @@ interrupts, the connection is closed in the middle of the answer.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 
 import msgspec
@@ -143,6 +143,7 @@ class WebFactory:
         secret: str = "",
         *,
         http: HttpClient | None = None,
+        secret_headers: Mapping[str, str] | None = None,
         report: Report = no_report,
     ) -> None:
         self.settings = settings
@@ -154,6 +155,7 @@ class WebFactory:
         )
         self.guard = Guard(settings.limits, Transfers(settings.transfers), report)
         self.headers = {"Content-Type": "application/json", "Accept": "application/x-ndjson", **settings.headers}
+        self.headers.update(secret_headers or {})
         if secret:
             self.headers["Authorization"] = f"Bearer {secret}"
         self._notices: set[asyncio.Task[None]] = set()

@@ -6,14 +6,17 @@ import hashlib
 import hmac
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import msgspec
 from aiohttp import web
 
-from bridge.errors import BridgeError
+from bridge import variables
+from bridge.errors import BridgeError, ConfigError
 from bridge.gateway.settings import SpeechApiSettings
+
+_SHORTEST_KEY = 16
 
 
 class ApiError(BridgeError):
@@ -78,11 +81,29 @@ class Account:
         self.streams -= 1
 
 
+def speech_keys(settings: SpeechApiSettings, environ: Mapping[str, str]) -> tuple[str, ...]:
+    """Return the keys that the settings' variable holds. Raises ConfigError for one that could be guessed."""
+    keys = variables.values(settings.keys_env, environ)
+    if any(len(key) < _SHORTEST_KEY for key in keys):
+        raise ConfigError(
+            f"environment variable {settings.keys_env}: has a key that is too easy to guess, expected at least "
+            f"{_SHORTEST_KEY} characters in each, and commas between them"
+        )
+    return keys
+
+
 class Access:
     """All keys with their accounts. `clock` is in seconds."""
 
-    def __init__(self, settings: SpeechApiSettings, clock: Callable[[], float] = time.monotonic) -> None:
-        self._accounts = [(_digest(key), Account(settings, clock)) for key in dict.fromkeys(settings.keys)]
+    def __init__(
+        self, settings: SpeechApiSettings, keys: Sequence[str], clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._accounts = [(_digest(key), Account(settings, clock)) for key in dict.fromkeys(keys)]
+
+    @property
+    def anybody(self) -> bool:
+        """Whether there is any key at all; without one the API is off."""
+        return bool(self._accounts)
 
     def account(self, authorization: str) -> Account:
         """The account of an `Authorization` header. Raises ApiError when it names no key of ours."""

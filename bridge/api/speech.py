@@ -1,6 +1,7 @@
 """Speech for other programs: OpenAI's speech API, spoken by any provider while the answer is being sent.
 
-Off until there is a key: set `gateway.speech_api.keys` or BRIDGE_API_KEYS. Every request names one:
+Off until there is a key in the environment variable BRIDGE_API_KEYS, or what `gateway.speech_api.keys_env` names
+instead. Every request names one:
 
     curl -N https://bridge.example.com/v1/audio/speech -H "Authorization: Bearer $KEY" \
          --json '{"model": "bridge", "voice": "heart", "input": "I have an opening.", "response_format": "wav"}'
@@ -47,7 +48,7 @@ import base64
 import contextlib
 import re
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from typing import Protocol
 
 import msgspec
@@ -115,11 +116,17 @@ class SpeechApi:
     """The API's HTTP routes, and what its WebSocket shares with them: keys, voices, limits."""
 
     def __init__(
-        self, settings: SpeechApiSettings, source: SpeechSource | None, admission: Admission, metrics: Metrics
+        self,
+        settings: SpeechApiSettings,
+        source: SpeechSource | None,
+        admission: Admission,
+        metrics: Metrics,
+        *,
+        keys: Sequence[str],
     ) -> None:
         self.settings = settings
         self._source = source
-        self._access = Access(settings)
+        self._access = Access(settings, keys)
         self._admission = admission
         self._metrics = metrics
         self._started_at = int(time.time())
@@ -147,9 +154,9 @@ class SpeechApi:
 
     def account(self, request: web.Request) -> Account:
         """Return the account whose key the request carries. Raises ApiError."""
-        if self._source is None or not self.settings.keys:
+        if self._source is None or not self._access.anybody:
             raise ApiError(
-                404, "speech_api_off", "the speech API is off: set gateway.speech_api.keys or BRIDGE_API_KEYS"
+                404, "speech_api_off", f"the speech API is off: set {self.settings.keys_env or 'speech_api.keys_env'}"
             )
         return self._access.account(request.headers.get("Authorization", ""))
 

@@ -18,6 +18,7 @@ from pathlib import Path
 import msgspec
 from rich.console import Console
 
+from bridge import variables
 from bridge.bench import chunking, floor, listeners, report, single
 from bridge.bench.goals import goals
 from bridge.bench.measures import Level, Report, edge, milliseconds
@@ -98,7 +99,9 @@ async def _measure(
         notes=_doubts_about_the_machine(),
     )
     if plan.address:
-        await _one_target(Target(plan.address, settings.token), plan, measured, progress, say)
+        await _one_target(
+            Target(plan.address, variables.value(settings.token_env, os.environ)), plan, measured, progress, say
+        )
     else:
         with divided_cores(gpu is not None) as cores:
             progress("counting what a second of speech takes")

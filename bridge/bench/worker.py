@@ -8,13 +8,14 @@ import os
 import shutil
 import sys
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import aiohttp
 import msgspec
 
+from bridge import variables
 from bridge.errors import VoiceError
 from bridge.simulator import processes
 from bridge.worker.settings import WorkerSettings
@@ -32,7 +33,7 @@ class Target:
     """The worker that is to be measured, and how to reach it."""
 
     address: str
-    token: str = ""
+    token: str = field(default="", repr=False)
     pid: int | None = None
     cores: int | None = None
     """How many it may use, where we know."""
@@ -101,7 +102,13 @@ async def own_worker(settings: WorkerSettings, cores: Sequence[int] = ()) -> Asy
         process.stdin.write(msgspec.json.encode(own) + b"\n")
         address = await _ready(process)
         own_cores = tuple(cores) if pinned else ()
-        yield Target(address, settings.token, process.pid, len(own_cores) or os.cpu_count(), own_cores)
+        yield Target(
+            address,
+            variables.value(settings.token_env, os.environ),
+            process.pid,
+            len(own_cores) or os.cpu_count(),
+            own_cores,
+        )
     finally:
         with contextlib.suppress(ProcessLookupError):
             process.terminate()

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import get_args
 
+from bridge import variables
 from bridge.carriers.base import Carrier
 from bridge.carriers.settings import CarrierSettings, PlivoSettings, TelnyxSettings, TwilioSettings, VonageSettings
 from bridge.errors import ConfigError
@@ -22,20 +23,18 @@ class Secrets:
         self._environ = environ
         self._required = required
 
-    def one(self, variable: str) -> str:
+    def one(self, variable: str) -> variables.Secret:
         """The variable's value; empty when it is not set."""
-        return self._environ.get(variable, "").strip()
+        return variables.value(variable, self._environ)
 
-    def several(self, variable: str, kind: str, what: str) -> tuple[str, ...]:
+    def several(self, variable: str, kind: str, what: str) -> tuple[variables.Secret, ...]:
         """The variable's values, separated by commas. Raises ConfigError when there are none, or odd ones."""
-        values = tuple(part.strip() for part in self.one(variable).split(",") if part.strip())
+        values = variables.values(variable, self._environ)
         if not values and self._required:
             raise ConfigError(
                 f"no {what}: set {variable}, or gateway.development_unsigned: true on a machine that nobody else can "
                 f"reach; {kind} webhooks are checked with it"
             )
-        if any(not value.isascii() or not value.isprintable() or " " in value for value in values):
-            raise ConfigError(f"environment variable {variable}: the {what} has spaces or odd characters in it")
         return values
 
 
@@ -48,9 +47,9 @@ def build_carriers(
     """
     chosen = configured(settings, environ, unsigned=unsigned)
     if not chosen:
-        variables = " or ".join(variable_of(kind()) for kind in KINDS)
+        names = " or ".join(variable_of(kind()) for kind in KINDS)
         raise ConfigError(
-            f"no carrier: set {variables}, list some under carriers:, or set gateway.development_unsigned: true on a "
+            f"no carrier: set {names}, list some under carriers:, or set gateway.development_unsigned: true on a "
             "machine that nobody else can reach"
         )
     twice = {kind_of(one) for one in chosen if sum(type(other) is type(one) for other in chosen) > 1}
@@ -68,7 +67,7 @@ def configured(
     if settings:
         return tuple(settings)
     defaults: list[CarrierSettings] = [kind() for kind in KINDS]
-    return tuple(one for one in defaults if environ.get(variable_of(one), "").strip()) or tuple(
+    return tuple(one for one in defaults if variables.value(variable_of(one), environ)) or tuple(
         defaults if unsigned else ()
     )
 
@@ -105,8 +104,8 @@ def _twilio(settings: TwilioSettings, secrets: Secrets) -> Carrier:
     account, user, password = (
         secrets.one(name) for name in (settings.account_sid_env, settings.api_key_sid_env, settings.api_key_secret_env)
     )
-    if not (user and password):
-        user, password = account, tokens[0] if tokens else ""
+    if not (user and password) and tokens:
+        user, password = account, tokens[0]
     api = CallsApi(settings.api_base_url, account, user, password) if account and password else None
     return TwilioCarrier(tokens, api=api, caller_id=settings.caller_id)
 
@@ -129,7 +128,7 @@ def _vonage(settings: VonageSettings, secrets: Secrets) -> Carrier:
     from bridge.carriers.vonage.tokens import private_key
 
     ours = secrets.several(settings.signature_secret_env, "Vonage", "Vonage signature secret")
-    application, pem = secrets.one(settings.application_id_env), secrets.one(settings.private_key_env)
+    application, pem = str(secrets.one(settings.application_id_env)), secrets.one(settings.private_key_env)
     api = None
     if application and pem:
         try:

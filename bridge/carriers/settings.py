@@ -12,12 +12,11 @@ Without the section, every carrier is served whose first variable below is set i
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Literal
 
 import msgspec
 
-Variable = Annotated[str, msgspec.Meta(pattern="^[A-Z_][A-Z0-9_]*$")]
-"""The name of an environment variable, in capitals: what else stands here is probably the secret itself."""
+from bridge.variables import Variable
 
 
 class _Common(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, tag_field="kind"):

@@ -94,6 +94,9 @@ class RestRequest(msgspec.Struct, frozen=True):
     headers: dict[str, str]
     body: bytes = b""
 
+    def __repr__(self) -> str:
+        return f"RestRequest({self.method} {self.url})"
+
 
 def _pairs(text: str, what: str) -> Pairs:
     try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -50,12 +51,13 @@ def run(arguments: argparse.Namespace) -> int:
     """Do what the action says."""
     from bridge.config import load_settings
     from bridge.errors import ConfigError
+    from bridge.store.settings import redis_address
 
     settings = load_settings(arguments.config)
     kept = settings.speaking.cache
-    if not kept.disk_path and not settings.store.redis_url:
+    if not kept.disk_path and not redis_address(settings.store, os.environ):
         raise ConfigError(
-            f"{arguments.config}: neither speaking.cache.disk_path nor store.redis_url is set, "
+            f"{arguments.config}: neither speaking.cache.disk_path nor store.redis_url (or its variable) is set, "
             "so that nothing outlasts the service; set one of them"
         )
     chosen = {name: getattr(arguments, name) for name in ("text", "voice", "tenant")}
@@ -72,11 +74,13 @@ async def _act(arguments: argparse.Namespace, settings: Settings, chosen: dict[s
     from bridge.app import service_secret
     from bridge.errors import ConfigError
     from bridge.speaking.phrases.cache import PhraseCache
+    from bridge.store.settings import redis_address
+    from bridge.variables import without_password
 
     cache = PhraseCache(
         settings.speaking.cache,
         arguments.config.parent,
-        redis_url=settings.store.redis_url,
+        redis_url=redis_address(settings.store, os.environ),
         redis_prefix=settings.store.redis_prefix,
         secret=service_secret(settings),
     )
@@ -84,7 +88,7 @@ async def _act(arguments: argparse.Namespace, settings: Settings, chosen: dict[s
     try:
         away = cache.redis is not None and not cache.redis.available
         if away and (cache.disk is None or arguments.action == "purge"):
-            raise ConfigError(f"Redis does not answer at {settings.store.redis_url.rpartition('@')[2]}")
+            raise ConfigError(f"Redis does not answer at {without_password(redis_address(settings.store, os.environ))}")
         match arguments.action:
             case "purge":
                 gone = await cache.purge(**chosen)
@@ -110,6 +114,7 @@ async def _warm(arguments: argparse.Namespace, settings: Settings) -> int:
     from bridge.app import service_secret
     from bridge.profiles import Agents, fixed_lines
     from bridge.speaking.speech import SpeechService
+    from bridge.store.settings import redis_address
     from bridge.warm_up import warm_up
 
     directory = arguments.config.parent
@@ -127,7 +132,7 @@ async def _warm(arguments: argparse.Namespace, settings: Settings) -> int:
         settings.speaking,
         directory=directory,
         worker=settings.worker,
-        redis_url=settings.store.redis_url,
+        redis_url=redis_address(settings.store, os.environ),
         redis_prefix=settings.store.redis_prefix,
         secret=service_secret(settings),
     )
@@ -146,13 +151,15 @@ async def _check_kept(settings: Settings, directory: Path, lines: int) -> None:
     from bridge.app import service_secret
     from bridge.errors import ConfigError
     from bridge.speaking.phrases.cache import PhraseCache
+    from bridge.store.settings import redis_address
+    from bridge.variables import without_password
 
-    store = settings.store
+    redis_url = redis_address(settings.store, os.environ)
     cache = PhraseCache(
         settings.speaking.cache,
         directory,
-        redis_url=store.redis_url,
-        redis_prefix=store.redis_prefix,
+        redis_url=redis_url,
+        redis_prefix=settings.store.redis_prefix,
         secret=service_secret(settings),
     )
     await cache.open()
@@ -162,16 +169,11 @@ async def _check_kept(settings: Settings, directory: Path, lines: int) -> None:
         await cache.close()
     for tier, counts in kept.items():
         if tier != "memory" and lines and not counts.get("phrases"):
-            where = _place(store.redis_url) if tier == "redis" else settings.speaking.cache.disk_path
+            where = without_password(redis_url) if tier == "redis" else settings.speaking.cache.disk_path
             raise ConfigError(
                 f"{lines} phrases were made, and none of them is kept in {tier} ({where}): is it there, has it room, "
                 "and may we write?"
             )
-
-
-def _place(url: str) -> str:
-    """A Redis without its password."""
-    return url.rpartition("@")[2]
 
 
 def _print(arguments: argparse.Namespace, data: Any, lines: list[str]) -> None:

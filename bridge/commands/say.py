@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import os
 import shutil
 import sys
 import time
@@ -110,11 +111,15 @@ class _Spoken:
 
 async def _speak(arguments: argparse.Namespace, settings: WorkerSettings) -> _Spoken:
     """Ask a worker, our own if none is named, and gather what it says."""
+    from bridge import variables
     from bridge.audio.formats import AudioFormat
     from bridge.worker.client import connect
     from bridge.worker.protocol import Audio
 
-    async with _worker(arguments.worker, settings) as address, await connect(address, settings.token) as link:
+    async with (
+        _worker(arguments.worker, settings) as address,
+        await connect(address, variables.header(settings.token_env, os.environ)) as link,
+    ):
         speech = link.open(arguments.voice, AudioFormat("pcm", arguments.rate), arguments.speed)
         asked_at = time.perf_counter()
         speech.text(arguments.text)

@@ -27,12 +27,14 @@ class MetricsPage:
         settings: MetricsSettings,
         metrics: Metrics,
         *,
+        token: str = "",
         open_to_all: bool = False,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._settings = settings
         self._metrics = metrics
-        self._open_to_all = open_to_all
+        self._token = token
+        self._open_to_all = open_to_all and not token
         self._clock = clock
         self._page = b""
         self._until = 0.0
@@ -41,7 +43,7 @@ class MetricsPage:
 
     def add_to(self, app: web.Application) -> None:
         """Answer on the service's port, which others can reach: with the token, or in development."""
-        if self._settings.token or self._open_to_all:
+        if self._token or self._open_to_all:
             app.router.add_get("/metrics", self._public)
 
     async def start(self, *, reuse_port: bool) -> None:
@@ -68,7 +70,7 @@ class MetricsPage:
 
     async def _public(self, request: web.Request) -> web.Response:
         sent = request.headers.get("Authorization", "").encode(errors="surrogateescape")
-        if self._settings.token and not hmac.compare_digest(sent, f"Bearer {self._settings.token}".encode()):
+        if self._token and not hmac.compare_digest(sent, f"Bearer {self._token}".encode()):
             return web.Response(status=401, text="token missing or wrong\n", headers={"WWW-Authenticate": "Bearer"})
         return await self._own(request)
 

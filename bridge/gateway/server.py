@@ -9,13 +9,16 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import secrets
 import socket
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from aiohttp import web
 
+from bridge import variables
+from bridge.api.access import speech_keys
 from bridge.api.socket import SpeechSockets
 from bridge.api.speech import SpeechApi, SpeechSource
 from bridge.call.states import EndReason
@@ -55,7 +58,8 @@ class Gateway:
     Raises ConfigError when the settings would leave requests unchecked. `carriers` are those whose calls are taken, and
     `profiles` say what each is held with.
     `ticket_secret` and `store` are shared by the processes of one port. `speech` is what the speech API speaks with;
-    without it there is none. `open_client` reaches the carriers' REST APIs.
+    without it there is none. `open_client` reaches the carriers' REST APIs. The secrets that `settings` name are those
+    of `environ`. Raises ConfigError for one that cannot be used.
     """
 
     def __init__(
@@ -72,6 +76,7 @@ class Gateway:
         headroom: Callable[[], float] = lambda: 1.0,
         speech: SpeechSource | None = None,
         open_client: OpenClient = HttpClient,
+        environ: Mapping[str, str] = os.environ,
     ) -> None:
         self.metrics = metrics or Metrics()
         store = store or MemoryStore()
@@ -104,10 +109,19 @@ class Gateway:
         )
         self.media = MediaEndpoint(self.process)
         self._carriers = [CarrierRoutes(carrier, self.process, self.media) for carrier in carriers]
-        self._speech_api = SpeechApi(settings.speech_api, speech, self.process.admission, self.metrics)
+        self._speech_api = SpeechApi(
+            settings.speech_api,
+            speech,
+            self.process.admission,
+            self.metrics,
+            keys=speech_keys(settings.speech_api, environ),
+        )
         self._speech_sockets = SpeechSockets(self._speech_api)
         self._metrics_page = MetricsPage(
-            settings.metrics, self.metrics, open_to_all=settings.development_unsigned and not settings.metrics.token
+            settings.metrics,
+            self.metrics,
+            token=variables.header(settings.metrics.token_env, environ),
+            open_to_all=settings.development_unsigned,
         )
         self._unwatch: Callable[[], None] = lambda: None
         self._runner: web.AppRunner | None = None

@@ -8,6 +8,8 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from bridge.variables import VariableOrNone
+
 Positive = Annotated[float, msgspec.Meta(gt=0)]
 Count = Annotated[int, msgspec.Meta(ge=1)]
 Port = Annotated[int, msgspec.Meta(ge=0, le=65535)]
@@ -16,8 +18,8 @@ Port = Annotated[int, msgspec.Meta(ge=0, le=65535)]
 class SpeechApiSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Speech for other programs, see `bridge.api.speech`. Off while there is no key."""
 
-    keys: tuple[str, ...] = ()
-    """Who may use it: long random strings. Environment: BRIDGE_API_KEYS, separated by commas."""
+    keys_env: VariableOrNone = "BRIDGE_API_KEYS"
+    """The environment variable with the keys of those who may use it, separated by commas: long random strings."""
     voices: dict[str, str] = {}
     """Further names for voices, such as `alloy: heart`, for programs whose names cannot be changed."""
     text_chars: Count = 4096
@@ -28,10 +30,6 @@ class SpeechApiSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True,
     """Spoken at the same time."""
     stall_s: Positive = 15.0
     """A stream that brings no audio for this long has failed."""
-
-    def __post_init__(self) -> None:
-        if any(len(key) < 16 or not key.isascii() or not key.isprintable() or " " in key for key in self.keys):
-            raise ValueError("keys has one that is too easy or cannot be sent, expected 16 printable ASCII characters")
 
 
 class ConnectionSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -57,9 +55,9 @@ class MetricsSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, k
     host: str = "127.0.0.1"
     port: Port = 0
     """Where `GET /metrics` is answered without a token; 0: nowhere."""
-    token: str = ""
-    """Whoever sends `Authorization: Bearer <token>` may read them on the service's port, too. Environment:
-    BRIDGE_METRICS_TOKEN."""
+    token_env: VariableOrNone = "BRIDGE_METRICS_TOKEN"
+    """The environment variable with a token: whoever sends `Authorization: Bearer <token>` may read the metrics on the
+    service's port, too."""
 
 
 class GatewaySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

@@ -6,6 +6,8 @@ from typing import Literal
 
 import msgspec
 
+from bridge.variables import VariableOrNone
+
 
 class ActivitySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Neural voice activity for all calls of the process (`bridge.listening.activity`)."""
@@ -67,7 +69,7 @@ class OpenAITranscriptionSettings(
     model: str
     """The model's name at the server, such as `whisper-1`."""
     url: str = "https://api.openai.com/v1/audio/transcriptions"
-    key_env: str = "OPENAI_API_KEY"
+    key_env: VariableOrNone = "OPENAI_API_KEY"
     """The environment variable that holds the API key; without the variable no key is sent."""
     deadline_s: float = 8.0
     """An utterance that has no answer after this long has failed."""
@@ -84,7 +86,7 @@ class WebSocketRecogniserSettings(
 
     url: str
     """`ws://` or `wss://`."""
-    key_env: str = "RECOGNISER_KEY"
+    key_env: VariableOrNone = "RECOGNISER_KEY"
     """The environment variable whose value is sent as a bearer token; without the variable none is sent."""
     connect_s: float = 2.0
     """A connection that is not open and accepted after this long has failed."""

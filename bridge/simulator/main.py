@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -71,7 +71,7 @@ class Number:
     """What is rung, and by whom."""
 
     url: str
-    auth_token: str
+    auth_token: str = field(repr=False)
     carrier: str
     connect_to: str
     status_callback: str

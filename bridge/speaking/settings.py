@@ -6,6 +6,7 @@ import msgspec
 
 from bridge.text.settings import ChunkSettings
 from bridge.text.spoken.languages import language
+from bridge.variables import VariableOrNone
 
 
 class CacheSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -39,7 +40,7 @@ class WorkerProviderSettings(
 
     addresses: tuple[str, ...]
     """`ws://host:port` or `unix:/path`, at least one."""
-    token_env: str = ""
+    token_env: VariableOrNone = ""
     """The environment variable that holds the token; empty: none is asked for."""
     sockets: int = 1
     """Warm sockets to each."""
@@ -70,7 +71,8 @@ class SpeakingSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, 
 
     workers: tuple[str, ...] = ()
     """`ws://host:port` or `unix:/path`; empty: a worker process is started on a local socket."""
-    worker_token: str = ""
+    worker_token_env: VariableOrNone = "BRIDGE_WORKER_TOKEN"
+    """The environment variable with the token of the workers in `workers`; without the variable none is sent."""
     worker_sockets: int = 1
     """Warm sockets to each worker."""
     providers: dict[str, ProviderSettings] = {}

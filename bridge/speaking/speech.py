@@ -14,6 +14,7 @@ from pathlib import Path
 
 import msgspec
 
+from bridge import variables
 from bridge.audio.formats import MULAW_8000, AudioFormat
 from bridge.call.commands import PullSpeech, Synthesise
 from bridge.call.events import Event, SpeechArrived, SpeechEnded, SpeechFailed, Word
@@ -56,6 +57,7 @@ class SpeechService:
     providers  take the place of those that the settings name so; `worker` is the one of `workers`
     formats    of the service's lines: fixed phrases are made in each of them
     connect_s  how long `start` waits for the first provider
+    environ    holds the secrets that `settings` name
     """
 
     def __init__(
@@ -70,6 +72,7 @@ class SpeechService:
         providers: Mapping[str, SpeechProvider] | None = None,
         formats: Sequence[AudioFormat] = (MULAW_8000,),
         connect_s: float = _CONNECT_S,
+        environ: Mapping[str, str] = os.environ,
     ) -> None:
         self.settings = settings
         self._connect_s = connect_s
@@ -82,12 +85,11 @@ class SpeechService:
         if WORKER not in given:
             addresses = settings.workers
             if not addresses:
-                local = msgspec.structs.replace(worker or WorkerSettings(), token=settings.worker_token)
-                self._local = LocalWorker(local)
+                self._local = LocalWorker(worker)
                 addresses = (self._local.address,)
-            token, sockets = settings.worker_token, settings.worker_sockets
+            token, sockets = variables.header(settings.worker_token_env, environ), settings.worker_sockets
             given[WORKER] = [WorkerProvider(one, token=token, sockets=sockets) for one in addresses]
-        given |= {name: build_providers(one) for name, one in settings.providers.items() if name not in given}
+        given |= {name: build_providers(one, environ) for name, one in settings.providers.items() if name not in given}
         self._pool = ProviderPool(
             {
                 name: [MonitoredProvider(_saying(one)) for one in group]
@@ -351,9 +353,9 @@ class CallSpeech:
         self._utterances.pop(number, None)
 
 
-def build_providers(settings: ProviderSettings) -> list[SpeechProvider]:
+def build_providers(settings: ProviderSettings, environ: Mapping[str, str]) -> list[SpeechProvider]:
     """The providers that these settings describe. Each kind of provider is a file of `bridge.speaking.voices`."""
-    token = os.environ.get(settings.token_env, "") if settings.token_env else ""
+    token = variables.header(settings.token_env, environ)
     return [WorkerProvider(address, token=token, sockets=settings.sockets) for address in settings.addresses]
 
 

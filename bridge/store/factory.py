@@ -10,13 +10,13 @@ from bridge.store.settings import StoreSettings
 from bridge.store.sqlite import SqliteStore
 
 
-def open_store(settings: StoreSettings, *, secret: str, shared_file: Path | None = None) -> Store:
+def open_store(settings: StoreSettings, *, secret: str, redis_url: str = "", shared_file: Path | None = None) -> Store:
     """Redis where one is configured, else the file that the processes of one port share, else this process's memory."""
-    if settings.redis_url:
+    if redis_url:
         from bridge.store.redis import RedisStore  # loads the client library, which nobody else needs
 
         return RedisStore(
-            settings.redis_url,
+            redis_url,
             secret=secret.encode(),
             prefix=settings.redis_prefix,
             deadline_s=settings.redis_deadline_ms / 1000,

@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import msgspec
+
+from bridge import variables
+from bridge.errors import ConfigError
+from bridge.variables import Variable, VariableOrNone
+
+_SCHEMES = ("redis://", "rediss://", "unix://")
 
 
 class StoreSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -10,9 +18,21 @@ class StoreSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
 
     redis_url: str = ""
     """`redis://`, `rediss://` or `unix://`; joins machines, and keeps phrases for all of them. Empty: no Redis."""
+    redis_url_env: VariableOrNone = "REDIS_URL"
+    """The environment variable with such an address, for one that holds a password; it wins over `redis_url`."""
     redis_prefix: str = "bridge"
     """What every key in Redis begins with, so that several services can share one."""
     redis_deadline_ms: float = 100.0
     """The longest that a call may wait for one operation; phrases have a shorter one of their own."""
-    secret_env: str = "BRIDGE_SECRET"
+    secret_env: Variable = "BRIDGE_SECRET"
     """The variable with the service's secret, the same on all machines: it signs tickets and what lies in Redis."""
+
+
+def redis_address(settings: StoreSettings, environ: Mapping[str, str]) -> str:
+    """Return where Redis is, with its password if it has one; empty where there is none. Raises ConfigError."""
+    named = variables.value(settings.redis_url_env, environ)
+    address = named or settings.redis_url
+    if address and not address.startswith(_SCHEMES):
+        where = f"environment variable {settings.redis_url_env}" if named else "store.redis_url"
+        raise ConfigError(f"{where}: expected an address that starts with {', '.join(_SCHEMES)}")
+    return address

@@ -18,6 +18,7 @@ from typing import BinaryIO
 import msgspec
 from aiohttp import web
 
+from bridge import variables
 from bridge.errors import ConfigError
 from bridge.system.lifetime import StopSignals, end_when_stuck
 from bridge.system.sockets import check_path, check_port, clear_socket
@@ -81,6 +82,7 @@ def _new_loop() -> asyncio.AbstractEventLoop:
 
 async def serve(settings: WorkerSettings, announce: Callable[[str], None], stop: asyncio.Event | None = None) -> int:
     """Run a worker within a running loop; `stop` ends it like SIGTERM."""
+    variables.check_set(variables.unset(settings, os.environ, "worker"))
     check_address(settings)
     voices, refused = load_sound_voices(settings)
     for name, error in refused.items():
@@ -120,10 +122,10 @@ def check_address(settings: WorkerSettings) -> None:
         check_path(settings.unix, "worker.unix")
         clear_socket(settings.unix)
         return
-    if not settings.token and not _is_loopback(settings.host):
+    if not variables.value(settings.token_env, os.environ) and not _is_loopback(settings.host):
         raise ConfigError(
             f"worker.host: {settings.host} can be reached from other machines, and no token is set: anybody could use "
-            "it; set BRIDGE_WORKER_TOKEN (and speaking.worker_token of the bridges), or listen on 127.0.0.1"
+            f"it; set {settings.token_env or 'worker.token_env'} (for the bridges, too), or listen on 127.0.0.1"
         )
     check_port(settings.host, settings.port)
 

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import hmac
 import logging
+import os
 import time
 from collections import Counter
 from collections.abc import Mapping
@@ -13,6 +14,7 @@ from types import MappingProxyType
 
 from aiohttp import WSCloseCode, WSMsgType, web
 
+from bridge import variables
 from bridge.audio.formats import FORMATS
 from bridge.errors import BadMessage
 from bridge.worker import protocol
@@ -51,6 +53,7 @@ class Worker:
         self.runners = {
             engine: EngineRunner(engine, settings.scheduler, settings.step_s, self._hung) for engine in engines
         }
+        self._token = variables.header(settings.token_env, os.environ)
         self._idle = asyncio.Event()
         self._started_at = time.time()
 
@@ -122,7 +125,7 @@ class Worker:
     def _is_known(self, request: web.Request) -> bool:
         """Whether a request brings the token, where one is set."""
         sent = request.headers.get("Authorization", "").encode(errors="surrogateescape")
-        return not self.settings.token or hmac.compare_digest(sent, f"Bearer {self.settings.token}".encode())
+        return not self._token or hmac.compare_digest(sent, f"Bearer {self._token}".encode())
 
     async def _stats(self, request: web.Request) -> web.Response:
         if not self._is_known(request):

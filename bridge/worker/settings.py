@@ -9,6 +9,7 @@ import msgspec
 
 from bridge.http import HttpSettings
 from bridge.text.settings import Chunking
+from bridge.variables import VariableOrNone
 
 Positive = Annotated[float, msgspec.Meta(gt=0)]
 Count = Annotated[int, msgspec.Meta(ge=1)]
@@ -34,8 +35,8 @@ class VoiceSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
     the name of a server's model."""
     url: str = ""
     """Of a server with the OpenAI speech API, such as `http://127.0.0.1:8880/v1` (`engines/openai_speech.py`)."""
-    api_key: str = ""
-    """For that server. Environment: BRIDGE_SPEECH_KEY."""
+    api_key_env: VariableOrNone = "BRIDGE_SPEECH_KEY"
+    """The environment variable with the key for that server; without the variable none is sent."""
     rate_hz: Annotated[int, msgspec.Meta(ge=8000, le=48000)] = 24_000
     """Of that server's `pcm` format."""
     first_audio_s: Positive = 4.0
@@ -88,8 +89,8 @@ class WorkerSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
     """0 takes any free port; the ready line says which."""
     unix: str = ""
     """A socket path; when set, host and port are not used."""
-    token: str = ""
-    """When set, clients must send `Authorization: Bearer <token>`. Environment: BRIDGE_WORKER_TOKEN."""
+    token_env: VariableOrNone = "BRIDGE_WORKER_TOKEN"
+    """The environment variable with a token: when it is set, clients must send `Authorization: Bearer <token>`."""
     voices: dict[str, VoiceSettings] = msgspec.field(default_factory=lambda: {"heart": VoiceSettings()})
     default_voice: str = ""
     """Empty: the first of `voices`."""

@@ -40,6 +40,19 @@ async def test_secrets_come_from_the_environment() -> None:
     await web.close()
 
 
+@pytest.mark.parametrize("kind", ["chat", "web"])
+async def test_secret_headers_come_from_the_environment(kind: str) -> None:
+    own = {"chat": {"model": "small"}, "web": {"url": "https://example.com"}}[kind]
+    named = {"kind": kind, "headers": {"X-Shop": "7"}, "headers_env": {"X-Team": "TEAM"}}
+    settings: AgentSettings = msgspec.convert(own | named, AgentSettings)
+    agents = build_agents(settings, FIXTURES, {"TEAM": "t"})
+    assert isinstance(agents, ChatFactory | WebFactory)
+    assert (agents.headers["X-Shop"], agents.headers["X-Team"]) == ("7", "t")
+    await agents.close()
+    with pytest.raises(ConfigError, match=r"agent.headers_env.X-Team: 'TEAM': expected an environment variable"):
+        build_agents(settings, FIXTURES, {"TEAM": " "})
+
+
 def test_what_cannot_be_an_address_is_refused() -> None:
     with pytest.raises(ConfigError, match=r"agent.url: 'localhost': expected an address"):
         build_agents(WebSettings(url="localhost"))

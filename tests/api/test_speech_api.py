@@ -8,7 +8,7 @@ import io
 import json
 import time
 import wave
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -20,7 +20,7 @@ import openai
 import pytest
 from numpy.typing import NDArray
 
-from bridge.api.access import Access, ApiError
+from bridge.api.access import Access, ApiError, speech_keys
 from bridge.api.formats import format_of
 from bridge.api.speech import SpeechSource
 from bridge.api.stream import FULL_MS, SpeechResponse
@@ -28,7 +28,7 @@ from bridge.audio import mulaw
 from bridge.audio.formats import MULAW_8000
 from bridge.audio.wav import read
 from bridge.call.events import Word
-from bridge.errors import VoiceBusy, VoiceError, VoiceLost
+from bridge.errors import ConfigError, VoiceBusy, VoiceError, VoiceLost
 from bridge.gateway.server import Gateway
 from bridge.gateway.settings import SpeechApiSettings
 from bridge.listening.recognisers.whisper import Whisper
@@ -57,7 +57,8 @@ from tests.gateway.doubles import ServiceDoubles
 KEY, OTHER_KEY = "key-of-a-friendly-program", "key-of-another-program"
 TEXT = "I have an opening on Tuesday. Shall I book it for you?"
 LONG = " ".join(["The office is closed on public holidays, and on the last Friday of every month."] * 20)
-API = SpeechApiSettings(keys=(KEY, OTHER_KEY), voices={"alloy": "heart"})
+API = SpeechApiSettings(voices={"alloy": "heart"})
+KEYS = {"BRIDGE_API_KEYS": f"{KEY}, {OTHER_KEY}"}
 PATIENCE_S = 20.0
 
 
@@ -92,9 +93,12 @@ class Service:
 
 
 @asynccontextmanager
-async def serving(source: SpeechSource | None, api: SpeechApiSettings = API) -> AsyncIterator[Service]:
+async def serving(
+    source: SpeechSource | None, api: SpeechApiSettings = API, environ: Mapping[str, str] = KEYS
+) -> AsyncIterator[Service]:
     settings = msgspec.structs.replace(SETTINGS, speech_api=api)
-    gateway = Gateway(settings, CallProfiles.for_all(CALL_SETTINGS, ServiceDoubles().services), [], speech=source)
+    profiles = CallProfiles.for_all(CALL_SETTINGS, ServiceDoubles().services)
+    gateway = Gateway(settings, profiles, [], speech=source, environ=environ)
     await gateway.start("127.0.0.1", 0)
     gateway.open_doors()
     try:
@@ -304,17 +308,19 @@ async def test_the_voices_are_listed_with_their_other_names(service: Service) ->
 
 
 async def test_without_keys_the_api_is_off(speech: SpeechService) -> None:
-    for source, api in ((speech, SpeechApiSettings()), (None, API)):
-        async with serving(source, api) as service:
+    for source, environ in ((speech, {"BRIDGE_API_KEYS": " "}), (None, KEYS)):
+        async with serving(source, API, environ) as service:
             status, error = await service.refusal(input="Hi.")
             assert (status, error["code"]) == (404, "speech_api_off")
             assert "BRIDGE_API_KEYS" in error["message"]
 
 
-@pytest.mark.parametrize("key", ["", "short", "a key with spaces in it", "schlüssel-schlüssel-schlüssel"])
+@pytest.mark.parametrize("key", ["short", "a key with spaces in it", "schlüssel-schlüssel-schlüssel"])
 def test_a_key_that_cannot_be_one_is_refused_at_start(key: str) -> None:
-    with pytest.raises(ValueError, match="keys has one"):
-        SpeechApiSettings(keys=(KEY, key))
+    with pytest.raises(ConfigError, match="environment variable BRIDGE_API_KEYS: has ") as refused:
+        speech_keys(API, {"BRIDGE_API_KEYS": f"{KEY},{key}"})
+    assert key not in str(refused.value)
+    assert KEY not in str(refused.value)
 
 
 async def test_a_draining_process_takes_no_more(service: Service) -> None:
@@ -343,7 +349,7 @@ async def test_one_key_cannot_have_more_streams_than_its_share(speech: SpeechSer
 
 def test_the_rate_of_a_key_is_a_bucket_that_fills_again() -> None:
     now = 0.0
-    access = Access(SpeechApiSettings(keys=(KEY, OTHER_KEY), requests_per_minute=2), lambda: now)
+    access = Access(SpeechApiSettings(requests_per_minute=2), (KEY, OTHER_KEY), lambda: now)
     account = access.account(f"Bearer {KEY}")
     assert account is access.account(f"bearer  {KEY} ")
     for _ in range(2):

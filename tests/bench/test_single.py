@@ -32,9 +32,10 @@ from bridge.errors import ConfigError, VoiceError
 from bridge.worker.settings import VoiceSettings, WorkerSettings
 
 
-async def test_warm_cold_and_long_with_a_real_worker() -> None:
+async def test_warm_cold_and_long_with_a_real_worker(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BRIDGE_WORKER_TOKEN", "secret")
     core = min(os.sched_getaffinity(0))
-    async with own_worker(WorkerSettings(token="secret"), [core]) as target:
+    async with own_worker(WorkerSettings(), [core]) as target:
         assert target.cores == 1
         spoken_ms = await lengths(target, LINES[:3], None)
         measured = await sockets(target, None, 3, random.Random(1), lambda _what: None)

@@ -163,8 +163,9 @@ async def test_call_volumes_are_nobodys_business() -> None:
         assert (await page(one, one.port))[0] == 404
 
 
-async def test_who_brings_the_token_reads_the_metrics() -> None:
-    async with gateway(msgspec.structs.replace(SETTINGS, metrics=MetricsSettings(token="secret"))) as one:
+async def test_who_brings_the_token_reads_the_metrics(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BRIDGE_METRICS_TOKEN", "secret")
+    async with gateway() as one:
         assert (await page(one, one.port))[0] == 401
         assert (await page(one, one.port, Authorization="Bearer wrong"))[0] == 401
         status, text = await page(one, one.port, Authorization="Bearer secret")
@@ -179,7 +180,8 @@ async def test_a_port_of_their_own_answers_on_this_machine(unused_tcp_port: int)
 
 
 async def test_a_page_is_written_once_a_second_however_often_it_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    async with gateway(msgspec.structs.replace(SETTINGS, metrics=MetricsSettings(token="secret"))) as one:
+    monkeypatch.setenv("BRIDGE_METRICS_TOKEN", "secret")
+    async with gateway() as one:
         written: list[bytes] = []
         whole = one.metrics.page
 

@@ -138,8 +138,9 @@ async def speak(engine: OpenAiSpeechEngine, text: str, speed: float = 1.0) -> tu
 LINE = "I have an opening on Tuesday, shall I book it?"
 
 
-async def test_what_the_server_says_is_heard(server: Server) -> None:
-    engine = engine_of(server, api_key="secret", extra={"stream": True})
+async def test_what_the_server_says_is_heard(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SHOP_KEY", "secret")
+    engine = engine_of(server, api_key_env="SHOP_KEY", extra={"stream": True})
     audio, words = await speak(engine, LINE, 1.25)
     expected = sound(LINE)
     assert len(audio) == pytest.approx(len(expected), abs=RATE_HZ * 0.02)

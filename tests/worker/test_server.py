@@ -492,8 +492,9 @@ async def test_a_client_that_writes_too_fast_is_slowed_down_and_nobody_else(hiba
     await running.worker.close()
 
 
-async def test_a_stranger_is_turned_away(hibari: HibariEngine) -> None:
-    running, server = await start(WorkerSettings(port=0, voices={}, token="secret"), hibari, ToneEngine())
+async def test_a_stranger_is_turned_away(hibari: HibariEngine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BRIDGE_WORKER_TOKEN", "secret")
+    running, server = await start(WorkerSettings(port=0, voices={}), hibari, ToneEngine())
     with pytest.raises(VoiceLost, match="401"):
         await connect(running.address)
     async with await connect(running.address, token="secret") as link:
@@ -502,8 +503,11 @@ async def test_a_stranger_is_turned_away(hibari: HibariEngine) -> None:
     await running.worker.close()
 
 
-async def test_the_numbers_of_a_worker_ask_for_the_token_like_the_rest(hibari: HibariEngine) -> None:
-    running, server = await start(WorkerSettings(port=0, voices={}, token="secret"), hibari, ToneEngine())
+async def test_the_numbers_of_a_worker_ask_for_the_token_like_the_rest(
+    hibari: HibariEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BRIDGE_WORKER_TOKEN", "secret")
+    running, server = await start(WorkerSettings(port=0, voices={}), hibari, ToneEngine())
     base = running.address.replace("ws", "http", 1)
     async with aiohttp.ClientSession() as session:
         for headers in ({}, {"Authorization": "Bearer wrong"}, {"Authorization": "Bearer \udcff"}):

@@ -14,6 +14,7 @@ import aiohttp
 import msgspec
 import numpy as np
 
+from bridge import variables
 from bridge.audio.wav import write as write_wav
 from bridge.http import HttpClient, OpenClient
 from bridge.listening.recognisers.base import Capabilities, ExpectedSpeech, FailureKind, StreamListener
@@ -52,7 +53,7 @@ class OpenAITranscriptions:
 
     async def load(self) -> None:
         """Have a client ready, which connects with the first utterance."""
-        key = os.environ.get(self._settings.key_env, "")
+        key = variables.header(self._settings.key_env, os.environ)
         self._headers = {"Authorization": f"Bearer {key}"} if key else {}
         self._http = self._open_client()
 

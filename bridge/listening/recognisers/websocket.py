@@ -30,6 +30,7 @@ import os
 import aiohttp
 import msgspec
 
+from bridge import variables
 from bridge.call.events import Opinion, TurnOpinion
 from bridge.http import HttpClient, OpenClient
 from bridge.listening.recognisers.base import (
@@ -133,7 +134,7 @@ class WebSocketRecogniser:
 
     async def load(self) -> None:
         """Have a client ready; each call connects when it starts."""
-        key = os.environ.get(self.settings.key_env, "")
+        key = variables.header(self.settings.key_env, os.environ)
         self._headers = {"Authorization": f"Bearer {key}"} if key else {}
         self._http = self._open_client()
 

@@ -99,7 +99,7 @@ class Webhook:
 class Signing:
     """What is signed: the request as it goes out, and who signs when."""
 
-    secret: str
+    secret: str = field(repr=False)
     account: str
     method: str
     url: str

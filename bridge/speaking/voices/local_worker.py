@@ -35,8 +35,8 @@ _SOCKET = "worker.sock"
 class LocalWorker:
     """The process `python -m bridge.worker --supervised`; its address never changes while it is restarted.
 
-    It gets its settings on standard input, so that no key in them stands in a list of processes or on disk, and ends
-    when that is closed. Raises ConfigError when there is no place for its socket.
+    It gets its settings on standard input, and ends when that is closed. It asks nobody for a token: its socket is in a
+    folder that is ours alone. Raises ConfigError when there is no place for its socket.
     """
 
     def __init__(
@@ -49,7 +49,7 @@ class LocalWorker:
         # Made when the worker starts: one that never does leaves nothing behind.
         self._folder = socket_folder("bridge-voice", _SOCKET)
         self._socket = self._folder / _SOCKET
-        self._settings = msgspec.structs.replace(settings or WorkerSettings(), unix=str(self._socket))
+        self._settings = msgspec.structs.replace(settings or WorkerSettings(), unix=str(self._socket), token_env="")
         self._ready = asyncio.Event()
         self._supervisor: asyncio.Task[None] | None = None
         self._process: asyncio.subprocess.Process | None = None

@@ -37,6 +37,7 @@ import aiohttp
 import msgspec
 import numpy as np
 
+from bridge import variables
 from bridge.audio.encoder import Samples
 from bridge.errors import ConfigError, VoiceError
 from bridge.http import HttpClient
@@ -138,7 +139,7 @@ class OpenAiSpeechEngine(Engine):
         self._url = settings.url.rstrip("/") + "/audio/speech"
         self.rate_hz = settings.rate_hz
         self.batch = settings.requests
-        key = settings.api_key or os.environ.get("BRIDGE_SPEECH_KEY", "")
+        key = variables.header(settings.api_key_env, os.environ)
         self._headers = {"Content-Type": "application/json"} | ({"Authorization": f"Bearer {key}"} if key else {})
         self._limits = RunawayLimits(first_audio_s=settings.first_audio_s, stall_s=settings.first_audio_s)
         self._news = threading.Condition()
