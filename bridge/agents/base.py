@@ -8,11 +8,14 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable
 from enum import StrEnum
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import msgspec
 
 from bridge.call.actions import Action, Prompt
+from bridge.call.commands import Command
+from bridge.call.events import AgentWantsFloor, Event
+from bridge.call.machine import Call
 from bridge.errors import BridgeError
 
 
@@ -40,6 +43,8 @@ class Failure(StrEnum):
     """Neither a word that can be spoken nor an action, twice."""
     CUT_OFF = "cut_off"
     """The model reached its limit of tokens."""
+    SESSION_OVER = "session_over"
+    """The service has left the call for good."""
     FILTERED = "filtered"
     """The provider's content filter stopped the model."""
     TRANSFER_REFUSED = "transfer_refused"
@@ -122,6 +127,23 @@ class Agent(Protocol):
 
     def likely(self) -> list[LikelyLine]:
         """Lines that the answer to the next prompt may hold, asked for after each answer. Never blocks."""
+        ...
+
+
+@runtime_checkable
+class AttentiveAgent(Protocol):
+    """What an agent offers that follows its call as it happens, and speaks without being asked."""
+
+    def attend(self, ask: Callable[[AgentWantsFloor], None]) -> None:
+        """The call begins, or goes on here; `ask` asks for the floor, at any time, on the event loop. Never blocks."""
+        ...
+
+    def saw(self, event: Event, commands: list[Command], call: Call) -> None:
+        """Take note of one event and what was ordered because of it, before that is carried out. Never blocks."""
+        ...
+
+    def left(self) -> None:
+        """Let go of what is held for the call, which is over or goes on elsewhere. Never blocks."""
         ...
 
 

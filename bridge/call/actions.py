@@ -10,8 +10,8 @@ from typing import Literal
 
 import msgspec
 
-Interruption = Literal["interruptible", "protected", "digits_only"]
-"""Who may break off an utterance: any caller speech, nobody (legal text), or a key press alone."""
+Interruption = Literal["interruptible", "protected", "digits_only", "speech_only"]
+"""What may break off an utterance: speech and keys, nothing (legal text), keys alone, or speech alone."""
 
 
 class Say(msgspec.Struct, frozen=True, tag="say"):
@@ -78,9 +78,12 @@ class Spoken(msgspec.Struct, frozen=True):
     """Said by the bridge itself, such as an apology for an agent that failed: not the agent's words."""
 
 
-PromptKind = Literal["call_started", "caller_said", "digits", "no_input", "transfer_refused", "transfer_failed"]
+PromptKind = Literal[
+    "call_started", "caller_said", "digits", "no_input", "transfer_refused", "transfer_failed", "floor_given"
+]
 """What just happened. `transfer_refused`: the target is not allowed, and `text` says why. `transfer_failed`: nobody
-answered, and the caller is back; `text` is `busy`, `no_answer` or `failed`."""
+answered, and the caller is back; `text` is `busy`, `no_answer` or `failed`. `floor_given`: the agent itself has asked
+to speak (`bridge.call.events.AgentWantsFloor`), and now it may."""
 
 
 class Prompt(msgspec.Struct, frozen=True):

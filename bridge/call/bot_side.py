@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from bridge.audio.formats import AudioFormat
 from bridge.call import actions
 from bridge.call.actions import Action, Interruption, PromptKind, Say, Spoken
-from bridge.call.answering import EMPTY, LATE, Answering
+from bridge.call.answering import EMPTY, FINAL, LATE, Answering
 from bridge.call.commands import CancelAgent, CancelSynthesis, Command, Disconnect, ExpectSpeech, Redirect, decided
 from bridge.call.ledger import Ledger, Utterance
 from bridge.call.settings import CallSettings
@@ -18,6 +18,8 @@ from bridge.carriers.base import Pacing
 
 _ANSWERS = ("caller_said", "digits")
 """Prompts that answer a question."""
+_BY_SPEECH = ("interruptible", "speech_only")
+"""Utterances that speech may break off."""
 _MOST_KEYS = 200
 _MOST_HINTS, _LONGEST_HINT = 100, 80
 """What of an agent's hints reaches the recogniser."""
@@ -42,6 +44,8 @@ class BotSide:
         """How the call ends once the last word was heard."""
         self.end_reason: EndReason | None = None
         self._settings = settings
+        self.floor_wanted = False
+        """The agent has something to say that nobody asked it for."""
         self._failures = 0
         self._kept: list[Action] = []
         """What the answer to a guess wants besides words, until the guess counts."""
@@ -114,11 +118,24 @@ class BotSide:
     def ask(self, kind: PromptKind, text: str, now: float, attempt: int = 0, *, held: bool = False) -> list[Command]:
         """Have the agent answer; `held`: the caller's turn may not be over yet."""
         self._moves(BotMove.ASKED)
+        self.floor_wanted = False
         self._answer_from = self.utterances.number + 1
         self._asked_expecting, self._answered_it = self.expected, kind in _ANSWERS
         expected = self.expected if self._answered_it else None
         history = self._history_for(kind, text)
         return self.answering.ask(kind, text, history, now, attempt, held=held, expected=expected)
+
+    def wants_floor(self, now: float, *, cut: bool) -> list[Command]:
+        """Take note that the agent wants to speak unasked; `cut`: in place of what it is saying."""
+        if self.ending is not None:
+            return []
+        self.floor_wanted = True
+        if not cut or self.state not in (Bot.SPEAKING, Bot.DUCKED) or self.protects(now):
+            return []
+        commands = [*self.utterances.fall_silent(now), *self.answering.confirm(), *self.cancel_agent(unheard=False)]
+        self._moves(BotMove.INTERRUPTED)
+        self.idle_since = now
+        return commands
 
     def _history_for(self, kind: PromptKind, text: str) -> tuple[Spoken, ...]:
         """What was said before a prompt; what the caller says now is the prompt's text."""
@@ -327,6 +344,8 @@ class BotSide:
         if empty:
             self.answering.unconfirmed = False  # nothing came of it
         commands = [why, *self._answered(now)]
+        if reason in FINAL:
+            return commands + self._give_up(EndReason.AGENT_FAILED, now) if self.ending is None else commands
         if not at_start:
             return commands + self._apologise(EndReason.AGENT_FAILED, now)
         self._failures += 1
@@ -403,7 +422,7 @@ class BotSide:
         if self.answering.turn == 1 and self.state is Bot.THINKING:
             return False
         utterance = self.utterances.sounding(now) or self.utterances.next_up()
-        return utterance is None or (utterance.interruption == "interruptible" and not self._unnoticed(utterance))
+        return utterance is None or (utterance.interruption in _BY_SPEECH and not self._unnoticed(utterance))
 
     def protects(self, now: float) -> bool:
         """Whether what is in the caller's ear, or comes next, is protected against being broken off."""

@@ -75,6 +75,16 @@ class CallerSide:
         """Whether an answer was begun before the caller's turn is over."""
         return self.turn is not None and self.turn.guessed is not None
 
+    @property
+    def leaves_floor(self) -> bool:
+        """Whether the caller neither speaks, as far as we know, nor has pressed keys that are not answered."""
+        return self.state is Caller.SILENT and not self.keypad.digits and self._overheard is None
+
+    @property
+    def words_so_far(self) -> str:
+        """What was recognised of the turn that is not over."""
+        return "" if self.turn is None else self.turn.words_so_far
+
     def written(self) -> CallerState:
         """Write this side down as it is at this moment."""
         turn = self.turn
@@ -476,8 +486,8 @@ class CallerSide:
         if not self.keypad.press(digit, now, bot.expected.keys):
             return []
         sounding = bot.utterances.sounding(now)
-        if sounding is not None and sounding.interruption == "protected":
-            return []  # kept, and looked at when the protected words are heard
+        if sounding is not None and sounding.interruption in ("protected", "speech_only"):
+            return []  # kept, and looked at when these words are heard
         commands: list[Command] = []
         if not bot.utterances.silent:
             commands.append(decided(Decision.INTERRUPTED, state=str(bot.state), by="digit"))
@@ -535,7 +545,7 @@ class CallerSide:
     def _no_input_due(self) -> float | None:
         if self._bot.state is not Bot.IDLE or self.state is not Caller.SILENT or self.keypad.digits:
             return None
-        return self._bot.idle_since + self._settings.no_input_s
+        return self._bot.idle_since + self._settings.no_input_s if self._settings.no_input_s > 0 else None
 
     def _no_input(self, now: float) -> list[Command]:
         self.no_input_attempts += 1

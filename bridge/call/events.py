@@ -182,6 +182,13 @@ class AgentFailed(msgspec.Struct, frozen=True, tag="agent_failed"):
     reason: str
 
 
+class AgentWantsFloor(msgspec.Struct, frozen=True, tag="agent_wants_floor"):
+    """The agent has something to say that nobody asked it for: it is given the floor once both sides are silent."""
+
+    cut: bool = False
+    """It will not wait for its own words: what is still unheard of them is dropped, unless it is protected."""
+
+
 class EndRequested(msgspec.Struct, frozen=True, tag="end_requested"):
     """Somebody on our side (operator, drain, admission) wants the call to end politely."""
 
@@ -219,6 +226,7 @@ Event = (
     | AgentActed
     | AgentFinished
     | AgentFailed
+    | AgentWantsFloor
     | EndRequested
     | StreamClosed
     | StreamReopened

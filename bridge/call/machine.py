@@ -16,6 +16,7 @@ from bridge.call.events import (
     AgentActed,
     AgentFailed,
     AgentFinished,
+    AgentWantsFloor,
     CallResumed,
     CallStarted,
     DigitPressed,
@@ -77,6 +78,11 @@ class Call:
     def caller(self) -> Caller:
         """What the caller does at this moment."""
         return self._caller.state
+
+    @property
+    def caller_words(self) -> str:
+        """What is known of the caller's turn while it lasts."""
+        return self._caller.words_so_far
 
     @property
     def utterances(self) -> Utterances:
@@ -197,6 +203,8 @@ class Call:
                 return bot.agent_done(now)
             case AgentFailed(turn, reason) if bot.answering.counts(turn):
                 return bot.agent_failed(reason, now)
+            case AgentWantsFloor(cut):
+                return bot.wants_floor(now, cut=cut)
             case Recognised(revision, text, confidence) if caller.awaits(revision):
                 return caller.recognised(text.strip(), confidence, now)
             case RecogniserFailed(revision, reason) if caller.awaits(revision):
@@ -265,6 +273,7 @@ class Call:
             if bot.state is Bot.CLOSING and not bot.can_be_held:
                 self._caller.leave()
             commands += bot.listen(now)
+            commands += self._give_floor(now)
             commands += bot.utterances.pump(now)
             if not (bot.can_be_held and self._caller.state is Caller.SUSPECTED):
                 commands += bot.end_if_heard()
@@ -280,6 +289,13 @@ class Call:
             commands += self._bot.break_off(now)[0]
             return commands + self._bot.last_words(self.settings.time_is_up, Disconnect(EndReason.LONGEST_CALL), now)
         return commands + self._caller.due(now)
+
+    def _give_floor(self, now: float) -> list[Command]:
+        """Let an agent speak that has asked to, when neither side has anything to say or to hear."""
+        bot, caller = self._bot, self._caller
+        if not bot.floor_wanted or bot.state is not Bot.IDLE or not caller.leaves_floor:
+            return []
+        return bot.ask("floor_given", "", now)
 
     def _next_wake(self, now: float) -> float:
         assert self._started_at is not None

@@ -125,6 +125,7 @@ class CallSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     listens: bool = True
     """False: no recogniser; the end of a caller's turn is reported to the agent without words."""
     no_input_s: float = 7.0
+    """Silence of the caller's after which the agent is told of it; 0: it is never told, and the call goes on."""
     no_input_limit: int = 3
     inter_digit_s: float = 3.0
     answer_ends_with_question: bool = True

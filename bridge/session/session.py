@@ -23,7 +23,7 @@ from typing import Any
 
 import msgspec
 
-from bridge.agents.base import Agent, AgentError, CallInfo, Failure
+from bridge.agents.base import Agent, AgentError, AttentiveAgent, CallInfo, Failure
 from bridge.agents.guard import folded
 from bridge.audio.formats import MULAW_8000, AudioFormat
 from bridge.call import commands as order
@@ -112,6 +112,7 @@ class CallSession:
         self._why = EndReason.FAILURE
         self._agent_said = ""
         self._agent: Agent = services.agents.open_call(info)
+        self._attentive = self._agent if isinstance(self._agent, AttentiveAgent) else None
         if resume is not None:
             self._remind_agent(resume)
         self._voice = services.speech.open_call(self.tell, audio_format=our_format)
@@ -141,6 +142,8 @@ class CallSession:
         """The stream is open and trusted: let the call begin, or go on."""
         (self._metrics.calls_resumed if self._resumes else self._metrics.calls_started).inc()
         self._metrics.calls.inc()
+        if self._attentive is not None:
+            self._attentive.attend(self.tell)
         happened = CallResumed if self._resumes else CallStarted
         self.tell(happened(self.info.transfer_failed))
 
@@ -230,10 +233,25 @@ class CallSession:
         if self._record is not None:
             self._record.add(now, event, commands)
         self._meter.saw(event, commands, now)
+        if self._attentive is not None:
+            self._show_agent(self._attentive, event, commands)
         for command in commands:
             self._carry_out[type(command)](command)
         if commands:
             self._line.flush()
+
+    def _show_agent(self, agent: AttentiveAgent, event: Event, commands: list[Command]) -> None:
+        """Let the agent see what happened; one that fails at it sees no more, and the call goes on."""
+        try:
+            agent.saw(event, commands, self.call)
+        except Exception:
+            self._attentive = None
+            self._metrics.agent_failures.labels(Failure.RAISED).inc()
+            logger.exception("agent could not follow its call, call=%s", self.info.call_id)
+
+    def _leave_agent(self) -> None:
+        if isinstance(self._agent, AttentiveAgent):
+            self._agent.left()
 
     def _wake(self) -> None:
         self.tell(TimePassed())
@@ -359,7 +377,8 @@ class CallSession:
             task.cancel()
         self._answers.clear()
         length_s = self._clock() - self._started_at
-        for close in (self._ear.close, self._voice.close, self._sum_up, lambda: self._taps.end(length_s)):
+        closers = (self._ear.close, self._voice.close, self._leave_agent, self._sum_up)
+        for close in (*closers, lambda: self._taps.end(length_s)):
             try:
                 close()
             except Exception:

@@ -11,6 +11,8 @@ from bridge.telemetry.metrics import Metrics
 
 _FOUND_BY_THE_CALL = {LATE: "timeout", EMPTY: "nothing_said"}
 """Failures of agents that the call itself finds, by the names of `bridge.agents.base.Failure`."""
+_ANSWERING = ("caller_said", "floor_given")
+"""Prompts whose answer is the one that a caller waits for who has spoken."""
 _AWAITED = 64
 """Utterances whose first audio is awaited at once; more would be a leak, not a conversation."""
 
@@ -45,7 +47,7 @@ class CallMeter:
                 self._cleared(now)
             elif type(command) is Synthesise:
                 self._synthesise(command.utterance, now)
-            elif type(command) is AskAgent and command.prompt.kind != "caller_said":
+            elif type(command) is AskAgent and command.prompt.kind not in _ANSWERING:
                 self._caller_stopped_at = None
         if sent:
             self._sent(now)

@@ -13,6 +13,7 @@ from bridge.call.events import (
     AgentActed,
     AgentFailed,
     AgentFinished,
+    AgentWantsFloor,
     CallStarted,
     DigitPressed,
     EndRequested,
@@ -90,6 +91,10 @@ class AnyCall(RuleBasedStateMachine):
     @rule(digit=st.sampled_from("0123456789*#"))
     def presses(self, digit: str) -> None:
         self.phone.presses(digit, 0.05)
+
+    @rule(cut=st.booleans())
+    def agent_wants_to_speak(self, cut: bool) -> None:
+        self.phone.tell(AgentWantsFloor(cut))
 
     @rule(utterance=st.integers(1, 4))
     def voice_breaks(self, utterance: int) -> None:
