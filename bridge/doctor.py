@@ -102,11 +102,20 @@ async def agents(settings: Settings, directory: Path, *, offline: bool = False) 
     return findings
 
 
+_KINDS = {
+    "ChatSettings": "chat model",
+    "WebSettings": "web service",
+    "ConversationRelaySettings": "application behind the relay",
+}
+"""What answers, by its settings."""
+
+
 async def agent(settings: Settings, directory: Path, *, offline: bool = False) -> list[Finding]:
     """Check that the agent which answers the calls can be opened."""
     from bridge.agents.factory import build_agents
+    from bridge.agents.relay import RelayFactory
     from bridge.agents.script import ScriptFactory
-    from bridge.agents.settings import ChatSettings, ScriptSettings, WebSettings
+    from bridge.agents.settings import ScriptSettings
 
     if settings.agent is None:
         remedy = "add to the configuration, for example:\nagent: {kind: script, file: agents/appointment.yaml}"
@@ -123,12 +132,14 @@ async def agent(settings: Settings, directory: Path, *, offline: bool = False) -
         found = f"script {script.name or settings.agent.file}, {len(script.states)} states, {lines} fixed lines"
         odd = [Finding("agent", "warn", warning, "look whether the script means this") for warning in script.warnings]
         return [Finding("agent", "ok", found), *odd]
-    assert isinstance(settings.agent, ChatSettings | WebSettings)
-    kind = "chat model" if isinstance(settings.agent, ChatSettings) else "web service"
+    assert not isinstance(settings.agent, ScriptSettings)
+    kind = _KINDS[type(settings.agent).__name__]
     known = Finding("agent", "ok", f"{kind} at {settings.agent.url}")
     if offline:
         await agents.close()
         return [known, Finding("agent answers", "skip", "not asked (--offline)")]
+    if isinstance(agents, RelayFactory):
+        return [known, await services.application_answers(agents)]
     return [known, await services.agent_answers(agents)]
 
 

@@ -15,6 +15,7 @@ from contextlib import aclosing
 from pathlib import Path
 
 from bridge.agents.base import AgentError, AgentFactory, CallInfo, Failure
+from bridge.agents.relay import RelayFactory
 from bridge.audio import mulaw
 from bridge.call.actions import Prompt
 from bridge.doctor_network import Finding
@@ -76,6 +77,19 @@ async def agent_answers(agents: AgentFactory) -> Finding:
     if first is None:
         return Finding("agent answers", "fail", 'it has no answer to "Hello."', _DIALECT)
     return _timed("agent answers", f'it answers "Hello." after {took_s:.1f} s', took_s)
+
+
+async def application_answers(agents: RelayFactory) -> Finding:
+    """Open a socket to a relayed application, which is told of no call."""
+    started_at = time.perf_counter()
+    try:
+        await agents.reach()
+    except AgentError as error:
+        return Finding("agent answers", "fail", str(error), "start the application, or correct agent.url")
+    finally:
+        await agents.close()
+    took_s = time.perf_counter() - started_at
+    return _timed("agent answers", f"it takes a socket after {took_s:.1f} s", took_s)
 
 
 async def recogniser_answers(settings: OpenAITranscriptionSettings | WebSocketRecogniserSettings) -> Finding:

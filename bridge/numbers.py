@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from bridge.agents.settings import AgentSettings
+from bridge.agents.settings import AgentSettings, ConversationRelaySettings
 from bridge.call.settings import CallSettings
 from bridge.listening.settings import NoRecogniserSettings, RecogniserSettings, WhisperSettings
 
@@ -60,6 +60,9 @@ def completed(number: NumberSettings) -> NumberSettings:
     """Complete a number's settings with what a call must know besides: language, and whether words are recognised."""
     listens = not isinstance(number.recogniser, NoRecogniserSettings)
     call = msgspec.structs.replace(number.call, language=number.language, listens=listens)
+    if isinstance(number.agent, ConversationRelaySettings):
+        # The application keeps time itself: the relay that it was written for never speaks of a caller's silence.
+        call = msgspec.structs.replace(call, no_input_s=0.0)
     return msgspec.structs.replace(number, call=call)
 
 

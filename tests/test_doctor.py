@@ -16,6 +16,7 @@ from bridge import doctor, doctor_network
 from bridge.cli import main
 from bridge.config import Settings, parse_settings
 from bridge.doctor_network import Finding
+from tests.agents.relay_application import RelayApplication
 from tests.speaking.doubles import FakeWorker
 
 ROOT = Path(__file__).parents[1]
@@ -155,6 +156,18 @@ async def test_models_and_web_agents_are_asked_once(
     assert remedy in asked.remedy or remedy in asked.found
     assert not_asked.status == "skip"
     assert 1 <= len(server.asked) <= 2  # an answer without words is asked for once more
+
+
+async def test_an_application_behind_the_relay_is_reached_and_told_nothing() -> None:
+    async with RelayApplication() as application:
+        found = settings(f'agent: {{kind: conversation_relay, url: "{application.url}"}}')
+        known, answers = await doctor.agent(found, ROOT)
+        assert (known.status, answers.status) == ("ok", "ok")
+        assert "behind the relay" in known.found
+        assert [caller.told for caller in application.callers] == [[]]
+        application.refuses = 403
+        _, answers = await doctor.agent(found, ROOT)
+    assert (answers.status, "403" in answers.found) == ("fail", True)
 
 
 async def test_an_agent_that_cannot_be_reached() -> None:

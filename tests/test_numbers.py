@@ -17,6 +17,7 @@ from bridge.config import Settings, parse_settings
 from bridge.dialled import normalised
 from bridge.errors import ConfigError
 from bridge.listening.settings import NoRecogniserSettings, OpenAITranscriptionSettings, WhisperSettings
+from bridge.numbers import every_profile
 from bridge.profiles import Agents, fixed_lines
 from bridge.simulator.runner import PlacedCall, place_call
 from bridge.simulator.scenario import parse
@@ -202,6 +203,18 @@ async def ring(port: int, carrier: str, called: str) -> PlacedCall:
 
 def words(placed: PlacedCall) -> str:
     return " ".join(heard(to_ulaw(placed.recording.bot.sound)))
+
+
+def test_an_application_behind_the_relay_keeps_time_itself() -> None:
+    settings = parse_settings(
+        """
+        agent: {kind: conversation_relay, url: "wss://app.example.com/relay"}
+        numbers: {"+15550100": {agent: {kind: script, file: desk.yaml}}}
+        """,
+        "bridge.yaml",
+    )
+    patience = {number: its.call.no_input_s for number, its in every_profile(settings)}
+    assert patience == {"": 0.0, "+15550100": 7.0}
 
 
 async def test_each_number_has_its_own_greeting_voice_and_language(tmp_path: Path) -> None:

@@ -8,7 +8,13 @@ from pathlib import Path
 
 from bridge import variables
 from bridge.agents.base import AgentFactory, Report, no_report
-from bridge.agents.settings import AgentSettings, ChatSettings, ScriptSettings, WebSettings
+from bridge.agents.settings import (
+    AgentSettings,
+    ChatSettings,
+    ConversationRelaySettings,
+    ScriptSettings,
+    WebSettings,
+)
 from bridge.errors import ConfigError
 from bridge.http import HttpClient, HttpSettings
 
@@ -53,6 +59,16 @@ def build_agents(
             secrets = _secret_headers(settings.headers_env, environ)
             secret = variables.header(settings.secret_env, environ)
             return WebFactory(settings, secret, http=client, secret_headers=secrets, report=report)
+        case ConversationRelaySettings():
+            from bridge.agents.relay import RelayFactory
+
+            _check_url(settings.url, "agent.url", "ws")
+            client = HttpClient(
+                http, connect_deadline_s=settings.connect_deadline_s, directory=directory, environ=environ
+            )
+            return RelayFactory(
+                settings, variables.header(settings.auth_token_env, environ), http=client, report=report
+            )
 
 
 def _secret_headers(named: Mapping[str, str], environ: Mapping[str, str]) -> dict[str, str]:
@@ -64,6 +80,6 @@ def _secret_headers(named: Mapping[str, str], environ: Mapping[str, str]) -> dic
     return found
 
 
-def _check_url(url: str, key: str) -> None:
-    if not url.startswith(("http://", "https://")):
-        raise ConfigError(f"{key}: {url!r}: expected an address that starts with http:// or https://")
+def _check_url(url: str, key: str, scheme: str = "http") -> None:
+    if not url.startswith((f"{scheme}://", f"{scheme}s://")):
+        raise ConfigError(f"{key}: {url!r}: expected an address that starts with {scheme}:// or {scheme}s://")

@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from bridge.carriers.conversation_relay import AUTH_TOKEN_VARIABLE, Interruptible
 from bridge.variables import Variable, VariableOrNone
 
 
@@ -111,5 +112,51 @@ class WebSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     """The longest pause inside an answer; empty lines do not end a pause."""
 
 
-AgentSettings = ScriptSettings | ChatSettings | WebSettings
-"""`kind: script`, `kind: chat` or `kind: web`."""
+class ConversationRelaySettings(
+    msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, tag_field="kind", tag="conversation_relay"
+):
+    """An application written for ConversationRelay; settings are named as the attributes of its document are."""
+
+    url: str
+    """`wss://...` of the application."""
+    auth_token_env: VariableOrNone = AUTH_TOKEN_VARIABLE
+    """The environment variable of the token that signs the handshake; unset or empty: it is not signed."""
+    account_id: str = ""
+    """What the application is told in `accountSid`."""
+    welcome_greeting: str = ""
+    """Said when the call begins; empty: the application says something, or nothing."""
+    welcome_interruptible: Interruptible | bool = "any"
+    interruptible: Interruptible | bool = "any"
+    """What breaks off our voice, where a text does not say it itself."""
+    preemptible: bool = False
+    """The next text cuts short what is still being said, where a text does not say it itself."""
+    dtmf_detection: bool = True
+    """Tell the application each key."""
+    partial_prompts: bool = False
+    """Tell what the caller says while they are saying it, with `last: false`."""
+    events: list[Literal["speaker-events", "tokens-played"]] = []
+    """Tell who speaks, and which words were heard, in `info` messages."""
+    language: str = "en-US"
+    tts_language: str = ""
+    transcription_language: str = ""
+    voices: dict[str, str] = {}
+    """Who speaks each language, such as `{es-ES: maria}`; any other is spoken by the voice of the call."""
+    hints: list[str] = []
+    """Words that callers are likely to say, for the recogniser."""
+    parameters: dict[str, str] = {}
+    """`customParameters` of the `setup` message; those of the call win."""
+    phrases: list[str] = []
+    """Lines that the application often says word for word, kept ready as audio."""
+    application_reconnect: bool = False
+    """Reach an application again whose socket breaks; without it the session is over then."""
+    transfers: TransferSettings = TransferSettings()
+    limits: AnswerLimits = AnswerLimits()
+    connect_deadline_s: float = 3.0
+    token_deadline_s: float = 10.0
+    """The longest pause inside a talk cycle; then what came of it is a sentence, and the caller may speak."""
+    heartbeat_s: float = 20.0
+    """An application that does not answer a ping within half of this time is lost."""
+
+
+AgentSettings = ScriptSettings | ChatSettings | WebSettings | ConversationRelaySettings
+"""`kind: script`, `kind: chat`, `kind: web` or `kind: conversation_relay`."""

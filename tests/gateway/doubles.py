@@ -56,7 +56,7 @@ class Ears:
 
 
 class ToneVoice:
-    """Delivers everything at the first pull: events come from inside the carrying out of a command."""
+    """Delivers everything once it is whole and was pulled: events come from inside the carrying out of a command."""
 
     def __init__(self, deliver: Deliver, audio_format: AudioFormat = MULAW_8000) -> None:
         self._deliver = deliver
@@ -64,6 +64,7 @@ class ToneVoice:
         self._texts: dict[int, str] = {}
         self._finals: set[int] = set()
         self._done: set[int] = set()
+        self._pulled: set[int] = set()
         self.cancelled: list[int] = []
         self.expected: list[LikelyLine] = []
         self.pulling = False
@@ -78,9 +79,14 @@ class ToneVoice:
         self._texts[command.utterance] = self._texts.get(command.utterance, "") + command.text
         if command.final:
             self._finals.add(command.utterance)
+            if command.utterance in self._pulled:
+                self._deliver_whole(command.utterance)
 
     def pull(self, command: PullSpeech) -> None:
-        number = command.utterance
+        self._pulled.add(command.utterance)
+        self._deliver_whole(command.utterance)
+
+    def _deliver_whole(self, number: int) -> None:
         if number in self._finals and number not in self._done:
             self._done.add(number)
             self.pulling = True

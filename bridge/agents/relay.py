@@ -1,0 +1,418 @@
+"""An agent that is an application written for ConversationRelay, reached by its `wss` address, unchanged.
+
+The application is told what the caller says (`prompt`), presses (`dtmf`) and how far they heard it when they broke it
+off (`interrupt`); it writes text whenever it likes. So this agent asks for the floor when text comes that nobody asked
+for, which is the rule and not the exception: to a prompt it only passes on what happened.
+
+    caller's turn over -> prompt -> application ... text, text, last -> floor wanted -> floor given -> said
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import time
+from collections import deque
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
+
+import msgspec
+
+from bridge.agents.base import AgentError, CallInfo, Failure, FixedLine, LikelyLine, Report, no_report
+from bridge.agents.guard import Guard
+from bridge.agents.relay_link import RelayLink, connect
+from bridge.agents.settings import ConversationRelaySettings
+from bridge.agents.transfers import Transfers
+from bridge.call.actions import Action, Expect, HangUp, Interruption, Prompt, Say
+from bridge.call.commands import Command, Decided
+from bridge.call.events import AgentWantsFloor, DigitPressed, Event
+from bridge.call.machine import Call
+from bridge.call.states import Caller, Decision
+from bridge.carriers.conversation_relay import (
+    AppDigits,
+    AppEnd,
+    AppLanguage,
+    AppMessage,
+    AppPlay,
+    AppText,
+    Interruptible,
+    RelaySession,
+    handshake_headers,
+)
+from bridge.errors import BadMessage
+from bridge.http import HttpClient
+
+_KEYS = tuple("0123456789*#")
+"""Each key is an answer by itself, and ends no number."""
+_MOST_WAITING = 20_000
+"""Characters of unsaid text; the application is not read further until there is room."""
+_MESSAGE_COST = 50
+"""What a message costs besides its text."""
+_SHOWN = 100
+
+_INTERRUPTIONS: dict[Interruptible | bool, Interruption] = {
+    "any": "interruptible",
+    True: "interruptible",
+    "none": "protected",
+    False: "protected",
+    "dtmf": "digits_only",
+    "speech": "speech_only",
+}
+
+
+class _Memory(msgspec.Struct, frozen=True):
+    """What another process must know of a session to go on with it."""
+
+    session_id: str
+    spoken: str
+    heard: str
+
+
+class _Lost(msgspec.Struct, frozen=True):
+    """The application is gone, for this reason."""
+
+    why: str
+
+
+class RelayAgent:
+    """One call's session with the application."""
+
+    def __init__(self, factory: RelayFactory, info: CallInfo) -> None:
+        self._factory = factory
+        self._settings = settings = factory.settings
+        self._info = info
+        self._session = RelaySession("VX" + secrets.token_hex(16), preemptible=settings.preemptible)
+        self._link = self._new_link()
+        self._spoken = settings.tts_language or settings.language
+        self._heard = settings.transcription_language or settings.language
+        self._waiting: deque[AppMessage | _Lost] = deque()
+        self._waiting_size = 0
+        self._news = asyncio.Event()
+        """Set when something waits."""
+        self._room = asyncio.Event()
+        """Set while the application may be read."""
+        self._turn_over = asyncio.Event()
+        """Set unless the caller's turn, which a prompt is a guess at, may go on."""
+        self._room.set()
+        self._turn_over.set()
+        self._speaking = False
+        self._in_cycle = False
+        """Text was said whose cycle is not over."""
+        self._ask: Callable[[AgentWantsFloor], None] = _nobody
+        self._follower = _Follower(settings, self._session, self._tell)
+
+    # -- an agent ------------------------------------------------------------------------------------
+
+    def state(self) -> bytes:
+        """The session's name and its languages; all else is remembered by the application."""
+        return msgspec.msgpack.encode(_Memory(self._session.session_id, self._spoken, self._heard))
+
+    def resume(self, state: bytes) -> None:
+        """Go on with the same session on a new socket. Raises BadMessage for what is no state of a session."""
+        try:
+            memory = msgspec.msgpack.decode(state, type=_Memory)
+        except msgspec.DecodeError as error:
+            raise BadMessage(f"not the state of a relayed session: {error}") from None
+        self._session.session_id = memory.session_id
+        self._spoken, self._heard = memory.spoken, memory.heard
+
+    def likely(self) -> list[LikelyLine]:
+        """Nothing: what an application says next is its own business."""
+        return []
+
+    def confirmed(self, turn: int) -> None:
+        """Nothing: the application was told of the turn when it was over."""
+
+    async def reply(self, prompt: Prompt) -> AsyncGenerator[Action, None]:
+        """Pass on what happened, and say what the application has written by now. Raises AgentError."""
+        async with aclosing(self._factory.guard.answer(self._info, prompt, self._answer)) as actions:
+            async for action in actions:
+                yield action
+
+    async def _answer(self, prompt: Prompt) -> AsyncGenerator[Action, None]:
+        await self._turn_over.wait()
+        await self._reach(prompt)
+        match prompt.kind:
+            case "call_started" if self._settings.welcome_greeting:
+                yield Say(self._settings.welcome_greeting, False, _INTERRUPTIONS[self._settings.welcome_interruptible])
+            case "caller_said" if prompt.text:
+                self._drop_unsaid(tell=True)
+                self._link.send(self._session.prompt(prompt.text, self._heard))
+        yield Expect("open", tuple(self._settings.hints), self._heard, keys=_KEYS)
+        async with aclosing(self._speak()) as actions:
+            async for action in actions:
+                yield action
+
+    async def _reach(self, prompt: Prompt) -> None:
+        """Open the session when the call begins, comes back from a transfer, or goes on in another process."""
+        if self._link.opened or self._waiting:
+            return
+        if self._link.closed:
+            raise AgentError(Failure.SESSION_OVER, f"{self._factory.name} has left the call")
+        failed = prompt.text if prompt.kind == "transfer_failed" else self._info.transfer_failed
+        parameters = {**self._settings.parameters, **self._info.parameters}
+        if failed:
+            parameters["transferFailed"] = failed
+        await self._link.open(self._setup(parameters))
+
+    def _setup(self, parameters: dict[str, str]) -> str:
+        info = self._info
+        return self._session.setup(
+            call_id=info.call_id,
+            account_id=self._settings.account_id,
+            from_number=info.from_number,
+            to_number=info.to_number,
+            parameters=parameters,
+        )
+
+    async def _speak(self) -> AsyncGenerator[Action, None]:
+        """What the application has written, and what it writes until its cycle is over."""
+        self._speaking, said = True, False
+        try:
+            while (message := await self._next()) and not (said and _preempts(message)):
+                self._forget(message)
+                for action in self._actions(message):
+                    said = True
+                    yield action
+        finally:
+            self._speaking = False
+            if self._waiting:  # what came in the very last moment, or cuts this short
+                self._want_floor(cut=_preempts(self._waiting[0]))
+
+    async def _next(self) -> AppMessage | _Lost | None:
+        """What waits; None when nothing does, and no cycle is open or its rest is too long in coming."""
+        if not self._waiting and self._in_cycle:
+            try:
+                async with asyncio.timeout(self._settings.token_deadline_s):
+                    await self._news.wait()
+            except TimeoutError:
+                self._in_cycle = False
+        return self._waiting[0] if self._waiting else None
+
+    def _actions(self, message: AppMessage | _Lost) -> list[Action]:
+        match message:
+            case AppText(token=token, last=last):
+                self._in_cycle = not last
+                voice = self._settings.voices.get(message.lang or self._spoken)
+                return [Say(token, not last, self._interruption(message), voice)]
+            case AppLanguage(tts_language=spoken, transcription_language=heard):
+                self._spoken, self._heard = spoken or self._spoken, heard or self._heard
+                return [Expect("open", tuple(self._settings.hints), self._heard, keys=_KEYS)]
+            case AppEnd():
+                self._link.close()
+                return [HangUp(message.handoff or "the application has ended the session")]
+            case AppPlay() | AppDigits():
+                return []
+            case _Lost(why):
+                raise AgentError(Failure.SESSION_OVER, why)
+
+    def _interruption(self, message: AppText | AppPlay) -> Interruption:
+        chosen = self._settings.interruptible if message.interruptible is None else message.interruptible
+        return _INTERRUPTIONS[chosen]
+
+    # -- what the application does -------------------------------------------------------------------
+
+    async def received(self, raw: str | bytes) -> None:
+        """Read a message of the application's, and wait where it has written too far ahead."""
+        try:
+            message = self._session.read(raw)
+        except BadMessage as error:
+            quoted = raw[:_SHOWN] if isinstance(raw, str) else raw[:_SHOWN].decode("utf-8", "replace")
+            self._factory.report(self._info, AgentError(Failure.UNREADABLE_EVENT, str(error), quoted))
+            self._link.send(self._session.error(str(error)))
+            return
+        if message is None:
+            return
+        self._put(message)
+        await self._room.wait()
+
+    def reopened(self) -> str:
+        """The application was lost, and is there again: it is told of the call anew, under the same session."""
+        self._drop_unsaid(tell=False)
+        return self._setup({**self._settings.parameters, **self._info.parameters})
+
+    def lost(self, why: str, *, orderly: bool) -> None:
+        """The application has closed the socket, which ends the session, or has broken off."""
+        self._put(AppEnd() if orderly else _Lost(why))
+
+    def _put(self, message: AppMessage | _Lost) -> None:
+        self._waiting.append(message)
+        self._waiting_size += _size(message)
+        if self._waiting_size > _MOST_WAITING:
+            self._room.clear()
+        self._news.set()
+        if _preempts(message) or not self._speaking:
+            self._want_floor(cut=_preempts(message))
+
+    def _want_floor(self, *, cut: bool = False) -> None:
+        self._ask(AgentWantsFloor(cut))
+
+    def _forget(self, message: AppMessage | _Lost) -> None:
+        self._waiting.popleft()
+        self._waiting_size -= _size(message)
+        if self._waiting_size <= _MOST_WAITING:
+            self._room.set()
+        if not self._waiting:
+            self._news.clear()
+
+    def _drop_unsaid(self, *, tell: bool) -> None:
+        """Drop the words that wait, since the caller was faster; `tell` the application, if there were any."""
+        unsaid = [message for message in self._waiting if isinstance(message, AppText | AppPlay)]
+        if tell and (unsaid or self._in_cycle):
+            self._tell(self._session.interrupt("", 0))
+        kept = [message for message in self._waiting if not isinstance(message, AppText | AppPlay)]
+        for message in list(self._waiting):
+            self._forget(message)
+        for message in kept:
+            self._put(message)
+        self._in_cycle = False
+
+    # -- what happens on the call --------------------------------------------------------------------
+
+    def attend(self, ask: Callable[[AgentWantsFloor], None]) -> None:
+        """The call is here; text may come at any time from now on."""
+        self._ask = ask
+
+    def saw(self, event: Event, commands: list[Command], call: Call) -> None:
+        """Let the application know of interruptions at once, and of whatever else it has asked for."""
+        if call.answering.held:
+            self._turn_over.clear()
+        else:
+            self._turn_over.set()
+        if any(type(command) is Decided and command.what is Decision.INTERRUPTED for command in commands):
+            cut = call.utterances.resumable
+            heard = " ".join(text for utterance in cut if (text := utterance.heard_text()))
+            self._tell(self._session.interrupt(heard, round(sum(utterance.heard_ms for utterance in cut))))
+            self._drop_unsaid(tell=False)
+        if type(event) is DigitPressed and self._settings.dtmf_detection:
+            self._tell(self._session.dtmf(event.digit))
+        self._follower.saw(call, self._heard)
+
+    def left(self) -> None:
+        """The call is over: close the socket."""
+        self._ask = _nobody
+        self._room.set()
+        self._link.close()
+
+    def _tell(self, message: str) -> None:
+        if self._link.opened:
+            self._link.send(message)
+
+    def _new_link(self) -> RelayLink:
+        settings = self._settings
+        return RelayLink(
+            settings.url,
+            self._factory.headers,
+            self._factory.http,
+            self,
+            connect_deadline_s=settings.connect_deadline_s,
+            heartbeat_s=settings.heartbeat_s,
+            reconnect=settings.application_reconnect,
+        )
+
+
+class _Follower:
+    """Tells an application what it has asked to be told of while it happens: first words, speakers, heard words."""
+
+    def __init__(self, settings: ConversationRelaySettings, session: RelaySession, tell: Callable[[str], None]) -> None:
+        self._partial = settings.partial_prompts
+        self._speakers = "speaker-events" in settings.events
+        self._tokens = "tokens-played" in settings.events
+        self._session = session
+        self._tell = tell
+        self._words = ""
+        self._agent_speaks = self._caller_speaks = False
+        self._utterance = 0
+        self._played = 0
+
+    def saw(self, call: Call, language: str) -> None:
+        """Compare the call with how it was a moment ago."""
+        if self._partial:
+            self._tell_words(call.caller_words, language)
+        if self._speakers:
+            self._tell_speakers(call)
+        if self._tokens:
+            self._tell_played(call)
+
+    def _tell_words(self, words: str, language: str) -> None:
+        if words and words != self._words:
+            self._tell(self._session.prompt(words, language, last=False))
+        self._words = words
+
+    def _tell_speakers(self, call: Call) -> None:
+        speaks = not call.utterances.silent and call.utterances.playout.in_flight
+        if speaks != self._agent_speaks:
+            self._agent_speaks = speaks
+            self._tell(self._session.speaker("agentSpeaking", speaks, _epoch_ms()))
+        speaks = call.caller in (Caller.SPEAKING, Caller.PAUSED)
+        if speaks != self._caller_speaks:
+            self._caller_speaks = speaks
+            self._tell(self._session.speaker("clientSpeaking", speaks, _epoch_ms()))
+
+    def _tell_played(self, call: Call) -> None:
+        """Words of the utterance that is being heard, or was heard last."""
+        utterance = call.utterances.next_up()
+        number = call.utterances.number if utterance is None else utterance.number
+        for each in range(self._utterance, number + 1):
+            if each not in call.ledger:
+                continue
+            if each != self._utterance:
+                self._utterance, self._played = each, 0
+            words = call.ledger[each].heard_words()
+            if len(words) > self._played:
+                self._tell(self._session.tokens_played(" ".join(word.text for word in words[self._played :])))
+                self._played = len(words)
+
+
+class RelayFactory:
+    """Opens a session with the application for each call."""
+
+    def __init__(
+        self,
+        settings: ConversationRelaySettings,
+        auth_token: str = "",
+        *,
+        http: HttpClient | None = None,
+        report: Report = no_report,
+    ) -> None:
+        self.settings = settings
+        self.report = report
+        self.name = f"the application at {settings.url}"
+        self.http = http or HttpClient(connect_deadline_s=settings.connect_deadline_s)
+        self.guard = Guard(settings.limits, Transfers(settings.transfers), report)
+        self.headers = handshake_headers(auth_token, settings.url)
+
+    def open_call(self, info: CallInfo) -> RelayAgent:
+        """Open an agent; the application is reached when the call begins."""
+        return RelayAgent(self, info)
+
+    def phrases(self) -> list[FixedLine]:
+        """The greeting, and the lines that the settings name."""
+        greeting = [self.settings.welcome_greeting] if self.settings.welcome_greeting else []
+        return [FixedLine(text) for text in (*greeting, *self.settings.phrases)]
+
+    async def reach(self) -> None:
+        """Open a socket to the application and close it again, without a word. Raises AgentError."""
+        settings = self.settings
+        socket = await connect(self.http, settings.url, self.headers, settings.connect_deadline_s, settings.heartbeat_s)
+        await socket.close()
+
+    async def close(self) -> None:
+        """Close what connections are left."""
+        await self.http.close()
+
+
+def _nobody(_event: AgentWantsFloor) -> None:
+    """Stands in for whoever gives the floor, before a call begins and after it has ended."""
+
+
+def _size(message: AppMessage | _Lost) -> int:
+    return _MESSAGE_COST + (len(message.token) if isinstance(message, AppText) else 0)
+
+
+def _preempts(message: AppMessage | _Lost) -> bool:
+    return isinstance(message, AppText | AppPlay) and message.preempts
+
+
+def _epoch_ms() -> int:
+    return round(time.time() * 1000)

@@ -1,0 +1,171 @@
+"""One call's WebSocket to a ConversationRelay application: opened, kept, opened again, closed. No meaning.
+
+What is sent is queued and written in order; when the application does not read, or does not answer pings, the link is
+lost. `LinkEvents` hears of everything, on the event loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Mapping
+from typing import Protocol
+
+import aiohttp
+
+from bridge.agents.base import AgentError, Failure
+from bridge.http import HttpClient
+
+_MOST_UNSENT = 256
+"""Messages; an application that has not read so many does not read at all."""
+_LONGEST_MESSAGE = 256 * 1024
+_CLOSE_S = 2.0
+_RETRY_S = (0.1, 0.4, 1.0, 2.0)
+"""Waits before each further attempt to reach an application again that was lost."""
+_ORDERLY = (aiohttp.WSCloseCode.OK, aiohttp.WSCloseCode.GOING_AWAY)
+
+
+class LinkEvents(Protocol):
+    """Who hears of what happens on a link."""
+
+    async def received(self, raw: str | bytes) -> None:
+        """A message has come; the next one is read when this returns."""
+        ...
+
+    def reopened(self) -> str:
+        """The application was reached again; returns what to send it first."""
+        ...
+
+    def lost(self, why: str, *, orderly: bool) -> None:
+        """The link is closed for good; `orderly`: the application said that it closes."""
+        ...
+
+
+async def connect(
+    http: HttpClient, url: str, headers: Mapping[str, str], deadline_s: float, heartbeat_s: float
+) -> aiohttp.ClientWebSocketResponse:
+    """Open a socket to an application. Raises AgentError when it cannot be had."""
+    try:
+        async with asyncio.timeout(deadline_s):
+            return await http.websocket(
+                url,
+                headers=headers,
+                heartbeat=heartbeat_s,
+                max_msg_size=_LONGEST_MESSAGE,
+                timeout=aiohttp.ClientWSTimeout(ws_close=_CLOSE_S),
+            )
+    except aiohttp.WSServerHandshakeError as error:
+        raise AgentError(
+            Failure.HTTP_STATUS, f"the application at {url} answered {error.status} to the handshake"
+        ) from None
+    except (aiohttp.ClientError, OSError, TimeoutError) as error:
+        what = "no answer in time" if isinstance(error, TimeoutError) else type(error).__name__
+        raise AgentError(Failure.UNREACHABLE, f"the application at {url}: {what}") from None
+
+
+class RelayLink:
+    """A socket to one application, for one call."""
+
+    def __init__(
+        self,
+        url: str,
+        headers: Mapping[str, str],
+        http: HttpClient,
+        events: LinkEvents,
+        *,
+        connect_deadline_s: float,
+        heartbeat_s: float,
+        reconnect: bool,
+    ) -> None:
+        self._url = url
+        self._headers = headers
+        self._http = http
+        self._events = events
+        self._connect_deadline_s = connect_deadline_s
+        self._heartbeat_s = heartbeat_s
+        self._reconnect = reconnect
+        self._unsent: asyncio.Queue[str] = asyncio.Queue(_MOST_UNSENT)
+        self._running: asyncio.Task[None] | None = None
+        self._socket: aiohttp.ClientWebSocketResponse | None = None
+        self.closed = False
+
+    async def open(self, first: str) -> None:
+        """Reach the application and send it this. Raises AgentError when it cannot be reached."""
+        socket = await connect(self._http, self._url, self._headers, self._connect_deadline_s, self._heartbeat_s)
+        self._running = asyncio.get_running_loop().create_task(self._run(socket, first))
+
+    @property
+    def opened(self) -> bool:
+        """Whether the application was reached once, and the link is not given up."""
+        return self._running is not None and not self.closed
+
+    def send(self, message: str) -> None:
+        """Queue a message; an application that has not read the last hundreds of them is lost."""
+        if self.closed:
+            return
+        try:
+            self._unsent.put_nowait(message)
+        except asyncio.QueueFull:
+            self._give_up("does not read what it is sent", orderly=False)
+
+    def close(self) -> None:
+        """Say goodbye in the background; nothing is told of this link any more."""
+        self.closed = True
+        if self._running is not None:
+            self._running.cancel()
+
+    async def _run(self, socket: aiohttp.ClientWebSocketResponse, first: str) -> None:
+        """Serve one socket after the other, as long as the application can be reached."""
+        try:
+            while True:
+                self._socket = socket
+                await self._serve(socket, first)
+                if socket.close_code in _ORDERLY or not self._reconnect:
+                    break
+                again = await self._reach_again()
+                if again is None:
+                    break
+                socket, first = again, self._events.reopened()
+        finally:
+            await _say_goodbye(socket)
+        why = "closed" if socket.close_code in _ORDERLY else f"broke off with close code {socket.close_code}"
+        self._give_up(f"{why} the session", orderly=socket.close_code in _ORDERLY)
+
+    async def _serve(self, socket: aiohttp.ClientWebSocketResponse, first: str) -> None:
+        """Read and write until the socket is closed."""
+        writer = asyncio.get_running_loop().create_task(self._write(socket, first))
+        try:
+            async for message in socket:
+                if message.type in (aiohttp.WSMsgType.TEXT, aiohttp.WSMsgType.BINARY):
+                    await self._events.received(message.data)
+        finally:
+            writer.cancel()
+
+    async def _write(self, socket: aiohttp.ClientWebSocketResponse, first: str) -> None:
+        try:
+            await socket.send_str(first)
+            while True:
+                await socket.send_str(await self._unsent.get())
+        except (aiohttp.ClientError, OSError):
+            pass  # whoever reads notices, too
+
+    async def _reach_again(self) -> aiohttp.ClientWebSocketResponse | None:
+        for wait_s in _RETRY_S:
+            await asyncio.sleep(wait_s)
+            try:
+                return await connect(self._http, self._url, self._headers, self._connect_deadline_s, self._heartbeat_s)
+            except AgentError:
+                continue
+        return None
+
+    def _give_up(self, why: str, *, orderly: bool) -> None:
+        if self.closed:
+            return
+        self.close()
+        self._events.lost(f"the application at {self._url} {why}", orderly=orderly)
+
+
+async def _say_goodbye(socket: aiohttp.ClientWebSocketResponse) -> None:
+    """Close the socket, whatever has become of it."""
+    with contextlib.suppress(aiohttp.ClientError, OSError):
+        await asyncio.shield(socket.close())
