@@ -28,9 +28,15 @@ def normalised(dialled: str) -> str | None:
         return f"{sip['scheme'].lower()}:{sip['user']}@{sip['host'].lower()}"
     if not dialled.startswith("+"):
         return None  # without its country a number says nothing about who was called
+    number, before = dialled, ""
+    while number != before:  # of +31 00..., a zero is taken at a time for the one that is not dialled from abroad
+        number, before = _e164(number), number
+    return number if _E164.fullmatch(number) else None
+
+
+def _e164(dialled: str) -> str:
     try:
         number = phonenumbers.parse(dialled, None)
     except phonenumbers.NumberParseException:
-        return None
-    e164 = phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
-    return e164 if _E164.fullmatch(e164) else None
+        return ""
+    return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)

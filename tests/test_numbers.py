@@ -133,6 +133,7 @@ def test_a_mistake_inside_a_mapping_names_the_key(made: tuple[str, str]) -> None
         ("+390612345678", "+390612345678"),
         ("<sip:Desk@Example.COM:5060;transport=tls>", "sip:Desk@example.com"),
         ("sips:desk@[2001:db8::1]", "sips:desk@[2001:db8::1]"),
+        ("+310000000", "+3100000"),
         ("15550100", None),
         ("030 123456", None),
         ("client:alice", None),
