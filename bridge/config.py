@@ -41,6 +41,7 @@ ENVIRONMENT: tuple[tuple[str, tuple[str, ...]], ...] = (("PUBLIC_URL", ("gateway
 MOVED: tuple[tuple[tuple[str, ...], str], ...] = (
     (("call", "language"), "is `language` now, which stands by itself: take it out of `call`"),
     (("call", "listens"), "is no setting any more: a recogniser of `kind: none` listens to no words"),
+    (("worker", "default_voice"), "is the first of worker.voices now; calls have `speaking.voice`"),
     (("worker", "http"), "expected as the section http, which is for all rooms"),
 )
 """Keys that were once, or that seem to belong, and what to write instead; those of `call` are meant in numbers, too."""
@@ -223,11 +224,8 @@ def _disagreements(settings: Settings) -> Iterator[tuple[Keys, str]]:
     """What is right by itself, but not beside another section."""
     yield from _of_calls(settings, for_all_numbers(settings), ("speaking", "voice"))
     worker = settings.worker
-    known = ", ".join(worker.voices)
     if not worker.voices:
         yield ("worker", "voices"), "is empty, expected at least one voice"
-    elif worker.default_voice and worker.default_voice not in worker.voices:
-        yield ("worker", "default_voice"), f"is {worker.default_voice!r}, which is none of worker.voices: {known}"
     for alias, voice in settings.gateway.speech_api.voices.items():
         unknown = _unknown_voice(settings, voice)
         if unknown:

@@ -23,7 +23,14 @@ Told = Callable[[Keys, str], None]
 
 _MESSAGE = re.compile(r"^(?P<what>.*?)(?: - at `\$(?P<where>[^`]*)`)?$", re.DOTALL)
 _STEP = re.compile(r"\.([^.\[\]]+)|\[(\d+)\]|(\[\.\.\.\])")
+_MISSING = re.compile(r"missing required field (\w+)")
 _MOST_MISTAKES = 20
+_MEANING = {
+    "str matching regex '^[A-Z_][A-Z0-9_]*$'": "the name of an environment variable, in capitals",
+    "str matching regex '^([A-Z_][A-Z0-9_]*)?$'": "the name of an environment variable, in capitals, or nothing",
+    "str matching regex '^https?://[^/]'": "an address that starts with http:// or https://",
+}
+"""Of patterns, for people."""
 
 
 def convert(raw: Any, kind: type[T], told: Told, hidden: frozenset[tuple[str, str]] = frozenset()) -> T | None:
@@ -36,12 +43,16 @@ def convert(raw: Any, kind: type[T], told: Told, hidden: frozenset[tuple[str, st
     for path, what in unknown:
         told(path, what)
         drop(raw, path)
+    wrong: set[Keys] = set()
     for _ in range(_MOST_MISTAKES):
         try:
             return msgspec.convert(raw, kind)
         except msgspec.ValidationError as error:
             path, what = _explain(error, raw, expected)
-            told(path, what)
+            missing = _MISSING.match(what)
+            if missing is None or (*path, missing[1]) not in wrong:  # else it is missing because it was taken out
+                told(path, what)
+            wrong.add(path)
             # Without its tag the rest of a section says nothing: it goes as a whole.
             path = path[:-1] if _is_tag(path, expected, raw) else path
             while not drop(raw, path):
@@ -114,6 +125,7 @@ def _explain(error: msgspec.ValidationError, raw: Any, expected: shape.Type) -> 
     shown = "<hidden>" if any(isinstance(step, str) and SECRET_NAME.search(step) for step in path) else _shown(found)
     if what.startswith("Expected"):
         wanted = what.split(", got ")[0].removeprefix("Expected ").replace("`", "")
+        wanted = _MEANING.get(wanted, wanted)
         instead = yaml_text.remedy(found, wanted)
         return path, f"is {shown}, expected {wanted}" + (f": {instead}" if instead else "")
     if what.startswith("Object missing required field"):

@@ -24,7 +24,7 @@ ROOT = Path(__file__).parents[1]
 
 OPTIONS = {
     "serve": ["--config", "--host", "--port", "--processes"],
-    "worker": ["--config", "--host", "--port", "--unix", "--default-voice", "--threads"],
+    "worker": ["--config", "--host", "--port", "--unix", "--threads"],
     "doctor": ["--config", "--host", "--port", "--offline", "--json"],
     "demo": ["--config", "--scenario", "--output"],
     "call": [

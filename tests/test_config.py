@@ -13,6 +13,7 @@ from bridge.agents.settings import ScriptSettings
 from bridge.carriers.settings import TwilioSettings
 from bridge.config import Settings, load_settings, parse_settings
 from bridge.errors import ConfigError
+from bridge.worker.voice_settings import PiperVoiceSettings
 
 
 def mistakes(text: str, environment: dict[str, str] | None = None) -> list[str]:
@@ -132,7 +133,9 @@ def test_a_mistake_from_the_environment_names_the_variable() -> None:
 def test_secrets_are_never_shown() -> None:
     (line,) = mistakes("carriers:\n  - kind: twilio\n    auth_token_env: hunter2\n")
     assert "hunter2" not in line
-    assert "bridge.yaml:3: carriers[0].auth_token_env: is <hidden>, expected str matching" in line
+    assert line.startswith(
+        "bridge.yaml:3: carriers[0].auth_token_env: is <hidden>, expected the name of an environment"
+    )
 
 
 def test_a_carrier_that_is_none_and_a_setting_it_has_not_are_named() -> None:
@@ -198,14 +201,48 @@ def test_any_data_at_all_is_either_settings_or_a_named_mistake(tree: dict[str, o
             "bridge.yaml:1: gateway.speech_api.voices.alloy: is 'joe', which is none of worker.voices: heart",
         ),
         (
-            "worker: {default_voice: joe}",
-            "bridge.yaml:1: worker.default_voice: is 'joe', which is none of worker.voices: heart",
+            "worker: {default_voice: heart}",
+            "bridge.yaml:1: worker.default_voice: is the first of worker.voices now; calls have `speaking.voice`",
         ),
         ("worker: {voices: {}}", "bridge.yaml:1: worker.voices: is empty, expected at least one voice"),
     ],
 )
 def test_a_voice_that_the_worker_will_not_have_is_named_with_those_that_it_has(text: str, line: str) -> None:
     assert mistakes(text) == [line]
+
+
+PIPER = "engine: piper, model: joe.onnx"
+SERVED = "engine: openai_speech, url: 'http://x', model: m"
+
+
+@pytest.mark.parametrize(
+    ("voice", "told"),
+    [
+        ("engine: hibari, model: joe.onnx", "model: unknown key, expected one of chunking, gain_db, language, "),
+        ("engine: hibari, device: cpu", "device: unknown key"),
+        ("engine: hibari, precision: float16", "precision: unknown key"),
+        ("engine: hibari_torch, url: 'http://x'", "url: unknown key"),
+        (f"{PIPER}, requests: 3", "requests: unknown key"),
+        (f"{PIPER}, precision: float64", "precision: is 'float64', which is none of the allowed values: , bfloat16, "),
+        ("engine: kokoro, model: k, precision: float16", "precision: unknown key"),
+        ("engine: kokoro, model: k, rate_hz: 8000", "rate_hz: unknown key"),
+        (f"{SERVED}, device: cpu", "device: unknown key"),
+        ("engine: kokoro", "voices.v: missing required field model"),
+        ("engine: piper, model: ''", "model: is '', expected str of length >= 1"),
+        ("engine: openai_speech, model: m", "voices.v: missing required field url"),
+        (
+            "engine: openai_speech, url: '127.0.0.1:80', model: m",
+            "url: is '127.0.0.1:80', expected an address that starts with http:// or https://",
+        ),
+        ("engine: openai_speech, url: 'http://x', model: ''", "model: is '', expected str of length >= 1"),
+        ("engine: espeak", "engine: is 'espeak', which is none of the allowed values: hibari, hibari_torch, piper, "),
+        ("gain_db: 3", "voices.v: missing required field engine: hibari, hibari_torch, piper, kokoro"),
+    ],
+)
+def test_a_voice_takes_what_belongs_to_its_engine_and_nothing_else(voice: str, told: str) -> None:
+    (line,) = mistakes(f"worker:\n  voices:\n    heart: {{engine: hibari}}\n    v: {{{voice}}}\n")
+    assert line.startswith("bridge.yaml:4: worker.voices.v")
+    assert told in line
 
 
 def test_the_voices_of_workers_elsewhere_are_theirs_to_know() -> None:
@@ -216,4 +253,7 @@ def test_the_voices_of_workers_elsewhere_are_theirs_to_know() -> None:
 def test_paths_of_voices_are_relative_to_the_file() -> None:
     text = "worker: {voices: {joe: {engine: piper, model: voices/joe.onnx}, amy: {engine: piper, model: /amy.onnx}}}"
     voices = parse_settings(text, "/etc/bridge/bridge.yaml").worker.voices
-    assert [voice.model for voice in voices.values()] == ["/etc/bridge/voices/joe.onnx", "/amy.onnx"]
+    assert [voice.model for voice in voices.values() if isinstance(voice, PiperVoiceSettings)] == [
+        "/etc/bridge/voices/joe.onnx",
+        "/amy.onnx",
+    ]

@@ -248,7 +248,10 @@ def test_engines_are_really_tried() -> None:
         "voice": "ok",
     }
     broken = doctor.engines(
-        settings("worker: {voices: {heart: {voice: nobody}}}\nlistening: {recogniser: {kind: whisper, model: /no}}")
+        settings(
+            "worker: {voices: {heart: {engine: hibari, voice: nobody}}}\n"
+            "listening: {recogniser: {kind: whisper, model: /no}}"
+        )
     )
     assert {finding.about for finding in broken if finding.status == "fail"} == {"recogniser", "voice"}
     assert all(finding.remedy for finding in broken if finding.status == "fail")

@@ -37,7 +37,7 @@ from bridge.listening.recognisers.websocket import WebSocketRecogniser
 from bridge.listening.settings import OpenAITranscriptionSettings, WebSocketRecogniserSettings
 from bridge.telemetry.metrics import Metrics
 from bridge.worker.engines.openai_speech import OpenAiSpeechEngine
-from bridge.worker.settings import VoiceSettings
+from bridge.worker.voice_settings import ServedVoiceSettings
 from tests.http_doubles import Closing, Proxy, answer, listening, read_request
 from tests.worker.test_openai_speech import linear16, sound
 
@@ -101,7 +101,7 @@ async def streaming_recogniser(open_client: OpenClient, base: str) -> AsyncItera
 
 @asynccontextmanager
 async def speech_server(open_client: OpenClient, base: str) -> AsyncIterator[Ask]:
-    voice = VoiceSettings(engine="openai_speech", url=base, model="any", first_audio_s=PATIENCE_S)
+    voice = ServedVoiceSettings(url=base, model="any", first_audio_s=PATIENCE_S)
     engine = OpenAiSpeechEngine(voice, open_client())
 
     def speak() -> object:

@@ -64,14 +64,14 @@ async def compare(
     texts: Sequence[str] = READ_BACK,
 ) -> list[Strategy]:
     """Every strategy with the same voice, spoken by a worker of our own. Raises VoiceError, ConfigError."""
-    base = settings.voices.get(voice or settings.default_voice or next(iter(settings.voices)))
+    base = settings.voices.get(voice or next(iter(settings.voices)))
     if base is None:
         raise ConfigError(f"no voice {voice!r}; there are: {', '.join(settings.voices)}")
     names: tuple[Chunking, ...] = get_args(Chunking)
     voices = {name: msgspec.structs.replace(base, chunking=name) for name in names}
     recognise = _recogniser()
     measured = []
-    async with own_worker(msgspec.structs.replace(settings, voices=voices, default_voice=""), cores) as target:
+    async with own_worker(msgspec.structs.replace(settings, voices=voices), cores) as target:
         for name in names:
             progress(f"chunking by {name}: speaking")
             ttfa_ms = await _first_audio(target, name, texts)

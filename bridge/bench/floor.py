@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from bridge.bench.measures import DeviceFloor
-from bridge.bench.worker import IN_TORCH
+from bridge.bench.worker import InTorch
 from bridge.worker.settings import WorkerSettings
 
 
@@ -14,15 +14,15 @@ def of_voice(settings: WorkerSettings, voice: str | None) -> DeviceFloor | None:
 
     Takes some seconds. Raises ConfigError for a voice that cannot be loaded.
     """
-    name = voice or settings.default_voice or next(iter(settings.voices), "")
+    name = voice or next(iter(settings.voices), "")
     wanted = settings.voices.get(name)
-    if wanted is None or wanted.engine not in IN_TORCH:
+    if not isinstance(wanted, InTorch):
         return None
     from bridge.worker.engines.device import name_of, pick_device, pick_precision
     from bridge.worker.engines.roofline import count_work, measure_peak
     from bridge.worker.voices import load_voices
 
-    alone = msgspec.structs.replace(settings, voices={name: wanted}, default_voice=name, memory_mib=0)
+    alone = msgspec.structs.replace(settings, voices={name: wanted}, memory_mib=0)
     loaded = load_voices(alone, graphs=False)[name]
     device = pick_device(wanted.device)
     precision = pick_precision(wanted.precision, device)

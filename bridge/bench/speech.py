@@ -23,7 +23,7 @@ from bridge.bench import chunking, floor, listeners, report, single
 from bridge.bench.goals import goals
 from bridge.bench.measures import Level, Report, edge, milliseconds
 from bridge.bench.sentences import LINES
-from bridge.bench.worker import IN_TORCH, Target, gpu_name, own_worker
+from bridge.bench.worker import InTorch, Target, gpu_name, own_worker
 from bridge.simulator.load_report import machine
 from bridge.worker.settings import WorkerSettings
 
@@ -129,8 +129,8 @@ def _version() -> str:
 
 
 def _on_gpu(settings: WorkerSettings, voice: str | None) -> bool:
-    found = settings.voices.get(voice or settings.default_voice or next(iter(settings.voices)))
-    return found is not None and found.engine in IN_TORCH and not found.device.startswith("cpu")
+    found = settings.voices.get(voice or next(iter(settings.voices)))
+    return isinstance(found, InTorch) and not found.device.startswith("cpu")
 
 
 def _doubts_about_the_machine() -> list[str]:

@@ -19,13 +19,14 @@ from bridge import variables
 from bridge.errors import VoiceError
 from bridge.simulator import processes
 from bridge.worker.settings import WorkerSettings
+from bridge.worker.voice_settings import HibariTorchVoiceSettings, PiperVoiceSettings
 
 _READY = "speech worker ready on "
 PROC_STAT = Path("/proc/stat")
 _START_S = 180.0
 _NVIDIA = "nvidia-smi"
-IN_TORCH = {"hibari_torch", "piper"}
-"""Engines that compute in torch, on a GPU where there is one."""
+InTorch = HibariTorchVoiceSettings | PiperVoiceSettings
+"""Voices that are computed in torch at fixed shapes, on a GPU where there is one."""
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--host", help="address to listen on (default 127.0.0.1)")
     parser.add_argument("--port", type=int, help="port to listen on (default 8090; 0: any free one)")
     parser.add_argument("--unix", metavar="PATH", help="Unix socket to listen on instead")
-    parser.add_argument("--default-voice", metavar="NAME", help="voice of streams that name none")
     parser.add_argument("--threads", type=int, metavar="N", help="threads of one synthesis step (default 1)")
 
 

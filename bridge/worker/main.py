@@ -155,7 +155,7 @@ def settings_from(arguments: argparse.Namespace, base: WorkerSettings) -> Worker
     """`base` with what the command line says."""
     changes = {
         name: getattr(arguments, name)
-        for name in ("host", "port", "unix", "default_voice", "threads")
+        for name in ("host", "port", "unix", "threads")
         if getattr(arguments, name, None) is not None
     }
     return msgspec.structs.replace(base, **changes)

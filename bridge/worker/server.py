@@ -43,7 +43,7 @@ class Worker:
         self.settings = settings
         self.voices = voices
         self.refused = refused
-        self.default_voice = settings.default_voice or next(iter(voices))
+        self.default_voice = next(iter(voices))
         self.draining = False
         self.failed = asyncio.Event()
         """Set when the process must be replaced."""

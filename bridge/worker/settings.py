@@ -1,15 +1,15 @@
-"""The speech worker's voices, limits and patience, with their units in their names."""
+"""The speech worker's limits and patience, with their units in their names; its voices (`voice_settings.py`)."""
 
 from __future__ import annotations
 
 from pathlib import PurePath
-from typing import Annotated, Literal
+from typing import Annotated
 
 import msgspec
 
 from bridge.http import HttpSettings
-from bridge.text.settings import Chunking
 from bridge.variables import VariableOrNone
+from bridge.worker.voice_settings import HibariVoiceSettings, KokoroVoiceSettings, PiperVoiceSettings, VoiceSettings
 
 Positive = Annotated[float, msgspec.Meta(gt=0)]
 Count = Annotated[int, msgspec.Meta(ge=1)]
@@ -19,46 +19,6 @@ HUNG_EXIT_CODE = 70
 """Of a worker one of whose steps hung (EX_SOFTWARE of sysexits.h): whoever started it should start another."""
 WRONG_SETTINGS_EXIT_CODE = 2
 """Of a worker that cannot work as it is told to: another one would fare no better."""
-
-
-class VoiceSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """One voice: which engine speaks it, and how loud."""
-
-    engine: Literal["hibari", "hibari_torch", "piper", "kokoro", "openai_speech"] = "hibari"
-    """The default voice on the CPU; the same in torch, for a GPU; a Piper voice or Kokoro-82M in torch; a voice of a
-    server."""
-    voice: str = ""
-    """The engine's own name for it (of a Piper file: the speaker; of Kokoro: a voice or a blend, such as
-    `af_heart*0.7+am_michael*0.3`); empty: the engine's default."""
-    model: str = ""
-    """Path of a Piper voice's file, or of the folder with Kokoro's weights (`bridge.worker.engines.kokoro` says which);
-    the name of a server's model."""
-    url: str = ""
-    """Of a server with the OpenAI speech API, such as `http://127.0.0.1:8880/v1` (`engines/openai_speech.py`)."""
-    api_key_env: VariableOrNone = "BRIDGE_SPEECH_KEY"
-    """The environment variable with the key for that server; without the variable none is sent."""
-    rate_hz: Annotated[int, msgspec.Meta(ge=8000, le=48000)] = 24_000
-    """Of that server's `pcm` format."""
-    first_audio_s: Positive = 4.0
-    """How long that server may take to begin, and between two pieces of audio."""
-    requests: Count = 16
-    """How many pieces that server speaks at once."""
-    extra: dict[str, str | int | float | bool] = msgspec.field(default_factory=dict)
-    """More fields for that server's requests, such as `instructions`."""
-    device: str = ""
-    """Where a torch engine computes, such as `cuda:1` or `cpu`; empty: on a GPU if there is one."""
-    precision: Literal["", "float32", "float16", "bfloat16"] = ""
-    """Of a torch engine's decoder; empty: half on a GPU, where the difference is inaudible, float32 on a CPU
-    (`bridge.worker.engines.device`); Kokoro is always float32."""
-    chunking: Chunking = "clause"
-    """Where text that arrives is cut into pieces, see `bridge.text.settings.Chunking`."""
-    language: str = ""
-    """In which written text is said (`en-US`, `de`), numbers and addresses above all; empty: its own English."""
-    pronunciations: dict[str, str] = msgspec.field(default_factory=dict)
-    """How this voice says words that it does not know: `Nguyen: win`, or in the phonetic alphabet, `Nguyen: /wɪn/`.
-    Voices without the default voice's front end ignore the latter."""
-    gain_db: float | None = None
-    """Fixed gain towards -20 dBFS active speech; None: the engine's own measure of its voice."""
 
 
 class SchedulerSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -91,9 +51,8 @@ class WorkerSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
     """A socket path; when set, host and port are not used."""
     token_env: VariableOrNone = "BRIDGE_WORKER_TOKEN"
     """The environment variable with a token: when it is set, clients must send `Authorization: Bearer <token>`."""
-    voices: dict[str, VoiceSettings] = msgspec.field(default_factory=lambda: {"heart": VoiceSettings()})
-    default_voice: str = ""
-    """Empty: the first of `voices`."""
+    voices: dict[str, VoiceSettings] = msgspec.field(default_factory=lambda: {"heart": HibariVoiceSettings()})
+    """By the names that clients use; the first speaks where none is named."""
     memory_mib: Annotated[int, msgspec.Meta(ge=0)] = 0
     """What loaded voices may take together; least recently used ones are unloaded, and loaded again when they are asked
     for. All are loaded once at the start. 0: no bound."""
@@ -126,7 +85,7 @@ def beside(settings: WorkerSettings, directory: PurePath, http: HttpSettings) ->
     """Return the settings with the paths of voices' files taken from `directory`, where the configuration lies."""
     voices = {
         name: msgspec.structs.replace(voice, model=str(directory / voice.model))
-        if voice.model and voice.engine in ("piper", "kokoro")
+        if isinstance(voice, PiperVoiceSettings | KokoroVoiceSettings)
         else voice
         for name, voice in settings.voices.items()
     }

@@ -18,7 +18,15 @@ from bridge.text.settings import Chunking
 from bridge.text.spoken.languages import language
 from bridge.worker.engines.base import Engine
 from bridge.worker.residency import Loader, Residency, ResidentEngine
-from bridge.worker.settings import VoiceSettings, WorkerSettings
+from bridge.worker.settings import WorkerSettings
+from bridge.worker.voice_settings import (
+    HibariTorchVoiceSettings,
+    HibariVoiceSettings,
+    KokoroVoiceSettings,
+    PiperVoiceSettings,
+    ServedVoiceSettings,
+    VoiceSettings,
+)
 
 _LONGEST_PRONUNCIATION = 100
 _READS_PHONEMES = ("hibari", "hibari_torch", "kokoro")
@@ -57,14 +65,10 @@ def load_sound_voices(
 ) -> tuple[dict[str, LoadedVoice], dict[str, ConfigError]]:
     """Load all voices but those whose files are damaged: returns the voices, and those refused with the reason.
 
-    Raises ConfigError when that is the default voice.
+    Raises ConfigError when that is the first voice, which speaks where none is named.
     """
     if not settings.voices:
         raise ConfigError("worker.voices: is empty, expected at least one voice")
-    if settings.default_voice and settings.default_voice not in settings.voices:
-        raise ConfigError(
-            f"worker.default_voice: {settings.default_voice!r} is none of worker.voices: {', '.join(settings.voices)}"
-        )
     residency = Residency(settings.memory_mib << 20) if settings.memory_mib else None
     wanted: dict[bytes, dict[str, VoiceSettings]] = defaultdict(dict)
     for name, voice in settings.voices.items():
@@ -74,7 +78,7 @@ def load_sound_voices(
         wanted[msgspec.json.encode(same_engine)][name] = voice
     voices: dict[str, LoadedVoice] = {}
     refused: dict[str, ConfigError] = {}
-    default = settings.default_voice or next(iter(settings.voices))
+    default = next(iter(settings.voices))
     for group in wanted.values():
         load = functools.partial(_load_engine, list(group.values()), settings, graphs)
         try:
@@ -132,7 +136,7 @@ def _language(name: str, voice: VoiceSettings) -> str:
 def _described(group: dict[str, VoiceSettings]) -> str:
     """Which voices of which file, for an error message."""
     first = next(iter(group.values()))
-    return f"worker.voices: {', '.join(group)}: engine {first.engine} {first.model}".rstrip()
+    return f"worker.voices: {', '.join(group)}: engine {first.engine} {getattr(first, 'model', '')}".rstrip()
 
 
 def _load_engine(
@@ -144,12 +148,12 @@ def _load_engine(
     """
     first, names, threads = voices[0], sorted({voice.voice for voice in voices}), settings.threads
     try:
-        match first.engine:
-            case "hibari":
+        match first:
+            case HibariVoiceSettings():
                 from bridge.worker.engines.hibari import DEFAULT, HibariEngine
 
                 return HibariEngine(sorted({name or DEFAULT for name in names}), threads)
-            case "hibari_torch":
+            case HibariTorchVoiceSettings():
                 from bridge.worker.engines.hibari import DEFAULT
                 from bridge.worker.engines.hibari_torch import HibariTorchEngine
 
@@ -160,20 +164,18 @@ def _load_engine(
                     precision=first.precision,
                     graphs=graphs,
                 )
-            case "piper":
+            case PiperVoiceSettings():
                 from bridge.worker.engines.piper import PiperEngine
 
                 engine = PiperEngine(Path(first.model), first.device, threads, precision=first.precision, graphs=graphs)
                 for name in names:
                     engine.speaker(name)
                 return engine
-            case "kokoro":
+            case KokoroVoiceSettings():
                 from bridge.worker.engines.kokoro import KokoroEngine
 
-                if first.precision not in ("", "float32"):
-                    raise ConfigError(f"worker.voices: engine 'kokoro' computes in float32, not {first.precision}")
                 return KokoroEngine(Path(first.model), names, first.device, threads, styles=kept)
-            case "openai_speech":
+            case ServedVoiceSettings():
                 from bridge.worker.engines.openai_speech import OpenAiSpeechEngine
 
                 return OpenAiSpeechEngine(first, HttpClient(settings.http))

@@ -10,12 +10,13 @@ from bridge.bench import floor
 from bridge.bench.measures import DeviceFloor, Level
 from bridge.bench.tables import cells
 from bridge.worker.engines.roofline import SENTENCE
-from bridge.worker.settings import VoiceSettings, WorkerSettings
+from bridge.worker.settings import WorkerSettings
+from bridge.worker.voice_settings import HibariTorchVoiceSettings, HibariVoiceSettings
 from bridge.worker.voices import load_voices
 from tests.bench.gpu import speak
 
 TORCH = WorkerSettings(
-    voices={"ort": VoiceSettings(), "torch": VoiceSettings(engine="hibari_torch", device="cpu")}, memory_mib=4096
+    voices={"ort": HibariVoiceSettings(), "torch": HibariTorchVoiceSettings(device="cpu")}, memory_mib=4096
 )
 
 

@@ -29,7 +29,8 @@ from bridge.bench.speech import divided_cores
 from bridge.bench.worker import Target, busy_s, own_worker, watch_gpu
 from bridge.call.events import Word
 from bridge.errors import ConfigError, VoiceError
-from bridge.worker.settings import VoiceSettings, WorkerSettings
+from bridge.worker.settings import WorkerSettings
+from bridge.worker.voice_settings import HibariVoiceSettings, PiperVoiceSettings
 
 
 async def test_warm_cold_and_long_with_a_real_worker(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -63,10 +64,10 @@ async def test_warm_cold_and_long_with_a_real_worker(monkeypatch: pytest.MonkeyP
 
 async def test_a_worker_that_does_not_start_says_why() -> None:
     with pytest.raises(VoiceError, match="absent"):
-        async with own_worker(WorkerSettings(default_voice="absent")):
+        async with own_worker(WorkerSettings(voices={"absent": PiperVoiceSettings(model="absent.onnx")})):
             pass
     with pytest.raises(ConfigError, match="no voice 'hart'; there are: heart"):
-        await compare(WorkerSettings(voices={"heart": VoiceSettings()}), "hart", (), lambda _what: None)
+        await compare(WorkerSettings(voices={"heart": HibariVoiceSettings()}), "hart", (), lambda _what: None)
 
 
 async def test_a_server_that_is_no_worker_tells_no_stats() -> None:

@@ -9,7 +9,8 @@ import torch
 from bridge.errors import ConfigError
 from bridge.worker.engines.device import pick_device, pick_precision
 from bridge.worker.engines.hibari_torch import HibariTorchEngine
-from bridge.worker.settings import VoiceSettings, WorkerSettings
+from bridge.worker.settings import WorkerSettings
+from bridge.worker.voice_settings import HibariTorchVoiceSettings, VoiceSettings
 from bridge.worker.voices import load_voices
 from tests.bench.difference import difference, through_mulaw
 from tests.bench.gpu import line
@@ -61,7 +62,7 @@ def test_only_the_decoder_is_halved(plain: HibariTorchEngine, halved: HibariTorc
 
 
 def test_the_setting_reaches_the_voice_and_names_it(plain: HibariTorchEngine) -> None:
-    voice = {"heart": VoiceSettings(engine="hibari_torch", device="cpu", precision="float16")}
+    voice: dict[str, VoiceSettings] = {"heart": HibariTorchVoiceSettings(device="cpu", precision="float16")}
     loaded = load_voices(WorkerSettings(voices=voice))["heart"]
     assert "float16" in loaded.engine.model("")
     assert "float16" not in plain.model("")

@@ -20,7 +20,8 @@ from bridge.worker.main import listen, say_ready, serve
 from bridge.worker.memory import ran_out
 from bridge.worker.protocol import Words
 from bridge.worker.server import Worker
-from bridge.worker.settings import SchedulerSettings, VoiceSettings, WorkerSettings
+from bridge.worker.settings import SchedulerSettings, WorkerSettings
+from bridge.worker.voice_settings import HibariVoiceSettings, PiperVoiceSettings
 from bridge.worker.voices import LoadedVoice, load_sound_voices, load_voices
 from tests.worker.test_main import process
 from tests.worker.test_server import Tone, ToneEngine, heard, say
@@ -174,18 +175,18 @@ def test_how_libraries_say_that_memory_is_out() -> None:
 # ---- bad weights ----------------------------------------------------------------------------------------------
 
 
-def damaged(folder: Path) -> VoiceSettings:
+def damaged(folder: Path) -> PiperVoiceSettings:
     """A Piper voice whose file was overwritten."""
     file = folder / "joe.onnx"
     file.write_bytes(b"\x00" * 4096)
     description = {"phoneme_id_map": {"_": [0], "^": [1], "$": [2]}, "audio": {"sample_rate": 22050}}
     file.with_name("joe.onnx.json").write_text(json.dumps(description | {"espeak": {"voice": "en-us"}}))
-    return VoiceSettings(engine="piper", model=str(file))
+    return PiperVoiceSettings(model=str(file))
 
 
 async def test_a_voice_with_a_damaged_file_is_refused_and_the_others_speak(tmp_path: Path) -> None:
     pytest.importorskip("torch")
-    settings = WorkerSettings(port=0, voices={"heart": VoiceSettings(), "joe": damaged(tmp_path)})
+    settings = WorkerSettings(port=0, voices={"heart": HibariVoiceSettings(), "joe": damaged(tmp_path)})
     ready: asyncio.Future[str] = asyncio.get_running_loop().create_future()
     stop = asyncio.Event()
     serving = asyncio.create_task(serve(settings, ready.set_result, stop))
@@ -203,7 +204,7 @@ async def test_a_voice_with_a_damaged_file_is_refused_and_the_others_speak(tmp_p
 
 
 def test_the_default_voice_must_be_whole(tmp_path: Path) -> None:
-    settings = WorkerSettings(voices={"joe": damaged(tmp_path), "heart": VoiceSettings()})
+    settings = WorkerSettings(voices={"joe": damaged(tmp_path), "heart": HibariVoiceSettings()})
     with pytest.raises(ConfigError, match=r"joe\.onnx"):
         load_sound_voices(settings)
 

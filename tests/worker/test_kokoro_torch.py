@@ -33,7 +33,8 @@ from bridge.worker.engines.kokoro_styles import blend
 from bridge.worker.engines.kokoro_weights import load_network
 from bridge.worker.main import listen
 from bridge.worker.server import Worker
-from bridge.worker.settings import VoiceSettings, WorkerSettings
+from bridge.worker.settings import WorkerSettings
+from bridge.worker.voice_settings import KokoroVoiceSettings
 from bridge.worker.voices import load_voices
 from tests.worker.published_kokoro import CONFIG, LONGEST, VOICES, Sections, publish, random_network, sections
 from tests.worker.test_server import heard, say
@@ -168,8 +169,7 @@ async def test_streams_through_the_worker_equal_the_whole(folder: Path) -> None:
     settings = WorkerSettings(
         port=0,
         voices={
-            name: VoiceSettings(engine="kokoro", model=str(folder), voice=voice, device="cpu")
-            for name, voice in names.items()
+            name: KokoroVoiceSettings(model=str(folder), voice=voice, device="cpu") for name, voice in names.items()
         },
     )
     voices = load_voices(settings)
@@ -422,9 +422,3 @@ def test_a_description_that_cannot_be_is_named(tmp_path: Path, change: dict[str,
     (bad / "config.json").write_text(json.dumps({**CONFIG, **change}), encoding="utf-8")
     with pytest.raises(ConfigError, match=rf"config\.json: not the description of a Kokoro model: .*{said}"):
         KokoroEngine(bad, ["af_heart"], "cpu")
-
-
-def test_a_precision_it_has_not_is_refused(folder: Path) -> None:
-    voice = VoiceSettings(engine="kokoro", model=str(folder), precision="float16")
-    with pytest.raises(ConfigError, match="float32, not float16"):
-        load_voices(WorkerSettings(voices={"heart": voice}))

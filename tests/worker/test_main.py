@@ -16,7 +16,13 @@ from bridge.errors import ConfigError
 from bridge.worker.client import connect
 from bridge.worker.main import main
 from bridge.worker.protocol import Words
-from bridge.worker.settings import VoiceSettings, WorkerSettings
+from bridge.worker.settings import WorkerSettings
+from bridge.worker.voice_settings import (
+    HibariTorchVoiceSettings,
+    HibariVoiceSettings,
+    PiperVoiceSettings,
+    VoiceSettings,
+)
 from bridge.worker.voices import load_voices
 
 
@@ -60,13 +66,8 @@ def test_an_address_in_use_is_named(capsys: pytest.CaptureFixture[str]) -> None:
     assert "/nowhere/at/all/worker.sock" in capsys.readouterr().err
 
 
-def test_a_default_voice_must_exist() -> None:
-    with pytest.raises(ConfigError, match=r"'hart' is none of worker\.voices: heart"):
-        load_voices(WorkerSettings(default_voice="hart"))
-
-
 def test_a_voice_file_that_is_not_there_is_named(tmp_path: Path) -> None:
-    voices = {"joe": VoiceSettings(engine="piper", model=str(tmp_path / "joe.onnx"))}
+    voices: dict[str, VoiceSettings] = {"joe": PiperVoiceSettings(model=str(tmp_path / "joe.onnx"))}
     with pytest.raises(ConfigError, match=r"joe\.onnx"):
         load_voices(WorkerSettings(voices=voices))
 
@@ -74,11 +75,11 @@ def test_a_voice_file_that_is_not_there_is_named(tmp_path: Path) -> None:
 def test_an_engine_whose_library_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "bridge.worker.engines.hibari_torch", None)
     with pytest.raises(ConfigError, match="'hibari_torch' needs"):
-        load_voices(WorkerSettings(voices={"heart": VoiceSettings(engine="hibari_torch")}))
+        load_voices(WorkerSettings(voices={"heart": HibariTorchVoiceSettings()}))
 
 
 def test_voices_have_their_own_names_and_levels() -> None:
-    settings = WorkerSettings(voices={"loud": VoiceSettings(gain_db=6.0), "normal": VoiceSettings()})
+    settings = WorkerSettings(voices={"loud": HibariVoiceSettings(gain_db=6.0), "normal": HibariVoiceSettings()})
     voices = load_voices(settings)
     assert list(voices) == ["loud", "normal"]
     assert voices["loud"].engine is voices["normal"].engine

@@ -8,12 +8,13 @@ from bridge.errors import ConfigError
 from bridge.text.spoken.form import spoken_form
 from bridge.text.spoken.languages import language
 from bridge.worker.engines.english import EnglishReader
-from bridge.worker.settings import VoiceSettings, WorkerSettings
+from bridge.worker.settings import WorkerSettings
+from bridge.worker.voice_settings import HibariVoiceSettings
 from bridge.worker.voices import load_voices
 
 
 def settings(**words: str) -> WorkerSettings:
-    return WorkerSettings(voices={"heart": VoiceSettings(voice="heart", pronunciations=words)})
+    return WorkerSettings(voices={"heart": HibariVoiceSettings(voice="heart", pronunciations=words)})
 
 
 def test_words_are_said_as_the_list_says_and_keep_their_spelling() -> None:

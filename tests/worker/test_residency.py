@@ -21,7 +21,8 @@ from bridge.worker.engines.base import Engine, Step
 from bridge.worker.main import listen
 from bridge.worker.residency import Residency, ResidentEngine
 from bridge.worker.server import Worker
-from bridge.worker.settings import VoiceSettings, WorkerSettings
+from bridge.worker.settings import WorkerSettings
+from bridge.worker.voice_settings import HibariVoiceSettings
 from bridge.worker.voices import LoadedVoice, load_voices
 from tests.worker.test_server import Tone, ToneEngine, heard, say
 
@@ -185,7 +186,7 @@ async def test_voices_take_turns_over_a_socket(residents: Residents) -> None:
 
 
 def test_a_bound_in_the_settings_bounds_real_voices() -> None:
-    settings = WorkerSettings(voices={"heart": VoiceSettings()}, memory_mib=1)
+    settings = WorkerSettings(voices={"heart": HibariVoiceSettings()}, memory_mib=1)
     engine = load_voices(settings)["heart"].engine
     assert isinstance(engine, ResidentEngine)
     assert engine.size_bytes > 0

@@ -31,7 +31,6 @@ import threading
 import time
 from collections.abc import Sequence
 from concurrent.futures import Future
-from urllib.parse import urlsplit
 
 import aiohttp
 import msgspec
@@ -39,12 +38,12 @@ import numpy as np
 
 from bridge import variables
 from bridge.audio.encoder import Samples
-from bridge.errors import ConfigError, VoiceError
+from bridge.errors import VoiceError
 from bridge.http import HttpClient
 from bridge.worker.alignment import Span
 from bridge.worker.engines.base import NO_SAMPLES, Engine, Job, SilenceGate, Step
 from bridge.worker.runaway import RunawayGuard, RunawayLimits
-from bridge.worker.settings import VoiceSettings
+from bridge.worker.voice_settings import ServedVoiceSettings
 
 WAIT_S = 0.02
 """A step waits no longer than this for audio, since other streams wait behind it."""
@@ -130,11 +129,7 @@ class OpenAiSpeechEngine(Engine):
 
     name = "openai_speech"
 
-    def __init__(self, settings: VoiceSettings, http: HttpClient | None = None) -> None:
-        if urlsplit(settings.url).scheme not in ("http", "https") or not urlsplit(settings.url).netloc:
-            raise ConfigError(f"worker.voices: url: {settings.url!r} is no http or https address")
-        if not settings.model:
-            raise ConfigError("worker.voices: model: is empty, expected the server's name for its model")
+    def __init__(self, settings: ServedVoiceSettings, http: HttpClient | None = None) -> None:
         self._settings = settings
         self._url = settings.url.rstrip("/") + "/audio/speech"
         self.rate_hz = settings.rate_hz
