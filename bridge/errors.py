@@ -55,3 +55,11 @@ class VoiceLost(VoiceError):
 
     def __init__(self, message: str, *, code: str = "") -> None:
         super().__init__(message, "lost", code=code)
+
+
+_BY_STATUS: dict[int, FailureKind] = {401: "auth", 402: "quota", 403: "auth", 408: "idle", 429: "busy", 503: "busy"}
+
+
+def kind_of_status(status: int) -> FailureKind:
+    """Return why a hosted service answered with this HTTP status (RFC 9110, 15.5 and 15.6)."""
+    return _BY_STATUS.get(status, "rejected" if 400 <= status < 500 else "internal")
