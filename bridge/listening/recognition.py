@@ -120,13 +120,21 @@ class CallRecognition:
         """What the caller will say from now on, as far as known; the first time, live engines are connected."""
         if self._closed or (expected == self._expected and self._stream is not None):
             return
-        self._expected = expected
+        before, self._expected = self._expected, expected
         if self._stream is None or self._ranked is None:
             self._follow()
-        elif self._ranked.live and not self._ranked.recogniser.capabilities.live_hints and self._text.settled:
+        elif self._ranked.live and self._needs_another(before, expected) and self._text.settled:
             self._rotate()
         else:
             self._stream.expect(expected)
+
+    def _needs_another(self, before: ExpectedSpeech, expected: ExpectedSpeech) -> bool:
+        """Whether the stream under way can make no use of what is expected now."""
+        assert self._ranked is not None
+        can = self._ranked.recogniser.capabilities
+        if before.language != expected.language and not can.live_language:
+            return True
+        return not can.live_hints and (before.hints, before.language) != (expected.hints, expected.language)
 
     def feed(self, ulaw: bytes, at: float) -> None:
         """The caller's audio as it comes, for an engine that follows it."""

@@ -6,6 +6,7 @@ from typing import Literal
 
 import msgspec
 
+from bridge.listening.hosted_settings import HostedRecogniserSettings
 from bridge.variables import VariableOrNone
 
 
@@ -100,8 +101,14 @@ class NoRecogniserSettings(
     """No speech to text: calls by keypad and voice activity only."""
 
 
-RecogniserSettings = WhisperSettings | OpenAITranscriptionSettings | WebSocketRecogniserSettings | NoRecogniserSettings
-"""`kind: whisper`, `kind: openai`, `kind: websocket` or `kind: none`."""
+RecogniserSettings = (
+    WhisperSettings
+    | OpenAITranscriptionSettings
+    | WebSocketRecogniserSettings
+    | HostedRecogniserSettings
+    | NoRecogniserSettings
+)
+"""`kind: whisper`, `openai`, `websocket`, one of the hosted ones (`bridge.listening.hosted_settings`), or `none`."""
 
 
 class SmartTurnSettings(

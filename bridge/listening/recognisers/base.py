@@ -64,6 +64,8 @@ class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
     """It answers `finalise`; without this the newest partial text is taken at the deadline."""
     live_hints: bool = True
     """`expect` takes effect at once; otherwise it needs a new stream."""
+    live_language: bool = True
+    """Another language takes effect at once, too; otherwise it needs a new stream."""
     longest_session_s: float | None = None
     """A stream that grows older than this is ended by the service."""
 

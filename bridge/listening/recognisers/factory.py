@@ -7,9 +7,11 @@ from collections.abc import Callable, Sequence
 from bridge.errors import ConfigError
 from bridge.http import HttpClient, OpenClient
 from bridge.listening.engine_pool import EnginePool
+from bridge.listening.hosted_settings import HostedRecogniserSettings
 from bridge.listening.recognisers.base import Recogniser
 from bridge.listening.recognisers.chain import RankedRecogniser, RecogniserChain
 from bridge.listening.recognisers.embedded import EmbeddedRecogniser
+from bridge.listening.recognisers.hosted.catalogue import hosted_recogniser
 from bridge.listening.recognisers.openai_transcriptions import OpenAITranscriptions
 from bridge.listening.recognisers.websocket import WebSocketRecogniser
 from bridge.listening.settings import (
@@ -20,7 +22,7 @@ from bridge.listening.settings import (
     WhisperSettings,
 )
 
-SomeRecogniser = WhisperSettings | OpenAITranscriptionSettings | WebSocketRecogniserSettings
+SomeRecogniser = WhisperSettings | OpenAITranscriptionSettings | WebSocketRecogniserSettings | HostedRecogniserSettings
 Order = tuple[SomeRecogniser, ...]
 """Recognisers, the one that is asked first at the beginning."""
 
@@ -91,3 +93,5 @@ def build_recogniser(
             return OpenAITranscriptions(settings, open_client)
         case WebSocketRecogniserSettings():
             return WebSocketRecogniser(settings, open_client)
+        case _:
+            return hosted_recogniser(settings, open_client)

@@ -39,23 +39,26 @@ _LARGEST_ANSWER = 64 * 1024
 _MOST_UNSENT = 16 * mulaw.RATE_HZ
 """Bytes of audio that wait for the connection, or for a service that does not read; beyond it the stream is lost."""
 _BURST_S = 1.0
+_DIGESTS = 4.0
+"""A service that hears much audio at once works through it at least this many times as fast as it was spoken."""
 _FORESIGHT_S = 1.0
 """By how much a service may speak of audio that it was not sent yet: segments are rounded up."""
 
 
 class Pace:
-    """Says how long audio has to wait that must not be sent much faster than it was spoken. Pure."""
+    """A queue of audio that is taken some times as fast as it was spoken, some of it at once; 0: all of it. Pure."""
 
-    def __init__(self, times: float) -> None:
+    def __init__(self, times: float, burst_s: float = 0.0) -> None:
         self._times = times
-        self._free_at = 0.0
+        self._burst_s = burst_s
+        self._free_at = float("-inf")
 
-    def wait_s(self, size: int, now: float) -> float:
-        """Take so many bytes, at `now` on any clock, and return how long to wait before they are sent."""
+    def add(self, size: int, now: float) -> float:
+        """Add so many bytes, at `now` on any clock in seconds, and return when they are through, at most `now` ago."""
         if not self._times:
-            return 0.0
-        self._free_at = max(self._free_at, now - _BURST_S) + size / mulaw.RATE_HZ / self._times
-        return max(0.0, self._free_at - now)
+            return now
+        self._free_at = max(self._free_at, now - self._burst_s) + size / mulaw.RATE_HZ / self._times
+        return max(self._free_at, now)
 
 
 class Link(NamedTuple):
@@ -100,7 +103,9 @@ class WireStream:
         self._padded_s = 0.0
         """Silence of ours within the audio, which the caller's clock does not know."""
         self._full = wire.traits.message_ms * 8
-        self._pace = Pace(wire.traits.catch_up)
+        self._pace = Pace(wire.traits.catch_up, _BURST_S)
+        self._digestion = Pace(_DIGESTS)
+        self._digested_at = 0.0
         self._asked = self._next = 0
         """The numbers of the request under way, and of the one that comes after it."""
         self._patience: asyncio.TimerHandle | None = None
@@ -239,8 +244,10 @@ class WireStream:
         audio = bytes(self._audio[:size])
         del self._audio[:size]
         self._sent += size
-        if wait_s := self._pace.wait_s(size, asyncio.get_running_loop().time()):
+        loop = asyncio.get_running_loop()
+        if (wait_s := self._pace.add(size, loop.time()) - loop.time()) > 0.0:
             await asyncio.sleep(wait_s)
+        self._digested_at = self._digestion.add(size, loop.time())
         if short := max(0, self._traits.shortest_ms * 8 - size):
             audio += bytes([mulaw.SILENCE]) * short
             self._padded_s += short / mulaw.RATE_HZ
@@ -269,7 +276,8 @@ class WireStream:
     def _wait(self) -> None:
         if self._patience is not None:
             self._patience.cancel()
-        self._patience = asyncio.get_running_loop().call_later(self._traits.settle_s, self._unanswered)
+        loop = asyncio.get_running_loop()
+        self._patience = loop.call_at(max(loop.time(), self._digested_at) + self._traits.settle_s, self._unanswered)
 
     def _unanswered(self) -> None:
         """The request has waited: it may have come to nothing, or a newer one takes its place."""
