@@ -30,10 +30,8 @@ from bridge.errors import ConfigError
 from bridge.listening.settings import (
     NoRecogniserSettings,
     NoTurnModelSettings,
-    OpenAITranscriptionSettings,
     RecogniserSettings,
     SmartTurnSettings,
-    WebSocketRecogniserSettings,
     WhisperSettings,
 )
 from bridge.numbers import every_profile
@@ -268,11 +266,10 @@ async def recognisers(settings: Settings, *, offline: bool = False) -> list[Find
         match one:
             case NoRecogniserSettings():
                 findings.append(Finding("recogniser", "skip", "none configured: keypad and voice activity only"))
-            case OpenAITranscriptionSettings() | WebSocketRecogniserSettings():
-                if offline:
-                    findings.append(Finding("recogniser", "skip", f"{one.url} not asked (--offline)"))
-                else:
-                    findings.append(await services.recogniser_answers(one))
+            case WhisperSettings():
+                pass  # loaded with the other engines
+            case _:
+                findings.append(await services.recogniser_answers(one, offline=offline))
     return findings
 
 

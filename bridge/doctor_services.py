@@ -22,8 +22,7 @@ from bridge.doctor_network import Finding
 from bridge.errors import BridgeError, VoiceError
 from bridge.listening.engine_pools import EnginePools
 from bridge.listening.recognisers.base import ExpectedSpeech, Finalised, StreamEvent, StreamFailed
-from bridge.listening.recognisers.factory import build_recogniser
-from bridge.listening.settings import OpenAITranscriptionSettings, WebSocketRecogniserSettings
+from bridge.listening.recognisers.factory import SomeRecogniser, build_recogniser
 from bridge.worker.client import WorkerConnection
 
 _PATIENCE_S = 15.0
@@ -92,9 +91,12 @@ async def application_answers(agents: RelayFactory) -> Finding:
     return _timed("agent answers", f"it takes a socket after {took_s:.1f} s", took_s)
 
 
-async def recogniser_answers(settings: OpenAITranscriptionSettings | WebSocketRecogniserSettings) -> Finding:
-    """Give a recogniser elsewhere half a second of silence."""
+async def recogniser_answers(settings: SomeRecogniser, *, offline: bool = False) -> Finding:
+    """Give a recogniser elsewhere half a second of silence; offline, look at its key alone."""
     recogniser = build_recogniser(settings, EnginePools().of)
+    where = getattr(settings, "url", "") or recogniser.name
+    if offline:
+        return Finding("recogniser", "skip", f"{where} not asked (--offline)")
     told: asyncio.Queue[StreamEvent] = asyncio.Queue()
     started_at = time.perf_counter()
     try:
@@ -108,17 +110,17 @@ async def recogniser_answers(settings: OpenAITranscriptionSettings | WebSocketRe
                 event = await told.get()
         stream.close()
     except TimeoutError:
-        found = f"{settings.url}: nothing in {_PATIENCE_S:g} s"
+        found = f"{where}: nothing in {_PATIENCE_S:g} s"
         return Finding("recogniser", "fail", found, "look why it is slow, or correct listening.recogniser")
     except BridgeError as error:
-        return Finding("recogniser", "fail", f"{settings.url}: {error}", "correct listening.recogniser")
+        return Finding("recogniser", "fail", f"{where}: {error}", "correct listening.recogniser")
     finally:
         await recogniser.unload()
     if isinstance(event, StreamFailed):
         remedy = _REFUSED.get(event.kind, "start it, or correct listening.recogniser")
-        return Finding("recogniser", "fail", f"{settings.url}: {event.reason}", remedy)
+        return Finding("recogniser", "fail", f"{where}: {event.reason}", remedy)
     took_s = time.perf_counter() - started_at
-    return _timed("recogniser", f"by network: {settings.url}, tried in {took_s:.1f} s", took_s)
+    return _timed("recogniser", f"by network: {where}, tried in {took_s:.1f} s", took_s)
 
 
 async def worker_speaks(link: WorkerConnection, voice: str) -> VoiceError | None:

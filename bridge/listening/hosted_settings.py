@@ -10,16 +10,18 @@ from typing import Literal
 
 import msgspec
 
+from bridge.variables import VariableOrNone
+
 CONNECT_S = 3.0
 
 
 class DeepgramSettings(
     msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, tag_field="kind", tag="deepgram"
 ):
-    """Deepgram Nova, `/v1/listen` (`bridge.listening.recognisers.hosted.deepgram`)."""
+    """Deepgram Nova, which settles text by segments (`bridge.listening.recognisers.hosted.deepgram`)."""
 
     url: str = "wss://api.deepgram.com/v1/listen"
-    key_env: str = "DEEPGRAM_API_KEY"
+    key_env: VariableOrNone = "DEEPGRAM_API_KEY"
     """The environment variable that holds the key; empty: none is sent."""
     connect_s: float = CONNECT_S
     model: str = "nova-3"
@@ -35,7 +37,7 @@ class FluxSettings(
     """Deepgram Flux, `/v2/listen`, which has an opinion of turns (`bridge.listening.recognisers.hosted.flux`)."""
 
     url: str = "wss://api.deepgram.com/v2/listen"
-    key_env: str = "DEEPGRAM_API_KEY"
+    key_env: VariableOrNone = "DEEPGRAM_API_KEY"
     connect_s: float = CONNECT_S
     model: str = "flux-general-en"
     end_threshold: float = 0.7
@@ -53,7 +55,7 @@ class AssemblyAISettings(
     """AssemblyAI Universal-Streaming (`bridge.listening.recognisers.hosted.assemblyai`)."""
 
     url: str = "wss://streaming.assemblyai.com/v3/ws"
-    key_env: str = "ASSEMBLYAI_API_KEY"
+    key_env: VariableOrNone = "ASSEMBLYAI_API_KEY"
     connect_s: float = CONNECT_S
     model: str = "universal-streaming-english"
     end_threshold: float = 0.4
@@ -71,7 +73,7 @@ class OpenAIRealtimeSettings(
     """OpenAI realtime transcription (`bridge.listening.recognisers.hosted.openai_realtime`)."""
 
     url: str = "wss://api.openai.com/v1/realtime?intent=transcription"
-    key_env: str = "OPENAI_API_KEY"
+    key_env: VariableOrNone = "OPENAI_API_KEY"
     connect_s: float = CONNECT_S
     model: str = "gpt-live-transcribe"
 
@@ -82,7 +84,7 @@ class SonioxSettings(
     """Soniox real-time (`bridge.listening.recognisers.hosted.soniox`)."""
 
     url: str = "wss://stt-rt.soniox.com/transcribe-websocket"
-    key_env: str = "SONIOX_API_KEY"
+    key_env: VariableOrNone = "SONIOX_API_KEY"
     connect_s: float = CONNECT_S
     model: str = "stt-rt-v5"
     endpoint_delay_ms: int = 2000
@@ -98,7 +100,7 @@ class SpeechmaticsSettings(
     """Speechmatics real-time (`bridge.listening.recognisers.hosted.speechmatics`)."""
 
     url: str = "wss://eu.rt.speechmatics.com/v2"
-    key_env: str = "SPEECHMATICS_API_KEY"
+    key_env: VariableOrNone = "SPEECHMATICS_API_KEY"
     connect_s: float = CONNECT_S
     model: str = "enhanced"
     max_delay_s: float = 0.7
@@ -113,7 +115,7 @@ class ScribeSettings(
     """ElevenLabs Scribe v2 Realtime (`bridge.listening.recognisers.hosted.scribe`)."""
 
     url: str = "wss://api.elevenlabs.io/v1/speech-to-text/realtime"
-    key_env: str = "ELEVENLABS_API_KEY"
+    key_env: VariableOrNone = "ELEVENLABS_API_KEY"
     connect_s: float = CONNECT_S
     model: str = "scribe_v2_realtime"
 
@@ -121,11 +123,11 @@ class ScribeSettings(
 class InkSettings(
     msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, tag_field="kind", tag="cartesia_ink"
 ):
-    """Cartesia Ink (`bridge.listening.recognisers.hosted.ink`)."""
+    """Cartesia Ink, with turns or with word times (`bridge.listening.recognisers.hosted.ink`)."""
 
     url: str = "wss://api.cartesia.ai/stt/"
     """With a slash at the end; what follows depends on `turns`."""
-    key_env: str = "CARTESIA_API_KEY"
+    key_env: VariableOrNone = "CARTESIA_API_KEY"
     connect_s: float = CONNECT_S
     model: str = "ink-2"
     version: str = "2026-03-01"
@@ -148,7 +150,7 @@ class GladiaSettings(
 
     url: str = "https://api.gladia.io/v2/live"
     """Asked by POST; its answer says where to connect."""
-    key_env: str = "GLADIA_API_KEY"
+    key_env: VariableOrNone = "GLADIA_API_KEY"
     connect_s: float = CONNECT_S
     model: str = "solaria-1"
     endpointing_s: float = 0.2
@@ -158,13 +160,13 @@ class GladiaSettings(
 class AzureSettings(
     msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, tag_field="kind", tag="azure"
 ):
-    """Azure Speech (`bridge.listening.recognisers.hosted.azure`)."""
+    """Azure Speech, of one region or at a URL (`bridge.listening.recognisers.hosted.azure`)."""
 
     region: str = ""
     """Such as `westeurope`; or give `url`."""
     url: str = ""
     """Empty: that of the region."""
-    key_env: str = "AZURE_SPEECH_KEY"
+    key_env: VariableOrNone = "AZURE_SPEECH_KEY"
     connect_s: float = CONNECT_S
     mode: Literal["conversation", "dictation"] = "conversation"
 

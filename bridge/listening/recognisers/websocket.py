@@ -43,9 +43,9 @@ from bridge.listening.recognisers.base import (
 from bridge.listening.recognisers.hosted.recogniser import HostedRecogniser
 from bridge.listening.recognisers.wire import (
     UNKNOWN,
+    Accepted,
     Address,
     Message,
-    Ready,
     RecogniserWire,
     Settled,
     WireEvent,
@@ -190,7 +190,7 @@ def _understood(message: _Partial | _Final | _Turn | _Finalised | _Ready | _Erro
         case _Error(code, reason):
             return StreamFailed(code, reason[:120])
         case _Ready():
-            return Ready()
+            return Accepted()
 
 
 def _end(said: _Text) -> float:

@@ -37,7 +37,7 @@ class Address(msgspec.Struct, frozen=True):
     """Sent to the URL by POST first, whose answer's `url` is then the address of the WebSocket."""
 
 
-class Ready(msgspec.Struct, frozen=True):
+class Accepted(msgspec.Struct, frozen=True):
     """The service has accepted us: audio may be sent."""
 
 
@@ -53,7 +53,7 @@ class Reply(msgspec.Struct, frozen=True):
     messages: tuple[Message, ...]
 
 
-WireEvent = PartialText | FinalText | TurnOpinion | StreamFailed | Ready | Settled | Reply
+WireEvent = PartialText | FinalText | TurnOpinion | StreamFailed | Accepted | Settled | Reply
 
 
 class WireTraits(msgspec.Struct, frozen=True, kw_only=True):
@@ -68,7 +68,7 @@ class WireTraits(msgspec.Struct, frozen=True, kw_only=True):
     keep_alive_s: float = 0.0
     """After so long without anything to send `keep_alive` is sent; 0: never."""
     awaits_ready: bool = False
-    """Nothing but the opening may be sent before `Ready`."""
+    """Nothing but the opening may be sent before `Accepted`."""
     settle_s: float = 0.3
     """A request that has no answer after so long has none if no text is outstanding."""
     numbered: bool = False

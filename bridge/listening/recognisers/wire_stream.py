@@ -24,9 +24,9 @@ from bridge.listening.recognisers.base import (
     StreamListener,
 )
 from bridge.listening.recognisers.wire import (
+    Accepted,
     Address,
     Message,
-    Ready,
     RecogniserWire,
     Reply,
     Settled,
@@ -45,7 +45,7 @@ _FORESIGHT_S = 1.0
 """By how much a service may speak of audio that it was not sent yet: segments are rounded up."""
 
 
-class Pace:
+class AudioPace:
     """A queue of audio that is taken some times as fast as it was spoken, some of it at once; 0: all of it. Pure."""
 
     def __init__(self, times: float, burst_s: float = 0.0) -> None:
@@ -103,8 +103,8 @@ class WireStream:
         self._padded_s = 0.0
         """Silence of ours within the audio, which the caller's clock does not know."""
         self._full = wire.traits.message_ms * 8
-        self._pace = Pace(wire.traits.catch_up, _BURST_S)
-        self._digestion = Pace(_DIGESTS)
+        self._pace = AudioPace(wire.traits.catch_up, _BURST_S)
+        self._digestion = AudioPace(_DIGESTS)
         self._digested_at = 0.0
         self._asked = self._next = 0
         """The numbers of the request under way, and of the one that comes after it."""
@@ -314,6 +314,8 @@ class WireStream:
                 said = message.extra if isinstance(message.extra, str) else ""
                 return self._wire.closed(socket.close_code, said)
             if message.type is aiohttp.WSMsgType.ERROR:
+                if getattr(message.data, "code", None) == aiohttp.WSCloseCode.MESSAGE_TOO_BIG:
+                    return StreamFailed("internal", f"sent a message of more than {_LARGEST_MESSAGE} bytes")
                 return StreamFailed("lost", f"the connection broke: {type(message.data).__name__}")
             try:
                 events = self._wire.receive(message.data)
@@ -332,7 +334,7 @@ class WireStream:
 
     def _take(self, event: WireEvent) -> None:
         match event:
-            case Ready():
+            case Accepted():
                 self._ready.set()
             case Settled(number):
                 if not number or number >= self._asked:

@@ -22,10 +22,10 @@ from bridge.listening.recognisers.base import (
 )
 from bridge.listening.recognisers.hosted.deepgram import key_terms
 from bridge.listening.recognisers.wire import (
+    Accepted,
     Address,
     GrowingTurn,
     Message,
-    Ready,
     RecogniserWire,
     Settled,
     WireEvent,
@@ -120,7 +120,7 @@ class AssemblyAIWire(RecogniserWire):
         return Address(f"{settings.url}?{urlencode(query)}", {"Authorization": key} if key else {})
 
     def expect(self, expected: ExpectedSpeech) -> Sequence[Message]:
-        """Change the key terms."""
+        """Change the key terms on the open connection."""
         terms = key_terms(expected.hints)
         if terms == self._terms:
             return ()
@@ -151,7 +151,7 @@ class AssemblyAIWire(RecogniserWire):
         kind = _kinds.decode(message)
         match kind.type:
             case "Begin":
-                return (Ready(),)
+                return (Accepted(),)
             case "Turn":
                 return self._told(_turns.decode(message))
             case "SpeechStarted":
@@ -186,7 +186,7 @@ class AssemblyAIWire(RecogniserWire):
         return events
 
     def closed(self, code: int | None, reason: str) -> StreamFailed:
-        """Its close codes from 3005 on are its own."""
+        """Close codes from 3005 on are the vendor's own."""
         if code in _KINDS:
             return StreamFailed(_KINDS[code], f"{code} {reason[:100]}")
         return super().closed(code, reason)

@@ -71,7 +71,7 @@ _results = msgspec.json.Decoder(_Results)
 
 
 def key_terms(hints: Sequence[str]) -> list[str]:
-    """As many of the hints as one connection may have."""
+    """Return as many of the hints as one connection may have."""
     kept, chars = [], 0
     for hint in hints[:MOST_TERMS]:
         chars += len(hint)
@@ -136,7 +136,7 @@ class DeepgramWire(RecogniserWire):
         return ('{"type":"Finalize"}',)
 
     def keep_alive(self) -> Sequence[Message]:
-        """Without audio for 10 s the service hangs up."""
+        """Say that we are there, since after 10 s without audio the service hangs up."""
         return ('{"type":"KeepAlive"}',)
 
     def goodbye(self) -> Sequence[Message]:
@@ -179,7 +179,7 @@ class DeepgramWire(RecogniserWire):
         return events
 
     def closed(self, code: int | None, reason: str) -> StreamFailed:
-        """Its close frames carry a code in their reason: NET-0001 is our silence, DATA-0000 audio it cannot read."""
+        """Close frames carry a code in their reason: NET-0001 is our silence, DATA-0000 unreadable audio."""
         if "NET-0001" in reason:
             return StreamFailed("idle", reason[:120])
         if "DATA-0000" in reason:

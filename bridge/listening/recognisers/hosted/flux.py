@@ -16,10 +16,10 @@ from bridge.listening.hosted_settings import FluxSettings
 from bridge.listening.recognisers.base import Capabilities, ExpectedSpeech, RecognisedWord, StreamFailed
 from bridge.listening.recognisers.hosted.deepgram import key_terms
 from bridge.listening.recognisers.wire import (
+    Accepted,
     Address,
     GrowingTurn,
     Message,
-    Ready,
     RecogniserWire,
     Reply,
     Settled,
@@ -133,7 +133,7 @@ class FluxWire(RecogniserWire):
         kind = _kinds.decode(message)
         match kind.type:
             case "Connected":
-                return (Ready(),)
+                return (Accepted(),)
             case "TurnInfo":
                 return self._told(_turns.decode(message))
             case "ConfigureSuccess" | "ConfigureFailure":

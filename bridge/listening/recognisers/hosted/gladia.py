@@ -119,7 +119,7 @@ class GladiaWire(RecogniserWire):
         return ()
 
     def unanswered(self) -> Sequence[WireEvent]:
-        """With nothing under way there is nothing to wait for."""
+        """Take silence for an answer where nothing is under way."""
         if self._segments:
             return ()
         self._asked = False

@@ -25,10 +25,10 @@ from bridge.listening.recognisers.base import (
 from bridge.listening.recognisers.hosted.deepgram import key_terms
 from bridge.listening.recognisers.wire import (
     UNKNOWN,
+    Accepted,
     Address,
     GrowingTurn,
     Message,
-    Ready,
     RecogniserWire,
     Settled,
     WireEvent,
@@ -141,7 +141,7 @@ class InkTurnsWire(_InkWire):
         events: list[WireEvent] = []
         match told.type:
             case "connected":
-                return (Ready(),)
+                return (Accepted(),)
             case "error":
                 return (self._failure(told),)
             case "turn.update" | "turn.eager_end":

@@ -22,9 +22,9 @@ from bridge.listening.recognisers.base import (
 )
 from bridge.listening.recognisers.wire import (
     UNKNOWN,
+    Accepted,
     Address,
     Message,
-    Ready,
     RecogniserWire,
     Settled,
     WireEvent,
@@ -121,7 +121,7 @@ class OpenAIRealtimeWire(RecogniserWire):
         return _json({"type": "session.update", "session": {"type": "transcription", "audio": audio}})
 
     def audio(self, ulaw: bytes) -> Sequence[Message]:
-        """Audio goes in base64."""
+        """Audio goes in JSON messages, as base64."""
         self._sent_s += len(ulaw) / 8000
         return (_json({"type": "input_audio_buffer.append", "audio": base64.b64encode(ulaw).decode()}),)
 
@@ -137,7 +137,7 @@ class OpenAIRealtimeWire(RecogniserWire):
         event = _events.decode(message)
         match event.type:
             case "session.updated":
-                return (Ready(),)
+                return (Accepted(),)
             case "input_audio_buffer.committed":
                 item = self._item(event.item_id)
                 item.until_s = self._sent_s if self._committing_s is None else self._committing_s

@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable
 from typing import Protocol
 
+from bridge import variables
 from bridge.errors import ConfigError
 from bridge.http import HttpClient, OpenClient
 from bridge.listening.recognisers.base import Capabilities, ExpectedSpeech, StreamListener
@@ -43,13 +44,13 @@ class HostedRecogniser:
         self._wire_of = wire_of
         self._open_client = open_client
         self._needs_key = needs_key
-        self._key = ""
+        self._key = variables.Secret()
         self._http: HttpClient | None = None
 
     async def load(self) -> None:
         """Have a client ready; each call connects when it starts. Raises ConfigError when there is no key."""
         variable = self.settings.key_env
-        self._key = os.environ.get(variable, "").strip() if variable else ""
+        self._key = variables.header(variable, os.environ)
         if self._needs_key and variable and not self._key:
             raise ConfigError(
                 f"environment variable {variable} is not set: it must hold the key of the recogniser {self.name}"

@@ -25,9 +25,9 @@ from bridge.listening.recognisers.base import (
 )
 from bridge.listening.recognisers.wire import (
     UNKNOWN,
+    Accepted,
     Address,
     Message,
-    Ready,
     RecogniserWire,
     Settled,
     WireEvent,
@@ -137,7 +137,7 @@ class ScribeWire(RecogniserWire):
         told = _decoder.decode(message)
         match told.message_type:
             case "session_started":
-                return (Ready(),)
+                return (Accepted(),)
             case "partial_transcript":
                 if not told.text and not self._partial:
                     return ()

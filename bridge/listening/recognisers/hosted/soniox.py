@@ -120,7 +120,7 @@ class SonioxWire(RecogniserWire):
         return ("",)
 
     def receive(self, message: Message) -> Sequence[WireEvent]:
-        """Understand one message."""
+        """Understand one message with tokens, or an error."""
         told = _decoder.decode(message)
         if told.error_code is not None:
             reason = f"{told.error_code} {told.error_type or told.error_message[:80]}"

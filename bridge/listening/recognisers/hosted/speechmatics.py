@@ -20,9 +20,9 @@ from bridge.listening.recognisers.base import (
     StreamFailed,
 )
 from bridge.listening.recognisers.wire import (
+    Accepted,
     Address,
     Message,
-    Ready,
     RecogniserWire,
     Settled,
     WireEvent,
@@ -140,7 +140,7 @@ class SpeechmaticsWire(RecogniserWire):
         told = _decoder.decode(message)
         match told.message:
             case "RecognitionStarted":
-                return (Ready(),)
+                return (Accepted(),)
             case "AddPartialTranscript":
                 words = [*self._words, *_words(told.results)]
                 self._partial = len(words) > len(self._words)
@@ -166,7 +166,7 @@ class SpeechmaticsWire(RecogniserWire):
         return [Settled()] if told.forced else []
 
     def closed(self, code: int | None, reason: str) -> StreamFailed:
-        """Its close codes from 4001 on are its own."""
+        """Close codes from 4001 on are the vendor's own."""
         if code in _CODES:
             return StreamFailed(_CODES[code], f"{code} {reason[:100]}")
         return super().closed(code, reason)
