@@ -41,7 +41,21 @@ def _chosen(words: list[Token], lexicon: Lexicon, choices: Choices) -> Interpret
             return None
         exact = ranked[0][1] >= int(ranked[0][1]) and ranked[0][1] % 1 == 0
         return Interpretation(ranked[0][0], (CERTAIN if exact else LIKELY) if not second else FAIR)
-    return _by_place(words, lexicon, list(choices))
+    return _not_denied(words, lexicon, choices) or _by_place(words, lexicon, list(choices))
+
+
+def _not_denied(words: list[Token], lexicon: Lexicon, choices: Choices) -> Interpretation | None:
+    """ "Not the red one, the blue one": what a comma parts is read alone."""
+    pieces: list[list[Token]] = [[]]
+    for word in words:
+        if word.text in ",;.":
+            pieces.append([])
+        else:
+            pieces[-1].append(word)
+    if len(pieces) == 1:
+        return None
+    found = {chosen.value for piece in pieces if piece and (chosen := _chosen(piece, lexicon, choices))}
+    return Interpretation(found.pop(), FAIR) if len(found) == 1 else None
 
 
 def _score(said: tuple[str, ...], name: str, others: Sequence[str]) -> float:
@@ -53,7 +67,7 @@ def _score(said: tuple[str, ...], name: str, others: Sequence[str]) -> float:
 def _by_place(words: list[Token], lexicon: Lexicon, names: list[str]) -> Interpretation | None:
     """ "The second one", "number two", "option B", "the last one"."""
     plain = spoken(words)
-    places = {lexicon.ordinals[(word,)] for word in plain if (word,) in lexicon.ordinals}
+    places = {lexicon.ordinals[word] for word in plain if word in lexicon.ordinals}
     if not places:
         numbers = [group for group in groups(words, lexicon) if group.sure]
         named = any(word in lexicon.numbered for word in plain)

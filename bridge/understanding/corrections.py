@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
-from bridge.understanding.lexicon import Lexicon
+from bridge.understanding.lexicon import Lexicon, Phrases
 from bridge.understanding.words import Token, at
 
 Strength = Literal["", "weak", "strong", "restart"]
@@ -19,13 +19,14 @@ class Segment(NamedTuple):
     words: list[Token]
 
 
-def segments(words: Sequence[Token], lexicon: Lexicon, *, weak: bool = True) -> list[Segment]:
-    """The words, cut at every change of mind; at least one. Without `weak` only at what can mean nothing else."""
+def segments(words: Sequence[Token], lexicon: Lexicon, *, but: Phrases = frozenset()) -> list[Segment]:
+    """The words, cut at every change of mind; at least one. Weak ones among `but` are none: "no" may be the answer."""
     cut: list[Segment] = [Segment("", [])]
     place = 0
     while place < len(words):
         strength, length = _marker(words, place, lexicon)
-        if length and (weak or strength != "weak"):
+        plain = tuple(word.text for word in words[place : place + length] if not word.is_sign)
+        if length and not (strength == "weak" and plain in but):
             cut.append(Segment(strength, []))
             place += length
         else:

@@ -8,17 +8,15 @@ from typing import NamedTuple
 
 from bridge.understanding.calendar_days import Day, days_in, exists
 from bridge.understanding.corrections import segments
-from bridge.understanding.lexicon import Lexicon, names_of_numbers, names_of_ordinals
+from bridge.understanding.lexicon import Lexicon
+from bridge.understanding.number_names import names_of_numbers, names_of_ordinals
 from bridge.understanding.numbers import Group, groups
 from bridge.understanding.results import CERTAIN, FAIR, LIKELY, Interpretation
 from bridge.understanding.words import Token, at, unhyphenated
 
 _WRITTEN = re.compile(r"(?<!\d)(\d{1,4})\s*([/.-])\s*(\d{1,2})\s*\2\s*(\d{2,4})(?!\d)")
 _SHORT = re.compile(r"(?<!\d)(\d{1,2})[/](\d{1,2})(?!\d)")
-_ENDINGS = frozenset({"st", "nd", "rd", "th"})
-_BETWEEN = frozenset(
-    {"the", "of", ",", ".", "in", "de", "del", "di", "den", "der", "am", "le", "el", "il", "year", "'"}
-)
+_SIGNS = frozenset({",", ".", "'"})
 
 
 class _Date(NamedTuple):
@@ -62,8 +60,23 @@ def _reading(date: _Date, today: Day | None) -> Interpretation | None:
 
 def _told(words: list[Token], lexicon: Lexicon, today: Day | None) -> _Date | None:
     return (
-        _named_month(words, lexicon, today) or _written(words, lexicon, today) or _spoken_numbers(words, lexicon, today)
+        _named_month(words, lexicon, today)
+        or _written(words, lexicon, today)
+        or _feast(words, lexicon)
+        or _spoken_numbers(words, lexicon, today)
     )
+
+
+def _feast(words: list[Token], lexicon: Lexicon) -> _Date | None:
+    """ "Christmas Day"."""
+    plain = [word.text for word in words if not word.is_sign]
+    for place in range(len(plain)):
+        for length in (3, 2, 1):
+            date = lexicon.feasts.get(tuple(plain[place : place + length]))
+            if date:
+                month, _, day = date.partition("-")
+                return _Date(0, int(month), int(day), LIKELY)
+    return None
 
 
 def _day_alone(words: list[Token], lexicon: Lexicon, before: _Date | None) -> _Date | None:
@@ -89,28 +102,33 @@ def _named_month(words: list[Token], lexicon: Lexicon, today: Day | None) -> _Da
         start = place + 1
         day = before
         if not day:
-            found = _day_at(words, _skip(words, start), lexicon)
+            found = _day_at(words, _skip(words, start, lexicon), lexicon)
             if found is None:
                 continue
             day, start = found
-        year, sure = _year_at(words, _skip(words, start), lexicon, today)
+        year, sure = _year_at(words, _skip(words, start, lexicon), lexicon, today)
         if year and not exists(year, month, day):
             return None
         return _Date(year, month, day, CERTAIN if sure else FAIR)
     return None
 
 
-def _skip(words: Sequence[Token], place: int) -> int:
-    while place < len(words) and (words[place].text in _BETWEEN or words[place].text in _ENDINGS):
+def _skip(words: Sequence[Token], place: int, lexicon: Lexicon) -> int:
+    while place < len(words) and _inside(words[place], lexicon):
         place += 1
     return place
+
+
+def _inside(word: Token, lexicon: Lexicon) -> bool:
+    """Whether a word may stand between the parts of a date."""
+    return word.text in _SIGNS or word.text in lexicon.date_links or word.text in lexicon.day_endings
 
 
 def _day_at(words: Sequence[Token], place: int, lexicon: Lexicon) -> tuple[int, int] | None:
     """The day of a month that begins here, and where it ends."""
     ordinals = names_of_ordinals(lexicon)
-    if place < len(words) and words[place].text in _BETWEEN:
-        place = _skip(words, place)
+    if place < len(words) and words[place].text in _SIGNS | lexicon.date_links:
+        place = _skip(words, place, lexicon)
     for length in range(min(4, len(words) - place), 0, -1):
         number = ordinals.get(tuple(word.text for word in words[place : place + length]))
         if number:
@@ -118,16 +136,16 @@ def _day_at(words: Sequence[Token], place: int, lexicon: Lexicon) -> tuple[int, 
     group = next((group for group in groups(words[place : place + 6], lexicon) if group.start == 0), None)
     if group and 1 <= group.value <= 31 and len(group.digits) <= 2 and group.sure:
         end = place + group.end
-        return group.value, end + (end < len(words) and words[end].text in _ENDINGS)
+        return group.value, end + (end < len(words) and words[end].text in lexicon.day_endings)
     return None
 
 
 def _day_before(words: Sequence[Token], place: int, lexicon: Lexicon) -> int:
     end = place
-    while end > 0 and words[end - 1].text in _BETWEEN | _ENDINGS:
+    while end > 0 and _inside(words[end - 1], lexicon):
         end -= 1
     for start in range(max(end - 4, 0), end):
-        found = _day_at(words[start:end], 0, lexicon) if words[start].text not in _BETWEEN else None
+        found = _day_at(words[start:end], 0, lexicon) if not _inside(words[start], lexicon) else None
         if found and found[1] == end - start:
             return found[0]
     return 0
@@ -215,11 +233,12 @@ def _spoken_numbers(words: list[Token], lexicon: Lexicon, today: Day | None) -> 
 def _counted_from(words: list[Token], lexicon: Lexicon, today: Day | None) -> _Date | None:
     assert today is not None
     plain = [word.text for word in words if not word.is_sign]
-    for place in range(len(plain)):
-        for length in (4, 3, 2, 1):
-            days = lexicon.days.get(tuple(plain[place : place + length]))
-            if days is not None and not any(word in lexicon.weekdays for word in plain):
-                return _exactly(today.plus(days), CERTAIN if length + place <= len(plain) else FAIR)
+    if not any(word in lexicon.weekdays for word in plain):
+        for place in range(len(plain)):
+            for length in (5, 4, 3, 2, 1):
+                days = lexicon.days.get(tuple(plain[place : place + length]))
+                if days is not None:
+                    return _exactly(today.plus(days), CERTAIN)
     return _span(words, lexicon, today) or _weekday(plain, lexicon, today) or _day_of_month(words, lexicon, today)
 
 
@@ -253,8 +272,10 @@ def _weekday(plain: Sequence[str], lexicon: Lexicon, today: Day) -> _Date | None
     if before in lexicon.next_words or after in lexicon.next_words:
         same_week = today.weekday + ahead < 7
         return _exactly(today.plus(ahead + 7 * same_week), FAIR)
-    week = tuple(plain[max(place - 3, 0) : place])
-    if week[-3:] in {("a", "week", "from"), ("a", "week", "on")} or after == "week":
+    ahead_of_it = any(
+        at(plain, start, lexicon.week_after) == place - start for start in range(max(place - 4, 0), place)
+    )
+    if ahead_of_it or after in lexicon.week_behind:
         return _exactly(today.plus(ahead + 7), LIKELY)
     return _exactly(today.plus(ahead), LIKELY)
 
@@ -285,5 +306,5 @@ def _ordinal_at(words: Sequence[Token], place: int, lexicon: Lexicon) -> int:
         if len(parts) == length and parts in ordinals and parts not in names_of_numbers(lexicon):
             return ordinals[parts]
     ending = words[place + 1].text if place + 1 < len(words) else ""
-    written = words[place].is_digits and len(words[place].text) <= 2 and ending in _ENDINGS
+    written = words[place].is_digits and len(words[place].text) <= 2 and ending in lexicon.day_endings
     return int(words[place].text) if written and 1 <= int(words[place].text) <= 31 else 0

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from bridge.understanding.corrections import Segment, segments
 from bridge.understanding.letters import letters
 from bridge.understanding.lexicon import Lexicon
-from bridge.understanding.numbers import groups
+from bridge.understanding.numbers import digit_named, groups
 from bridge.understanding.results import CERTAIN, FAIR, LIKELY, Interpretation
 from bridge.understanding.words import Token, at
 
@@ -26,21 +26,6 @@ _TOP_LEVEL = frozenset(
 _WORDS_OF_LABEL = 4
 _LONGEST_LOCAL = 24
 """Words and signs before the at."""
-_NOT_IN_ADDRESS = frozenset(
-    "is it's its that's email mail address my the yes yeah sure okay ok so um uh well be would for me send use "
-    "please "
-    "contact reach under write have got then and to you i i'm it that this can will just a an or his her our "
-    "their with on "
-    "e im thats its ist meine adresse est mon adresse mi es correo il mio indirizzo mijn adres meu endereço "
-    "lautet c'est oui ja sí sì".split()
-)
-"""Words that lead to an address and are part of one only where a dot or another sign joins them to it."""
-_NO_DOMAINS = frozenset("the a an my your our that's it's is this i you me".split())
-_SAY_NOTHING = (
-    ("all", "one", "word"), ("one", "word"), ("all", "lowercase"), ("all", "lower", "case"), ("lowercase",),
-    ("lower", "case"), ("no", "spaces"), ("no", "space"), ("capital",), ("uppercase",), ("the", "number"),
-    ("the", "letter"), ("that", "is"), ("the", "word"),
-)  # fmt: skip
 
 
 def read_email(words: Sequence[Token], lexicon: Lexicon) -> Interpretation | None:
@@ -72,7 +57,8 @@ def _joined(pieces: list[Segment], lexicon: Lexicon) -> list[Segment]:
 
 def _other_half(address: str, words: list[Token], lexicon: Lexicon) -> Interpretation | None:
     """ "... sorry, hotmail dot com": only the domain was wrong."""
-    start = _length_at(words, 0, lexicon)
+    start = next((place for place, word in enumerate(words) if not word.is_sign), 0)
+    start += _length_at(words, start, lexicon)
     domain, _ = _domain(words, start, lexicon)
     return Interpretation(f"{address.partition('@')[0]}@{domain}", LIKELY) if domain else None
 
@@ -85,11 +71,11 @@ def _length_at(words: Sequence[Token], place: int, lexicon: Lexicon) -> int:
     """How many words the "at" here has."""
     if place >= len(words):
         return 0
-    return 1 if words[place].text == "@" else at([w.text for w in words[place : place + 3]], 0, lexicon.at)
+    return 1 if words[place].text == "@" else at([w.text for w in words[place : place + 4]], 0, lexicon.at)
 
 
 def _address(words: list[Token], lexicon: Lexicon) -> Interpretation | None:
-    words = _without_remarks(words)
+    words = _without_remarks(words, lexicon)
     for place in range(len(words) - 1, 0, -1):
         length = _length_at(words, place, lexicon)
         if not length:
@@ -107,12 +93,11 @@ def _address(words: list[Token], lexicon: Lexicon) -> Interpretation | None:
     return None
 
 
-def _without_remarks(words: Sequence[Token]) -> list[Token]:
+def _without_remarks(words: Sequence[Token], lexicon: Lexicon) -> list[Token]:
     kept: list[Token] = []
     place = 0
     while place < len(words):
-        plain = tuple(word.text for word in words[place : place + 3])
-        length = next((len(remark) for remark in _SAY_NOTHING if plain[: len(remark)] == remark), 0)
+        length = at([word.text for word in words[place : place + 4]], 0, lexicon.remarks)
         if length:
             place += length
         else:
@@ -145,7 +130,7 @@ def _domain(words: Sequence[Token], place: int, lexicon: Lexicon) -> tuple[str, 
         return _PROVIDERS[labels[0]], FAIR
     if len(labels) < 2 or not labels[-1].isalpha():
         return "", 0.0
-    if any(label in _NO_DOMAINS for label in labels[:-1]):
+    if any(label in lexicon.no_domains for label in labels[:-1]):
         return "", 0.0
     return ".".join(labels), confidence if labels[-1] in _TOP_LEVEL else min(confidence, FAIR)
 
@@ -160,7 +145,7 @@ def _dot(words: Sequence[Token], place: int, lexicon: Lexicon) -> int:
     word = words[place + skipped]
     if word.text == ".":
         return 1 + skipped if words[place + skipped + 1].joined else 0
-    for length in (2, 1):
+    for length in (3, 2, 1):
         plain = tuple(w.text for w in words[place + skipped : place + skipped + length])
         if len(plain) == length and lexicon.signs.get(plain) == ".":
             more = place + skipped + length < len(words) and words[place + skipped + length].text == ","
@@ -176,15 +161,15 @@ def _label(words: Sequence[Token], place: int, lexicon: Lexicon, *, last: bool) 
         if parts and (_dot(words, place, lexicon) or _at(words, place, lexicon)):
             break
         word = words[place]
-        sign = lexicon.signs.get((word.text,), "")
+        dash = _dash(words, place, lexicon)
         if word.text == "," and place > start and place + 1 < len(words) and len(words[place + 1].text) == 1:
             place += 1
             continue
-        if word.text == "-" or sign == "-":
+        if dash:
             if not parts:
                 break
             parts.append("-")
-            place += 1
+            place += dash
             continue
         if word.is_sign:
             break
@@ -201,6 +186,14 @@ def _label(words: Sequence[Token], place: int, lexicon: Lexicon, *, last: bool) 
     if not last and not _dot(words, place, lexicon) and parts and parts[0] in _PROVIDERS:
         return parts[0], start + 1, 1
     return label, place, sum(part != "-" for part in parts)
+
+
+def _dash(words: Sequence[Token], place: int, lexicon: Lexicon) -> int:
+    """How many words the hyphen here has."""
+    if words[place].text == "-":
+        return 1
+    plain = [word.text for word in words[place : place + 3]]
+    return next((length for length in (3, 2, 1) if lexicon.signs.get(tuple(plain[:length])) == "-"), 0)
 
 
 def _spelled_here(words: Sequence[Token], place: int) -> bool:
@@ -225,10 +218,10 @@ def _local(words: Sequence[Token], lexicon: Lexicon) -> tuple[str, bool]:
         elif kind == "comma":
             before = atoms[place - 1] if place else ("", "")
             single = len(taken) > 0 and len(taken[-1]) == 1 and len(before[0]) == 1
-            if not (single or before[1] == "sign" or (taken and atoms[place + 1][1] == "sign")):
+            if not (single or before[1] in ("sign", "spelled") or (taken and atoms[place + 1][1] == "sign")):
                 break
             bound = bound or before[1] == "sign"
-        elif kind == "stop" or (not bound and text in _NOT_IN_ADDRESS):
+        elif kind == "stop" or (not bound and text in lexicon.before_address):
             break
         else:
             joined = joined or not (
@@ -259,7 +252,7 @@ def _atoms(words: Sequence[Token], lexicon: Lexicon) -> list[tuple[str, str]]:
             place += 1
         else:
             text, length = _atom(words, place, lexicon)
-            atoms.append((text, "word"))
+            atoms.append((text, "spelled" if length > 1 and len(text) == 1 else "word"))
             place += length
     return atoms
 
@@ -278,7 +271,7 @@ def _sign(words: Sequence[Token], place: int, lexicon: Lexicon) -> tuple[str, in
         if letters_around and word.joined:
             return ("", 1)
         return (word.text, 1) if word.joined and (following is None or following.joined) else None
-    for length in (2, 1):
+    for length in (3, 2, 1):
         plain = tuple(w.text for w in words[place : place + length])
         if len(plain) == length and plain in lexicon.signs:
             return lexicon.signs[plain], length
@@ -310,4 +303,4 @@ def _atom(words: Sequence[Token], place: int, lexicon: Lexicon) -> tuple[str, in
 
 def _beside_digit(words: Sequence[Token], place: int, lexicon: Lexicon) -> bool:
     near = [words[p] for p in (place - 1, place + 1) if 0 <= p < len(words)]
-    return any(word.is_digits or word.text in lexicon.spoken.digits for word in near)
+    return any(bool(word.is_digits or digit_named(word, lexicon)) for word in near)

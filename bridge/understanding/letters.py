@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from bridge.understanding.lexicon import Lexicon
+from bridge.understanding.numbers import digit_named, repeats_at
 from bridge.understanding.words import Token, at
 
 _LONGEST_CAPITALS = 15
@@ -41,18 +42,20 @@ def letters(words: Sequence[Token], lexicon: Lexicon, *, digits: bool = True) ->
 def _letter(words: Sequence[Token], place: int, lexicon: Lexicon, *, digits: bool, shouted: bool) -> Letter | None:
     word = words[place]
     plain = [w.text for w in words[place : place + 3]]
-    times = lexicon.repeats.get(word.text) or _times(words, place, lexicon)
-    phrase = lexicon.letter_phrases.get(tuple(plain[:2]))
-    if times and place + 1 < len(words) and not phrase:
-        inner = _letter(words, place + 1, lexicon, digits=digits, shouted=shouted)
+    times, behind = repeats_at(words, place, lexicon)
+    if not times and _times(words, place, lexicon):
+        times, behind = 2, place + 1
+    phrase, length = _phrase(plain, lexicon)
+    if times and behind < len(words) and not phrase:
+        inner = _letter(words, behind, lexicon, digits=digits, shouted=shouted)
         if inner and len(inner.text) == 1 and inner.text.isalnum():
             return Letter(inner.text * times, place, inner.end, sure=True)
     if phrase:
-        return Letter(phrase, place, place + 2, sure=True)
+        return Letter(phrase, place, place + length, sure=True)
     explained = _explained(words, place, lexicon)
     if explained:
         return explained
-    for length in (2, 1):
+    for length in (3, 2, 1):
         sign = lexicon.signs.get(tuple(plain[:length]))
         if sign:
             return Letter(sign, place, place + length, sure=False)
@@ -60,12 +63,12 @@ def _letter(words: Sequence[Token], place: int, lexicon: Lexicon, *, digits: boo
         return Letter(word.text, place, place + 1, sure=False)
     if word.is_letter:
         return Letter(word.text, place, place + 1, sure=word.text not in lexicon.unsure_letters)
-    if word.text in lexicon.letters:
-        return Letter(lexicon.letters[word.text], place, place + 1, sure=True)
+    if name := named_letter(word.text, lexicon):
+        return Letter(name, place, place + 1, sure=True)
     if word.text in lexicon.unsure_letters:
         return Letter(lexicon.unsure_letters[word.text], place, place + 1, sure=False)
     if digits:
-        digit = word.text if word.is_digits else _digit(word, lexicon)
+        digit = word.text if word.is_digits else digit_named(word, lexicon)
         if digit:
             return Letter(digit, place, place + 1, sure=False)
     if word.raw.isupper() and word.text.isalpha() and 1 < len(word.raw) <= _LONGEST_CAPITALS and not shouted:
@@ -81,17 +84,25 @@ def _times(words: Sequence[Token], place: int, lexicon: Lexicon) -> int:
     return 2 if words[place].text in (lexicon.spoken.digits[2], "2") else 0
 
 
-def _digit(word: Token, lexicon: Lexicon) -> str:
-    if word.text in lexicon.spoken.digits:
-        return str(lexicon.spoken.digits.index(word.text))
-    return lexicon.more_digits.get(word.text, "")
+def named_letter(word: str, lexicon: Lexicon) -> str:
+    """The letter that a word names whatever stands beside it: its own name, or a word of an alphabet."""
+    return lexicon.letters.get(word) or lexicon.alphabet.get(word, "")
+
+
+def _phrase(plain: list[str], lexicon: Lexicon) -> tuple[str, int]:
+    """The letter whose name of several words begins here, and how many they are."""
+    for length in (3, 2):
+        letter = lexicon.letter_phrases.get(tuple(plain[:length]))
+        if letter:
+            return letter, length
+    return "", 0
 
 
 def _explained(words: Sequence[Token], place: int, lexicon: Lexicon) -> Letter | None:
     """ "B as in boy": the word is heard better than the letter, and decides."""
     word = words[place]
     letter = (
-        word.text if word.is_letter else lexicon.letters.get(word.text) or lexicon.unsure_letters.get(word.text, "")
+        word.text if word.is_letter else named_letter(word.text, lexicon) or lexicon.unsure_letters.get(word.text, "")
     )
     if not letter:
         return None
@@ -104,7 +115,7 @@ def _explained(words: Sequence[Token], place: int, lexicon: Lexicon) -> Letter |
     if after is None or not after.text[0].isalpha():
         return None
     certain = length > 1 or after.text[0] == letter
-    if not certain or (len(after.text) < 3 and after.text not in lexicon.letters):
+    if not certain or (len(after.text) < 3 and not named_letter(after.text, lexicon)):
         return None
     return Letter(after.text[0], place, start + length + 1, sure=True)
 

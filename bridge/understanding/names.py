@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 
 from bridge.understanding.corrections import segments
@@ -59,10 +60,12 @@ def _in_segment(words: list[Token], lexicon: Lexicon) -> tuple[list[str], float]
     led: list[str] = []
     introduced = False
     for piece in pieces:
+        for part in _parts(piece, lexicon):
+            led += _name(part, lexicon)
         after = _after_lead(piece, lexicon)
         if after is not None and (name := _name(after, lexicon)):
             led = [*led, *name]
-            introduced = introduced or not _only_under(piece[: len(piece) - len(after)])
+            introduced = introduced or not _weakly_led(piece[: len(piece) - len(after)], lexicon)
     for piece in pieces:
         plain = [word for word in piece if word.text not in lexicon.fillers]
         name = _name(plain, lexicon)
@@ -76,9 +79,9 @@ def _in_segment(words: list[Token], lexicon: Lexicon) -> tuple[list[str], float]
     return (parts, LIKELY if len(parts) > 1 or words[0].raw[:1].isupper() else FAIR) if greeted else None
 
 
-def _only_under(before: Sequence[Token]) -> bool:
+def _weakly_led(before: Sequence[Token], lexicon: Lexicon) -> bool:
     """Whether nothing but "under" stands before a name: a booking is found "under Smith", and much else is said so."""
-    return before[-1].text == "under" and (len(before) < 2 or before[-2].text not in ("is", "it's", "its", "be"))
+    return before[-1].text in lexicon.weak_leads and (len(before) < 2 or before[-2].text not in lexicon.lead_verbs)
 
 
 def _first_of(word: Token, words: Sequence[Token]) -> int:
@@ -96,6 +99,15 @@ def _pieces(words: Sequence[Token]) -> list[list[Token]]:
         else:
             pieces[-1].append(word)
     return [piece for piece in pieces if piece]
+
+
+def _parts(words: list[Token], lexicon: Lexicon) -> list[list[Token]]:
+    """All but the last of what follows "first name", "last name" in one piece: `_after_lead` has that."""
+    plain = [word.text for word in words]
+    lengths = [at(plain, place, lexicon.name_parts) for place in range(len(plain))]
+    starts = [place for place, length in enumerate(lengths) if length]
+    bounds = itertools.pairwise(starts)
+    return [words[start + lengths[start] : stop] for start, stop in bounds]
 
 
 def _after_lead(words: list[Token], lexicon: Lexicon) -> list[Token] | None:
@@ -125,16 +137,10 @@ def _name(words: Sequence[Token], lexicon: Lexicon) -> list[str]:
         name.append(words[place].raw)
         place += 1
     rest = [word for word in words[place:] if not word.is_sign]
-    ends_with_sentence = bool(rest) and rest[0].text not in lexicon.fillers | _CLOSING
+    ends_with_sentence = bool(rest) and rest[0].text not in lexicon.fillers | lexicon.closing
     if not name or len(name) > _MOST_WORDS or ends_with_sentence:
         return []
     return name
-
-
-_CLOSING = frozenset(
-    "please thanks thank here speaking calling and with from again yes bitte danke merci gracias".split()
-)
-"""What may follow a name."""
 
 
 def _capitals(name: str) -> str:

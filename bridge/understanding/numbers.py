@@ -9,12 +9,14 @@ import itertools
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from bridge.understanding.lexicon import Lexicon, names_of_numbers
+from bridge.understanding.lexicon import Lexicon
+from bridge.understanding.number_names import names_of_numbers, number_inside
 from bridge.understanding.words import Token, at
 
 LONGEST_DIGITS = 40
 """Nobody gives a longer number."""
-_LONGEST_NAME = 6
+_LONGEST_NAME = 7
+_FEWEST_UNSURE = 3
 _BETWEEN = frozenset(",.-()/;:+")
 
 
@@ -62,21 +64,23 @@ class Run(NamedTuple):
 def groups(words: Sequence[Token], lexicon: Lexicon, *, nothing_else: bool = False) -> list[Group]:
     """All numbers in these words; what is a number only beside others is kept only there.
 
-    `nothing_else`: in an answer of nothing but such words, two of them sure, all are digits: "for five six".
+    `nothing_else`: in an answer of nothing but such words, three of them or two of them sure, all are digits: "for five
+    six", "to ate for".
     """
     found: list[Group] = []
     place = 0
     while place < len(words):
-        counts = at([word.text for word in words[place : place + 2]], 0, lexicon.not_numbers, 2) == 0
-        group = _group(words, place, lexicon) if counts else None
+        nothing = at([word.text for word in words[place : place + 3]], 0, lexicon.not_numbers, 3)
+        group = None if nothing else _group(words, place, lexicon)
         if group is None:
-            place += 1 if counts else 2
+            place += nothing or 1
         else:
             found.append(group)
             place = group.end
-    if nothing_else and sum(group.sure for group in found) > 1 and _all_numbers(found, words, lexicon):
+    enough = len(found) >= _FEWEST_UNSURE or sum(group.sure for group in found) > 1
+    if nothing_else and enough and _all_numbers(found, words, lexicon):
         return found
-    return [group for index, group in enumerate(found) if group.sure or _among_digits(found, index, words)]
+    return [group for index, group in enumerate(found) if group.sure or _among_digits(found, index, words, lexicon)]
 
 
 def _all_numbers(found: list[Group], words: Sequence[Token], lexicon: Lexicon) -> bool:
@@ -84,9 +88,12 @@ def _all_numbers(found: list[Group], words: Sequence[Token], lexicon: Lexicon) -
     return covered == sum(not word.is_sign and word.text not in lexicon.fillers for word in words)
 
 
-def _among_digits(found: list[Group], index: int, words: Sequence[Token]) -> bool:
+def _among_digits(found: list[Group], index: int, words: Sequence[Token], lexicon: Lexicon) -> bool:
     """Whether a doubtful digit stands beside a certain one; a common word needs them on both sides."""
-    zero = found[index].digits == "0"
+    text = words[found[index].start].text
+    zero = found[index].digits == "0" or text in lexicon.ones
+    if text in lexicon.ones and all(word.is_sign or word.text in lexicon.fillers | {text} for word in words):
+        return True  # "un" is one where nothing else is said
     before = any(
         group.sure and _touch(found[group_index : index + 1], words)
         for group_index, group in list(enumerate(found[:index]))[-3:]
@@ -110,60 +117,67 @@ def _name(words: Sequence[Token], place: int, lexicon: Lexicon) -> tuple[int, in
         value = names.get(tuple(word.text for word in words[place : place + length]))
         if value is not None:
             return value, place + length
-    return None
+    value = number_inside(words[place].text, lexicon)
+    return None if value is None else (value, place + 1)
 
 
-def _digit(word: Token, lexicon: Lexicon) -> str:
-    digit = lexicon.more_digits.get(word.text, "")
-    if not digit and word.text in lexicon.spoken.digits:
-        digit = str(lexicon.spoken.digits.index(word.text))
-    return digit
+def digit_named(word: Token, lexicon: Lexicon) -> str:
+    """The digit that a word names; empty for another word."""
+    value = names_of_numbers(lexicon).get((word.text,), 10)
+    return str(value) if value < 10 else ""
 
 
 def _small(words: Sequence[Token], place: int, lexicon: Lexicon) -> tuple[int, int] | None:
     """A number below a hundred, or up to `largest_name`, in words."""
     if place >= len(words):
         return None
-    named = _name(words, place, lexicon)
-    if named is not None:
-        return named
-    digit = _digit(words[place], lexicon)
-    return (int(digit), place + 1) if digit else None
+    return _name(words, place, lexicon)
 
 
 def _group(words: Sequence[Token], place: int, lexicon: Lexicon) -> Group | None:
     word = words[place]
-    times = lexicon.repeats.get(word.text)
-    if times and place + 1 < len(words):
-        return _repeated(words, place, times, lexicon)
+    times, behind = repeats_at(words, place, lexicon)
+    if times and behind < len(words) and (again := _repeated(words, place, behind, times, lexicon)):
+        return again
     if word.is_digits:
         return _written(words, place, lexicon)
     small = _small(words, place, lexicon)
-    if small is None and word.text in ("a", "an") and place + 1 < len(words):
+    if small is None and word.text in lexicon.articles | lexicon.ones and place + 1 < len(words):
         after = words[place + 1].text
         if after in lexicon.hundred | lexicon.thousand | lexicon.million:
             return _scaled(words, place, 1, place + 1, lexicon)
     if small is None:
-        if lexicon.largest_name > 99 and word.text in lexicon.thousand | lexicon.million:
+        if lexicon.largest_name > 99 and word.text in lexicon.thousand:
             return _scaled(words, place, 1, place, lexicon)
-        unsure = lexicon.unsure_digits.get(word.text)
+        unsure = "1" if word.text in lexicon.ones else lexicon.unsure_digits.get(word.text)
         return Group(unsure, int(unsure), place, place + 1, sure=False) if unsure else None
     value, end = small
     return _scaled(words, place, value, end, lexicon)
 
 
-def _repeated(words: Sequence[Token], place: int, times: int, lexicon: Lexicon) -> Group | None:
-    word = words[place + 1]
-    digit = _digit(word, lexicon) or (word.text if word.is_digits and len(word.text) == 1 else "")
+def repeats_at(words: Sequence[Token], place: int, lexicon: Lexicon) -> tuple[int, int]:
+    """How often the "double" here wants what follows (0: it is none), and where that begins."""
+    plain = [word.text for word in words[place : place + 3]]
+    for length in (2, 1):
+        times = lexicon.repeats.get(tuple(plain[:length]))
+        if times and len(plain) >= length:
+            end = place + length
+            return times, end + (end < len(words) and words[end].text in lexicon.repeated)
+    return 0, place
+
+
+def _repeated(words: Sequence[Token], place: int, at_digit: int, times: int, lexicon: Lexicon) -> Group | None:
+    word = words[at_digit]
+    digit = digit_named(word, lexicon) or (word.text if word.is_digits and len(word.text) == 1 else "")
     digit = digit or ("0" if lexicon.unsure_digits.get(word.text) == "0" else "")
     if not digit:
         return None
-    return Group(digit * times, int(digit * times), place, place + 2, repeated=True)
+    return Group(digit * times, int(digit * times), place, at_digit + 1, repeated=True)
 
 
 def _written(words: Sequence[Token], place: int, lexicon: Lexicon) -> Group:
     digits, end = words[place].text, place + 1
-    while _is_thousands(words, end, digits):
+    while _is_thousands(words, end, digits, lexicon.spoken.group_marks):
         digits, end = digits + words[end + 1].text, end + 2
     if (
         len(digits) <= 3
@@ -175,9 +189,11 @@ def _written(words: Sequence[Token], place: int, lexicon: Lexicon) -> Group:
     return Group(digits, int(digits[:LONGEST_DIGITS]), place, end, written=True)
 
 
-def _is_thousands(words: Sequence[Token], place: int, digits: str) -> bool:
-    """Whether a comma and three digits follow: `1,200`."""
-    if place + 1 >= len(words) or words[place].text != "," or not (words[place].joined and words[place + 1].joined):
+def _is_thousands(words: Sequence[Token], place: int, digits: str, marks: str) -> bool:
+    """Whether a mark and three digits follow: `1,200`, or `1.200` in most languages."""
+    if place + 1 >= len(words) or words[place].text not in marks:
+        return False
+    if not (words[place].joined and words[place + 1].joined):
         return False
     return words[place + 1].is_digits and len(words[place + 1].text) == 3 and (len(digits) <= 3 or len(digits) % 3 == 0)
 
@@ -228,7 +244,7 @@ def _rest(words: Sequence[Token], end: int, lexicon: Lexicon) -> tuple[int, int]
 
 
 def _goes_on(word: Token, lexicon: Lexicon) -> bool:
-    return bool(_digit(word, lexicon)) or word.is_digits or lexicon.unsure_digits.get(word.text) == "0"
+    return bool(digit_named(word, lexicon)) or word.is_digits or lexicon.unsure_digits.get(word.text) == "0"
 
 
 def runs(words: Sequence[Token], lexicon: Lexicon, *, nothing_else: bool = False) -> list[Run]:

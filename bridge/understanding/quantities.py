@@ -38,6 +38,9 @@ def read_number(words: Sequence[Token], lexicon: Lexicon) -> Interpretation | No
 
 
 def _one_number(words: list[Token], lexicon: Lexicon) -> Interpretation | None:
+    plain = tuple(word.text for word in words if not word.is_sign and word.text not in lexicon.fillers)
+    if (whole_answer := lexicon.amounts.get(plain)) is not None:
+        return Interpretation(_whole_or_not(whole_answer), LIKELY)
     found = quantities(words, lexicon)
     if not found:
         counted = _counted(words, lexicon)
@@ -54,13 +57,17 @@ def _one_number(words: list[Token], lexicon: Lexicon) -> Interpretation | None:
     return Interpretation(sign * (whole + rest / 100) if rest else sign * whole, only.confidence)
 
 
-def _counted(words: Sequence[Token], lexicon: Lexicon) -> int | None:
+def _counted(words: Sequence[Token], lexicon: Lexicon) -> float | None:
     plain = [word.text for word in words if not word.is_sign]
     for place in range(len(plain)):
         for length in (4, 3, 2, 1):
             if (number := lexicon.amounts.get(tuple(plain[place : place + length]))) is not None:
-                return number
+                return _whole_or_not(number)
     return None
+
+
+def _whole_or_not(number: float) -> float:
+    return int(number) if number == int(number) else number
 
 
 def quantities(words: Sequence[Token], lexicon: Lexicon) -> list[Quantity]:
@@ -176,8 +183,9 @@ def _one_sum(words: list[Token], lexicon: Lexicon) -> _Sum | None:
     unit, behind = _unit(words, first, lexicon)
     if len(found) == 2:
         return _units_and_cents(words, found, unit, behind, lexicon)
-    if unit == "cent":
-        return _Sum(first.hundredths // 100, "", LIKELY)
+    cent, _, currency = unit.partition(" ")
+    if cent == "cent":
+        return _Sum(first.hundredths // 100, currency, LIKELY)
     if unit or first.decimal:
         return _Sum(first.hundredths, unit, first.confidence)
     return _as_price(first)
@@ -185,9 +193,9 @@ def _one_sum(words: list[Token], lexicon: Lexicon) -> _Sum | None:
 
 def _one_coin(words: list[Token], lexicon: Lexicon) -> list[Token]:
     """ "a buck fifty" as "one buck fifty"."""
-    one = Token("1", "1", joined=False)
+    one, ones = Token("1", "1", joined=False), lexicon.articles | lexicon.ones
     return [
-        one if word.text in ("a", "an") and place + 1 < len(words) and words[place + 1].text in lexicon.money else word
+        one if place + 1 < len(words) and word.text in ones and words[place + 1].text in lexicon.money else word
         for place, word in enumerate(words)
     ]
 
@@ -202,18 +210,20 @@ def _unit(words: Sequence[Token], quantity: Quantity, lexicon: Lexicon) -> tuple
         return _SYMBOLS[after], quantity.end + 1
     if after in lexicon.money:
         return lexicon.money[after], quantity.end + 1
-    return (lexicon.money.get(before, "") if before not in ("p",) else ""), quantity.end
+    unit = lexicon.money.get(before, "")
+    return "" if unit.startswith("cent") else unit, quantity.end
 
 
 def _units_and_cents(
     words: Sequence[Token], found: list[Quantity], unit: str, behind: int, lexicon: Lexicon
 ) -> _Sum | None:
     first, second = found
-    between = [w.text for w in words[behind : second.start] if not w.is_sign and w.text not in lexicon.joiners]
-    if not unit or unit == "cent" or between or not 0 <= second.hundredths < 10000 or second.decimal:
+    joining = lexicon.joiners | lexicon.and_cents
+    between = [w.text for w in words[behind : second.start] if not w.is_sign and w.text not in joining]
+    if not unit or unit.startswith("cent") or between or not 0 <= second.hundredths < 10000 or second.decimal:
         return None
     cent, _ = _unit(words, second, lexicon)
-    named = second.end < len(words) and lexicon.money.get(words[second.end].text) == "cent"
+    named = second.end < len(words) and lexicon.money.get(words[second.end].text, "").startswith("cent")
     if not named and cent and cent != unit:
         return None
     return _Sum(first.hundredths + second.hundredths // 100, unit, CERTAIN if named else LIKELY)

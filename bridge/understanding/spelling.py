@@ -6,7 +6,7 @@ import itertools
 from collections.abc import Sequence
 
 from bridge.understanding.corrections import Strength, segments
-from bridge.understanding.letters import Spelled, spellings
+from bridge.understanding.letters import Spelled, named_letter, spellings
 from bridge.understanding.lexicon import Lexicon
 from bridge.understanding.results import CERTAIN, FAIR, LIKELY, Interpretation
 from bridge.understanding.words import Token, at, spoken, unhyphenated
@@ -48,7 +48,7 @@ def spell(words: list[Token], lexicon: Lexicon) -> Interpretation | None:
 
 def _single_letter(words: Sequence[Token], lexicon: Lexicon) -> str:
     plain = spoken(words)
-    return plain[0] if len(plain) == 1 and len(plain[0]) == 1 else lexicon.letters.get(plain[0], "") if plain else ""
+    return plain[0] if len(plain) == 1 and len(plain[0]) == 1 else named_letter(plain[0], lexicon) if plain else ""
 
 
 def _chosen(rows: list[Spelled], words: Sequence[Token], lexicon: Lexicon) -> tuple[str, float]:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple, TypeVar
 
 from bridge.understanding.corrections import segments
-from bridge.understanding.lexicon import Lexicon
+from bridge.understanding.lexicon import Lexicon, Phrase
 from bridge.understanding.numbers import Group, groups
 from bridge.understanding.results import CERTAIN, FAIR, LIKELY, Interpretation
 from bridge.understanding.words import Token, at, unhyphenated
 
 _MOST_WORDS_AROUND = 6
 """A lone number in a longer sentence need not be an hour."""
+
+
+_T = TypeVar("_T")
 
 
 class _Clock(NamedTuple):
@@ -66,76 +69,155 @@ def _half_of_day(words: Sequence[Token], lexicon: Lexicon) -> str:
 
 
 def _clock(words: list[Token], lexicon: Lexicon, half: str) -> _Clock | None:
-    plain = [word.text for word in words]
-    for place in range(len(plain)):
-        for length in (3, 2, 1):
-            named = lexicon.clock.get(tuple(plain[place : place + length]))
-            if named:
-                return _Clock(*named, CERTAIN, of_day=True)
     found = groups(words, lexicon)
-    return _around_the_hour(words, found, lexicon) or _hours_and_minutes(words, found, lexicon, half)
+    return (
+        _around_the_hour(words, found, lexicon)
+        or _named(words, found, lexicon)
+        or _hours_and_minutes(words, found, lexicon, half)
+    )
 
 
-def _around_the_hour(words: list[Token], found: list[Group], lexicon: Lexicon) -> _Clock | None:
-    """ "half past nine", "ten to six", "halb zehn"."""
-    plain = [word.text for word in words]
-    by_start = {group.start: group for group in found}
-    for place in range(len(plain)):
-        for phrases, later in ((lexicon.past, True), (lexicon.to, False)):
-            length = at(plain, place, phrases)
-            hour = by_start.get(place + length) if length else None
-            minutes = _minutes_before(plain, place, found, lexicon)
-            if hour and minutes and 1 <= hour.value <= 24 and len(hour.digits) <= 2:
-                of_day = hour.value > 12
-                at_hour = hour.value if later else (hour.value - 1 or 12)
-                return _Clock(at_hour, minutes if later else 60 - minutes, CERTAIN, of_day)
-        length = at(plain, place, lexicon.before_half)
-        hour = by_start.get(place + length) if length else None
-        if hour and 1 <= hour.value <= 12:
-            return _Clock(hour.value - 1 or 12, 30, CERTAIN)
+def _table_at(plain: Sequence[str], place: int, table: Mapping[Phrase, _T]) -> tuple[_T, int] | None:
+    """What the longest phrase of a table that begins here stands for, and its length."""
+    for length in range(min(4, len(plain) - place), 0, -1):
+        found = table.get(tuple(plain[place : place + length]))
+        if found is not None:
+            return found, length
     return None
 
 
+def _named(words: Sequence[Token], found: list[Group], lexicon: Lexicon) -> _Clock | None:
+    """ "noon", "midnight"."""
+    plain = [word.text for word in words]
+    for place in range(len(plain)):
+        named = _table_at(plain, place, lexicon.clock)
+        if named:
+            return _Clock(*named[0], CERTAIN if not found else FAIR, of_day=True)
+    return None
+
+
+# -- minutes from an hour
+
+
+class _Hour(NamedTuple):
+    """An hour, and the minutes from it that a word right before it makes: "halb drei"."""
+
+    minutes: int
+    """Of the day, or of half of it."""
+    of_day: bool
+    begun: int
+    end: int
+    """The place behind its words."""
+
+    def shifted(self, minutes: int) -> _Clock:
+        """So many minutes from it: "ten to one" is before one, in an hour that nobody calls zero."""
+        total = (self.minutes + self.begun + minutes) % (24 * 60 if self.of_day else 12 * 60)
+        return _Clock(total // 60 if self.of_day else total // 60 or 12, total % 60, CERTAIN, self.of_day)
+
+
+def _around_the_hour(words: list[Token], found: list[Group], lexicon: Lexicon) -> _Clock | None:
+    """ "half past nine", "ten to six", "fünf vor halb zehn", "trois heures et demie", "las cuatro menos diez"."""
+    plain = [word.text for word in words]
+    by_start = {group.start: group for group in found}
+    for place in range(len(plain)):
+        for phrases, direction in ((lexicon.past, 1), (lexicon.to, -1)):
+            length = at(plain, place, phrases)
+            minutes = _minutes_before(plain, place, found, lexicon) if length else 0
+            hour = _hour_at(plain, place + length, by_start, lexicon) if minutes else None
+            if hour:
+                return hour.shifted(direction * minutes)
+    for place in range(len(plain)):
+        hour = _hour_at(plain, place, by_start, lexicon)
+        if hour is None:
+            continue
+        if hour.begun:
+            return hour.shifted(0)
+        end = hour.end + (hour.end < len(plain) and plain[hour.end] in lexicon.after_hour)
+        ends = _table_at(plain, end, lexicon.hour_ends)
+        if ends:
+            return hour.shifted(ends[0])
+        less = at(plain, end, lexicon.hour_less)
+        lacking = by_start.get(end + less) if less else None
+        if lacking and 0 < lacking.value < 60:
+            return hour.shifted(-lacking.value)
+    return None
+
+
+def _hour_at(plain: list[str], place: int, by_start: dict[int, Group], lexicon: Lexicon) -> _Hour | None:
+    named = _table_at(plain, place, lexicon.clock)
+    if named:
+        (hour, minute), length = named
+        return _Hour(hour * 60 + minute, True, 0, place + length)
+    minutes, length = _table_at(plain, place, lexicon.hour_begins) or (0, 0)
+    group = by_start.get(place + length)
+    if group is None or not 1 <= group.value <= 24 or len(group.digits) > 2 or group.repeated:
+        return None
+    of_day = group.value > 12
+    return _Hour((group.value if of_day else group.value % 12) * 60, of_day, minutes, group.end)
+
+
 def _minutes_before(plain: list[str], place: int, found: list[Group], lexicon: Lexicon) -> int:
-    before = plain[place - 1] if place else ""
-    if before in lexicon.half:
-        return 30
-    if before in lexicon.quarter:
-        return 15
+    for length in (3, 2, 1):
+        minutes = lexicon.minutes_named.get(tuple(plain[place - length : place])) if place >= length else None
+        if minutes:
+            return minutes
     group = next((group for group in found if group.end == place), None)
     return group.value if group and 0 < group.value < 60 else 0
 
 
+# -- hours and minutes
+
+
 def _hours_and_minutes(words: list[Token], found: list[Group], lexicon: Lexicon, half: str) -> _Clock | None:
-    if not found:
+    if not found or (len(found) > 1 and any(word.text in lexicon.ranges for word in words)):
         return None
     parts = [found[0]]
     for group in found[1:]:
         between = [word.text for word in words[parts[-1].end : group.start]]
-        if len(parts) < 3 and all(text in ".:-,h" or text in lexicon.joiners or text in lexicon.after_hour
-                                  for text in between):  # fmt: skip
-            parts.append(group)
-        else:
+        if len(parts) == 3 or not all(text in ".:-,h" or _joins(text, lexicon) for text in between):
             return None  # more than one number: which one is the time?
+        parts.append(group)
+    return _told(words, parts, lexicon, half)
+
+
+def _joins(text: str, lexicon: Lexicon) -> bool:
+    return text in lexicon.hour_and or text in lexicon.after_hour
+
+
+def _told(words: list[Token], parts: list[Group], lexicon: Lexicon, half: str) -> _Clock | None:
     digits = [group.digits for group in parts]
     end = parts[-1].end
-    named = any(word.text in lexicon.after_hour for word in words[end : end + 1])
+    if end < len(words) and words[end].text in lexicon.minus | lexicon.unfinished_minutes:
+        return None
+    named = any(word.text in lexicon.after_hour for word in words[parts[0].end : parts[0].end + 1])
+    named = named or any(word.text in lexicon.after_hour for word in words[end : end + 1])
     sure = CERTAIN if half or named else LIKELY
     if digits[0] == "0" and len(parts) == 2 and parts[1].scaled and parts[1].value % 100 == 0:
         return _Clock(parts[1].value // 100, 0, CERTAIN, of_day=True)  # "oh eight hundred"
     if digits[0] == "0" and len(parts) >= 2 and len(digits[1]) == 1:
         digits = ["0" + digits[1], *digits[2:]]
+    elif len(parts) == 2 and len(digits[1]) == 1 and any(_joins(w.text, lexicon) for w in words[parts[0].end : end]):
+        digits[1] = "0" + digits[1]  # "drei Uhr fünf"
     hour = int(digits[0]) if len(digits[0]) <= 4 else -1
     of_day = digits[0].startswith("0") or (named and hour > 12)
     if len(digits) == 1:
-        if parts[0].scaled and hour % 100 == 0 and hour <= 2400:
-            return _Clock(hour // 100, 0, LIKELY, of_day=True)  # "eighteen hundred"
-        if len(digits[0]) in (3, 4):
-            return _Clock(hour // 100, hour % 100, sure, digits[0].startswith("0")) if hour % 100 < 60 else None
-        others = sum(not word.is_sign for word in words) - (parts[0].end - parts[0].start)
-        lone = not (half or named) and others > _MOST_WORDS_AROUND
-        return None if lone or hour > 24 else _Clock(hour, 0, sure if half or named else FAIR, of_day)
+        return _one_number(words, parts[0], half, sure, certain=bool(half or named), of_day=of_day)
     minutes = "".join(digits[1:])
     if len(minutes) != 2 or hour > 24:
         return None
     return _Clock(hour, int(minutes), sure, of_day)
+
+
+def _one_number(
+    words: Sequence[Token], group: Group, half: str, sure: float, *, certain: bool, of_day: bool
+) -> _Clock | None:
+    """ "nine", "1430", "eighteen hundred"."""
+    hour = int(group.digits) if len(group.digits) <= 4 else -1
+    if group.scaled and hour % 100 == 0 and hour <= 2400:
+        return _Clock(hour // 100, 0, LIKELY, of_day=True)
+    if len(group.digits) in (3, 4):
+        return _Clock(hour // 100, hour % 100, sure, group.digits.startswith("0")) if hour % 100 < 60 else None
+    others = sum(not word.is_sign for word in words) - (group.end - group.start)
+    if hour < 0 or hour > 24 or (not certain and others > _MOST_WORDS_AROUND):
+        return None
+    return _Clock(hour, 0, sure if certain else FAIR, of_day)

@@ -28,11 +28,11 @@ class _Sign(NamedTuple):
 def read_yes_no(words: Sequence[Token], lexicon: Lexicon) -> Interpretation | None:
     """True for yes, False for no. None for "I don't know", for both, and for what is no answer."""
     best: Interpretation | None = None
-    for because, said in segments(words, lexicon, weak=False):
+    for because, said in segments(words, lexicon, but=lexicon.no | lexicon.yes | lexicon.weak_yes):
         if because and best is None and not _signs(said, lexicon):
             return _decide(list(words), lexicon)  # what would correct is the answer itself
         found = _decide(said, lexicon)
-        if found is not None or because:
+        if found is not None or because in ("strong", "restart"):
             best = found
     return best
 

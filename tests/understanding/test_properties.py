@@ -78,7 +78,7 @@ def test_a_word_that_is_spelled_out_is_understood(word: str) -> None:
 
 @given(st.text("abcdefghijklmnopqrstuvwxyz", min_size=2, max_size=12))
 def test_a_word_spelled_by_the_alphabet_of_radio_is_understood(word: str) -> None:
-    radio = {letter: name for name, letter in reversed(list(lexicon("en-US").letters.items())) if len(name) > 3}
+    radio = {letter: name for name, letter in reversed(list(lexicon("en-US").alphabet.items())) if len(name) > 3}
     assert value(" ".join(radio[letter] for letter in word), "spelling") == word
     assert value(" ".join(f"{letter} as in {radio[letter]}" for letter in word), "spelling") == word
 

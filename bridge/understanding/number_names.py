@@ -1,0 +1,103 @@
+"""Names of numbers and of days, by all the words for them that a language has. Pure."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable
+from functools import cache
+
+from bridge.understanding.lexicon import Lexicon, Phrase
+
+_YEARS = range(1900, 2100)
+
+
+@cache
+def names_of_numbers(lexicon: Lexicon) -> dict[Phrase, int]:
+    """The words of each small number, and of years, to its value."""
+    if lexicon.largest_name < 0:
+        return {}
+    names: dict[Phrase, int] = {}
+    spoken = lexicon.spoken
+    for number in [*range(lexicon.largest_name, -1, -1), *(_YEARS if lexicon.largest_name > 99 else ())]:
+        said = {spoken.cardinal(number, gender) for gender in ("", "m", "f", "n")}
+        said |= {spoken.year(number)} if number > 999 else set()
+        names |= dict.fromkeys(_ways(said, lexicon), number)
+    names |= {(digit,): number for number, digit in enumerate(spoken.digits)}
+    names |= {(word,): int(digit) for word, digit in lexicon.more_digits.items()}
+    names |= _more(lexicon, names)
+    return {words: number for words, number in names.items() if words not in _articles(lexicon)}
+
+
+def _ways(said: Iterable[str], lexicon: Lexicon) -> set[Phrase]:
+    """All ways to say or write these words."""
+    ways = {words.lower() for words in said}
+    for other, usual in lexicon.spelled_also.items():
+        ways |= {way.replace(usual, other) for way in ways}
+    ways |= {_unaccented(way) for way in ways}
+    return {tuple(re.findall(r"[^\W\d_]+", way)) for way in ways}
+
+
+def _unaccented(text: str) -> str:
+    return "".join(c for c in unicodedata.normalize("NFD", text) if not unicodedata.combining(c))
+
+
+def _more(lexicon: Lexicon, names: dict[Phrase, int]) -> dict[Phrase, int]:
+    """The language's other names, their tens with ones behind them, and ones before tens: "drei und zwanzig"."""
+    more = dict(lexicon.more_numbers)
+    ones = [(words, number) for words, number in names.items() if 0 < number < 10 and len(words) == 1]
+    between: list[Phrase] = [(), *((joiner,) for joiner in lexicon.joiners)]
+    for ten, number in lexicon.more_numbers.items():
+        if 20 <= number < 100 and number % 10 == 0:
+            more |= {(*ten, *joiner, *one): number + value for one, value in ones for joiner in between}
+    if lexicon.ones_first:
+        ones += [((word,), 1) for word in lexicon.ones]
+        tens = [(words, number) for words, number in names.items() if 20 <= number < 100 and number % 10 == 0]
+        more |= {
+            (*one, joiner, *ten): number + value
+            for one, value in ones
+            for ten, number in tens
+            for joiner in lexicon.joiners
+        }
+    return more
+
+
+def _articles(lexicon: Lexicon) -> set[Phrase]:
+    return {(word,) for word in lexicon.ones}
+
+
+def number_inside(word: str, lexicon: Lexicon) -> int | None:
+    """The value of one word with a thousand in it: `zweitausendvier`; None where it is no number."""
+    for thousand in lexicon.inside:
+        head, found, tail = word.partition(thousand)
+        if found and len(word) <= 80:
+            times = 1 if not head else _below_thousand(head, lexicon)
+            rest = 0 if not tail else _below_thousand(tail, lexicon)
+            if times and rest is not None:
+                return times * 1000 + rest
+    return None
+
+
+def _below_thousand(word: str, lexicon: Lexicon) -> int | None:
+    if word in lexicon.ones:
+        return 1
+    names = names_of_numbers(lexicon)
+    value = names.get((word,))
+    for joiner in lexicon.joiners:
+        value = names.get((word.removeprefix(joiner),)) if value is None else value
+    return value if value is not None and value < 1000 else None
+
+
+@cache
+def names_of_ordinals(lexicon: Lexicon) -> dict[Phrase, int]:
+    """The words of the days of a month to their numbers."""
+    if lexicon.largest_name < 0:
+        return {}
+    names: dict[Phrase, int] = {}
+    spoken = lexicon.spoken
+    for number in range(31, 0, -1):
+        said = {spoken.ordinal(number, gender) for gender in ("", "m", "f")} | {spoken.day(number)}
+        if spoken.ordinal_stop and spoken.day(number).endswith("er"):  # "erster", "der erste", "am ersten"
+            said |= {spoken.day(number)[:-1] + "n", spoken.day(number)[:-1]}
+        names |= dict.fromkeys(_ways(said, lexicon), number)
+    return {words: number for words, number in names.items() if words not in _articles(lexicon)}
