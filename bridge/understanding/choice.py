@@ -9,7 +9,7 @@ from bridge.understanding.lexicon import Lexicon
 from bridge.understanding.numbers import groups
 from bridge.understanding.phrases import Intent, normalise
 from bridge.understanding.results import CERTAIN, FAIR, LIKELY, Interpretation
-from bridge.understanding.words import Token, spoken
+from bridge.understanding.words import Token, split, spoken
 
 Choices = Mapping[str, Sequence[str]]
 """What may be chosen, in the order offered, each with other ways to say it."""
@@ -29,11 +29,10 @@ def read_choice(words: Sequence[Token], lexicon: Lexicon, choices: Choices) -> I
 
 
 def _chosen(words: list[Token], lexicon: Lexicon, choices: Choices) -> Interpretation | None:
-    text = " ".join(word.text for word in words if not word.is_sign)
-    said = normalise(text)
+    said = _one_form(words, lexicon)
     if not said:
         return None
-    scores = {name: _score(said, name, others) for name, others in choices.items()}
+    scores = {name: _score(said, name, others, lexicon) for name, others in choices.items()}
     ranked = sorted(scores.items(), key=lambda entry: -entry[1])
     if ranked and ranked[0][1] > 0:
         second = ranked[1][1] if len(ranked) > 1 else 0.0
@@ -58,8 +57,14 @@ def _not_denied(words: list[Token], lexicon: Lexicon, choices: Choices) -> Inter
     return Interpretation(found.pop(), FAIR) if len(found) == 1 else None
 
 
-def _score(said: tuple[str, ...], name: str, others: Sequence[str]) -> float:
-    phrases = [phrase for phrase in (normalise(name.replace("_", " ")), *map(normalise, others)) if phrase]
+def _one_form(words: Sequence[Token], lexicon: Lexicon) -> tuple[str, ...]:
+    """Words in the form that phrases are compared in, whose word for a denial is "not"."""
+    return normalise(" ".join("not" if word.text in lexicon.negations else word.text for word in words))
+
+
+def _score(said: tuple[str, ...], name: str, others: Sequence[str], lexicon: Lexicon) -> float:
+    ways = (_one_form(split(way), lexicon) for way in (name.replace("_", " "), *others))
+    phrases = [phrase for phrase in ways if phrase]
     match = Intent(phrases=tuple(phrases)).match(said) if phrases else None
     return match.score if match else 0.0
 

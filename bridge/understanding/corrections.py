@@ -20,13 +20,16 @@ class Segment(NamedTuple):
 
 
 def segments(words: Sequence[Token], lexicon: Lexicon, *, but: Phrases = frozenset()) -> list[Segment]:
-    """The words, cut at every change of mind; at least one. Weak ones among `but` are none: "no" may be the answer."""
+    """The words, cut at every change of mind; at least one. Weak ones among `but` are none ("no" may be the
+    answer), nor is one at the beginning, where nothing was said yet that could be corrected.
+    """
     cut: list[Segment] = [Segment("", [])]
     place = 0
     while place < len(words):
         strength, length = _marker(words, place, lexicon)
         plain = tuple(word.text for word in words[place : place + length] if not word.is_sign)
-        if length and not (strength == "weak" and plain in but):
+        begins = len(cut) == 1 and not any(not word.is_sign for word in cut[0].words)
+        if length and not (strength == "weak" and (begins or plain in but)):
             cut.append(Segment(strength, []))
             place += length
         else:

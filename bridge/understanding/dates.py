@@ -92,8 +92,8 @@ def _day_alone(words: list[Token], lexicon: Lexicon, before: _Date | None) -> _D
 
 
 def _named_month(words: list[Token], lexicon: Lexicon, today: Day | None) -> _Date | None:
-    names = lexicon.spoken.month_abbreviations
-    full = {name.lower() for name in lexicon.spoken.months}
+    names = {**lexicon.spoken.month_abbreviations, **lexicon.more_months}
+    full = {name.lower() for name in lexicon.spoken.months} | lexicon.more_months.keys()
     for place, word in enumerate(words):
         month = names.get(word.text)
         if not month or (word.raw.islower() and word.text not in full):
@@ -205,7 +205,7 @@ def _ordered(a: int, b: int, year: int, lexicon: Lexicon, mark: str = "/") -> _D
 
 def _spoken_numbers(words: list[Token], lexicon: Lexicon, today: Day | None) -> _Date | None:
     """ "five three nineteen eighty", "oh five oh three two thousand one"."""
-    found = groups(words, lexicon)
+    found = _numbers_and_ordinals(words, lexicon)
     if not 1 <= len(found) <= 8:
         return None
     digits = "".join(group.digits for group in found)
@@ -225,6 +225,18 @@ def _spoken_numbers(words: list[Token], lexicon: Lexicon, today: Day | None) -> 
         return None
     ordered = _ordered(parts[0], parts[1], year, lexicon)
     return None if ordered is None else ordered._replace(confidence=min(ordered.confidence, LIKELY if sure else FAIR))
+
+
+def _numbers_and_ordinals(words: Sequence[Token], lexicon: Lexicon) -> list[Group]:
+    """All numbers, ordinals among them: "dritter fünfter neunzehnhundertachtzig"."""
+    ordinals = names_of_ordinals(lexicon)
+    found = groups(words, lexicon)
+    taken = {place for group in found for place in range(group.start, group.end)}
+    for place, word in enumerate(words):
+        number = ordinals.get((word.text,))
+        if number and place not in taken:
+            found.append(Group(str(number), number, place, place + 1))
+    return sorted(found, key=lambda group: group.start)
 
 
 # -- counted from today

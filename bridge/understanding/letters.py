@@ -114,6 +114,8 @@ def _explained(words: Sequence[Token], place: int, lexicon: Lexicon) -> Letter |
     after = words[start + length] if length and start + length < len(words) else None
     if after is None or not after.text[0].isalpha():
         return None
+    if not letter.isascii() and letter in after.text:
+        return Letter(letter, place, start + length + 1, sure=True)  # "Ñ de España"
     certain = length > 1 or after.text[0] == letter
     if not certain or (len(after.text) < 3 and not named_letter(after.text, lexicon)):
         return None

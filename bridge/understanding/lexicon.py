@@ -49,7 +49,7 @@ class Lexicon:
     largest_name: int = 99
     """Numbers up to this have names in the table; larger ones are made of `hundred` and `thousand`. -1: no names."""
     spelled_also: Mapping[str, str] = field(default_factory=dict)
-    """Parts of names that are said or written in other ways, too: from `zwo` to the `zwei` that stands in names."""
+    """Parts of names that are said or written in other ways, too: `zwo`, to the `zwei` that stands in names."""
     more_numbers: Mapping[Phrase, int] = field(default_factory=dict)
     """Other names of small numbers; tens combine with ones: `septante`."""
     ones_first: bool = False
@@ -89,7 +89,7 @@ class Lexicon:
     money: Mapping[str, str] = field(default_factory=dict)
     """Words for currencies, to ISO codes; those for hundredths, to `cent`, or to `cent GBP` where they tell it."""
     and_cents: Words = frozenset()
-    """Between units and hundredths: Spanish `con`."""
+    """Between units and hundredths: Spanish `con`, which does without the unit: `doce con cincuenta`."""
 
     # ---- letters
     letters: Mapping[str, str] = field(default_factory=dict)
@@ -114,6 +114,8 @@ class Lexicon:
     """"tomorrow" and the like, to days from today."""
     feasts: Mapping[Phrase, str] = field(default_factory=dict)
     """Days with a name, to month and day: "christmas day" to `12-25`."""
+    more_months: Mapping[str, int] = field(default_factory=dict)
+    """Other names of months: Austrian `jänner`."""
     next_words: Words = frozenset()
     """"next", beside a weekday: not the coming one but a week later, if today's week still holds one."""
     week_after: Phrases = frozenset()
@@ -141,6 +143,8 @@ class Lexicon:
     """Right before an hour, to minutes from it: `halb` is -30, "half" 30."""
     hour_ends: Mapping[Phrase, int] = field(default_factory=dict)
     """Right after an hour: `et demie` is 30, `moins le quart` -15."""
+    one_hour: Phrases = frozenset()
+    """One o'clock, where its word is an article as well: `la una`."""
     hour_less: Phrases = frozenset()
     """After an hour and before the minutes that it lacks: `moins`."""
     after_hour: Words = frozenset()

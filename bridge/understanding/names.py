@@ -13,6 +13,8 @@ from bridge.understanding.spelling import spell
 from bridge.understanding.words import Token, at, spoken, unhyphenated
 
 _MOST_WORDS = 4
+_FEWEST_SPELLED = 3
+"""Fewer letters are a remark about a name ("Schmidt, with D T"), or two names that are words of an alphabet, too."""
 _SMALL = frozenset("de da do dos del della di van von der den la le du el al bin ben y ter ten zu".split())
 """Parts of names that stay small."""
 
@@ -25,7 +27,7 @@ def read_name(words: Sequence[Token], lexicon: Lexicon) -> Interpretation | None
     plain = unhyphenated(words)
     said = _said(words, lexicon)
     spelled = spell(plain, lexicon)
-    if spelled is None:
+    if spelled is None or len(str(spelled.value)) < _FEWEST_SPELLED:
         return None if said is None else Interpretation(_capitals(" ".join(said[0])), said[1])
     written = str(spelled.value)
     if any(not (c.isalpha() or c in " '-.") for c in written):
@@ -51,7 +53,7 @@ def _said(words: Sequence[Token], lexicon: Lexicon) -> tuple[list[str], float] |
 
 
 def _in_segment(words: list[Token], lexicon: Lexicon) -> tuple[list[str], float] | None:
-    rows = spellings(unhyphenated(words), lexicon)
+    rows = [row for row in spellings(unhyphenated(words), lexicon) if len(row.text) >= _FEWEST_SPELLED]
     stop = len(words)
     if rows:
         stop = _first_of(unhyphenated(words)[rows[0].start], words)

@@ -65,7 +65,7 @@ def _open(word: str) -> list[str]:
 
 def _stem(word: str) -> str:
     """A word without the endings that rarely change what a caller wants."""
-    for ending in ("ing", "es", "ed", "s"):
+    for ending in ("ing", "es", "ed", "en", "s"):
         if word.endswith(ending) and len(word) - len(ending) >= 4:
             return word[: -len(ending)]
     return word

@@ -220,6 +220,9 @@ def _units_and_cents(
     first, second = found
     joining = lexicon.joiners | lexicon.and_cents
     between = [w.text for w in words[behind : second.start] if not w.is_sign and w.text not in joining]
+    joined = [w.text for w in words[behind : second.start]]
+    if not unit and len(joined) == 1 and joined[0] in lexicon.and_cents - lexicon.joiners and len(second.groups) == 1:
+        return _Sum(first.hundredths + second.hundredths // 100, "", FAIR) if second.hundredths < 10000 else None
     if not unit or unit.startswith("cent") or between or not 0 <= second.hundredths < 10000 or second.decimal:
         return None
     cent, _ = _unit(words, second, lexicon)

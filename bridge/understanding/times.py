@@ -69,12 +69,33 @@ def _half_of_day(words: Sequence[Token], lexicon: Lexicon) -> str:
 
 
 def _clock(words: list[Token], lexicon: Lexicon, half: str) -> _Clock | None:
-    found = groups(words, lexicon)
+    found = _numbers(words, lexicon)
     return (
         _around_the_hour(words, found, lexicon)
         or _named(words, found, lexicon)
         or _hours_and_minutes(words, found, lexicon, half)
     )
+
+
+def _numbers(words: Sequence[Token], lexicon: Lexicon) -> list[Group]:
+    """All numbers, and one o'clock where its word is an article, too: "la una", "une heure", "uma da tarde"."""
+    found = groups(words, lexicon)
+    taken = {place for group in found for place in range(group.start, group.end)}
+    plain = [word.text for word in words]
+    for place, text in enumerate(plain):
+        if text in lexicon.ones and place not in taken and _is_one(plain, place, lexicon):
+            found.append(Group("1", 1, place, place + 1))
+    return sorted(found, key=lambda group: group.start)
+
+
+def _is_one(plain: list[str], place: int, lexicon: Lexicon) -> bool:
+    if place + 1 < len(plain) and plain[place + 1] in lexicon.after_hour:
+        return True
+    behind = (plain[start : place + 1] for start in range(max(place - 2, 0), place + 1))
+    if any(tuple(words) in lexicon.one_hour for words in behind):
+        return True
+    ends = _table_at(plain, place + 1, lexicon.hour_ends) or at(plain, place + 1, lexicon.morning | lexicon.afternoon)
+    return bool(ends)
 
 
 def _table_at(plain: Sequence[str], place: int, table: Mapping[Phrase, _T]) -> tuple[_T, int] | None:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from bridge.understanding.corrections import segments
 from bridge.understanding.lexicon import Lexicon
 from bridge.understanding.results import CERTAIN, FAIR, LIKELY, POOR, Interpretation
-from bridge.understanding.words import Token, at
+from bridge.understanding.words import Token, at, spoken
 
 _NEGATION_REACH = 3
 _LONGEST = 12
@@ -32,9 +32,19 @@ def read_yes_no(words: Sequence[Token], lexicon: Lexicon) -> Interpretation | No
         if because and best is None and not _signs(said, lexicon):
             return _decide(list(words), lexicon)  # what would correct is the answer itself
         found = _decide(said, lexicon)
+        if because and not spoken(said):
+            found = _last_word(words, lexicon)
         if found is not None or because in ("strong", "restart"):
             best = found
     return best
+
+
+def _last_word(words: Sequence[Token], lexicon: Lexicon) -> Interpretation | None:
+    """The answer in the last word of a correction that nothing follows: "yes, sorry, no"."""
+    last = tuple(spoken(words)[-1:])
+    if last in lexicon.no or last in lexicon.yes:
+        return Interpretation(last in lexicon.yes, FAIR)
+    return None
 
 
 def _decide(words: list[Token], lexicon: Lexicon) -> Interpretation | None:
@@ -78,7 +88,8 @@ def _signs(words: Sequence[Token], lexicon: Lexicon) -> list[_Sign]:
         }
         (yes, weak), length = max(lengths.items(), key=lambda entry: entry[1])
         if length and undecided.isdisjoint(range(place, place + length)):
-            if yes and any(word in lexicon.negations for word in plain[max(0, place - _NEGATION_REACH) : place]):
+            before = set(range(max(0, place - _NEGATION_REACH), place)) - undecided
+            if yes and any(plain[near] in lexicon.negations for near in before):
                 found = [sign for sign in found if sign.yes or sign.place + sign.length <= place - _NEGATION_REACH]
                 found.append(_Sign(False, False, place, length))
             else:

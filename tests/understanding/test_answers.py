@@ -12,7 +12,23 @@ from bridge.understanding.understand import understand
 
 TODAY = Day(2026, 11, 27)
 CHOICES = {"balance": ["how much do I owe"], "outage": ["power is out", "no power"], "agent": ["operator", "person"]}
-LANGUAGES = {"english": "en-US"}
+CHOICES_IN = {
+    "de-DE": {"balance": ["Kontostand"], "outage": ["Strom ist weg", "Störung"], "agent": ["Mensch", "Mitarbeiter"]},
+    "es-ES": {"balance": ["saldo"], "outage": ["no tengo luz", "avería"], "agent": ["agente", "persona"]},
+    "fr-FR": {"balance": ["solde"], "outage": ["panne", "plus de courant"], "agent": ["conseiller", "personne"]},
+    "it-IT": {"balance": ["saldo"], "outage": ["guasto", "manca la luce"], "agent": ["operatore", "persona"]},
+    "pt-BR": {"balance": ["saldo"], "outage": ["sem luz", "falta de energia"], "agent": ["atendente", "pessoa"]},
+    "nl-NL": {"balance": ["saldo"], "outage": ["storing", "geen stroom"], "agent": ["medewerker", "mens"]},
+}
+LANGUAGES = {
+    "english": "en-US",
+    "german": "de-DE",
+    "spanish": "es-ES",
+    "french": "fr-FR",
+    "italian": "it-IT",
+    "portuguese": "pt-BR",
+    "dutch": "nl-NL",
+}
 SHOWN = ("extension", "currency")
 """Parts that the tables tell."""
 
@@ -37,7 +53,8 @@ def shown(understood: Understood | None) -> str:
 
 @pytest.mark.parametrize(("language", "kind", "said", "value"), rows())
 def test_an_answer(language: str, kind: str, said: str, value: str) -> None:
-    assert shown(understand([Hypothesis(said)], kind, language, choices=CHOICES, today=TODAY)) == value
+    choices = CHOICES_IN.get(language, CHOICES)
+    assert shown(understand([Hypothesis(said)], kind, language, choices=choices, today=TODAY)) == value
 
 
 def test_the_tables_are_long() -> None:
