@@ -221,7 +221,7 @@ def _local(words: Sequence[Token], lexicon: Lexicon) -> tuple[str, bool]:
             if not (single or before[1] in ("sign", "spelled") or (taken and atoms[place + 1][1] == "sign")):
                 break
             bound = bound or before[1] == "sign"
-        elif kind == "stop" or (not bound and text in lexicon.before_address):
+        elif kind == "stop" or (not bound and _leads(text, lexicon)):
             break
         else:
             joined = joined or not (
@@ -231,6 +231,10 @@ def _local(words: Sequence[Token], lexicon: Lexicon) -> tuple[str, bool]:
             bound = False
         place -= 1
     return "".join(reversed(taken)).strip("._-+"), joined
+
+
+def _leads(text: str, lexicon: Lexicon) -> bool:
+    return text in lexicon.before_address or any(text == word.replace("'", "") for word in lexicon.before_address)
 
 
 def _atoms(words: Sequence[Token], lexicon: Lexicon) -> list[tuple[str, str]]:

@@ -43,8 +43,8 @@ def _letter(words: Sequence[Token], place: int, lexicon: Lexicon, *, digits: boo
     word = words[place]
     plain = [w.text for w in words[place : place + 3]]
     times, behind = repeats_at(words, place, lexicon)
-    if not times and _times(words, place, lexicon):
-        times, behind = 2, place + 1
+    if not times and (times := _times(words, place, lexicon)):
+        behind = place + 1
     phrase, length = _phrase(plain, lexicon)
     if times and behind < len(words) and not phrase:
         inner = _letter(words, behind, lexicon, digits=digits, shouted=shouted)
@@ -77,8 +77,10 @@ def _letter(words: Sequence[Token], place: int, lexicon: Lexicon, *, digits: boo
 
 
 def _times(words: Sequence[Token], place: int, lexicon: Lexicon) -> int:
-    """ "two t's" is a double t."""
+    """ "two t's" is a double t, and so is "deux t"."""
     after = words[place + 1] if place + 1 < len(words) else None
+    if after is not None and after.is_letter and words[place].text in lexicon.letter_repeats:
+        return lexicon.letter_repeats[words[place].text]
     if after is None or not after.text.endswith("'s") or len(after.text) != 3:
         return 0
     return 2 if words[place].text in (lexicon.spoken.digits[2], "2") else 0

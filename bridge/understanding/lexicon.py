@@ -98,6 +98,8 @@ class Lexicon:
     """Words of spelling alphabets: `alpha`, `bravo`; among letters they are letters whatever else they mean."""
     unsure_letters: Mapping[str, str] = field(default_factory=dict)
     """Words that are letters among letters: "see", "are", "you"."""
+    letter_repeats: Mapping[str, int] = field(default_factory=dict)
+    """Numbers before a letter that is doubled: French `deux N`."""
     letter_phrases: Mapping[Phrase, str] = field(default_factory=dict)
     """Letters of several words: "double u"."""
     as_in: Phrases = frozenset()

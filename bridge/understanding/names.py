@@ -115,11 +115,13 @@ def _parts(words: list[Token], lexicon: Lexicon) -> list[list[Token]]:
 def _after_lead(words: list[Token], lexicon: Lexicon) -> list[Token] | None:
     """What follows the last "my name is" in a piece."""
     plain = [word.text for word in words]
-    for place in range(len(plain) - 1, -1, -1):
+    after, place = None, 0
+    while place < len(plain):
         length = at(plain, place, lexicon.name_leads)
         if length and place + length < len(plain):
-            return words[place + length :]
-    return None
+            after = words[place + length :]
+        place += length or 1
+    return after
 
 
 def _name(words: Sequence[Token], lexicon: Lexicon) -> list[str]:

@@ -18,11 +18,14 @@ def names_of_numbers(lexicon: Lexicon) -> dict[Phrase, int]:
     if lexicon.largest_name < 0:
         return {}
     names: dict[Phrase, int] = {}
-    spoken = lexicon.spoken
+    spoken, thousands = lexicon.spoken, lexicon.thousand | lexicon.inside
     for number in [*range(lexicon.largest_name, -1, -1), *(_YEARS if lexicon.largest_name > 99 else ())]:
         said = {spoken.cardinal(number, gender) for gender in ("", "m", "f", "n")}
         said |= {spoken.year(number)} if number > 999 else set()
-        names |= dict.fromkeys(_ways(said, lexicon), number)
+        ways = _ways(said, lexicon)
+        if number > 999:  # those with a thousand are made of it
+            ways = {way for way in ways if not any(thousand in word for word in way for thousand in thousands)}
+        names |= dict.fromkeys(ways, number)
     names |= {(digit,): number for number, digit in enumerate(spoken.digits)}
     names |= {(word,): int(digit) for word, digit in lexicon.more_digits.items()}
     names |= _more(lexicon, names)

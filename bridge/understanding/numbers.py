@@ -202,6 +202,10 @@ def _scaled(words: Sequence[Token], place: int, value: int, end: int, lexicon: L
     """A number with the hundreds and thousands that follow it."""
     plain = value
     total, scaled = 0, False
+    if value >= 1000 and value % 1000 == 0:  # one word with the thousand in it: "zweitausend fünfhundert"
+        rest = _rest(words, end, lexicon)
+        if rest is not None:
+            total, scaled, (value, end) = value, True, rest
     while end < len(words):
         text = words[end].text
         if text in lexicon.hundred and 0 < value < 100:

@@ -69,12 +69,28 @@ def _half_of_day(words: Sequence[Token], lexicon: Lexicon) -> str:
 
 
 def _clock(words: list[Token], lexicon: Lexicon, half: str) -> _Clock | None:
+    words = _without_noon(words, lexicon)
     found = _numbers(words, lexicon)
     return (
         _around_the_hour(words, found, lexicon)
         or _named(words, found, lexicon)
         or _hours_and_minutes(words, found, lexicon, half)
     )
+
+
+def _without_noon(words: list[Token], lexicon: Lexicon) -> list[Token]:
+    """Without phrases for a half of the day in which there is a word for noon: "de l'après-midi"."""
+    plain = [word.text for word in words]
+    kept: list[Token] = []
+    place = 0
+    while place < len(words):
+        length = at(plain, place, lexicon.morning | lexicon.afternoon)
+        if length > 1 and any((text,) in lexicon.clock for text in plain[place : place + length]):
+            place += length
+        else:
+            kept.append(words[place])
+            place += 1
+    return kept
 
 
 def _numbers(words: Sequence[Token], lexicon: Lexicon) -> list[Group]:
