@@ -50,12 +50,13 @@ def _more(lexicon: Lexicon, names: dict[Phrase, int]) -> dict[Phrase, int]:
     more = dict(lexicon.more_numbers)
     ones = [(words, number) for words, number in names.items() if 0 < number < 10 and len(words) == 1]
     between: list[Phrase] = [(), *((joiner,) for joiner in lexicon.joiners)]
-    for ten, number in lexicon.more_numbers.items():
+    tens = [(words, number) for words, number in names.items() if 20 <= number < 100 and number % 10 == 0]
+    in_one_word = lexicon.spoken.cardinal(33, "").isalpha() and not lexicon.ones_first
+    for ten, number in [*lexicon.more_numbers.items(), *(tens if in_one_word else ())]:
         if 20 <= number < 100 and number % 10 == 0:
             more |= {(*ten, *joiner, *one): number + value for one, value in ones for joiner in between}
     if lexicon.ones_first:
         ones += [((word,), 1) for word in lexicon.ones]
-        tens = [(words, number) for words, number in names.items() if 20 <= number < 100 and number % 10 == 0]
         more |= {
             (*one, joiner, *ten): number + value
             for one, value in ones

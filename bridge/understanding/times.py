@@ -99,7 +99,7 @@ def _numbers(words: Sequence[Token], lexicon: Lexicon) -> list[Group]:
     taken = {place for group in found for place in range(group.start, group.end)}
     plain = [word.text for word in words]
     for place, text in enumerate(plain):
-        if text in lexicon.ones and place not in taken and _is_one(plain, place, lexicon):
+        if (text in lexicon.ones or (text,) in lexicon.one_hour) and place not in taken and _is_one(plain, place, lexicon):
             found.append(Group("1", 1, place, place + 1))
     return sorted(found, key=lambda group: group.start)
 
