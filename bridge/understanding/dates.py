@@ -81,6 +81,8 @@ def _feast(words: list[Token], lexicon: Lexicon) -> _Date | None:
 
 def _day_alone(words: list[Token], lexicon: Lexicon, before: _Date | None) -> _Date | None:
     """ "March third, no, fourth", "... no, nineteen eighty one"."""
+    if any(word.text in lexicon.weekdays for word in words):
+        return None  # Portuguese "quarta" is Wednesday, and the fourth
     year, sure = _year_of(groups(words, lexicon), None)
     if before is not None and year and sure:
         return before._replace(year=year, confidence=LIKELY)

@@ -52,6 +52,10 @@ def _letter(words: Sequence[Token], place: int, lexicon: Lexicon, *, digits: boo
             return Letter(inner.text * times, place, inner.end, sure=True)
     if phrase:
         return Letter(phrase, place, place + length, sure=True)
+    number = digit_named(word, lexicon)
+    plural = lexicon.plural_letters.get(plain[1], "") if number in ("2", "3") and len(plain) > 1 else ""
+    if plural:
+        return Letter(plural * int(number), place, place + 2, sure=True)
     explained = _explained(words, place, lexicon)
     if explained:
         return explained

@@ -73,6 +73,8 @@ class Lexicon:
     """"double" and its like."""
     repeated: Words = frozenset()
     """What may stand between that and the digit: `zweimal die Null`."""
+    plural_digits: Mapping[str, str] = field(default_factory=dict)
+    """Digits in the plural, after how many of them there are: "three fives"."""
     points: Words = frozenset()
     """The decimal mark, said."""
     minus: Words = frozenset()
@@ -100,6 +102,8 @@ class Lexicon:
     """Words that are letters among letters: "see", "are", "you"."""
     letter_repeats: Mapping[str, int] = field(default_factory=dict)
     """Numbers before a letter that is doubled: French `deux N`."""
+    plural_letters: Mapping[str, str] = field(default_factory=dict)
+    """Letters in the plural, after how many of them there are: Portuguese `dois esses`."""
     letter_phrases: Mapping[Phrase, str] = field(default_factory=dict)
     """Letters of several words: "double u"."""
     as_in: Phrases = frozenset()

@@ -17,6 +17,8 @@ LONGEST_DIGITS = 40
 """Nobody gives a longer number."""
 _LONGEST_NAME = 7
 _FEWEST_UNSURE = 3
+_MOST_ALIKE = 6
+"""Digits that somebody counts instead of saying them: "four zeros"."""
 _BETWEEN = frozenset(",.-()/;:+")
 
 
@@ -152,6 +154,8 @@ def _group(words: Sequence[Token], place: int, lexicon: Lexicon) -> Group | None
         unsure = "1" if word.text in lexicon.ones else lexicon.unsure_digits.get(word.text)
         return Group(unsure, int(unsure), place, place + 1, sure=False) if unsure else None
     value, end = small
+    if 2 <= value <= _MOST_ALIKE and end < len(words) and (digit := lexicon.plural_digits.get(words[end].text)):
+        return Group(digit * value, int(digit * value), place, end + 1, repeated=True)
     return _scaled(words, place, value, end, lexicon)
 
 

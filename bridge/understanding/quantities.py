@@ -13,6 +13,8 @@ from bridge.understanding.results import CERTAIN, FAIR, LIKELY, Interpretation
 from bridge.understanding.words import Token, unhyphenated
 
 _LARGEST = 10**12
+_DOLLARS = {"r": "BRL", "us": "USD", "c": "CAD", "ca": "CAD", "a": "AUD", "au": "AUD", "mx": "MXN", "nz": "NZD"}
+"""Letters before a dollar sign that tell which one it is."""
 _SYMBOLS = {"$": "USD", "€": "EUR", "£": "GBP"}
 
 
@@ -204,7 +206,8 @@ def _unit(words: Sequence[Token], quantity: Quantity, lexicon: Lexicon) -> tuple
     """The currency at a number, and where its name ends."""
     before = words[quantity.start - 1].text if quantity.start else ""
     if before in _SYMBOLS:
-        return _SYMBOLS[before], quantity.end
+        country = words[quantity.start - 2].text if quantity.start > 1 and words[quantity.start - 1].joined else ""
+        return _DOLLARS.get(country, "USD") if before == "$" else _SYMBOLS[before], quantity.end
     after = words[quantity.end].text if quantity.end < len(words) else ""
     if after in _SYMBOLS:
         return _SYMBOLS[after], quantity.end + 1
