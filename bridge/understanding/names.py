@@ -134,7 +134,9 @@ def _name(words: Sequence[Token], lexicon: Lexicon) -> list[str]:
             name[-1] += "-" + words[place + 1].raw
             place += 2
             continue
-        if not text[0].isalpha() or text in lexicon.no_names or text in lexicon.fillers:
+        if not text[0].isalpha() or text in lexicon.fillers:
+            break
+        if text in lexicon.no_names and not (name and _joins(words, place, lexicon)):
             break
         if at(spoken(words[place:]), 0, lexicon.name_leads):
             break
@@ -145,6 +147,14 @@ def _name(words: Sequence[Token], lexicon: Lexicon) -> list[str]:
     if not name or len(name) > _MOST_WORDS or ends_with_sentence:
         return []
     return name
+
+
+def _joins(words: Sequence[Token], place: int, lexicon: Lexicon) -> bool:
+    """Whether the small word here stands inside a name: "Jan de Vries", "María de la Cruz"."""
+    end = place
+    while end < len(words) and words[end].text in _SMALL:
+        end += 1
+    return place < end < len(words) and words[end].text[0].isalpha() and words[end].text not in lexicon.no_names
 
 
 def _capitals(name: str) -> str:

@@ -79,6 +79,17 @@ def number_inside(word: str, lexicon: Lexicon) -> int | None:
             rest = 0 if not tail else _below_thousand(tail, lexicon)
             if times and rest is not None:
                 return times * 1000 + rest
+    return _hundreds_inside(word, lexicon) if lexicon.ones_first else None
+
+
+def _hundreds_inside(word: str, lexicon: Lexicon) -> int | None:
+    """ "fünfzehnhundert" is 1500."""
+    for hundred in lexicon.hundred:
+        head, found, tail = word.partition(hundred)
+        times = _below_thousand(head, lexicon) if found and head else None
+        rest = 0 if not tail else _below_thousand(tail, lexicon)
+        if times and 10 < times < 100 and rest is not None and rest < 100:
+            return times * 100 + rest
     return None
 
 

@@ -243,6 +243,8 @@ def _rest(words: Sequence[Token], end: int, lexicon: Lexicon) -> tuple[int, int]
     joined = end < len(words) and words[end].text in lexicon.joiners
     start = end + joined
     small = _small(words, start, lexicon)
+    if small is None and start < len(words) and words[start].text in lexicon.ones:
+        small = 1, start + 1  # "mille un"
     if small is None or small[0] == 0:
         return None
     value, after = small

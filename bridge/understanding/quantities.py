@@ -196,8 +196,14 @@ def _one_sum(words: list[Token], lexicon: Lexicon) -> _Sum | None:
 def _one_coin(words: list[Token], lexicon: Lexicon) -> list[Token]:
     """ "a buck fifty" as "one buck fifty"."""
     one, ones = Token("1", "1", joined=False), lexicon.articles | lexicon.ones
+    inside = {place for group in groups(words, lexicon) for place in range(group.start, group.end)}
     return [
-        one if place + 1 < len(words) and word.text in ones and words[place + 1].text in lexicon.money else word
+        one
+        if place not in inside
+        and word.text in ones
+        and place + 1 < len(words)
+        and words[place + 1].text in lexicon.money
+        else word
         for place, word in enumerate(words)
     ]
 

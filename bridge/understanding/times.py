@@ -99,13 +99,22 @@ def _numbers(words: Sequence[Token], lexicon: Lexicon) -> list[Group]:
     taken = {place for group in found for place in range(group.start, group.end)}
     plain = [word.text for word in words]
     for place, text in enumerate(plain):
-        if (text in lexicon.ones or (text,) in lexicon.one_hour) and place not in taken and _is_one(plain, place, lexicon):
+        if (
+            (text in lexicon.ones or (text,) in lexicon.one_hour)
+            and place not in taken
+            and _is_one(plain, place, lexicon)
+        ):
             found.append(Group("1", 1, place, place + 1))
     return sorted(found, key=lambda group: group.start)
 
 
 def _is_one(plain: list[str], place: int, lexicon: Lexicon) -> bool:
-    if place + 1 < len(plain) and plain[place + 1] in lexicon.after_hour:
+    joining = lexicon.after_hour | lexicon.hour_and
+    if place + 1 < len(plain) and plain[place + 1] in joining:
+        return True
+    if place > 1 and plain[place - 1] in joining:
+        return True  # "dix heures un"
+    if any(at(plain, start, lexicon.past | lexicon.to) == place - start for start in range(max(place - 3, 0), place)):
         return True
     behind = (plain[start : place + 1] for start in range(max(place - 2, 0), place + 1))
     if any(tuple(words) in lexicon.one_hour for words in behind):
@@ -231,23 +240,23 @@ def _told(words: list[Token], parts: list[Group], lexicon: Lexicon, half: str) -
     sure = CERTAIN if half or named else LIKELY
     if digits[0] == "0" and len(parts) == 2 and parts[1].scaled and parts[1].value % 100 == 0:
         return _Clock(parts[1].value // 100, 0, CERTAIN, of_day=True)  # "oh eight hundred"
-    if digits[0] == "0" and len(parts) >= 2 and len(digits[1]) == 1:
-        digits = ["0" + digits[1], *digits[2:]]
-    elif len(parts) == 2 and len(digits[1]) == 1 and any(_joins(w.text, lexicon) for w in words[parts[0].end : end]):
+    joined = any(_joins(word.text, lexicon) for word in words[parts[0].end : parts[-1].start])
+    if joined and len(parts) == 2 and len(digits[1]) == 1:
         digits[1] = "0" + digits[1]  # "drei Uhr fünf"
+    elif digits[0] == "0" and len(digits) > 1 and len(digits[1]) == 1 and "".join(digits[:2]) != "00":
+        digits = ["0" + digits[1], *digits[2:]]
     hour = int(digits[0]) if len(digits[0]) <= 4 else -1
     of_day = digits[0].startswith("0") or (named and hour > 12)
     if len(digits) == 1:
-        return _one_number(words, parts[0], half, sure, certain=bool(half or named), of_day=of_day)
+        only = parts[0]._replace(digits=digits[0], end=end)
+        return _one_number(words, only, sure, certain=bool(half or named), of_day=of_day)
     minutes = "".join(digits[1:])
     if len(minutes) != 2 or hour > 24:
         return None
     return _Clock(hour, int(minutes), sure, of_day)
 
 
-def _one_number(
-    words: Sequence[Token], group: Group, half: str, sure: float, *, certain: bool, of_day: bool
-) -> _Clock | None:
+def _one_number(words: Sequence[Token], group: Group, sure: float, *, certain: bool, of_day: bool) -> _Clock | None:
     """ "nine", "1430", "eighteen hundred"."""
     hour = int(group.digits) if len(group.digits) <= 4 else -1
     if group.scaled and hour % 100 == 0 and hour <= 2400:

@@ -8,7 +8,7 @@ import pytest
 
 from bridge.understanding.calendar_days import Day
 from bridge.understanding.results import Hypothesis, Understood
-from bridge.understanding.understand import understand
+from bridge.understanding.understand import KINDS, understand
 
 TODAY = Day(2026, 11, 27)
 CHOICES = {"balance": ["how much do I owe"], "outage": ["power is out", "no power"], "agent": ["operator", "person"]}
@@ -57,8 +57,26 @@ def test_an_answer(language: str, kind: str, said: str, value: str) -> None:
     assert shown(understand([Hypothesis(said)], kind, language, choices=choices, today=TODAY)) == value
 
 
-def test_the_tables_are_long() -> None:
-    assert len(rows()) > 300
+@pytest.mark.parametrize("language", LANGUAGES.values())
+def test_every_table_is_long_and_has_every_kind(language: str) -> None:
+    table = [(kind.partition(":")[0], value) for code, kind, _, value in rows() if code == language]
+    assert len(table) >= 100
+    assert {kind for kind, _ in table} == set(KINDS)
+    assert {kind for kind, value in table if value == "-"} == set(KINDS)
+
+
+def test_a_date_in_digits_is_read_in_the_order_of_its_country() -> None:
+    found = [understand([Hypothesis("4/3/2026")], "date", code) for code in ("en-US", "en-GB", "en", "pt-BR")]
+    assert [reading.value for reading in found if reading] == ["2026-04-03", "2026-03-04", "2026-04-03", "2026-03-04"]
+
+
+@pytest.mark.parametrize(
+    ("said", "kind", "value"),
+    [("no", "yes_no", "-"), ("dwa trzy", "digits", "-"), ("six", "digits", "-"), ("123 456", "digits", "123456"),
+     ("jan@example.pl", "email", "jan@example.pl"), ("2026-03-04", "date", "2026-03-04"), ("14:30", "time", "14:30")],
+)  # fmt: skip
+def test_of_a_language_without_a_file_only_digits_and_signs_are_understood(said: str, kind: str, value: str) -> None:
+    assert shown(understand([Hypothesis(said)], kind, "pl-PL")) == value  # "no" is a yes in Polish
 
 
 @pytest.mark.parametrize(("kind", "said"), [(kind, said) for lang, kind, said, _ in rows() if lang == "en-US"])

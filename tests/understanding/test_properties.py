@@ -14,7 +14,7 @@ from bridge.understanding.results import Hypothesis, Understood
 from bridge.understanding.understand import KINDS, understand
 from bridge.understanding.words import LONGEST_TEXT
 
-CODES = ["en-US"]
+CODES = ["en-US", "en-GB", "de-DE", "es-ES", "fr-FR", "it-IT", "pt-BR", "pt-PT", "nl-NL"]
 CHOICES = {"red": ["crimson"], "blue": ["navy"]}
 ORDINARY = (
     "the a of and house tree water computer blue green walked running yesterday's cat dogs because while although "
@@ -50,16 +50,23 @@ def test_a_number_in_words_is_understood(number: int, code: str) -> None:
     assert value(language(code).cardinal(number, ""), "number", code) == number
 
 
-@given(st.integers(1, 99_999), st.integers(0, 99))
-def test_a_sum_that_is_read_back_is_understood(units: int, cents: int) -> None:
-    said = read_back(f"${units}.{cents:02}", "amount")
-    assert value(said, "amount") == (f"{units}.{cents:02}" if cents else str(units))
+@given(st.integers(1, 99_999), st.integers(0, 99), codes)
+def test_a_sum_that_is_read_back_is_understood(units: int, cents: int, code: str) -> None:
+    said = read_back(f"{units}{language(code).decimal_mark}{cents:02} €", "amount", code)
+    assert value(said, "amount", code) == (f"{units}.{cents:02}" if cents else str(units))
 
 
 @given(st.integers(1930, 2040), st.integers(1, 12), st.integers(1, 31), codes)
 def test_a_date_that_is_read_back_is_understood(year: int, month: int, day: int, code: str) -> None:
     date = Day(year, month, min(day, days_in(year, month))).iso
     assert value(read_back(date, "date", code), "date", code) == date
+
+
+@given(st.integers(0, 23), st.integers(0, 59), codes)
+def test_a_time_that_is_said_by_the_clock_is_understood(hour: int, minute: int, code: str) -> None:
+    if code.startswith("pt") and hour == 20 and 0 < minute < 10:
+        return  # "vinte e quatro" is 24, too
+    assert value(language(code).clock(hour, minute, None, ""), "time", code) == f"{hour:02}:{minute:02}"
 
 
 @given(st.integers(0, 23), st.integers(0, 59))
@@ -69,18 +76,22 @@ def test_a_time_that_is_read_back_is_understood(hour: int, minute: int) -> None:
     assert value(said, "time") == f"{hour:02}:{minute:02}"
 
 
-@given(st.text("abcdefghijklmnopqrstuvwxyz", min_size=2, max_size=15))
-@example("ai")
-def test_a_word_that_is_spelled_out_is_understood(word: str) -> None:
-    assert value(read_back(word, "spelled"), "spelling") == word
-    assert value(" ".join(word.upper()), "spelling") == word
+@given(st.text("abcdefghijklmnopqrstuvwxyz", min_size=3, max_size=15), codes)
+@example("ai", "en-US")
+def test_a_word_that_is_spelled_out_is_understood(word: str, code: str) -> None:
+    assert value(read_back(word, "spelled", code), "spelling", code) == word
+    assert value(" ".join(word.upper()), "spelling", code) == word
 
 
-@given(st.text("abcdefghijklmnopqrstuvwxyz", min_size=2, max_size=12))
-def test_a_word_spelled_by_the_alphabet_of_radio_is_understood(word: str) -> None:
-    radio = {letter: name for name, letter in reversed(list(lexicon("en-US").alphabet.items())) if len(name) > 3}
-    assert value(" ".join(radio[letter] for letter in word), "spelling") == word
-    assert value(" ".join(f"{letter} as in {radio[letter]}" for letter in word), "spelling") == word
+AS_IN = {"en": "as in", "de": "wie", "es": "de", "fr": "comme", "it": "come", "pt": "de", "nl": "van"}
+
+
+@given(st.text("abcdefghijklmnopqrstuvwxyz", min_size=2, max_size=12), codes)
+def test_a_word_spelled_by_an_alphabet_of_its_language_is_understood(word: str, code: str) -> None:
+    alphabet = {letter: name for name, letter in reversed(list(lexicon(code).alphabet.items())) if len(name) > 2}
+    assert value(" ".join(alphabet[letter] for letter in word), "spelling", code) == word
+    as_in = AS_IN[code[:2]]
+    assert value(" ".join(f"{letter} {as_in} {alphabet[letter]}" for letter in word), "spelling", code) == word
 
 
 label = st.from_regex(r"(?!(gmail|hotmail|yahoo|outlook|icloud|aol|gmx|protonmail)$)[b-hj-z]{4,9}", fullmatch=True)
