@@ -113,7 +113,7 @@ async def agent(settings: Settings, directory: Path, *, offline: bool = False) -
     from bridge.agents.factory import build_agents
     from bridge.agents.relay import RelayFactory
     from bridge.agents.script import ScriptFactory
-    from bridge.agents.settings import ScriptSettings
+    from bridge.agents.settings import PythonSettings, ScriptSettings
 
     if settings.agent is None:
         remedy = "add to the configuration, for example:\nagent: {kind: script, file: agents/appointment.yaml}"
@@ -130,6 +130,8 @@ async def agent(settings: Settings, directory: Path, *, offline: bool = False) -
         found = f"script {script.name or settings.agent.file}, {len(script.states)} states, {lines} fixed lines"
         odd = [Finding("agent", "warn", warning, "look whether the script means this") for warning in script.warnings]
         return [Finding("agent", "ok", found), *odd]
+    if isinstance(settings.agent, PythonSettings):
+        return [Finding("agent", "ok", f"class {settings.agent.class_}")]
     assert not isinstance(settings.agent, ScriptSettings)
     kind = _KINDS[type(settings.agent).__name__]
     known = Finding("agent", "ok", f"{kind} at {settings.agent.url}")

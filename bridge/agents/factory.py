@@ -12,6 +12,7 @@ from bridge.agents.settings import (
     AgentSettings,
     ChatSettings,
     ConversationRelaySettings,
+    PythonSettings,
     ScriptSettings,
     WebSettings,
 )
@@ -69,6 +70,11 @@ def build_agents(
             return RelayFactory(
                 settings, variables.header(settings.auth_token_env, environ), http=client, report=report
             )
+        case PythonSettings():
+            from bridge.agents.python import PythonFactory
+            from bridge.agents.python_load import AgentClass
+
+            return PythonFactory(settings, AgentClass(settings.class_, directory), report)
 
 
 def _secret_headers(named: Mapping[str, str], environ: Mapping[str, str]) -> dict[str, str]:

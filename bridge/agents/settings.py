@@ -112,6 +112,23 @@ class WebSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     """The longest pause inside an answer; empty lines do not end a pause."""
 
 
+class PythonSettings(
+    msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, tag_field="kind", tag="python"
+):
+    """A dialogue that is a class in Python (`bridge.agents.dialogue`), in this process."""
+
+    class_: str = msgspec.field(name="class")
+    """`package.module:Name`; the configuration file's folder is looked in first."""
+    reload: bool = False
+    """Load the class again for the next call when its files have changed: for development."""
+    filler_after_ms: int = 700
+    """When a caller hears that something takes a moment."""
+    deadline_s: float = 5.0
+    """How long the dialogue waits for what it looks up or carries out, where it does not say so itself."""
+    transfers: TransferSettings = TransferSettings()
+    limits: AnswerLimits = AnswerLimits()
+
+
 class ConversationRelaySettings(
     msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, tag_field="kind", tag="conversation_relay"
 ):
@@ -158,5 +175,5 @@ class ConversationRelaySettings(
     """An application that does not answer a ping within half of this time is lost."""
 
 
-AgentSettings = ScriptSettings | ChatSettings | WebSettings | ConversationRelaySettings
-"""`kind: script`, `kind: chat`, `kind: web` or `kind: conversation_relay`."""
+AgentSettings = ScriptSettings | ChatSettings | WebSettings | PythonSettings | ConversationRelaySettings
+"""`kind: script`, `kind: chat`, `kind: web`, `kind: python` or `kind: conversation_relay`."""
