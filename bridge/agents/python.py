@@ -17,7 +17,8 @@ from bridge.agents.settings import PythonSettings
 from bridge.agents.transfers import Transfers
 from bridge.call.actions import Action, Prompt
 from bridge.call.commands import Command
-from bridge.call.events import Event
+from bridge.call.events import AgentWantsFloor, Event
+from bridge.call.machine import Call
 
 
 class _Performer:
@@ -80,10 +81,10 @@ class PythonAgent:
         if self._run is not None:
             self._run.confirmed(turn)
 
-    def attend(self, ask: Callable[[Event], None]) -> None:
+    def attend(self, ask: Callable[[AgentWantsFloor], None]) -> None:
         """Begin to follow the call; a dialogue speaks only when it is asked."""
 
-    def saw(self, event: Event, commands: list[Command], call: object) -> None:
+    def saw(self, event: Event, commands: list[Command], call: Call) -> None:
         """Take no note of single events: a dialogue is told of turns."""
 
     def left(self) -> None:
