@@ -80,6 +80,10 @@ logger = logging.getLogger(__name__)
 
 _UNREADABLE_IN_A_ROW = 50
 """A second of messages of which none can be read: nobody will be heard on this stream."""
+_WATCHED_S = 0.3
+"""So long we look whether a socket still brings the caller's audio before another one goes on with its call."""
+_IN_FLIGHT_S = 0.15
+"""What was on its way when the carrier left a socket is read within this time."""
 _CODES = {
     "bad_message": WSCloseCode.INVALID_TEXT,
     "binary_frame": WSCloseCode.UNSUPPORTED_DATA,
@@ -281,7 +285,8 @@ class MediaSocket:
                 account_id=start.account_id or None,
                 at_any_age=before is not None,
             )
-            if before is not None and before._nonce == ticket.nonce and self._take_over(before):
+            is_same = before is not None and before._nonce == ticket.nonce
+            if before is not None and is_same and await before.is_quiet() and self._take_over(before):
                 return
             if not await process.store.add(f"ticket:{ticket.nonce}", b"", 2 * process.gateway.ticket_ttl_s):
                 raise TicketRefused("spent")
@@ -357,6 +362,14 @@ class MediaSocket:
         self._line, self._nonce = line, nonce
         self._frame_bytes = self._stream.caller_format.frame_bytes
         line.connect(self._request.transport, self._stream, self)
+
+    async def is_quiet(self) -> bool:
+        """Wait a moment to see whether the carrier has left this socket; whoever else has its ticket gets no call."""
+        if self._lost_at is None and self.session is not None:
+            asked_at = time.monotonic()
+            await asyncio.sleep(_WATCHED_S)
+            return self.session is None or self.session.last_frame_at <= asked_at + _IN_FLIGHT_S
+        return True
 
     def _take_over(self, before: MediaSocket) -> bool:
         """Go on with the call of another socket, which the carrier has replaced by this one; False when it is over."""

@@ -332,6 +332,30 @@ async def test_nobody_else_can_take_over_a_call(lossy: tuple[Carrier, Phone]) ->
     await phone.until_ms(120)
 
 
+async def test_who_has_stolen_the_ticket_cannot_take_over_a_call_whose_socket_brings_audio(
+    lossy: tuple[Carrier, Phone],
+) -> None:
+    service, phone = lossy
+    document = await phone.ring()
+    await phone.connect(document)
+    await phone.until_ms(100)
+    thief = Phone(service, Telnyx.example)
+    await thief.connect(document)  # the same ticket
+
+    async def talk() -> None:
+        while True:
+            await phone.say(FRAME)
+            await asyncio.sleep(0.005)
+
+    talking = asyncio.create_task(talk())
+    assert await thief.until_closed() == 1008
+    talking.cancel()
+    assert thief.audio == b""
+    await phone.press("4")
+    await phone.until_ms(120)
+    assert await service.count("bridge_protocol_errors_total", carrier="telnyx", kind="ticket_spent") == 1
+
+
 @each
 async def test_a_caller_who_hangs_up_ends_the_call(example: Example) -> None:
     async with gateway() as service:
