@@ -16,7 +16,12 @@ from bridge.call.events import Word
 from bridge.call.settings import CallSettings
 from bridge.config import Settings
 from bridge.gateway.settings import GatewaySettings
-from bridge.listening.settings import ListeningSettings, NoRecogniserSettings, NoTurnModelSettings
+from bridge.listening.settings import (
+    ListeningSettings,
+    NoRecogniserSettings,
+    NoTurnModelSettings,
+    RecogniserSettings,
+)
 from bridge.simulator.carriers.telnyx import public_key
 from bridge.simulator.spelled import SpelledVoice
 from bridge.simulator.virtual import MemoryConnector
@@ -45,16 +50,18 @@ async def virtual_bridge(
     voice: SpeechProvider | None = None,
     agents: AgentFactory | None = None,
     telemetry: TelemetrySettings | None = None,
+    recogniser: RecogniserSettings | None = None,
 ) -> AsyncIterator[tuple[Application, str]]:
     """A running service and its origin on the virtual network.
 
-    `agent` is the script, unless `agents` has others; the voice is spelled in chords unless there is another.
+    `agent` is the script, unless `agents` has others; the voice is spelled in chords unless there is another; nobody is
+    understood unless there is a `recogniser`.
     """
     settings = Settings(
         gateway=GatewaySettings(public_url=PUBLIC, max_calls=1000, max_calls_per_number=1000),
-        call=call or CallSettings(listens=False),
+        call=call or CallSettings(listens=recogniser is not None),
         listening=ListeningSettings(
-            recogniser=NoRecogniserSettings(),
+            recogniser=recogniser or NoRecogniserSettings(),
             turn=NoTurnModelSettings(),
         ),
         agent=ScriptSettings(file=agent.name),

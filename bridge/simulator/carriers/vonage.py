@@ -181,13 +181,19 @@ class Vonage(Carrier):
         endpoint = endpoints[0]
         match endpoint.get("type"):
             case "phone":
-                return Dial((str(endpoint.get("number", "")),))
+                return Dial((self._dialled(endpoint.get("number")),))
             case "sip":
                 return Dial((str(endpoint.get("uri", "")),))
             case "websocket":
                 return self._socket(action, endpoint)
             case other:
                 raise self.error("document", f"endpoint type {str(other)[:40]!r}, expected websocket, phone or sip")
+
+    def _dialled(self, number: object) -> str:
+        """An endpoint's number, which Vonage writes as E.164 without its plus, as everybody else writes it."""
+        if not isinstance(number, str) or not number.isascii() or not number.isdecimal():
+            raise self.error("document", f"number {str(number)[:40]!r}, expected digits: E.164 without a plus")
+        return f"+{number}"
 
     def _socket(self, action: Mapping[str, Any], endpoint: Mapping[str, Any]) -> Stream:
         kind = str(endpoint.get("content-type", "")).replace(" ", "")

@@ -92,7 +92,7 @@ def test_other_actions() -> None:
         ]
     )
     ask = Redirect("https://x/next", payload='{"a":1}', may_be_empty=True)
-    assert CARRIER.read_document(text) == [Say("Good day"), Play("https://x/a.mp3"), ask, Dial(("15005550020",))]
+    assert CARRIER.read_document(text) == [Say("Good day"), Play("https://x/a.mp3"), ask, Dial(("+15005550020",))]
     assert CARRIER.redirected(CALL, ask).json["payload"] == {"a": 1}
     assert CARRIER.read_document("[]") == []
 
