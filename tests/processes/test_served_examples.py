@@ -21,6 +21,7 @@ __all__ = ["server"]
 
 README = Path(__file__).parents[2] / "README.md"
 KEY = "a-key-of-the-examples"
+HEART: dict[str, Any] = {"engine": "hibari"}
 EXAMPLES = [yaml.safe_load(block) for block in re.findall(r"^ *```yaml\n(.*?)^ *```", README.read_text(), re.M | re.S)]
 SCRIPTS = [example for example in EXAMPLES if "states" in example]
 VOICES = [example for example in EXAMPLES if "worker" in example]
@@ -78,7 +79,7 @@ async def test_every_voice_of_the_readme_speaks_through_the_service(
 
 
 async def test_several_processes_share_a_worker_with_the_files_voices(tmp_path: Path, temporary: Path) -> None:
-    example = {"worker": {"voices": {"loud": {"gain_db": 9.0}, "soft": {}}}, "speaking": {"voice": "soft"}}
+    example = {"worker": {"voices": {"loud": HEART | {"gain_db": 9.0}, "soft": HEART}}, "speaking": {"voice": "soft"}}
     port = free_port()
     command = [*served(tmp_path, example, SCRIPTS[0]), "--port", str(port), "--processes", "2"]
     with service(command, temporary, BRIDGE_API_KEYS=KEY) as running:
@@ -115,7 +116,7 @@ BROKEN = {"engine": "piper", "model": "no.onnx"}
 UNKNOWN: dict[str, tuple[dict[str, Any], str]] = {
     "which the file does not name": ({"speaking": {"voice": "joe"}}, "speaking.voice: is 'joe', which is none of"),
     "whose file is missing": (
-        {"speaking": {"voice": "joe"}, "worker": {"voices": {"heart": {}, "joe": BROKEN}}},
+        {"speaking": {"voice": "joe"}, "worker": {"voices": {"heart": HEART, "joe": BROKEN}}},
         "there is no voice 'joe', only heart",
     ),
     "the only one, whose file is missing": ({"worker": {"voices": {"joe": BROKEN}}}, "no.onnx"),
