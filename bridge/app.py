@@ -30,6 +30,7 @@ from bridge.store.base import Store
 from bridge.store.factory import open_store
 from bridge.store.settings import redis_address
 from bridge.system.lifetime import StopSignals
+from bridge.telemetry.after_call.delivery import AfterCallPost, report_keys
 from bridge.telemetry.metrics import Metrics
 from bridge.telemetry.recorder import Recorder
 from bridge.telemetry.recording import SoundRecorder
@@ -160,6 +161,7 @@ class Application:
             self._sound_recorder = SoundRecorder(
                 self._directory / recording.directory, self.metrics, keep_days=recording.days
             )
+        after_call = self._open_post()
         self.gateway = Gateway(
             settings.gateway,
             call_profiles(settings, self.agents, self.listening, self.speech),
@@ -167,6 +169,7 @@ class Application:
             metrics=self.metrics,
             recorder=self._recorder,
             sound_recorder=self._sound_recorder,
+            after_call=after_call,
             store=self.store,
             ticket_secret=self._secret,
             headroom=self._headroom,
@@ -181,6 +184,9 @@ class Application:
             ("agents", self._close_agents),
             ("gateway", self.gateway.stop),
         ]
+        if after_call is not None:
+            self._closers.insert(0, ("reports of calls", after_call.close))
+            await after_call.start()
         await self.store.start()
         await self.gateway.start(host, port, reuse_port=reuse_port)
         self._progress(f"listening on {host}:{self.gateway.port}")
@@ -190,6 +196,14 @@ class Application:
         self._refreshing = asyncio.create_task(self._refresh())
         self.gateway.open_doors()
         self._progress("ready for calls")
+
+    def _open_post(self) -> AfterCallPost | None:
+        """Whoever delivers the reports of calls, where somebody wants them."""
+        wanted = self.settings.after_call
+        if not wanted.url:
+            return None
+        keys = report_keys(wanted, self._environ)
+        return AfterCallPost(wanted, keys, self._open_client(), self.metrics, directory=self._directory)
 
     async def run(self, stop: StopSignals) -> None:
         """Serve until asked to stop, then drain; the second time end at once."""

@@ -31,6 +31,7 @@ from bridge.listening.settings import ListeningSettings
 from bridge.numbers import NumberSettings, completed, for_all_numbers, merged
 from bridge.speaking.settings import SpeakingSettings
 from bridge.store.settings import StoreSettings
+from bridge.telemetry.after_call.settings import AfterCallSettings
 from bridge.telemetry.settings import TelemetrySettings
 from bridge.variables import SECRET_NAME, holds_password, unset
 from bridge.worker.settings import WorkerSettings, beside
@@ -74,6 +75,8 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     gateway: GatewaySettings = GatewaySettings()
     store: StoreSettings = StoreSettings()
     telemetry: TelemetrySettings = TelemetrySettings()
+    after_call: AfterCallSettings = AfterCallSettings()
+    """Who is told of each call when it is over."""
     worker: WorkerSettings = WorkerSettings()
     http: HttpSettings = HttpSettings()
     """How servers elsewhere are reached."""

@@ -16,6 +16,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -27,6 +28,7 @@ from bridge.carriers.catalogue import KINDS, Secrets, build_carrier, configured,
 from bridge.config import Settings, load_what_is_right, unset_variables
 from bridge.doctor_network import Finding, public_address, redis, workers
 from bridge.errors import ConfigError
+from bridge.http import HttpClient
 from bridge.listening.settings import (
     NoRecogniserSettings,
     NoTurnModelSettings,
@@ -61,6 +63,8 @@ async def examine(
     findings += await recognisers(settings, offline=offline)
     findings += await workers(settings, environ)
     findings.append(await redis(settings, environ))
+    open_client = partial(HttpClient, settings.http, directory=directory, environ=environ)
+    findings += await services.after_call(settings.after_call, directory, environ, open_client, offline=offline)
     findings.append(await asyncio.to_thread(accelerator))
     if settings.gateway.public_url or not any("public_url" in mistake.lower() for mistake in mistakes):
         findings += await public_address(settings, directory, offline=offline)

@@ -11,18 +11,25 @@ import re
 import shutil
 import tempfile
 import time
+from collections.abc import Mapping
 from contextlib import aclosing
 from pathlib import Path
+
+import aiohttp
 
 from bridge.agents.base import AgentError, AgentFactory, CallInfo, Failure
 from bridge.agents.relay import RelayFactory
 from bridge.audio import mulaw
 from bridge.call.actions import Prompt
 from bridge.doctor_network import Finding
-from bridge.errors import BridgeError, VoiceError
+from bridge.errors import BridgeError, ConfigError, VoiceError
+from bridge.http import OpenClient
 from bridge.listening.engine_pools import EnginePools
 from bridge.listening.recognisers.base import ExpectedSpeech, Finalised, StreamEvent, StreamFailed
 from bridge.listening.recognisers.factory import SomeRecogniser, build_recogniser
+from bridge.telemetry.after_call.delivery import report_keys
+from bridge.telemetry.after_call.outbox import Outbox
+from bridge.telemetry.after_call.settings import AfterCallSettings
 from bridge.worker.client import WorkerConnection
 
 _PATIENCE_S = 15.0
@@ -89,6 +96,40 @@ async def application_answers(agents: RelayFactory) -> Finding:
         await agents.close()
     took_s = time.perf_counter() - started_at
     return _timed("agent answers", f"it takes a socket after {took_s:.1f} s", took_s)
+
+
+async def after_call(
+    wanted: AfterCallSettings, directory: Path, environ: Mapping[str, str], open_client: OpenClient, *, offline: bool
+) -> list[Finding]:
+    """Look whether reports of calls are signed, kept and taken, and how many wait; nothing where nobody wants them."""
+    about = "reports after calls"
+    if not wanted.url:
+        return []
+    box = Outbox(directory / wanted.directory, most_waiting=1, most_bytes=1)
+    try:
+        keys = report_keys(wanted, environ)
+        box.open()
+        waiting = len(box.waiting())
+    except ConfigError as error:
+        return [Finding(about, "fail", str(error), "set the variable, or correct this setting")]
+    except OSError as error:
+        why = f"{directory / wanted.directory}: {error.strerror or error}"
+        return [Finding(about, "fail", why, "correct after_call.directory")]
+    left = f"; {waiting} wait to be delivered" if waiting else ""
+    if offline:
+        return [Finding(about, "skip", f"{wanted.url} not asked (--offline){left}")]
+    http = open_client()
+    try:
+        async with asyncio.timeout(wanted.deadline_s):
+            answer = await http.request("HEAD", wanted.url, allow_redirects=False)
+        answer.close()
+    except (aiohttp.ClientError, OSError) as error:
+        what = "no answer in time" if isinstance(error, TimeoutError) else type(error).__name__
+        why = f"{wanted.url}: {what}{left}"
+        return [Finding(about, "fail", why, "start the service, or correct after_call.url")]
+    finally:
+        await http.close()
+    return [Finding(about, "ok", f"to {wanted.url}, {len(keys)} signature(s) each{left}")]
 
 
 async def recogniser_answers(settings: SomeRecogniser, *, offline: bool = False) -> Finding:

@@ -71,7 +71,7 @@ def test_a_key_that_is_nearly_right_is_suggested() -> None:
 
 def test_a_key_that_is_nothing_like_any_other_lists_what_there_is() -> None:
     (line,) = mistakes("frobnicate: 1\n")
-    assert line.startswith("bridge.yaml:1: frobnicate: unknown key, expected one of agent, call, carriers, gateway,")
+    assert line.startswith("bridge.yaml:1: frobnicate: unknown key, expected one of after_call, agent, call, carriers,")
 
 
 def test_a_wrong_type_names_value_and_expectation() -> None:

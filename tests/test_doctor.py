@@ -13,11 +13,15 @@ import pytest
 from aiohttp import web
 
 from bridge import doctor, doctor_network
+from bridge import doctor_services as services
 from bridge.cli import main
 from bridge.config import Settings, parse_settings
 from bridge.doctor_network import Finding
+from bridge.http import HttpClient
+from bridge.telemetry.after_call.settings import AfterCallSettings
 from tests.agents.relay_application import RelayApplication
 from tests.speaking.doubles import FakeWorker
+from tests.telemetry.test_after_call import office
 
 ROOT = Path(__file__).parents[1]
 TOKEN = {"TWILIO_AUTH_TOKEN": "12345"}
@@ -368,3 +372,24 @@ def test_a_healthy_set_up_is_status_0(capsys: pytest.CaptureFixture[str], monkey
     config = ROOT / "fixtures" / "demo.yaml"
     assert main(["doctor", "-c", str(config), "--offline", "--port", "0"]) == 0
     assert "0 problems" in capsys.readouterr().out
+
+
+async def test_reports_after_calls_are_looked_at(tmp_path: Path) -> None:
+    secret = {"AFTER_CALL_SECRET": "a-long-random-text"}
+    async with office(tmp_path) as post:
+        post.receiver.answer = lambda _request: web.Response()
+
+        async def look(environ: dict[str, str], *, url: str = post.post.settings.url, offline: bool = False) -> Finding:
+            wanted = AfterCallSettings(url=url)
+            (found,) = await services.after_call(wanted, tmp_path, environ, HttpClient, offline=offline)
+            return found
+
+        unsigned = await look({})
+        assert (unsigned.status, "AFTER_CALL_SECRET" in unsigned.found) == ("fail", True)
+        assert (await look(secret)).status == "ok"
+        await post.keeps("call_1")
+        waiting = await look(secret, offline=True)
+        assert (waiting.status, "1 wait" in waiting.found) == ("skip", True)
+        assert (await look(secret, url="http://127.0.0.1:9/hook")).status == "fail"
+        assert post.receiver.got == [], "no report was sent for it"
+    assert await services.after_call(AfterCallSettings(), tmp_path, {}, HttpClient, offline=False) == []

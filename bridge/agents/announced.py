@@ -30,14 +30,14 @@ class AnnouncedAgents:
 
 class _AnnouncedAgent:
     def __init__(self, agent: Agent, announcement: str) -> None:
-        self._agent = agent
+        self.inner = agent
         self._announcement = announcement
         self.confirmed = agent.confirmed
         self.state = agent.state
         self.resume = agent.resume
 
     async def reply(self, prompt: Prompt) -> AsyncGenerator[Action, None]:
-        reply = self._agent.reply(prompt)
+        reply = self.inner.reply(prompt)
         try:
             if prompt.kind == "call_started":
                 yield Say(self._announcement, interruption="protected")
@@ -47,4 +47,4 @@ class _AnnouncedAgent:
             await reply.aclose()
 
     def likely(self) -> list[LikelyLine]:
-        return self._agent.likely()
+        return self.inner.likely()

@@ -6,12 +6,13 @@ process and opens one agent per call.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Iterator
 from enum import StrEnum
 from typing import NamedTuple, Protocol, runtime_checkable
 
 import msgspec
 
+from bridge.call.account import AgentAccount
 from bridge.call.actions import Action, Prompt
 from bridge.call.commands import Command
 from bridge.call.events import AgentWantsFloor, Event
@@ -145,6 +146,31 @@ class AttentiveAgent(Protocol):
     def left(self) -> None:
         """Let go of what is held for the call, which is over or goes on elsewhere. Never blocks."""
         ...
+
+
+@runtime_checkable
+class AccountableAgent(Protocol):
+    """What an agent offers that can tell what it has gathered, used and cost."""
+
+    def account(self) -> AgentAccount:
+        """Tell it, as of now. Never blocks."""
+        ...
+
+
+def attentive(agent: Agent) -> AttentiveAgent | None:
+    """Return the agent, or the one that it stands before (`inner`), if that follows its call."""
+    return next((one for one in _inside(agent) if isinstance(one, AttentiveAgent)), None)
+
+
+def accountable(agent: Agent) -> AccountableAgent | None:
+    """Return the agent, or the one that it stands before (`inner`), if that can give an account."""
+    return next((one for one in _inside(agent) if isinstance(one, AccountableAgent)), None)
+
+
+def _inside(agent: object | None) -> Iterator[object]:
+    while agent is not None:
+        yield agent
+        agent = getattr(agent, "inner", None)
 
 
 class AgentFactory(Protocol):

@@ -23,6 +23,7 @@ from bridge.agents.guard import Guard
 from bridge.agents.relay_link import RelayLink, connect
 from bridge.agents.settings import ConversationRelaySettings
 from bridge.agents.transfers import Transfers
+from bridge.call.account import AgentAccount
 from bridge.call.actions import Action, Expect, HangUp, Interruption, Prompt, Say
 from bridge.call.commands import Command, Decided
 from bridge.call.events import AgentWantsFloor, DigitPressed, Event
@@ -95,6 +96,7 @@ class RelayAgent:
         """Set unless the caller's turn, which a prompt is a guess at, may go on."""
         self._room.set()
         self._turn_over.set()
+        self._handoff = ""
         self._speaking = False
         self._in_cycle = False
         """Text was said whose cycle is not over."""
@@ -122,6 +124,10 @@ class RelayAgent:
 
     def confirmed(self, turn: int) -> None:
         """Nothing: the application was told of the turn when it was over."""
+
+    def account(self) -> AgentAccount:
+        """Tell what the application handed over when it ended its session."""
+        return AgentAccount(handoff=self._handoff)
 
     async def reply(self, prompt: Prompt) -> AsyncGenerator[Action, None]:
         """Pass on what happened, and say what the application has written by now. Raises AgentError."""
@@ -200,7 +206,8 @@ class RelayAgent:
                 return [Expect("open", tuple(self._settings.hints), self._heard, keys=_KEYS)]
             case AppEnd():
                 self._link.close()
-                return [HangUp(message.handoff or "the application has ended the session")]
+                self._handoff = message.handoff
+                return [HangUp("the application has ended the session")]
             case AppPlay() | AppDigits():
                 return []
             case _Lost(why):

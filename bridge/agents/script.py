@@ -14,6 +14,7 @@ from bridge.agents.base import AgentError, CallInfo, Failure, FixedLine, LikelyL
 from bridge.agents.script_memory import ScriptMemory
 from bridge.agents.script_states import Script, ScriptLine, State, Step
 from bridge.agents.transfers import Origin, TransferRefused
+from bridge.call.account import AgentAccount
 from bridge.call.actions import Action, HangUp, Prompt, Say, Transfer, Wait
 from bridge.understanding.phrases import normalise
 from bridge.understanding.results import PARTS, Hypothesis, Understood
@@ -60,6 +61,10 @@ class ScriptAgent:
     def state_name(self) -> str:
         """Name of the state the dialogue is in; empty before the call has started."""
         return self._now.state.name if self._now.state else ""
+
+    def account(self) -> AgentAccount:
+        """Tell the slots, which is all that a script gathers."""
+        return AgentAccount(slots=dict(self._now.slots))
 
     @property
     def slots(self) -> dict[str, str]:

@@ -102,6 +102,11 @@ class Ledger:
         self._utterances[number] = utterance
         return utterance
 
+    @property
+    def entries(self) -> tuple[Utterance | Spoken, ...]:
+        """Our utterances and the caller's turns in order, and first what was heard in another process."""
+        return tuple(self._entries)
+
     def __getitem__(self, number: int) -> Utterance:
         return self._utterances[number]
 

@@ -325,7 +325,23 @@ class MediaSocket:
         addresses = Addresses(f"{process.signatures.public_url(self._request)}/{carrier.name}")
         line = CarrierLine(carrier, CallReference(info.call_id, ticket.account_id), addresses, key, process)
         self._connect(line, ticket.nonce)
-        recorder = process.recorder
+        about, ours = {"carrier": carrier.name}, self._stream.our_format
+        record = recording = reporter = None
+        if process.recorder is not None:
+            record = process.recorder.open_call(info.call_id, profile.call, about, ours, carrier.pacing, state)
+        if process.sound_recorder is not None:
+            recording = process.sound_recorder.open_call(info.call_id)
+        if process.after_call is not None:
+            reporter = process.after_call.open_call(
+                call_id=info.call_id,
+                carrier=carrier.name,
+                from_number=info.from_number,
+                to_number=info.to_number,
+                parameters=info.parameters,
+                resumed=state is not None,
+                record="" if record is None else str(record.path),
+                recording="" if recording is None else str(recording.path),
+            )
         self.session = CallSession(
             info,
             profile.call,
@@ -334,14 +350,11 @@ class MediaSocket:
             wheel=process.wheel,
             metrics=process.metrics,
             caller_format=self._stream.caller_format,
-            our_format=self._stream.our_format,
+            our_format=ours,
             pacing=carrier.pacing,
-            record=None
-            if recorder is None
-            else recorder.open_call(
-                info.call_id, profile.call, {"carrier": carrier.name}, self._stream.our_format, carrier.pacing, state
-            ),
-            taps=() if process.sound_recorder is None else (process.sound_recorder.open_call(info.call_id),),
+            record=record,
+            taps=() if recording is None else (recording,),
+            reporter=reporter,
             resume=state,
             on_ended=lambda: self._release(key),
         )

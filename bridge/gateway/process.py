@@ -16,6 +16,7 @@ from bridge.store.base import Store
 from bridge.store.kept_calls import KeptCalls
 from bridge.store.outcomes import Outcomes
 from bridge.store.tickets import TicketIssuer
+from bridge.telemetry.after_call.delivery import AfterCallPost
 from bridge.telemetry.metrics import Metrics
 from bridge.telemetry.recorder import Recorder
 from bridge.telemetry.recording import SoundRecorder
@@ -30,6 +31,7 @@ class Process:
     metrics: Metrics
     recorder: Recorder | None
     sound_recorder: SoundRecorder | None
+    after_call: AfterCallPost | None
     wheel: TimerWheel
     admission: Admission
     store: Store

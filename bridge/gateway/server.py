@@ -43,6 +43,7 @@ from bridge.store.memory import MemoryStore
 from bridge.store.outcomes import Outcomes
 from bridge.store.tickets import TicketIssuer
 from bridge.telemetry import logs
+from bridge.telemetry.after_call.delivery import AfterCallPost
 from bridge.telemetry.metrics import Metrics
 from bridge.telemetry.recorder import Recorder
 from bridge.telemetry.recording import SoundRecorder
@@ -71,6 +72,7 @@ class Gateway:
         metrics: Metrics | None = None,
         recorder: Recorder | None = None,
         sound_recorder: SoundRecorder | None = None,
+        after_call: AfterCallPost | None = None,
         store: Store | None = None,
         ticket_secret: str = "",
         headroom: Callable[[], float] = lambda: 1.0,
@@ -88,6 +90,7 @@ class Gateway:
             metrics=self.metrics,
             recorder=recorder,
             sound_recorder=sound_recorder,
+            after_call=after_call,
             wheel=TimerWheel(asyncio.get_running_loop(), on_late=self.metrics.timer_lateness.observe),
             admission=Admission(
                 max_calls=settings.max_calls,

@@ -23,7 +23,7 @@ from typing import Any
 
 import msgspec
 
-from bridge.agents.base import Agent, AgentError, AttentiveAgent, CallInfo, Failure
+from bridge.agents.base import Agent, AgentError, CallInfo, Failure
 from bridge.agents.guard import folded
 from bridge.audio.formats import MULAW_8000, AudioFormat
 from bridge.call import commands as order
@@ -46,12 +46,14 @@ from bridge.call.state import CallState, encode, settings_hash
 from bridge.call.states import EndReason
 from bridge.carriers.base import DEFAULT_PACING, Apologise, EndCall, ForwardCall, Outcome, Pacing
 from bridge.errors import BadMessage
+from bridge.session.abilities import AgentAbilities
 from bridge.session.failures import report_agent_error
 from bridge.session.ports import CallServices, KeptCall, Line
 from bridge.session.taps import CallTap, Taps
 from bridge.session.timers import Timer, TimerWheel
 from bridge.session.transcoding import transcoder
 from bridge.telemetry import logs
+from bridge.telemetry.after_call.reporter import CallReporter
 from bridge.telemetry.meter import CallMeter
 from bridge.telemetry.metrics import Metrics
 from bridge.telemetry.recorder import CallRecord
@@ -80,6 +82,7 @@ class CallSession:
         pacing: Pacing = DEFAULT_PACING,
         record: CallRecord | None = None,
         taps: Sequence[CallTap] = (),
+        reporter: CallReporter | None = None,
         resume: CallState | None = None,
         on_ended: Callable[[], None] = lambda: None,
         clock: Callable[[], float] = time.monotonic,
@@ -94,6 +97,7 @@ class CallSession:
         self._wheel = wheel
         self._metrics = metrics
         self._record = record
+        self._reporter = reporter
         self._on_ended = on_ended
         self._clock = clock
         self._started_at = self.last_frame_at = clock()
@@ -112,7 +116,7 @@ class CallSession:
         self._why = EndReason.FAILURE
         self._agent_said = ""
         self._agent: Agent = services.agents.open_call(info)
-        self._attentive = self._agent if isinstance(self._agent, AttentiveAgent) else None
+        self._abilities = AgentAbilities(self._agent, info, metrics)
         if resume is not None:
             self._remind_agent(resume)
         self._voice = services.speech.open_call(self.tell, audio_format=our_format)
@@ -142,8 +146,7 @@ class CallSession:
         """The stream is open and trusted: let the call begin, or go on."""
         (self._metrics.calls_resumed if self._resumes else self._metrics.calls_started).inc()
         self._metrics.calls.inc()
-        if self._attentive is not None:
-            self._attentive.attend(self.tell)
+        self._abilities.attend(self.tell)
         happened = CallResumed if self._resumes else CallStarted
         self.tell(happened(self.info.transfer_failed))
 
@@ -233,25 +236,13 @@ class CallSession:
         if self._record is not None:
             self._record.add(now, event, commands)
         self._meter.saw(event, commands, now)
-        if self._attentive is not None:
-            self._show_agent(self._attentive, event, commands)
+        if self._reporter is not None:
+            self._reporter.saw(event, commands, self.call, now)
+        self._abilities.saw(event, commands, self.call)
         for command in commands:
             self._carry_out[type(command)](command)
         if commands:
             self._line.flush()
-
-    def _show_agent(self, agent: AttentiveAgent, event: Event, commands: list[Command]) -> None:
-        """Let the agent see what happened; one that fails at it sees no more, and the call goes on."""
-        try:
-            agent.saw(event, commands, self.call)
-        except Exception:
-            self._attentive = None
-            self._metrics.agent_failures.labels(Failure.RAISED).inc()
-            logger.exception("agent could not follow its call, call=%s", self.info.call_id)
-
-    def _leave_agent(self) -> None:
-        if isinstance(self._agent, AttentiveAgent):
-            self._agent.left()
 
     def _wake(self) -> None:
         self.tell(TimePassed())
@@ -377,7 +368,7 @@ class CallSession:
             task.cancel()
         self._answers.clear()
         length_s = self._clock() - self._started_at
-        closers = (self._ear.close, self._voice.close, self._leave_agent, self._sum_up)
+        closers = (self._ear.close, self._voice.close, self._sum_up, self._abilities.left)
         for close in (*closers, lambda: self._taps.end(length_s)):
             try:
                 close()
@@ -407,6 +398,10 @@ class CallSession:
             self._metrics.saved_money.inc(savings["saved_money"])
         if self._record is not None:
             self._record.close({"phrases": savings})
+        if self._reporter is not None:
+            now = self._clock() - self._started_at
+            costs = {"speech_saved_money": savings.get("saved_money", 0.0)}
+            self._reporter.ended(self.call, self._why, self._agent_said, self._abilities.account(), costs, now)
 
 
 def _released() -> None:

@@ -58,6 +58,18 @@ class Metrics:
         self.recogniser_failures = Counter(
             "bridge_recogniser_failures", "Turns that speech to text did not answer", registry=self._registry
         )
+        self.after_call_reports = Counter(
+            "bridge_after_call_reports",
+            "Attempts to deliver a report of a call: delivered, refused, failed; lost: given up",
+            ["what"],
+            registry=self._registry,
+        )
+        self.after_call_waiting = Gauge(
+            "bridge_after_call_waiting",
+            "Reports of calls that wait to be delivered",
+            registry=self._registry,
+            multiprocess_mode="livemax",
+        )
         self.decisions = Counter(
             "bridge_decisions", "Decisions of the call machine, by kind", ["what"], registry=self._registry
         )

@@ -61,7 +61,7 @@ class CallRecord:
 
     def __init__(self, recorder: Recorder, path: Path, head: bytes) -> None:
         self._recorder = recorder
-        self._path = path
+        self.path = path
         self._head: bytes | None = head
         self._moments: list[RecordedEvent] = []
         self._lost = 0
@@ -88,7 +88,7 @@ class CallRecord:
             self._lost += len(moments)  # told when the record is closed
             moments = []
         if moments or last:
-            self._recorder.write(_Batch(self._path, self._head, moments, self._lost, last, tail))
+            self._recorder.write(_Batch(self.path, self._head, moments, self._lost, last, tail))
             self._head = None
 
 

@@ -143,7 +143,7 @@ async def test_a_whole_call_as_the_documentation_tells_it() -> None:
         Spoken("caller", "Give me an agent"),
         Spoken("bot", "I'll connect you."),
     )
-    assert call.session._agent_said == '{"reason":"live-agent"}'
+    assert call.session._abilities.account().handoff == '{"reason":"live-agent"}'
 
 
 async def test_the_handshake_is_signed_and_the_setup_names_the_call() -> None:

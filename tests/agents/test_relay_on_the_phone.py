@@ -6,8 +6,11 @@ with data for whoever takes over.
 
 from __future__ import annotations
 
+import asyncio
 import json
+import time
 from pathlib import Path
+from typing import Any
 
 from bridge.app import Application
 from bridge.config import parse_settings
@@ -16,9 +19,11 @@ from bridge.listening.settings import WhisperSettings
 from bridge.simulator.runner import PlacedCall, place_call
 from bridge.simulator.scenario import parse
 from bridge.simulator.sound import to_ulaw
+from bridge.telemetry.after_call import signing
 from tests.agents.relay_application import Caller, RelayApplication, Told
 from tests.listening.streaming_service import StreamingService
 from tests.speaking.doubles import FakeWorker, heard
+from tests.telemetry.test_after_call import office
 
 RECORDING = Path(__file__).parents[2] / "fixtures" / "callers" / "book_appointment.wav"
 LONG = "We are open on Monday and Tuesday and Wednesday and Thursday and Friday from nine to five"
@@ -51,7 +56,7 @@ class Receptionist:
                 await caller.send(type="end", handoffData=json.dumps({"key": told["digit"]}))
 
 
-async def ring(folder: Path, application: RelayApplication) -> PlacedCall:
+async def ring(folder: Path, application: RelayApplication, reports: str) -> PlacedCall:
     async with FakeWorker() as worker, StreamingService(Whisper(WhisperSettings())).serve() as recogniser:
         settings = parse_settings(
             f"""
@@ -60,10 +65,12 @@ async def ring(folder: Path, application: RelayApplication) -> PlacedCall:
             speaking: {{workers: ["{worker.address}"], voice: heart}}
             listening: {{recogniser: {{kind: websocket, url: "{recogniser}"}}, turn: {{kind: none}}}}
             agent: {{kind: conversation_relay, url: "{application.url}", welcome_greeting: "Welcome to the clinic."}}
+            after_call: {{url: "{reports}"}}
             """,
             str(folder / "bridge.yaml"),
         )
-        service = Application(settings, directory=folder, environ={"TWILIO_AUTH_TOKEN": "secret"})
+        environ = {"TWILIO_AUTH_TOKEN": "secret", "AFTER_CALL_SECRET": "a-long-random-text"}
+        service = Application(settings, directory=folder, environ=environ)
         await service.start("127.0.0.1", 0)
         try:
             return await place_call(
@@ -78,9 +85,13 @@ async def ring(folder: Path, application: RelayApplication) -> PlacedCall:
 
 
 async def test_an_application_written_for_the_relay_is_heard_by_a_caller(tmp_path: Path) -> None:
-    async with RelayApplication(Receptionist()) as application:
-        placed = await ring(tmp_path, application)
+    async with RelayApplication(Receptionist()) as application, office(tmp_path / "unused") as reports:
+        placed = await ring(tmp_path, application, reports.post.settings.url)
         (caller,) = application.callers
+        async with asyncio.timeout(5):
+            while not reports.receiver.got:
+                await asyncio.sleep(0.01)
+        headers, report = reports.receiver.got[0]
     assert [verdict for verdict in placed.result.verdicts if not verdict.passed] == []
     assert placed.result.hung_up_by == "server"
     said = [word.lower().strip(".,") for word in heard(to_ulaw(placed.recording.bot.sound))]
@@ -99,3 +110,19 @@ async def test_an_application_written_for_the_relay_is_heard_by_a_caller(tmp_pat
     assert loud >= len(told) - 3
     assert (spoken[:loud], set(spoken[loud:]) - {"?"}) == (told[:loud], set())
     assert said[4 + len(told)] not in LONG.lower().split()
+    assert signing.genuine(b"a-long-random-text", headers, report, time.time())
+    check_report(json.loads(report), told)
+
+
+def check_report(report: Any, told: list[str]) -> None:
+    """What is posted after the call is the same conversation."""
+    welcome, asked, answer, *_, key, goodbye = report["transcript"]
+    assert (welcome["text"], key["text"], goodbye["text"]) == ("Welcome to the clinic.", "7", "Goodbye.")
+    assert "appointment" in asked["text"]
+    assert answer["text"].lower().split() == told
+    assert [word.lower() for word, _, _ in answer["words"]] == told
+    assert f"{answer['text']} {answer['unheard']}" == LONG
+    starts = [turn["start_s"] for turn in report["transcript"]]
+    assert starts == sorted(starts)
+    assert report["outcome"]["handoff"] == '{"key": "7"}'
+    assert report["outcome"]["why"] == "agent"
