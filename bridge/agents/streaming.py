@@ -19,7 +19,9 @@ _T = TypeVar("_T")
 _SHOWN_OF_ERROR = 300
 _COST_OF_LINE = 50
 """A line costs us more than its bytes."""
-_LINES_AT_ONCE = 64
+_LINES_AT_ONCE = 8
+_PIECE_BYTES = 4096
+"""Not all that is there: whoever sends a chunk for each word makes joining them the work of many thousand."""
 _LONGEST_RETRY_AFTER_S = 2.0
 """A caller who waits for an answer does not wait longer for the question to be put."""
 _EMPTY_END_S = 0.05
@@ -123,7 +125,7 @@ class LineClient:
         received = count = 0
         piece = b"-"
         while piece:
-            piece = await _within(patience, content.readany())
+            piece = await _within(patience, content.read(_PIECE_BYTES))
             lines = splitter.feed(piece) if piece else splitter.close()
             received += len(piece) + _COST_OF_LINE * len(lines)
             if received > self._limits.answer_bytes:

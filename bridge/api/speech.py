@@ -59,6 +59,7 @@ from bridge.api.formats import ResponseFormat, format_of
 from bridge.api.stream import Piece, SpeechResponse
 from bridge.errors import VoiceBusy, VoiceError, VoiceLost
 from bridge.gateway.admission import Admission
+from bridge.gateway.connections import read_body
 from bridge.gateway.settings import SpeechApiSettings
 from bridge.speaking.voices.base import SpeechListener, SpeechRequest, SpeechStream
 from bridge.telemetry.metrics import Metrics
@@ -325,7 +326,7 @@ class SpeechApi:
 async def _read(request: web.Request, text_chars: int) -> SpeechBody:
     """The request's body. Raises ApiError that says what is wrong with it."""
     try:
-        body = await request.read()
+        body = await read_body(request)
     except web.HTTPRequestEntityTooLarge as error:
         raise ApiError(413, "body_too_large", f"the body is too large: {error.text}") from None
     try:

@@ -21,6 +21,10 @@ from bridge.telemetry.metrics import Metrics
 
 RESERVED_DESCRIPTORS = 256
 """For files, workers, models and whatever else a process holds open."""
+_MOST_LINES = 4096
+"""In what the system hands over at once, 256 KiB at most: no head, body or message of anybody honest has as many."""
+_PIECE_BYTES = 4096
+"""As many chunks of one byte each take two milliseconds."""
 
 
 def raise_descriptor_limit() -> int:
@@ -110,9 +114,22 @@ class LimitedConnection(web.RequestHandler):
         self._speaks()
         super().connection_lost(exc)
 
-    def asks(self, body: StreamReader) -> None:
+    def data_received(self, data: bytes) -> None:
+        """Take what has come, unless it has so many lines or chunks that taking it apart would hold the loop."""
+        if data.count(b"\n") > _MOST_LINES:
+            self._limits.turned_away("unreadable")
+            if self.transport is not None:
+                self.transport.close()
+            return
+        super().data_received(data)
+
+    def asks(self, body: StreamReader, *, chunked: bool = False) -> None:
         """A request's head is there; its body must come in time, too."""
         self._speaks()
+        if chunked:
+            # What is left of a body after its answer is thrown away chunk by chunk: of one-byte chunks that is a
+            # thousand times the work of the bytes, and holds the loop.
+            self._lingering_time = 0.0
         if not body.is_eof():
             self._set_deadline(self._limits.settings.body_s, "slow_body", body)
 
@@ -197,12 +214,26 @@ class LimitedSite(web.BaseSite):
         )
 
 
+async def read_body(request: web.Request) -> bytes:
+    """Read a request's body in pieces small enough for the loop, whatever chunks it was sent in.
+
+    Raises web.HTTPRequestEntityTooLarge beyond the application's `client_max_size`.
+    """
+    most, body = request.client_max_size, bytearray()
+    while piece := await request.content.read(_PIECE_BYTES):
+        body += piece
+        if len(body) > most:
+            raise web.HTTPRequestEntityTooLarge(most)
+        await asyncio.sleep(0)  # other calls' turn
+    return bytes(body)
+
+
 @web.middleware
 async def limits_of_requests(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Tell the connection that it has asked for something, and refuse bodies in a coding that is not undone."""
     connection = request.protocol
     if isinstance(connection, LimitedConnection):
-        connection.asks(request.content)
+        connection.asks(request.content, chunked="Transfer-Encoding" in request.headers)
     if request.headers.get("Content-Encoding", "identity").strip().lower() not in ("", "identity"):
         response = web.Response(status=415, text="bodies in a content coding are not read here\n")
         response.force_close()

@@ -84,6 +84,10 @@ _WATCHED_S = 0.3
 """So long we look whether a socket still brings the caller's audio before another one goes on with its call."""
 _IN_FLIGHT_S = 0.15
 """What was on its way when the carrier left a socket is read within this time."""
+_AT_ONCE = 64
+"""Frames of audio that are taken before it is the others' turn."""
+_HAPPENING = 4
+"""What a mark or a key costs, in frames."""
 _CODES = {
     "bad_message": WSCloseCode.INVALID_TEXT,
     "binary_frame": WSCloseCode.UNSUPPORTED_DATA,
@@ -208,7 +212,11 @@ class MediaSocket:
     async def _read(self) -> EndReason:
         """Read until the stream ends; why it did."""
         receive, read_text, read_binary = self._ws.receive, self._stream.read_text, self._stream.read_binary
+        taken = 0
         while True:
+            if taken >= _AT_ONCE:
+                taken = 0
+                await asyncio.sleep(0)  # a carrier that sends much at once must not hold up the other calls
             message = await receive()
             try:
                 if message.type is WSMsgType.TEXT:
@@ -224,10 +232,12 @@ class MediaSocket:
                 continue
             if type(event) is CallerAudio:
                 self._audio(event.audio)
+                taken += 1
             elif type(event) is StreamStopped:
                 return EndReason.CALLER
             elif event is not None:
                 await self._happened(event)
+                taken += _HAPPENING
 
     def _audio(self, audio: bytes) -> None:
         session = self.session

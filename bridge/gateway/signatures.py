@@ -17,6 +17,7 @@ from aiohttp import web
 from bridge.carriers.base import Carrier, NotGenuine
 from bridge.carriers.web import CarrierRequest, UnreadableRequest
 from bridge.errors import BridgeError, ConfigError
+from bridge.gateway.connections import read_body
 from bridge.gateway.settings import GatewaySettings
 from bridge.telemetry import logs
 from bridge.telemetry.metrics import Metrics
@@ -76,7 +77,7 @@ class Signatures:
             raise RequestRefused(413, f"a webhook has at most {self._body_bytes} bytes")
         try:
             async with asyncio.timeout(self._patience_s):
-                body = await request.read()
+                body = await read_body(request)
         except TimeoutError:
             raise RequestRefused(408, "the body did not come in time") from None
         asked = self._as_data(request, body)

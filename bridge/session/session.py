@@ -61,7 +61,7 @@ from bridge.telemetry.recorder import CallRecord
 logger = logging.getLogger(__name__)
 
 _LAST_EVENTS = 24
-_ACTIONS_AT_ONCE = 16
+_ACTIONS_AT_ONCE = 8
 _ACTIONS_A_TURN = 10_000
 
 

@@ -1,96 +1,187 @@
-"""`python -m tests.attacks URL`: hold calls at a running service on this machine, attack it beside them, and listen.
+"""`python -m tests.attacks [URL]`: hold calls, attack the service beside them, and print what the callers heard.
 
-URL is the voice webhook, TWILIO_AUTH_TOKEN its secret, as for `bridge load`. Each attack goes on while the same number
-of callers is held; it has done harm when a caller heard a gap, was refused or cut off, when the service did not answer
-afterwards, or when its memory grew by more than 32 MiB. Exit status 1 when one has.
+Without URL every attack there is, on a gateway of its own with a real voice: how long each held the loop is measured in
+its process. With URL, the voice webhook of a service that runs on this machine (TWILIO_AUTH_TOKEN is its secret, as for
+`bridge load`), what outsiders can send, and what programs can whose key is in BRIDGE_API_KEYS or whose token in
+BRIDGE_METRICS_TOKEN. An attack has done harm when a caller heard a gap, was refused or cut off, when the loop was held,
+when the service did not answer afterwards, or when its memory grew by more than 64 MiB. Exit status 1 when one has.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
-import contextlib
 import os
+import re
+import subprocess
 import sys
-import threading
+import tempfile
 import urllib.request
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from urllib.parse import urlsplit
+
+import aiohttp
 
 from bridge.simulator.load import Load, Step
 from bridge.simulator.load_generator import Job
 from bridge.simulator.processes import listening_on
 from bridge.simulator.trunk import Trunk
-from tests.attacks.attacks import ATTACKS, Attack, again_and_again, require_loopback
+from tests.attacks.attacks import (
+    ATTACKS,
+    OUTSIDERS,
+    ROUND_S,
+    TENANTS,
+    Attack,
+    Target,
+    again_and_again,
+    require_loopback,
+)
+from tests.attacks.neighbours import GROWTH_MIB, HEADING, Elsewhere, Harm, neighbours
 
-GROWTH_BYTES = 32 << 20
 CALLERS = Path(__file__).parents[2] / "fixtures" / "callers"
 
 
-@contextlib.contextmanager
-def beside(attack: Attack, origin: str) -> Iterator[None]:
-    """The attack goes on in a thread of its own."""
-    loop = asyncio.new_event_loop()
-    task = loop.create_task(again_and_again(attack, origin))
-    thread = threading.Thread(target=lambda: loop.run_until_complete(asyncio.wait({task})), daemon=True)
-    thread.start()
+async def here(names: list[str], heard_s: float) -> bool:
+    """Every attack on a gateway in this process; whether one of them did harm."""
+    harmed = False
+    with tempfile.TemporaryDirectory() as folder, voice(f"{folder}/worker.sock") as address:
+        for redis in (False, True):
+            chosen = [name for name in names if name.startswith("redis_") == redis]
+            if not chosen:
+                continue
+            async with neighbours(address, Path(folder), with_redis=redis) as beside:
+                for name in chosen:
+                    harmed |= bool((await beside.least_harm(name, ATTACKS[name], heard_s)).found)
+    return harmed
+
+
+@contextmanager
+def voice(path: str) -> Iterator[str]:
+    """A speech worker of our own; its address."""
+    worker = subprocess.Popen(
+        [sys.executable, "-m", "bridge.worker", "--unix", path], stdout=subprocess.PIPE, text=True
+    )
+    try:
+        assert worker.stdout is not None
+        if not any(line.startswith("speech worker ready") for line in worker.stdout):
+            raise RuntimeError("the speech worker did not start")
+        yield f"unix:{path}"
+    finally:
+        worker.terminate()
+        worker.wait(10)
+
+
+@contextmanager
+def attacking(attack: Attack, origin: str) -> Iterator[None]:
+    """The attack goes on elsewhere."""
+    elsewhere = Elsewhere()
+    over = False
+
+    async def attack_on() -> None:
+        timeout = aiohttp.ClientTimeout(total=ROUND_S)
+        async with aiohttp.ClientSession(timeout=timeout, connector=aiohttp.TCPConnector(limit=64)) as http:
+            key = os.environ.get("BRIDGE_API_KEYS", "").partition(",")[0]
+            target = Target(origin, http, key, os.environ.get("BRIDGE_METRICS_TOKEN", ""))
+            await again_and_again(attack, target, lambda _rounds: over)
+
+    future = asyncio.run_coroutine_threadsafe(attack_on(), elsewhere.loop)
     try:
         yield
     finally:
-        loop.call_soon_threadsafe(task.cancel)
-        thread.join(10.0)
+        over = True
+        future.result(2 * ROUND_S)
+        elsewhere.close()
 
 
-def harm(step: Step, before: Step, origin: str) -> list[str]:
+def harm_of(name: str, step: Step, before: Step) -> Harm:
     """What the callers of a step had to bear, against the step before."""
-    tally, found = step.tally, []
-    for what, count in (("gaps heard", tally.underruns), ("refused", tally.refused), ("cut off", tally.failed)):
-        if count:
-            found.append(f"{count} {what}")
-    if tally.silent:
-        found.append(f"{tally.silent} calls in silence")
-    if step.server_memory and before.server_memory and step.server_memory - before.server_memory > GROWTH_BYTES:
-        found.append(f"{(step.server_memory - before.server_memory) >> 20} MiB more memory")
+    tally = step.tally
+    return Harm(
+        name,
+        gaps=[0.0] * tally.underruns,
+        refused=tally.refused + tally.silent,
+        cut_off=tally.failed,
+        before_mib=(before.server_memory or 0) / (1 << 20),
+        after_mib=(step.server_memory or 0) / (1 << 20),
+    )
+
+
+def late_beats(origin: str) -> tuple[float, float]:
+    """Of the beats of the service's loop since its start: how many, and those over 5 ms; zeros without the token."""
+    request = urllib.request.Request(origin + "/metrics")
+    request.add_header("Authorization", f"Bearer {os.environ.get('BRIDGE_METRICS_TOKEN', '')}")
+    with suppress(OSError), urllib.request.urlopen(request, timeout=5.0) as answer:
+        page = answer.read().decode()
+        count = re.search(r"^bridge_loop_lag_seconds_count (\S+)$", page, re.MULTILINE)
+        in_time = re.search(r'^bridge_loop_lag_seconds_bucket\{le="0.005"\} (\S+)$', page, re.MULTILINE)
+        if count and in_time:
+            return float(count[1]), float(count[1]) - float(in_time[1])
+    return 0.0, 0.0
+
+
+def lives(origin: str) -> str:
+    """Why `/healthz` is not answered as it should be; empty when it is."""
     try:
         with urllib.request.urlopen(origin + "/healthz", timeout=5.0) as answer:
-            if answer.status != 200:
-                found.append(f"/healthz answers {answer.status}")
+            return "" if answer.status == 200 else f"/healthz answers {answer.status}"
     except OSError as error:
-        found.append(f"/healthz does not answer: {error}")
-    return found
+        return f"/healthz does not answer: {error}"
+
+
+def there(url: str, names: list[str], calls: int, hold_s: float) -> bool:
+    """Attack a running service; whether that did harm."""
+    parts = urlsplit(url)
+    origin = f"{parts.scheme}://{parts.netloc}"
+    require_loopback(origin)
+    job = Job(recordings=tuple(str(path) for path in sorted(CALLERS.glob("*.wav"))[:3]))
+    trunk = Trunk(url=url, auth_token=os.environ.get("TWILIO_AUTH_TOKEN", "development"))
+    harmed = False
+    with Load(trunk, job, server_pid=listening_on(parts.port or 80)) as load:
+        before = load.step(calls, hold_s)
+        print(harm_of("(nobody)", before, before).line(), f"void: {before.void}" if before.void else "", flush=True)
+        for name in names:
+            beats = late_beats(origin)
+            with attacking(ATTACKS[name], origin):
+                step = load.step(calls, hold_s)
+            harm, after, dead = harm_of(name, step, before), late_beats(origin), lives(origin)
+            found = [*harm.found, *([dead] if dead else [])]
+            # The attacker's own share of the machine may have made the callers late: then nothing was measured.
+            found += [f"void: {why}" for why in step.void]
+            if after[0] > beats[0]:
+                found.append(
+                    f"{after[1] - beats[1]:.0f} of {after[0] - beats[0]:.0f} beats of its loop later than 5 ms"
+                )
+            print(harm.line(), *found, sep="\n    ", flush=True)
+            harmed |= bool(harm.found or dead) and not step.void
+            before = step
+    return harmed
 
 
 def main() -> int:
     """Attack, and say what callers heard."""
     parser = argparse.ArgumentParser(prog="python -m tests.attacks", description=__doc__)
-    parser.add_argument("url", metavar="URL")
-    parser.add_argument("--calls", type=int, default=10)
-    parser.add_argument("--hold", type=float, default=35.0, metavar="S")
+    parser.add_argument("url", metavar="URL", nargs="?")
+    parser.add_argument("--calls", type=int, default=10, help="held at URL")
+    parser.add_argument("--hold", type=float, metavar="S", help="of each attack; 35 at URL, else 3")
     parser.add_argument("--only", choices=ATTACKS, action="append")
     arguments = parser.parse_args()
-    parts = urlsplit(arguments.url)
-    origin = f"{parts.scheme}://{parts.netloc}"
+    print(HEADING, f"(memory: harm is more than {GROWTH_MIB} MiB)")
+    if not arguments.url:
+        return int(asyncio.run(here(arguments.only or list(ATTACKS), arguments.hold or 3.0)))
+    possible = [
+        name
+        for name in arguments.only or ATTACKS
+        if name in OUTSIDERS
+        or (name.startswith("api_") and name in TENANTS and os.environ.get("BRIDGE_API_KEYS"))
+        or (name.startswith("metrics_") and name in TENANTS and os.environ.get("BRIDGE_METRICS_TOKEN"))
+    ]
     try:
-        require_loopback(origin)
+        return int(there(arguments.url, possible, arguments.calls, arguments.hold or 35.0))
     except ValueError as error:
         print(error, file=sys.stderr)
         return 2
-    job = Job(recordings=tuple(str(path) for path in sorted(CALLERS.glob("*.wav"))[:3]))
-    trunk = Trunk(url=arguments.url, auth_token=os.environ.get("TWILIO_AUTH_TOKEN", "development"))
-    worst = 0
-    with Load(trunk, job, server_pid=listening_on(parts.port or 80)) as load:
-        before = load.step(arguments.calls, arguments.hold)
-        print(f"{'alone':<18} {'; '.join(harm(before, before, origin) + before.void) or 'no harm'}", flush=True)
-        for name in arguments.only or ATTACKS:
-            with beside(ATTACKS[name], origin):
-                step = load.step(arguments.calls, arguments.hold)
-            found = harm(step, before, origin)
-            # The attacker's own share of the machine may have made the callers late: then nothing was measured.
-            print(f"{name:<18} {'; '.join(found + [f'(void: {why})' for why in step.void]) or 'no harm'}", flush=True)
-            worst |= bool(found) and not step.void
-            before = step
-    return worst
 
 
 if __name__ == "__main__":

@@ -1,30 +1,56 @@
-"""Every attack beside a call, on a real gateway: the call goes on, and another is taken."""
+"""Every attack beside callers, on a real gateway with a real voice: what they hear, and how long the loop was held.
+
+The table of all is printed with `pytest -s`.
+"""
 
 from __future__ import annotations
 
-import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
+import pytest_asyncio
 
-from tests.attacks.attacks import ATTACKS, again_and_again, require_loopback
-from tests.gateway.carrier import running
+from tests.attacks.attacks import ATTACKS, require_loopback
+from tests.attacks.neighbours import HEADING, Neighbours, neighbours
+from tests.gateway.conftest import voice_address
 
-OTHER_CALL, OTHER_STREAM = "CA00000000000000000000000000000003", "MZ0000000000000000000000000000000b"
+__all__ = ["voice_address"]
 
 
-@pytest.mark.parametrize("name", ATTACKS)
-async def test_a_call_beside_an_attack_goes_on_and_another_is_taken(name: str) -> None:
-    async with running() as carrier:
-        leg = await carrier.call()
-        attacking = asyncio.create_task(again_and_again(ATTACKS[name], carrier.base, rounds=3))
-        while not attacking.done():
-            await leg.media(b"\xff" * 160)
-            await asyncio.wait({attacking}, timeout=0.02)
-        assert attacking.result() == 3
-        assert carrier.gateway.calls == 1
-        other = await carrier.call(OTHER_CALL, OTHER_STREAM)
-        await carrier.until_calls(2)
-        assert other is not leg
+@pytest.fixture(scope="module")
+def kept_phrases(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where phrases are found that were made once."""
+    return tmp_path_factory.mktemp("phrases")
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def beside(voice_address: str, kept_phrases: Path) -> AsyncIterator[Neighbours]:
+    """Who is on the line while others attack."""
+    async with neighbours(voice_address, kept_phrases) as on_the_line:
+        print("\n" + HEADING)
+        yield on_the_line
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def beside_redis(voice_address: str, kept_phrases: Path) -> AsyncIterator[Neighbours]:
+    """The same, where store and phrases are in Redis, too."""
+    async with neighbours(voice_address, kept_phrases, with_redis=True) as on_the_line:
+        yield on_the_line
+
+
+@pytest.mark.asyncio(loop_scope="module")
+@pytest.mark.parametrize("name", [name for name in ATTACKS if not name.startswith("redis_")])
+async def test_callers_beside_an_attack_hear_no_gap_and_another_is_taken(name: str, beside: Neighbours) -> None:
+    assert not (await beside.least_harm(name, ATTACKS[name])).found
+
+
+@pytest.mark.asyncio(loop_scope="module")
+@pytest.mark.parametrize("name", [name for name in ATTACKS if name.startswith("redis_")])
+async def test_callers_hear_no_gap_and_another_is_taken_whatever_redis_does(
+    name: str, beside_redis: Neighbours
+) -> None:
+    assert not (await beside_redis.least_harm(name, ATTACKS[name])).found
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import asyncio
 import zlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from urllib.parse import urlencode
 
 import aiohttp
 import msgspec
@@ -17,7 +18,7 @@ from bridge.gateway.server import Gateway
 from bridge.gateway.settings import ConnectionSettings, GatewaySettings, MetricsSettings
 from bridge.session.profiles import CallProfiles
 from bridge.store.memory import MemoryStore
-from tests.gateway.carrier import CALL_SETTINGS, SETTINGS, running
+from tests.gateway.carrier import CALL_SETTINGS, PUBLIC, RINGING, SETTINGS, running, sign
 from tests.gateway.doubles import ServiceDoubles
 
 SOON_S = 0.05
@@ -287,3 +288,31 @@ async def test_a_body_that_is_broken_off_or_garbled_is_counted_and_leaves_no_tra
                 while refused(one, "broken_body") + refused(one, "unreadable") < 1:
                     await asyncio.sleep(0.005)
     assert [record.getMessage() for record in caplog.records if record.exc_info] == []
+
+
+async def test_a_body_in_as_many_chunks_as_bytes_is_not_taken_apart() -> None:
+    async with gateway() as one:
+        head = b"POST /twilio/voice HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+        reader, writer = await connect(one, head + b"1\r\na\r\n" * 20_000)
+        await rest(reader)
+        assert b'bridge_connections_refused_total{why="unreadable"} 1' in one.metrics.page()
+        writer.close()
+
+
+@pytest.mark.parametrize("length", [100, 5000])
+async def test_a_signed_form_in_small_chunks_is_read_as_any_other(length: int) -> None:
+    async with running() as carrier:
+        fields = RINGING | {"Extra": "x" * 9000}
+        body = urlencode(fields).encode()
+
+        async def chunks() -> AsyncIterator[bytes]:
+            for at in range(0, len(body), length):
+                yield body[at : at + length]
+
+        headers = {
+            "X-Twilio-Signature": sign(PUBLIC + "/twilio/voice", fields),
+            "Content-Type": "application/x-www-form-urlencoded",
+        }
+        async with carrier.http.post(carrier.base + "/twilio/voice", data=chunks(), headers=headers) as answer:
+            assert answer.status == 200
+            assert b"<Stream" in await answer.read()
