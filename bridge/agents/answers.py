@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import datetime
 
+import msgspec
+
 from bridge.call.actions import Prompt
 from bridge.understanding.calendar_days import Day
+from bridge.understanding.choice import Choices
 from bridge.understanding.results import Hypothesis, Understood
 from bridge.understanding.understand import understand
 
@@ -20,4 +23,10 @@ def understood(prompt: Prompt) -> Understood | None:
     """The value of what the caller said, of the kind that was declared (`Prompt.answer`); None: not understood."""
     if prompt.kind not in ("caller_said", "digits"):
         return None
-    return understand([Hypothesis(prompt.text)], prompt.answer, prompt.language, choices=prompt.choices, today=today())
+    return understood_as(prompt, prompt.answer, prompt.choices)
+
+
+def understood_as(prompt: Prompt, answer: str, choices: Choices) -> Understood | None:
+    """The value of what the caller said as an answer of another kind; every reading of the recogniser is tried."""
+    readings = [Hypothesis(*msgspec.structs.astuple(reading)) for reading in prompt.readings]
+    return understand(readings or [Hypothesis(prompt.text)], answer, prompt.language, choices=choices, today=today())

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Iterable, Iterator
 
 from bridge.agents import script_memory
-from bridge.agents.answers import today
+from bridge.agents.answers import understood_as
 from bridge.agents.base import AgentError, CallInfo, Failure, FixedLine, LikelyLine, Report, no_report
 from bridge.agents.script_memory import ScriptMemory
 from bridge.agents.script_states import Script, ScriptLine, State, Step
@@ -17,8 +17,7 @@ from bridge.agents.transfers import Origin, TransferRefused
 from bridge.call.account import AgentAccount
 from bridge.call.actions import Action, HangUp, Prompt, Say, Transfer, Wait
 from bridge.understanding.phrases import normalise
-from bridge.understanding.results import PARTS, Hypothesis, Understood
-from bridge.understanding.understand import understand
+from bridge.understanding.results import PARTS, Understood
 
 _LONGEST_CHAIN = 64
 """Steps taken for one prompt; a script that passes its checks never needs as many."""
@@ -134,7 +133,7 @@ class ScriptAgent:
         self._before = self._now.copy()
         match prompt.kind:
             case "caller_said":
-                step = self._step_for_speech(self._now.state, prompt.text)
+                step = self._step_for_speech(self._now.state, prompt)
             case "digits":
                 step = self._step_for_digits(self._now.state, prompt.text)
             case "transfer_refused" | "transfer_failed":
@@ -147,31 +146,31 @@ class ScriptAgent:
         self._now.misses = 0
         return list(self._take(step))
 
-    def _step_for_speech(self, state: State, text: str) -> Step | None:
-        """The step that this text asks for; None when it fits nothing."""
-        words = normalise(text)
+    def _step_for_speech(self, state: State, prompt: Prompt) -> Step | None:
+        """The step that these words ask for; None when they fit nothing."""
+        words = normalise(prompt.text)
         if not words:
             return state.on_speech
         return (
-            self._answered(state, text)
+            self._answered(state, prompt)
             or self._wanted(state, words)
-            or self._decided(state, text)
-            or self._kept(state, text)
+            or self._decided(state, prompt)
+            or self._kept(state, prompt)
             or state.on_speech
         )
 
-    def _understood(self, state: State, text: str, answer: str = "") -> Understood | None:
+    def _understood(self, state: State, prompt: Prompt, answer: str = "") -> Understood | None:
         """The value of what was said, as an answer of the kind that the state expects."""
-        return understand([Hypothesis(text)], answer or state.expect, choices=state.choices, today=today())
+        return understood_as(prompt, answer or state.expect, state.choices)
 
-    def _answered(self, state: State, text: str) -> Step | None:
+    def _answered(self, state: State, prompt: Prompt) -> Step | None:
         """An answer of a form that hardly anything else has: digits, a date, an e-mail address, a choice."""
         kind = state.expect.partition(":")[0]
         if kind in _AFTER_INTENTS:
             return None
-        if kind == "digits" and (keys := self._understood(state, text, "digits")) and keys.text in state.digits:
+        if kind == "digits" and (keys := self._understood(state, prompt, "digits")) and keys.text in state.digits:
             return state.digits[keys.text]
-        found = self._understood(state, text)
+        found = self._understood(state, prompt)
         return None if found is None else self._capture(state, found)
 
     def _wanted(self, state: State, words: tuple[str, ...]) -> Step | None:
@@ -187,11 +186,11 @@ class ScriptAgent:
             self._now.keep(name, value)
         return best
 
-    def _decided(self, state: State, text: str) -> Step | None:
+    def _decided(self, state: State, prompt: Prompt) -> Step | None:
         """Yes or no, where the state asked for it."""
         if state.on_yes is None and state.on_no is None and state.expect != "yes_no":
             return None
-        found = self._understood(state, text, "yes_no")
+        found = self._understood(state, prompt, "yes_no")
         if found is None:
             return None
         step = (state.on_yes if found.value else state.on_no) or state.on_answer
@@ -199,15 +198,15 @@ class ScriptAgent:
             self._now.keep(state.capture, found.text)
         return step
 
-    def _kept(self, state: State, text: str) -> Step | None:
+    def _kept(self, state: State, prompt: Prompt) -> Step | None:
         """A name or a spelling, or free speech as it is."""
         if state.expect in ("spelling", "name"):
-            found = self._understood(state, text)
+            found = self._understood(state, prompt)
             return None if found is None else self._capture(state, found)
-        if state.expect != "open" or not text.strip() or state.on_answer is None:
+        if state.expect != "open" or not prompt.text.strip() or state.on_answer is None:
             return None
         if state.capture:
-            self._now.keep(state.capture, text.strip())
+            self._now.keep(state.capture, prompt.text.strip())
         return state.on_answer
 
     def _capture(self, state: State, found: Understood) -> Step | None:

@@ -78,6 +78,13 @@ class Spoken(msgspec.Struct, frozen=True):
     """Said by the bridge itself, such as an apology for an agent that failed: not the agent's words."""
 
 
+class TextAlternative(msgspec.Struct, frozen=True):
+    """One thing that may have been said, and how sure the recogniser is of it, 0..1."""
+
+    text: str
+    confidence: float
+
+
 PromptKind = Literal[
     "call_started", "caller_said", "digits", "no_input", "transfer_refused", "transfer_failed", "floor_given"
 ]
@@ -102,6 +109,9 @@ class Prompt(msgspec.Struct, frozen=True):
     heard: do nothing that cannot be taken back before the turn is confirmed."""
     turn: int = 0
     """The number of this prompt in its call."""
+    readings: tuple[TextAlternative, ...] = ()
+    """What the recogniser may have heard, the likeliest (`text`) first, with its confidence; empty where it does not
+    say."""
     answer: str = "open"
     """The answer that was expected when the caller spoke or pressed, see `Expect`."""
     language: str = ""

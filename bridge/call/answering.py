@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from bridge.call.actions import Prompt, PromptKind, Spoken
+from bridge.call.actions import Prompt, PromptKind, Spoken, TextAlternative
 from bridge.call.commands import AskAgent, CancelAgent, Command, ConfirmAnswer, ExpectSpeech
 
 LATE = "no answer in time"
@@ -56,13 +56,17 @@ class Answering:
         *,
         held: bool = False,
         expected: ExpectSpeech | None = None,
+        readings: tuple[TextAlternative, ...] = (),
     ) -> list[Command]:
-        """Begin an answer to this prompt; `expected` is what the caller was to say, where the prompt answers it."""
+        """Begin an answer to this prompt; `expected` is what the caller was to say, where the prompt answers it.
+
+        `readings` is all that may have been said, where the recogniser tells.
+        """
         self.held = held
         again, self._again = self._again, False
         self._repeated = False
-        prompt = Prompt(kind, text, history, attempt, again, kind in ("caller_said", "digits"))
-        if expected is not None and expected.answer != "open":
+        prompt = Prompt(kind, text, history, attempt, again, kind in ("caller_said", "digits"), readings=readings)
+        if expected is not None:
             prompt = msgspec.structs.replace(
                 prompt, answer=expected.answer, language=expected.language, choices=expected.choices
             )

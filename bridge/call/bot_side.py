@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from bridge.audio.formats import AudioFormat
 from bridge.call import actions
-from bridge.call.actions import Action, Interruption, PromptKind, Say, Spoken
+from bridge.call.actions import Action, Interruption, PromptKind, Say, Spoken, TextAlternative
 from bridge.call.answering import EMPTY, FINAL, LATE, Answering
 from bridge.call.commands import CancelAgent, CancelSynthesis, Command, Disconnect, ExpectSpeech, Redirect, decided
 from bridge.call.ledger import Ledger, Utterance
@@ -115,7 +115,16 @@ class BotSide:
 
     # -- asking the agent ------------------------------------------------------------------------
 
-    def ask(self, kind: PromptKind, text: str, now: float, attempt: int = 0, *, held: bool = False) -> list[Command]:
+    def ask(
+        self,
+        kind: PromptKind,
+        text: str,
+        now: float,
+        attempt: int = 0,
+        *,
+        held: bool = False,
+        readings: tuple[TextAlternative, ...] = (),
+    ) -> list[Command]:
         """Have the agent answer; `held`: the caller's turn may not be over yet."""
         self._moves(BotMove.ASKED)
         self.floor_wanted = False
@@ -123,7 +132,7 @@ class BotSide:
         self._asked_expecting, self._answered_it = self.expected, kind in _ANSWERS
         expected = self.expected if self._answered_it else None
         history = self._history_for(kind, text)
-        return self.answering.ask(kind, text, history, now, attempt, held=held, expected=expected)
+        return self.answering.ask(kind, text, history, now, attempt, held=held, expected=expected, readings=readings)
 
     def wants_floor(self, now: float, *, cut: bool) -> list[Command]:
         """Take note that the agent wants to speak unasked; `cut`: in place of what it is saying."""

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from bridge.call.actions import Interruption, Say
+from bridge.call.actions import Interruption, Say, TextAlternative
 from bridge.call.backchannels import is_backchannel
 from bridge.call.bot_side import BotSide
 from bridge.call.commands import Command, Disconnect, Transcribe, decided
 from bridge.call.endpointing import Endpointing, same_words
-from bridge.call.events import Opinion, TurnOpinion, VoiceActivity, WordsHeard
+from bridge.call.events import Opinion, Recognised, TurnOpinion, VoiceActivity, WordsHeard
 from bridge.call.floor import WINDOW_MS, Floor, Verdict, is_mumble
 from bridge.call.keypad import Keypad
 from bridge.call.overheard import Overheard, heard_on
@@ -330,14 +330,16 @@ class CallerSide:
         suspicion = self.floor.suspicion
         return 0 if suspicion is None else suspicion.words_asked
 
-    def recognised(self, text: str, confidence: float, now: float) -> list[Command]:
+    def recognised(self, heard: Recognised, now: float) -> list[Command]:
         """The recogniser's words for the turn so far: a chance to begin the answer early."""
+        text = heard.text.strip()
         if self.turn is None:
-            return self._was_said(text, confidence, now)
+            return self._was_said(text, heard.confidence, now)
         turn = self._turn_so_far
-        if turn.over_our_voice and is_mumble(text, confidence):
+        if turn.over_our_voice and is_mumble(text, heard.confidence):
             text = ""
-        turn.recognised(text)
+        readings = (TextAlternative(text, heard.confidence), *heard.alternatives)
+        turn.recognised(text, readings if text else ())
         text = turn.endpoint.text or ""
         if self.state is Caller.SPEAKING:
             return [] if text else self._end_turn("no words for long", now)
@@ -386,7 +388,7 @@ class CallerSide:
     def _guess(self, text: str, now: float) -> list[Command]:
         """Begin the answer before the turn is over; `_end_turn` lets it out, or `_withdraw_guess` takes it back."""
         self._turn_so_far.guessed = text
-        commands = self._ask(text, now, held=True)
+        commands = self._ask(text, now, self._turn_so_far.readings_of(text), held=True)
         self._bot.hold_back()
         return commands
 
@@ -432,7 +434,7 @@ class CallerSide:
             commands += self._bot.go_on(now) if turn.interrupted else []
         else:
             self.no_input_attempts = 0
-            commands += self._ask(text, now)
+            commands += self._ask(text, now, turn.readings_of(text))
         return commands
 
     def _is_to_be_asked_again(self, turn: CallerTurn, text: str) -> bool:
@@ -467,14 +469,16 @@ class CallerSide:
         """A cough or a listener's "mm-hm": not an answer, unless a yes or no was asked for."""
         return not text or (is_backchannel(text, self._bot.expected.language) and self._bot.answer != "yes_no")
 
-    def _ask(self, text: str, now: float, *, held: bool = False) -> list[Command]:
+    def _ask(
+        self, text: str, now: float, readings: tuple[TextAlternative, ...], *, held: bool = False
+    ) -> list[Command]:
         """Have the agent answer what the caller said."""
         commands: list[Command] = []
         if text:
             self._bot.ledger.caller_said(text)
         if self._bot.state is not Bot.IDLE:
             commands += self._bot.break_off(now)[0]  # an apology, say, that came up while the caller spoke
-        return commands + self._bot.ask("caller_said", text, now, held=held)
+        return commands + self._bot.ask("caller_said", text, now, held=held, readings=readings)
 
     # -- the keypad ------------------------------------------------------------------------------
 

@@ -10,7 +10,7 @@ from enum import StrEnum
 
 import msgspec
 
-from bridge.call.actions import Action
+from bridge.call.actions import Action, TextAlternative
 from bridge.call.states import EndReason
 
 
@@ -62,6 +62,8 @@ class Recognised(msgspec.Struct, frozen=True, tag="recognised"):
     revision: int
     text: str
     confidence: float = 1.0
+    alternatives: tuple[TextAlternative, ...] = ()
+    """Other readings of the whole turn, the likeliest first."""
 
 
 class RecogniserFailed(msgspec.Struct, frozen=True, tag="recogniser_failed"):

@@ -205,8 +205,8 @@ class Call:
                 return bot.agent_failed(reason, now)
             case AgentWantsFloor(cut):
                 return bot.wants_floor(now, cut=cut)
-            case Recognised(revision, text, confidence) if caller.awaits(revision):
-                return caller.recognised(text.strip(), confidence, now)
+            case Recognised(revision) if caller.awaits(revision):
+                return caller.recognised(event, now)
             case RecogniserFailed(revision, reason) if caller.awaits(revision):
                 return caller.recogniser_failed(reason)
             case WordsHeard():

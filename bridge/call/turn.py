@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from bridge.call.actions import TextAlternative
 from bridge.call.endpointing import Endpointing, Patience
 from bridge.call.events import VoiceActivity
 from bridge.call.settings import EndpointSettings
@@ -43,6 +44,8 @@ class CallerTurn:
     """How much of it was surely a voice."""
     unrecognised: bool = False
     """The recogniser failed: the words are unknown, which is not the same as nothing."""
+    readings: tuple[TextAlternative, ...] = ()
+    """What the recogniser may have heard, the likeliest first."""
     known: str = ""
     """The last words that were recognised of it."""
     carried: str = ""
@@ -61,11 +64,19 @@ class CallerTurn:
         quieter = self.level_db + _LEVEL_WEIGHT * (window.level_db - self.level_db)
         self.level_db = max(quieter, window.level_db) if self.level_db < window.level_db - _RISE_DB else quieter
 
-    def recognised(self, text: str) -> None:
-        """Take in what the recogniser makes of the turn so far."""
-        text = " ".join(part for part in (self.carried, text) if part)
+    def recognised(self, text: str, readings: tuple[TextAlternative, ...] = ()) -> None:
+        """Take in what the recogniser makes of the turn so far: its text, and all readings, this one among them."""
+        text = self._with_carried(text)
+        self.readings = tuple(TextAlternative(self._with_carried(one.text), one.confidence) for one in readings)
         self.endpoint.text, self.endpoint.spoken_s = text, self.length_s
         self.known = text or self.known
+
+    def _with_carried(self, text: str) -> str:
+        return " ".join(part for part in (self.carried, text) if part)
+
+    def readings_of(self, text: str) -> tuple[TextAlternative, ...]:
+        """All readings of these words; none where they came from elsewhere since, such as a live recogniser."""
+        return self.readings if self.readings and self.readings[0].text == text else ()
 
     @property
     def over_our_voice(self) -> bool:

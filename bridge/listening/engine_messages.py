@@ -9,6 +9,7 @@ import struct
 
 import msgspec
 
+from bridge.call.actions import TextAlternative
 from bridge.listening.settings import SmartTurnSettings, WhisperSettings
 
 LENGTH = struct.Struct(">I")
@@ -28,6 +29,8 @@ class RecogniseJob(msgspec.Struct, frozen=True, tag="recognise"):
     ulaw: bytes
     language: str
     hints: tuple[str, ...]
+    readings: int = 1
+    """How many readings of it are wanted; more than one cost time."""
 
 
 class JudgeJob(msgspec.Struct, frozen=True, tag="judge"):
@@ -53,6 +56,7 @@ class JobText(msgspec.Struct, frozen=True, tag="recognised"):
     job: int
     text: str
     confidence: float
+    alternatives: tuple[TextAlternative, ...] = ()
 
 
 class JobProbability(msgspec.Struct, frozen=True, tag="judged"):

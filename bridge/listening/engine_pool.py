@@ -113,9 +113,9 @@ class EnginePool:
         """Jobs that wait for a free process."""
         return len(self._queue)
 
-    async def recognise(self, ulaw: bytes, *, language: str, hints: tuple[str, ...]) -> JobText:
-        """Text of one utterance. Cancel it, and it is dropped from the queue. Raises EngineFailed."""
-        answer = await self._ask(RecogniseJob(next(self._numbers), ulaw, language, hints))
+    async def recognise(self, ulaw: bytes, *, language: str, hints: tuple[str, ...], readings: int = 1) -> JobText:
+        """Text of one utterance, in so many readings. Cancel it, and it leaves the queue. Raises EngineFailed."""
+        answer = await self._ask(RecogniseJob(next(self._numbers), ulaw, language, hints, readings))
         if not isinstance(answer, JobText):
             raise EngineFailed(f"the engine process answered {type(answer).__name__}")
         return answer

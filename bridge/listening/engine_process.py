@@ -52,8 +52,8 @@ class LoadedEngines:
                 return JobProbability(job.job, self._turn.judge(job.ulaw))
             if self._whisper is None:
                 return JobFailed(job.job, "no embedded recogniser is configured", refused=True)
-            text = self._whisper.recognise(job.ulaw, language=job.language, hints=job.hints)
-            return JobText(job.job, text.text, text.confidence)
+            found = self._whisper.recognise(job.ulaw, language=job.language, hints=job.hints, readings=job.readings)
+            return JobText(job.job, found.text, found.confidence, found.alternatives)
         except ConfigError as error:
             return JobFailed(job.job, str(error), refused=True)
         except Exception as error:

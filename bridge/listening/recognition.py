@@ -28,7 +28,7 @@ from bridge.listening.recognisers.base import (
 from bridge.listening.recognisers.chain import RankedRecogniser, RecogniserChain
 from bridge.listening.settings import ListeningSettings
 from bridge.listening.sound import AudioMemory, quietest
-from bridge.listening.turn_text import TurnText
+from bridge.listening.turn_text import HeardText, TurnText, joined
 
 _LONGEST_WAIT_S = 10.0
 """For the last recogniser that is left; most have a deadline of their own."""
@@ -72,8 +72,7 @@ class _LongTurn:
     since: float = -1.0
     until: int = 0
     """The byte of the call's audio where the last piece ends."""
-    texts: list[str] = field(default_factory=list)
-    confidence: float = 1.0
+    parts: list[HeardText] = field(default_factory=list)
 
 
 class CallRecognition:
@@ -274,9 +273,9 @@ class CallRecognition:
     def _ask_live(self, request: _Request) -> None:
         assert self._stream is not None
         if request.so_far:
-            text, confidence = self._text.since(request.since)
-            if text:
-                self._answer(text, confidence)
+            heard = self._text.since(request.since)
+            if heard.text:
+                self._answer(heard)
             else:
                 self._wait(self._settings.final_ms / 1000)  # its first words may be on their way
             return
@@ -293,7 +292,7 @@ class CallRecognition:
         start = max(self._memory.position(request.since) - before, self._long.until)
         audio = self._memory.read(start)
         self._found.clear()
-        if self._long.texts and len(audio) < _CRUMB_S * RATE_HZ:
+        if self._long.parts and len(audio) < _CRUMB_S * RATE_HZ:
             self._finalised()
             return
         self._piece_end = 0
@@ -327,14 +326,14 @@ class CallRecognition:
         if request is None:
             self._asked = 0
             return
-        text, confidence = self._text.since(request.since) if self.wants_audio else ("", 0.0)
+        heard = self._text.since(request.since) if self.wants_audio else HeardText("", 0.0)
         long = self._memory.until - request.since >= _HUNG_S
         silent = self._spoke_at < 0.0 or (long and self._spoke_at <= request.since)
-        if not self.wants_audio or (not text and silent):
+        if not self.wants_audio or (not heard.text and silent):
             self._lost(StreamFailed("idle", f"{self._ranked.recogniser.name} has not answered in time"))
             return
-        self._counters.promoted += bool(text)
-        self._answer(text, confidence)
+        self._counters.promoted += bool(heard.text)
+        self._answer(heard)
 
     def _finalised(self) -> None:
         """All that was asked for has come."""
@@ -344,26 +343,23 @@ class CallRecognition:
         if self.wants_audio:
             self._text.answered()
             if request is not None:
-                self._answer(*self._text.since(request.since))
+                self._answer(self._text.since(request.since))
             return
-        texts = [found.text for found in self._found if found.text]
-        confidence = min((found.confidence for found in self._found if found.text), default=1.0)
+        parts = [HeardText(found.text, found.confidence, found.alternatives) for found in self._found if found.text]
         if self._piece_end:
             self._long.until, self._piece_end = self._piece_end, 0
-            self._long.texts += texts
-            self._long.confidence = min(self._long.confidence, confidence)
+            self._long.parts += parts
             self._ask()
         elif request is not None:
-            whole = [*self._long.texts, *texts]
-            self._answer(" ".join(whole), min(confidence, self._long.confidence) if whole else 0.0)
+            self._answer(joined([*self._long.parts, *parts]))
 
-    def _answer(self, text: str, confidence: float) -> None:
+    def _answer(self, heard: HeardText) -> None:
         request, self._request = self._request, None
         assert request is not None
         self._asked = 0
         self._wait(None)
         self._counters.transcription_s += asyncio.get_running_loop().time() - request.began
-        self._deliver(Recognised(request.revision, text, confidence))
+        self._deliver(Recognised(request.revision, heard.text, heard.confidence, heard.alternatives))
         if not self.wants_audio and self._chain.live:
             self._follow()  # a better one may be back
 

@@ -6,13 +6,42 @@ gives the best there is of each.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
+from bridge.call.actions import TextAlternative
 from bridge.call.events import TextPiece, WordsHeard
 from bridge.listening.recognisers.base import FinalText, PartialText, RecognisedWord
 
 _MOST_SEGMENTS = 64
 _RECENT = 8
+MOST_ALTERNATIVES = 5
+"""Readings of a turn besides its best one."""
+
+
+class HeardText(NamedTuple):
+    """What was said as far as known, the least confidence in any of it, and what may have been said instead."""
+
+    text: str
+    confidence: float
+    alternatives: tuple[TextAlternative, ...] = ()
+
+
+def joined(parts: Sequence[HeardText]) -> HeardText:
+    """Parts of a turn in their order as one: another reading of one part is another reading of the whole."""
+    parts = [part for part in parts if part.text]
+    whole = HeardText(" ".join(part.text for part in parts), min((part.confidence for part in parts), default=0.0))
+    others = [
+        TextAlternative(
+            " ".join(other.text if index == place else near.text for index, near in enumerate(parts)),
+            min(whole.confidence, other.confidence),
+        )
+        for place, part in enumerate(parts)
+        for other in part.alternatives
+    ]
+    others.sort(key=lambda other: -other.confidence)
+    return whole._replace(alternatives=tuple(others[:MOST_ALTERNATIVES]))
 
 
 @dataclass(slots=True)
@@ -22,6 +51,7 @@ class _Segment:
     confidence: float
     words: tuple[RecognisedWord, ...]
     final: bool
+    alternatives: tuple[TextAlternative, ...] = ()
 
     def since(self, at: float) -> str:
         """Its text after this moment; a segment that began before is cut at its words, where their times are known."""
@@ -64,7 +94,8 @@ class TurnText:
         until_at = said.at
         if known is not None and not said.words and self._asked_at is not None:
             until_at = max(known.until_at, min(until_at, self._asked_at))  # late, but about audio before we asked
-        self._segments[number] = _Segment(said.text.strip(), until_at, said.confidence, said.words, final)
+        others = said.alternatives if isinstance(said, FinalText) else ()
+        self._segments[number] = _Segment(said.text.strip(), until_at, said.confidence, said.words, final, others)
         while len(self._segments) > _MOST_SEGMENTS:
             del self._segments[min(self._segments)]
 
@@ -85,12 +116,13 @@ class TurnText:
         """Whether nothing that was heard still waits for its final text."""
         return all(segment.final or not segment.text for segment in self._segments.values())
 
-    def since(self, at: float) -> tuple[str, float]:
-        """The text of what was said after this moment, and the least confidence in any of it."""
-        found = [
-            (text, segment.confidence) for _, segment in sorted(self._segments.items()) if (text := segment.since(at))
-        ]
-        return " ".join(text for text, _ in found), min((confidence for _, confidence in found), default=0.0)
+    def since(self, at: float) -> HeardText:
+        """What was said after this moment; of a segment that is cut there, only its best reading."""
+        found = []
+        for _, segment in sorted(self._segments.items()):
+            text = segment.since(at)
+            found.append(HeardText(text, segment.confidence, segment.alternatives if text == segment.text else ()))
+        return joined(found)
 
     def heard(self) -> WordsHeard:
         """The latest segments, for whoever wants to know before they are final."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from bridge.agents.base import CallInfo
 from bridge.agents.script import ScriptAgent
 from bridge.agents.script_states import Script
-from bridge.call.actions import Action, Expect, HangUp, Prompt, Say, Spoken, Transfer
+from bridge.call.actions import Action, Expect, HangUp, Prompt, Say, Spoken, TextAlternative, Transfer
 
 
 class Conversation:
@@ -22,13 +22,16 @@ class Conversation:
     def starts(self) -> str:
         return self._asks(Prompt("call_started"))
 
-    def says(self, text: str, *, heard: bool = True) -> str:
+    def says(self, text: str, *others: str, heard: bool = True) -> str:
         """The caller speaks; `heard` is false when nothing of the bot's answer reaches his ear.
 
-        The call then takes his turn back, and presents the whole of it again with what he says next.
+        The call then takes his turn back, and presents the whole of it again with what he says next. `others` is what
+        the recogniser may have heard instead.
         """
         again, self.unheard = self.unheard, not heard
-        answer = self._asks(Prompt("caller_said", text, history=tuple(self.history), again=again), heard=heard)
+        readings = tuple(TextAlternative(one, 0.8 - 0.2 * place) for place, one in enumerate((text, *others)) if others)
+        prompt = Prompt("caller_said", text, history=tuple(self.history), again=again, readings=readings)
+        answer = self._asks(prompt, heard=heard)
         if not heard:
             self.history.pop()
         self.silences = 0

@@ -9,7 +9,7 @@ from bridge.agents.base import AgentError, CallInfo, Failure
 from bridge.agents.chat_prompts import as_messages
 from bridge.agents.guard import _Budget
 from bridge.agents.settings import AnswerLimits, ChatSettings
-from bridge.call.actions import Expect, Prompt
+from bridge.call.actions import Expect, Prompt, TextAlternative
 from bridge.understanding.results import Understood
 
 
@@ -22,6 +22,23 @@ def test_a_declared_answer_has_a_value() -> None:
     prompt = Prompt("caller_said", "It's 555 123 4567, extension 12", answer="phone")
     assert understood(prompt) == Understood("phone", "5551234567", 0.95, {"extension": "12"})
     assert told(prompt).endswith("[Understood as phone: 5551234567, extension 12.]")
+
+
+def test_the_reading_that_is_an_answer_is_believed() -> None:
+    readings = (TextAlternative("I ate one two five", 0.7), TextAlternative("eight one two five", 0.5))
+    prompt = Prompt("caller_said", "I ate one two five", answer="digits:4", readings=readings)
+    found = understood(prompt)
+    assert found is not None
+    assert found.value == "8125"
+    assert 0.4 < found.confidence <= 0.5
+    assert told(prompt).endswith("[Understood as digits: 8125.]")
+
+
+def test_an_answer_is_understood_in_the_language_of_the_question() -> None:
+    asked = {"en-US": None, "de-DE": "23", "nl-NL": None}
+    for language, value in asked.items():
+        found = understood(Prompt("caller_said", "zwo drei", answer="digits", language=language))
+        assert (None if found is None else found.value) == value
 
 
 def test_a_choice_is_one_of_those_declared() -> None:

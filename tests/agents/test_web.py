@@ -74,6 +74,7 @@ async def test_the_service_gets_the_call_the_prompt_and_the_secret() -> None:
                 "again": False,
                 "guess": False,
                 "turn": 0,
+                "readings": [],
                 "answer": "open",
                 "language": "",
                 "choices": {},

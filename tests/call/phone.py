@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from random import Random
 
 from bridge.audio.formats import MULAW_8000, AudioFormat
-from bridge.call.actions import Action, Prompt, Say
+from bridge.call.actions import Action, Prompt, Say, TextAlternative
 from bridge.call.commands import (
     AskAgent,
     CancelAgent,
@@ -138,6 +138,7 @@ class Phone:
         self.prompts: list[Prompt] = []
         self.recognises: Callable[[float], str | None] = self._words_if_long_enough
         self.confidence = 1.0
+        self.other_readings: tuple[TextAlternative, ...] = ()
         self.texts: dict[int, str] = {}
         self._script = script or (lambda prompt: [Say("Thank you for calling, how can I help you today?")])
         self._way_s, self._jitter_s, self._synthesis_s = way_s, jitter_s, synthesis_s
@@ -312,7 +313,7 @@ class Phone:
             case Transcribe(revision, since):
                 words = self.recognises(since)
                 if words is not None:
-                    answer = Recognised(revision, words, self.confidence)
+                    answer = Recognised(revision, words, self.confidence, self.other_readings)
                     self.later(0.08, lambda: self._tell(answer))
             case CancelAgent() | Decided() | Disconnect() | Redirect() | PullSpeech():
                 pass

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from bridge.call.actions import Action, Expect, Prompt, Say
+from bridge.call.actions import Action, Expect, Prompt, Say, TextAlternative
 from bridge.call.endpointing import Endpointing, sounds_unfinished
 from bridge.call.events import TurnJudged
 from bridge.call.settings import CallSettings, EndpointSettings
+from bridge.call.turn import CallerTurn
 from tests.call.phone import Phone
 
 SETTINGS = EndpointSettings()
@@ -172,3 +173,21 @@ def test_a_turn_has_a_longest_length() -> None:
     phone.caller_speaks(20)
     phone.wait(8)
     assert "turn over" in phone.decided()
+
+
+def test_what_may_have_been_said_reaches_the_agent_with_the_words() -> None:
+    phone = ask_for("digits:4")
+    phone.recognises = lambda _since: "I ate one two five"
+    phone.confidence, phone.other_readings = 0.7, (TextAlternative("eight one two five", 0.5),)
+    phone.caller_speaks(1.5)
+    phone.wait(6)
+    [said] = [prompt for prompt in phone.prompts if prompt.kind == "caller_said"]
+    assert said.text == "I ate one two five"
+    assert said.readings == (TextAlternative(said.text, 0.7), *phone.other_readings)
+
+
+def test_words_that_came_live_since_have_no_older_readings() -> None:
+    turn = CallerTurn(0.0, 1.0, Endpointing(SETTINGS, "digits:4"), carried="My code is")
+    turn.recognised("one two", (TextAlternative("one two", 0.7), TextAlternative("one to", 0.2)))
+    assert turn.readings_of("My code is one two")[1] == TextAlternative("My code is one to", 0.2)
+    assert turn.readings_of("My code is one two three") == ()

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import math
+from pathlib import Path
+
 import numpy as np
 import pytest
+from msgspec.structs import astuple
 
 from bridge.errors import ConfigError
-from bridge.listening.recognisers.whisper import Whisper, pieces
+from bridge.listening.recognisers.whisper import Whisper, pieces, shares
 from bridge.listening.settings import WhisperSettings
 from bridge.listening.sound import Floats
 from bridge.listening.turn_model import TurnModel
+from bridge.understanding.results import Hypothesis
+from bridge.understanding.understand import understand
+from tests.bench.turn_taking import read_ulaw
 from tests.listening.sounds import keypad, line, noise, say, silence
 
+HUMAN = Path(__file__).parents[2] / "fixtures" / "human"
 SENTENCES = (
     "Hello, I would like to make an appointment.",
     "When do you open on Saturday?",
@@ -72,6 +80,26 @@ def test_a_long_turn_is_recognised_to_its_end(whisper: Whisper) -> None:
     assert "saturday" in found
     assert found.count("cancel my order") == 3
     assert found.endswith("that is all")
+
+
+def test_other_readings_are_told_where_they_are_wanted(whisper: Whisper) -> None:
+    """A real caller says "one zero zero zero one, nine oh two one oh, zero one eight zero three"."""
+    clip = read_ulaw(HUMAN / "digits_15.wav")
+    found = whisper.recognise(clip, readings=4)
+    readings = [Hypothesis(found.text, found.confidence), *(Hypothesis(*astuple(one)) for one in found.alternatives)]
+    assert 2 <= len({one.text for one in readings}) == len(readings) <= 4
+    assert all(0.0 < one.confidence <= found.confidence for one in readings)
+    understood = understand(readings, "digits:15")
+    assert understood is not None
+    assert understood.value == "100019021001803"
+    assert whisper.recognise(clip).alternatives == ()
+
+
+def test_the_share_of_a_reading_is_that_of_all_its_tokens() -> None:
+    one, longer, unlikely = shares([-0.1, -0.1, -2.0], [[1] * 4, [1] * 9, [1] * 4])
+    assert one == 1.0
+    assert longer == pytest.approx(math.exp(-0.5))
+    assert unlikely < 0.001
 
 
 def test_hints_help_with_a_name(whisper: Whisper) -> None:

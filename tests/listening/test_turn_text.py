@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bridge.call.events import TextPiece
-from bridge.listening.recognisers.base import FinalText, PartialText, RecognisedWord
-from bridge.listening.turn_text import TurnText
+from bridge.listening.recognisers.base import FinalText, PartialText, RecognisedWord, TextAlternative
+from bridge.listening.turn_text import MOST_ALTERNATIVES, HeardText, TurnText, joined
 
 
 def test_partial_texts_replace_each_other_and_the_final_one_replaces_them() -> None:
@@ -17,7 +17,7 @@ def test_partial_texts_replace_each_other_and_the_final_one_replaces_them() -> N
     assert text.since(0.0)[0] == "I want to"
     text.take(PartialText(0, "I want", 1.5))  # they may shrink
     text.take(FinalText(0, "I want to cancel.", 1.9, 0.9))
-    assert text.since(0.0) == ("I want to cancel.", 0.9)
+    assert text.since(0.0) == HeardText("I want to cancel.", 0.9)
 
 
 def test_a_partial_text_that_was_overtaken_by_its_final_one_is_forgotten() -> None:
@@ -39,7 +39,24 @@ def test_only_what_was_said_since_then_counts() -> None:
     text.take(FinalText(0, "My name is Ada.", 2.0))
     text.take(FinalText(1, "I want to cancel.", 6.0))
     assert text.since(3.0)[0] == "I want to cancel."
-    assert text.since(6.0) == ("", 0.0)
+    assert text.since(6.0) == HeardText("", 0.0)
+
+
+def test_other_readings_of_a_segment_are_other_readings_of_the_turn() -> None:
+    text = TurnText()
+    text.take(FinalText(0, "My number is", 2.0, 0.9))
+    text.take(FinalText(1, "for two", 4.0, 0.8, alternatives=(TextAlternative("four two", 0.6),)))
+    heard = text.since(0.0)
+    assert (heard.text, heard.confidence) == ("My number is for two", 0.8)
+    assert heard.alternatives == (TextAlternative("My number is four two", 0.6),)
+
+
+def test_the_likeliest_readings_of_many_parts_come_first_and_are_few() -> None:
+    parts = [HeardText("a", 0.9, tuple(TextAlternative(f"a{n}", n / 100) for n in range(8, 0, -1))) for _ in range(40)]
+    whole = joined([*parts, HeardText("", 0.0)])
+    assert len(whole.alternatives) == MOST_ALTERNATIVES
+    assert {other.confidence for other in whole.alternatives} == {0.08}
+    assert joined([]) == HeardText("", 0.0)
 
 
 def test_a_segment_that_began_before_is_cut_at_its_words() -> None:

@@ -33,6 +33,7 @@ from typing import Literal, Protocol
 
 import msgspec
 
+from bridge.call.actions import TextAlternative as TextAlternative
 from bridge.call.events import TurnOpinion
 
 FailureKind = Literal["auth", "quota", "busy", "rejected", "idle", "lost", "internal"]
@@ -87,13 +88,6 @@ class PartialText(msgspec.Struct, frozen=True):
     at: float
     confidence: float = 1.0
     words: tuple[RecognisedWord, ...] = ()
-
-
-class TextAlternative(msgspec.Struct, frozen=True):
-    """Another reading of a segment."""
-
-    text: str
-    confidence: float
 
 
 class FinalText(msgspec.Struct, frozen=True):

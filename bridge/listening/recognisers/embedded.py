@@ -6,6 +6,14 @@ from bridge.listening.engine_pool import EngineFailed, EnginePool
 from bridge.listening.recognisers.base import Capabilities, ExpectedSpeech, StreamListener
 from bridge.listening.recognisers.utterances import Transcription, TranscriptionFailed, WholeUtterances
 
+_READINGS = 4
+_PRECISE = frozenset("digits phone number amount date time name spelling email".split())
+
+
+def readings_for(answer: str) -> int:
+    """How many readings an answer of this kind deserves: one wrong letter spoils a value, and seldom a sentence."""
+    return _READINGS if answer.partition(":")[0] in _PRECISE else 1
+
 
 class EmbeddedRecogniser:
     """Whisper on this machine's processor; takes utterances whole."""
@@ -28,7 +36,9 @@ class EmbeddedRecogniser:
 
     async def _transcribe(self, ulaw: bytes, expected: ExpectedSpeech, _deadline_s: float) -> Transcription:
         try:
-            found = await self._pool.recognise(ulaw, language=expected.language, hints=expected.hints)
+            found = await self._pool.recognise(
+                ulaw, language=expected.language, hints=expected.hints, readings=readings_for(expected.answer)
+            )
         except EngineFailed as error:
             raise TranscriptionFailed("rejected" if error.refused else "lost", str(error)) from error
-        return Transcription(found.text, found.confidence)
+        return Transcription(found.text, found.confidence, found.alternatives)

@@ -9,6 +9,7 @@ at the first percentile and a no-speech probability under 0.15; silence, noise a
 from __future__ import annotations
 
 import json
+import math
 import zlib
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,12 +17,14 @@ from typing import Any
 
 import numpy as np
 
+from bridge.call.actions import TextAlternative
 from bridge.errors import ConfigError
 from bridge.listening.log_mel import RATE_HZ, STEP, log_mel
 from bridge.listening.recognisers.short_answers import LONGEST_S, SHORT_ANSWERS, choose, words_of
 from bridge.listening.recognisers.utterances import Transcription
 from bridge.listening.settings import WhisperSettings
 from bridge.listening.sound import Floats, samples_16k
+from bridge.listening.turn_text import HeardText, joined
 
 _LONGEST_S = 26.0
 """The encoder takes 30 s, and wants some silence after the last word."""
@@ -31,6 +34,10 @@ _TOKENS, _TOKENS_A_SECOND = 8, 9
 """Nobody says more than this; a decoder that does runs in circles."""
 _LOOP_BYTES, _LOOP_RATIO = 48, 3.5
 _HINT_TOKENS = 60
+_SURE_SCORE, _VALUE_NO_SPEECH = -0.9, 0.6
+"""Where a value is expected, words of this score are believed in spite of this probability of no speech: a real
+caller's groups of digits with long pauses between had 0.48 and -0.73, the best of bangs, breaths, cars and babble 0.68
+and -1.17."""
 
 
 def installed_model() -> Path:
@@ -72,19 +79,20 @@ class Whisper:
         ids = json.loads((folder / "config.json").read_text()).get("lang_ids", [])
         return tuple(str(self._tokenizer.id_to_token(number)).strip("<|>") for number in ids)
 
-    def recognise(self, ulaw: bytes, *, language: str = "en", hints: Sequence[str] = ()) -> Transcription:
-        """The text of one utterance, empty if it holds no speech. Raises ConfigError for an unknown language."""
+    def recognise(
+        self, ulaw: bytes, *, language: str = "en", hints: Sequence[str] = (), readings: int = 1
+    ) -> Transcription:
+        """The text of one utterance, empty if it holds no speech, and up to `readings` - 1 others that are likely.
+
+        Raises ConfigError for an unknown language.
+        """
         tongue = language.split("-")[0].lower()
         if tongue not in self.languages:
             raise ConfigError(f"the recogniser's model does not know the language {language!r}, only {self.languages}")
         prompt = self._prompt(tongue, hints)
-        texts, confidences = [], []
-        for piece in pieces(samples_16k(ulaw)):
-            text, confidence = self._piece(piece, prompt, self._short_answers(tongue, hints))
-            if text:
-                texts.append(text)
-                confidences.append(confidence)
-        return Transcription(" ".join(texts), min(confidences, default=0.0))
+        short = self._short_answers(tongue, hints)
+        heard = joined([self._piece(piece, prompt, short, readings) for piece in pieces(samples_16k(ulaw))])
+        return Transcription(heard.text, heard.confidence, heard.alternatives)
 
     def _prompt(self, language: str, hints: Sequence[str]) -> list[int]:
         def token(name: str) -> int:
@@ -114,7 +122,9 @@ class Whisper:
                 found[word] = sorted(first)
         return found
 
-    def _piece(self, samples: Floats, prompt: list[int], short_answers: dict[str, list[int]]) -> tuple[str, float]:
+    def _piece(
+        self, samples: Floats, prompt: list[int], short_answers: dict[str, list[int]], readings: int
+    ) -> HeardText:
         """Text and confidence of at most 26 s."""
         short = bool(short_answers) and len(samples) <= LONGEST_S * RATE_HZ
         seconds = min(30.0, max(self._settings.context_s, len(samples) / RATE_HZ + _AFTER_S))
@@ -124,7 +134,8 @@ class Whisper:
         [best] = self._model.generate(
             encoded,
             [prompt],
-            beam_size=1,
+            beam_size=readings,
+            num_hypotheses=readings,
             max_length=min(_LONGEST_TEXT, len(prompt) + int(_TOKENS + _TOKENS_A_SECOND * len(samples) / RATE_HZ)),
             return_scores=True,
             return_no_speech_prob=True,
@@ -132,13 +143,21 @@ class Whisper:
         )
         score = float(best.scores[0])
         if short and (alone := self._alone(best, short_answers)) is not None:
-            return alone
-        if score < self._settings.minimum_score or best.no_speech_prob > self._settings.maximum_no_speech:
-            return "", 0.0
-        text = self._tokenizer.decode(best.sequences_ids[0], skip_special_tokens=True).strip()
-        if is_loop(text):
-            return "", 0.0
-        return text, float(np.exp(min(score, 0.0)))
+            return HeardText(*alone)
+        most_doubt = self._settings.maximum_no_speech
+        if readings > 1 and score >= _SURE_SCORE:
+            most_doubt = max(most_doubt, _VALUE_NO_SPEECH)
+        if score < self._settings.minimum_score or best.no_speech_prob > most_doubt:
+            return HeardText("", 0.0)
+        sure = float(np.exp(min(score, 0.0)))
+        found = [
+            TextAlternative(self._tokenizer.decode(tokens, skip_special_tokens=True).strip(), sure * share)
+            for tokens, share in zip(best.sequences_ids, shares(best.scores, best.sequences_ids), strict=True)
+        ]
+        if is_loop(found[0].text):
+            return HeardText("", 0.0)
+        others = tuple(other for other in found[1:] if other.text and not is_loop(other.text))
+        return HeardText(found[0].text, found[0].confidence, others)
 
     def _alone(self, best: Any, short_answers: dict[str, list[int]]) -> tuple[str, float] | None:
         """The one short word that was said, where the first step is sure of it and no more words follow."""
@@ -151,6 +170,16 @@ class Whisper:
             return None
         word, confidence = chosen
         return f"{word}.", confidence
+
+
+def shares(scores: Sequence[float], tokens: Sequence[Sequence[int]]) -> list[float]:
+    """How likely each reading is in proportion to the first, which is 1; none counts for more.
+
+    scores  mean log probability of a token, as CTranslate2 gives it, whose beam search ranks by this mean
+    tokens  of each reading; what a text is worth is the sum over them and its end
+    """
+    sums = [score * (len(reading) + 1) for score, reading in zip(scores, tokens, strict=True)]
+    return [math.exp(min(0.0, one - sums[0])) for one in sums]
 
 
 def is_loop(text: str) -> bool:
