@@ -109,10 +109,10 @@ class Prompt(msgspec.Struct, frozen=True):
     heard: do nothing that cannot be taken back before the turn is confirmed."""
     turn: int = 0
     """The number of this prompt in its call."""
-    readings: tuple[TextAlternative, ...] = ()
-    """What the recogniser may have heard, the likeliest (`text`) first, with its confidence; empty where it does not
-    say."""
     answer: str = "open"
     """The answer that was expected when the caller spoke or pressed, see `Expect`."""
     language: str = ""
     choices: dict[str, tuple[str, ...]] = {}
+    readings: tuple[TextAlternative, ...] = ()
+    """What the recogniser may have heard, the likeliest (`text`) first, with its confidence; empty where it does not
+    say."""
