@@ -52,9 +52,11 @@ def _more(lexicon: Lexicon, names: dict[Phrase, int]) -> dict[Phrase, int]:
     between: list[Phrase] = [(), *((joiner,) for joiner in lexicon.joiners)]
     tens = [(words, number) for words, number in names.items() if 20 <= number < 100 and number % 10 == 0]
     in_one_word = lexicon.spoken.cardinal(33, "").isalpha() and not lexicon.ones_first
-    for ten, number in [*lexicon.more_numbers.items(), *(tens if in_one_word else ())]:
+    for ten, number in lexicon.more_numbers.items():
         if 20 <= number < 100 and number % 10 == 0:
             more |= {(*ten, *joiner, *one): number + value for one, value in ones for joiner in between}
+    if in_one_word:  # "venti tre"
+        more |= {(*ten, *one): number + value for ten, number in tens for one, value in ones}
     if lexicon.ones_first:
         ones += [((word,), 1) for word in lexicon.ones]
         more |= {
