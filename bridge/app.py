@@ -115,6 +115,7 @@ class Application:
             secret=self._secret,
             worker=settings.worker,
             environ=environ,
+            open_client=open_client,
             formats=tuple(dict.fromkeys(carrier.open_stream().our_format for carrier in self.carriers))
             or (MULAW_8000,),
         )

@@ -37,6 +37,7 @@ from bridge.listening.settings import (
     WhisperSettings,
 )
 from bridge.numbers import every_profile
+from bridge.speaking.settings import WorkerProviderSettings
 
 
 async def examine(
@@ -62,6 +63,7 @@ async def examine(
     findings += await asyncio.to_thread(engines, settings)
     findings += await recognisers(settings, offline=offline)
     findings += await workers(settings, environ)
+    findings += await hosted_voices(settings, environ, offline=offline)
     findings.append(await redis(settings, environ))
     open_client = partial(HttpClient, settings.http, directory=directory, environ=environ)
     findings += await services.after_call(settings.after_call, directory, environ, open_client, offline=offline)
@@ -277,6 +279,15 @@ async def recognisers(settings: Settings, *, offline: bool = False) -> list[Find
             case _:
                 findings.append(await services.recogniser_answers(one, offline=offline))
     return findings
+
+
+async def hosted_voices(settings: Settings, environ: Mapping[str, str], *, offline: bool = False) -> list[Finding]:
+    """Ask each hosted voice for one word, all at the same time."""
+    hosted = {
+        name: one for name, one in settings.speaking.providers.items() if not isinstance(one, WorkerProviderSettings)
+    }
+    asked = (services.hosted_voice_speaks(name, one, environ, offline=offline) for name, one in hosted.items())
+    return list(await asyncio.gather(*asked))
 
 
 def _speak_once(settings: Settings) -> str:

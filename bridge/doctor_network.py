@@ -41,6 +41,7 @@ class Finding(msgspec.Struct, frozen=True):
 async def workers(settings: Settings, environ: Mapping[str, str]) -> list[Finding]:
     """Every configured speech worker, or how one will be started."""
     from bridge.doctor_services import worker_speaks
+    from bridge.speaking.settings import WorkerProviderSettings
     from bridge.worker.client import connect
 
     speaking, findings = settings.speaking, []
@@ -50,7 +51,8 @@ async def workers(settings: Settings, environ: Mapping[str, str]) -> list[Findin
     ]
     for name, provider in speaking.providers.items():
         keys = f"speaking.providers.{name}"
-        asked += [(f"speech provider {name}", address, provider.token_env, keys) for address in provider.addresses]
+        if isinstance(provider, WorkerProviderSettings):
+            asked += [(f"speech provider {name}", address, provider.token_env, keys) for address in provider.addresses]
     if not speaking.workers:
         findings.append(Finding("speech worker", "ok", "started by the service on a local socket"))
     for about, address, variable, keys in asked:

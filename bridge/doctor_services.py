@@ -11,22 +11,28 @@ import re
 import shutil
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import aclosing
 from pathlib import Path
 
 import aiohttp
+import msgspec
 
+from bridge import variables
 from bridge.agents.base import AgentError, AgentFactory, CallInfo, Failure
 from bridge.agents.relay import RelayFactory
 from bridge.audio import mulaw
 from bridge.call.actions import Prompt
+from bridge.call.events import Word
 from bridge.doctor_network import Finding
 from bridge.errors import BridgeError, ConfigError, VoiceError
 from bridge.http import OpenClient
 from bridge.listening.engine_pools import EnginePools
 from bridge.listening.recognisers.base import ExpectedSpeech, Finalised, StreamEvent, StreamFailed
 from bridge.listening.recognisers.factory import SomeRecogniser, build_recogniser
+from bridge.speaking.hosted_settings import HostedVoice
+from bridge.speaking.voices.base import SpeechRequest
+from bridge.speaking.voices.hosted.catalogue import hosted_voice
 from bridge.telemetry.after_call.delivery import report_keys
 from bridge.telemetry.after_call.outbox import Outbox
 from bridge.telemetry.after_call.settings import AfterCallSettings
@@ -179,6 +185,62 @@ async def worker_speaks(link: WorkerConnection, voice: str) -> VoiceError | None
         return VoiceError(f"nothing in {_PATIENCE_S:g} s")
     speech.cancel()
     return None
+
+
+async def hosted_voice_speaks(
+    name: str, settings: HostedVoice, environ: Mapping[str, str], *, offline: bool
+) -> Finding:
+    """Have a hosted voice speak one word, up to its first audio; offline, look at its key alone."""
+    about, variable = f"voice {name}", settings.key_env
+    try:
+        if variable and not variables.header(variable, environ):
+            return Finding(about, "fail", f"environment variable {variable} is not set", _REFUSED["auth"])
+    except BridgeError as error:
+        return Finding(about, "fail", str(error), _REFUSED["auth"])
+    if offline:
+        return Finding(about, "skip", "not asked (--offline)")
+    provider = hosted_voice(name, msgspec.structs.replace(settings, warm=0), environ=environ)
+    await provider.start(lambda: None)
+    listener = _FirstAudio()
+    started_at = time.perf_counter()
+    try:
+        stream = provider.open(SpeechRequest("Okay.", cut=True), listener)
+        async with asyncio.timeout(_PATIENCE_S):
+            await listener.heard
+        stream.cancel()
+    except TimeoutError:
+        return Finding(about, "fail", f"nothing in {_PATIENCE_S:g} s", "look why it is slow, or choose another")
+    except VoiceError as error:
+        remedy = _REFUSED.get(error.kind, f"look at the vendor's status page, or correct speaking.providers.{name}")
+        return Finding(about, "fail", f"{error.kind}: {error}", remedy)
+    finally:
+        await provider.close()
+    took_s = time.perf_counter() - started_at
+    return _timed(about, f"{settings.url or name} spoke one word after {took_s:.1f} s", took_s)
+
+
+class _FirstAudio:
+    """Waits for the first audio of a stream, or its end."""
+
+    def __init__(self) -> None:
+        self.heard: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    def audio(self, data: bytes) -> None:
+        if not self.heard.done():
+            self.heard.set_result(None)
+
+    def words(self, words: Sequence[Word]) -> None:
+        pass
+
+    def no_words(self) -> None:
+        pass
+
+    def done(self) -> None:
+        self.failed(VoiceError("spoke without a sound"))
+
+    def failed(self, error: VoiceError) -> None:
+        if not self.heard.done():
+            self.heard.set_exception(error)
 
 
 def folder(about: str, path: str, directory: Path, *, needed_gb: float, key: str) -> Finding:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from bridge.speaking.hosted_settings import HostedVoice
 from bridge.text.settings import ChunkSettings
 from bridge.text.spoken.languages import language
 from bridge.variables import VariableOrNone
@@ -50,7 +51,7 @@ class WorkerProviderSettings(
             raise ValueError("addresses is empty, expected at least one worker such as ws://127.0.0.1:8090")
 
 
-ProviderSettings = WorkerProviderSettings
+ProviderSettings = WorkerProviderSettings | HostedVoice
 """A union with one member for each kind of provider, told apart by `kind`."""
 
 

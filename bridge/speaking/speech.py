@@ -19,16 +19,18 @@ from bridge.audio.formats import MULAW_8000, AudioFormat
 from bridge.call.commands import PullSpeech, Synthesise
 from bridge.call.events import Event, SpeechArrived, SpeechEnded, SpeechFailed, Word
 from bridge.errors import VoiceError
+from bridge.http import HttpClient, OpenClient
 from bridge.speaking.phrases.beginnings import Foresight
 from bridge.speaking.phrases.cache import PhraseCache
 from bridge.speaking.phrases.phrase import WORKER, Phrase, PhraseKey, loudness_db, normalise
 from bridge.speaking.phrases.prefetch import ExpectedLine, ExpectedPhrase, Prefetcher
 from bridge.speaking.phrases.savings import Savings
 from bridge.speaking.phrases.source import PhraseSource
-from bridge.speaking.settings import ProviderSettings, SpeakingSettings
+from bridge.speaking.settings import ProviderSettings, SpeakingSettings, WorkerProviderSettings
 from bridge.speaking.utterance import UtteranceContext, UtteranceStream
 from bridge.speaking.voices.base import SpeechListener, SpeechProvider, SpeechRequest, SpeechStream
 from bridge.speaking.voices.health import MonitoredProvider
+from bridge.speaking.voices.hosted.catalogue import hosted_voice
 from bridge.speaking.voices.local_worker import LocalWorker
 from bridge.speaking.voices.pool import ProviderPool, Route
 from bridge.speaking.voices.spoken import SpokenProvider
@@ -56,6 +58,7 @@ class SpeechService:
     worker     settings of the local worker, which is started when `settings` name no other
     providers  take the place of those that the settings name so; `worker` is the one of `workers`
     formats    of the service's lines: fixed phrases are made in each of them
+    open_client  reaches hosted voices, as the service's settings say
     connect_s  how long `start` waits for the first provider
     environ    holds the secrets that `settings` name
     """
@@ -73,6 +76,7 @@ class SpeechService:
         formats: Sequence[AudioFormat] = (MULAW_8000,),
         connect_s: float = _CONNECT_S,
         environ: Mapping[str, str] = os.environ,
+        open_client: OpenClient = HttpClient,
     ) -> None:
         self.settings = settings
         self._connect_s = connect_s
@@ -80,6 +84,8 @@ class SpeechService:
             settings.cache, directory, redis_url=redis_url, redis_prefix=redis_prefix, secret=secret
         )
         self._formats = tuple(formats)
+        prices = {name: getattr(one, "price_per_million_chars", 0.0) for name, one in settings.providers.items()}
+        self._prices = {name: price for name, price in prices.items() if price}
         given = {name: [provider] for name, provider in (providers or {}).items()}
         self._local: LocalWorker | None = None
         if WORKER not in given:
@@ -89,7 +95,11 @@ class SpeechService:
                 addresses = (self._local.address,)
             token, sockets = variables.header(settings.worker_token_env, environ), settings.worker_sockets
             given[WORKER] = [WorkerProvider(one, token=token, sockets=sockets) for one in addresses]
-        given |= {name: build_providers(one, environ) for name, one in settings.providers.items() if name not in given}
+        given |= {
+            name: build_providers(name, one, environ, open_client)
+            for name, one in settings.providers.items()
+            if name not in given
+        }
         self._pool = ProviderPool(
             {
                 name: [MonitoredProvider(_saying(one)) for one in group]
@@ -177,7 +187,7 @@ class SpeechService:
             tenant,
             audio_format,
             self.settings.ahead_ms,
-            Savings(self.settings.cache.price_per_million_chars),
+            Savings(self.settings.cache.price_per_million_chars, self._prices),
             deliver,
             voice,
         )
@@ -353,8 +363,12 @@ class CallSpeech:
         self._utterances.pop(number, None)
 
 
-def build_providers(settings: ProviderSettings, environ: Mapping[str, str]) -> list[SpeechProvider]:
+def build_providers(
+    name: str, settings: ProviderSettings, environ: Mapping[str, str], open_client: OpenClient
+) -> list[SpeechProvider]:
     """The providers that these settings describe. Each kind of provider is a file of `bridge.speaking.voices`."""
+    if not isinstance(settings, WorkerProviderSettings):
+        return [hosted_voice(name, settings, open_client, environ)]
     token = variables.header(settings.token_env, environ)
     return [WorkerProvider(address, token=token, sockets=settings.sockets) for address in settings.addresses]
 

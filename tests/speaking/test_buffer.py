@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -85,6 +86,19 @@ def test_spread_words_follow_on_each_other(text: str, start_ms: int, length_ms: 
     assert [word.text for word in words] == tokens(text)
     edges = [start_ms, *(edge for word in words for edge in (word.start_ms, word.end_ms)), start_ms + length_ms]
     assert edges == sorted(edges)
+
+
+@pytest.mark.parametrize("heard_ms", range(0, 1200, 37))
+def test_a_word_whose_time_is_a_guess_is_either_said_already_or_said_again(heard_ms: int) -> None:
+    """Whatever was heard when a stream without word times broke off: no word falls between the two streams."""
+    buffer = PhraseBuffer("nine ten eleven twelve", MULAW_8000)
+    buffer.begin(0)
+    buffer.untimed()
+    buffer.add(b"\x11" * 8 * heard_ms)
+    text, at = buffer.missing(buffer.frames)
+    buffer.begin(at)
+    assert [*(word.text for word in buffer.words), *text.split()] == "nine ten eleven twelve".split()
+    assert all(word.end_ms * 8 <= len(buffer.audio) for word in buffer.words)
 
 
 def test_nothing_at_all_is_no_phrase() -> None:

@@ -69,10 +69,13 @@ class PhraseBuffer:
             self.part_at = 0
             return
         self._join = None
-        at -= at % self.format.frame_bytes
-        del self.audio[at:]
-        self.words = [word for word in self.words if word.end_ms * self.format.bytes_per_ms <= at]
-        self.part_at = at
+        per_ms, whole = self.format.bytes_per_ms, at - at % self.format.frame_bytes
+        del self.audio[whole:]
+        # A word that was said stays, though its end may lie within the frame that is cut off here.
+        said = [word for word in self.words if word.end_ms * per_ms <= at]
+        end_ms = whole // per_ms
+        self.words = [Word(w.text, min(w.start_ms, end_ms), min(w.end_ms, end_ms)) for w in said]
+        self.part_at = whole
 
     def add(self, audio: bytes) -> None:
         """More audio of the latest stream."""

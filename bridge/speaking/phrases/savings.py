@@ -1,16 +1,24 @@
-"""What the cache has done for one call."""
+"""What the cache has done for one call, and what its speech has cost."""
 
 from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
 
 from bridge.speaking.phrases.phrase import Phrase
 from bridge.speaking.phrases.synthesis import Synthesis
 
 
 class Savings:
-    """Counts a call's phrases, and what those that were not made for it would have cost."""
+    """Counts a call's phrases, what those that were not made for it would have cost, and what the others did cost.
 
-    def __init__(self, price_per_million_chars: float) -> None:
+    prices  per million characters, by the names of the providers that have one
+    """
+
+    def __init__(self, price_per_million_chars: float, prices: Mapping[str, float] | None = None) -> None:
         self._price = price_per_million_chars
+        self._prices = prices or {}
+        self._billed: Counter[str] = Counter()
         self.phrases = 0
         self.hits = 0
         self.audio_ms = 0.0
@@ -26,6 +34,7 @@ class Savings:
         self.phrases += 1
         if isinstance(source, Synthesis) and source.found is None:
             if not shared:
+                self._billed += source.billed
                 return None
             buffer = source.buffer
             self._hit(len(buffer.text), buffer.format.duration_ms(buffer.audio), source.taken_ms)
@@ -37,8 +46,12 @@ class Savings:
 
     def report(self) -> dict[str, float]:
         """Return what was saved as `phrases`, `hits`, `hit_rate`, `saved_audio_s`, `saved_synthesis_s` and
-        `saved_money`."""
+        `saved_money`; what was paid as `cost`, and of each provider that has a price as `chars_...` and `cost_...`."""
+        costs = {name: self._billed[name] * price / 1e6 for name, price in self._prices.items() if self._billed[name]}
         return {
+            **{f"chars_{name}": self._billed[name] for name in costs},
+            **{f"cost_{name}": cost for name, cost in costs.items()},
+            "cost": sum(costs.values()),
             "phrases": self.phrases,
             "hits": self.hits,
             "hit_rate": self.hits / self.phrases if self.phrases else 0.0,

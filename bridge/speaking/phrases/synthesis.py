@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
+from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 
 import msgspec
@@ -80,6 +81,8 @@ class Synthesis:
         """It was in another tier."""
         self.claimed = False
         """Somebody has asked for it."""
+        self.billed: Counter[str] = Counter()
+        """Characters that were given to each provider, those that were given again included."""
         self._pool = pool
         self._patience = patience
         self._finished = finished
@@ -246,6 +249,7 @@ class Synthesis:
         self.buffer.begin(at)
         self._deadlines.opened(self._loop.time())
         request = msgspec.structs.replace(self.request, text=text, voice=route.voice, language=route.language)
+        self.billed[route.provider] += len(text)
         try:
             self._stream = provider.open(request, self)
         except VoiceError as error:
@@ -277,7 +281,7 @@ class Synthesis:
         provider, route = asked
         voice = route.voice or provider.default_voice
         engine = provider.voices.get(voice)
-        if engine is None:
+        if engine is None or not provider.keeps_phrases:
             return None
         # While workers are being replaced, this one may not be of the version that was looked for.
         return msgspec.structs.replace(

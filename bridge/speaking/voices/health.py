@@ -187,6 +187,8 @@ class MonitoredProvider:
     def __init__(self, provider: SpeechProvider) -> None:
         self.provider = provider
         self.name = provider.name
+        self.keeps_phrases = bool(getattr(provider, "keeps_phrases", True))
+        """Whether its finished phrases may be kept: a vendor's terms may forbid it."""
         self.health = Health()
         self.counts: Counter[str] = Counter()
         self._changed: Callable[[], None] = lambda: None

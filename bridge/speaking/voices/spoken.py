@@ -75,6 +75,11 @@ class SpokenProvider:
         return self.provider.name
 
     @property
+    def keeps_phrases(self) -> bool:
+        """Whether finished phrases of the provider may be kept."""
+        return bool(getattr(self.provider, "keeps_phrases", True))
+
+    @property
     def usable(self) -> bool:
         """Whether a stream could be opened now."""
         return self.provider.usable

@@ -1,0 +1,43 @@
+"""Every hosted voice: from its settings to its protocol, the one table that knows them all."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from bridge.http import HttpClient, OpenClient
+from bridge.speaking.hosted_settings import (
+    AuraSettings,
+    ElevenLabsSettings,
+    HostedVoice,
+    OpenAISpeechSettings,
+    SonicSettings,
+)
+from bridge.speaking.voices.hosted.aura import AuraWire
+from bridge.speaking.voices.hosted.elevenlabs import ElevenLabsWire
+from bridge.speaking.voices.hosted.openai_speech import OpenAISpeechWire
+from bridge.speaking.voices.hosted.provider import HostedProvider, HttpProvider, SocketProvider
+from bridge.speaking.voices.hosted.sonic import SonicWire
+from bridge.speaking.voices.hosted.wire import HttpVoiceWire, VoiceWire
+
+SOCKETS: dict[type, Callable[[Any], VoiceWire]] = {
+    ElevenLabsSettings: ElevenLabsWire,
+    AuraSettings: AuraWire,
+    SonicSettings: SonicWire,
+}
+REQUESTS: dict[type, Callable[[Any], HttpVoiceWire]] = {
+    OpenAISpeechSettings: OpenAISpeechWire,
+}
+
+
+def hosted_voice(
+    name: str,
+    settings: HostedVoice,
+    open_client: OpenClient = HttpClient,
+    environ: Mapping[str, str] | None = None,
+) -> HostedProvider:
+    """The provider that these settings describe; `name` is what logs and counters call it."""
+    if (request := REQUESTS.get(type(settings))) is not None:
+        return HttpProvider(name, settings, lambda: request(settings), open_client, environ)
+    wire = SOCKETS[type(settings)]
+    return SocketProvider(name, settings, lambda: wire(settings), open_client, environ)
