@@ -24,7 +24,7 @@ _CARD = re.compile(r"\d{4}(?:[-.]\d{4}){3}")
 _VERSION = re.compile(r"[vV]?\d{1,6}(?:\.\d{1,6}){1,6}")
 _IP = re.compile(r"\d{1,3}(?:\.\d{1,3}){3}(?::\d{1,5}|/\d{1,2})?")
 _KEYS = re.compile(r"[*#][*#\d]{1,15}|\d[\d*#]{0,14}[*#][\d*#]{0,14}")
-_CODE = re.compile(r"[A-Za-z0-9]++(?:[-–/.:][A-Za-z0-9]++)*+")
+CODE = re.compile(r"[A-Za-z0-9]++(?:[-–/.:][A-Za-z0-9]++)*+")
 _PIECES = re.compile(r"\d+|[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[^\W\d_]+|.")
 _CLOCK_OR_DATE = re.compile(
     r"\d{1,2}:\d{2}(?:[ap]m)?|\d{1,2}[ap]m|\d{1,4}([/.-])\d{1,2}\1\d{2,4}|\d{1,3}(?:st|nd|rd|th)"
@@ -238,7 +238,7 @@ def code(c: Cursor) -> Reading | None:
         if (len(core) > 1 and core[0] == "0") or (len(core) >= 7 and not _round(core)):
             return Reading(1, spaced_digits(core, language))
         return None
-    if not _CODE.fullmatch(core):
+    if not CODE.fullmatch(core):
         return None
     if not any(char.isalpha() for char in core) and not _split_by_dashes(core):
         return None
@@ -248,7 +248,7 @@ def code(c: Cursor) -> Reading | None:
 def named(c: Cursor) -> Reading | None:
     """Digits and letters after a word that says what they name: `your PIN is 0042`, `room 12A`."""
     core = c.core()
-    if not c.may_be_named or not any(map(str.isdecimal, core)) or not _CODE.fullmatch(core) or not _names(c, core):
+    if not c.may_be_named or not any(map(str.isdecimal, core)) or not CODE.fullmatch(core) or not _names(c, core):
         return None
     if _CLOCK_OR_DATE.fullmatch(core) or _NORTH_AMERICAN.fullmatch(core) or _LOCAL.fullmatch(core):
         return None

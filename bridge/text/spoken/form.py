@@ -10,15 +10,15 @@ The time is linear in the text: a rule looks at a bounded number of tokens, and 
 
 from __future__ import annotations
 
-import functools
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from bridge.text.spoken import addresses, codes, dates, measures, names, quantities
+from bridge.text.spoken import codes
 from bridge.text.spoken.cursor import CLOSERS, LONGEST_TOKEN, OPENERS, Cursor, Part, Reading
 from bridge.text.spoken.language import Language
 from bridge.text.spoken.numerals import parse, say, whole
+from bridge.text.spoken.rules import DIGIT, Rules, watched
 
 RULES_VERSION = 2
 """Raised when anything is said in other words than before: phrases that were made under other rules are not played."""
@@ -26,7 +26,6 @@ RULES_VERSION = 2
 _STRIPPED = OPENERS + CLOSERS
 _PLAIN = re.compile(r"[^\W\d_]?[^\W\d_A-ZÀ-ÖØ-Þ]*(?:['’\-][^\W\d_]?[^\W\d_A-ZÀ-ÖØ-Þ]+)*")
 """A word that only a table of abbreviations could know."""
-_DIGIT, _LETTER = re.compile(r"[\d½¼¾⅓⅔⅛⅜⅝⅞⅕²³]"), re.compile(r"[^\W\d_]")
 _AMOUNT_BEGINS = frozenset("0123456789-+$€£")
 _DASHES = frozenset(("-", "--", "---", "–", "—"))
 _ATOMS = re.compile(r"\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?|[^\W\d_½¼¾⅓⅔⅛⅜⅝⅞⅕²³]+(?:['’][^\W\d_]+)*|.", re.DOTALL)
@@ -37,95 +36,6 @@ _MARKS = str.maketrans(
 )  # fmt: skip
 
 Span = tuple[float, float]
-Rule = Callable[[Cursor], Reading | None]
-
-_INTEGERS: tuple[Rule, ...] = (
-    codes.card, codes.named, dates.day_and_month, dates.time, codes.telephone, quantities.fraction, measures.amount,
-    quantities.ordinal, codes.code, quantities.number,
-)  # fmt: skip
-"""For a token of digits alone, in the order in which they are asked."""
-_AMONG_INTEGERS: tuple[Rule, ...] = (codes.card, codes.named, codes.telephone, codes.code, quantities.number)
-"""For one that another such token follows: the others read what begins with a letter or a sign, or has one."""
-
-
-class _Asked(NamedTuple):
-    """A rule, and what a token needs to have for it to be asked."""
-
-    rule: Rule
-    signs: frozenset[str] | None = None
-    """One of these; None: nothing."""
-    begins: frozenset[str] | None = None
-    """One of these as its first character."""
-
-
-def _asked(rule: Rule, signs: str = "", begins: str = "") -> _Asked:
-    return _Asked(rule, frozenset(signs) or None, frozenset(begins) or None)
-
-
-_FIGURES = "0123456789"
-_NUMERIC: tuple[_Asked, ...] = (
-    _asked(addresses.email, "@"),
-    _asked(names.numeric_abbreviation),
-    _asked(quantities.feet, "'’′"),
-    _asked(codes.card, "-.*•·xX"),
-    _asked(codes.named),
-    _asked(dates.date, "/.-", _FIGURES),
-    _asked(dates.day_and_month, begins=_FIGURES),
-    _asked(dates.time, begins=_FIGURES),
-    _asked(codes.telephone, begins=_FIGURES + "+("),
-    _asked(quantities.ratio, ":", _FIGURES),
-    _asked(quantities.scientific, "eE"),
-    _asked(codes.machine, ".", _FIGURES + "vV"),
-    _asked(quantities.fraction, "/⁄½¼¾⅓⅔⅛⅜⅝⅞⅕"),
-    _asked(quantities.arithmetic, "*×xX·÷/+=−-"),
-    _asked(codes.keys, "*#"),
-    _asked(codes.numbered, "#№"),
-    _asked(quantities.decade, "s"),
-    _asked(measures.amount),
-    _asked(quantities.ordinal),
-    _asked(quantities.period, "-–—/", _FIGURES),
-    _asked(quantities.compound, "-", _FIGURES),
-    _asked(codes.code),
-    _asked(quantities.number),
-    _asked(addresses.url, ".:"),
-    _asked(addresses.handle, "@#"),
-)
-"""For one that has a digit and does not begin with a letter."""
-_MIXED: tuple[_Asked, ...] = (
-    _asked(addresses.email, "@"),
-    _asked(addresses.url, ".:"),
-    _asked(names.numeric_abbreviation),
-    _asked(names.numbered, "."),
-    _asked(codes.card),
-    _asked(codes.named),
-    _asked(codes.machine, "."),
-    _asked(measures.amount),
-    _asked(codes.code),
-)
-"""For one that begins with a letter."""
-_LETTERED: tuple[_Asked, ...] = (
-    _asked(addresses.email, "@"),
-    _asked(addresses.url, ".:"),
-    _asked(dates.month_name),
-    _asked(dates.weekday),
-    _asked(names.roman, begins="IVXLCDM"),
-    _asked(names.abbreviation),
-    _asked(names.initials),
-    _asked(measures.currency_first),
-    _asked(quantities.operator, "*×xX·÷/+=−-–—"),
-    _asked(codes.card, "xX*•·"),
-    _asked(names.acronym),
-    _asked(names.joined, "/"),
-    _asked(addresses.handle, "@#"),
-)
-"""For one without a digit that is no plain word."""
-_SIGNS: tuple[_Asked, ...] = (
-    _asked(codes.card, "*•·"),
-    _asked(measures.currency_first),
-    _asked(quantities.operator, "*×xX·÷/+=−-–—"),
-    _asked(codes.keys, "*#"),
-)
-"""For one without a letter or digit."""
 
 
 class SpokenToken(NamedTuple):
@@ -185,27 +95,26 @@ def spoken_form(
     tokens = _tokens(text)
     past = _tokens(before[-80:])[-5:] if before else []
     cursor = Cursor(past + tokens, len(past), language)
-    plain = _Plain(language, pronunciations or {})
-    rules, counts = _Rules(), _Counts(language)
+    plain, alone, reader = _Plain(language, pronunciations or {}), _Alone(language), _Reader(cursor)
     memory: dict[str, tuple[int, SpokenToken, int]] = {}
     spoken: list[SpokenToken] = []
-    everything, end, at = cursor.tokens, len(cursor.tokens), cursor.at
+    everything, end, at = [*cursor.tokens, ""], len(cursor.tokens), cursor.at
     while at < end:
-        said = plain[everything[at]]
+        token = everything[at]
+        said = plain[token]
+        if said is None:
+            cursor.at = at
+            said = alone[token]
+            if said is not None and not alone.whatever_follows(token, everything[at + 1], cursor):
+                said = None
         if said is not None:
             spoken.append(said)
-            at += 1
-            continue
-        cursor.at = at
-        count = counts[everything[at]]
-        if count is not None and cursor.counts_on and at + 1 < end and counts[everything[at + 1]] is not None:
-            spoken.append(count)
             at += 1
             continue
         key = cursor.surroundings
         known = memory.get(key)
         if known is None:
-            length, said = _say(cursor, rules)
+            length, said = reader.say()
             memory[key] = length, said, cursor.no_phone_before - at
         else:
             length, said, no_phone = known
@@ -220,7 +129,7 @@ class _Plain(dict[str, SpokenToken | None]):
 
     def __init__(self, language: Language, pronunciations: Mapping[str, str]) -> None:
         self._language, self._pronunciations = language, pronunciations
-        self._watched = _watched(language)
+        self._watched = watched(language)
 
     def __missing__(self, token: str) -> SpokenToken | None:
         bare = token.strip(_STRIPPED)
@@ -234,41 +143,87 @@ class _Plain(dict[str, SpokenToken | None]):
         return said
 
 
-class _Counts(dict[str, SpokenToken | None]):
-    """Short numbers as they are said among others that make no telephone number and no code; None: anything else."""
+class _Alone(dict[str, SpokenToken | None]):
+    """Short numbers and single signs, which are said in one way among others of their kind; None: anything else."""
 
     def __init__(self, language: Language) -> None:
         self._language = language
         self._bound = language.inflected is not None or " " in language.group_marks
+        self[""] = None
 
     def __missing__(self, token: str) -> SpokenToken | None:
-        short = len(token) <= 3 and token.isdecimal() and (token[0] != "0" or token == "0")
-        said = SpokenToken(token, whole(token, self._language)) if short and not self._bound else None
+        said = None
+        if token.isdecimal():
+            if len(token) <= 3 and (token[0] != "0" or token == "0") and not self._bound:
+                said = SpokenToken(token, whole(token, self._language))
+        elif not any(map(str.isalnum, token)) and len(token.strip(_STRIPPED)) <= 1:
+            said = _Reader(Cursor([token], 0, self._language)).say()[1]
         self[token] = said
         return said
 
+    def whatever_follows(self, token: str, following: str, cursor: Cursor) -> bool:
+        """Whether a token that is known is said in this way although this one follows it."""
+        if self[following] is None:
+            return False
+        if token[0].isdecimal():
+            return cursor.counts_on and following[0].isdecimal()
+        return not following[0].isdecimal()
 
-def _say(cursor: Cursor, rules: _Rules) -> tuple[int, SpokenToken]:
-    """How many tokens are read together at the cursor, and how."""
-    reading = _read(cursor, rules)
-    first, last = cursor.part(0), cursor.part(reading.length - 1)
-    trail = last.trail if reading.trail is None else reading.trail
-    if not reading.keep_stop or trail.startswith((".,", ".;", ".:", ".?", ".!")):
-        trail = trail.replace(".", "", 1)
-    words = reading.spoken.strip()
-    if words and first.lead.endswith("<") and first.core[:1] in _AMOUNT_BEGINS and ">" not in trail:
-        words = f"{cursor.language.symbols['<']} {words}"
-    if words and first.core:
-        words = (_opening(first, reading) + words + trail).translate(_MARKS)
-    written = cursor.tokens[cursor.at] if reading.length == 1 else cursor.written(reading.length)
-    return reading.length, SpokenToken(written, words)
+
+class _Reader:
+    """Asks the rules about the token at a cursor."""
+
+    def __init__(self, cursor: Cursor) -> None:
+        self._cursor = cursor
+        self._rules = Rules(cursor.language)
+        self._named = Rules(cursor.language, named=True)
+        self._among = Rules(cursor.language, named=True, among=True)
+
+    def say(self) -> tuple[int, SpokenToken]:
+        """How many tokens are read together at the cursor, and how."""
+        cursor = self._cursor
+        first = last = cursor.part()
+        reading = self._read(first.core)
+        length, words, keep_stop, trail = reading
+        if length > 1:
+            last = cursor.part(length - 1)
+        if trail is None:
+            trail = last.trail
+        if trail and (not keep_stop or trail.startswith((".,", ".;", ".:", ".?", ".!"))):
+            trail = trail.replace(".", "", 1)
+        words = words.strip()
+        lead = first.lead
+        if words and first.core and (lead or trail):
+            if lead.endswith("<") and first.core[0] in _AMOUNT_BEGINS and ">" not in trail:
+                words = f"{cursor.language.symbols['<']} {words}"
+            words = _opening(first, reading) + words + trail
+        written = cursor.tokens[cursor.at] if length == 1 else cursor.written(length)
+        return length, SpokenToken(written, words.translate(_MARKS) if first.core else words)
+
+    def _read(self, core: str) -> Reading:
+        c = self._cursor
+        if not core:
+            if (token := c.tokens[c.at]) in ("<", ">"):
+                return Reading(1, c.language.symbols[token])
+            return Reading(1, "".join(mark for mark in c.part().trail if mark in ".,;:!?…"), keep_stop=False)
+        if core.isdecimal() and c.core(1).isdecimal():
+            rules = self._among[core]
+        else:
+            rules = (self._named if c.may_be_named else self._rules)[core]
+        for rule in rules:
+            reading = rule(c)
+            if reading is not None:
+                if c.language.inflected is not None:
+                    return reading._replace(spoken=c.language.inflected(c.word(-1), reading.spoken))
+                return reading
+        return Reading(1, "—" if core in _DASHES else _sign_by_sign(core, c.language))
 
 
 def _plain(bare: str) -> bool:
     """Whether this is a word that only a table of abbreviations could know."""
     if bare.isascii() and bare.isalpha():
         return bare[1:].islower() or len(bare) == 1
-    return bool(bare) and _PLAIN.fullmatch(bare) is not None and (bare.isascii() or not _DIGIT.search(bare))
+    return bool(bare) and _PLAIN.fullmatch(bare) is not None and (bare.isascii() or not DIGIT.search(bare))
 
 
 def _opening(first: Part, reading: Reading) -> str:
@@ -284,59 +239,10 @@ def _tokens(text: str) -> list[str]:
     return tokens
 
 
-@functools.cache
-def _watched(language: Language) -> frozenset[str]:
-    """Plain words, lower case, that some rule may want to read."""
-    tables = (
-        language.abbreviations, language.titles, language.streets, language.before_numbers, language.currencies,
-        language.weekday_abbreviations, language.month_abbreviations,
-    )  # fmt: skip
-    return frozenset(word.lower() for table in tables for word in table) | {"x", "i", "v"}
-
-
 def _ending(bare: str, token: str, language: Language) -> bool:
     """Whether this is a range of days, or a word with an abbreviated end."""
     days = "-" in bare and bare.partition("-")[0].lower() in language.weekday_abbreviations
     return days or (token[-1] == "." and (len(bare) == 1 or bare.endswith(tuple(language.street_endings))))
-
-
-class _Rules(dict[str, tuple[Rule, ...]]):
-    """Which rules may know a token, whatever stands beside it, by the token without its marks."""
-
-    def __missing__(self, core: str) -> tuple[Rule, ...]:
-        if core.isdecimal():
-            rules = _INTEGERS
-        else:
-            if _DIGIT.search(core):
-                table = _MIXED if core[0].isalpha() else _NUMERIC
-            else:
-                table = _LETTERED if _LETTER.search(core) else _SIGNS
-            rules = tuple(
-                rule
-                for rule, signs, begins in table
-                if (signs is None or not signs.isdisjoint(core))
-                and (begins is None or core[0] in begins or (core[0].isdecimal() and "0" in begins))
-            )
-        self[core] = rules
-        return rules
-
-
-def _read(c: Cursor, rules_of: _Rules) -> Reading:
-    core = c.core()
-    if not core:
-        if (token := c.tokens[c.at]) in ("<", ">"):
-            return Reading(1, c.language.symbols[token])
-        return Reading(1, "".join(mark for mark in c.part().trail if mark in ".,;:!?…"), keep_stop=False)
-    rules = rules_of[core]
-    if rules is _INTEGERS and c.core(1).isdecimal():
-        rules = _AMONG_INTEGERS
-    for rule in rules:
-        reading = rule(c)
-        if reading is not None:
-            if c.language.inflected is not None:
-                return reading._replace(spoken=c.language.inflected(c.word(-1), reading.spoken))
-            return reading
-    return Reading(1, "—" if core in _DASHES else _sign_by_sign(core, c.language))
 
 
 def _sign_by_sign(core: str, language: Language) -> str:

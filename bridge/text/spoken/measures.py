@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from typing import NamedTuple
 
@@ -14,6 +15,7 @@ _AMOUNT = re.compile(r"([-+−±~]?)([^\d\s.,+\-−±~]{0,4})([-+−]?)([.,]?\d[
 _TWO_AMOUNTS = re.compile(
     r"([-+−±~]?[^\d\s.,+\-−±~]{0,4}[.,]?\d[\d.,'’]{0,40}[^\d\s\-–—]{0,8})[-–—]([^\d\s.,+\-−±~]{0,4}[.,]?\d[\d.,'’]{0,40}[^\d\s]{0,24})"
 )
+_NUMBER = re.compile(r"[-+−±~]?[.,]?\d[\d.,'’]*")
 _NOT_APART = frozenset("in pt mo cal x t a".split())
 """Units that are also words, so that they must be glued to their number."""
 
@@ -29,10 +31,26 @@ class _Measure(NamedTuple):
     plus: bool = False
 
 
+def may_measure(shape: str, language: Language) -> bool:
+    """Whether a token of this shape can be an amount: whatever is glued to its digits is known."""
+    found = _AMOUNT.fullmatch(shape)
+    if found is None:
+        return _TWO_AMOUNTS.fullmatch(shape) is not None
+    before, glued = found[2], found[5].partition("/")[0]
+    return (not before or before in language.currencies) and (
+        not glued
+        or glued in ("%", "pct", "percent", "+")
+        or found[5] in language.units
+        or any(glued in table for table in (language.units, language.currencies, language.scales))
+        or (glued[:-1] in language.scales and glued[-1] in language.currencies)
+        or _TWO_AMOUNTS.fullmatch(shape) is not None
+    )
+
+
 def amount(c: Cursor) -> Reading | None:
     """Money, percent and measures: `-$45.20`, `12,50 €`, `$5 million`, `€5/month`, `70%`, `5 km/h`, `$5-$10`."""
     language, core = c.language, c.core()
-    if (core.isdecimal() and not c.core(1)) or len(core) > 120:
+    if len(core) > 120 or (core[-1].isdecimal() and _NUMBER.fullmatch(core) and not _may_count(c.core(1), language)):
         return None
     if two := _TWO_AMOUNTS.fullmatch(core):
         return _between(c, two[1], two[2], 1)
@@ -46,6 +64,21 @@ def amount(c: Cursor) -> Reading | None:
         shortened = c.core(count - 1) in language.scales and count > 1
         return Reading(count, _say(measure, language), keep_stop=not shortened or not c.core(count))
     return None
+
+
+def _may_count(word: str, language: Language) -> bool:
+    """Whether a word after a number, which does not say what it measures itself, may do so."""
+    return bool(word) and (
+        word in _after_numbers(language)
+        or "/" in word
+        or (word[-1] in language.currencies and word[:-1] in language.scales)
+    )
+
+
+@functools.cache
+def _after_numbers(language: Language) -> frozenset[str]:
+    """What makes a number before it a measure, and the dashes of a range."""
+    return frozenset((*language.units, *language.currencies, *language.scales, "%", "pct", "percent", "-", "–", "—"))
 
 
 def currency_first(c: Cursor) -> Reading | None:

@@ -1,0 +1,192 @@
+"""Which rules are asked about a token, by its shape alone, so that no rule is asked in vain. Pure.
+
+The shape of a token is the token with its digits alike, so that a few shapes stand for all that a long text has of one
+kind; what rules each of them needs is remembered. The order of a table is the order in which its rules are asked.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Callable
+from typing import NamedTuple
+
+from bridge.text.spoken import addresses, codes, dates, measures, names, quantities
+from bridge.text.spoken.cursor import Cursor, Reading
+from bridge.text.spoken.language import Language
+
+Rule = Callable[[Cursor], Reading | None]
+
+DIGIT, _LETTER = re.compile(r"[\d½¼¾⅓⅔⅛⅜⅝⅞⅕²³]"), re.compile(r"[^\W\d_]")
+_SHAPES_REMEMBERED = 8192
+_FIGURES = str.maketrans("123456789", "000000000")
+_CASE = str.maketrans(
+    "ABEFGHJKNOPQRSTUWYZVLCDMabcdfghijklmnopqrtuvwyz", "AAAAAAAAAAAAAAAAAAAIIIIIaaaaaaaaaaaaaaaaaaaaaaa"
+)
+"""Capitals of roman numerals look like `I` and others like `A`, but for the `X` of hidden digits."""
+
+
+class _Asked(NamedTuple):
+    """A rule, and what a token needs to have for it to be asked."""
+
+    rule: Rule
+    shape: re.Pattern[str]
+    listed: bool = False
+    """It only knows words of the language's tables."""
+    fits: Callable[[str, Language], bool] = lambda shape, language: True
+    """What else its shape needs to have."""
+
+
+def _asked(rule: Rule, shape: str = ".+", *, listed: bool = False) -> _Asked:
+    return _Asked(rule, re.compile(shape, re.DOTALL), listed)
+
+
+def _marked(shape: str, language: Language) -> bool:
+    return shape.partition("-")[0].endswith(language.ordinal_marks)
+
+
+_EMAIL = _asked(addresses.email, ".*@.*")
+_URL = _asked(addresses.url, r".*[.:].*")
+_CODE = _asked(codes.code, codes.CODE.pattern)
+_NAMED = _asked(codes.named, codes.CODE.pattern)
+_AMOUNT = _asked(measures.amount, r"[^\d]{0,6}[.,]?\d.*")._replace(fits=measures.may_measure)
+_CARD = _asked(codes.card, r"(?:[*•·]{2}|[xX]{4}).*|\d{4}[-.]\d{4}.*")
+_OPERATOR = _asked(quantities.operator, "[*×xX·÷/+=−–—-]")
+_KEYS = _asked(codes.keys, r"[*#\d]+")
+
+_INTEGERS = (
+    _asked(codes.card, r"\d{4}|\d{15,16}"),
+    _NAMED,
+    _asked(dates.day_and_month, r"\d{1,2}"),
+    _asked(dates.time, r"\d{1,2}"),
+    _asked(codes.telephone),
+    _asked(quantities.fraction, r"\d{1,3}"),
+    _asked(measures.amount),
+    _asked(quantities.ordinal, r"\d{1,2}"),
+    _asked(codes.code),
+    _asked(quantities.number),
+)
+"""For a token of digits alone."""
+_AMONG_INTEGERS = tuple(
+    one for one in _INTEGERS if one.rule in (codes.card, codes.named, codes.telephone, codes.code, quantities.number)
+)
+"""For one that another such token follows: the others read what has a letter or a sign."""
+_NUMERIC = (
+    _EMAIL,
+    _asked(names.numeric_abbreviation, listed=True),
+    _asked(quantities.feet, r"\d{1,3}['’′].*"),
+    _CARD,
+    _NAMED,
+    _asked(dates.date, r"\d{1,4}[/.\-]\d{1,2}.*"),
+    _asked(dates.day_and_month, r"\d{1,2}(?:[-–—a-zº°ª].*)?"),
+    _asked(dates.time, r"\d{1,2}(?:[:.hHapAP].*|[-–—].*)?"),
+    _asked(codes.telephone, r"\+?\(?\d[\d()./ –-]*(?:[-. ][A-Z][A-Z.-]+)?"),
+    _asked(quantities.ratio, r"\d[\d.,]*:\d[\d.,]*"),
+    _asked(quantities.scientific, r".*\d[eE].*"),
+    _asked(codes.machine, r"[vV]?\d+\..*"),
+    _asked(quantities.fraction, r".*[/⁄½¼¾⅓⅔⅛⅜⅝⅞⅕].*"),
+    _asked(quantities.arithmetic, r"[-+−]?\d[\d.,]*[*×xX·÷/+=−-](?:.*[*×xX·÷+=])?.*"),
+    _KEYS,
+    _asked(codes.numbered, r"[#№]\d+"),
+    _asked(quantities.decade, r"'?\d{1,4}'?s"),
+    _AMOUNT,
+    _asked(quantities.ordinal, r"\d.*[^\d]")._replace(fits=_marked),
+    _asked(quantities.period, r"\d+[-–—/]\d+"),
+    _asked(quantities.compound, r"\d{1,4}-[^\W\d_].*"),
+    _CODE,
+    _asked(quantities.number, r"[-+−±~≈]?[\d.,'’]+"),
+    _URL,
+    _asked(addresses.handle, "[@#].*"),
+)
+"""For one that has a digit and does not begin with a letter."""
+_MIXED = (
+    _EMAIL,
+    _URL,
+    _asked(names.numeric_abbreviation, listed=True),
+    _asked(names.numbered, r".*\.\d+"),
+    _asked(codes.card, r"[xX]{4}.*|[A-Z]{2}\d{2}[A-Z0-9]*"),
+    _NAMED,
+    _asked(codes.machine, r"[vV]\d+\..*"),
+    _AMOUNT,
+    _CODE,
+)
+"""For one that begins with a letter."""
+_LETTERED = (
+    _EMAIL,
+    _URL,
+    _asked(dates.month_name, listed=True),
+    _asked(dates.weekday, listed=True),
+    _asked(names.roman, "[IX]+e?"),
+    _asked(names.abbreviation, listed=True),
+    _asked(names.initials, r"\w|.*\..*"),
+    _asked(measures.currency_first, listed=True),
+    _OPERATOR,
+    _asked(codes.card, "[xX]{4}.*"),
+    _asked(names.acronym, r"[AEIXÀ-ÖØ-Þ]{2,8}(?:'?s)?|[AEIX]{1,3}&[AEIX]{1,3}"),
+    _asked(names.joined, ".*/.*"),
+    _asked(addresses.handle, "[@#].*"),
+)
+"""For one without a digit that is no plain word."""
+_SIGNS = (_CARD, _asked(measures.currency_first), _OPERATOR, _KEYS)
+"""For one without a letter or digit."""
+_TABLES = {
+    "integer": _INTEGERS,
+    "among": _AMONG_INTEGERS,
+    "numeric": _NUMERIC,
+    "mixed": _MIXED,
+    "lettered": _LETTERED,
+    "signs": _SIGNS,
+}
+
+
+class Rules(dict[str, tuple[Rule, ...]]):
+    """Which rules may know a token, whatever stands beside it, by the token without its marks.
+
+    named   a word before it says that it names something
+    among   it is digits, and so is the token after it
+    """
+
+    def __init__(self, language: Language, *, named: bool = False, among: bool = False) -> None:
+        self._language, self._named, self._among = language, named, among
+
+    def __missing__(self, core: str) -> tuple[Rule, ...]:
+        listed = True
+        if core.isdecimal():
+            table, shape = "among" if self._among else "integer", core.translate(_FIGURES)
+        elif DIGIT.search(core):
+            table, shape = "mixed" if core[0].isalpha() else "numeric", core.translate(_FIGURES)
+            listed = core.lower() in self._language.abbreviations
+        elif _LETTER.search(core):
+            table, shape = "lettered", core.translate(_CASE)
+            listed = len(core) == 1 or not core.isalpha() or _is_listed(core.lower(), self._language)
+        else:
+            table, shape = "signs", core
+        rules = self[core] = _rules(table, shape, listed, self._named, self._language)
+        return rules
+
+
+@functools.lru_cache(_SHAPES_REMEMBERED)
+def _rules(table: str, shape: str, listed: bool, named: bool, language: Language) -> tuple[Rule, ...]:
+    """The rules of a table that may know tokens of a shape."""
+    return tuple(
+        one.rule
+        for one in _TABLES[table]
+        if one.shape.fullmatch(shape)
+        and (listed or not one.listed)
+        and (named or one.rule is not codes.named)
+        and one.fits(shape, language)
+    )
+
+
+def _is_listed(word: str, language: Language) -> bool:
+    return word in watched(language) or word.endswith(tuple(language.street_endings))
+
+
+@functools.cache
+def watched(language: Language) -> frozenset[str]:
+    """Plain words in lower case that some rule of a language may want to read."""
+    tables = (
+        language.abbreviations, language.titles, language.streets, language.before_numbers, language.currencies,
+        language.weekday_abbreviations, language.month_abbreviations,
+    )  # fmt: skip
+    return frozenset(word.lower() for table in tables for word in table) | {"x", "i", "v"}
