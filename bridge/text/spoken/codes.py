@@ -232,15 +232,11 @@ def machine(c: Cursor) -> Reading | None:
 def code(c: Cursor) -> Reading | None:
     """Digits and letters that name something: leading zeros, letters mixed with digits, anything after `code`."""
     language, core = c.language, c.core()
-    if not core or not any(char.isdecimal() for char in core):
-        return None
     if core.isdecimal():
         if (len(core) > 1 and core[0] == "0") or (len(core) >= 7 and not _round(core)):
             return Reading(1, spaced_digits(core, language))
         return None
-    if not CODE.fullmatch(core):
-        return None
-    if not any(char.isalpha() for char in core) and not _split_by_dashes(core):
+    if not any(map(str.isalpha, core)) and not _split_by_dashes(core):
         return None
     return Reading(1, spelled(core, language))
 
@@ -295,7 +291,8 @@ def spaced_digits(text: str, language: Language) -> str:
 
 def letters(text: str, language: Language) -> str:
     """Each letter by its name: `AZ` -> `A Z`, or `A Zed`."""
-    return " ".join(language.letters.get(char, char) for char in text.upper())
+    names = language.letters
+    return " ".join([names.get(char, char) for char in text.upper()])
 
 
 def spelled(text: str, language: Language) -> str:

@@ -78,7 +78,8 @@ class Cursor:
     def surroundings(self) -> str:
         """All that the reading at the cursor can depend on, as a key: equal within a text where tokens around are."""
         at = self.at + _BEYOND
-        return self._shape[at - _BACK : at + _BEYOND] + chr(max(0, min(_BEYOND, self.no_phone_before - self.at)))
+        seen, known = self._shape[at - _BACK : at + _BEYOND], self.no_phone_before - self.at
+        return seen if known <= 0 else seen + chr(min(_BEYOND, known))
 
     @property
     def may_be_named(self) -> bool:

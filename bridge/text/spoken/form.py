@@ -18,7 +18,7 @@ from bridge.text.spoken import codes
 from bridge.text.spoken.cursor import CLOSERS, LONGEST_TOKEN, OPENERS, Cursor, Part, Reading
 from bridge.text.spoken.language import Language
 from bridge.text.spoken.numerals import parse, say, whole
-from bridge.text.spoken.rules import DIGIT, Rules, watched
+from bridge.text.spoken.rules import DIGIT, INFLECTED, NEIGHBOURLESS, Rules, watched
 
 RULES_VERSION = 2
 """Raised when anything is said in other words than before: phrases that were made under other rules are not played."""
@@ -95,7 +95,8 @@ def spoken_form(
     tokens = _tokens(text)
     past = _tokens(before[-80:])[-5:] if before else []
     cursor = Cursor(past + tokens, len(past), language)
-    plain, alone, reader = _Plain(language, pronunciations or {}), _Alone(language), _Reader(cursor)
+    plain, row, reader = _Plain(language, pronunciations or {}), _Row(language), _Reader(cursor)
+    alone: dict[str, SpokenToken] = {}
     memory: dict[str, tuple[int, SpokenToken, int]] = {}
     spoken: list[SpokenToken] = []
     everything, end, at = [*cursor.tokens, ""], len(cursor.tokens), cursor.at
@@ -104,9 +105,11 @@ def spoken_form(
         said = plain[token]
         if said is None:
             cursor.at = at
-            said = alone[token]
-            if said is not None and not alone.whatever_follows(token, everything[at + 1], cursor):
-                said = None
+            said = None if cursor.may_be_named else alone.get(token)
+        if said is None and row.goes_on(token, everything[at + 1], cursor):
+            said = row[token]
+        if said is None and reader.looks_at_nothing_else:
+            said = alone[token] = reader.say()[1]
         if said is not None:
             spoken.append(said)
             at += 1
@@ -143,27 +146,27 @@ class _Plain(dict[str, SpokenToken | None]):
         return said
 
 
-class _Alone(dict[str, SpokenToken | None]):
+class _Row(dict[str, SpokenToken | None]):
     """Short numbers and single signs, which are said in one way among others of their kind; None: anything else."""
 
     def __init__(self, language: Language) -> None:
         self._language = language
-        self._bound = language.inflected is not None or " " in language.group_marks
+        self._parted = " " in language.group_marks
         self[""] = None
 
     def __missing__(self, token: str) -> SpokenToken | None:
         said = None
         if token.isdecimal():
-            if len(token) <= 3 and (token[0] != "0" or token == "0") and not self._bound:
+            if len(token) <= 3 and (token[0] != "0" or token == "0") and not self._parted:
                 said = SpokenToken(token, whole(token, self._language))
         elif not any(map(str.isalnum, token)) and len(token.strip(_STRIPPED)) <= 1:
             said = _Reader(Cursor([token], 0, self._language)).say()[1]
         self[token] = said
         return said
 
-    def whatever_follows(self, token: str, following: str, cursor: Cursor) -> bool:
-        """Whether a token that is known is said in this way although this one follows it."""
-        if self[following] is None:
+    def goes_on(self, token: str, following: str, cursor: Cursor) -> bool:
+        """Whether a token and the one after it are of one kind, so that nothing else can be meant."""
+        if self[token] is None or self[following] is None:
             return False
         if token[0].isdecimal():
             return cursor.counts_on and following[0].isdecimal()
@@ -176,8 +179,15 @@ class _Reader:
     def __init__(self, cursor: Cursor) -> None:
         self._cursor = cursor
         self._rules = Rules(cursor.language)
+        self._among = Rules(cursor.language, among=True)
         self._named = Rules(cursor.language, named=True)
-        self._among = Rules(cursor.language, named=True, among=True)
+        self._named_among = Rules(cursor.language, named=True, among=True)
+
+    @property
+    def looks_at_nothing_else(self) -> bool:
+        """Whether what stands around the token does not matter."""
+        cursor = self._cursor
+        return not cursor.may_be_named and NEIGHBOURLESS.issuperset(self._rules[cursor.core()])
 
     def say(self) -> tuple[int, SpokenToken]:
         """How many tokens are read together at the cursor, and how."""
@@ -207,13 +217,13 @@ class _Reader:
                 return Reading(1, c.language.symbols[token])
             return Reading(1, "".join(mark for mark in c.part().trail if mark in ".,;:!?…"), keep_stop=False)
         if core.isdecimal() and c.core(1).isdecimal():
-            rules = self._among[core]
+            rules = (self._named_among if c.may_be_named else self._among)[core]
         else:
             rules = (self._named if c.may_be_named else self._rules)[core]
         for rule in rules:
             reading = rule(c)
             if reading is not None:
-                if c.language.inflected is not None:
+                if c.language.inflected is not None and rule in INFLECTED:
                     return reading._replace(spoken=c.language.inflected(c.word(-1), reading.spoken))
                 return reading
         return Reading(1, "—" if core in _DASHES else _sign_by_sign(core, c.language))

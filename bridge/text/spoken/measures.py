@@ -15,6 +15,7 @@ _AMOUNT = re.compile(r"([-+−±~]?)([^\d\s.,+\-−±~]{0,4})([-+−]?)([.,]?\d[
 _TWO_AMOUNTS = re.compile(
     r"([-+−±~]?[^\d\s.,+\-−±~]{0,4}[.,]?\d[\d.,'’]{0,40}[^\d\s\-–—]{0,8})[-–—]([^\d\s.,+\-−±~]{0,4}[.,]?\d[\d.,'’]{0,40}[^\d\s]{0,24})"
 )
+_DASHES = ("-", "–", "—")
 _NUMBER = re.compile(r"[-+−±~]?[.,]?\d[\d.,'’]*")
 _NOT_APART = frozenset("in pt mo cal x t a".split())
 """Units that are also words, so that they must be glued to their number."""
@@ -52,7 +53,7 @@ def amount(c: Cursor) -> Reading | None:
     language, core = c.language, c.core()
     if len(core) > 120 or (core[-1].isdecimal() and _NUMBER.fullmatch(core) and not _may_count(c.core(1), language)):
         return None
-    if two := _TWO_AMOUNTS.fullmatch(core):
+    if any(dash in core for dash in _DASHES) and (two := _TWO_AMOUNTS.fullmatch(core)):
         return _between(c, two[1], two[2], 1)
     if c.core(1) in ("-", "–", "—") and not c.part().trail and c.core(2)[:1]:
         last = _AMOUNT.fullmatch(c.core(2))

@@ -32,6 +32,10 @@ def parse(text: str, language: Language) -> Number | None:
         return Number(sign, text, "")
     if not text or not text[-1].isdecimal() or (not text.isascii() and "’" not in text):
         return None
+    if language.decimal_mark not in language.group_marks:
+        units, _, rest = text.partition(language.decimal_mark)
+        if units.isdecimal() and rest.isdecimal():
+            return Number(sign, units, rest)
     marks = [char for char in text if not char.isdecimal()]
     if any(mark not in ".,'’" for mark in marks):
         return None
@@ -67,7 +71,8 @@ def _grouped(parts: list[str]) -> bool:
 
 def digits(text: str, language: Language) -> str:
     """Each digit by its name: `007` -> "zero zero seven"."""
-    return " ".join(language.digits[int(char)] for char in text if char.isdecimal())
+    names = language.digits
+    return " ".join([names[int(char)] for char in text if char.isdecimal()])
 
 
 def whole(text: str, language: Language, gender: Gender = "") -> str:

@@ -34,18 +34,16 @@ _PERIOD = re.compile(r"(\d{4})[-–—/](\d{4}|\d{2})")
 
 
 def ordinal(c: Cursor) -> Reading | None:
-    """`1st`, `22nd`, `3º`, and in German `3.` before a word."""
+    """Read digits with a stop before a word as an ordinal where that is how it is written: German `3.`."""
     language, core = c.language, c.core()
-    trail = c.part().trail
-    if (
-        language.ordinal_stop
-        and core.isdecimal()
-        and len(core) <= 2
-        and trail == "."
-        and c.core(1).isalpha()
-        and int(core)
-    ):
-        return Reading(1, language.ordinal(int(core), ""), keep_stop=False)
+    if not language.ordinal_stop or c.part().trail != "." or not c.core(1).isalpha() or not int(core):
+        return None
+    return Reading(1, language.ordinal(int(core), ""), keep_stop=False)
+
+
+def marked_ordinal(c: Cursor) -> Reading | None:
+    """Read digits with the letters of an ordinal, such as `1st`, `22nd`, `3º` or `1st-3rd`."""
+    language, core = c.language, c.core()
     first, dash, last = core.partition("-")
     if dash and (ends := [_marked(end, language) for end in (first, last)]) and all(ends):
         return Reading(1, f" {language.range_to} ".join(end for end in ends if end))
@@ -64,8 +62,8 @@ def _marked(core: str, language: Language) -> str | None:
     return None
 
 
-def fraction(c: Cursor) -> Reading | None:
-    """Read a fraction, such as `3/4`, `1 1/2` or `2½`."""
+def written_fraction(c: Cursor) -> Reading | None:
+    """Read a fraction in one token, such as `3/4` or `2½`."""
     language, core = c.language, c.core()
     if found := _WITH_VULGAR.fullmatch(core):
         top, bottom = _VULGAR[found[3]]
@@ -74,17 +72,23 @@ def fraction(c: Cursor) -> Reading | None:
             return Reading(1, signed(found[1], language) + part)
         both = f"{whole(found[2], language)} {language.half_after_whole} {_article(part, language)}"
         return Reading(1, signed(found[1], language) + both)
-    if found := _FRACTION.fullmatch(core):
-        top, bottom = int(found[2]), int(found[3])
-        if top and 2 <= bottom <= 20 and (top < bottom or bottom <= 10) and not found[2].startswith("0"):
-            return Reading(1, signed(found[1], language) + language.fraction(top, bottom))
+    found = _FRACTION.fullmatch(core)
+    if found is None:
         return None
-    if core.isdecimal() and len(core) <= 3 and c.joined(0) and (found := _FRACTION.fullmatch(c.core(1))):
-        top, bottom = int(found[2]), int(found[3])
-        if not found[1] and 1 <= top < bottom <= 16:
-            part = _article(language.fraction(top, bottom), language)
-            return Reading(2, f"{whole(core, language)} {language.half_after_whole} {part}")
+    top, bottom = int(found[2]), int(found[3])
+    if top and 2 <= bottom <= 20 and (top < bottom or bottom <= 10) and not found[2].startswith("0"):
+        return Reading(1, signed(found[1], language) + language.fraction(top, bottom))
     return None
+
+
+def mixed_fraction(c: Cursor) -> Reading | None:
+    """Read a whole number with the fraction after it, such as `1 1/2`."""
+    language = c.language
+    found = _FRACTION.fullmatch(c.core(1)) if "/" in c.core(1) or "⁄" in c.core(1) else None
+    if found is None or found[1] or not c.joined(0) or not 1 <= int(found[2]) < int(found[3]) <= 16:
+        return None
+    part = _article(language.fraction(int(found[2]), int(found[3])), language)
+    return Reading(2, f"{whole(c.core(), language)} {language.half_after_whole} {part}")
 
 
 def _article(part: str, language: Language) -> str:

@@ -60,7 +60,7 @@ _INTEGERS = (
     _asked(dates.day_and_month, r"\d{1,2}"),
     _asked(dates.time, r"\d{1,2}"),
     _asked(codes.telephone),
-    _asked(quantities.fraction, r"\d{1,3}"),
+    _asked(quantities.mixed_fraction, r"\d{1,3}"),
     _asked(measures.amount),
     _asked(quantities.ordinal, r"\d{1,2}"),
     _asked(codes.code),
@@ -84,13 +84,13 @@ _NUMERIC = (
     _asked(quantities.ratio, r"\d[\d.,]*:\d[\d.,]*"),
     _asked(quantities.scientific, r".*\d[eE].*"),
     _asked(codes.machine, r"[vV]?\d+\..*"),
-    _asked(quantities.fraction, r".*[/⁄½¼¾⅓⅔⅛⅜⅝⅞⅕].*"),
+    _asked(quantities.written_fraction, r".*[/⁄½¼¾⅓⅔⅛⅜⅝⅞⅕].*"),
     _asked(quantities.arithmetic, r"[-+−]?\d[\d.,]*[*×xX·÷/+=−-](?:.*[*×xX·÷+=])?.*"),
     _KEYS,
     _asked(codes.numbered, r"[#№]\d+"),
     _asked(quantities.decade, r"'?\d{1,4}'?s"),
     _AMOUNT,
-    _asked(quantities.ordinal, r"\d.*[^\d]")._replace(fits=_marked),
+    _asked(quantities.marked_ordinal, r"\d.*[^\d]")._replace(fits=_marked),
     _asked(quantities.period, r"\d+[-–—/]\d+"),
     _asked(quantities.compound, r"\d{1,4}-[^\W\d_].*"),
     _CODE,
@@ -129,6 +129,16 @@ _LETTERED = (
 """For one without a digit that is no plain word."""
 _SIGNS = (_CARD, _asked(measures.currency_first), _OPERATOR, _KEYS)
 """For one without a letter or digit."""
+NEIGHBOURLESS = frozenset((
+    addresses.email, addresses.url, addresses.handle, codes.code, codes.numbered, names.numbered,
+    names.numeric_abbreviation, names.joined, quantities.compound, quantities.period, quantities.ratio,
+    quantities.scientific, quantities.written_fraction, quantities.marked_ordinal,
+))  # fmt: skip
+"""Those that look at nothing but the token."""
+INFLECTED = frozenset((
+    dates.date, dates.day_and_month, dates.month_name, quantities.ordinal, quantities.marked_ordinal,
+))  # fmt: skip
+"""Those whose words have another ending after some words, in languages that have endings."""
 _TABLES = {
     "integer": _INTEGERS,
     "among": _AMONG_INTEGERS,
