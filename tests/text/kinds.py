@@ -24,6 +24,15 @@ VARIED: dict[str, Callable[[random.Random], str]] = {
     "codes": lambda r: "".join(r.choice("AB12") for _ in range(3)),
     "codes after a word": lambda r: f"code {r.choice('AB')}{r.randrange(10)}",
     "capitals": lambda r: "".join(r.choice("ABCDEFGHIJ") for _ in range(3)),
+    "initials": lambda r: f"{r.choice('ABCDEFGHIJKLMNOPQRSTUVWXYZ')}.",
+    "titles and streets": lambda r: r.choice(("Dr.", "St.", "Main", "No.", "Ave", "Mr.", "W.", "May", "Sat.", "12")),
+    "words with stops": lambda r: "".join(r.choice("abcdefghij") for _ in range(2)) + r.choice(".,"),
+    "e-mail addresses": lambda r: (
+        f"{r.choice('abcdef')}{r.randrange(100)}@{r.choice('abcdef')}.{r.choice(('de', 'com'))}"
+    ),
+    "ranges": lambda r: f"{r.randrange(20)}{r.choice('-–')}{r.randrange(20)}",
+    "measures": lambda r: f"{r.randrange(100)} {r.choice(('km', 'kg', '%', '€', 'h', 'million'))}",
+    "hidden digits": lambda r: f"{'*' * r.randrange(1, 6)}{r.randrange(100)}",
     "signs": lambda r: r.choice("*-+=/#@%&<>~"),
     "anything": lambda r: "".join(r.choice("aA1.,-+/$:#@") for _ in range(r.randrange(1, 4))),
 }

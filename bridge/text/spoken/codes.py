@@ -95,7 +95,7 @@ def _collect(c: Cursor) -> tuple[str, int]:
         if lead is None or not _GROUPED.fullmatch(core) or (texts and core.startswith("+")):
             break
         texts.append(core)
-        if part.trail.strip(")") or (part.trail and not end):
+        if part.trail.strip(")") or (part.trail and not end) or _NORTH_AMERICAN.fullmatch(core):
             break
     while texts and texts[-1] == "-":
         texts.pop()

@@ -55,7 +55,7 @@ class Reading(NamedTuple):
 class Cursor:
     """Tokens of a text, and the one that is to be read next."""
 
-    __slots__ = ("_names_code", "_parts", "_shape", "at", "language", "no_phone_before", "tokens")
+    __slots__ = ("_calls", "_names_code", "_parts", "_shape", "at", "language", "no_phone_before", "tokens")
 
     def __init__(self, tokens: list[str], at: int, language: Language) -> None:
         self.tokens, self.at, self.language = tokens, at, language
@@ -68,11 +68,18 @@ class Cursor:
         self.no_phone_before = 0
         """Digits up to here were found to be no telephone number."""
         naming = language.code_words | language.weak_code_words
-        self._names_code = bytearray(len(tokens) + _BEYOND)
-        if any(part.word.rstrip(":#") in naming for part in parts.values()):
-            for place, token in enumerate(tokens):
-                if parts[token].word.rstrip(":#") in naming:
-                    self._names_code[place + 1 : place + 6] = b"\1" * 5
+        self._names_code = self._after(naming, parts)
+        self._calls = self._after(language.phone_words, parts)
+
+    def _after(self, words: frozenset[str], parts: dict[str, Part]) -> bytearray:
+        """For each token whether one of these words is among the five before it."""
+        after = bytearray(len(self.tokens) + _BEYOND)
+        heard = {token for token, part in parts.items() if part.word.rstrip(":#") in words}
+        if heard:
+            for place, token in enumerate(self.tokens):
+                if token in heard:
+                    after[place + 1 : place + 6] = b"\1" * 5
+        return after
 
     @property
     def surroundings(self) -> str:
@@ -85,6 +92,11 @@ class Cursor:
     def may_be_named(self) -> bool:
         """Whether one of the five words before says that codes follow."""
         return self._names_code[self.at] == 1
+
+    @property
+    def may_be_called(self) -> bool:
+        """Whether one of the five words before says that a telephone number follows."""
+        return self._calls[self.at] == 1
 
     @property
     def counts_on(self) -> bool:

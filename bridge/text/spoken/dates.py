@@ -34,7 +34,7 @@ class _Clock(NamedTuple):
 
 
 def date(c: Cursor) -> Reading | None:
-    """Read a date in figures, such as `3/14/2024`, `24.12.2024`, `2024-01-05`, `on 3/4` or `24.12.`."""
+    """Read a date in figures, such as `3/14/2024`, `24.12.2024` or `2024-01-05`."""
     language, core = c.language, c.core()
     if iso := _ISO.fullmatch(core):
         words = _date(int(iso[4]), int(iso[3]), int(iso[1]), language)
@@ -52,13 +52,14 @@ def date(c: Cursor) -> Reading | None:
             day, month = month, day
         words = _date(day, month, _full_year(found[4]), language)
         return Reading(1, words) if words is not None else None
-    if found := _DAY_MONTH.fullmatch(core):
-        return _without_year(c, found)
     return None
 
 
-def _without_year(c: Cursor, found: re.Match[str]) -> Reading | None:
-    language = c.language
+def date_without_year(c: Cursor) -> Reading | None:
+    """Read day and month in figures, such as `on 3/4` or `24.12.`."""
+    language, found = c.language, _DAY_MONTH.fullmatch(c.core())
+    if found is None:
+        return None
     first, second, stop = int(found[1]), int(found[3]), c.part().trail.startswith(".")
     if found[2] == ".":
         if not (language.ordinal_stop and stop):
@@ -111,10 +112,15 @@ def month_name(c: Cursor) -> Reading | None:
     return None
 
 
+def names_month(word: str, language: Language) -> bool:
+    """Whether a word in lower case is a month, or may stand between a day and its month."""
+    return word in language.month_abbreviations or word in ("of", "de")
+
+
 def day_and_month(c: Cursor) -> Reading | None:
     """Read a date that begins with its day: `5 Jan 2024`, `5th of May`, `3. Mai`, `1er janvier`, `24-26 December`."""
     language, core = c.language, c.core()
-    if len(core) > 9 or not (c.core(1)[:1].isalpha()):
+    if len(core) > 9 or not names_month(c.word(1), language):
         return None
     day, days = _DAY.fullmatch(core), _DAYS.fullmatch(core)
     if (day is None and days is None) or c.part().trail not in ("", "."):
@@ -171,11 +177,12 @@ def weekday(c: Cursor) -> Reading | None:
 def time(c: Cursor) -> Reading | None:
     """Read a time or two, such as `9:30`, `9 a.m.`, `14h30`, `9:00-17:00` or `9-11 am`."""
     language, core = c.language, c.core()
-    if core.isdecimal() and not (len(core) <= 2 and (c.core(1) in "-–—" or _marks_time(c.word(1), language))):
+    if core.isdecimal() and not (len(core) <= 2 and (c.core(1) in "-–—" or marks_time(c.word(1), language))):
         return None
-    ends = [end for end in (part.rstrip(".") for part in _RANGE.split(core)) if end]
+    ends = [core] if core[-1] != "." and not _RANGE.search(core) else _ends(core)
     if len(ends) == 2 and ends[0][0].isdigit() and ends[1][0].isdigit():
-        return _range(c, ends[0], ends[1], 1)
+        hours_alone = ends[0].isdecimal() and ends[1].isdecimal()
+        return None if hours_alone and not marks_time(c.word(1), language) else _range(c, ends[0], ends[1], 1)
     if len(ends) != 1 or len(core) > len(ends[0]) + 1:
         return None
     first = _clock(core, language)
@@ -192,8 +199,18 @@ def time(c: Cursor) -> Reading | None:
     return _with_half(c, first, 1, lambda clock: _say(clock, language))
 
 
-def _marks_time(word: str, language: Language) -> bool:
-    return word in _HALVES or word in language.clock_words or _HALF_RANGE.fullmatch(word) is not None
+def _ends(core: str) -> list[str]:
+    """What stands on both sides of a dash."""
+    return [end for part in _RANGE.split(core) if (end := part.rstrip("."))]
+
+
+def marks_time(word: str, language: Language) -> bool:
+    """Whether a word in lower case says that digits before it are hours."""
+    return (
+        word in _HALVES
+        or word in language.clock_words
+        or (word[:1] in ("a", "p") and _HALF_RANGE.fullmatch(word) is not None)
+    )
 
 
 def _range(c: Cursor, start: str, end: str, count: int) -> Reading | None:
@@ -235,6 +252,8 @@ def _clock(text: str, language: Language) -> _Clock | None:
     if found is None:
         return None
     hours, minutes, seconds = int(found[1]), int(found[2] or 0), found[3]
+    if found[4] is None and text[-3:-2] == ":" and hours <= 24 and minutes <= 59 and seconds is None:
+        return _Clock(hours, minutes, None, "", True)
     half = (found[4] or "").replace(".", "").lower()
     mark = text[len(found[1]) : len(found[1]) + 1]
     if minutes > 59 or int(seconds or 0) > 59 or hours > 24 or (half in ("am", "pm") and not 1 <= hours <= 12):

@@ -17,8 +17,18 @@ from typing import NamedTuple
 from bridge.text.spoken import codes
 from bridge.text.spoken.cursor import CLOSERS, LONGEST_TOKEN, OPENERS, Cursor, Part, Reading
 from bridge.text.spoken.language import Language
-from bridge.text.spoken.numerals import parse, say, whole
-from bridge.text.spoken.rules import DIGIT, INFLECTED, NEIGHBOURLESS, Rules, watched
+from bridge.text.spoken.numerals import parse, say
+from bridge.text.spoken.rules import (
+    DIGIT,
+    INFLECTED,
+    LOOKING_AHEAD,
+    NEIGHBOURLESS,
+    Continuation,
+    Continuations,
+    Rule,
+    Rules,
+    watched,
+)
 
 RULES_VERSION = 2
 """Raised when anything is said in other words than before: phrases that were made under other rules are not played."""
@@ -96,7 +106,6 @@ def spoken_form(
     past = _tokens(before[-80:])[-5:] if before else []
     cursor = Cursor(past + tokens, len(past), language)
     plain, row, reader = _Plain(language, pronunciations or {}), _Row(language), _Reader(cursor)
-    alone: dict[str, SpokenToken] = {}
     memory: dict[str, tuple[int, SpokenToken, int]] = {}
     spoken: list[SpokenToken] = []
     everything, end, at = [*cursor.tokens, ""], len(cursor.tokens), cursor.at
@@ -105,11 +114,7 @@ def spoken_form(
         said = plain[token]
         if said is None:
             cursor.at = at
-            said = None if cursor.may_be_named else alone.get(token)
-        if said is None and row.goes_on(token, everything[at + 1], cursor):
-            said = row[token]
-        if said is None and reader.looks_at_nothing_else:
-            said = alone[token] = reader.say()[1]
+            said = row.said(token, everything[at + 1], cursor) or reader.known(token)
         if said is not None:
             spoken.append(said)
             at += 1
@@ -135,6 +140,9 @@ class _Plain(dict[str, SpokenToken | None]):
         self._watched = watched(language)
 
     def __missing__(self, token: str) -> SpokenToken | None:
+        if not self._pronunciations and (token[0].isdecimal() or token[-1].isdecimal()):
+            self[token] = None
+            return None
         bare = token.strip(_STRIPPED)
         word = bare.lower()
         said: SpokenToken | None = None
@@ -146,31 +154,35 @@ class _Plain(dict[str, SpokenToken | None]):
         return said
 
 
-class _Row(dict[str, SpokenToken | None]):
-    """Short numbers and single signs, which are said in one way among others of their kind; None: anything else."""
+class _Row(dict[str, tuple[SpokenToken, bool] | None]):
+    """Short numbers and single signs, which are said in one way among others of their kind; None: anything else.
+
+    With each, whether it is a number.
+    """
 
     def __init__(self, language: Language) -> None:
         self._language = language
         self._parted = " " in language.group_marks
         self[""] = None
 
-    def __missing__(self, token: str) -> SpokenToken | None:
-        said = None
-        if token.isdecimal():
-            if len(token) <= 3 and (token[0] != "0" or token == "0") and not self._parted:
-                said = SpokenToken(token, whole(token, self._language))
-        elif not any(map(str.isalnum, token)) and len(token.strip(_STRIPPED)) <= 1:
-            said = _Reader(Cursor([token], 0, self._language)).say()[1]
-        self[token] = said
-        return said
+    def __missing__(self, token: str) -> tuple[SpokenToken, bool] | None:
+        core = token.strip(_STRIPPED)
+        number = core.isdecimal() and len(core) <= 3 and (core[0] != "0" or core == "0")
+        sign = len(core) <= 1 and not core.isalnum()
+        known = None
+        if number or sign:
+            known = _Reader(Cursor([token], 0, self._language)).say()[1], number
+        self[token] = known
+        return known
 
-    def goes_on(self, token: str, following: str, cursor: Cursor) -> bool:
-        """Whether a token and the one after it are of one kind, so that nothing else can be meant."""
-        if self[token] is None or self[following] is None:
-            return False
-        if token[0].isdecimal():
-            return cursor.counts_on and following[0].isdecimal()
-        return not following[0].isdecimal()
+    def said(self, token: str, following: str, cursor: Cursor) -> SpokenToken | None:
+        """How a token is said if the one after it is of its kind, so that nothing else can be meant."""
+        known, beside = self[token], self[following]
+        if known is None or beside is None or known[1] is not beside[1]:
+            return None
+        if known[1] and (not cursor.counts_on or (self._parted and len(following) >= 3)):
+            return None
+        return known[0]
 
 
 class _Reader:
@@ -182,12 +194,35 @@ class _Reader:
         self._among = Rules(cursor.language, among=True)
         self._named = Rules(cursor.language, named=True)
         self._named_among = Rules(cursor.language, named=True, among=True)
+        self._signs: dict[str, str] = {}
+        self._alone: dict[str, SpokenToken] = {}
+        self._unless_continued: dict[str, SpokenToken] = {}
+        self._continues = Continuations(cursor.language)
 
-    @property
-    def looks_at_nothing_else(self) -> bool:
-        """Whether what stands around the token does not matter."""
+    def known(self, token: str) -> SpokenToken | None:
+        """How the token at the cursor is said where that depends on nothing else, or at most on the one after it."""
         cursor = self._cursor
-        return not cursor.may_be_named and NEIGHBOURLESS.issuperset(self._rules[cursor.core()])
+        core = cursor.core()
+        if cursor.may_be_named or core.isdecimal():
+            return None
+        if (said := self._alone.get(token)) is not None:
+            return said
+        rules = self._rules[core]
+        if NEIGHBOURLESS.issuperset(rules):
+            said = self._alone[token] = self.say()[1]
+        elif LOOKING_AHEAD.issuperset(rules) and self._is_complete(rules):
+            said = self._unless_continued.get(token)
+            if said is None:
+                said = self._unless_continued[token] = self.say()[1]
+        return said
+
+    def _is_complete(self, rules: tuple[Rule, ...]) -> bool:
+        """Whether a token that these rules may know is known not to go on with the one after it."""
+        cursor = self._cursor
+        goes_on = self._continues[cursor.core(1)]
+        if codes.telephone in rules and cursor.at >= cursor.no_phone_before:
+            return goes_on is Continuation.NOTHING and not cursor.may_be_called
+        return goes_on is not Continuation.MORE
 
     def say(self) -> tuple[int, SpokenToken]:
         """How many tokens are read together at the cursor, and how."""
@@ -201,14 +236,14 @@ class _Reader:
             trail = last.trail
         if trail and (not keep_stop or trail.startswith((".,", ".;", ".:", ".?", ".!"))):
             trail = trail.replace(".", "", 1)
-        words = words.strip()
-        lead = first.lead
+        words, lead = words.strip(), first.lead
         if words and first.core and (lead or trail):
             if lead.endswith("<") and first.core[0] in _AMOUNT_BEGINS and ">" not in trail:
                 words = f"{cursor.language.symbols['<']} {words}"
-            words = _opening(first, reading) + words + trail
-        written = cursor.tokens[cursor.at] if length == 1 else cursor.written(length)
-        return length, SpokenToken(written, words.translate(_MARKS) if first.core else words)
+            words = (_opening(first, reading) + words + trail).translate(_MARKS)
+        elif not words.isascii():
+            words = words.translate(_MARKS)
+        return length, SpokenToken(cursor.tokens[cursor.at] if length == 1 else cursor.written(length), words)
 
     def _read(self, core: str) -> Reading:
         c = self._cursor
@@ -226,7 +261,10 @@ class _Reader:
                 if c.language.inflected is not None and rule in INFLECTED:
                     return reading._replace(spoken=c.language.inflected(c.word(-1), reading.spoken))
                 return reading
-        return Reading(1, "—" if core in _DASHES else _sign_by_sign(core, c.language))
+        words = self._signs.get(core)
+        if words is None:
+            words = self._signs[core] = "—" if core in _DASHES else _sign_by_sign(core, c.language)
+        return Reading(1, words)
 
 
 def _plain(bare: str) -> bool:

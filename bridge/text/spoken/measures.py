@@ -15,7 +15,6 @@ _AMOUNT = re.compile(r"([-+−±~]?)([^\d\s.,+\-−±~]{0,4})([-+−]?)([.,]?\d[
 _TWO_AMOUNTS = re.compile(
     r"([-+−±~]?[^\d\s.,+\-−±~]{0,4}[.,]?\d[\d.,'’]{0,40}[^\d\s\-–—]{0,8})[-–—]([^\d\s.,+\-−±~]{0,4}[.,]?\d[\d.,'’]{0,40}[^\d\s]{0,24})"
 )
-_DASHES = ("-", "–", "—")
 _NUMBER = re.compile(r"[-+−±~]?[.,]?\d[\d.,'’]*")
 _NOT_APART = frozenset("in pt mo cal x t a".split())
 """Units that are also words, so that they must be glued to their number."""
@@ -51,9 +50,11 @@ def may_measure(shape: str, language: Language) -> bool:
 def amount(c: Cursor) -> Reading | None:
     """Money, percent and measures: `-$45.20`, `12,50 €`, `$5 million`, `€5/month`, `70%`, `5 km/h`, `$5-$10`."""
     language, core = c.language, c.core()
-    if len(core) > 120 or (core[-1].isdecimal() and _NUMBER.fullmatch(core) and not _may_count(c.core(1), language)):
+    if len(core) > 120 or (core[-1].isdecimal() and _NUMBER.fullmatch(core) and not may_count(c.core(1), language)):
         return None
-    if any(dash in core for dash in _DASHES) and (two := _TWO_AMOUNTS.fullmatch(core)):
+    if ("-" in core or "–" in core or "—" in core) and (two := _TWO_AMOUNTS.fullmatch(core)):
+        if two[1].isdecimal() and two[2].isdecimal() and not may_count(c.core(1), language):
+            return None
         return _between(c, two[1], two[2], 1)
     if c.core(1) in ("-", "–", "—") and not c.part().trail and c.core(2)[:1]:
         last = _AMOUNT.fullmatch(c.core(2))
@@ -62,12 +63,12 @@ def amount(c: Cursor) -> Reading | None:
     found = _AMOUNT.fullmatch(core)
     if found is not None and (read := _measure(c, found, 0)):
         count, measure = read
-        shortened = c.core(count - 1) in language.scales and count > 1
+        shortened = count > 1 and c.core(count - 1) in language.scales
         return Reading(count, _say(measure, language), keep_stop=not shortened or not c.core(count))
     return None
 
 
-def _may_count(word: str, language: Language) -> bool:
+def may_count(word: str, language: Language) -> bool:
     """Whether a word after a number, which does not say what it measures itself, may do so."""
     return bool(word) and (
         word in _after_numbers(language)
@@ -104,8 +105,9 @@ def _measure(c: Cursor, found: re.Match[str], offset: int) -> tuple[int, _Measur
     currency = language.currencies.get(before) if before else None
     if before and currency is None:
         return None
-    done = _after(c, _Measure(number, currency), found[5], offset)
-    if done is None or done[1] == _Measure(number):
+    bare = _Measure(number, currency)
+    done = _after(c, bare, found[5], offset)
+    if done is None or (currency is None and done[1] is bare):
         return None
     count, measure = done
     if measure.currency is not None and len(number.fraction) == 3 and "€" in c.core(offset) + c.core(offset + 1):
@@ -199,10 +201,17 @@ def _say(measure: _Measure, language: Language) -> str:
 
 
 def _gender(measure: _Measure, language: Language) -> Gender:
-    for unit in language.units.values() if measure.unit else ():
-        if measure.unit in (unit.one, unit.many):
-            return unit.gender
-    return ""
+    return unit_genders(language).get(measure.unit, "")
+
+
+@functools.cache
+def unit_genders(language: Language) -> dict[str, Gender]:
+    """The genders of units by their names."""
+    genders: dict[str, Gender] = {}
+    for unit in language.units.values():
+        genders.setdefault(unit.one, unit.gender)
+        genders.setdefault(unit.many, unit.gender)
+    return genders
 
 
 def money(number: Number, currency: Currency, scale: str, language: Language) -> str:

@@ -130,29 +130,28 @@ def roman(c: Cursor) -> Reading | None:
 
 def initials(c: Cursor) -> Reading | None:
     """Read letters with stops, such as `U.S.`, `p.m.` or `J. R. Smith`."""
-    core, part, language = c.core(), c.part(), c.language
-    if _DOTTED.fullmatch(core) and len(core) <= 16:
+    part = c.part()
+    core, language = part.core, c.language
+    if len(core) > 1:
+        if len(core) > 16 or not _DOTTED.fullmatch(core):
+            return None
         dotted = part.trail.startswith(".")
         return Reading(1, letters(core.replace(".", ""), language), keep_stop=not dotted or c.ends_sentence(0))
-    spelled = len(c.core(-1)) == 1 and not c.part(-1).trail
-    if (
-        len(core) == 1
-        and core.isalpha()
-        and core.isupper()
-        and part.trail == "."
-        and not spelled
-        and c.core(1)[:1].isupper()
-    ):
-        name = c.core(1)[1:2].islower() or (len(c.core(1)) == 1 and c.part(1).trail == ".")
-        if (name and c.core(-1)[:1].isupper()) or (name and core not in "IA"):
-            return Reading(1, letters(core, language), keep_stop=False)
+    before, after = c.part(-1), c.part(1)
+    if part.trail != "." or not core.isupper() or not after.core[:1].isupper():
+        return None
+    if len(before.core) == 1 and not before.trail:
+        return None  # letters that were spelled already
+    name = after.core[1:2].islower() or (len(after.core) == 1 and after.trail == ".")
+    if name and (core not in "IA" or before.core[:1].isupper()):
+        return Reading(1, letters(core, language), keep_stop=False)
     return None
 
 
 def acronym(c: Cursor) -> Reading | None:
     """`FBI`, `VIPs`, `R&D`; capitals for emphasis stay a word."""
     core, language = c.core(), c.language
-    if both := _AND.fullmatch(core):
+    if "&" in core and (both := _AND.fullmatch(core)):
         return Reading(1, f"{letters(both[1], language)} {language.symbols['&']} {letters(both[2], language)}")
     found = _CAPITALS.fullmatch(core)
     if found is None:
@@ -169,9 +168,14 @@ def acronym(c: Cursor) -> Reading | None:
 
 def _shouted(c: Cursor) -> bool:
     """Whether the words around are capitals too, so that it is all emphasis."""
-    beside = [c.core(offset) for offset in (-2, -1, 1, 2)]
-    long = [core for core in beside if len(core) >= 2 and core.isalpha()]
-    return len(long) >= 2 and all(core.isupper() for core in long)
+    long = 0
+    for offset in (-2, -1, 1, 2):
+        core = c.core(offset)
+        if len(core) >= 2 and core.isalpha():
+            if not core.isupper():
+                return False
+            long += 1
+    return long >= 2
 
 
 def numbered(c: Cursor) -> Reading | None:

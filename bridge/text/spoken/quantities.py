@@ -6,7 +6,7 @@ import re
 
 from bridge.text.spoken.cursor import Cursor, Reading
 from bridge.text.spoken.language import Gender, Language
-from bridge.text.spoken.measures import money
+from bridge.text.spoken.measures import money, unit_genders
 from bridge.text.spoken.numerals import Number, digits, parse, say, signed, whole
 
 _FRACTION = re.compile(r"([-+−]?)(\d{1,3})[/⁄](\d{1,2})")
@@ -256,14 +256,15 @@ def _dated(c: Cursor, offset: int) -> bool:
     return word[:1].isdecimal() and beside in language.month_abbreviations
 
 
+def marked_number(c: Cursor) -> Reading | None:
+    """Read a number with a sign, decimals or parted thousands, such as `-5`, `3.14` or `1,200`."""
+    read = parse(c.core(), c.language)
+    return Reading(1, say(read, c.language)) if read is not None else None
+
+
 def number(c: Cursor) -> Reading | None:
-    """A number by itself, by what stands around it: a year, a house, a quantity."""
+    """Digits by themselves, by what stands around them: a year, a house, a quantity."""
     language, core = c.language, c.core()
-    read = parse(core, language)
-    if read is None:
-        return None
-    if read.fraction or read.sign or not core.isdecimal():
-        return Reading(1, say(read, language))
     spaced = _spaced_groups(c)
     if spaced is not None:
         return spaced
@@ -280,9 +281,8 @@ def _counted_gender(c: Cursor) -> Gender:
     language, after = c.language, c.core(1)
     if not after.isalpha() or c.part().trail:
         return ""
-    for unit in language.units.values():
-        if after in (unit.one, unit.many):
-            return unit.gender
+    if (gender := unit_genders(language).get(after)) is not None:
+        return gender
     if after.lower() in language.counted_stops:
         return ""
     return language.noun_gender(after) if language.noun_gender is not None else ""
