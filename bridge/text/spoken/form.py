@@ -25,7 +25,6 @@ from bridge.text.spoken.rules import (
     NEIGHBOURLESS,
     Continuation,
     Continuations,
-    Rule,
     Rules,
     watched,
 )
@@ -196,7 +195,8 @@ class _Reader:
         self._named_among = Rules(cursor.language, named=True, among=True)
         self._signs: dict[str, str] = {}
         self._alone: dict[str, SpokenToken] = {}
-        self._unless_continued: dict[str, SpokenToken] = {}
+        self._complete: dict[tuple[str, bool], SpokenToken] = {}
+        """Of what the next token does not continue, by whether it can be a telephone number."""
         self._continues = Continuations(cursor.language)
 
     def known(self, token: str) -> SpokenToken | None:
@@ -210,19 +210,15 @@ class _Reader:
         rules = self._rules[core]
         if NEIGHBOURLESS.issuperset(rules):
             said = self._alone[token] = self.say()[1]
-        elif LOOKING_AHEAD.issuperset(rules) and self._is_complete(rules):
-            said = self._unless_continued.get(token)
+        elif LOOKING_AHEAD.issuperset(rules):
+            goes_on = self._continues[cursor.core(1)]
+            phone = codes.telephone in rules and cursor.at >= cursor.no_phone_before
+            if goes_on is Continuation.MORE or (phone and (goes_on is Continuation.DIGITS or cursor.may_be_called)):
+                return None
+            said = self._complete.get((token, phone))
             if said is None:
-                said = self._unless_continued[token] = self.say()[1]
+                said = self._complete[token, phone] = self.say()[1]
         return said
-
-    def _is_complete(self, rules: tuple[Rule, ...]) -> bool:
-        """Whether a token that these rules may know is known not to go on with the one after it."""
-        cursor = self._cursor
-        goes_on = self._continues[cursor.core(1)]
-        if codes.telephone in rules and cursor.at >= cursor.no_phone_before:
-            return goes_on is Continuation.NOTHING and not cursor.may_be_called
-        return goes_on is not Continuation.MORE
 
     def say(self) -> tuple[int, SpokenToken]:
         """How many tokens are read together at the cursor, and how."""
