@@ -64,6 +64,7 @@ from bridge.gateway.settings import SpeechApiSettings
 from bridge.speaking.voices.base import SpeechListener, SpeechRequest, SpeechStream
 from bridge.telemetry.metrics import Metrics
 from bridge.text import ssml
+from bridge.text.spoken.languages import language
 from bridge.worker.protocol import FASTEST, SLOWEST
 
 SPEECH = "/v1/audio/speech"
@@ -104,6 +105,8 @@ class SpeechBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     speed: float = 1.0
     stream_format: str = "audio"
     instructions: str | None = None
+    language: str = ""
+    """In which digits, signs and abbreviations are said, such as `de-DE`; empty: the voice's own."""
 
 
 _requests = msgspec.json.Decoder(SpeechBody)
@@ -228,7 +231,9 @@ class SpeechApi:
         spoken = SpeechResponse(audio_format.audio_format)
         try:
             try:
-                asked = SpeechRequest(wanted.input, voice, audio_format.audio_format, wanted.speed)
+                asked = SpeechRequest(
+                    wanted.input, voice, audio_format.audio_format, wanted.speed, language=wanted.language
+                )
                 spoken.begin(self.open(asked, spoken))
                 first = await self._next(request, spoken)
             except VoiceError as error:
@@ -348,6 +353,11 @@ async def _read(request: web.Request, text_chars: int) -> SpeechBody:
         ssml.validate(wanted.input)
     except ValueError as error:
         raise ApiError(400, "bad_ssml", f"input: {error}", param="input") from None
+    if wanted.language:
+        try:
+            language(wanted.language)
+        except KeyError as error:
+            raise ApiError(400, "unknown_language", error.args[0], param="language") from None
     _known_model(wanted.model)
     if not SLOWEST <= wanted.speed <= FASTEST:
         raise ApiError(

@@ -9,6 +9,8 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from bridge.call.actions import Interruption, Spoken
 from bridge.call.events import Word
+from bridge.text.cleaning import clean
+from bridge.text.marks import plain
 
 
 class Utterance:
@@ -22,12 +24,15 @@ class Utterance:
         self.voice: str | None = None
         self.cacheable = True
         self.text = ""
+        """As the agent wrote it, with what is not said: tags, Markdown, pictures."""
         self.words: list[Word] = []
         self.audio_ms = 0.0
         self.complete = False
         """All its audio has arrived, so that `audio_ms` is its length."""
         self.heard_ms = 0.0
         self.cut = False
+        self._said = "", ""
+        """A text, and what of it is said."""
 
     def place(self, words: tuple[Word, ...]) -> None:
         """Note words that synthesis has placed in time."""
@@ -37,11 +42,18 @@ class Utterance:
         """Note the final length; words beyond it are pulled in, words that were never placed are spread over it."""
         self.audio_ms, self.complete = audio_ms, True
         if not self.words:
-            self.words = list(spread(self.text, audio_ms))
+            self.words = list(spread(self.said, audio_ms))
         self.words = [
             Word(w.text, min(w.start_ms, int(audio_ms)), min(w.end_ms, int(audio_ms))) if w.end_ms > audio_ms else w
             for w in self.words
         ]
+
+    @property
+    def said(self) -> str:
+        """What is said of the text: without tags, Markdown, pictures and all else that is nobody's to hear."""
+        if self._said[0] != self.text:
+            self._said = self.text, plain(clean(self.text))
+        return self._said[1]
 
     @property
     def all_heard(self) -> bool:
@@ -56,12 +68,12 @@ class Utterance:
     def heard_text(self, heard_ms: float | None = None) -> str:
         """The text of what was heard, now or when so much of the utterance is heard."""
         if self.all_heard:
-            return " ".join(self.text.split())
+            return self.said
         return " ".join(w.text for w in self.heard_words(heard_ms))
 
     def rest_text(self, heard_ms: float | None = None) -> str:
         """What the caller has not heard to its end, from the first unheard word on."""
-        tokens, heard = self.text.split(), self.heard_words(heard_ms)
+        tokens, heard = self.said.split(), self.heard_words(heard_ms)
         if [w.text for w in heard] == tokens[: len(heard)]:
             return " ".join(tokens[len(heard) :])
         return " ".join(w.text for w in self.words[len(heard) :])

@@ -257,7 +257,7 @@ class SpeechService:
             provider = self._pool.choose(route, ())
             if provider is not None:
                 return provider.open(
-                    msgspec.structs.replace(request, voice=route.voice, language=route.language or request.language),
+                    msgspec.structs.replace(request, voice=route.voice, language=request.language or route.language),
                     listener,
                 )
         raise VoiceError("no speech provider is there that can take this stream", "lost")
@@ -272,6 +272,7 @@ class SpeechService:
         found |= {f"phrases_{name}": self._source.counts[name] for name in ("made", "joined", "filled", "private")}
         found |= {f"phrases_{name}": self._source.counts[name] for name in ("spliced", "failed")}
         found |= {f"prefetch_{name}": value for name, value in self._prefetcher.stats().items()}
+        found |= {"bad_ssml": self._source.counts["bad_ssml"]}
         found |= {"waste_ms": self._source.wasted_ms, "headroom": self.headroom(), "calls": len(self._calls)}
         if self._source.flight:
             found |= {f"flight_{name}": value for name, value in self._source.flight.stats().items()}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections import deque
 from collections.abc import Callable, Sequence
 
@@ -17,6 +18,9 @@ from bridge.speaking.phrases.source import PhraseSource
 from bridge.speaking.phrases.synthesis import PhraseReader, Synthesis
 from bridge.text.chunker import Chunker, pause_after_ms, says_something, whole
 from bridge.text.settings import ChunkSettings
+from bridge.text.ssml import Checker
+
+log = logging.getLogger(__name__)
 
 _SYNTHESES_AT_ONCE = 2
 """The piece that plays and the one after it; more would be synthesised for nothing at an interruption."""
@@ -164,6 +168,9 @@ class UtteranceStream:
         self._over = over
         self._loop = asyncio.get_running_loop()
         self._chunker = Chunker(context.chunking)
+        self._tags = Checker()
+        self._misled = False
+        """Some SSML in it was wrong."""
         self._begun = False
         """Note that some text was added, which may be spoken now."""
         self._pieces: deque[_Piece] = deque()
@@ -186,6 +193,7 @@ class UtteranceStream:
         """More text. A text that must not be kept spoils all that is not yet cut, and all that follows."""
         if self._closed or self._final:
             return
+        self._check(text)
         now = self._loop.time()
         if voice is not None and voice != self._voice:
             self._enqueue(self._chunker.finish(now))
@@ -201,6 +209,15 @@ class UtteranceStream:
             self._foresight.written(self._chunker.waiting, self._voice)
         self._plan_wake()
         self.pump()
+
+    def _check(self, text: str) -> None:
+        """Count SSML that means nothing, and log the first of it: its words are said without what it asks for."""
+        counts = self._context.source.counts
+        for mistake in self._tags.feed(text):
+            if not self._misled:
+                log.warning("utterance %d: SSML: %s", self.number, mistake)
+            self._misled = True
+            counts["bad_ssml"] += 1
 
     def pull(self, upto_ms: int, lead_ms: int) -> None:
         """Deliver up to here; the caller has this much still to hear."""

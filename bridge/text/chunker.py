@@ -12,6 +12,7 @@ from __future__ import annotations
 import functools
 import math
 
+from bridge.text import marks
 from bridge.text.boundaries import Gap, GapScanner, Kind, ends_sentence
 from bridge.text.cleaning import Cleaner
 from bridge.text.settings import Chunking, ChunkSettings
@@ -51,6 +52,8 @@ class Chunker:
         self._letters = 0
         """Letters and digits of all pieces so far."""
         self._first = True
+        self._rate = marks.NORMAL
+        """How fast the text after the last piece is to be said, in percent."""
         self._started: float | None = None
         """When the text that waits for the first piece began to arrive."""
         self._fed = 0.0
@@ -99,7 +102,7 @@ class Chunker:
             at = self._best(used, end, now, complete)
             if at is None:
                 break
-            pieces.append(self._text[self._start : at])
+            pieces.append(self._with_rate(self._text[self._start : at]))
             self._start, self._first, self.wake_at = at, False, None
             self._dry_at = max(self._dry_at, now) + len(pieces[-1]) * _MS_PER_CHAR / 1000
             while used < len(self._gaps) and self._gaps[used].at <= at:
@@ -107,6 +110,12 @@ class Chunker:
                 used += 1
         self._forget(used)
         return pieces
+
+    def _with_rate(self, piece: str) -> str:
+        """The piece with the rate that was asked for in one before it."""
+        marked = marks.at_rate(piece, self._rate)
+        self._rate = marks.rate_after(piece, self._rate)
+        return marked
 
     def _forget(self, used: int) -> None:
         """Let go of the text that is in pieces, and of its gaps."""

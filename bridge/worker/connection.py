@@ -14,6 +14,7 @@ from aiohttp import web
 from bridge.errors import VoiceBusy, VoiceError
 from bridge.speaking.voices.base import SpeechListener, SpeechRequest
 from bridge.text.chunker import Chunker, unhurried
+from bridge.text.spoken.languages import language
 from bridge.worker import protocol
 from bridge.worker.allowance import Allowance
 from bridge.worker.engines.base import Engine
@@ -192,7 +193,15 @@ class Connection:
         place = runner.scheduler.join(object(), request.priority, now())
         chunker = None if request.cut else Chunker(unhurried(voice.chunking))
         encoder = voice.engine.encoder(request.audio_format, voice.gain)
-        made = Stream(voice, request.audio_format, request.speed, place, encoder, text=chunker)
+        made = Stream(
+            voice,
+            request.audio_format,
+            request.speed,
+            place,
+            encoder,
+            text=chunker,
+            reads=language(request.language or voice.language),
+        )
         stream = EngineStream(self, made, listener)
         self.streams.add(stream)
         worker.counts["opened"] += 1

@@ -28,7 +28,8 @@ What is written for a screen (markdown, emoji, layout) is not read aloud (`bridg
 exactly the white-space separated tokens of the text so cleaned, in order, whatever they are read as ("$9.99" is one),
 and always before the audio in which they are heard; times are milliseconds from the stream's first sample. A client
 that has cleaned and cut its text itself says `"cut":true` in `open`: each `text` is then a piece. Digits, signs
-and abbreviations are said in words in either case (`bridge.text.spoken`), and words keep the spelling of the text.
+and abbreviations are said in words in either case (`bridge.text.spoken`), in the `"language"` of `open` or else of the
+voice, and words keep the spelling of the text.
 
 Formats are those of `bridge.audio.formats`.
 
@@ -51,7 +52,8 @@ that stream. One without `stream` is about the socket, which the worker then clo
 
     bad_message       not JSON, a field missing or of the wrong type, or a binary message from the client;
                       ends the socket unless a stream is named
-    unknown_voice, unknown_format, bad_speed
+    unknown_voice, unknown_language, unknown_format, bad_speed
+    bad_ssml          a tag of SSML in the text has a wrong value, which the message names; not asked of cut text
     stream_exists     `open` with a number in use: the running stream ends
     unknown_stream    about a stream that was never open; one that ended lately is no error
     already_ended     text after `end`
@@ -112,6 +114,8 @@ class Open(msgspec.Struct, frozen=True, tag="open", omit_defaults=True):
     priority: Priority = "live"
     cut: bool = False
     """The text is clean and cut already (`bridge.text`): each `Text` is a piece of its own."""
+    language: str = ""
+    """In which digits, signs and abbreviations are said, such as `de-DE`; empty: the voice's own."""
 
 
 class Text(msgspec.Struct, frozen=True, tag="text"):

@@ -37,7 +37,9 @@ KINDS: dict[str, FailureKind] = {
     "too_many_streams": "busy",
     "rate_limit_exceeded": "busy",
     "unknown_voice": "rejected",
+    "unknown_language": "rejected",
     "unknown_format": "rejected",
+    "bad_ssml": "rejected",
     "bad_speed": "rejected",
     "text_too_long": "rejected",
     "engine_runaway": "rejected",
@@ -114,7 +116,7 @@ class ProtocolClient:
         number = self._number = self._free_number()
         stream = self.streams[number] = ClientStream(self, number, request, listener)
         name, voice = request.audio_format.name, request.voice or None
-        self.say(Open(number, voice, name, request.speed, request.priority, request.cut))
+        self.say(Open(number, voice, name, request.speed, request.priority, request.cut, request.language))
         if request.text:
             stream.text(request.text)
             stream.end()

@@ -16,6 +16,8 @@ from bridge.audio.formats import FORMATS, AudioFormat
 from bridge.call.events import Word
 from bridge.errors import VoiceError
 from bridge.speaking.voices.base import SpeechListener, SpeechRequest, SpeechStream
+from bridge.text.spoken.languages import language
+from bridge.text.ssml import Checker
 from bridge.worker import protocol
 from bridge.worker.protocol import Cancel, Cancelled, Done, End, Error, Flush, Limits, Open, PlayoutReport, Text, Words
 
@@ -37,6 +39,8 @@ class ServerStream:
         self.speech: SpeechStream | None = None
         self.ended = False
         """No more text will come."""
+        self.tags: Checker | None = None
+        """Looks at the SSML in what is written; None: whoever wrote it has done so."""
         self.characters = 0
         self.sent_bytes = 0
         self._server = server
@@ -161,7 +165,15 @@ class ProtocolServer:
         if len(self.streams) >= self._limits.streams:
             raise _refused("too_many_streams", f"{self._limits.streams} streams are open on this socket")
         stream = ServerStream(self, message.stream, audio_format)
-        request = SpeechRequest("", message.voice or "", audio_format, message.speed, message.priority, message.cut)
+        request = SpeechRequest(
+            "", message.voice or "", audio_format, message.speed, message.priority, message.cut, message.language
+        )
+        if message.language:
+            try:
+                language(message.language)
+            except KeyError as error:
+                raise _refused("unknown_language", error.args[0]) from None
+        stream.tags = None if message.cut else Checker()
         stream.speech = self._open_stream(request, stream)
         self.streams[message.stream] = stream
 
@@ -171,6 +183,8 @@ class ProtocolServer:
         stream.characters += len(text)
         if stream.characters > self._limits.text_chars:
             raise _refused("text_too_long", f"more than {self._limits.text_chars} characters in stream {stream.number}")
+        for mistake in stream.tags.feed(text) if stream.tags is not None else ():
+            raise _refused("bad_ssml", mistake)
         if stream.speech is not None:
             stream.speech.text(text)
 

@@ -106,6 +106,7 @@ class ResidentEngine(Engine):
         engine = load({})
         self._inner: Engine | None = engine
         self.name, self.rate_hz, self.batch = engine.name, engine.rate_hz, engine.batch
+        self._accents = {voice: engine.accent(voice) for voice in voices}
         self._models = {voice: engine.model(voice) for voice in voices}
         self._gains_db = {voice: engine.gain_db(voice) for voice in voices}
         self._encoder = engine.encoder(MULAW_8000, 1.0)
@@ -167,6 +168,10 @@ class ResidentEngine(Engine):
     def model(self, voice: str) -> str:
         """The model's name, as it was at the first loading."""
         return self._models[voice]
+
+    def accent(self, voice: str) -> str:
+        """The accent of the voice's front end, as it was at the first loading."""
+        return self._accents[voice]
 
     def gain_db(self, voice: str) -> float:
         """The voice's gain in dB, as it was at the first loading."""

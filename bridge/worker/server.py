@@ -173,7 +173,7 @@ class Worker:
             text_chars_per_s=self.settings.text_chars_per_s,
             text_burst_chars=self.settings.text_burst_chars,
         )
-        models = {name: voice.engine.model(voice.own_name) for name, voice in self.voices.items()}
+        models = {name: voice.model for name, voice in self.voices.items()}
         return protocol.Ready(protocol.VERSION, list(self.voices), self.default_voice, models, list(FORMATS), limits)
 
     async def _read(self, connection: Connection) -> None:

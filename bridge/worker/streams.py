@@ -12,10 +12,13 @@ from bridge.audio.encoder import Encoder, Samples
 from bridge.audio.formats import FRAME_MS, AudioFormat
 from bridge.call.events import Word
 from bridge.text.chunker import Chunker, pause_after_ms, says_something
+from bridge.text.marks import PacedText, plain, runs
 from bridge.text.spoken.form import SpokenText, spoken_form
+from bridge.text.spoken.language import Language
 from bridge.text.spoken.languages import language
 from bridge.worker.alignment import Span
 from bridge.worker.engines.base import Job, Step
+from bridge.worker.protocol import FASTEST, SLOWEST
 from bridge.worker.scheduler import QueueEntry
 from bridge.worker.voices import LoadedVoice
 
@@ -45,9 +48,11 @@ class Stream:
     encoder: Encoder
     deliver: Callable[[Stream, StepAudio, Exception | None], None] = lambda stream, made, error: None
     """Called in the event loop with the outcome of every step of this stream."""
+    reads: Language | None = None
+    """In which language what is written is read; None: the voice's own."""
     text: Chunker | None = None
     """Cuts what is written; None: whoever writes has cut already, and every text is a piece."""
-    pieces: deque[str] = field(default_factory=deque)
+    pieces: deque[PacedText] = field(default_factory=deque)
     ended: bool = False
     """No more text will come."""
     complete: bool = False
@@ -60,6 +65,8 @@ class Stream:
     """How the piece in work is said."""
     _before: str = ""
     """The piece before it."""
+    _pace: float = 1.0
+    """Its speed."""
     _pause_ms: float = 0.0
     _last_word_ms: int = 0
     _unsent: bytearray = field(default_factory=bytearray)
@@ -77,7 +84,9 @@ class Stream:
             self._queue(self.text.finish())
 
     def _queue(self, pieces: Iterable[str]) -> None:
-        self.pieces.extend(piece.strip() for piece in pieces if says_something(piece))
+        for piece in pieces:
+            for run in runs(piece) if says_something(piece) else ():
+                self.pieces.append(run._replace(text=run.text.strip()))
 
     # ---- what to make -----------------------------------------------------------------------------------------
 
@@ -85,13 +94,18 @@ class Stream:
     def job(self) -> Job | None:
         """The job of the piece in work, which is begun here if there is a piece."""
         if self._job is None and self.pieces:
-            self._piece = self.pieces.popleft()
+            self._piece, percent = self.pieces.popleft()
             self._spoken = spoken_form(
-                self._piece, language(self.voice.language), self._before, self.voice.pronunciations
+                self._piece,
+                self.reads or language(self.voice.language),
+                self._before,
+                self.voice.pronunciations,
+                self.voice.phonemes,
             )
             self._before = self._piece
             text = self._spoken.text
-            self._job = self.voice.engine.begin(text, text.split(), self.voice.own_name, self.speed)
+            self._pace = min(max(self.speed * percent / 100, SLOWEST), FASTEST)
+            self._job = self.voice.engine.begin(text, text.split(), self.voice.own_name, self._pace)
         return self._job
 
     def cancel(self) -> None:
@@ -113,7 +127,7 @@ class Stream:
             audio = np.concatenate([pause, audio]) if len(pause) else audio
             self._pause_ms = 0.0
         if self._job.kind is None:
-            self._pause_ms = pause_after_ms(self._piece) / self.speed
+            self._pause_ms = pause_after_ms(self._piece) / self._pace
             self._job = self._piece = self._spoken = None
         return audio, words
 
@@ -121,7 +135,7 @@ class Stream:
         assert self._piece is not None
         assert self._spoken is not None
         words = []
-        for token, (start_s, end_s) in zip(self._piece.split(), self._spoken.spread(spans), strict=True):
+        for token, (start_s, end_s) in zip(plain(self._piece).split(), self._spoken.spread(spans), strict=True):
             start_ms = max(round(origin_ms + start_s * 1000), self._last_word_ms)
             self._last_word_ms = max(round(origin_ms + end_s * 1000), start_ms)
             words.append(Word(token, start_ms, self._last_word_ms))

@@ -7,6 +7,7 @@ import math
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from hashlib import blake2b
 from pathlib import Path
 
 import msgspec
@@ -15,8 +16,10 @@ from bridge.audio.encoder import Samples
 from bridge.errors import ConfigError
 from bridge.http import HttpClient
 from bridge.text.settings import Chunking
+from bridge.text.spoken.form import Phonemes
 from bridge.text.spoken.languages import language
 from bridge.worker.engines.base import Engine
+from bridge.worker.engines.misaki import in_text
 from bridge.worker.residency import Loader, Residency, ResidentEngine
 from bridge.worker.settings import WorkerSettings
 from bridge.worker.voice_settings import (
@@ -29,8 +32,9 @@ from bridge.worker.voice_settings import (
 )
 
 _LONGEST_PRONUNCIATION = 100
-_READS_PHONEMES = ("hibari", "hibari_torch", "kokoro")
-"""Engines whose front end takes the phonemes of a word as `[word](/phonemes/)`."""
+
+
+DEFAULT_LANGUAGE = "en-US"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,10 +47,20 @@ class LoadedVoice:
     gain: float
     """Factor from the engine's level to the worker's."""
     chunking: Chunking = "clause"
-    language: str = "en-US"
+    language: str = DEFAULT_LANGUAGE
     """In which written text is said, as `bridge.text.spoken.languages` names it."""
     pronunciations: Mapping[str, str] = field(default_factory=dict)
     """Words in lower case, and how they are given to the engine."""
+    phonemes: Phonemes | None = None
+    """How words are given to the engine whose phonemes the text says; None: it takes none."""
+
+    @property
+    def model(self) -> str:
+        """Name and version of everything that the sound of a text depends on."""
+        language = self.language if self.language != DEFAULT_LANGUAGE else ""
+        words = repr(sorted(self.pronunciations.items())).encode() if self.pronunciations else b""
+        said = blake2b(words, digest_size=4).hexdigest() if words else ""
+        return "+".join(filter(None, (self.engine.model(self.own_name), language, said)))
 
 
 def load_voices(settings: WorkerSettings, *, graphs: bool | None = None) -> dict[str, LoadedVoice]:
@@ -99,13 +113,20 @@ def _load_group(group: dict[str, VoiceSettings], load: Loader, residency: Reside
         gain_db = engine.gain_db(voice.voice) if voice.gain_db is None else voice.gain_db
         if not math.isfinite(gain_db):
             raise ConfigError(f"{_described(group)}: its weights make no sound")
-        words = _pronunciations(name, voice)
-        spoken_in = _language(name, voice)
-        voices[name] = LoadedVoice(engine, voice.voice, 10 ** (gain_db / 20), voice.chunking, spoken_in, words)
+        accent = engine.accent(voice.voice)
+        voices[name] = LoadedVoice(
+            engine,
+            voice.voice,
+            10 ** (gain_db / 20),
+            voice.chunking,
+            _language(name, voice),
+            _pronunciations(name, voice, accent),
+            functools.partial(in_text, accent=accent) if accent else None,
+        )
     return voices
 
 
-def _pronunciations(name: str, voice: VoiceSettings) -> dict[str, str]:
+def _pronunciations(name: str, voice: VoiceSettings, accent: str) -> dict[str, str]:
     """A voice's list as its engine takes it. Raises ConfigError for what is no single word, or says nothing."""
     taken = {}
     for word, said in voice.pronunciations.items():
@@ -119,8 +140,10 @@ def _pronunciations(name: str, voice: VoiceSettings) -> dict[str, str]:
             raise ConfigError(f"{where}: {said!r}: phonemes are written without spaces and brackets")
         if not phonemes:
             taken[word.lower()] = said
-        elif voice.engine in _READS_PHONEMES:
-            taken[word.lower()] = f"[{word}]({said})"
+        elif accent:
+            if not (given := in_text(word, said[1:-1], accent)):
+                raise ConfigError(f"{where}: {said!r}: has a sign that is none of the IPA for English")
+            taken[word.lower()] = given
     return taken
 
 
@@ -128,7 +151,7 @@ def _language(name: str, voice: VoiceSettings) -> str:
     """The code of the language that a voice's texts are said in. Raises ConfigError for one that is not known."""
     british = voice.voice.startswith(("bf_", "bm_"))
     try:
-        return language(voice.language or ("en-GB" if british else "en-US")).code
+        return language(voice.language or ("en-GB" if british else DEFAULT_LANGUAGE)).code
     except KeyError as error:
         raise ConfigError(f"worker.voices.{name}.language: {error.args[0]}") from None
 

@@ -260,6 +260,8 @@ async def test_who_goes_away_frees_the_stream(service: Service, speech: SpeechSe
         ({"input": 7}, "input", "Expected 'str', got 'int'"),
         ({"input": "x" * 4097}, "input", "4097 characters, at most 4096"),
         ({"input": 'Wait <break time="soon"/>'}, "input", "<break> has time='soon', expected a time such as 500ms"),
+        ({"input": '<phoneme ph="w/n">Nguyen</phoneme>'}, "input", "<phoneme> has a ph that is no phonemes: '/' is no"),
+        ({"input": "Hi.", "language": "tlh"}, "language", "'tlh' is not a language that can be spoken"),
         ({"input": "Hi.", "voice": "hart"}, "voice", "no voice 'hart'; there are: heart, alloy"),
         ({"input": "Hi.", "response_format": "opus"}, "response_format", "supported are: wav, pcm, mulaw"),
         ({"input": "Hi.", "sample_rate": 44100}, "sample_rate", "supported are: 8000, 16000, 24000"),
@@ -621,6 +623,8 @@ async def test_a_mistake_costs_one_stream_its_life(service: Service) -> None:
             ((Text(9, "Hi."),), "unknown_stream"),
             ((Open(3), Text(3, "x" * 4097)), "text_too_long"),
             ((Open(4), Open(4)), "stream_exists"),
+            ((Open(7, language="tlh"),), "unknown_language"),
+            ((Open(8), Text(8, "Wait <brea"), Text(8, 'k time="soon"/> here.')), "bad_ssml"),
             ((Open(5), PlayoutReport(5, 0, 0), Text(5, LONG), End(5), Text(5, "more")), "already_ended"),
         ]
         for messages, code in mistakes:

@@ -39,6 +39,22 @@ async def test_a_greeting_is_spoken_word_for_word(speech: SpeechService) -> None
     assert 4000 < len(ear.audio()) // 8 < 7000
 
 
+async def test_wrong_ssml_costs_nothing_but_what_it_asks_for(
+    speech: SpeechService, caplog: pytest.LogCaptureFixture
+) -> None:
+    ear = await say(speech, 'One <break time="soon"/>moment, <say-as interpret-as="shout">please</say-as>.')
+    assert ear.text() == "One, moment, please."
+    assert speech.stats()["bad_ssml"] == 2
+    assert [record.getMessage() for record in caplog.records if "SSML" in record.getMessage()] == [
+        "utterance 1: SSML: <break> has time='soon', expected a time such as 500ms or 1.5s, at most 10s"
+    ]
+
+
+async def test_words_come_back_without_what_ssml_asked_for_them(speech: SpeechService) -> None:
+    ear = await say(speech, 'Ask <phoneme ph="wɪn">Nguyen</phoneme>, <prosody rate="slow">please do</prosody>.')
+    assert ear.text() == "Ask Nguyen, please do."
+
+
 async def test_the_pause_between_sentences_is_that_of_one_breath(speech: SpeechService) -> None:
     """Measured at the join itself: what both pieces bring, plus what was put between them."""
     ear = await say(speech, GREETING)

@@ -81,6 +81,7 @@ MODELS: list[tuple[str, str]] = [
     ("<|channel|>analysis<|message|>Hm.<|end|><|start|>assistant<|channel|>final<|message|>Hello.", "Hello."),
     ("*smiles warmly* Hello (laughs softly) there [pause], you.", "Hello there, you."),
     ("(Sighs) Well, (about four) it *is* so.", "Well, (about four) it is so."),
+    ("[<think>[a](b)</think>Hello.", "Hello."),
     ("*clears throat*\nGood evening.", "Good evening."),
 ]
 

@@ -23,6 +23,13 @@ from tests.text.counting import steps
         ('It is <say-as interpret-as="digits">1984</say-as>.', "It is one nine eight four."),
         ("It is <say-as interpret-as='characters'>abc</say-as>.", "It is A, B, C."),
         ('It is <say-as interpret-as="spell-out">a1@b</say-as>.', "It is A, one, at, B."),
+        ('It is <say-as interpret-as="cardinal">1984</say-as>.', "It is one thousand nine hundred eighty-four."),
+        ('The <say-as interpret-as="ordinal">21</say-as>.', "The twenty-first."),
+        ('On <say-as interpret-as="date" format="dmy">3/4/2024</say-as>.', "On April third, twenty twenty-four."),
+        (
+            'At <say-as interpret-as="telephone">+44 20 79460958</say-as>.',
+            "At plus four four, two zero, seven nine four six zero nine five eight.",
+        ),
         ('It is <say-as interpret-as="nonsense">42</say-as>.', "It is forty-two."),
         ('On <say-as interpret-as="date" format="mdy">3/4/2024</say-as>.', "On March fourth, twenty twenty-four."),
         ('The <sub alias="World Wide Web Consortium">W3C</sub> says', "The World Wide Web Consortium says"),

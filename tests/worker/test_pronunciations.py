@@ -28,6 +28,13 @@ def test_words_are_said_as_the_list_says_and_keep_their_spelling() -> None:
     assert len(reading.words) == 4
 
 
+def test_phonemes_of_a_long_name_are_said_too() -> None:
+    voice = load_voices(settings(Wojciechowski="/vɔɪtʃɪˈxɒfskɪ/"))["heart"]
+    text = spoken_form("Doctor Wojciechowski, please.", language("en"), pronunciations=voice.pronunciations).text
+
+    assert "vYʧɪˈxɑfskɪ," in EnglishReader().read(text, text.split()).phonemes
+
+
 @pytest.mark.parametrize(
     ("words", "mistake"),
     [

@@ -8,6 +8,7 @@ from bridge.audio.formats import AudioFormat
 from bridge.call.events import Word
 from bridge.speaking.phrases.phrase import Phrase, spread
 from bridge.speaking.phrases.template import SentenceRemainder
+from bridge.text import marks
 
 _MS_PER_CHAR = 65.0
 """How long a character takes to say, where no word is ever placed in time."""
@@ -53,13 +54,13 @@ class PhraseBuffer:
             return self.text, len(self.audio)
         if not self.audio:
             return self.text, 0
-        spelled, per_ms = self.text.split(), self.format.bytes_per_ms
+        per_ms = self.format.bytes_per_ms
         for index, word in enumerate(self.words):
             if word.end_ms * per_ms > len(self.audio):
                 # A word that the caller is already hearing is said again from its start, as a person would.
                 at = min(max(delivered, word.start_ms * per_ms), len(self.audio))
-                return " ".join(spelled[index:]), at
-        return " ".join(spelled[len(self.words) :]), len(self.audio)
+                return marks.from_token(self.text, index), at
+        return marks.from_token(self.text, len(self.words)), len(self.audio)
 
     def begin(self, at: int) -> None:
         """Another stream goes on from this byte: forget what an earlier one left beyond it."""
@@ -99,7 +100,7 @@ class PhraseBuffer:
     def untimed(self) -> None:
         """The latest stream will place no words: guess where they are."""
         self._untimed = True
-        rest = " ".join(self.text.split()[len(self.words) :])
+        rest = " ".join(marks.plain(self.text).split()[len(self.words) :])
         start_ms = self.part_at / self.format.bytes_per_ms
         self.words += spread(rest, start_ms, start_ms + len(rest) * _MS_PER_CHAR)
 

@@ -17,6 +17,7 @@ from bridge.audio.formats import FORMATS, MULAW_8000, AudioFormat
 from bridge.audio.mulaw import decode
 from bridge.call.events import Word
 from bridge.errors import BadMessage
+from bridge.text import marks
 from bridge.text.spoken.form import RULES_VERSION
 
 WORKER = "worker"
@@ -212,7 +213,12 @@ def verified(phrase: Phrase) -> bool:
 
 
 def tokens(text: str) -> list[str]:
-    """White-space separated tokens, a mark that stands alone joined to the word before it."""
+    """White-space separated tokens as they are written, a mark that stands alone joined to the word before it."""
+    return marked_tokens(marks.plain(text))
+
+
+def marked_tokens(text: str) -> list[str]:
+    """The same with what a voice is asked for beyond words (`bridge.text.marks`)."""
     joined: list[str] = []
     for token in text.split():
         if joined and not token.strip(".,!?;:…"):

@@ -15,7 +15,7 @@ from bridge.speaking.phrases.beginnings import Beginnings
 from bridge.speaking.phrases.cache import PhraseCache
 from bridge.speaking.phrases.deadlines import WaitLimits
 from bridge.speaking.phrases.flight import Flight
-from bridge.speaking.phrases.phrase import Phrase, PhraseKey, loudness_db, normalise, tokens
+from bridge.speaking.phrases.phrase import Phrase, PhraseKey, loudness_db, marked_tokens, normalise
 from bridge.speaking.phrases.synthesis import PhraseReader, Synthesis
 from bridge.speaking.phrases.template import Template, Templates, cut_head, has_slot
 from bridge.speaking.settings import SpeakingSettings
@@ -211,7 +211,9 @@ class PhraseSource:
         else:
             fetch = functools.partial(self._fetch_from_cache, (*earlier, key))
         routes = self._pool.routes(voice)
-        request = SpeechRequest(" ".join(tokens(text)), "", audio_format, self._settings.speed, priority, cut=True)
+        request = SpeechRequest(
+            " ".join(marked_tokens(text)), "", audio_format, self._settings.speed, priority, cut=True
+        )
         synthesis = Synthesis(self._pool, request, routes, key, self._patience, self._finished, fetch, head)
         self._all.add(synthesis)
         if key is not None:

@@ -31,7 +31,8 @@ _BACK = 6
 """How far of that to the left."""
 
 
-def _part(token: str) -> Part:
+def part(token: str) -> Part:
+    """Take a token apart."""
     if token.isalnum():
         return Part("", token, "", token.lower())
     rest = token.lstrip(OPENERS)
@@ -60,7 +61,7 @@ class Cursor:
     def __init__(self, tokens: list[str], at: int, language: Language) -> None:
         self.tokens, self.at, self.language = tokens, at, language
         known = dict.fromkeys(tokens)
-        parts = {token: _part(token) for token in known}
+        parts = {token: part(token) for token in known}
         self._parts = [*_MARGIN, *map(parts.__getitem__, tokens), *_MARGIN]
         marks = {token: chr(number) for number, token in enumerate(known, 1)}
         self._shape = "\0" * _BEYOND + "".join(map(marks.__getitem__, tokens)) + "\0" * _BEYOND

@@ -11,11 +11,12 @@ The time is linear in the text: a rule looks at a bounded number of tokens, and 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
+from bridge.text import marks
 from bridge.text.spoken import codes
-from bridge.text.spoken.cursor import CLOSERS, LONGEST_TOKEN, OPENERS, Cursor, Part, Reading
+from bridge.text.spoken.cursor import CLOSERS, LONGEST_TOKEN, OPENERS, Cursor, Part, Reading, part
 from bridge.text.spoken.language import Language
 from bridge.text.spoken.numerals import parse, say
 from bridge.text.spoken.rules import (
@@ -93,16 +94,29 @@ class SpokenText(NamedTuple):
         return written
 
 
+Phonemes = Callable[[str, str], str]
+"""How a word with these phonemes, in the IPA, is given to a voice; "" where it cannot say them."""
+
+
 def spoken_form(
-    text: str, language: Language, before: str = "", pronunciations: Mapping[str, str] | None = None
+    text: str,
+    language: Language,
+    before: str = "",
+    pronunciations: Mapping[str, str] | None = None,
+    phonemes: Phonemes | None = None,
 ) -> SpokenText:
     """How a text is spoken in a language.
 
     before          what was said just before it, for the sake of its context
     pronunciations  how words are said that the builder knows better, by the word in lower case
+    phonemes        says words whose phonemes the text gives (`bridge.text.marks`); None: they are left out
     """
+    told: dict[int, str] = {}
+    if not text.isascii():
+        told = _told(text, phonemes) if phonemes is not None and marks.BEGIN in text else told
+        text = marks.plain(text)
     tokens = _tokens(text)
-    past = _tokens(before[-80:])[-5:] if before else []
+    past = _tokens(marks.plain(before)[-80:])[-5:] if before else []
     cursor = Cursor(past + tokens, len(past), language)
     plain, row, reader = _Plain(language, pronunciations or {}), _Row(language), _Reader(cursor)
     memory: dict[str, tuple[int, SpokenToken, int]] = {}
@@ -111,6 +125,8 @@ def spoken_form(
     while at < end:
         token = everything[at]
         said = plain[token]
+        if told and at - len(past) in told:
+            said = SpokenToken(token, told[at - len(past)])
         if said is None:
             cursor.at = at
             said = row.said(token, everything[at + 1], cursor) or reader.known(token)
@@ -129,6 +145,24 @@ def spoken_form(
         spoken.append(said)
         at += length
     return SpokenText(tuple(spoken))
+
+
+def _told(text: str, phonemes: Phonemes) -> dict[int, str]:
+    """How the tokens are said whose phonemes a text gives, by their place; "" for those that are said with another."""
+    told: dict[int, str] = {}
+    together: list[int] = []
+    for place, token in enumerate(text.split()):
+        given = marks.phonemes(token)
+        if given is None:
+            together = []
+        elif not given:
+            together.append(place)
+        else:
+            lead, core, trail, _ = part(marks.plain(token))
+            if said := phonemes(core, given):
+                told |= dict.fromkeys(together, "") | {place: lead + said + trail}
+            together = []
+    return told
 
 
 class _Plain(dict[str, SpokenToken | None]):

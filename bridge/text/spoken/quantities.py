@@ -53,7 +53,7 @@ def marked_ordinal(c: Cursor) -> Reading | None:
 
 def _marked(core: str, language: Language) -> str | None:
     """An ordinal by the letters after its digits."""
-    for mark in language.ordinal_marks:
+    for mark in (*language.ordinal_marks, "º", "ª"):
         figures = core[: -len(mark)].removesuffix("." if mark in ("º", "ª") else "")
         if core.endswith(mark) and figures.isdecimal() and len(figures) <= 4:
             number = int(figures)

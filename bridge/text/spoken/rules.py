@@ -52,13 +52,17 @@ def _is_day(word: str, language: Language) -> bool:
     return _DASH.split(word)[0].rstrip(".") in language.weekday_abbreviations
 
 
+def _is_currency(word: str, language: Language) -> bool:
+    return word in _currencies(language)
+
+
 def _is_abbreviation(word: str, language: Language) -> bool:
     known = word in _abbreviations(language) or word in _first_letters(language)
     return known or word.endswith(tuple(language.street_endings))
 
 
 def _marked(shape: str, language: Language) -> bool:
-    return shape.partition("-")[0].endswith(language.ordinal_marks)
+    return shape.partition("-")[0].endswith((*language.ordinal_marks, "º", "ª"))
 
 
 _EMAIL = _asked(addresses.email, ".*@.*")
@@ -136,7 +140,7 @@ _LETTERED = (
     _asked(names.roman, "[IX]+e?"),
     _listed(names.abbreviation, _is_abbreviation),
     _asked(names.initials, r"\w|.*\..*"),
-    _listed(measures.currency_first, lambda word, language: word in _currencies(language)),
+    _listed(measures.currency_first, _is_currency),
     _OPERATOR,
     _asked(codes.card, "[xX]{4}.*"),
     _asked(names.acronym, r"[AEIXÀ-ÖØ-Þ]{2,8}(?:'?s)?|[AEIX]{1,3}&[AEIX]{1,3}"),

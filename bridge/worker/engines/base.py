@@ -55,6 +55,10 @@ class Engine(ABC):
     def model(self, voice: str) -> str:
         """Name and version of everything that this voice's sound depends on."""
 
+    def accent(self, voice: str) -> str:
+        """For which accent this voice takes the phonemes of words in its text (`misaki.in_text`); "": it takes none."""
+        return ""
+
     @abstractmethod
     def gain_db(self, voice: str) -> float:
         """Gain that brings this voice's active speech to about -20 dBFS."""

@@ -29,6 +29,8 @@ RUNS, RUN = 8, 40
 run. Web addresses have up to 20; what has more is no word."""
 _LONG_WORD = re.compile(r"\S{17,}")
 _RUN = re.compile(r"[A-Z]+|[^\W\d_A-Z]+|\d+|.", re.DOTALL)
+_TOLD = re.compile(r"\[[^\]\s]{1,100}\]\(/[^)\s]{1,100}/\)\W{0,8}")
+"""A word with its phonemes, which the front end takes as they are."""
 _NAMES = "zero|one|two|three|four|five|six|seven|eight|nine"
 _LETTER_A = re.compile(rf"(?<=\b[A-Z] )A\b(?!')|\bA(?= (?:[B-Z]|{_NAMES})\b(?!'))")
 """An A among spelled letters and digits, which the front end would take for the article."""
@@ -50,6 +52,7 @@ class EnglishReader:
     """Front end for one accent. Not thread-safe by itself, so calls are serialised; it is quick."""
 
     def __init__(self, british: bool = False) -> None:
+        self.accent = "british" if british else "american"
         self._g2p = G2P(british=british)
         self._lock = threading.Lock()
 
@@ -102,6 +105,8 @@ def _readable(text: str) -> str:
 
 def _in_parts(word: re.Match[str]) -> str:
     """A word of many runs in parts of `RUNS` each: the front end's time grows with their square and more."""
+    if _TOLD.fullmatch(word.group()):
+        return word.group()
     runs = [run[start : start + RUN] for run in _RUN.findall(word.group()) for start in range(0, len(run), RUN)]
     if len(runs) <= RUNS:
         return word.group()

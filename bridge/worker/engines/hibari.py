@@ -94,6 +94,10 @@ class HibariEngine(Engine):
         """The package's version names the weights and the front end."""
         return f"{self.name}-{hibari.__version__}/{voice or DEFAULT}"
 
+    def accent(self, voice: str) -> str:
+        """That of the voice's front end."""
+        return "british" if VOICES[voice or DEFAULT]["british"] else "american"
+
     def gain_db(self, voice: str) -> float:
         """Measured over five call-centre sentences; the loudest sample then comes to -2 dBFS."""
         return 5.4

@@ -111,6 +111,10 @@ class HibariTorchEngine(Engine):
         precision = "" if self._precision is torch.float32 else f"-{name_of(self._precision)}"
         return f"{self.name}-{hibari.__version__}{precision}/{voice or DEFAULT}"
 
+    def accent(self, voice: str) -> str:
+        """That of the voice's front end."""
+        return "british" if VOICES[voice or DEFAULT]["british"] else "american"
+
     def gain_db(self, voice: str) -> float:
         """The gain in dB that brings the voice to the common level, the same as the default engine's."""
         return 5.4

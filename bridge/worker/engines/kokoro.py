@@ -135,6 +135,10 @@ class KokoroEngine(Engine):
         style = blake2b(self._styles.style(voice or DEFAULT).tobytes(), digest_size=4).hexdigest()
         return f"{self.name}/{self._stem}-{self._version}/{voice or DEFAULT}-{style}"
 
+    def accent(self, voice: str) -> str:
+        """That of the voice's front end."""
+        return "british" if is_british(voice) else "american"
+
     def gain_db(self, voice: str) -> float:
         """Measured on one sentence when first asked."""
         if voice not in self._gains_db:

@@ -118,6 +118,10 @@ class PiperEngine(Engine):
         precision = "" if self._precision is torch.float32 else f"-{name_of(self._precision)}"
         return f"{self.name}/{self._path.stem}-{self._version}{precision}/{voice or 0}"
 
+    def accent(self, voice: str) -> str:
+        """That of the file's front end, if it is the English one."""
+        return self._reader.accent
+
     def gain_db(self, voice: str) -> float:
         """Measured on one sentence when first asked."""
         if not self._gain_db:
@@ -283,6 +287,8 @@ def sound(network: VitsNetwork, latent: Tensor, table: Tensor) -> Tensor:
 
 class TextReader:
     """Front end of voices whose symbols are letters: the text is its own reading."""
+
+    accent = ""
 
     def read(self, text: str, tokens: Sequence[str]) -> Reading:
         """Lower-case letters, and each token's place among them."""
