@@ -11,8 +11,9 @@ from bridge.text.chunker import Chunker, unhurried
 from bridge.worker.engines.hibari import HibariEngine
 from bridge.worker.engines.misaki import from_ipa, in_text
 from bridge.worker.scheduler import QueueEntry
-from bridge.worker.settings import VoiceSettings, WorkerSettings
+from bridge.worker.settings import WorkerSettings
 from bridge.worker.streams import Stream
+from bridge.worker.voice_settings import HibariVoiceSettings
 from bridge.worker.voices import LoadedVoice, load_voices
 
 PCM_24000 = FORMATS["pcm_24000"]
@@ -20,7 +21,7 @@ PCM_24000 = FORMATS["pcm_24000"]
 
 @pytest.fixture(scope="module")
 def heart() -> LoadedVoice:
-    return load_voices(WorkerSettings(voices={"heart": VoiceSettings()}))["heart"]
+    return load_voices(WorkerSettings(voices={"heart": HibariVoiceSettings()}))["heart"]
 
 
 def spoken(voice: LoadedVoice, text: str, *, speed: float = 1.0) -> tuple[Samples, list[str], list[int]]:
