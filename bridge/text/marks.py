@@ -45,7 +45,7 @@ def percent_of(mark: str) -> int:
 
 
 def plain(text: str) -> str:
-    """The text without marks."""
+    """Take all marks out of a text."""
     return text if text.isascii() else _ANY.sub("", text)
 
 

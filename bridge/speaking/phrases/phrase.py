@@ -218,7 +218,7 @@ def tokens(text: str) -> list[str]:
 
 
 def marked_tokens(text: str) -> list[str]:
-    """The same with what a voice is asked for beyond words (`bridge.text.marks`)."""
+    """Split a text into its tokens with the marks (`bridge.text.marks`) that are in it."""
     joined: list[str] = []
     for token in text.split():
         if joined and not token.strip(".,!?;:…"):

@@ -32,7 +32,7 @@ _BACK = 6
 
 
 def part(token: str) -> Part:
-    """Take a token apart."""
+    """Take a token apart into what opens it, what it is and what closes it."""
     if token.isalnum():
         return Part("", token, "", token.lower())
     rest = token.lstrip(OPENERS)

@@ -56,7 +56,7 @@ class Engine(ABC):
         """Name and version of everything that this voice's sound depends on."""
 
     def accent(self, voice: str) -> str:
-        """For which accent this voice takes the phonemes of words in its text (`misaki.in_text`); "": it takes none."""
+        """Return the accent for which a voice takes phonemes in its text (`misaki.in_text`); "" if it takes none."""
         return ""
 
     @abstractmethod

@@ -95,7 +95,7 @@ class HibariEngine(Engine):
         return f"{self.name}-{hibari.__version__}/{voice or DEFAULT}"
 
     def accent(self, voice: str) -> str:
-        """That of the voice's front end."""
+        """Return the accent of the voice's front end."""
         return "british" if VOICES[voice or DEFAULT]["british"] else "american"
 
     def gain_db(self, voice: str) -> float:

@@ -112,7 +112,7 @@ class HibariTorchEngine(Engine):
         return f"{self.name}-{hibari.__version__}{precision}/{voice or DEFAULT}"
 
     def accent(self, voice: str) -> str:
-        """That of the voice's front end."""
+        """Return the accent of the voice's front end."""
         return "british" if VOICES[voice or DEFAULT]["british"] else "american"
 
     def gain_db(self, voice: str) -> float:

@@ -136,7 +136,7 @@ class KokoroEngine(Engine):
         return f"{self.name}/{self._stem}-{self._version}/{voice or DEFAULT}-{style}"
 
     def accent(self, voice: str) -> str:
-        """That of the voice's front end."""
+        """Return the accent of the voice's front end."""
         return "british" if is_british(voice) else "american"
 
     def gain_db(self, voice: str) -> float:

@@ -119,7 +119,7 @@ class PiperEngine(Engine):
         return f"{self.name}/{self._path.stem}-{self._version}{precision}/{voice or 0}"
 
     def accent(self, voice: str) -> str:
-        """That of the file's front end, if it is the English one."""
+        """Return the accent of the file's front end, if it is the English one."""
         return self._reader.accent
 
     def gain_db(self, voice: str) -> float:
