@@ -22,7 +22,8 @@ from pathlib import Path
 import msgspec
 
 from bridge import doctor_services as services
-from bridge.agents.settings import AgentSettings
+from bridge.agents.base import AgentFactory
+from bridge.agents.settings import AgentSettings, MemberSettings
 from bridge.carriers.base import Addresses, CallReference, EndCall
 from bridge.carriers.catalogue import KINDS, Secrets, build_carrier, configured, kind_of, variable_of
 from bridge.config import Settings, load_what_is_right, unset_variables
@@ -117,9 +118,8 @@ _KINDS = {
 async def agent(settings: Settings, directory: Path, *, offline: bool = False) -> list[Finding]:
     """Check that the agent which answers the calls can be opened."""
     from bridge.agents.factory import build_agents
-    from bridge.agents.relay import RelayFactory
-    from bridge.agents.script import ScriptFactory
-    from bridge.agents.settings import PythonSettings, ScriptSettings
+    from bridge.agents.settings import ScriptSettings, TeamSettings
+    from bridge.agents.team import TeamFactory
 
     if settings.agent is None:
         remedy = "add to the configuration, for example:\nagent: {kind: script, file: agents/appointment.yaml}"
@@ -130,17 +130,33 @@ async def agent(settings: Settings, directory: Path, *, offline: bool = False) -
         is_script = isinstance(settings.agent, ScriptSettings)
         remedy = "correct this line of the script" if is_script else "correct this setting"
         return [Finding("agent", "fail", mistake, remedy) for mistake in str(error).splitlines()]
+    if not isinstance(settings.agent, TeamSettings):
+        return await _opened(agents, settings.agent, offline=offline)
+    assert isinstance(agents, TeamFactory)
+    found = [Finding("agent", "ok", f"a team of {len(agents.members)}, {settings.agent.first} rings first")]
+    for name, member in settings.agent.members.items():
+        told = await _opened(agents.members[name], member.agent, offline=offline)
+        found += [msgspec.structs.replace(one, about=f"{one.about} {name}") for one in told]
+    return found
+
+
+async def _opened(agents: AgentFactory, settings: MemberSettings, *, offline: bool) -> list[Finding]:
+    """Look at an agent that could be made of its settings."""
+    from bridge.agents.relay import RelayFactory
+    from bridge.agents.script import ScriptFactory
+    from bridge.agents.settings import PythonSettings, ScriptSettings
+
     if isinstance(agents, ScriptFactory):
-        assert isinstance(settings.agent, ScriptSettings)
+        assert isinstance(settings, ScriptSettings)
         script, lines = agents.script, len(agents.phrases())
-        found = f"script {script.name or settings.agent.file}, {len(script.states)} states, {lines} fixed lines"
+        found = f"script {script.name or settings.file}, {len(script.states)} states, {lines} fixed lines"
         odd = [Finding("agent", "warn", warning, "look whether the script means this") for warning in script.warnings]
         return [Finding("agent", "ok", found), *odd]
-    if isinstance(settings.agent, PythonSettings):
-        return [Finding("agent", "ok", f"class {settings.agent.class_}")]
-    assert not isinstance(settings.agent, ScriptSettings)
-    kind = _KINDS[type(settings.agent).__name__]
-    known = Finding("agent", "ok", f"{kind} at {settings.agent.url}")
+    if isinstance(settings, PythonSettings):
+        return [Finding("agent", "ok", f"class {settings.class_}")]
+    assert not isinstance(settings, ScriptSettings)
+    kind = _KINDS[type(settings).__name__]
+    known = Finding("agent", "ok", f"{kind} at {settings.url}")
     if offline:
         await agents.close()
         return [known, Finding("agent answers", "skip", "not asked (--offline)")]

@@ -393,3 +393,16 @@ async def test_reports_after_calls_are_looked_at(tmp_path: Path) -> None:
         assert (await look(secret, url="http://127.0.0.1:9/hook")).status == "fail"
         assert post.receiver.got == [], "no report was sent for it"
     assert await services.after_call(AfterCallSettings(), tmp_path, {}, HttpClient, offline=False) == []
+
+
+async def test_every_member_of_a_team_is_looked_at(tmp_path: Path) -> None:
+    (tmp_path / "desk.yaml").write_text("start: hello\nstates: {hello: {say: Hello., transfer: coach}}")
+    text = "agent: {kind: team, first: desk, members: {desk: {agent: {kind: script, file: desk.yaml}}, "
+    team = settings(text + "coach: {agent: {kind: web, url: 'http://127.0.0.1:9/x'}}}}")
+    found = await doctor.agent(team, tmp_path)
+    assert [(one.about, one.status) for one in found] == [
+        ("agent", "ok"),
+        ("agent desk", "ok"),
+        ("agent coach", "ok"),
+        ("agent answers coach", "fail"),
+    ]

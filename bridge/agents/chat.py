@@ -31,6 +31,7 @@ class _Arguments(msgspec.Struct):
     """The arguments of all our tools; models like to say `null` for what they leave out."""
 
     target: str | None = None
+    summary: str | None = None
     answer: str | None = None
     digits: int | None = None
     choices: list[str] | None = None
@@ -147,7 +148,7 @@ class ChatAgent:
             case "hang_up":
                 return HangUp(arguments.reason or "agent")
             case "transfer":
-                return Transfer(arguments.target or "")
+                return Transfer(arguments.target or "", arguments.summary or "")
             case _:
                 return self._expect(arguments, call)
 

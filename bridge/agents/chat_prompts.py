@@ -23,6 +23,8 @@ def as_messages(settings: ChatSettings, info: CallInfo, prompt: Prompt) -> list[
     last = prompt.history[-1] if prompt.history else None
     if prompt.kind != "caller_said" or last is None or last.speaker != "caller" or last.text != prompt.text:
         messages.append(_message("user", _happening(prompt, info, settings.transfers.targets)))
+    if prompt.hint:
+        messages.append(_message("user", f"[Your supervisor whispers to you alone: {prompt.hint}]"))
     return _alternating(messages) if settings.alternating_roles else messages
 
 
@@ -56,6 +58,17 @@ def _happening(prompt: Prompt, info: CallInfo, targets: dict[str, str]) -> str:
     match prompt.kind:
         case "call_started":
             return f"[The caller{f' from {info.from_number}' if info.from_number else ''} is on the line. Greet them.]"
+        case "handed_over":
+            by, told = info.parameters.get("handed_over_by", ""), _handed_over(info)
+            return (
+                f"[Your colleague{f' {by}' if by else ''} hands the caller over to you.{told} The caller has heard the "
+                "conversation above. Say in a few words who you are and go on.]"
+            )
+        case "overheard":
+            return (
+                "[You overhear this call as the supervisor; the caller does not hear you. Whisper one short hint to "
+                "your colleague, or answer: nothing.]"
+            )
         case "digits":
             return f"[The caller pressed these keys: {prompt.text}]{_value(prompt)}"
         case "no_input":
@@ -75,6 +88,14 @@ def _happening(prompt: Prompt, info: CallInfo, targets: dict[str, str]) -> str:
             if not prompt.text:
                 return "[The caller spoke, but the words are not known.]"
             return f"{prompt.text}{_value(prompt)}"
+
+
+def _handed_over(info: CallInfo) -> str:
+    """What a colleague leaves to a model: its summary, and what it has gathered."""
+    told = {name: value for name, value in info.parameters.items() if value and name != "handed_over_by"}
+    summary = told.pop("summary", "")
+    known = "; ".join(f"{name}: {value}" for name, value in told.items())
+    return (f" They say: {summary}" if summary else "") + (f" Known so far: {known}." if known else "")
 
 
 def _value(prompt: Prompt) -> str:
@@ -118,7 +139,8 @@ def tools_on_offer(transfers: Transfers) -> list[dict[str, Any]]:
         else:
             target["enum"] = list(transfers.names)
         description = "Connect the caller to somebody after your words were heard."
-        tools.append(_tool("transfer", description, {"target": target}, ["target"]))
+        summary = {"type": "string", "description": "What they should know before they speak with the caller."}
+        tools.append(_tool("transfer", description, {"target": target, "summary": summary}, ["target"]))
     return tools
 
 

@@ -56,6 +56,11 @@ class Conversation(Questions):
         """What was said and really heard, both ways, before the caller's last turn."""
         return self._run.prompt.history
 
+    @property
+    def hint(self) -> str:
+        """What a supervisor of the team whispered before the caller's last turn; empty: nothing."""
+        return self._run.prompt.hint or ""
+
     async def say(
         self,
         text: str,

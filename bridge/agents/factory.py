@@ -6,14 +6,19 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
+import msgspec
+
 from bridge import variables
 from bridge.agents.base import AgentFactory, Report, no_report
 from bridge.agents.settings import (
+    COLLEAGUE,
     AgentSettings,
     ChatSettings,
     ConversationRelaySettings,
+    MemberSettings,
     PythonSettings,
     ScriptSettings,
+    TeamSettings,
     WebSettings,
 )
 from bridge.errors import ConfigError
@@ -33,6 +38,28 @@ def build_agents(
     `http` says how servers are reached; `report` is told of what goes wrong without ending an answer. Reads the
     script's file, opens no socket. Raises ConfigError naming what is wrong.
     """
+    if not isinstance(settings, TeamSettings):
+        _check_targets(settings, "agent")
+        return _build(settings, directory, environ, http, report)
+    from bridge.agents.team import TeamFactory
+
+    members = {}
+    for name, member in settings.members.items():
+        _check_targets(member.agent, f"agent.members.{name}.agent")
+        members[name] = _build(with_colleagues(settings, name), directory, environ, http, report)
+    return TeamFactory(settings, members, report)
+
+
+def _check_targets(settings: MemberSettings, where: str) -> None:
+    """Colleagues are targets by themselves: the file names telephones alone. Raises ConfigError."""
+    for name, target in settings.transfers.targets.items():
+        if target.startswith(COLLEAGUE):
+            raise ConfigError(f"{where}.transfers.targets.{name}: {target!r}: expected a number or a SIP address")
+
+
+def _build(
+    settings: MemberSettings, directory: Path, environ: Mapping[str, str], http: HttpSettings | None, report: Report
+) -> AgentFactory:
     match settings:
         case ScriptSettings():
             from bridge.agents.script import ScriptFactory
@@ -75,6 +102,16 @@ def build_agents(
             from bridge.agents.python_load import AgentClass
 
             return PythonFactory(settings, AgentClass(settings.class_, directory), report)
+
+
+def with_colleagues(team: TeamSettings, name: str) -> MemberSettings:
+    """Return a member's settings with its colleagues among those whom it may transfer to."""
+    member = team.members[name].agent
+    if name == team.supervisor:
+        return member
+    colleagues = {other: COLLEAGUE + other for other in team.members if other not in (name, team.supervisor)}
+    transfers = msgspec.structs.replace(member.transfers, targets={**member.transfers.targets, **colleagues})
+    return msgspec.structs.replace(member, transfers=transfers)
 
 
 def _secret_headers(named: Mapping[str, str], environ: Mapping[str, str]) -> dict[str, str]:

@@ -23,6 +23,7 @@ _LONGEST_REASON = 60
 _LONGEST_VOICE = 100
 _SHOWN = 60
 _MOST_CHOICES, _LONGEST_CHOICE = 100, 80
+_LONGEST_SUMMARY, _LONGEST_VALUE = 2000, 500
 _KEYS = re.compile(r"[0-9*#A-D]{1,20}", re.ASCII)
 
 Ask = Callable[[Prompt], AsyncGenerator[Action, None]]
@@ -94,8 +95,11 @@ class _Budget:
                 self._check_expected(action)
             case HangUp(reason):
                 return HangUp(folded(reason) or "agent")
-            case Transfer():
-                pass  # whom to dial is checked by `Transfers`
+            case Transfer(_, summary, values):  # whom to dial is checked by `Transfers`
+                self._within("characters in a summary", len(summary), _LONGEST_SUMMARY)
+                self._within("values handed over", len(values), _MOST_CHOICES)
+                longest = max((len(text) for pair in values.items() for text in pair), default=0)
+                self._within("characters in a value handed over", longest, _LONGEST_VALUE)
         return action
 
     def _check_expected(self, expect: Expect) -> None:
@@ -173,7 +177,7 @@ class Guard:
                     acted = True
                     if isinstance(checked, Transfer):
                         try:
-                            checked = Transfer(self.transfers.dialled(checked.target))
+                            checked = msgspec.structs.replace(checked, target=self.transfers.dialled(checked.target))
                         except TransferRefused as error:
                             refusal = error
                             break

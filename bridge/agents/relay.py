@@ -139,7 +139,7 @@ class RelayAgent:
         await self._turn_over.wait()
         await self._reach(prompt)
         match prompt.kind:
-            case "call_started" if self._settings.welcome_greeting:
+            case "call_started" | "handed_over" if self._settings.welcome_greeting:
                 yield Say(self._settings.welcome_greeting, False, _INTERRUPTIONS[self._settings.welcome_interruptible])
             case "caller_said" if prompt.text:
                 self._drop_unsaid(tell=True)

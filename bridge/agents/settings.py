@@ -175,5 +175,46 @@ class ConversationRelaySettings(
     """An application that does not answer a ping within half of this time is lost."""
 
 
-AgentSettings = ScriptSettings | ChatSettings | WebSettings | PythonSettings | ConversationRelaySettings
-"""`kind: script`, `kind: chat`, `kind: web`, `kind: python` or `kind: conversation_relay`."""
+MemberSettings = ScriptSettings | ChatSettings | WebSettings | PythonSettings | ConversationRelaySettings
+"""Every kind of agent that answers by itself."""
+
+COLLEAGUE = "agent:"
+"""Before the name of a colleague where a transfer leads to one, and to no telephone."""
+
+
+class TeamMember(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """One agent of a team, and how it speaks and listens."""
+
+    agent: MemberSettings
+    voice: str = ""
+    """Speaks where the agent names no voice; empty: that of the call."""
+    language: str = ""
+    """What the caller will speak with this agent; empty: the language of the call."""
+    hints: list[str] = []
+    """Words that callers are likely to say to this agent, for the recogniser."""
+
+
+class TeamSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, tag_field="kind", tag="team"):
+    """Several agents, of any kinds, who hand the caller over to each other by a transfer to a colleague's name."""
+
+    first: str
+    """Who answers when the telephone rings."""
+    members: dict[str, TeamMember]
+    supervisor: str = ""
+    """A member who hears every exchange and whispers hints; it never has the caller."""
+
+    def __post_init__(self) -> None:
+        """Names must be those of members, and a supervisor is nobody's colleague."""
+        for key, name in (("first", self.first), ("supervisor", self.supervisor)):
+            if name and name not in self.members:
+                raise ValueError(f"{key} {name!r}: expected one of members: {', '.join(self.members)}")
+        if self.first == self.supervisor:
+            raise ValueError(f"supervisor {self.supervisor!r}: expected another member than first")
+        for name, member in self.members.items():
+            taken = self.members.keys() & member.agent.transfers.targets.keys()
+            if taken:
+                raise ValueError(f"members.{name}.agent.transfers.targets: {min(taken)!r} is the name of a colleague")
+
+
+AgentSettings = MemberSettings | TeamSettings
+"""`kind: script`, `chat`, `web`, `python`, `conversation_relay`, or a `team` of those."""

@@ -14,7 +14,7 @@ from fnmatch import fnmatchcase
 import phonenumbers
 from phonenumbers import PhoneNumber, PhoneNumberType
 
-from bridge.agents.settings import TransferSettings
+from bridge.agents.settings import COLLEAGUE, TransferSettings
 from bridge.errors import BridgeError, ConfigError
 
 E164 = re.compile(r"\+[1-9]\d{6,14}", re.ASCII)
@@ -104,7 +104,9 @@ class Transfers:
         return dialled
 
     def _written(self, target: str, where: str) -> str:
-        """A target of the operator's own."""
+        """A target of the operator's own, or a colleague in the team."""
+        if target.startswith(COLLEAGUE):
+            return target
         try:
             return self._normalised(target)[0]
         except TransferRefused as refused:

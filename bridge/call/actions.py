@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Literal
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 Interruption = Literal["interruptible", "protected", "digits_only", "speech_only"]
 """What may break off an utterance: speech and keys, nothing (legal text), keys alone, or speech alone."""
@@ -27,6 +28,8 @@ class Say(msgspec.Struct, frozen=True, tag="say"):
     interruption: Interruption = "interruptible"
     voice: str | None = None
     cacheable: bool = True
+    by: str | UnsetType = UNSET
+    """Which agent of a team says it."""
 
 
 class Expect(msgspec.Struct, frozen=True, tag="expect"):
@@ -50,6 +53,12 @@ class Transfer(msgspec.Struct, frozen=True, tag="transfer"):
     """Hand the caller to `target` (an E.164 number or a SIP address) once the caller has heard all words so far."""
 
     target: str
+    summary: str = ""
+    """What whoever takes over is told first; the caller does not hear it."""
+    values: dict[str, str] = {}
+    """What was gathered so far, for an agent who takes over."""
+    at_once: bool = False
+    """An agent of the team takes over in the middle of the sentence."""
 
 
 class HangUp(msgspec.Struct, frozen=True, tag="hang_up"):
@@ -76,6 +85,8 @@ class Spoken(msgspec.Struct, frozen=True):
     interrupted: bool = False
     by_bridge: bool = False
     """Said by the bridge itself, such as an apology for an agent that failed: not the agent's words."""
+    by: str | UnsetType = UNSET
+    """Which agent of a team said it."""
 
 
 class TextAlternative(msgspec.Struct, frozen=True):
@@ -86,11 +97,20 @@ class TextAlternative(msgspec.Struct, frozen=True):
 
 
 PromptKind = Literal[
-    "call_started", "caller_said", "digits", "no_input", "transfer_refused", "transfer_failed", "floor_given"
+    "call_started",
+    "caller_said",
+    "digits",
+    "no_input",
+    "transfer_refused",
+    "transfer_failed",
+    "floor_given",
+    "handed_over",
+    "overheard",
 ]
 """What just happened. `transfer_refused`: the target is not allowed, and `text` says why. `transfer_failed`: nobody
 answered, and the caller is back; `text` is `busy`, `no_answer` or `failed`. `floor_given`: the agent itself has asked
-to speak (`bridge.call.events.AgentWantsFloor`), and now it may."""
+to speak (`bridge.call.events.AgentWantsFloor`), and now it may. `handed_over`: another agent of the team leaves the
+caller to this one, and `text` is its summary. `overheard`: to a supervisor, whose answer is a hint for a colleague."""
 
 
 class Prompt(msgspec.Struct, frozen=True):
@@ -116,3 +136,5 @@ class Prompt(msgspec.Struct, frozen=True):
     readings: tuple[TextAlternative, ...] = ()
     """What the recogniser may have heard, the likeliest (`text`) first, with its confidence; empty where it does not
     say."""
+    hint: str | UnsetType = UNSET
+    """What a supervisor whispers, which is not for the caller's ears."""

@@ -176,8 +176,8 @@ class BotSide:
                 return self.utterances.wait(seconds)
             case actions.HangUp(reason):
                 return self.close(Disconnect(EndReason.AGENT, reason))
-            case actions.Transfer(target):
-                return self.close(Redirect(target))
+            case actions.Transfer(target, summary):
+                return self.close(Redirect(target, summary))
 
     @property
     def answer(self) -> str:

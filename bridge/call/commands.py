@@ -105,10 +105,12 @@ class Disconnect(msgspec.Struct, frozen=True, tag="hang_up"):
     """The agent's own words for why it hung up."""
 
 
-class Redirect(msgspec.Struct, frozen=True, tag="transfer"):
+class Redirect(msgspec.Struct, frozen=True, omit_defaults=True, tag="transfer"):
     """Leave the call to `target` at once."""
 
     target: str
+    summary: str = ""
+    """What whoever takes over is told first."""
 
 
 class Decided(msgspec.Struct, frozen=True, tag="decided"):

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 
+from msgspec import UNSET, UnsetType
+
 from bridge.call.actions import Interruption, Spoken
 from bridge.call.events import Word
 from bridge.text.cleaning import clean
@@ -22,6 +24,8 @@ class Utterance:
         """Not the agent's words, but an apology or a goodbye of ours."""
         self.interruption = interruption
         self.voice: str | None = None
+        self.by: str | UnsetType = UNSET
+        """Which agent of a team says it."""
         self.cacheable = True
         self.text = ""
         """As the agent wrote it, with what is not said: tags, Markdown, pictures."""
@@ -97,7 +101,7 @@ def spread(text: str, audio_ms: float) -> Iterator[Word]:
 
 
 def _heard(utterance: Utterance, heard_ms: float | None = None) -> Spoken:
-    return Spoken("bot", utterance.heard_text(heard_ms), utterance.cut, utterance.by_bridge)
+    return Spoken("bot", utterance.heard_text(heard_ms), utterance.cut, utterance.by_bridge, utterance.by)
 
 
 class Ledger:
@@ -158,9 +162,9 @@ def joined(turns: Iterable[Spoken]) -> tuple[Spoken, ...]:
         last = said[-1] if said else None
         if not turn.text:
             continue
-        if last and turn.speaker == last.speaker == "bot" and turn.by_bridge == last.by_bridge:
+        if last and turn.speaker == last.speaker == "bot" and turn.by_bridge == last.by_bridge and turn.by == last.by:
             interrupted = last.interrupted or turn.interrupted
-            said[-1] = Spoken("bot", f"{last.text} {turn.text}", interrupted, turn.by_bridge)
+            said[-1] = Spoken("bot", f"{last.text} {turn.text}", interrupted, turn.by_bridge, turn.by)
         else:
             said.append(turn)
     return tuple(said)

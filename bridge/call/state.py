@@ -11,6 +11,7 @@ from __future__ import annotations
 from hashlib import sha256
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from bridge.call.actions import Interruption, Prompt, Say, Spoken
 from bridge.call.commands import Disconnect, ExpectSpeech, Redirect
@@ -36,10 +37,11 @@ class UnheardRest(msgspec.Struct, frozen=True, omit_defaults=True):
     by_bridge: bool = False
     words: tuple[Word, ...] = ()
     """Those of them that are placed in time already, from the moment in which the state was written."""
+    by: str | UnsetType = UNSET
 
     def say(self) -> Say:
         """The order to say them."""
-        return Say(self.text, False, self.interruption, self.voice, self.cacheable)
+        return Say(self.text, False, self.interruption, self.voice, self.cacheable, self.by)
 
 
 class BotState(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -143,7 +145,7 @@ def played_on(state: CallState, seconds: float) -> CallState:
     while rests:
         heard, rest = _split(rests[0], left_ms)
         if heard:
-            history.append(Spoken("bot", heard, by_bridge=rests[0].by_bridge))
+            history.append(Spoken("bot", heard, by_bridge=rests[0].by_bridge, by=rests[0].by))
         if rest is not None:
             rests[0] = rest
             break

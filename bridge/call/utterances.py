@@ -36,15 +36,18 @@ class Utterances:
 
     def say(self, say: Say, now: float, *, by_bridge: bool = False) -> list[Command]:
         """Add text to the utterance that is being written, or begin one; `by_bridge`: not the agent's words."""
+        before: list[Command] = []
+        if self._open is not None and self._open.by != say.by:
+            before = self.finish_text()  # another agent has taken over in the middle of it
         utterance = self._open
         if utterance is None:
             if not say.text.strip():
-                return []
+                return before
             utterance = self._begin(say.interruption, by_bridge=by_bridge)
-            utterance.voice, utterance.cacheable = say.voice, say.cacheable
+            utterance.voice, utterance.cacheable, utterance.by = say.voice, say.cacheable, say.by
         utterance.text += say.text
         self._open = utterance if say.more else None
-        return [Synthesise(utterance.number, say.text, not say.more, say.voice, say.cacheable)]
+        return [*before, Synthesise(utterance.number, say.text, not say.more, say.voice, say.cacheable)]
 
     def wait(self, seconds: float) -> list[Command]:
         """Queue silence of this length behind what is said."""
@@ -191,7 +194,7 @@ class Utterances:
         self._number = number
         for rest in cut:
             entry = Utterance(0, rest.interruption, by_bridge=rest.by_bridge)
-            entry.text, entry.voice, entry.cacheable = rest.text, rest.voice, rest.cacheable
+            entry.text, entry.voice, entry.cacheable, entry.by = rest.text, rest.voice, rest.cacheable, rest.by
             self.resumable.append(entry)
 
     @property
@@ -265,14 +268,14 @@ class Utterances:
         commands: list[Command] = []
         for entry in cut:
             if rest := entry.rest_text():
-                say = Say(rest, False, entry.interruption, entry.voice, entry.cacheable)
+                say = Say(rest, False, entry.interruption, entry.voice, entry.cacheable, entry.by)
                 commands += self.say(say, now, by_bridge=entry.by_bridge)
         return commands
 
 
 def rest_of(entry: Utterance, text: str, words: tuple[Word, ...] = ()) -> UnheardRest:
     """What is unheard of an utterance, and how it is to be said."""
-    return UnheardRest(text, entry.interruption, entry.voice, entry.cacheable, entry.by_bridge, words)
+    return UnheardRest(text, entry.interruption, entry.voice, entry.cacheable, entry.by_bridge, words, entry.by)
 
 
 def _shifted(words: Sequence[Word], heard_ms: float, shift_ms: float) -> tuple[Word, ...]:

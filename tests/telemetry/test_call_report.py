@@ -135,6 +135,17 @@ def test_what_the_agent_has_to_tell() -> None:
     )
 
 
+def test_which_agent_of_a_team_said_what() -> None:
+    phone = Followed(lambda prompt: [Say("Reception.", by="desk"), Say("Billing.", by="billing")])
+    phone.answers()
+    phone.wait(3)
+    assert [(turn["by"], turn["text"]) for turn in phone.ends()["transcript"]] == [
+        ("desk", "Reception."),
+        ("billing", "Billing."),
+    ]
+    assert [one.by for one in phone.call.transcript()] == ["desk", "billing"]
+
+
 def test_words_are_left_out_where_nobody_wants_them() -> None:
     phone = Followed(receptionist, words=False)
     phone.answers()

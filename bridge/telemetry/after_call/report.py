@@ -184,7 +184,9 @@ class CallFollower:
         if not entry.text:
             return None
         if entry.speaker == "bot":
-            return ReportedTurn("bridge" if entry.by_bridge else "agent", entry.text, interrupted=entry.interrupted)
+            return ReportedTurn(
+                "bridge" if entry.by_bridge else "agent", entry.text, interrupted=entry.interrupted, by=entry.by or ""
+            )
         _, times = self._caller.get(id(entry), (entry, None))
         if times is None:
             return ReportedTurn("caller", entry.text)
@@ -202,6 +204,7 @@ class CallFollower:
             words[-1][2] if words else None,
             unheard=entry.rest_text() if not entry.all_heard else "",
             interrupted=entry.cut,
+            by=entry.by or "",
             words=tuple(words) if self._words_wanted else (),
         )
 
