@@ -197,6 +197,12 @@ class EndRequested(msgspec.Struct, frozen=True, tag="end_requested"):
     reason: EndReason
 
 
+class TransferRequested(msgspec.Struct, frozen=True, tag="transfer_requested"):
+    """Somebody who looks after the service sends the caller on to `target`, whatever the agent is doing."""
+
+    target: str
+
+
 class StreamClosed(msgspec.Struct, frozen=True, tag="stream_closed"):
     """The carrier's socket is gone: the call is over for us."""
 
@@ -230,6 +236,7 @@ Event = (
     | AgentFailed
     | AgentWantsFloor
     | EndRequested
+    | TransferRequested
     | StreamClosed
     | StreamReopened
     | TimePassed

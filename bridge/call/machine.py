@@ -11,7 +11,7 @@ from bridge.call.actions import PromptKind, Spoken
 from bridge.call.answering import Answering
 from bridge.call.bot_side import BotSide
 from bridge.call.caller_side import CallerSide
-from bridge.call.commands import Command, Disconnect, decided
+from bridge.call.commands import Command, Disconnect, Redirect, decided
 from bridge.call.events import (
     AgentActed,
     AgentFailed,
@@ -32,6 +32,7 @@ from bridge.call.events import (
     StreamClosed,
     StreamReopened,
     TimePassed,
+    TransferRequested,
     TurnJudged,
     TurnOpinion,
     VoiceActivity,
@@ -219,6 +220,8 @@ class Call:
                 return caller.presses(digit, now)
             case EndRequested(reason):
                 return self._asked_to_end(reason, now)
+            case TransferRequested(target) if bot.ending is None and self._started_at is not None:
+                return [*bot.break_off(now)[0], *bot.close(Redirect(target))]
             case _:
                 pass  # what belongs to something already cancelled
         return []

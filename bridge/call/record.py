@@ -50,7 +50,7 @@ class Header(msgspec.Struct, frozen=True):
     resumed: CallState | None = None
     """Where the call goes on from, if another process began it; without its agent's memory."""
     about: dict[str, str] = {}
-    """What names the call: carrier, call id. No numbers and no words."""
+    """Whose call it was: carrier, call id, numbers. A record is as private as what was said in it."""
 
     def open_call(self, settings: CallSettings | None = None) -> Call:
         """A call as it was before its first event, or as it would have been with other settings."""
@@ -67,7 +67,7 @@ def header(
     pacing: Pacing = DEFAULT_PACING,
     resumed: CallState | None = None,
 ) -> bytes:
-    """The first line. `about` names the call (carrier, call id); keep numbers and words out of it."""
+    """The first line. `about` says whose call it was (carrier, call id, numbers)."""
     state = None if resumed is None else msgspec.structs.replace(resumed, agent=b"")
     return _encoder.encode(Header(VERSION, settings, audio_format, pacing, state, about or {})) + b"\n"
 

@@ -95,6 +95,8 @@ class EndReason(StrEnum):
     AGENT_FAILED = "agent failed"
     SPEECH_FAILED = "speech failed"
     DRAIN = "drain"
+    OPERATOR = "operator"
+    """Somebody who looks after the service ended it."""
     FAILURE = "failure"
     """A bug of ours."""
 

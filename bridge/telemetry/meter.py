@@ -17,11 +17,46 @@ _AWAITED = 64
 """Utterances whose first audio is awaited at once; more would be a leak, not a conversation."""
 
 
+class CallTally:
+    """What one call has come to so far, for whoever looks at it."""
+
+    __slots__ = ("failures", "interruptions", "last_reply_s", "replies", "worst_reply_s")
+
+    def __init__(self) -> None:
+        self.replies = 0
+        self.last_reply_s = 0.0
+        self.worst_reply_s = 0.0
+        self.interruptions = 0
+        self.failures = 0
+        """Of the agent, of speech and of the recogniser."""
+
+    def replied(self, after_s: float) -> None:
+        """Note an answer, and how long after the caller's last sound it began."""
+        self.replies += 1
+        self.last_reply_s = after_s
+        self.worst_reply_s = max(self.worst_reply_s, after_s)
+
+    def summary(self, seconds: float, underruns: int) -> dict[str, float]:
+        """Return it as numbers by name, for the record's last line."""
+        return {
+            "seconds": round(seconds, 3),
+            "replies": self.replies,
+            "worst_reply_ms": round(self.worst_reply_s * 1000),
+            "interruptions": self.interruptions,
+            "failures": self.failures,
+            "underruns": underruns,
+        }
+
+
+_FAILED = frozenset({Decision.AGENT_FAILED, Decision.SPEECH_FAILED, Decision.RECOGNISER_FAILED})
+
+
 class CallMeter:
     """Watches one call for the metrics. Times are seconds since the call's start."""
 
     def __init__(self, metrics: Metrics, call: Call) -> None:
         self._metrics = metrics
+        self.tally = CallTally()
         self._clock = call.utterances.playout.clock
         self._spoken = False
         self._caller_stopped_at: float | None = None
@@ -59,10 +94,13 @@ class CallMeter:
             self._metrics.first_audio.observe(now)
         if self._caller_stopped_at is not None:
             self._metrics.reply_latency.observe(now - self._caller_stopped_at)
+            self.tally.replied(now - self._caller_stopped_at)
             self._caller_stopped_at = None
 
     def _decided(self, decision: Decided, now: float) -> None:
         self._metrics.decisions.labels(decision.what).inc()
+        self.tally.interruptions += decision.what is Decision.INTERRUPTED
+        self.tally.failures += decision.what in _FAILED
         since = decision.why.get("since")
         match decision.what:
             case Decision.TURN_OVER:

@@ -26,6 +26,7 @@ from bridge.call.events import (
     SpeechFailed,
     StreamClosed,
     TimePassed,
+    TransferRequested,
     TurnJudged,
     VoiceActivity,
     Word,
@@ -203,6 +204,7 @@ ANY_EVENT: st.SearchStrategy[Event] = st.one_of(
     st.builds(AgentFinished, SMALL),
     st.builds(AgentFailed, SMALL, st.just("boom")),
     st.builds(EndRequested, st.just(EndReason.DRAIN)),
+    st.builds(TransferRequested, st.just("+15550100")),
     st.builds(StreamClosed, st.sampled_from(EndReason)),
     st.builds(TimePassed),
 )
