@@ -18,6 +18,7 @@ from bridge.agents.base import AgentFactory, FixedLine
 from bridge.audio.formats import MULAW_8000
 from bridge.carriers.catalogue import build_carriers
 from bridge.config import Settings, unset_variables
+from bridge.console.factory import browser_phone, build_console, build_logins
 from bridge.errors import ConfigError, VoiceError
 from bridge.gateway.server import Gateway
 from bridge.http import HttpClient
@@ -96,10 +97,14 @@ class Application:
         self._close_agents = agents.close
         self.agents: dict[str, AgentFactory] = agents.numbers
         """By the number that was dialled; those of all other numbers under the empty key."""
-        self.carriers = build_carriers(settings.carriers, environ, unsigned=settings.gateway.development_unsigned)
+        self._secret = secret or service_secret(settings, environ)
+        self._logins = build_logins(settings.console, environ, self._secret)
+        self.carriers = (
+            *build_carriers(settings.carriers, environ, unsigned=settings.gateway.development_unsigned),
+            *browser_phone(settings.console, self._logins),
+        )
         open_client = partial(HttpClient, settings.http, directory=directory, environ=environ)
         self._open_client = open_client
-        self._secret = secret or service_secret(settings, environ)
         redis_url = redis_address(settings.store, environ)
         self.listening = ListeningService(
             settings.listening,
@@ -188,7 +193,22 @@ class Application:
         if after_call is not None:
             self._closers.insert(0, ("reports of calls", after_call.close))
             await after_call.start()
+        console = None
+        if self._logins is not None:
+            console = build_console(
+                settings.console,
+                self._logins,
+                self.gateway,
+                self.store,
+                settings.telemetry,
+                self._directory,
+                public_url=settings.gateway.public_url,
+            )
+            self.gateway.add_pages(console)
+            self._closers.append(("console", console.close))
         await self.store.start()
+        if console is not None:
+            await console.start()
         await self.gateway.start(host, port, reuse_port=reuse_port)
         self._progress(f"listening on {host}:{self.gateway.port}")
         self._progress("loading voice activity, speech recognition and the voice")

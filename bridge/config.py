@@ -23,6 +23,7 @@ from bridge.call.settings import CallSettings
 from bridge.carriers.settings import CarrierSettings
 from bridge.config_convert import Told, convert, drop, look_up, put
 from bridge.config_source import Keys, Source, read_yaml
+from bridge.console.settings import ConsoleSettings
 from bridge.dialled import normalised
 from bridge.errors import ConfigError
 from bridge.gateway.settings import GatewaySettings
@@ -77,6 +78,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     telemetry: TelemetrySettings = TelemetrySettings()
     after_call: AfterCallSettings = AfterCallSettings()
     """Who is told of each call when it is over."""
+    console: ConsoleSettings = ConsoleSettings()
     worker: WorkerSettings = WorkerSettings()
     http: HttpSettings = HttpSettings()
     """How servers elsewhere are reached."""

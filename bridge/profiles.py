@@ -91,7 +91,9 @@ def call_profiles(
 
     def profile(number: str, its: NumberSettings) -> CallProfile:
         ears = ListeningOfProfile(listening, its.recogniser)
-        return CallProfile(its.call, CallServices(ears, SpeechOfProfile(speech, its.voice or None), agents[number]))
+        services = CallServices(ears, SpeechOfProfile(speech, its.voice or None), agents[number])
+        kind = "" if its.agent is None else str(type(its.agent).__struct_config__.tag)
+        return CallProfile(its.call, services, kind)
 
     found = {number: profile(number, its) for number, its in every_profile(settings) if number in agents}
     return CallProfiles(settings.call, found.pop("", None), found)

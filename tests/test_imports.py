@@ -29,6 +29,7 @@ ROOMS = {
     "simulator",
     "telemetry",
     "system",
+    "console",
 } | {"bench"}
 
 MAY_IMPORT: dict[str, set[str]] = {
@@ -47,6 +48,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "session": PURE | {"telemetry", "listening", "speaking", "agents"},
     "gateway": PURE | {"telemetry", "listening", "speaking", "agents", "store", "session", "api", "system"},
     "api": PURE | {"telemetry", "speaking", "gateway", "worker.protocol", "worker.protocol_server", "session"},
+    "console": PURE | {"telemetry", "agents", "store", "session", "gateway", "carriers.browser"},
     "bench": {"audio", "text", "call", "worker", "speaking.voices.base", "listening", "simulator"},
     "simulator": {"audio", "text", "call", "speaking", "worker", "listening", "agents", "telemetry", "system"},
 }

@@ -12,7 +12,7 @@ NOT_OURS = re.compile(r"\.|out$|build$|dist$|shared$")
 PAGES = sorted(
     path for path in ROOT.rglob("*.md") if not any(NOT_OURS.match(part) for part in path.relative_to(ROOT).parts)
 )
-LARGE_ROOMS = "agents call carriers gateway listening simulator speaking telemetry text worker".split()
+LARGE_ROOMS = "agents call carriers console gateway listening simulator speaking telemetry text worker".split()
 MOST_WORDS = 1500
 """Of the README, tables included and blocks of code left out."""
 
@@ -61,7 +61,7 @@ def test_each_large_room_has_a_page(room: str) -> None:
     assert (ROOT / "bridge" / room / "README.md").is_file()
 
 
-@pytest.mark.parametrize("room", ["gateway", "telemetry", "worker", "api"])
+@pytest.mark.parametrize("room", ["gateway", "telemetry", "worker", "api", "console"])
 def test_a_rooms_page_names_each_of_its_modules(room: str) -> None:
     folder = ROOT / "bridge" / room
     page = (folder / "README.md").read_text("utf-8")

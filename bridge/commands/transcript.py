@@ -18,6 +18,7 @@ EXAMPLES = """\
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of `bridge transcript`."""
     parser.add_argument("file", type=Path, metavar="RECORD", help="a call's record (JSON lines)")
+    parser.add_argument("--json", action="store_true", help="print a JSON array of the turns")
     parser.add_argument("--decisions", action="store_true", help="show what was decided, and why")
 
 
@@ -33,6 +34,11 @@ def run(arguments: argparse.Namespace) -> int:
         raise ConfigError(f"{arguments.file}: cannot be read: {error.strerror}") from None
     except BadMessage as error:
         raise ConfigError(f"{arguments.file}: {error}") from None
+    if arguments.json:
+        import msgspec
+
+        print(msgspec.json.encode(found).decode())
+        return 0
     for line in found:
         cut = " —" if line.cut else ""
         unheard = f" [not heard: {line.unheard}]" if line.unheard else ""

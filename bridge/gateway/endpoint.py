@@ -12,6 +12,7 @@ from bridge.carriers.base import Carrier
 from bridge.gateway.media import MediaSocket
 from bridge.gateway.process import Process
 from bridge.gateway.signatures import RequestRefused
+from bridge.session.session import CallSession
 
 CLOSE_TIMEOUT_S = 2.0
 """How long the carrier may take to answer our close."""
@@ -26,6 +27,14 @@ class MediaEndpoint:
         """Running calls by their names among those of all carriers."""
         self.waiting: dict[str, int] = {}
         """How many sockets of each address have not brought `start`."""
+
+    def sessions(self) -> dict[str, CallSession]:
+        """Every call that has begun and is not over, by its name among those of all carriers."""
+        return {
+            key: socket.session
+            for key, socket in self.sockets.items()
+            if socket.session is not None and not socket.session.over
+        }
 
     async def handle(self, carrier: Carrier, request: web.Request) -> web.StreamResponse:
         """Answer a request for a media socket, and serve the socket to its end."""

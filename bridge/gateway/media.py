@@ -335,7 +335,8 @@ class MediaSocket:
         addresses = Addresses(f"{process.signatures.public_url(self._request)}/{carrier.name}")
         line = CarrierLine(carrier, CallReference(info.call_id, ticket.account_id), addresses, key, process)
         self._connect(line, ticket.nonce)
-        about, ours = {"carrier": carrier.name}, self._stream.our_format
+        about = {"carrier": carrier.name, "from": info.from_number, "to": info.to_number, "agent": profile.agent}
+        ours = self._stream.our_format
         record = recording = reporter = None
         if process.recorder is not None:
             record = process.recorder.open_call(info.call_id, profile.call, about, ours, carrier.pacing, state)

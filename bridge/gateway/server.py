@@ -14,6 +14,7 @@ import secrets
 import socket
 import time
 from collections.abc import Callable, Mapping, Sequence
+from typing import Protocol
 
 from aiohttp import web
 
@@ -51,6 +52,14 @@ from bridge.telemetry.recording import SoundRecorder
 logger = logging.getLogger(__name__)
 
 _BACKLOG = 1024
+
+
+class Pages(Protocol):
+    """Somebody who serves routes of their own on the service's port."""
+
+    def add_to(self, app: web.Application) -> None:
+        """Register the routes with the application."""
+        ...
 
 
 class Gateway:
@@ -126,6 +135,7 @@ class Gateway:
             token=variables.header(settings.metrics.token_env, environ),
             open_to_all=settings.development_unsigned,
         )
+        self._pages: list[Pages] = []
         self._unwatch: Callable[[], None] = lambda: None
         self._runner: web.AppRunner | None = None
         self.port = 0
@@ -136,6 +146,10 @@ class Gateway:
         """The number of calls in progress."""
         return self.process.admission.calls
 
+    def add_pages(self, pages: Pages) -> None:
+        """Serve these routes, too; to be called before `start`."""
+        self._pages.append(pages)
+
     async def start(self, host: str, port: int, *, reuse_port: bool = False) -> None:
         """Listen; calls are turned away as busy until `open_doors`. Raises ConfigError when the port is taken."""
         app = web.Application(client_max_size=self._settings.max_webhook_bytes, middlewares=[limits_of_requests])
@@ -143,6 +157,8 @@ class Gateway:
             carrier.add_to(app)
         self._speech_api.add_to(app)
         self._speech_sockets.add_to(app)
+        for pages in self._pages:
+            pages.add_to(app)
         app.router.add_get("/healthz", self._health)
         app.router.add_get("/readyz", self._ready)
         self._metrics_page.add_to(app)

@@ -20,6 +20,8 @@ class CallProfile(msgspec.Struct, frozen=True):
 
     call: CallSettings
     services: CallServices
+    agent: str = ""
+    """What kind of agent it is, for records and pages."""
 
 
 class CallProfiles:

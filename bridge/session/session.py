@@ -54,7 +54,7 @@ from bridge.session.timers import Timer, TimerWheel
 from bridge.session.transcoding import transcoder
 from bridge.telemetry import logs
 from bridge.telemetry.after_call.reporter import CallReporter
-from bridge.telemetry.meter import CallMeter
+from bridge.telemetry.meter import CallMeter, CallTally
 from bridge.telemetry.metrics import Metrics
 from bridge.telemetry.recorder import CallRecord
 
@@ -149,6 +149,16 @@ class CallSession:
         self._abilities.attend(self.tell)
         happened = CallResumed if self._resumes else CallStarted
         self.tell(happened(self.info.transfer_failed))
+
+    @property
+    def seconds(self) -> float:
+        """How long the call lasts already."""
+        return self._clock() - self._started_at
+
+    @property
+    def tally(self) -> CallTally:
+        """What the call has come to so far."""
+        return self._meter.tally
 
     @property
     def changes(self) -> int:
@@ -397,7 +407,8 @@ class CallSession:
             self._metrics.saved_synthesis.inc(savings["saved_synthesis_s"])
             self._metrics.saved_money.inc(savings["saved_money"])
         if self._record is not None:
-            self._record.close({"phrases": savings})
+            call = self._meter.tally.summary(self.seconds, self.call.utterances.playout.underruns)
+            self._record.close({"phrases": savings, "call": call})
         if self._reporter is not None:
             now = self._clock() - self._started_at
             costs = {"speech_saved_money": savings.get("saved_money", 0.0)}

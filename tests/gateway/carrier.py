@@ -226,6 +226,7 @@ async def running(
     call: CallSettings = CALL_SETTINGS,
     recorder: Recorder | None = None,
     doors_open: bool = True,
+    before: Callable[[Gateway], None] = lambda _gateway: None,
     headroom: Callable[[], float] = lambda: 1.0,
 ) -> AsyncIterator[Carrier]:
     """A gateway on a free port, and a carrier that knows it."""
@@ -239,6 +240,7 @@ async def running(
         ticket_secret=SECRET,
         headroom=headroom,
     )
+    before(gateway)
     await gateway.start("127.0.0.1", 0)
     if doors_open:
         gateway.open_doors()
