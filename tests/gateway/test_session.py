@@ -243,7 +243,7 @@ async def test_an_agent_that_never_stops_talking_is_stopped_and_lets_others_run(
     phone.session.start()
     await phone.turns(3)
     assert 'kind="too_much"' not in phone.page()  # it was made to wait
-    await phone.turns(1000)
+    await phone.turns(2000)
     assert 'bridge_agent_failures_total{kind="too_much"} 1.0' in phone.page()
 
 
