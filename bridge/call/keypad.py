@@ -26,6 +26,7 @@ class Keypad:
         late, self._taken_number = self._taken_number and now <= self._last_at + self._inter_digit_s, False
         self._last_at = now
         if digit == "#" and late and not self.digits:
+            self._taken_number = True  # and so does a second one
             return False
         if digit == "#" and self.digits and not _begins(self.digits + digit, keys):
             self._ended = True

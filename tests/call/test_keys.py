@@ -86,6 +86,13 @@ def test_a_hash_after_a_complete_number_is_no_answer_to_the_next_question() -> N
     assert digits(phone) == ["1234", "07"]
 
 
+def test_a_caller_who_presses_hash_twice_has_still_answered_once() -> None:
+    phone = called([Say("Your code?"), Expect("digits:4")], [Say("Press hash or star."), Expect(keys=("#", "*"))])
+    phone.presses("1234##")
+    phone.wait(6)
+    assert digits(phone) == ["1234"]
+
+
 def test_a_hash_alone_is_an_answer() -> None:
     phone = called([Say("Press hash to go on."), Expect(keys=("#",))])
     phone.presses("#", gap_s=0.05)
