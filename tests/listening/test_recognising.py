@@ -95,6 +95,10 @@ def test_other_readings_are_told_where_they_are_wanted(whisper: Whisper) -> None
     assert whisper.recognise(clip).alternatives == ()
 
 
+def test_a_short_answer_is_found_where_readings_are_wanted(whisper: Whisper) -> None:
+    assert plain(whisper.recognise(line(say("Seven.")), readings=4).text) == "seven"
+
+
 def test_the_share_of_a_reading_is_that_of_all_its_tokens() -> None:
     one, longer, unlikely = shares([-0.1, -0.1, -2.0], [[1] * 4, [1] * 9, [1] * 4])
     assert one == 1.0

@@ -131,19 +131,32 @@ class Whisper:
         frames = int(seconds * RATE_HZ / STEP) // 2 * 2  # the encoder halves the frame rate
         features = log_mel(np.pad(samples, (0, max(0, frames * STEP - len(samples)))))[:, :frames]
         encoded = self._model.encode(self._storage.from_array(np.ascontiguousarray(features[None])))
-        [best] = self._model.generate(
+        longest = min(_LONGEST_TEXT, len(prompt) + int(_TOKENS + _TOKENS_A_SECOND * len(samples) / RATE_HZ))
+        if short:
+            best = self._decode(encoded, prompt, longest, logits=True)
+            if (alone := self._alone(best, short_answers)) is not None:
+                return HeardText(*alone)
+        if not short or readings > 1:
+            best = self._decode(encoded, prompt, longest, readings)
+        return self._told(best, readings)
+
+    def _decode(self, encoded: Any, prompt: list[int], longest: int, readings: int = 1, *, logits: bool = False) -> Any:
+        """So many readings, or one with the logits of each step, which a search for several does not give."""
+        [found] = self._model.generate(
             encoded,
             [prompt],
             beam_size=readings,
             num_hypotheses=readings,
-            max_length=min(_LONGEST_TEXT, len(prompt) + int(_TOKENS + _TOKENS_A_SECOND * len(samples) / RATE_HZ)),
+            max_length=longest,
             return_scores=True,
             return_no_speech_prob=True,
-            return_logits_vocab=short,
+            return_logits_vocab=logits,
         )
+        return found
+
+    def _told(self, best: Any, readings: int) -> HeardText:
+        """The texts of what was decoded, if it was speech."""
         score = float(best.scores[0])
-        if short and (alone := self._alone(best, short_answers)) is not None:
-            return HeardText(*alone)
         most_doubt = self._settings.maximum_no_speech
         if readings > 1 and score >= _SURE_SCORE:
             most_doubt = max(most_doubt, _VALUE_NO_SPEECH)
