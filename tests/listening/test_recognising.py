@@ -96,7 +96,15 @@ def test_other_readings_are_told_where_they_are_wanted(whisper: Whisper) -> None
 
 
 def test_a_short_answer_is_found_where_readings_are_wanted(whisper: Whisper) -> None:
-    assert plain(whisper.recognise(line(say("Seven.")), readings=4).text) == "seven"
+    said = line(silence(0.3), say("Seven."), silence(0.2))
+    assert plain(whisper.recognise(said, readings=4).text) == "seven"
+
+
+def test_two_short_words_written_as_one_number_are_no_lone_word(whisper: Whisper) -> None:
+    heard = whisper.recognise(line(silence(0.3), say("Five six."), silence(0.2)))
+    found = understand([Hypothesis(heard.text)], "digits")
+    assert found is not None
+    assert found.value == "56"
 
 
 def test_the_share_of_a_reading_is_that_of_all_its_tokens() -> None:

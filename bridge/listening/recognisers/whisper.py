@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import zlib
 from collections.abc import Sequence
 from pathlib import Path
@@ -34,6 +35,7 @@ _TOKENS, _TOKENS_A_SECOND = 8, 9
 """Nobody says more than this; a decoder that does runs in circles."""
 _LOOP_BYTES, _LOOP_RATIO = 48, 3.5
 _HINT_TOKENS = 60
+_WORD_OR_DIGIT = re.compile(r"\d|[^\W\d_]+")
 _SURE_SCORE, _VALUE_NO_SPEECH = -0.9, 0.6
 """Where a value is expected, words of this score are believed in spite of this probability of no speech: a real
 caller's groups of digits with long pauses between had 0.48 and -0.73, the best of bangs, breaths, cars and babble 0.68
@@ -179,8 +181,8 @@ class Whisper:
         likelihoods = {word: float(np.logaddexp.reduce(first[tokens])) for word, tokens in short_answers.items()}
         chosen = choose(likelihoods, best.no_speech_prob)
         text = self._tokenizer.decode(best.sequences_ids[0], skip_special_tokens=True).strip()
-        if chosen is None or len(text.split()) > 1:
-            return None
+        if chosen is None or len(_WORD_OR_DIGIT.findall(text)) > 1:
+            return None  # "56" is two words
         word, confidence = chosen
         return f"{word}.", confidence
 
