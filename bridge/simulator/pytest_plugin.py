@@ -6,6 +6,7 @@
         assert heard.reply_latency_ms < 1500
         assert heard.hung_up_by == "server"
 
+With `bridge_config` in the ini file (or `--bridge-config`) `bridge serve` is started with that file, and rung. Else
 `--bridge-url` (or the ini setting `bridge_url`) names the voice webhook, TWILIO_AUTH_TOKEN holds the token (other
 carriers, see `--bridge-carrier`, have secrets of their own: `bridge call --help` lists them), `--bridge-connect-to`
 says where the server really is. `--bridge-report DIR` keeps the pages and recordings, a folder a test.
@@ -18,7 +19,8 @@ import functools
 import hashlib
 import os
 import re
-from collections.abc import Callable, Sequence
+import secrets
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
@@ -36,8 +38,12 @@ from bridge.simulator.ear import Understand
 from bridge.simulator.result import CallResult, Turn
 from bridge.simulator.runner import PlacedCall, check_for_foreign_audio, place_call
 from bridge.simulator.scenario import Scenario
+from bridge.simulator.served import served
 
 T = TypeVar("T")
+
+_PUBLIC_URL = "https://test.example.com"
+"""The address that a carrier believes in of a service which was started for the tests."""
 
 Serve = Callable[[], AbstractAsyncContextManager[tuple[str, str]]]
 """Starts a server; gives its voice webhook as the carrier knows it, and the origin where it really listens."""
@@ -148,9 +154,13 @@ class Number:
     url: str = ""
     connect_to: str = ""
     carrier: str = ""
+    token: str = ""
+    """What the carrier signs with; empty: what the environment says."""
 
     def secret(self, company: Carrier) -> str:
         """What the carrier signs with, from the environment."""
+        if self.token:
+            return self.token
         return os.environ.get(company.secret_variable, "").partition(",")[0]
 
 
@@ -238,7 +248,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--bridge-connect-to", default="", metavar="ORIGIN", help="where that server really is")
     group.addoption("--bridge-carrier", default="", choices=["", *CARRIERS], help="who rings (default: by the URL)")
     group.addoption("--bridge-report", default="", metavar="DIR", help="keep each test's page, recordings and results")
+    group.addoption("--bridge-config", default="", metavar="FILE", help="start `bridge serve` with it, and ring that")
     parser.addini("bridge_url", "the voice webhook to ring", default="")
+    parser.addini("bridge_config", "configuration of a service to start and ring, if no URL is given", default="")
 
 
 def report_folder(nodeid: str) -> str:
@@ -262,19 +274,28 @@ def _keeper(request: pytest.FixtureRequest) -> Callable[[list[Heard]], None]:
     return keep
 
 
+@pytest.fixture(scope="session")
+def bridge_service(pytestconfig: pytest.Config) -> Iterator[Number]:
+    """The service of `bridge_config`, started once for all tests, and how it is rung."""
+    named: str = pytestconfig.getoption("--bridge-config", default="")
+    file = Path(named) if named else pytestconfig.rootpath / pytestconfig.getini("bridge_config")
+    token = secrets.token_hex(16)
+    with served(file, {"TWILIO_AUTH_TOKEN": token, "PUBLIC_URL": _PUBLIC_URL}, told=False) as port:
+        yield Number(f"{_PUBLIC_URL}/twilio/voice", f"http://127.0.0.1:{port}", "twilio", token)
+
+
 @pytest.fixture
 def call(request: pytest.FixtureRequest) -> CallFixture:
     """Ring the server under test: `heard = call("scenario.yaml")`."""
     config: Any = request.config
-    return CallFixture(
-        Number(
-            config.getoption("--bridge-url", default="") or config.getini("bridge_url"),
-            config.getoption("--bridge-connect-to", default=""),
-            config.getoption("--bridge-carrier", default=""),
-        ),
-        request.path.parent,
-        _keeper(request),
+    number = Number(
+        config.getoption("--bridge-url", default="") or config.getini("bridge_url"),
+        config.getoption("--bridge-connect-to", default=""),
+        config.getoption("--bridge-carrier", default=""),
     )
+    if not number.url and (config.getoption("--bridge-config", default="") or config.getini("bridge_config")):
+        number = request.getfixturevalue("bridge_service")
+    return CallFixture(number, request.path.parent, _keeper(request))
 
 
 @pytest.fixture

@@ -1,0 +1,56 @@
+"""`bridge new` makes a project whose own tests pass, a whole call among them."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from bridge.cli import main
+from bridge.config import load_settings
+from bridge.errors import BridgeError
+from bridge.simulator.served import served
+
+
+def pytest_in(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *arguments]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=200, check=False)
+
+
+def test_a_new_project_passes_its_tests_and_a_broken_one_does_not(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "parcels"
+    assert main(["new", str(folder)]) == 0
+    assert str(folder / "agent.py") in capsys.readouterr().out
+    load_settings(folder / "bridge.yaml", {})
+    ran = pytest_in(folder)
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    assert "3 passed" in ran.stdout
+    agent = folder / "agent.py"
+    agent.write_text(agent.read_text().replace("if state is None", "if state"))
+    assert "1 failed, 1 passed" in pytest_in(folder, "tests/test_agent.py").stdout
+
+
+@pytest.mark.parametrize(
+    ("name", "what"), [("1st", "expected a name"), ("a b", "expected a name"), ("full", "is there already")]
+)
+def test_a_folder_that_cannot_be_made_is_named(
+    name: str, what: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "mine.txt").write_text("mine")
+    assert main(["new", str(tmp_path / name)]) == 2
+    assert what in capsys.readouterr().err
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["full", "mine.txt"]
+
+
+def test_a_service_that_does_not_start_says_why(tmp_path: Path) -> None:
+    (tmp_path / "bridge.yaml").write_text("agent: {kind: python, class: 'no_such_agent:A'}")
+    with (
+        pytest.raises(BridgeError, match="there is no module 'no_such_agent'"),
+        served(tmp_path / "bridge.yaml", {"TWILIO_AUTH_TOKEN": "secret", "PUBLIC_URL": "https://test.example.com"}),
+    ):
+        pytest.fail("it started")
