@@ -94,7 +94,7 @@ class Application:
         self.settings = settings
         self.metrics = Metrics()
         agents = Agents(settings, directory, environ, report=partial(report_agent_error, self.metrics))
-        self._close_agents = agents.close
+        self._close_agents, self._prepare_agents = agents.close, agents.prepare
         self.agents: dict[str, AgentFactory] = agents.numbers
         """By the number that was dialled; those of all other numbers under the empty key."""
         self._secret = secret or service_secret(settings, environ)
@@ -212,7 +212,7 @@ class Application:
         await self.gateway.start(host, port, reuse_port=reuse_port)
         self._progress(f"listening on {host}:{self.gateway.port}")
         self._progress("loading voice activity, speech recognition and the voice")
-        await _all_of(self.listening.start(), self.speech.start())
+        await _all_of(self.listening.start(), self.speech.start(), self._prepare_agents())
         await self._warm()
         self._refreshing = asyncio.create_task(self._refresh())
         self.gateway.open_doors()

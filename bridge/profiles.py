@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 
 from bridge.agents.announced import AnnouncedAgents
-from bridge.agents.base import AgentFactory, FixedLine, Report, no_report
+from bridge.agents.base import AgentFactory, FixedLine, PreparedFactory, Report, no_report
 from bridge.agents.factory import build_agents
 from bridge.agents.settings import AgentSettings
 from bridge.audio.formats import AudioFormat
@@ -55,6 +55,12 @@ class Agents:
                 self._built.append((profile.agent, factory))
             said_first = settings.telemetry.recording.announcement
             self.numbers[number] = AnnouncedAgents(factory, said_first) if said_first else factory
+
+    async def prepare(self) -> None:
+        """Open what the first call of each agent needs."""
+        for _, factory in self._built:
+            if isinstance(factory, PreparedFactory):
+                await factory.prepare()
 
     async def close(self) -> None:
         """Let go of all agents' sockets."""

@@ -46,6 +46,8 @@ class Failure(StrEnum):
     """The model reached its limit of tokens."""
     SESSION_OVER = "session_over"
     """The service has left the call for good."""
+    BUDGET_SPENT = "budget_spent"
+    """The call has used all the answers, tokens or money that it may."""
     FILTERED = "filtered"
     """The provider's content filter stopped the model."""
     TRANSFER_REFUSED = "transfer_refused"
@@ -171,6 +173,15 @@ def _inside(agent: object | None) -> Iterator[object]:
     while agent is not None:
         yield agent
         agent = getattr(agent, "inner", None)
+
+
+@runtime_checkable
+class PreparedFactory(Protocol):
+    """What a factory offers that has something to open before the first call."""
+
+    async def prepare(self) -> None:
+        """Open what the first call needs, as far as that is there; what is away is looked for later."""
+        ...
 
 
 class AgentFactory(Protocol):

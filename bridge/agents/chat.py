@@ -1,30 +1,35 @@
-"""An agent that asks a chat model, by the OpenAI chat completions API with streaming.
-
-https://platform.openai.com/docs/api-reference/chat/streaming; what servers make of it is read by `chat_stream`.
+"""An agent that asks a chat model, in any of its dialects (`chat_dialects`), and calls the tools that it asks for.
 
 The history sent is what was heard: words that the caller cut off are not in it.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Mapping
+import asyncio
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
 from typing import Any
 
 import msgspec
 
 from bridge.agents.base import AgentError, CallInfo, Failure, FixedLine, LikelyLine, Report, no_report
+from bridge.agents.chat_memory import ChatMemory
+from bridge.agents.chat_model import ChatModel, Contest, ModelAnswer
 from bridge.agents.chat_prompts import as_messages, tools_on_offer
-from bridge.agents.chat_stream import ChatStream, ToolCall
+from bridge.agents.chat_stream import ToolCall
+from bridge.agents.chat_tools import AnswerInProgress, Background, ToolRound, exchange_of
 from bridge.agents.guard import Guard
 from bridge.agents.settings import ChatSettings
-from bridge.agents.streaming import AnswerTimeouts, LineClient, finish
+from bridge.agents.tools.base import Tool
+from bridge.agents.tools.factory import Toolbox
 from bridge.agents.transfers import Transfers
 from bridge.call.actions import Action, Expect, HangUp, Prompt, Say, Transfer
 from bridge.http import HttpClient
 from bridge.understanding.understand import ANSWER
 
 _SHOWN = 100
+OWN_TOOLS = frozenset({"hang_up", "expect", "transfer"})
+"""Names of the tools that are actions."""
 
 
 class _Arguments(msgspec.Struct):
@@ -40,26 +45,31 @@ class _Arguments(msgspec.Struct):
 
 
 class ChatAgent:
-    """One call's conversation with the model; all memory is in the prompts' history."""
+    """One call's conversation with the model: the words are in the prompts' history, what tools gave is remembered."""
 
     def __init__(self, factory: ChatFactory, info: CallInfo) -> None:
         self._factory = factory
         self._settings = factory.settings
         self._info = info
+        self._memory = ChatMemory(factory.settings.budget)
+        self._counts = asyncio.Event()
 
     def state(self) -> bytes:
-        """Return nothing, since the history comes with every prompt."""
-        return b""
+        """What tools gave, and what the call has cost; the history comes with every prompt."""
+        return self._memory.state()
 
     def resume(self, state: bytes) -> None:
-        """Take the state of this kind of agent, which is empty: what was heard is in each prompt."""
+        """Take what another process remembers of the call. Raises BadMessage for anything else."""
+        self._memory.resume(state)
 
     def likely(self) -> list[LikelyLine]:
         """Return no lines: what a model will say is known from its first words at the earliest."""
         return []
 
     def confirmed(self, turn: int) -> None:
-        """Change nothing for a guess that was right: what tools ask for is carried out only when the turn counts."""
+        """Let tools change the world, as the caller's turn counts."""
+        if turn == self._memory.turn:
+            self._counts.set()
 
     async def reply(self, prompt: Prompt) -> AsyncGenerator[Action, None]:
         """Stream the model's answer as it is written, then what its tools ask for. Raises AgentError."""
@@ -71,43 +81,73 @@ class ChatAgent:
                 yield action
 
     async def _ask(self, prompt: Prompt) -> AsyncGenerator[Action, None]:
-        """One request, and the actions that its answer stands for."""
-        settings, factory = self._settings, self._factory
-        patience = AnswerTimeouts(settings.first_token_deadline_s, settings.token_deadline_s, settings.limits.answer_s)
-        stream = ChatStream(factory.tool_names)
-        spoke = False
-        lines = factory.client.post(
-            f"{settings.url.rstrip('/')}/chat/completions",
-            msgspec.json.encode(self._request(prompt)),
-            factory.headers,
-            patience,
-            settings.query,
-        )
-        async with aclosing(lines):
-            try:
-                async for line in lines:
-                    words = stream.line(line)
-                    if stream.lively:
-                        patience.lively()
-                    if words:
-                        spoke = True
-                        yield Say(words, more=True, cacheable=False)
-                    if stream.done:
-                        break
-                if words := stream.close():
-                    spoke = True
-                    yield Say(words, more=True, cacheable=False)
-                if stream.done:
-                    await finish(lines)
-            except AgentError as error:
-                raise factory.named(error) from None
-        for call in stream.tool_calls():
-            yield self._action(call)
-        self._judge(stream.finish_reason, spoke=spoke)
+        """Ask the model until it calls no more tools, and give the actions that its answers stand for."""
+        settings, factory, memory = self._settings, self._factory, self._memory
+        memory.begin(prompt)
+        self._counts = asyncio.Event()
+        if not prompt.guess:
+            self._counts.set()
+        progress = AnswerInProgress(self._counts)
+        for _ in range(settings.tool_rounds + 1):
+            tools = factory.toolbox.tools()
+            contest, words = self._asked(prompt, tools), ""
+            async with aclosing(self._counted(contest)) as pieces:
+                async for piece in pieces:
+                    words, progress.said = words + piece, True
+                    yield Say(piece, more=True, cacheable=False)
+            answer = contest.answer
+            calls = answer.stream.tool_calls()
+            wanted = [(call, tools[call.name]) for call in calls if call.name in tools]
+            actions = [self._action(call) for call in calls if call.name not in tools]
+            if wanted:
+                async for filler in self._call_tools(wanted, words, progress, prompt):
+                    yield filler
+            for action in actions:
+                yield action
+            if not wanted or any(isinstance(action, HangUp | Transfer) for action in actions):
+                self._judge(answer, spoke=bool(words))
+                return
+        raise AgentError(Failure.TOO_MUCH, f"called tools more than {settings.tool_rounds} times in one answer")
 
-    def _judge(self, reason: str, *, spoke: bool) -> None:
+    def _asked(self, prompt: Prompt, tools: Mapping[str, Tool]) -> Contest:
+        """One request with all that is known. Raises AgentError when the call may cost no more."""
+        self._memory.check()
+        messages = as_messages(self._settings, self._info, prompt, self._memory.exchanges)
+        return self._factory.contest(messages, tools, self._info)
+
+    async def _counted(self, contest: Contest) -> AsyncGenerator[str, None]:
+        """Give the words of an answer, and count what it costs, however it ends."""
+        try:
+            async with aclosing(contest.words()) as words:
+                async for piece in words:
+                    yield piece
+        finally:
+            for asked in contest.asked:
+                self._memory.spent(*asked.tokens)
+
+    async def _call_tools(
+        self, wanted: Sequence[tuple[ToolCall, Tool]], words: str, progress: AnswerInProgress, prompt: Prompt
+    ) -> AsyncGenerator[Action, None]:
+        """Call tools, and remember what they gave; of a round that is broken off, only what has changed the world."""
+        if words:
+            yield Say("", cacheable=False)  # what was said so far is whole, and need not wait for the tools
+        done = ToolRound(self._settings, wanted, words, progress, self._factory.background)
+        answered = prompt.kind in ("caller_said", "digits") and bool(prompt.text)
+        exchange = exchange_of(done, len(prompt.history) + answered, prompt.turn)
+        whole = False
+        try:
+            async with aclosing(done.run()) as fillers:
+                async for filler in fillers:
+                    yield filler
+            whole = True
+        finally:
+            exchange.kept = done.begun
+            if whole or done.begun:
+                self._memory.add(exchange)
+
+    def _judge(self, answer: ModelAnswer, *, spoke: bool) -> None:
         """An answer that somebody else ended. Raises AgentError where it cannot stand as it is."""
-        name = self._factory.client.name
+        name, reason = answer.model.client.name, answer.stream.finish_reason
         if reason == "content_filter":
             raise AgentError(Failure.FILTERED, f"{name} was stopped by its content filter")
         if reason in ("length", "max_tokens"):
@@ -116,26 +156,10 @@ class ChatAgent:
                 raise error
             self._factory.report(self._info, error)  # what was said stands, as the caller has begun to hear it
 
-    def _request(self, prompt: Prompt) -> dict[str, Any]:
-        settings = self._settings
-        request: dict[str, Any] = {
-            "model": settings.model,
-            "stream": True,
-            "messages": as_messages(settings, self._info, prompt),
-        }
-        if settings.tools:
-            request["tools"] = self._factory.tools
-        if settings.temperature is not None:
-            request["temperature"] = settings.temperature
-        if settings.max_tokens is not None:
-            request[settings.max_tokens_field] = settings.max_tokens
-        request |= settings.extra_body
-        return {name: value for name, value in request.items() if value is not None}
-
     def _action(self, call: ToolCall) -> Action:
         """The action that a tool call stands for. Raises AgentError."""
-        name = self._factory.client.name
-        if call.name not in self._factory.tool_names:
+        name = self._factory.model.client.name
+        if call.name not in self._factory.own_names:
             raise AgentError(
                 Failure.TOOL_NOT_ON_OFFER, f"{name} called a tool that is not on offer", call.name[:_SHOWN]
             )
@@ -157,14 +181,14 @@ class ChatAgent:
         if answer == "digits" and arguments.digits:
             answer = f"digits:{arguments.digits}"
         if not ANSWER.fullmatch(answer):
-            what = f"{self._factory.client.name} expects what cannot be expected"
+            what = f"{self._factory.model.client.name} expects what cannot be expected"
             raise AgentError(Failure.BAD_ACTION, what, call.arguments[:_SHOWN])
         choices = dict.fromkeys(arguments.choices or (), ())
         return Expect(answer, tuple(choices), choices=dict(choices), keys=tuple(arguments.keys or ()))
 
 
 class ChatFactory:
-    """Opens one conversation per call over shared connections."""
+    """Opens one conversation per call over shared connections, with shared tools."""
 
     def __init__(
         self,
@@ -174,38 +198,51 @@ class ChatFactory:
         http: HttpClient | None = None,
         secret_headers: Mapping[str, str] | None = None,
         report: Report = no_report,
+        second: ChatModel | None = None,
+        toolbox: Toolbox | None = None,
     ) -> None:
         self.settings = settings
         self.report = report
-        self.client = LineClient(
-            f"the chat model at {settings.url}",
-            http or HttpClient(connect_deadline_s=settings.connect_deadline_s),
-            settings.limits,
-        )
+        http = http or HttpClient(connect_deadline_s=settings.connect_deadline_s)
+        self.model = ChatModel(settings, key, http, secret_headers)
+        self._models = [self.model] if second is None else [self.model, second]
         self.guard = Guard(settings.limits, Transfers(settings.transfers), report)
-        self.tools = tools_on_offer(self.guard.transfers)
-        self.tool_names = frozenset(str(tool["function"]["name"]) for tool in self.tools if settings.tools)
-        self.headers = {"Content-Type": "application/json", "Accept": "text/event-stream", **settings.headers}
-        self.headers.update(secret_headers or {})
-        if key:
-            bearer = settings.key_header.lower() == "authorization"
-            self.headers[settings.key_header] = f"Bearer {key}" if bearer else key
+        self._own_tools = tools_on_offer(self.guard.transfers) if settings.tools else []
+        self.own_names = frozenset(str(tool["function"]["name"]) for tool in self._own_tools)
+        self.toolbox = toolbox or Toolbox([], OWN_TOOLS)
+        self.background = Background()
 
-    def named(self, error: AgentError) -> AgentError:
-        """Return an error of the same kind whose message says which server it is about."""
-        said = str(error)
-        if said.startswith(self.client.name):
-            return error
-        return AgentError(error.kind, f"{self.client.name}: {said}", error.quoted)
+    def contest(self, messages: list[dict[str, Any]], tools: Mapping[str, Tool], info: CallInfo) -> Contest:
+        """One request, of whichever model answers it."""
+        late = self.settings.second.late_ms / 1000 if self.settings.second else 0.0
+        offered = [*self._own_tools, *(tool.offered() for tool in tools.values())]
+        return Contest(self._models, late, messages, offered, lambda error: self.report(info, error))
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """The headers of each request to the first model."""
+        return self.model.headers
+
+    async def prepare(self) -> None:
+        """Find the tools, and open a connection to each model's server."""
+        await self.toolbox.start()
+        for model in self._models:
+            model.warm()
 
     def open_call(self, info: CallInfo) -> ChatAgent:
-        """Start a conversation; nothing is sent yet."""
+        """Start a conversation; no question is put yet."""
         return ChatAgent(self, info)
 
     def phrases(self) -> list[FixedLine]:
-        """The fixed greeting, if there is one."""
-        return [FixedLine(self.settings.greeting)] if self.settings.greeting else []
+        """The fixed greeting, if there is one, and what is said while tools are at work."""
+        fillers = [self.settings.filler, *(tool.filler for tool in self.toolbox.tools().values())]
+        lines = [self.settings.greeting, *(fillers if self.settings.functions else [])]
+        return [FixedLine(text) for text in dict.fromkeys(lines) if text]
 
     async def close(self) -> None:
-        """Close the connections to the model's server."""
-        await self.client.close()
+        """Let tools end that were begun, and close the connections to models and servers of tools."""
+        if self.background.tasks:
+            await asyncio.wait(self.background.tasks)
+        await self.toolbox.close()
+        for model in self._models:
+            await model.close()

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Sequence
 from typing import Any
+
+import msgspec
 
 from bridge.agents.answers import understood
 from bridge.agents.base import CallInfo
@@ -11,21 +15,45 @@ from bridge.agents.transfers import Transfers
 from bridge.call.actions import Prompt, Spoken
 from bridge.understanding.understand import KINDS
 
-Message = dict[str, str]
+Message = dict[str, Any]
 
 _BEGINNING = "[The call has begun.]"
 
 
-def as_messages(settings: ChatSettings, info: CallInfo, prompt: Prompt) -> list[Message]:
-    """The conversation so far and what just happened, the way this server takes it."""
+class Exchange(msgspec.Struct):
+    """Tools that were called in one answer, and what they gave, as messages; where in the history that was."""
+
+    place: int
+    """How many turns of the history come before it."""
+    turn: int
+    messages: list[Message]
+    kept: bool = False
+    """A tool has changed the world: it stays known, whatever the caller has heard."""
+
+
+def as_messages(
+    settings: ChatSettings, info: CallInfo, prompt: Prompt, exchanges: Sequence[Exchange] = ()
+) -> list[Message]:
+    """The conversation so far and what just happened, the way this server takes it.
+
+    All but the last message of one request begin the next one, so that servers need not read them twice.
+    """
     messages = [_message(settings.instructions_role, settings.instructions)] if settings.instructions else []
-    messages += [_turn(turn) for turn in prompt.history]
+    turns = [_turn(turn) for turn in prompt.history]
     last = prompt.history[-1] if prompt.history else None
     if prompt.kind != "caller_said" or last is None or last.speaker != "caller" or last.text != prompt.text:
-        messages.append(_message("user", _happening(prompt, info, settings.transfers.targets)))
+        turns.append(_message("user", _happening(prompt, info, settings.transfers.targets)))
     if prompt.hint:
-        messages.append(_message("user", f"[Your supervisor whispers to you alone: {prompt.hint}]"))
-    return _alternating(messages) if settings.alternating_roles else messages
+        turns.append(_message("user", f"[Your supervisor whispers to you alone: {prompt.hint}]"))
+    for place, turn in enumerate(turns):
+        messages += _exchanged(exchanges, place, place)
+        messages.append(turn)
+    messages += _exchanged(exchanges, len(turns), sys.maxsize)
+    return alternating(messages) if settings.alternating_roles else messages
+
+
+def _exchanged(exchanges: Sequence[Exchange], first: int, last: int) -> list[Message]:
+    return [message for each in exchanges if first <= each.place <= last for message in each.messages]
 
 
 def _message(role: str, content: str) -> Message:
@@ -39,18 +67,36 @@ def _turn(turn: Spoken) -> Message:
     return _message("user" if turn.speaker == "caller" else "assistant", text)
 
 
-def _alternating(messages: list[Message]) -> list[Message]:
+def alternating(messages: list[Message]) -> list[Message]:
     """Neighbours of one role joined, and the user before the assistant, as many models' templates insist."""
     joined: list[Message] = []
     for message in messages:
         spoken = [each for each in joined if each["role"] not in ("system", "developer")]
         if not spoken and message["role"] == "assistant":
             joined.append(_message("user", _BEGINNING))
-        if joined and joined[-1]["role"] == message["role"]:
-            joined[-1] = _message(message["role"], f"{joined[-1]['content']}\n\n{message['content']}")
+        before = joined[-1] if joined else {"role": ""}
+        if message["role"] == before["role"] != "tool" and not before.get("tool_calls"):
+            words = [text for text in (before["content"], message["content"]) if text]
+            joined[-1] = {**message, "content": "\n\n".join(words)}
         else:
             joined.append(message)
     return joined
+
+
+def with_results(messages: list[Message]) -> list[Message]:
+    """Results of tools that were called together as one message (`results`), with what the user says next."""
+    grouped: list[Message] = []
+    for message in alternating(messages):
+        before = grouped[-1] if grouped else {}
+        if message["role"] == "tool":
+            if before.get("role") != "tool":
+                grouped.append({"role": "tool", "results": [], "content": ""})
+            grouped[-1]["results"].append(message)
+        elif message["role"] == "user" and before.get("role") == "tool":
+            before["content"] = message["content"]
+        else:
+            grouped.append(message)
+    return grouped
 
 
 def _happening(prompt: Prompt, info: CallInfo, targets: dict[str, str]) -> str:

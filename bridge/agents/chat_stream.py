@@ -7,8 +7,8 @@ how. What is certain is the end: an answer is whole when it gave a `finish_reaso
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -18,9 +18,16 @@ from bridge.agents.lines import EventReader, ServerEvent, readable
 _THOUGHTS = ("reasoning_content", "reasoning", "reasoning_details", "thinking", "thinking_blocks")
 _THOUGHT_PARTS = frozenset({"reasoning", "thinking", "redacted_thinking"})
 _TAGS = {"<think>": "</think>", "<thinking>": "</thinking>"}
-_MOST_TOOL_CALLS = 16
-_LONGEST_ARGUMENTS = 16 * 1024
+MOST_TOOL_CALLS = 16
+LONGEST_ARGUMENTS = 16 * 1024
 _SHOWN = 200
+
+
+class Usage(NamedTuple):
+    """Tokens that a request has cost, as the server counts them."""
+
+    read: int = 0
+    written: int = 0
 
 
 @dataclass(slots=True)
@@ -31,6 +38,8 @@ class ToolCall:
     id: str
     name: str = ""
     arguments: str = ""
+    extra: dict[str, Any] = field(default_factory=dict)
+    """What the server wants back with this call, such as Gemini's `extra_content`."""
 
     @property
     def whole(self) -> bool:
@@ -47,6 +56,7 @@ class ChatStream:
         self._calls = ToolCalls(tool_names)
         self._inline = InlineThoughts()
         self._any_event = False
+        self.usage = Usage()
         self.finish_reason = ""
         self.done = False
         """`[DONE]` came: there is nothing more to read."""
@@ -100,6 +110,7 @@ class ChatStream:
             if value is None and not is_error:
                 return ""
             raise _reported(value, data, is_error=is_error)
+        self._used(value)
         words = ""
         for choice in _dicts(value.get("choices"))[:1]:
             reason = choice.get("finish_reason")
@@ -111,6 +122,15 @@ class ChatStream:
         if self.finish_reason == "error":
             raise AgentError(Failure.SERVICE_ERROR, "the answer ended with finish_reason error", _shown(data))
         return words
+
+    def _used(self, value: dict[str, Any]) -> None:
+        """Usage comes in a chunk of its own, in each chunk, or (Groq) in one of the server's own."""
+        groq = value.get("x_groq")
+        for usage in (value.get("usage"), groq.get("usage") if isinstance(groq, dict) else None):
+            if isinstance(usage, dict):
+                read, written = usage.get("prompt_tokens"), usage.get("completion_tokens")
+                if isinstance(read, int) and isinstance(written, int):
+                    self.usage = Usage(read, written)
 
     def _delta(self, delta: dict[str, Any]) -> str:
         for piece in _dicts(delta.get("tool_calls")):
@@ -154,8 +174,10 @@ class ToolCalls:
         call.name = _grown(call.name, name)
         call.arguments = _grown_arguments(call.arguments, arguments)
         call.id = call.id or call_id
-        if len(call.arguments) > _LONGEST_ARGUMENTS or len(call.name) > _SHOWN:
-            raise AgentError(Failure.TOO_MUCH, f"a tool call of more than {_LONGEST_ARGUMENTS} characters")
+        if isinstance(extra := piece.get("extra_content"), dict):
+            call.extra = {"extra_content": extra}
+        if len(call.arguments) > LONGEST_ARGUMENTS or len(call.name) > _SHOWN:
+            raise AgentError(Failure.TOO_MUCH, f"a tool call of more than {LONGEST_ARGUMENTS} characters")
 
     def _find(self, index: int | None, call_id: str, name: str, arguments: str) -> ToolCall:
         """The call that a piece belongs to, begun if there is none yet."""
@@ -166,8 +188,8 @@ class ToolCalls:
         at = [call for call in self.calls if index is None or call.index == index]
         if at and not self._begins(at[-1], call_id, name, arguments):
             return at[-1]
-        if len(self.calls) >= _MOST_TOOL_CALLS:
-            raise AgentError(Failure.TOO_MUCH, f"more than {_MOST_TOOL_CALLS} tool calls in one answer")
+        if len(self.calls) >= MOST_TOOL_CALLS:
+            raise AgentError(Failure.TOO_MUCH, f"more than {MOST_TOOL_CALLS} tool calls in one answer")
         self.calls.append(ToolCall(index, call_id))
         return self.calls[-1]
 

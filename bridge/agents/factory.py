@@ -68,15 +68,8 @@ def _build(
 
             return ScriptFactory(load_script(directory / settings.file, Transfers(settings.transfers)), report)
         case ChatSettings():
-            from bridge.agents.chat import ChatFactory
-
             _check_url(settings.url, "agent.url")
-            client = HttpClient(
-                http, connect_deadline_s=settings.connect_deadline_s, directory=directory, environ=environ
-            )
-            secrets = _secret_headers(settings.headers_env, environ)
-            key = variables.header(settings.key_env, environ)
-            return ChatFactory(settings, key, http=client, secret_headers=secrets, report=report)
+            return _chat(settings, directory, environ, http, report)
         case WebSettings():
             from bridge.agents.web import WebFactory
 
@@ -114,12 +107,61 @@ def with_colleagues(team: TeamSettings, name: str) -> MemberSettings:
     return msgspec.structs.replace(member, transfers=transfers)
 
 
-def _secret_headers(named: Mapping[str, str], environ: Mapping[str, str]) -> dict[str, str]:
+def _chat(
+    settings: ChatSettings, directory: Path, environ: Mapping[str, str], http: HttpSettings | None, report: Report
+) -> AgentFactory:
+    from bridge.agents.chat import OWN_TOOLS, ChatFactory
+    from bridge.agents.chat_model import ChatModel
+    from bridge.agents.tools.factory import build_tools
+
+    def client() -> HttpClient:
+        return HttpClient(http, connect_deadline_s=settings.connect_deadline_s, directory=directory, environ=environ)
+
+    second = None
+    if settings.second is not None:
+        theirs = _second(settings)
+        _check_url(theirs.url, "agent.second.url")
+        key = variables.header(theirs.key_env, environ)
+        second = ChatModel(theirs, key, client(), _secret_headers(theirs.headers_env, environ, "agent.second"))
+    return ChatFactory(
+        settings,
+        variables.header(settings.key_env, environ),
+        http=client(),
+        secret_headers=_secret_headers(settings.headers_env, environ),
+        report=report,
+        second=second,
+        toolbox=build_tools(settings.functions, OWN_TOOLS, directory, environ, client),
+    )
+
+
+def _second(settings: ChatSettings) -> ChatSettings:
+    """The settings of the model that stands in: its own, and where it has none those of the first."""
+    other = settings.second
+    assert other is not None
+    same = not other.url or other.url == settings.url
+    own = {
+        name: value
+        for name in ("query", "headers", "headers_env", "dialect", "extra_body")
+        if (value := getattr(other, name)) is not None
+    }
+    if not same:
+        own = {"query": {}, "headers": {}, "headers_env": {}, "extra_body": {}, "dialect": "openai"} | own
+    return msgspec.structs.replace(
+        settings,
+        url=other.url or settings.url,
+        model=other.model,
+        key_env=other.key_env or (settings.key_env if same else ""),
+        key_header=other.key_header or (settings.key_header if same else "Authorization"),
+        **own,
+    )
+
+
+def _secret_headers(named: Mapping[str, str], environ: Mapping[str, str], where: str = "agent") -> dict[str, str]:
     found: dict[str, str] = {}
     for name, variable in named.items():
         found[name] = variables.header(variable, environ)
         if not found[name]:
-            raise ConfigError(f"agent.headers_env.{name}: {variable!r}: expected an environment variable that is set")
+            raise ConfigError(f"{where}.headers_env.{name}: {variable!r}: expected an environment variable that is set")
     return found
 
 

@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from bridge.agents.tools.settings import ToolSettings
 from bridge.carriers.conversation_relay import AUTH_TOKEN_VARIABLE, Interruptible
 from bridge.variables import Variable, VariableOrNone
 
@@ -53,6 +54,39 @@ class ScriptSettings(
     transfers: TransferSettings = TransferSettings()
 
 
+class SecondModelSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A model that stands in for another; what is not said here is as with the first."""
+
+    model: str
+    url: str = ""
+    """Empty: the same server."""
+    key_env: VariableOrNone = ""
+    """Empty: the first model's key if it is the same server, else none."""
+    key_header: str = ""
+    query: dict[str, str] | None = None
+    headers: dict[str, str] | None = None
+    headers_env: dict[str, Variable] | None = None
+    dialect: Literal["openai", "anthropic", "gemini"] | None = None
+    extra_body: dict[str, Any] | None = None
+    late_ms: int = 0
+    """Ask it, too, when the first model has no word after this time, and take who is first; 0: only when it fails."""
+
+
+class CallBudget(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """The most that one call may use, after which it is given up (`budget_spent`). 0: no limit."""
+
+    answers: int = 0
+    """Requests to the model."""
+    tokens: int = 0
+    """Read and written together, as the server counts them, else estimated at four characters each."""
+    money: float = 0.0
+    """In the currency of the prices."""
+    price_read: float = 0.0
+    """Of a million tokens that the model reads."""
+    price_written: float = 0.0
+    """Of a million tokens that it writes."""
+
+
 class ChatSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, tag_field="kind", tag="chat"):
     """A chat model behind any server that speaks the OpenAI chat completions API with streaming."""
 
@@ -84,6 +118,20 @@ class ChatSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     """Offer the model tools for hanging up, transfers and expected answers; false for servers that refuse them."""
     extra_body: dict[str, Any] = {}
     """Further fields of the request, such as `reasoning_effort`; `null` leaves out a field that would be sent."""
+    functions: list[ToolSettings] = []
+    """Where further tools come from: functions in Python, HTTP, OpenAPI files, MCP servers."""
+    filler: str = "One moment, please."
+    """Said while tools take long that have no words of their own for it."""
+    filler_after_ms: int = 700
+    tool_rounds: int = 5
+    """How often in one answer the model may call tools before it must have an answer."""
+    result_characters: int = 4000
+    """What the model gets of one tool's result."""
+    dialect: Literal["openai", "anthropic", "gemini"] = "openai"
+    """Whose requests and streams: OpenAI's chat completions, Anthropic's messages, Gemini's generateContent."""
+    second: SecondModelSettings | None = None
+    """Another model, which answers where this one fails before its first word, or is late."""
+    budget: CallBudget = CallBudget()
     transfers: TransferSettings = TransferSettings()
     limits: AnswerLimits = AnswerLimits()
     connect_deadline_s: float = 3.0

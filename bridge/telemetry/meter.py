@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from bridge.call.actions import Say
 from bridge.call.answering import EMPTY, LATE
 from bridge.call.commands import AskAgent, ClearPlayout, Command, Decided, SendAudio, Synthesise
-from bridge.call.events import Event, RecogniserFailed, SpeechArrived, SpeechFailed
+from bridge.call.events import AgentActed, Event, RecogniserFailed, SpeechArrived, SpeechFailed
 from bridge.call.machine import Call
 from bridge.call.states import Decision
 from bridge.telemetry.metrics import Metrics
@@ -62,12 +63,16 @@ class CallMeter:
         self._caller_stopped_at: float | None = None
         self._suspected_at: float | None = None
         self._texts: dict[int, float] = {}
+        self._asked: tuple[int, float] | None = None
+        """The prompt whose answer has no word yet, and when it was put."""
 
     def saw(self, event: Event, commands: list[Command], now: float) -> None:
         """Take note of one event and what was ordered because of it."""
         kind = type(event)
         if kind is SpeechArrived:
             self._speech_arrived(event.utterance, now)  # type: ignore[union-attr]
+        elif kind is AgentActed:
+            self._agent_acted(event, now)  # type: ignore[arg-type]
         elif kind is SpeechFailed:
             self._metrics.speech_failures.inc()
         elif kind is RecogniserFailed:
@@ -82,10 +87,17 @@ class CallMeter:
                 self._cleared(now)
             elif type(command) is Synthesise:
                 self._synthesise(command.utterance, now)
-            elif type(command) is AskAgent and command.prompt.kind not in _ANSWERING:
-                self._caller_stopped_at = None
+            elif type(command) is AskAgent:
+                self._asked = command.turn, now
+                if command.prompt.kind not in _ANSWERING:
+                    self._caller_stopped_at = None
         if sent:
             self._sent(now)
+
+    def _agent_acted(self, event: AgentActed, now: float) -> None:
+        if self._asked is not None and event.turn == self._asked[0] and isinstance(event.action, Say):
+            self._metrics.agent_first_word.observe(now - self._asked[1])
+            self._asked = None
 
     def _sent(self, now: float) -> None:
         self._metrics.lead.observe(max(self._clock.lead_ms(now), 0.0) / 1000)

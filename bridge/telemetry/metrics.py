@@ -52,6 +52,12 @@ class Metrics:
         self.agent_failures = Counter(
             "bridge_agent_failures", "What went wrong with agents, by kind", ["kind"], registry=self._registry
         )
+        self.agent_first_word = Histogram(
+            "bridge_agent_first_word_seconds",
+            "A prompt to the first word of the agent's answer",
+            buckets=LATENCY_S,
+            registry=self._registry,
+        )
         self.speech_failures = Counter(
             "bridge_speech_failures", "Utterances that speech synthesis did not finish", registry=self._registry
         )

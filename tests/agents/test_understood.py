@@ -15,7 +15,7 @@ from bridge.understanding.results import Understood
 
 def told(prompt: Prompt) -> str:
     settings = ChatSettings(url="http://127.0.0.1:1", model="small")
-    return as_messages(settings, CallInfo(call_id="CA1"), prompt)[-1]["content"]
+    return str(as_messages(settings, CallInfo(call_id="CA1"), prompt)[-1]["content"])
 
 
 def test_a_declared_answer_has_a_value() -> None:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from bridge.call.actions import Prompt
+from bridge.call.actions import Expect, Prompt, Say
 from bridge.call.commands import AskAgent, ClearPlayout, Command, Decided, SendAudio, Synthesise
-from bridge.call.events import CallStarted, Event, SpeechArrived, SpeechFailed, TimePassed
+from bridge.call.events import AgentActed, CallStarted, Event, SpeechArrived, SpeechFailed, TimePassed
 from bridge.call.machine import Call
 from bridge.call.settings import CallSettings
 from bridge.call.states import Decision
@@ -49,6 +49,17 @@ def test_reply_latency_runs_from_the_callers_last_sound_to_the_answers_first() -
     call.at(5.6, AUDIO)
     assert abs(call.sum("bridge_reply_latency_seconds") - 0.5) < 1e-9
     assert call.count("bridge_reply_latency_seconds") == 1
+
+
+def test_an_agents_first_word_is_timed_from_its_prompt_and_once() -> None:
+    call = Watched()
+    call.at(5.0, AskAgent(2, Prompt("caller_said", "hello")))
+    call.at(5.1, event=AgentActed(1, Say("too late")))
+    call.at(5.2, event=AgentActed(2, Expect("digits")))
+    call.at(5.4, event=AgentActed(2, Say("One", more=True)))
+    call.at(5.6, event=AgentActed(2, Say(" more.")))
+    assert abs(call.sum("bridge_agent_first_word_seconds") - 0.4) < 1e-9
+    assert call.count("bridge_agent_first_word_seconds") == 1
 
 
 def test_an_answer_that_the_caller_prevents_is_no_reply() -> None:

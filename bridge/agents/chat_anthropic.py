@@ -1,0 +1,180 @@
+"""Anthropic's messages API: what is asked, and what is streamed back. No socket, no clock.
+
+https://platform.claude.com/docs/en/api/messages-streaming
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from bridge.agents.base import AgentError, Failure
+from bridge.agents.chat_prompts import Message, with_results
+from bridge.agents.chat_stream import LONGEST_ARGUMENTS, MOST_TOOL_CALLS, ToolCall, Usage
+from bridge.agents.lines import EventReader, ServerEvent
+from bridge.agents.settings import ChatSettings
+
+VERSION = "2023-06-01"
+"""Of the API, sent as `anthropic-version`."""
+_MOST_TOKENS = 1024
+"""The API insists on a limit."""
+
+
+def anthropic_request(settings: ChatSettings, messages: list[Message], tools: list[dict[str, Any]]) -> dict[str, Any]:
+    """The body of a request; what never changes stands first, marked as worth keeping by the server."""
+    told = [str(message["content"]) for message in messages if message["role"] in ("system", "developer")]
+    said = with_results([message for message in messages if message["role"] not in ("system", "developer")])
+    request: dict[str, Any] = {
+        "model": settings.model,
+        "max_tokens": settings.max_tokens or _MOST_TOKENS,
+        "stream": True,
+        "messages": [_message(message) for message in said],
+    }
+    if told:
+        kept = {"type": "ephemeral"}
+        request["system"] = [{"type": "text", "text": "\n\n".join(told), "cache_control": kept}]
+    if tools:
+        functions = [tool["function"] for tool in tools]
+        request["tools"] = [
+            {"name": each["name"], "description": each["description"], "input_schema": each["parameters"]}
+            for each in functions
+        ]
+    if settings.temperature is not None:
+        request["temperature"] = settings.temperature
+    return request
+
+
+def _message(message: Message) -> dict[str, Any]:
+    if message["role"] == "tool":
+        results = message["results"]
+        blocks = [
+            {"type": "tool_result", "tool_use_id": each["tool_call_id"], "content": each["content"]} for each in results
+        ]
+        if message["content"]:
+            blocks.append({"type": "text", "text": message["content"]})
+        return {"role": "user", "content": blocks}
+    if not message.get("tool_calls"):
+        return {"role": message["role"], "content": message["content"]}
+    words = [{"type": "text", "text": message["content"]}] if message.get("content") else []
+    return {"role": "assistant", "content": words + [_use(call) for call in message["tool_calls"]]}
+
+
+def _use(call: dict[str, Any]) -> dict[str, Any]:
+    function = call["function"]
+    return {"type": "tool_use", "id": call["id"], "name": function["name"], "input": as_object(function["arguments"])}
+
+
+def as_object(arguments: str) -> dict[str, Any]:
+    """Arguments as an object; what is none becomes an empty one."""
+    try:
+        value = msgspec.json.decode(arguments or "{}")
+    except msgspec.DecodeError:
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
+class AnthropicStream:
+    """Reads one answer line by line; the same as `ChatStream` for this API's events."""
+
+    def __init__(self) -> None:
+        self._events = EventReader()
+        self._calls: dict[int, ToolCall] = {}
+        self.usage = Usage()
+        self.finish_reason = ""
+        self.done = False
+        self.lively = False
+
+    def line(self, line: bytes) -> str:
+        """Return the words that this line adds. Raises AgentError for what reports, or is, an error."""
+        self.lively = False
+        event = self._events.line(line)
+        return "" if event is None else self._event(event)
+
+    def close(self) -> str:
+        """Return the words that were held back, which are none. Raises AgentError for a broken answer."""
+        event = self._events.close()
+        words = "" if event is None else self._event(event)
+        if not self.done and not self.finish_reason:
+            raise AgentError(Failure.BROKEN_STREAM, "the answer ended without a stop_reason")
+        return words
+
+    def tool_calls(self) -> list[ToolCall]:
+        """Return the calls in order; of an answer that reached its limit of tokens, those that are whole."""
+        calls = [self._calls[index] for index in sorted(self._calls)]
+        return [call for call in calls if call.whole] if self.finish_reason == "max_tokens" else calls
+
+    def _event(self, event: ServerEvent) -> str:
+        value = event.value
+        if not isinstance(value, dict):
+            raise AgentError(Failure.UNREADABLE_EVENT, "an event that is no object", event.data[:200])
+        index = place if isinstance(place := value.get("index"), int) else len(self._calls)
+        match value.get("type") or event.name:
+            case "error":
+                inner = value.get("error")
+                kind = str(inner.get("type", "")) if isinstance(inner, dict) else ""
+                shown = f" ({kind})" if kind.replace("_", "").isalnum() and len(kind) <= 40 else ""
+                raise AgentError(Failure.SERVICE_ERROR, f"reported an error{shown}", event.data[:200])
+            case "message_start":
+                self._used(_part(value, "message").get("usage"))
+            case "content_block_start":
+                return self._begins(index, _part(value, "content_block"))
+            case "content_block_delta":
+                return self._delta(index, _part(value, "delta"))
+            case "message_delta":
+                self._used(value.get("usage"))
+                reason = _part(value, "delta").get("stop_reason")
+                self.finish_reason = reason if isinstance(reason, str) else self.finish_reason
+                if self.finish_reason == "refusal":
+                    self.finish_reason = "content_filter"
+            case "message_stop":
+                self.done = True
+        return ""
+
+    def _begins(self, index: int, block: dict[str, Any]) -> str:
+        match block.get("type"):
+            case "tool_use":
+                if len(self._calls) >= MOST_TOOL_CALLS:
+                    raise AgentError(Failure.TOO_MUCH, f"more than {MOST_TOOL_CALLS} tool calls in one answer")
+                self.lively = True
+                given = block.get("input")
+                arguments = msgspec.json.encode(given).decode() if given else ""
+                self._calls[index] = ToolCall(index, str(block.get("id", "")), str(block.get("name", "")), arguments)
+            case "text":
+                return self._words(block.get("text"))
+            case "thinking" | "redacted_thinking":
+                self.lively = True
+        return ""
+
+    def _delta(self, index: int, delta: dict[str, Any]) -> str:
+        match delta.get("type"):
+            case "text_delta":
+                return self._words(delta.get("text"))
+            case "input_json_delta":
+                self.lively = True
+                call = self._calls.get(index)
+                if call is not None:
+                    call.arguments += str(delta.get("partial_json") or "")
+                    if len(call.arguments) > LONGEST_ARGUMENTS:
+                        raise AgentError(Failure.TOO_MUCH, f"a tool call of more than {LONGEST_ARGUMENTS} characters")
+            case "thinking_delta" | "signature_delta":
+                self.lively = True
+        return ""
+
+    def _words(self, text: Any) -> str:
+        words = text if isinstance(text, str) else ""
+        self.lively = self.lively or bool(words.strip())
+        return words
+
+    def _used(self, usage: Any) -> None:
+        if not isinstance(usage, dict):
+            return
+        names = ("input_tokens", "cache_read_input_tokens", "cache_creation_input_tokens")
+        read = sum(value for name in names if isinstance(value := usage.get(name), int))
+        written = usage.get("output_tokens")
+        self.usage = Usage(max(read, self.usage.read), written if isinstance(written, int) else self.usage.written)
+
+
+def _part(value: dict[str, Any], name: str) -> dict[str, Any]:
+    part = value.get(name)
+    return part if isinstance(part, dict) else {}
