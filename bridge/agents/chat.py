@@ -23,6 +23,7 @@ from bridge.agents.settings import ChatSettings
 from bridge.agents.tools.base import Tool
 from bridge.agents.tools.factory import Toolbox
 from bridge.agents.transfers import Transfers
+from bridge.call.account import AgentAccount
 from bridge.call.actions import Action, Expect, HangUp, Prompt, Say, Transfer
 from bridge.http import HttpClient
 from bridge.understanding.understand import ANSWER
@@ -61,6 +62,10 @@ class ChatAgent:
     def resume(self, state: bytes) -> None:
         """Take what another process remembers of the call. Raises BadMessage for anything else."""
         self._memory.resume(state)
+
+    def account(self) -> AgentAccount:
+        """The tools that were used, and what the model has cost."""
+        return self._memory.account()
 
     def likely(self) -> list[LikelyLine]:
         """Return no lines: what a model will say is known from its first words at the earliest."""

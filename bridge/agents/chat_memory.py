@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import msgspec
 
 from bridge.agents.base import AgentError, Failure
 from bridge.agents.chat_prompts import Exchange
 from bridge.agents.settings import CallBudget
+from bridge.call.account import AgentAccount, ToolUse
 from bridge.call.actions import Prompt
 from bridge.errors import BadMessage
 
+FAILED = "error: "
+"""How results begin that are none."""
 _MOST_EXCHANGES = 12
 _LARGEST = 20 * 1024
 """Bytes that go to another process with the call."""
@@ -56,7 +61,7 @@ class ChatMemory:
         self._answers += 1
 
     def spent(self, read: int, written: int) -> None:
-        """Count tokens."""
+        """Count the tokens that an answer has cost."""
         self._read += read
         self._written += written
 
@@ -64,6 +69,19 @@ class ChatMemory:
     def cost(self) -> float:
         """What the call has cost so far, in the currency of the prices."""
         return (self._read * self._budget.price_read + self._written * self._budget.price_written) / 1e6
+
+    def account(self) -> AgentAccount:
+        """The tools that were used and are remembered, and what the call has cost."""
+        costs = {"answers": float(self._answers), "prompt_tokens": float(self._read)}
+        costs |= {"completion_tokens": float(self._written)} | ({"money": self.cost} if self.cost else {})
+        return AgentAccount(tools=tuple(self._tool_uses()), costs=costs)
+
+    def _tool_uses(self) -> Iterator[ToolUse]:
+        for exchange in self.exchanges:
+            results = {each.get("tool_call_id"): str(each["content"]) for each in exchange.messages[1:]}
+            for call in exchange.messages[0].get("tool_calls") or ():
+                function, result = call["function"], results.get(call["id"], "")
+                yield ToolUse(function["name"], function["arguments"], result, result.startswith(FAILED))
 
     def state(self) -> bytes:
         """Everything for another process; the oldest exchanges are left out where they are too large."""

@@ -115,6 +115,18 @@ class ChatModel:
         await self.client.close()
 
 
+_Running = dict["asyncio.Task[str]", tuple[ModelAnswer, AsyncGenerator[str, None]]]
+
+
+async def _close(running: _Running) -> None:
+    for task, (_, losing) in running.items():
+        task.cancel()
+        await asyncio.wait({task})
+        with suppress(AgentError):
+            await losing.aclose()
+    running.clear()
+
+
 class Contest:
     """An answer of the first of two models that has a word, a tool call, or an end; without a second, of the only one.
 
@@ -139,25 +151,19 @@ class Contest:
 
     async def words(self) -> AsyncGenerator[str, None]:
         """Stream the winner's words. Raises AgentError when nobody has any, or the winner not to the end."""
-        running: dict[asyncio.Task[str], tuple[ModelAnswer, AsyncGenerator[str, None]]] = {}
+        running: _Running = {}
         try:
             first, stream = await self._first(running)
-            if stream is None:
-                return
-            async with aclosing(stream):
-                yield first
-                async for words in stream:
-                    yield words
         finally:
-            for task, (_, losing) in running.items():
-                task.cancel()
-                with suppress(BaseException):
-                    await task
-                await losing.aclose()
+            await _close(running)  # at once: what nobody hears still costs
+        if stream is None:
+            return
+        async with aclosing(stream):
+            yield first
+            async for words in stream:
+                yield words
 
-    async def _first(
-        self, running: dict[asyncio.Task[str], tuple[ModelAnswer, AsyncGenerator[str, None]]]
-    ) -> tuple[str, AsyncGenerator[str, None] | None]:
+    async def _first(self, running: _Running) -> tuple[str, AsyncGenerator[str, None] | None]:
         """The first word, and where the others come from; None for an answer without words."""
         waiting = list(self._answers)
         while True:
@@ -182,5 +188,3 @@ class Contest:
                     continue
                 self.answer = answer
                 return first, stream
-            if done and running and not waiting:
-                continue

@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 
+from bridge.agents.chat_memory import FAILED
 from bridge.agents.chat_prompts import Exchange, Message
 from bridge.agents.chat_stream import ToolCall
 from bridge.agents.settings import ChatSettings
@@ -114,20 +115,20 @@ class ToolRound:
         try:
             arguments = msgspec.json.decode(call.arguments.strip() or "{}")
         except (msgspec.DecodeError, UnicodeError, RecursionError):
-            return "error: the arguments are not JSON"
+            return f"{FAILED}the arguments are not JSON"
         if not isinstance(arguments, dict):
-            return "error: the arguments are no object"
+            return f"{FAILED}the arguments are no object"
         deadline = asyncio.timeout(tool.deadline_s)
         try:
             async with deadline:
                 return await tool.call(arguments)
         except ToolFailed as error:
-            return f"error: {error}"
+            return f"{FAILED}{error}"
         except Exception as error:
             if isinstance(error, TimeoutError) and deadline.expired():
-                return "error: there was no result in time"
+                return f"{FAILED}there was no result in time"
             logger.exception("the tool %s failed", tool.name)
-            return "error: it failed"
+            return f"{FAILED}it failed"
 
 
 def exchange_of(done: ToolRound, place: int, turn: int) -> Exchange:

@@ -87,6 +87,10 @@ class Conversation(Questions):
         """
         return await self._run.tell(words, lambda text, more: Say(text, more, interruption, voice, cacheable=False))
 
+    def note(self, name: str, value: object) -> None:
+        """Keep something that is to be known of the call when it is over: the webhook after the call has it."""
+        self._run.notes[name] = str(value)
+
     async def wait(self, seconds: float) -> None:
         """Be silent this long before what comes next."""
         await self._run.put(Wait(seconds))

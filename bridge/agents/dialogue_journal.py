@@ -7,16 +7,20 @@ given the same again; so an answer that nobody heard is taken back, and so a cal
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import msgspec
 
 from bridge.agents.answers import understood
 from bridge.agents.base import AgentError, Failure
+from bridge.agents.tools.base import as_text
+from bridge.call.account import ToolUse
 from bridge.call.actions import Prompt, PromptKind
 from bridge.errors import BadMessage
 from bridge.understanding.results import Understood
 
+_LONGEST_RESULT = 500
 _LARGEST = 24 * 1024
 """Bytes of a journal that goes to another process with its call."""
 
@@ -136,6 +140,15 @@ class Journal:
     def begun_after(self, number: int) -> bool:
         """Whether a method was begun after the request of this number."""
         return any(isinstance(entry, Begun) and each > number for each, entry in self.entries.items())
+
+    def uses(self) -> Iterator[ToolUse]:
+        """The functions that were called, and what they gave."""
+        for entry in self.entries.values():
+            if isinstance(entry, Result):
+                result = "" if entry.late else as_text(entry.value, _LONGEST_RESULT)
+                yield ToolUse(entry.name, result=result, failed=entry.late)
+            elif isinstance(entry, Started | Raised):
+                yield ToolUse(entry.name, failed=True)
 
     def written(self) -> bytes:
         """Write the journal down for another process, or the reason why it cannot go on there."""

@@ -71,6 +71,8 @@ class DialogueRun:
         self.journal = journal
         self.prompt = Prompt("call_started")
         """The last prompt: its history is what was said and heard before."""
+        self.notes: dict[str, str] = {}
+        """What the dialogue wants to be known of the call when it is over."""
         self._performer = performer
         self._moment = moment
         self._filler_after_s = filler_after_s

@@ -15,6 +15,7 @@ from bridge.agents.guard import Guard
 from bridge.agents.python_load import AgentClass
 from bridge.agents.settings import PythonSettings
 from bridge.agents.transfers import Transfers
+from bridge.call.account import AgentAccount
 from bridge.call.actions import Action, Prompt
 from bridge.call.commands import Command
 from bridge.call.events import AgentWantsFloor, Event
@@ -71,6 +72,10 @@ class PythonAgent:
     def resume(self, state: bytes) -> None:
         """Go on where a dialogue was. Raises BadMessage for what is none, and for one that cannot be moved."""
         self._journal = Journal.read(state)
+
+    def account(self) -> AgentAccount:
+        """What the dialogue has noted, and the functions that it called."""
+        return AgentAccount(slots=dict(self._run.notes) if self._run else {}, tools=tuple(self._journal.uses()))
 
     def likely(self) -> list[LikelyLine]:
         """Return no lines: what a dialogue says next, only its code knows."""

@@ -44,7 +44,7 @@ class Rehearsal:
         return await self._asks("call_started")
 
     async def says(self, text: str) -> str:
-        """The caller says this."""
+        """The caller says this, as it is recognised."""
         return await self._asks("caller_said", text)
 
     async def presses(self, keys: str) -> str:
@@ -52,7 +52,7 @@ class Rehearsal:
         return await self._asks("digits", keys)
 
     async def is_silent(self) -> str:
-        """The caller says nothing."""
+        """The caller says nothing for a while."""
         self._silences += 1
         return await self._asks("no_input", attempt=self._silences)
 

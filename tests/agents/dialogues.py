@@ -47,6 +47,7 @@ class Reception(PhoneAgent):
     async def call_started(self, call: Conversation) -> None:
         await call.say("Riverside Dental.")
         number = await call.ask_digits("What is your order number?", count=6)
+        call.note("order", number)
         order = await call.look_up(find_order, number, filler="Let me look that up.")
         await call.say(f"Your order is {order}.")
         if not await call.ask_yes_no("Shall I book a visit?"):

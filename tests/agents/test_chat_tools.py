@@ -90,6 +90,9 @@ async def test_a_function_is_called_and_the_model_goes_on_with_what_it_gave() ->
     first = [chunk(content="I see."), called("find_order", '{"number": "123456"}'), STOP]
     async with model(first, [chunk(content="It is on its way."), STOP]) as server, agent(server, FUNCTIONS) as bot:
         assert said(await asks(bot)) == "I see. It is on its way."
+        (use,) = bot.account().tools
+        assert (use.name, json.loads(use.result)["state"], use.failed) == ("find_order", "on its way", False)
+        assert bot.account().costs["answers"] == 2
         history = (Spoken("caller", ASKED.text), Spoken("bot", "I see. It is on its way."))
         await asks(bot, Prompt("caller_said", "Thanks.", history, turn=3))
     offered = {each["function"]["name"]: each["function"] for each in server.bodies[0]["tools"]}

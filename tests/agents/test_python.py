@@ -131,6 +131,15 @@ async def test_a_dialogue_reads_from_top_to_bottom() -> None:
     assert line.actions[-1] == HangUp("booked")
 
 
+async def test_what_a_dialogue_did_is_known_after_the_call() -> None:
+    line = PhoneLine("Reception")
+    await line.starts()
+    await line.says("123456", kind="digits")
+    account = line.agent.account()
+    assert account.slots == {"order": "123456"}
+    assert [(use.name, use.result, use.failed) for use in account.tools] == [("find_order", "on its way", False)]
+
+
 async def test_a_question_is_asked_again_for_silence_and_nonsense_and_then_given_up() -> None:
     line = PhoneLine("Reception")
     await line.starts()
