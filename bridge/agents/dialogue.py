@@ -99,13 +99,14 @@ class Conversation(Questions):
         """Wait for what the caller says, presses, or does not say in time."""
         return await self._run.listen(*([] if expect is None else [expect]))
 
-    async def transfer(self, target: str) -> str:
+    async def transfer(self, target: str, summary: str = "") -> str:
         """Connect the caller to somebody, once they have heard everything.
 
-        `target` is a name or a number that `transfers` of the settings allow. Returns only when that did not succeed,
+        `target` is a colleague of the team, or a name or number that `transfers` of the settings allow; `summary` is
+        for whoever takes the call. Returns only when that did not succeed,
         with the reason: `busy`, `no_answer`, `failed`, or why it is refused.
         """
-        return (await self._run.listen(Transfer(target))).text
+        return (await self._run.listen(Transfer(target, summary))).text
 
     async def hang_up(self, reason: str = "done") -> CallerReaction:
         """End the call, once the caller has heard everything.

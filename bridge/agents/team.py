@@ -23,6 +23,7 @@ from bridge.agents.base import (
     Failure,
     FixedLine,
     LikelyLine,
+    PreparedFactory,
     Report,
     accountable,
     attentive,
@@ -299,6 +300,12 @@ class TeamFactory:
             if name != self.settings.supervisor
             for line in factory.phrases()
         ]
+
+    async def prepare(self) -> None:
+        """Open what the first calls of all members need."""
+        for factory in self.members.values():
+            if isinstance(factory, PreparedFactory):
+                await factory.prepare()
 
     async def close(self) -> None:
         """Close the factories of all members."""
