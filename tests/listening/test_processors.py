@@ -65,5 +65,5 @@ def test_the_end_of_turn_model_does_not_hang_on_the_order_of_adding(name: str) -
     for length_s in SLICES_S:
         ulaw = read_ulaw(CLIPS / name)[: int(length_s * 8000)]
         [[[expected]]] = plain.run(None, {"input_features": features(samples_16k(ulaw))[None]})
-        assert model.judge(ulaw) == pytest.approx(float(expected), abs=1e-4)
+        assert model.tone(ulaw) == pytest.approx(float(expected), abs=1e-4)
         assert np.isfinite(expected)

@@ -10,7 +10,7 @@ import pytest
 from msgspec.structs import astuple
 
 from bridge.errors import ConfigError
-from bridge.listening.recognisers.whisper import Whisper, pieces, shares
+from bridge.listening.recognisers.whisper import Whisper, is_loop, pieces, shares
 from bridge.listening.settings import WhisperSettings
 from bridge.listening.sound import Floats
 from bridge.listening.turn_model import TurnModel
@@ -145,8 +145,23 @@ def test_finished_sentences_score_above_broken_off_ones(turn_model: TurnModel) -
     finished, broken = [], []
     for sentence in SENTENCES:
         whole = say(sentence)
-        finished.append(turn_model.judge(line(silence(0.5), whole, silence(0.2))))
+        finished.append(turn_model.tone(line(silence(0.5), whole, silence(0.2))))
         cut = whole[: len(whole) // 2]
-        broken.append(turn_model.judge(line(silence(0.5), cut, silence(0.2))))
+        broken.append(turn_model.tone(line(silence(0.5), cut, silence(0.2))))
     assert np.mean(finished) > 0.85
     assert np.mean(finished) > np.mean(broken) + 0.2
+
+
+@pytest.mark.parametrize(
+    ("text", "loop"),
+    [
+        ("The graduate of the Hon. of the Hon. of the Hon. of the Hon. of the Hon. of the Hon. of", True),
+        ("go to the " * 400, True),
+        ("Sure. Sure. Sure. Sure. Sure.", False),
+        ("No no no no no no no.", False),
+        ("Thank you so much, thank you so much, thank you so much.", False),
+        ("5 5 5 5 5 5 5 5", False),
+    ],
+)
+def test_a_decoder_that_runs_in_circles_is_told_from_people_who_repeat_themselves(text: str, loop: bool) -> None:
+    assert is_loop(text) == loop

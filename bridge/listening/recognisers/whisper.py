@@ -34,6 +34,9 @@ _LONGEST_TEXT = 200
 _TOKENS, _TOKENS_A_SECOND = 8, 9
 """Nobody says more than this; a decoder that does runs in circles."""
 _LOOP_BYTES, _LOOP_RATIO = 48, 3.5
+_SEARCHED_LETTERS = 2000
+_REPEATED = re.compile(r"(\b\w+(?:\W+\w+){2,7})(?:\W+\1){4,}\b", re.IGNORECASE)
+"""Three to eight words, five times in a row: nobody says that."""
 _HINT_TOKENS = 60
 _WORD_OR_DIGIT = re.compile(r"\d|[^\W\d_]+")
 _SURE_SCORE, _VALUE_NO_SPEECH = -0.9, 0.6
@@ -204,6 +207,8 @@ def is_loop(text: str) -> bool:
     people do say a sentence three times.
     """
     data = text.encode()
+    if _REPEATED.search(text[:_SEARCHED_LETTERS]):
+        return True
     return len(data) >= _LOOP_BYTES and len(data) / len(zlib.compress(data)) > _LOOP_RATIO
 
 
