@@ -51,6 +51,8 @@ class VoiceActivity(msgspec.Struct, frozen=True, tag="voice_activity"):
     """When the window's last sample arrived."""
     echo: float = 0.0
     """0..1: how well the window is explained by what we sent one round trip ago."""
+    noise_db: float = -96.0
+    """Level of the line's own noise when the window was judged, in dBFS; the lowest there is while it is unknown."""
 
 
 class Recognised(msgspec.Struct, frozen=True, tag="recognised"):

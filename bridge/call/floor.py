@@ -102,6 +102,8 @@ class Floor:
             return False
         if window.level_db < s.minimum_level_db:
             self.last_refusal = "too quiet"
+        elif not has_floor and window.level_db < window.noise_db + s.above_noise_db:
+            self.last_refusal = "no louder than the line"
         elif not has_floor and window.echo >= s.echo:
             self.last_refusal = "echo"
         elif not has_floor and self.room_level_db is not None and window.level_db < self.room_level_db + _ABOVE_ROOM_DB:

@@ -39,6 +39,9 @@ class FloorSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
     below_caller_db: float = 14.0
     """Speech this far below the caller's own running level is somebody else in the room."""
     minimum_level_db: float = -52.0
+    above_noise_db: float = 4.0
+    """Sound that stands out of the line's own noise by less cannot take the floor: the voice model still hears the last
+    word in it for a while, and a caller this soft could not be understood."""
     echo: float = 0.6
     """Activity explained this well by our own voice is echo."""
     protect_start_ms: int = 300
@@ -52,9 +55,9 @@ class EndpointSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, 
     """Silence after which the recogniser and the end-of-turn model are asked."""
     speculate: bool = True
     """Begin the answer as soon as the words are known; none of it is sent before the turn is over."""
-    short_ms: int = 430
+    short_ms: int = 420
     """Silence that ends a turn which sounds finished."""
-    doubtful_ms: int = 800
+    doubtful_ms: int = 780
     """Silence that ends a turn which may be finished."""
     unheard_ms: int = 650
     """Silence that ends a turn of which nobody can tell how finished it sounds, there being no recogniser."""
@@ -64,9 +67,9 @@ class EndpointSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, 
     """Silence that ends any turn, whatever is still unanswered."""
     unsettled_ms: int = 800
     """Silence that ends a turn whose words so far are complete, though a live recogniser has not settled them."""
-    finished_probability: float = 0.9
-    """A turn is taken for finished from this probability of the end-of-turn model on."""
-    doubtful_probability: float = 0.5
+    finished_probability: float = 0.62
+    """A turn is taken for finished from this probability on, all that is known weighed (`bridge.call.completion`)."""
+    doubtful_probability: float = 0.3
     """Below it a turn sounds unfinished."""
     decided_by: Literal["ours", "engine", "either"] = "ours"
     """Whose word ends a turn: ours, that of a recogniser which has an opinion, or whichever comes first. With `engine`

@@ -40,8 +40,9 @@ SILERO = Path(__file__).with_name("models") / "silero_vad_8k.onnx"
 
 _SETTLED = 16
 # Windows (0.5 s) that the model must have judged silent before the silence gate may spare it the next ones.
-_FLOOR_RISE_DB, _FLOOR_FALL_DB = 0.1, 3.0
-# Per window: the noise floor climbs 3 dB a second, too slow for a sentence, and sinks to a pause within three windows.
+_FLOOR_RISE_DB, _SPOKEN_FLOOR_RISE_DB, _FLOOR_FALL_DB = 0.6, 0.1, 3.0
+# Per window: the noise floor climbs 19 dB a second while nobody is heard, but 3 dB a second in speech, too slow for a
+# sentence, and sinks to a pause within three windows.
 _FIRST_FLOOR_DB = -50.0
 _BOOKS, _COUNTS = 3, slice(1, 3)
 # What is kept of each row: its noise floor, windows judged silent in a row, windows since the last speech-like one. The
@@ -205,14 +206,22 @@ class ActivityBatch:
         ends_at, blocks = zip(*[row.windows.popleft() for row in rows], strict=True)
         self._ready += [row for row in rows if row.windows]
         indices = np.array([row.index for row in rows])
-        probability, level_db, reportable = self._judge(indices, b"".join(blocks))
+        probability, level_db, noise_db, reportable = self._judge(indices, b"".join(blocks))
         return [
-            (rows[i].owner, VoiceActivity(round(float(probability[i]), 4), round(float(level_db[i]), 1), at=ends_at[i]))
+            (
+                rows[i].owner,
+                VoiceActivity(
+                    round(float(probability[i]), 4),
+                    round(float(level_db[i]), 1),
+                    at=ends_at[i],
+                    noise_db=round(float(noise_db[i]), 1),
+                ),
+            )
             for i in reportable
         ]
 
-    def _judge(self, rows: Indices, ulaw: bytes) -> tuple[Floats, Floats, Indices]:
-        """Probability and level of one window of each row, and which of them are worth an event."""
+    def _judge(self, rows: Indices, ulaw: bytes) -> tuple[Floats, Floats, Floats, Indices]:
+        """Probability, level and noise floor of one window of each row, and which of them are worth an event."""
         windows = np.frombuffer(ulaw, np.uint8).reshape(-1, WINDOW)
         level_db = _level_db(windows)
         # Three views into `books`: they follow what is done to it below.
@@ -226,12 +235,19 @@ class ActivityBatch:
         if len(judged):
             probability[judged] = self._ask_model(rows.take(judged), windows.take(judged, axis=0))
         self._context[rows] = windows[:, -CONTEXT:]
-        floor_db += np.maximum(np.minimum(level_db - floor_db, _FLOOR_RISE_DB), -_FLOOR_FALL_DB)
+        silence = probability < self.settings.report_probability
+        rise_db = np.where(silence, np.float32(_FLOOR_RISE_DB), np.float32(_SPOKEN_FLOOR_RISE_DB))
+        floor_db += np.maximum(np.minimum(level_db - floor_db, rise_db), -_FLOOR_FALL_DB)
         books[_COUNTS] += 1
-        books[_COUNTS] *= probability < self.settings.report_probability
+        books[_COUNTS] *= silence
         self._books[:, rows] = books
         eager_or_heartbeat = (since_speech < _EAGER) | (since_speech % _HEARTBEAT == 0)
-        return probability, level_db, np.flatnonzero(eager_or_heartbeat & (since_speech < self._linger))
+        return (
+            probability,
+            level_db,
+            floor_db.copy(),
+            np.flatnonzero(eager_or_heartbeat & (since_speech < self._linger)),
+        )
 
     def _ask_model(self, rows: Indices, windows: Ulaw) -> Floats:
         """Probabilities of windows by the model, whose state for these rows moves on."""

@@ -4,7 +4,8 @@ What we sent is laid on a time line as the far end plays it; what comes in is co
 cross-correlation over all round trips up to the longest. Speech of somebody else correlates by chance up to
 about 0.4; an echo over a line or a loudspeaker in a room 0.5 to 1. Once the same round trip has come up again and
 again, the gate also knows how well this echo usually correlates and how loud it is: less similarity is then enough,
-but sound clearly louder than the echo is a caller who speaks over it.
+but sound clearly louder than the echo is a caller who speaks over it. The line's own noise is neither: its energy is
+left out of both comparisons.
 """
 
 from __future__ import annotations
@@ -34,6 +35,10 @@ _SAME_LAG_SAMPLES = 45 * RATE_HZ // 1000
 _FIRST_LAGS_SAMPLES = 8 * RATE_HZ // 1000
 # Within an utterance the lag stands still, between utterances it moves by the jitter of the network.
 _SIGHTINGS = 3
+_WHITENED = 2.22
+# What halving makes of the power of white noise.
+_LEAST_SOUND = 0.25
+# However loud the noise is said to be, so much of what came in counts as sound.
 _EXCESS_DB = (3.0, 6.0)
 # Inbound this much louder than the known echo begins to count as the caller, and surely is.
 _RESTART_S = 0.7
@@ -60,6 +65,8 @@ class EchoGate:
         self._usual = 0.0
         self._gain_db = 0.0
         self._strange_windows = 0
+        self._noise = 0.0
+        """Power of the line's own noise; 1 is full scale."""
         self._last: tuple[float, float] = (-1.0, 0.0)
         """When the last window ended, and its score."""
 
@@ -97,11 +104,12 @@ class EchoGate:
         end = self._ends_at()
         return end is not None and self._settings.enabled and at < end + self._settings.longest_ms / 1000 + 0.1
 
-    def judge(self, inbound: bytes, at: float) -> float:
+    def judge(self, inbound: bytes, at: float, noise_db: float = -96.0) -> float:
         """0..1: how well the inbound audio that ends `at` is explained by what was sent.
 
-        `inbound` is its last `window_ms`; less is judged by what there is.
+        `inbound` is its last `window_ms`; less is judged by what there is. `noise_db` is the line's own noise in dBFS.
         """
+        self._noise = 10.0 ** (noise_db / 10.0)
         before, score = self._last
         goes_on = at - before < _SAME_SPEECH_S
         if not (goes_on and self._may_skip(at)):
@@ -135,7 +143,7 @@ class EchoGate:
         known = bytes(self._reference[max(0, last - span) : max(0, last)])
         before = SILENCE * min(max(0, span - last), span)
         outgoing = decode_float((before + known).ljust(span, SILENCE))
-        similarity, lag, gain_db = correlate(incoming, outgoing)
+        similarity, lag, gain_db = correlate(incoming, outgoing, self._noise)
         return similarity, lag + shortest, gain_db
 
     def _weigh(self, similarity: float, lag: int, gain_db: float) -> float:
@@ -170,10 +178,11 @@ class EchoGate:
         self._sightings = min(self._sightings + 1, 12)
 
 
-def correlate(incoming: Floats, outgoing: Floats) -> tuple[float, int, float]:
+def correlate(incoming: Floats, outgoing: Floats, noise: float = 0.0) -> tuple[float, int, float]:
     """The best normalised correlation of `incoming` with any stretch of `outgoing`; even lengths, ending together.
 
-    Returns it (0..1), its lag in samples, and how much louder incoming is than that stretch in dB. Both are
+    Returns it (0..1), its lag in samples, and how much louder incoming is than that stretch in dB, `noise` (power, 1 is
+    full scale) aside. Both are
     whitened a little, since voiced speech otherwise resembles itself at every multiple of its pitch, and halved in
     rate, since the lower half survives codecs best.
     """
@@ -186,6 +195,7 @@ def correlate(incoming: Floats, outgoing: Floats) -> tuple[float, int, float]:
     np.cumsum(np.square(far), out=running[1:], dtype=np.float64)
     energy = running[len(near) :] - running[: -len(near)]
     near_energy = float(np.dot(near, near))
+    near_energy = max(near_energy - _WHITENED * noise * len(near), _LEAST_SOUND * near_energy)
     loudest = float(energy.max())
     if near_energy < 1e-9 or loudest < 1e-6:
         return 0.0, 0, 0.0

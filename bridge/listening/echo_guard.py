@@ -34,12 +34,12 @@ class GuardedEchoGate:
             except Exception:
                 self._failed()
 
-    def judge(self, read: Callable[[], bytes], at: float) -> float:
+    def judge(self, read: Callable[[], bytes], at: float, noise_db: float) -> float:
         """How much of the caller's audio that ended then is our own voice, 0..1; read only where needed."""
         if self._gate is None:
             return 0.0
         try:
-            return self._gate.judge(read(), at) if self._gate.is_possible(at) else 0.0
+            return self._gate.judge(read(), at, noise_db) if self._gate.is_possible(at) else 0.0
         except Exception:
             self._failed()
             return 0.0

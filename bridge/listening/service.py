@@ -240,7 +240,7 @@ class CallListening:
         if self._closed:
             return
         if event.probability >= _ECHO_PROBABILITY:
-            echo = self._echo.judge(lambda: self._audio_before(event.at), event.at)
+            echo = self._echo.judge(lambda: self._audio_before(event.at), event.at, event.noise_db)
             if echo > 0.0:
                 event = msgspec.structs.replace(event, echo=echo)
                 self._listening.counters.echoes += echo >= 0.5

@@ -36,7 +36,7 @@ class EchoSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     """Recognising our own voice in what comes back (`bridge.listening.echo`)."""
 
     enabled: bool = True
-    longest_ms: int = 600
+    longest_ms: int = 720
     """The longest round trip from our sending to the echo's arrival."""
     window_ms: int = 208
     """How much inbound audio is compared."""

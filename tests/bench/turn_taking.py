@@ -18,7 +18,7 @@ import json
 from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 import numpy as np
@@ -31,9 +31,10 @@ from bridge.call.events import Recognised, SpeechArrived, SpeechEnded, TurnJudge
 from bridge.call.settings import CallSettings, EndpointSettings, FloorSettings
 from bridge.listening.activity import ActivityBatch, SileroModel
 from bridge.listening.echo import EchoGate
+from bridge.listening.prosody import prosody
 from bridge.listening.recognisers.whisper import Whisper
-from bridge.listening.settings import WhisperSettings
-from bridge.listening.turn_model import TurnModel
+from bridge.listening.settings import EchoSettings, WhisperSettings
+from bridge.listening.turn_model import TurnModel, weigh
 from tests.bench.machine import keep
 from tests.call.phone import Phone
 
@@ -45,6 +46,9 @@ TICK_S = 0.005
 """From a window's last frame to the voice model's answer."""
 RECOGNISER_S, TURN_MODEL_S = 0.2, 0.09
 """What the embedded engines take for an utterance of 2 s on one thread."""
+ECHO_BYTES = 8 * EchoSettings().window_ms
+JUDGED_BYTES = 8 * 8000
+"""The end-of-turn model hears so much, and a recogniser all."""
 CALLER_DB = -22.0
 """The caller has spoken before; so loud is he."""
 DUCKED_DB = 15.0
@@ -58,6 +62,15 @@ def read_ulaw(path: Path) -> bytes:
     return data[at + 8 : at + 8 + int.from_bytes(data[at + 4 : at + 8], "little")]
 
 
+class Recognition(NamedTuple):
+    """What the engines make of one stretch of a caller's audio."""
+
+    text: str
+    confidence: float
+    tone: float
+    """Smart Turn's probability."""
+
+
 class Engines:
     """The real models, shared by all clips."""
 
@@ -65,14 +78,18 @@ class Engines:
         self.voice = SileroModel()
         self.turn = TurnModel()
         self.whisper = Whisper(WhisperSettings())
-        self._known: dict[bytes, tuple[str, float, float]] = {}
+        self._known: dict[bytes, Recognition] = {}
 
-    def words(self, ulaw: bytes) -> tuple[str, float, float]:
-        """Text, confidence, and how likely the turn is over; remembered, since settings are swept."""
+    def heard(self, ulaw: bytes) -> Recognition:
+        """Text, confidence and tone; remembered, since settings are swept."""
         if ulaw not in self._known:
             heard = self.whisper.recognise(ulaw)
-            self._known[ulaw] = (heard.text, heard.confidence, self.turn.judge(ulaw))
+            self._known[ulaw] = Recognition(heard.text, heard.confidence, self.turn.tone(ulaw[-JUDGED_BYTES:]))
         return self._known[ulaw]
+
+    def finished(self, ulaw: bytes) -> float:
+        """How likely the turn is over, by its sound."""
+        return weigh(self.heard(ulaw).tone, prosody(ulaw[-JUDGED_BYTES:]))
 
 
 class Listener(Phone):
@@ -101,17 +118,21 @@ class Listener(Phone):
         if self._clip_at is not None and self.now - self._way_s >= self._clip_at:
             frame = self._clip[self._position : self._position + 160]
             self._position += 160
-        self._heard += frame.ljust(160, b"\xff")
-        if self._batch.write(self._row, frame.ljust(160, b"\xff"), self.now):
+        frame = self._frame(frame.ljust(160, b"\xff"))
+        self._heard += frame
+        if self._batch.write(self._row, frame, self.now):
             for _, window in self._batch.run():
                 self._judge(window)
+
+    def _frame(self, spoken: bytes) -> bytes:
+        """What reaches us of a frame that the caller spoke."""
+        return spoken
 
     def _judge(self, window: VoiceActivity) -> None:
         if window.probability >= 0.3 and self._gate.is_possible(window.at):
             until = len(self._heard) - round((self.now - window.at) * 8000)
-            window = msgspec.structs.replace(
-                window, echo=self._gate.judge(bytes(self._heard[max(until - 960, 0) : until]), window.at)
-            )
+            inbound = bytes(self._heard[max(until - ECHO_BYTES, 0) : until])
+            window = msgspec.structs.replace(window, echo=self._gate.judge(inbound, window.at, window.noise_db))
         self.later(TICK_S, lambda: self._tell(window))
 
     def _carry_out(self, command: Command) -> None:
@@ -121,9 +142,10 @@ class Listener(Phone):
             self._gate.cleared(self.now)
         elif isinstance(command, Transcribe):
             start = max(int((command.since - 0.2) * 8000), 0)
-            text, confidence, probability = self._engines.words(bytes(self._heard[start:]))
-            judged = TurnJudged(command.revision, probability)
-            recognised = Recognised(command.revision, text, confidence)
+            ulaw = bytes(self._heard[start:])
+            heard = self._engines.heard(ulaw)
+            judged = TurnJudged(command.revision, self._engines.finished(ulaw))
+            recognised = Recognised(command.revision, heard.text, heard.confidence)
             self.later(TURN_MODEL_S, lambda: self._tell(judged))
             self.later(RECOGNISER_S, lambda: self._tell(recognised))
             return

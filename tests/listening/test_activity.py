@@ -255,3 +255,11 @@ def test_steady_noise_does_not_reach_the_model_and_speech_out_of_it_is_noticed_n
 def test_the_noise_floor_follows_a_line_that_becomes_quiet() -> None:
     ulaw = line(noise(8.0, -30), silence(1.0), say("Hello? Can you hear me now?"), noise_db=-65)
     assert 9.0 < speech_times(listen(ulaw))[0] < 9.15
+
+
+def test_every_window_tells_how_loud_the_line_itself_is() -> None:
+    """From the first word on, and words make it hardly louder."""
+    for noise_db in (-60.0, -45.0, -40.0):
+        ulaw = line(silence(1.0), say(SENTENCE), silence(0.3), noise_db=noise_db)
+        told = [event.noise_db for event in listen(ulaw, ActivityBatch(MODEL))]
+        assert all(noise_db - 3.0 < floor_db < noise_db + 5.0 for floor_db in told), told

@@ -35,8 +35,8 @@ def room(reverberation_s: float = 0.25) -> Samples:
     return tail.astype(np.float32)
 
 
-def mixed(*sounds: Samples, seconds: float = 6.0) -> Samples:
-    whole = noise(seconds, -62.0, seed=3)
+def mixed(*sounds: Samples, seconds: float = 6.0, noise_db: float = -62.0) -> Samples:
+    whole = noise(seconds, noise_db, seed=3)
     for sound in sounds:
         part = sound[: len(whole)]
         whole[: len(part)] += part
@@ -46,8 +46,9 @@ def mixed(*sounds: Samples, seconds: float = 6.0) -> Samples:
 class Heard:
     """Scores of the windows of a call in which the bot speaks from the start."""
 
-    def __init__(self, inbound: Samples, gate: EchoGate | None = None) -> None:
+    def __init__(self, inbound: Samples, gate: EchoGate | None = None, *, noise_db: float = -96.0) -> None:
         self.gate = gate or EchoGate()
+        quiet_db = max(noise_db + 4.0, -50.0)
         out, back = encode_float(BOT), encode_float(inbound)
         self.scores: list[tuple[float, float]] = []
         sent = 0
@@ -56,9 +57,9 @@ class Heard:
             while sent < min(len(out), end + LEAD_BYTES):
                 self.gate.sent(out[sent : sent + 480], now - 0.02)
                 sent += 480
-            loud = np.sqrt(np.mean(inbound[max(0, end - 256) : end] ** 2)) > 10 ** (-50 / 20)
+            loud = np.sqrt(np.mean(inbound[max(0, end - 256) : end] ** 2)) > 10 ** (quiet_db / 20)
             if end % 320 == 0 and loud and self.gate.is_possible(now):
-                self.scores.append((now, self.gate.judge(back[max(0, end - 1664) : end], now)))
+                self.scores.append((now, self.gate.judge(back[max(0, end - 1664) : end], now, noise_db)))
 
     def between(self, start: float, end: float) -> list[float]:
         return [score for at, score in self.scores if start <= at < end]
@@ -107,6 +108,20 @@ def test_a_caller_over_his_own_echo_is_heard() -> None:
         assert heard.share(2.7, 4.5) <= refused  # while both are there
 
 
+@settings(max_examples=15)
+@given(st.sampled_from([20, 100, 240, 400, 520, 640]), st.floats(-20.0, -8.0), st.floats(-62.0, -42.0))
+def test_an_echo_in_noise_is_known_where_it_stands_out(delay_ms: int, gain_db: float, noise_db: float) -> None:
+    """The noise's energy is not the echo's: what is like our voice may still be half of what came in."""
+    heard = Heard(mixed(through(LINE, delay_ms, gain_db), noise_db=noise_db), noise_db=noise_db)
+    assert heard.share(0.6, 6.0) > 0.9
+
+
+@pytest.mark.parametrize("noise_db", [-50.0, -42.0])
+def test_a_caller_on_a_noisy_line_is_no_echo(noise_db: float) -> None:
+    late = np.concatenate([np.zeros(8000, np.float32), CALLER])
+    assert Heard(mixed(late, noise_db=noise_db), noise_db=noise_db).share() < 0.1
+
+
 def test_the_round_trip_is_learnt() -> None:
     gate = Heard(mixed(through(LINE, 260, -18.0))).gate
     assert gate.round_trip_s == pytest.approx(0.26, abs=0.03)
@@ -153,9 +168,9 @@ def test_a_stranger_is_looked_at_less_and_less_and_not_at_all_once_we_are_silent
     compared: list[float] = []
     now = 0.0
 
-    def counted(*sounds: Samples) -> tuple[float, int, float]:
+    def counted(incoming: Samples, outgoing: Samples, noise: float) -> tuple[float, int, float]:
         compared.append(now)
-        return correlate(*sounds)
+        return correlate(incoming, outgoing, noise)
 
     monkeypatch.setattr("bridge.listening.echo.correlate", counted)
     gate, stranger = EchoGate(), encode_float(np.tile(CALLER, 3))
