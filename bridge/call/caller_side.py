@@ -54,6 +54,8 @@ class CallerSide:
         """Long turns in a row in which nothing was recognised."""
         self._asked_again = 0
         """How often in a row the caller was asked to say it again."""
+        self._cut_off = 0
+        """How often in this call the caller went on after we had taken a pause for the end."""
 
     def _moves(self, move: CallerMove) -> None:
         self.state = next_caller(self.state, move)
@@ -66,7 +68,8 @@ class CallerSide:
 
     def _endpointing(self) -> Endpointing:
         expected = self._bot.expected
-        return Endpointing(self._settings.endpoint, self._bot.answer, expected.language or self._settings.language)
+        language = expected.language or self._settings.language
+        return Endpointing(self._settings.endpoint, self._bot.answer, language, self._cut_off)
 
     # -- written down and gone on with -------------------------------------------------------------
 
@@ -220,6 +223,7 @@ class CallerSide:
             bot.ledger.withdraw_caller()
             commands += bot.expect_as_before()
             since = merged.since
+            self._cut_off += 1
         endpoint = self._endpointing()
         self.turn = CallerTurn(max(since, 0.0), at, endpoint, interrupted and not unheard)
         return commands
@@ -377,7 +381,7 @@ class CallerSide:
                 self.floor.suspicion.words_known = True
             return [decided(Decision.RECOGNISER_FAILED, reason=reason)]
         self._turn_so_far.recognised("")
-        self._turn_so_far.unrecognised = True
+        self._turn_so_far.unrecognised = self._turn_so_far.endpoint.failed = True
         return [decided(Decision.RECOGNISER_FAILED, reason=reason)]
 
     def judged(self, probability: float) -> None:

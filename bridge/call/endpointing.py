@@ -1,45 +1,26 @@
 """Has the caller finished? Arithmetic on seconds of silence, on what was said and on what was asked.
 
 The silence that ends a turn is short when the turn sounds finished, long when it does not, and
-never longer than the ceiling. What sounds finished is decided by the end-of-turn model, by the last
-recognised word, and by the answer the agent declared.
+never longer than the ceiling. What sounds finished is decided by the answer the agent declared and, where that
+says nothing, by the odds of `completion`: the sound of the voice, the words, and how the caller speaks.
 """
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass
 
+from bridge.call.completion import is_whole_alone, odds, sounds_unfinished
 from bridge.call.events import Opinion
 from bridge.call.settings import EndpointSettings
 from bridge.understanding.completeness import SPOKEN_WITH_PAUSES, Progress, Stage, digits_said, progress
 
-_UNFINISHED_WORDS = frozenset(
-    """a about also an and any as at because but by can could does for from her his how i i'd i'll i'm i've if into is
-    its it's like maybe my of on or our please's so than that's the their then there's to uh um was we were what when
-    where which while who will would your""".split()
-)
-_WHOLE_ALONE = frozenset(
-    """yes no yeah yep yup nope nah sure okay ok correct right exactly stop wait help hello hi bye goodbye thanks cancel
-    repeat again agent operator""".split()
-)
-"""Words that are an answer by themselves, whatever tone they are said in."""
 _MOST_DIGITS_A_SECOND = 8.0
 """Nobody says digits faster; a recogniser that wrote more has made some of them up."""
-
-
-def sounds_unfinished(text: str) -> bool:
-    """Whether the last word asks for more, or the text trails off."""
-    text = text.strip()
-    if not text or text.endswith(("...", "…", ",", "-")):
-        return True
-    words = re.findall(r"[\w']+", text.lower())
-    return bool(words) and words[-1] in _UNFINISHED_WORDS
-
-
-def is_whole_alone(text: str) -> bool:
-    """Whether a text is one word that answers by itself, such as "no": the tone of so short a sound says little."""
-    return text.strip().rstrip(".!?").lower() in _WHOLE_ALONE
+_RAMP = 0.3
+"""Log-odds in which one silence passes into the next: no decision hangs on an edge that another processor's rounding
+could push it over."""
 
 
 def same_words(one: str, other: str) -> bool:
@@ -58,7 +39,9 @@ class Patience:
 class Endpointing:
     """One turn of the caller: what is known of it, and when it will be over."""
 
-    def __init__(self, settings: EndpointSettings, answer: str, language: str = "en-US") -> None:
+    def __init__(
+        self, settings: EndpointSettings, answer: str, language: str = "en-US", earlier_pauses: int = 0
+    ) -> None:
         self._settings = settings
         self._answer = answer
         self._language = language
@@ -70,12 +53,18 @@ class Endpointing:
         """The end-of-turn model's opinion; None while it has not answered."""
         self.engine: Opinion | None = None
         """The recogniser's own opinion, where that counts: `OVER`, `OVER_EARLY`, or none."""
+        self.failed = False
+        """The recogniser failed: what was said may be anything."""
+        self.earlier_pauses = earlier_pauses
+        """How often the caller paused in this turn and went on, or was cut off in this call."""
         self.spoken_s = 0.0
         """How long the caller has spoken when the text was recognised; 0 while that is unknown."""
 
     def resumed(self) -> None:
-        """The caller went on: earlier opinions are worthless."""
+        """The caller went on: earlier opinions are worthless, and that there was a pause is worth knowing."""
+        self.earlier_pauses += 1
         self.text = self.probability = self.engine = None
+        self.failed = False
 
     @property
     def words(self) -> str | None:
@@ -84,10 +73,10 @@ class Endpointing:
 
     @property
     def sounds_finished(self) -> bool:
-        """Whether an answer may be begun, as far as known."""
+        """Whether an answer may be begun, as far as known: what may be finished is worth a wasted answer, too."""
         if self.engine is not None:
             return True
-        return self.text is not None and self.patience(listens=True).silence_ms <= self._settings.short_ms
+        return self.text is not None and self.patience(listens=True).silence_ms <= self._settings.doubtful_ms
 
     def patience(self, *, listens: bool) -> Patience:
         """The silence that ends this turn, as far as known."""
@@ -122,6 +111,8 @@ class Endpointing:
         s = self._settings
         if not text and self._kind in SPOKEN_WITH_PAUSES:
             return Patience(s.ceiling_ms, "nothing understood yet")  # letters and digits alone are hard to recognise
+        if self.failed and not text:
+            return Patience(s.long_ms, "the recogniser failed")
         match progress(text, self._answer, self._language):
             case Progress(Stage.WHOLE, because) if not self._too_fast(text):
                 return Patience(s.short_ms, because)
@@ -137,14 +128,28 @@ class Endpointing:
 
     def _open(self, text: str) -> Patience:
         s = self._settings
-        if not text:
-            return Patience(s.short_ms, "no words")
-        if is_whole_alone(text):
+        if is_whole_alone(text) and not self.earlier_pauses:
             return Patience(s.short_ms, "a word that is an answer")
-        if sounds_unfinished(text):
+        if text and sounds_unfinished(text):
             return Patience(s.long_ms, "last word asks for more")
-        if self.probability is not None and self.probability < s.doubtful_probability:
+        if self.probability is None:
+            return Patience(s.short_ms, "sounds finished" if text else "no words")
+        return self._weighed(odds(self.probability, text, self.earlier_pauses))
+
+    def _weighed(self, found: float) -> Patience:
+        """The silence for these log-odds of a finished turn."""
+        s = self._settings
+        finished, doubtful = _log_odds(s.finished_probability), _log_odds(s.doubtful_probability)
+        if found >= finished:
+            return Patience(s.short_ms, "sounds finished")
+        if found <= doubtful:
             return Patience(s.long_ms, "sounds unfinished")
-        if self.probability is not None and self.probability < s.finished_probability:
-            return Patience(s.doubtful_ms, "may be finished")
-        return Patience(s.short_ms, "sounds finished")
+        towards_short = max(0.0, 1.0 - (finished - found) / _RAMP)
+        towards_long = max(0.0, 1.0 - (found - doubtful) / _RAMP)
+        silence_ms = s.doubtful_ms + towards_short * (s.short_ms - s.doubtful_ms)
+        return Patience(silence_ms + towards_long * (s.long_ms - s.doubtful_ms), "may be finished")
+
+
+def _log_odds(probability: float) -> float:
+    kept = min(max(probability, 1e-6), 1.0 - 1e-6)
+    return math.log(kept / (1.0 - kept))

@@ -43,6 +43,7 @@ from bridge.call.ledger import Ledger
 from bridge.call.settings import CallSettings
 from bridge.call.state import VERSION, CallState, returned, settings_hash
 from bridge.call.states import Bot, Caller, Decision, EndReason
+from bridge.call.turn import CallerTurn
 from bridge.call.utterances import Utterances
 from bridge.carriers.base import DEFAULT_PACING, Pacing
 
@@ -94,6 +95,11 @@ class Call:
     def ledger(self) -> Ledger:
         """Every word of both sides."""
         return self._bot.ledger
+
+    @property
+    def turn(self) -> CallerTurn | None:
+        """The caller's turn so far, while they have the floor."""
+        return self._caller.turn
 
     @property
     def floor(self) -> Floor:

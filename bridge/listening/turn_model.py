@@ -41,7 +41,7 @@ WEIGHTS = SoundWeights(bias=-7.76, tone=0.26, density=8.17, final_pitch=-0.23, f
 
 
 def log_odds(probability: float, limit: float = _TONE_LIMIT) -> float:
-    """Of a probability that is kept this far from 0 and 1."""
+    """Give the log-odds of a probability that is kept this far from 0 and 1."""
     kept = min(max(probability, limit), 1.0 - limit)
     return math.log(kept / (1.0 - kept))
 
@@ -71,7 +71,7 @@ class TurnModel:
         return weigh(self.tone(ulaw), prosody(ulaw)) if ulaw else 0.0
 
     def tone(self, ulaw: bytes) -> float:
-        """Smart Turn's own probability."""
+        """Give the probability of Smart Turn alone, from the same seconds."""
         if not ulaw:
             return 0.0
         [[[probability]]] = self._session.run(None, {"input_features": features(samples_16k(ulaw))[None]})

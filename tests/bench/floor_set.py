@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from bridge.audio.mulaw import decode_float, encode_float
-from bridge.call.endpointing import sounds_unfinished
+from bridge.call.completion import sounds_unfinished
 from bridge.call.events import VoiceActivity
 from bridge.call.floor import Floor, Verdict
 from bridge.call.settings import FloorSettings

@@ -351,6 +351,23 @@ def test_a_recogniser_that_failed_is_not_a_caller_who_said_nothing() -> None:
     assert said(phone) == [""]
 
 
+def test_who_could_not_be_recognised_is_given_time_to_go_on() -> None:
+    """Nobody knows whether that was all: the short silence is for words that sound finished."""
+    phone = answered()
+    phone.recognises = lambda since: None
+    phone.caller_speaks(0.8)
+    phone.wait(1.0)
+    asked = phone.ordered(Transcribe)[-1]
+    assert isinstance(asked, Transcribe)
+    phone.tell(RecogniserFailed(asked.revision, "gone"))
+    phone.wait(0.8)
+    assert said(phone) == []
+    phone.recognises = lambda since: "I would like an appointment."
+    phone.caller_speaks(0.8)
+    phone.wait(2)
+    assert said(phone) == ["I would like an appointment."]
+
+
 # -- long turns, and what the recogniser is told ---------------------------------------------------
 
 

@@ -12,6 +12,7 @@ import pytest
 from bridge.audio.mulaw import encode_float
 from bridge.call.commands import Transcribe
 from bridge.call.events import Event, Recognised, RecogniserFailed, TurnJudged, VoiceActivity
+from bridge.call.settings import EndpointSettings
 from bridge.listening.echo import EchoGate
 from bridge.listening.service import CallListening, ListeningService
 from bridge.listening.settings import (
@@ -90,7 +91,7 @@ async def test_a_caller_speaks_and_is_understood(listening: ListeningService) ->
     judged, recognised = caller.answers
     assert isinstance(judged, TurnJudged)
     assert judged.revision == 1
-    assert judged.probability > 0.8
+    assert judged.probability > EndpointSettings().finished_probability
     assert isinstance(recognised, Recognised)
     assert (recognised.revision, recognised.text.rstrip(".")) == (1, SENTENCE.rstrip("."))
     assert 0.5 < recognised.confidence <= 1.0
