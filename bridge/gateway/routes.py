@@ -128,6 +128,10 @@ class CarrierRoutes:
         outcome = await self._process.outcomes.ask(key)
         self._process.departures.told(key)
         socket = self._media.sockets.get(key)
+        if outcome is None and socket is not None and not stream.call_over and not await socket.is_quiet():
+            # Asked again, and late, about a stream before this one: it was answered then, and the call goes on.
+            self._count(route, "late")
+            return EndCall()
         if socket is not None and socket.session is not None:
             # The carrier knows before our socket does that the stream is gone: nobody will close it any more but us.
             socket.session.stream_closed(EndReason.LOST)

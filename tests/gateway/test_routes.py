@@ -325,6 +325,33 @@ async def test_what_was_to_become_of_the_first_stream_does_not_befall_the_second
         assert [one.tag for one in await carrier.after_stream()] == ["Say", "Hangup"]  # and nobody is dialled again
 
 
+async def test_a_late_question_about_the_first_stream_does_not_end_the_second() -> None:
+    def answer(prompt: Prompt) -> list[Action]:
+        return [Say("welcome back")] if prompt.kind == "transfer_failed" else _comes_back(prompt)
+
+    async with running(doubles=ServiceDoubles(answer)) as carrier:
+        await (await carrier.call()).until_closed()
+        await carrier.after_stream()
+        document = await dialled(carrier, "busy")
+        leg = Leg(await carrier.open(), CALL, "MZ2")
+        await leg.start({one.attrib["name"]: one.attrib["value"] for one in document.iter("Parameter")})
+        await leg.until_audio(len(FRAME))
+
+        async def talk() -> None:
+            while True:
+                await leg.media()
+                await asyncio.sleep(0.01)
+
+        talking = asyncio.create_task(talk())
+        await carrier.after_stream()  # sent once more by a carrier that had not had the answer in time
+        assert carrier.gateway.calls == 1
+        assert await carrier.count("bridge_webhooks_total", route="after-stream", answer="late") == 1
+        talking.cancel()
+        await asyncio.gather(talking, return_exceptions=True)
+        await carrier.after_stream()  # this one is about the second stream: nothing comes from it any more
+        await carrier.until_calls(0)
+
+
 @pytest.mark.parametrize(
     ("result", "status"), [("completed", "in-progress"), ("answered", "in-progress"), ("busy", "completed")]
 )
