@@ -21,9 +21,12 @@ or, with the `openai` package,
     voice            one of `GET /v1/voices`, or its name in `voices`; "default" or none: the worker's default
     response_format  wav (default), pcm (linear16, little-endian) or mulaw (G.711, no header); nothing else
     sample_rate      of wav and pcm: 24000 (default, as with OpenAI), 16000 or 8000; not in OpenAI's API
-    speed            0.5 to 2
+    speed            0.25 to 4 as with OpenAI; beyond 0.5 to 2 it is that limit, unless `refuse_odd_speeds` is set
     stream_format    "audio" (default): the sound itself, in chunks, as it is made. A WAV header tells no length.
                      "sse": server-sent events, the deltas joined being the sound:
+
+Fields of other names are ignored, `instructions` too, and `null` is the default: so it is with OpenAI's own servers.
+Text is cleaned and read as on calls (`bridge.text`). With `sse` an event looks so:
 
     data: {"type":"speech.words","words":[["I",20,110],["have",110,300]]}          milliseconds; not in OpenAI's API
     data: {"type":"speech.audio.delta","audio":"UklGRv////9XQVZF..."}              base64
@@ -46,7 +49,6 @@ from __future__ import annotations
 import asyncio
 import base64
 import contextlib
-import re
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from typing import Protocol
@@ -55,27 +57,20 @@ import msgspec
 from aiohttp import web
 
 from bridge.api.access import Access, Account, ApiError
-from bridge.api.formats import ResponseFormat, format_of
+from bridge.api.body import MODELS, SpeechBody, VoiceId, asked_format, known_model, read
+from bridge.api.formats import ResponseFormat
 from bridge.api.stream import Piece, SpeechResponse
 from bridge.errors import VoiceBusy, VoiceError, VoiceLost
 from bridge.gateway.admission import Admission
-from bridge.gateway.connections import read_body
 from bridge.gateway.settings import SpeechApiSettings
 from bridge.speaking.voices.base import SpeechListener, SpeechRequest, SpeechStream
 from bridge.telemetry.metrics import Metrics
-from bridge.text import ssml
-from bridge.text.spoken.languages import language
-from bridge.worker.protocol import FASTEST, SLOWEST
 
 SPEECH = "/v1/audio/speech"
-MODEL = "bridge"
-MODELS = (MODEL, "tts-1", "tts-1-hd", "gpt-4o-mini-tts")
-"""Ours, and those that programs made for OpenAI ask for."""
 _LOOK_S = 0.25
 """How soon a client that has gone is noticed while there is nothing to send to it."""
 _SLOW_READER_S = 60.0
 
-_WHERE = re.compile(r"at `\$\.(\w+)|field `(\w+)`")
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
@@ -88,28 +83,6 @@ class SpeechSource(Protocol):
 
     def open_stream(self, request: SpeechRequest, listener: SpeechListener) -> SpeechStream:
         """Begin to speak; raises VoiceError."""
-
-
-class _VoiceId(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    id: str
-
-
-class SpeechBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """The body of `POST /v1/audio/speech`."""
-
-    input: str
-    model: str = MODEL
-    voice: str | _VoiceId | None = None
-    response_format: str = "wav"
-    sample_rate: int | None = None
-    speed: float = 1.0
-    stream_format: str = "audio"
-    instructions: str | None = None
-    language: str = ""
-    """In which digits, signs and abbreviations are said, such as `de-DE`; empty: the voice's own."""
-
-
-_requests = msgspec.json.Decoder(SpeechBody)
 
 
 class _ClientGone(Exception):
@@ -200,7 +173,7 @@ class SpeechApi:
 
     async def _model(self, request: web.Request) -> web.Response:
         self.account(request)
-        return web.json_response(self._described(_known_model(request.match_info["model"])))
+        return web.json_response(self._described(known_model(request.match_info["model"])))
 
     def _described(self, name: str) -> dict[str, object]:
         return {"id": name, "object": "model", "created": self._started_at, "owned_by": "bridge"}
@@ -224,9 +197,9 @@ class SpeechApi:
 
     async def _speech(self, request: web.Request) -> web.StreamResponse:
         account = self.account(request)
-        wanted = await _read(request, self.settings.text_chars)
-        audio_format = _format_of(wanted)
-        voice = self.voice(wanted.voice.id if isinstance(wanted.voice, _VoiceId) else wanted.voice)
+        wanted = await read(request, self.settings)
+        audio_format = asked_format(wanted)
+        voice = self.voice(wanted.voice.id if isinstance(wanted.voice, VoiceId) else wanted.voice)
         account.take()
         spoken = SpeechResponse(audio_format.audio_format)
         try:
@@ -326,67 +299,6 @@ class SpeechApi:
                 raise _ClientGone
             if waited_s >= self.settings.stall_s:
                 raise VoiceLost(f"no audio came for {self.settings.stall_s:g} s")
-
-
-async def _read(request: web.Request, text_chars: int) -> SpeechBody:
-    """The request's body. Raises ApiError that says what is wrong with it."""
-    try:
-        body = await read_body(request)
-    except web.HTTPRequestEntityTooLarge as error:
-        raise ApiError(413, "body_too_large", f"the body is too large: {error.text}") from None
-    try:
-        wanted = _requests.decode(body)
-    except msgspec.ValidationError as error:
-        where = _WHERE.search(str(error))
-        param = (where[1] or where[2]) if where else None
-        code = "missing_required_parameter" if "missing required" in str(error) else "invalid_value"
-        raise ApiError(400, code, f"{error}".replace("`", "'"), param=param) from None
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise ApiError(400, "invalid_json", f"the body is not a JSON object: {error}") from None
-    if not wanted.input.strip():
-        raise ApiError(400, "missing_required_parameter", "input is empty", param="input")
-    if len(wanted.input) > text_chars:
-        raise ApiError(
-            400, "text_too_long", f"input has {len(wanted.input)} characters, at most {text_chars}", param="input"
-        )
-    try:
-        ssml.validate(wanted.input)
-    except ValueError as error:
-        raise ApiError(400, "bad_ssml", f"input: {error}", param="input") from None
-    if wanted.language:
-        try:
-            language(wanted.language)
-        except KeyError as error:
-            raise ApiError(400, "unknown_language", error.args[0], param="language") from None
-    _known_model(wanted.model)
-    if not SLOWEST <= wanted.speed <= FASTEST:
-        raise ApiError(
-            400, "bad_speed", f"speed {wanted.speed:g} is not within {SLOWEST:g} to {FASTEST:g}", param="speed"
-        )
-    if wanted.stream_format not in ("audio", "sse"):
-        raise ApiError(
-            400,
-            "invalid_value",
-            f"stream_format {wanted.stream_format!r} is not supported; supported are: audio, sse",
-            param="stream_format",
-        )
-    if wanted.instructions:
-        raise ApiError(400, "unsupported", "no voice here takes instructions", param="instructions")
-    return wanted
-
-
-def _format_of(wanted: SpeechBody) -> ResponseFormat:
-    try:
-        return format_of(wanted.response_format, wanted.sample_rate)
-    except ValueError as error:
-        param = "sample_rate" if str(error).startswith("sample_rate") else "response_format"
-        raise ApiError(400, "unsupported_format", str(error), param=param) from None
-
-
-def _known_model(name: str) -> str:
-    if name not in MODELS:
-        raise ApiError(404, "model_not_found", f"no model {name!r}; there are: {', '.join(MODELS)}", param="model")
-    return name
 
 
 def _as_api_error(error: VoiceError) -> ApiError:

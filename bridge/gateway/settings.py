@@ -28,6 +28,8 @@ class SpeechApiSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True,
     """Of each key, streams on a WebSocket included; as many may come at once after a quiet minute."""
     streams_per_key: Count = 16
     """Spoken at the same time."""
+    refuse_odd_speeds: bool = False
+    """Refuse speeds that no voice has (below 0.5, above 2) instead of taking the nearest that they have."""
     stall_s: Positive = 15.0
     """A stream that brings no audio for this long has failed."""
 

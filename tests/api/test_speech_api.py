@@ -266,16 +266,59 @@ async def test_who_goes_away_frees_the_stream(service: Service, speech: SpeechSe
         ({"input": "Hi.", "response_format": "opus"}, "response_format", "supported are: wav, pcm, mulaw"),
         ({"input": "Hi.", "sample_rate": 44100}, "sample_rate", "supported are: 8000, 16000, 24000"),
         ({"input": "Hi.", "response_format": "mulaw", "sample_rate": 16000}, "sample_rate", "mulaw, which has 8000"),
-        ({"input": "Hi.", "speed": 4}, "speed", "not within 0.5 to 2"),
+        ({"input": "Hi.", "speed": 4.5}, "speed", "not within 0.25 to 4"),
+        ({"input": "Hi.", "speed": "fast"}, "speed", "Expected 'float', got 'str'"),
+        ({"input": "Hi.", "response_format": "mp3"}, "response_format", "supported are: wav, pcm, mulaw"),
+        ({"input": None}, "input", "missing required field 'input'"),
+        ({"input": "Hi.", "voice": {"name": "heart"}}, "voice", "missing required field 'id'"),
         ({"input": "Hi.", "stream_format": "xml"}, "stream_format", "supported are: audio, sse"),
-        ({"input": "Hi.", "instructions": "whisper"}, "instructions", "no voice here takes instructions"),
-        ({"input": "Hi.", "volume": 11}, "volume", "unknown field 'volume'"),
     ],
 )
 async def test_what_cannot_be_spoken_is_named(service: Service, body: dict[str, Any], param: str, message: str) -> None:
     status, error = await service.refusal(**body)
     assert (status, error["param"], error["type"]) == (400, param, "invalid_request_error")
     assert message in error["message"]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"volume": 11, "user": {"id": [1, 2, 3]}},
+        {"instructions": "Whisper, as if you were in church."},
+        dict.fromkeys(("model", "voice", "sample_rate", "speed", "stream_format", "instructions", "volume")),
+        {"voice": ""},
+        {"voice": "default", "model": "tts-1-hd"},
+        {"voice": {"id": "heart", "name": "Heart"}},
+        {"input": "**Hello** _there_. \U0001f600 [1]"},
+        {"input": "<think>They greet us.</think>Hello there."},
+        {"input": "Hello there.", "speed": 1},
+    ],
+)
+async def test_what_asks_for_nothing_of_ours_changes_nothing(service: Service, body: dict[str, Any]) -> None:
+    async def spoken(**asked: Any) -> bytes:
+        async with service.post(**{"input": "Hello there.", "response_format": "mulaw"} | asked) as response:
+            assert response.status == 200, await response.text()
+            return bytes(await response.read())
+
+    assert await spoken(**body) == await spoken()
+
+
+@pytest.mark.parametrize(("asked", "spoken"), [(0.25, 0.5), (0.5, 0.5), (2.0, 2.0), (4.0, 2.0)])
+async def test_a_speed_that_no_voice_has_is_the_nearest_or_is_refused(
+    speech: SpeechService, asked: float, spoken: float
+) -> None:
+    async with serving(speech) as service:
+        sounds = []
+        for speed in (asked, spoken):
+            async with service.post(input="Hello there.", speed=speed, response_format="mulaw") as response:
+                assert response.status == 200
+                sounds.append(await response.read())
+        assert sounds[0] == sounds[1]
+    async with (
+        serving(speech, msgspec.structs.replace(API, refuse_odd_speeds=True)) as service,
+        service.post(input="Hello there.", speed=asked, response_format="mulaw") as response,
+    ):
+        assert response.status == (200 if asked == spoken else 400)
 
 
 async def test_a_body_that_is_no_json_or_too_large(service: Service) -> None:
