@@ -63,10 +63,10 @@ async def examine(
     findings += folders(settings, directory)
     findings += await asyncio.to_thread(engines, settings)
     findings += await recognisers(settings, offline=offline)
-    findings += await workers(settings, environ)
+    open_client = partial(HttpClient, settings.http, directory=directory, environ=environ)
+    findings += await workers(settings, environ, open_client)
     findings += await hosted_voices(settings, environ, offline=offline)
     findings.append(await redis(settings, environ))
-    open_client = partial(HttpClient, settings.http, directory=directory, environ=environ)
     findings += await services.after_call(settings.after_call, directory, environ, open_client, offline=offline)
     findings.append(await asyncio.to_thread(accelerator))
     if settings.gateway.public_url or not any("public_url" in mistake.lower() for mistake in mistakes):

@@ -16,7 +16,7 @@ import msgspec
 from bridge import variables
 from bridge.config import Settings
 from bridge.errors import BridgeError, ConfigError
-from bridge.http import HttpClient
+from bridge.http import HttpClient, OpenClient
 from bridge.store.settings import redis_address
 
 Status = Literal["ok", "warn", "fail", "skip"]
@@ -38,7 +38,9 @@ class Finding(msgspec.Struct, frozen=True):
         return {"about": self.about, "status": self.status, "found": self.found, "remedy": self.remedy}
 
 
-async def workers(settings: Settings, environ: Mapping[str, str]) -> list[Finding]:
+async def workers(
+    settings: Settings, environ: Mapping[str, str], open_client: OpenClient = HttpClient
+) -> list[Finding]:
     """Every configured speech worker, or how one will be started."""
     from bridge.doctor_services import worker_speaks
     from bridge.speaking.settings import WorkerProviderSettings
@@ -58,7 +60,7 @@ async def workers(settings: Settings, environ: Mapping[str, str]) -> list[Findin
     for about, address, variable, keys in asked:
         started_at = time.perf_counter()
         try:
-            link = await connect(address, variables.header(variable, environ), _NETWORK_S)
+            link = await connect(address, variables.header(variable, environ), _NETWORK_S, open_client=open_client)
         except BridgeError as error:
             remedy = f"start it (bridge worker --port 8090), or correct {keys}"
             findings.append(Finding(about, "fail", str(error), remedy))

@@ -35,7 +35,10 @@ from bridge.listening.recognisers.base import ExpectedSpeech, Finalised, FinalTe
 from bridge.listening.recognisers.openai_transcriptions import OpenAITranscriptions
 from bridge.listening.recognisers.websocket import WebSocketRecogniser
 from bridge.listening.settings import OpenAITranscriptionSettings, WebSocketRecogniserSettings
+from bridge.speaking.voices.worker import WorkerProvider
 from bridge.telemetry.metrics import Metrics
+from bridge.worker import protocol
+from bridge.worker.client import connect
 from bridge.worker.engines.openai_speech import OpenAiSpeechEngine
 from bridge.worker.voice_settings import ServedVoiceSettings
 from tests.http_doubles import Closing, Proxy, answer, listening, read_request
@@ -231,6 +234,42 @@ async def test_a_streaming_recogniser_is_reached_through_the_proxy(secured: tupl
     finally:
         await runner.cleanup()
     assert proxy.asked == ["CONNECT elsewhere.test:443 HTTP/1.1"]
+
+
+async def test_a_speech_worker_is_reached_through_the_proxy(secured: tuple[ssl.SSLContext, Path]) -> None:
+    tls, directory = secured
+    limits = protocol.Limits(4096, 16)
+    ready = protocol.Ready(protocol.VERSION, ["heart"], "heart", {"heart": "tiny"}, ["mulaw_8000"], limits)
+
+    async def serve(request: web.Request) -> web.WebSocketResponse:
+        socket = web.WebSocketResponse()
+        await socket.prepare(request)
+        await socket.send_str(protocol.encode(ready))
+        await socket.receive()
+        return socket
+
+    app = web.Application()
+    app.router.add_get("/", serve)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0, ssl_context=tls).start()
+    proxy = Proxy(runner.addresses[0][1])
+    try:
+        async with listening(proxy.handle) as proxy_port:
+            settings = HttpSettings(ca_bundle="ours.pem", proxy=f"http://127.0.0.1:{proxy_port}")
+            client = partial(HttpClient, settings, directory=directory, environ={})
+            provider = WorkerProvider("wss://elsewhere.test", open_client=client)
+            greeted = asyncio.Event()
+            await provider.start(greeted.set)
+            async with asyncio.timeout(PATIENCE_S):
+                await greeted.wait()
+            assert provider.usable
+            await provider.close()
+            async with await connect("wss://elsewhere.test", open_client=client) as link:
+                assert link.ready == ready
+    finally:
+        await runner.cleanup()
+    assert proxy.asked == ["CONNECT elsewhere.test:443 HTTP/1.1"] * 2
 
 
 async def test_the_doctor_asks_the_public_address_through_the_proxy(secured: tuple[ssl.SSLContext, Path]) -> None:

@@ -7,6 +7,7 @@ import asyncio
 import json
 import os
 import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -112,6 +113,7 @@ async def _act(arguments: argparse.Namespace, settings: Settings, chosen: dict[s
 async def _warm(arguments: argparse.Namespace, settings: Settings) -> int:
     from bridge.agents.base import FixedLine
     from bridge.app import service_secret
+    from bridge.http import HttpClient
     from bridge.profiles import Agents, fixed_lines
     from bridge.speaking.speech import SpeechService
     from bridge.store.settings import redis_address
@@ -135,6 +137,7 @@ async def _warm(arguments: argparse.Namespace, settings: Settings) -> int:
         redis_url=redis_address(settings.store, os.environ),
         redis_prefix=settings.store.redis_prefix,
         secret=service_secret(settings),
+        open_client=partial(HttpClient, settings.http, directory=directory),
     )
     try:
         await speech.start()

@@ -58,7 +58,7 @@ class SpeechService:
     worker     settings of the local worker, which is started when `settings` name no other
     providers  take the place of those that the settings name so; `worker` is the one of `workers`
     formats    of the service's lines: fixed phrases are made in each of them
-    open_client  reaches hosted voices, as the service's settings say
+    open_client  reaches hosted voices and workers elsewhere, as the service's settings say
     connect_s  how long `start` waits for the first provider
     environ    holds the secrets that `settings` name
     """
@@ -94,7 +94,9 @@ class SpeechService:
                 self._local = LocalWorker(worker)
                 addresses = (self._local.address,)
             token, sockets = variables.header(settings.worker_token_env, environ), settings.worker_sockets
-            given[WORKER] = [WorkerProvider(one, token=token, sockets=sockets) for one in addresses]
+            given[WORKER] = [
+                WorkerProvider(one, token=token, sockets=sockets, open_client=open_client) for one in addresses
+            ]
         given |= {
             name: build_providers(name, one, environ, open_client)
             for name, one in settings.providers.items()
@@ -371,7 +373,10 @@ def build_providers(
     if not isinstance(settings, WorkerProviderSettings):
         return [hosted_voice(name, settings, open_client, environ)]
     token = variables.header(settings.token_env, environ)
-    return [WorkerProvider(address, token=token, sockets=settings.sockets) for address in settings.addresses]
+    return [
+        WorkerProvider(address, token=token, sockets=settings.sockets, open_client=open_client)
+        for address in settings.addresses
+    ]
 
 
 def _saying(provider: SpeechProvider) -> SpeechProvider:

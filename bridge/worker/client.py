@@ -18,12 +18,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable, Sequence
+from typing import Any
 
 import aiohttp
 
 from bridge.audio.formats import MULAW_8000, AudioFormat
 from bridge.call.events import Word
 from bridge.errors import BadMessage, VoiceError, VoiceLost
+from bridge.http import HttpClient, OpenClient
 from bridge.speaking.voices.base import Priority, SpeechRequest
 from bridge.worker.protocol import Audio, Ready, Words
 from bridge.worker.protocol_client import ClientStream, ProtocolClient
@@ -116,7 +118,7 @@ class WorkerConnection:
 
     def __init__(
         self,
-        session: aiohttp.ClientSession,
+        session: aiohttp.ClientSession | HttpClient,
         socket: aiohttp.ClientWebSocketResponse,
         client: ProtocolClient,
         outgoing: asyncio.Queue[str],
@@ -197,25 +199,31 @@ class WorkerConnection:
 
 
 async def connect(
-    address: str, token: str = "", timeout_s: float = 5.0, keep_alive_s: float = 20.0
+    address: str,
+    token: str = "",
+    timeout_s: float = 5.0,
+    keep_alive_s: float = 20.0,
+    open_client: OpenClient = HttpClient,
 ) -> WorkerConnection:
     """Connect to a worker at `ws://host:port`, `http://host:port` or `unix:/path`.
 
     Raises VoiceLost when it cannot be reached.
     """
     path = address.removeprefix("unix:") if address.startswith("unix:") else None
-    session = aiohttp.ClientSession(connector=aiohttp.UnixConnector(path) if path else None)
-    headers = {"Authorization": f"Bearer {token}"} if token else None
+    session = aiohttp.ClientSession(connector=aiohttp.UnixConnector(path)) if path else open_client()
+    options: dict[str, Any] = {
+        "headers": {"Authorization": f"Bearer {token}"} if token else None,
+        "heartbeat": keep_alive_s,
+        "max_msg_size": LARGEST_MESSAGE,
+    }
     outgoing: asyncio.Queue[str] = asyncio.Queue()
     client = ProtocolClient(outgoing.put_nowait)
     try:
         async with asyncio.timeout(timeout_s):
-            socket = await session.ws_connect(
-                "http://worker/" if path else address,
-                headers=headers,
-                heartbeat=keep_alive_s,
-                max_msg_size=LARGEST_MESSAGE,
-            )
+            if isinstance(session, HttpClient):
+                socket = await session.websocket(address, **options)
+            else:
+                socket = await session.ws_connect("http://worker/", **options)
             ready = client.receive(await socket.receive_str())
     except (aiohttp.ClientError, OSError, TimeoutError, TypeError, BadMessage) as error:
         await session.close()

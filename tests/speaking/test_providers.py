@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 
 import pytest
 
 from bridge.audio.formats import MULAW_8000
-from bridge.speaking.voices.base import SpeechProvider
+from bridge.call.events import Word
+from bridge.errors import VoiceError
+from bridge.speaking.voices.base import SpeechProvider, SpeechRequest
 from bridge.speaking.voices.spoken import SpokenProvider
 from bridge.speaking.voices.worker import WorkerProvider
 from tests.speaking.doubles import FakeWorker, Mode
@@ -85,3 +87,30 @@ class TestHostedVoiceThatIsGivenWords(ProviderContract):
             await ready(provider)
             yield Bench(provider, service)
             await provider.close()
+
+
+async def test_programs_have_a_socket_of_their_own(fake: FakeWorker) -> None:
+    class Nobody:
+        def audio(self, data: bytes) -> None: ...
+        def words(self, words: Sequence[Word]) -> None: ...
+        def no_words(self) -> None: ...
+        def done(self) -> None: ...
+        def failed(self, error: VoiceError) -> None: ...
+
+    fake.hold = asyncio.Event()
+    provider = WorkerProvider(fake.address, sockets=2)
+    await ready(provider)
+    async with asyncio.timeout(5):
+        while provider.stats()["connected"] < 2:
+            await asyncio.sleep(0.001)
+        provider.open(SpeechRequest("The first of a program.", priority="tenant"), Nobody())  # and its socket opens
+        while provider.stats()["connected"] < 3:
+            await asyncio.sleep(0.001)
+    for number in range(6):
+        provider.open(SpeechRequest(f"Number {number}.", priority="tenant"), Nobody())
+        provider.open(SpeechRequest(f"Caller {number}."), Nobody())
+    callers = [socket.client for socket in provider._sockets]
+    assert provider._tenants is not None
+    assert len(provider._tenants.client.streams) == 6
+    assert sorted(len(client.streams) for client in callers) == [3, 4]  # the first of the program is among them
+    await provider.close()
