@@ -15,6 +15,7 @@ from typing import Any
 
 from bridge import variables
 from bridge.agents.base import AgentFactory, FixedLine
+from bridge.api.use import KeyUse
 from bridge.audio.formats import MULAW_8000
 from bridge.carriers.catalogue import build_carriers
 from bridge.config import Settings, unset_variables
@@ -74,8 +75,8 @@ def service_secret(settings: Settings, environ: Mapping[str, str] = os.environ) 
 class Application:
     """One process of the service.
 
-    `directory` is where the configuration file lies, which paths in it are relative to. `shared_file` and
-    `secret` are shared by the processes of one port; without them each service has its own. The secrets that settings
+    `directory` is where the configuration file lies, which paths in it are relative to. `shared_file`, `secret` and
+    `key_use` are shared by the processes of one port; without them each service has its own. The secrets that settings
     name come from `environ`, by default this process's own. Raises ConfigError.
     """
 
@@ -88,6 +89,7 @@ class Application:
         shared_file: Path | None = None,
         secret: str = "",
         environ: Mapping[str, str] | None = None,
+        key_use: KeyUse | None = None,
     ) -> None:
         environ = os.environ if environ is None else environ
         variables.check_set(unset_variables(settings, environ))
@@ -127,6 +129,7 @@ class Application:
         self.gateway: Gateway | None = None
         self._directory = directory
         self._environ = environ
+        self._key_use = key_use
         self._progress = progress
         self.store: Store = open_store(
             settings.store, secret=self._secret, redis_url=redis_url, shared_file=shared_file
@@ -182,6 +185,7 @@ class Application:
             speech=self.speech,
             open_client=self._open_client,
             environ=self._environ,
+            key_use=self._key_use,
         )
         self._closers = [
             ("store", self.store.close),

@@ -9,13 +9,18 @@ import signal
 import sys
 import tempfile
 import time
-from ctypes import c_double
+from collections.abc import MutableSequence
+from ctypes import Array, c_double
 from functools import partial
+from multiprocessing.sharedctypes import RawArray
 from pathlib import Path
+from typing import cast
 
 import msgspec
 
 from bridge import variables
+from bridge.api.access import speech_keys
+from bridge.api.use import KeyUse, cells_needed
 from bridge.app import Application, Progress, freeze_garbage, new_loop, service_secret
 from bridge.config import Settings, unset_variables
 from bridge.errors import BridgeError, ConfigError
@@ -118,7 +123,9 @@ async def _serve_by_many(
                 settings = msgspec.structs.replace(settings, speaking=speaking)
             port = port or free_port(host)
             secret = service_secret(settings)
-            arguments = (settings, host, port, directory, Path(shared, "store"), secret)
+            keys = len(dict.fromkeys(speech_keys(settings.gateway.speech_api, os.environ)))
+            use = RawArray(c_double, cells_needed(keys, processes))  # without a lock, as `bridge.api.use` explains
+            arguments = (settings, host, port, directory, Path(shared, "store"), secret, keys, use)
             group = ProcessGroup(_serve_as_one_of_many, arguments, processes, stuck_s=STUCK_S)
             progress(f"starting {processes} processes on {host}:{port}")
             stopping = asyncio.create_task(_pass_on(stop, group))
@@ -146,6 +153,9 @@ def _serve_as_one_of_many(
     directory: Path,
     shared_file: Path,
     secret: str,
+    keys: int,
+    use: Array[c_double],
+    place: int,
     beat: c_double,
 ) -> None:
     """What each of several processes does."""
@@ -164,6 +174,7 @@ def _serve_as_one_of_many(
             progress=lambda what: logs.event(logger, what),
             shared_file=shared_file,
             secret=secret,
+            key_use=KeyUse(keys, cast(MutableSequence[float], use), place),
         )
         await _serve(application, stop, host, port, reuse_port=True, beat=beat)
 

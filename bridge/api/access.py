@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import hmac
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
 from aiohttp import web
 
 from bridge import variables
+from bridge.api.use import KeyUse, seconds_until
 from bridge.errors import BridgeError, ConfigError
 from bridge.gateway.settings import SpeechApiSettings
 
 _SHORTEST_KEY = 16
+_A_LITTLE = 0.01
+"""A request that has all but faded does not keep the next one waiting."""
 
 
 class ApiError(BridgeError):
@@ -48,37 +52,45 @@ def _json(value: object) -> str:
 
 
 class Account:
-    """What one key has in use."""
+    """One key, and what it has in use."""
 
-    def __init__(self, settings: SpeechApiSettings, clock: Callable[[], float]) -> None:
+    def __init__(self, settings: SpeechApiSettings, clock: Callable[[], float], use: KeyUse, number: int) -> None:
         self._settings = settings
         self._clock = clock
-        self._left = float(settings.requests_per_minute)
-        self._counted_at = clock()
-        self.streams = 0
-        self.sockets = 0
+        self._use = use
+        self._number = number
 
     def take(self) -> None:
         """A stream begins; `give_back` must follow. Raises ApiError when it is one too many."""
-        if self.streams >= self._settings.streams_per_key:
+        settings, use, now = self._settings, self._use, self._clock()
+        if use.streams(self._number) >= settings.streams_per_key:
             raise ApiError(
                 429,
                 "too_many_streams",
-                f"{self._settings.streams_per_key} streams of this key are being spoken already",
+                f"{settings.streams_per_key} streams of this key are being spoken already",
                 retry_after_s=1.0,
             )
-        most, now = self._settings.requests_per_minute, self._clock()
-        self._left = min(most, self._left + (now - self._counted_at) * most / 60)
-        self._counted_at = now
-        if self._left < 1:
-            wait_s = (1 - self._left) * 60 / most
+        most, level = settings.requests_per_minute, use.requests(self._number, now)
+        if level > most - 1 + _A_LITTLE:
+            wait_s = seconds_until(level, most - 1 + _A_LITTLE)
             raise ApiError(429, "rate_limit_exceeded", f"more than {most} requests a minute", retry_after_s=wait_s)
-        self._left -= 1
-        self.streams += 1
+        use.request(self._number, now)
+        use.stream(self._number, 1)
 
     def give_back(self) -> None:
         """Give back the place of a stream that is over."""
-        self.streams -= 1
+        self._use.stream(self._number, -1)
+
+    @contextlib.contextmanager
+    def socket(self) -> Iterator[None]:
+        """A WebSocket of this key, for as long as it is open. Raises ApiError when it is one too many."""
+        if self._use.sockets(self._number) >= self._settings.streams_per_key:
+            raise ApiError(429, "too_many_sockets", "this key has too many sockets open", retry_after_s=1.0)
+        self._use.socket(self._number, 1)
+        try:
+            yield
+        finally:
+            self._use.socket(self._number, -1)
 
 
 def speech_keys(settings: SpeechApiSettings, environ: Mapping[str, str]) -> tuple[str, ...]:
@@ -93,12 +105,18 @@ def speech_keys(settings: SpeechApiSettings, environ: Mapping[str, str]) -> tupl
 
 
 class Access:
-    """All keys with their accounts. `clock` is in seconds."""
+    """All keys with their accounts. `clock` is in seconds; `use` is shared with other processes, if there are any."""
 
     def __init__(
-        self, settings: SpeechApiSettings, keys: Sequence[str], clock: Callable[[], float] = time.monotonic
+        self,
+        settings: SpeechApiSettings,
+        keys: Sequence[str],
+        clock: Callable[[], float] = time.monotonic,
+        use: KeyUse | None = None,
     ) -> None:
-        self._accounts = [(_digest(key), Account(settings, clock)) for key in dict.fromkeys(keys)]
+        different = list(dict.fromkeys(keys))
+        use = use or KeyUse(len(different))
+        self._accounts = [(_digest(key), Account(settings, clock, use, number)) for number, key in enumerate(different)]
 
     @property
     def anybody(self) -> bool:

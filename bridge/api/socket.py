@@ -66,20 +66,17 @@ class SpeechSockets:
         self._api.voices()
         if not web.WebSocketResponse().can_prepare(request).ok:
             raise ApiError(426, "upgrade_required", f"{STREAM} is a WebSocket")
-        if account.sockets >= self._api.settings.streams_per_key:
-            raise ApiError(429, "too_many_sockets", "this key has too many sockets open", retry_after_s=1.0)
-        socket = web.WebSocketResponse(
-            heartbeat=_KEEP_ALIVE_S, max_msg_size=protocol.MESSAGE_BYTES, compress=False, timeout=_LAST_WORDS_S
-        )
-        await socket.prepare(request)
-        one = SpeechSocket(self._api, account, socket, request.transport)
-        self._sockets.add(one)
-        account.sockets += 1
-        try:
-            await one.serve()
-        finally:
-            account.sockets -= 1
-            self._sockets.discard(one)
+        with account.socket():
+            socket = web.WebSocketResponse(
+                heartbeat=_KEEP_ALIVE_S, max_msg_size=protocol.MESSAGE_BYTES, compress=False, timeout=_LAST_WORDS_S
+            )
+            await socket.prepare(request)
+            one = SpeechSocket(self._api, account, socket, request.transport)
+            self._sockets.add(one)
+            try:
+                await one.serve()
+            finally:
+                self._sockets.discard(one)
         return socket
 
 

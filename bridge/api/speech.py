@@ -60,6 +60,7 @@ from bridge.api.access import Access, Account, ApiError
 from bridge.api.body import MODELS, SpeechBody, VoiceId, asked_format, known_model, read
 from bridge.api.formats import ResponseFormat
 from bridge.api.stream import Piece, SpeechResponse
+from bridge.api.use import KeyUse
 from bridge.errors import VoiceBusy, VoiceError, VoiceLost
 from bridge.gateway.admission import Admission
 from bridge.gateway.settings import SpeechApiSettings
@@ -100,10 +101,11 @@ class SpeechApi:
         metrics: Metrics,
         *,
         keys: Sequence[str],
+        use: KeyUse | None = None,
     ) -> None:
         self.settings = settings
         self._source = source
-        self._access = Access(settings, keys)
+        self._access = Access(settings, keys, use=use)
         self._admission = admission
         self._metrics = metrics
         self._started_at = int(time.time())

@@ -25,11 +25,12 @@ _WELL_AFTER_S = 60.0
 
 
 class ProcessGroup:
-    """Runs `target(*arguments, beat)` in `count` fresh processes until `stop`.
+    """Runs `target(*arguments, place, beat)` in `count` fresh processes until `stop`.
 
-    A process that ends by itself is replaced, after growing pauses when it keeps ending. One that has begun to keep its
-    `beat` (the time of `time.monotonic()`, which all processes of a machine share) and then does not for `stuck_s` is
-    killed and replaced: stopped or stuck, it would still be handed its share of the calls. Exit code 2 means that its
+    `place` counts them from 0. A process that ends by itself is replaced, after growing pauses when it keeps
+    ending. One that has begun to keep its `beat` (the time of `time.monotonic()`, which all processes of a machine
+    share) and then does not for `stuck_s` is killed and replaced: stopped or stuck, it would still be handed its
+    share of the calls. Exit code 2 means that its
     settings are wrong: then all are ended, since another would fare no better.
     """
 
@@ -84,7 +85,7 @@ class ProcessGroup:
         if self._stopping:
             return 0
         beat = RawValue(c_double, 0.0)  # without a lock, which a killed process could keep
-        arguments = (*self._arguments, beat)
+        arguments = (*self._arguments, place, beat)
         process = self._context.Process(target=self._target, args=arguments, name=f"bridge-{place}")
         process.start()
         self._processes[place] = process

@@ -22,6 +22,7 @@ from bridge import variables
 from bridge.api.access import speech_keys
 from bridge.api.socket import SpeechSockets
 from bridge.api.speech import SpeechApi, SpeechSource
+from bridge.api.use import KeyUse
 from bridge.call.states import EndReason
 from bridge.carriers.base import Carrier
 from bridge.errors import ConfigError
@@ -67,8 +68,8 @@ class Gateway:
 
     Raises ConfigError when the settings would leave requests unchecked. `carriers` are those whose calls are taken, and
     `profiles` say what each is held with.
-    `ticket_secret` and `store` are shared by the processes of one port. `speech` is what the speech API speaks with;
-    without it there is none. `open_client` reaches the carriers' REST APIs. The secrets that `settings` name are those
+    `ticket_secret`, `store` and `key_use` are shared by the processes of one port. `speech` is what the speech API
+    speaks with; without it there is none. `open_client` reaches the carriers' REST APIs. The secrets that `settings` name are those
     of `environ`. Raises ConfigError for one that cannot be used.
     """
 
@@ -88,6 +89,7 @@ class Gateway:
         speech: SpeechSource | None = None,
         open_client: OpenClient = HttpClient,
         environ: Mapping[str, str] = os.environ,
+        key_use: KeyUse | None = None,
     ) -> None:
         self.metrics = metrics or Metrics()
         store = store or MemoryStore()
@@ -127,6 +129,7 @@ class Gateway:
             self.process.admission,
             self.metrics,
             keys=speech_keys(settings.speech_api, environ),
+            use=key_use,
         )
         self._speech_sockets = SpeechSockets(self._speech_api)
         self._metrics_page = MetricsPage(

@@ -25,9 +25,10 @@ class SpeechApiSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True,
     text_chars: Count = 4096
     """Of one request or stream."""
     requests_per_minute: Count = 120
-    """Of each key, streams on a WebSocket included; as many may come at once after a quiet minute."""
+    """Of each key, streams on a WebSocket included; after a few quiet minutes as many may come at once. The processes of
+    one port count together."""
     streams_per_key: Count = 16
-    """Spoken at the same time."""
+    """Spoken at the same time, by all processes of one port together."""
     refuse_odd_speeds: bool = False
     """Refuse speeds that no voice has (below 0.5, above 2) instead of taking the nearest that they have."""
     stall_s: Positive = 15.0

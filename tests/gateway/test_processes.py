@@ -14,21 +14,21 @@ from pathlib import Path
 from bridge.gateway.processes import ProcessGroup
 
 
-def stay(directory: str, _beat: object) -> None:
+def stay(directory: str, _place: int, _beat: object) -> None:
     """Lives until it is told to end; leaves a file with its number."""
     Path(directory, str(os.getpid())).touch()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     threading.Event().wait(30.0)
 
 
-def stop_by_itself(directory: str, beat: c_double) -> None:
+def stop_by_itself(directory: str, _place: int, beat: c_double) -> None:
     """Keeps its beat once, and is then stopped as by a debugger: it can do nothing any more, and keeps its sockets."""
     beat.value = time.monotonic()
     Path(directory, str(os.getpid())).touch()
     os.kill(os.getpid(), signal.SIGSTOP)
 
 
-def refuse(_directory: str, _beat: object) -> None:
+def refuse(_directory: str, _place: int, _beat: object) -> None:
     sys.exit(2)
 
 
