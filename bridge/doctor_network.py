@@ -88,22 +88,17 @@ async def redis(settings: Settings, environ: Mapping[str, str]) -> Finding:
     url = redis_address(settings.store, environ)
     if not url:
         return Finding("redis", "skip", "not configured")
-    from redis.asyncio import Redis
-    from redis.exceptions import RedisError
+    from bridge.store.redis_check import redis_trouble
 
-    client: Redis = Redis.from_url(url, socket_timeout=_NETWORK_S, socket_connect_timeout=_NETWORK_S)
     place = urlsplit(variables.without_password(url)).netloc or urlsplit(url).path
-    try:
-        started_at = time.perf_counter()
-        await client.ping()
-        took_ms = (time.perf_counter() - started_at) * 1000
-    except (RedisError, OSError, TimeoutError) as error:
+    started_at = time.perf_counter()
+    trouble = await redis_trouble(url, settings.store.redis_prefix, _NETWORK_S)
+    took_ms = (time.perf_counter() - started_at) * 1000
+    if trouble is not None:
         key = "store.redis_url" if url == settings.store.redis_url else settings.store.redis_url_env
-        remedy = f"the service runs without it, only slower; start Redis or correct {key}"
-        return Finding("redis", "warn", f"{place}: {error}", remedy)
-    finally:
-        await client.aclose()
-    return Finding("redis", "ok", f"{place} answered in {took_ms:.1f} ms")
+        remedy = f"{trouble.remedy} ({key}); the service runs without it, only slower"
+        return Finding("redis", "warn", f"{place}: {trouble.found}", remedy)
+    return Finding("redis", "ok", f"{place} does all that is asked of it, in {took_ms:.0f} ms")
 
 
 async def public_address(settings: Settings, directory: Path, *, offline: bool) -> list[Finding]:

@@ -154,6 +154,7 @@ async def _check_kept(settings: Settings, directory: Path, lines: int) -> None:
     from bridge.app import service_secret
     from bridge.errors import ConfigError
     from bridge.speaking.phrases.cache import PhraseCache
+    from bridge.store.redis_check import redis_trouble
     from bridge.store.settings import redis_address
     from bridge.variables import without_password
 
@@ -172,11 +173,11 @@ async def _check_kept(settings: Settings, directory: Path, lines: int) -> None:
         await cache.close()
     for tier, counts in kept.items():
         if tier != "memory" and lines and not counts.get("phrases"):
-            where = without_password(redis_url) if tier == "redis" else settings.speaking.cache.disk_path
-            raise ConfigError(
-                f"{lines} phrases were made, and none of them is kept in {tier} ({where}): is it there, has it room, "
-                "and may we write?"
-            )
+            where, why = settings.speaking.cache.disk_path, "is it there, has it room, and may we write?"
+            if tier == "redis":
+                where = without_password(redis_url)
+                why = str(await redis_trouble(redis_url, settings.store.redis_prefix) or why)
+            raise ConfigError(f"{lines} phrases were made, and none of them is kept in {tier} ({where}): {why}")
 
 
 def _print(arguments: argparse.Namespace, data: Any, lines: list[str]) -> None:

@@ -69,8 +69,8 @@ class Gateway:
     Raises ConfigError when the settings would leave requests unchecked. `carriers` are those whose calls are taken, and
     `profiles` say what each is held with.
     `ticket_secret`, `store` and `key_use` are shared by the processes of one port. `speech` is what the speech API
-    speaks with; without it there is none. `open_client` reaches the carriers' REST APIs. The secrets that `settings` name are those
-    of `environ`. Raises ConfigError for one that cannot be used.
+    speaks with; without it there is none. `open_client` reaches the carriers' REST APIs. The secrets that `settings`
+    name are those of `environ`. Raises ConfigError for one that cannot be used.
     """
 
     def __init__(

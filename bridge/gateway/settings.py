@@ -25,8 +25,8 @@ class SpeechApiSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True,
     text_chars: Count = 4096
     """Of one request or stream."""
     requests_per_minute: Count = 120
-    """Of each key, streams on a WebSocket included; after a few quiet minutes as many may come at once. The processes of
-    one port count together."""
+    """Of each key, streams on a WebSocket included; after a few quiet minutes as many may come at once. The processes
+    of one port count together."""
     streams_per_key: Count = 16
     """Spoken at the same time, by all processes of one port together."""
     refuse_odd_speeds: bool = False

@@ -25,6 +25,7 @@ from redis.exceptions import RedisError
 
 from bridge.store.base import Changed, Watchers, check
 from bridge.store.memory import MemoryStore
+from bridge.store.redis_check import redis_trouble
 
 logger = logging.getLogger(__name__)
 
@@ -32,6 +33,7 @@ _T = TypeVar("_T")
 _CODE_BYTES = 16
 _PURPOSE = b"bridge store 1"
 _ORIGIN_BYTES = 8
+_TRIAL_S = 1.0
 _AGAIN_S = 1.0
 """After a failure Redis is left alone for so long: a call must not wait for it at every step."""
 
@@ -58,6 +60,7 @@ class RedisStore:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._key = hmac.digest(secret, _PURPOSE, hashlib.sha256)
+        self._url = url
         self._prefix = prefix
         self._deadline_s = deadline_s
         self._clock = clock
@@ -80,7 +83,10 @@ class RedisStore:
         self._counts: Counter[str] = Counter()
 
     async def start(self) -> None:
-        """Connect; Redis may be away."""
+        """Connect; Redis may be away, or of no use, which the log then says."""
+        trouble = await redis_trouble(self._url, self._prefix, _TRIAL_S)
+        if trouble is not None:
+            logger.warning("Redis cannot be used as it is: %s", trouble)
         with contextlib.suppress(_Away):
             await self._ask(self._client.ping())
 

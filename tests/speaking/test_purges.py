@@ -10,6 +10,7 @@ import pytest
 
 from bridge.speaking.phrases.cache import PhraseCache
 from bridge.speaking.phrases.purges import Purges
+from bridge.speaking.phrases.redis_tier import RedisTier
 from bridge.speaking.settings import CacheSettings
 from tests.speaking.phrases import key, phrase
 from tests.speaking.test_prefetch import until
@@ -98,6 +99,23 @@ async def test_an_entry_of_another_version_is_ignored(open_cache: OpenCache) -> 
     other.keep(phrase("good morning"), local=True)
     assert one.redis is not None
     await one.redis.client.xadd("bridge:purges", {"purge": "nonsense"})
+    await one.redis.client.xadd("bridge:purges", {"purge": one.redis.seal("bridge:purges", b"[of another version]")})
     await one.purge(text="good evening")
     await until(lambda: other._purges is not None and other._purges.obeyed == 1)
     assert other.now(key("good morning"))
+
+
+async def test_nobody_but_the_service_makes_phrases_go(open_cache: OpenCache) -> None:
+    one, other = await open_cache(), await open_cache()
+    other.keep(phrase("good morning"), local=True)
+    assert one.redis is not None
+    assert other.redis is not None
+    everything = b"{}"
+    another = RedisTier("redis://127.0.0.1:9", secret="of somebody else")
+    for forged in (everything, another.seal("bridge:purges", everything), one.redis.seal("bridge:other", everything)):
+        await one.redis.client.xadd("bridge:purges", {"purge": forged})
+    await one.purge(text="good evening")
+    await until(lambda: other._purges is not None and other._purges.obeyed == 1)
+    assert other.now(key("good morning"))
+    assert other.redis.forged == 3
+    await another.close()

@@ -1,7 +1,8 @@
 """Purges reach every process that shares a Redis: each is an entry of a stream there, which all of them read.
 
 A stream and no publication, so that a process which was cut off for a while reads afterwards what it missed. One that
-missed more than the stream holds forgets everything, since it cannot know what to keep.
+missed more than the stream holds forgets everything, since it cannot know what to keep. An entry stands behind the
+service's authentication code: who can write to Redis cannot make phrases go.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import cast
 import msgspec
 from redis.exceptions import RedisError
 
+from bridge.errors import BadMessage
 from bridge.speaking.phrases.redis_tier import RedisTier
 
 _HELD = 1000
@@ -57,7 +59,7 @@ class Purges:
 
     async def announce(self, selection: Selection) -> None:
         """Tell all processes. Raises RedisError or OSError."""
-        fields = {b"purge": msgspec.json.encode(selection)}
+        fields = {b"purge": self._tier.seal(self._name, msgspec.json.encode(selection))}
         entry = self._tier.client.xadd(self._name, fields, maxlen=_HELD, approximate=False)  # type: ignore[arg-type]
         await self._tier.patient(entry)
 
@@ -85,9 +87,9 @@ class Purges:
 
     async def _obey(self, fields: dict[bytes, bytes]) -> None:
         try:
-            selection = _decoder.decode(fields.get(b"purge", b""))
-        except msgspec.DecodeError:
-            return  # written by another version
+            selection = _decoder.decode(self._tier.opened(self._name, fields.get(b"purge", b"")))
+        except (msgspec.DecodeError, BadMessage):
+            return  # written by another version, or by nobody of ours
         await self._forget(selection)
         self.obeyed += 1
 

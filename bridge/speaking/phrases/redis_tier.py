@@ -152,8 +152,10 @@ class RedisTier:
                 result = await operation
         except TimeoutError:
             self.late += 1
-        except (RedisError, OSError):
+        except (RedisError, OSError) as error:
             self.failures += 1
+            if self._answered or self.failures == 1:
+                logger.warning("Redis does not do what phrases need: %s", str(error) or type(error).__name__)
         except BaseException:
             self._breaker.failed(loop_time())  # cancelled: a trial must not stay open for ever
             raise
