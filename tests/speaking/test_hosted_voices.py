@@ -30,7 +30,7 @@ from bridge.speaking.voices.hosted.provider import HostedProvider, SocketProvide
 from bridge.speaking.voices.hosted.wire import TimedText, pieces, refused
 from tests.doubles.speaking.aura import AuraDouble
 from tests.doubles.speaking.base import KEY, SpeakingDouble
-from tests.doubles.speaking.catalogue import DOUBLES, UNTIMED
+from tests.doubles.speaking.catalogue import DOUBLES, NATIVE, UNTIMED
 from tests.doubles.speaking.elevenlabs import ElevenLabsDouble
 from tests.doubles.speaking.openai_speech import OpenAISpeechDouble
 from tests.doubles.speaking.sonic import SonicDouble
@@ -80,7 +80,7 @@ async def test_audio_in_pieces_of_any_size_is_the_same_audio(vendor: str, piece:
         assert bytes((await said(provider)).sound) == bytes(whole.sound)
 
 
-@pytest.mark.parametrize("vendor", ["elevenlabs", "deepgram", "cartesia"])
+@pytest.mark.parametrize("vendor", sorted(NATIVE))
 async def test_mu_law_is_passed_on_as_it_is_and_words_lie_where_they_sound(vendor: str) -> None:
     async with voice_of(DOUBLES[vendor]()) as provider:
         listener = await said(provider)

@@ -5,18 +5,34 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from tests.doubles.speaking.aura import AuraDouble
+from tests.doubles.speaking.azure_voice import AzureVoiceDouble
 from tests.doubles.speaking.base import SpeakingDouble
 from tests.doubles.speaking.elevenlabs import ElevenLabsDouble
+from tests.doubles.speaking.hume import HumeDouble
+from tests.doubles.speaking.inworld import InworldDouble
 from tests.doubles.speaking.openai_speech import OpenAISpeechDouble
+from tests.doubles.speaking.rime import RimeDouble
+from tests.doubles.speaking.smallest import SmallestDouble
 from tests.doubles.speaking.sonic import SonicDouble
+from tests.doubles.speaking.speechify import SpeechifyDouble
 
 DOUBLES: dict[str, Callable[[], SpeakingDouble]] = {
     "elevenlabs": ElevenLabsDouble,
     "deepgram": AuraDouble,
     "cartesia": SonicDouble,
     "openai": OpenAISpeechDouble,
+    "rime": RimeDouble,
+    "inworld": InworldDouble,
+    "smallest": SmallestDouble,
+    "hume": HumeDouble,
+    "speechify": SpeechifyDouble,
+    "azure": AzureVoiceDouble,
 }
 UNTIMED = frozenset({"deepgram", "openai"})
 """Those that place no words in time."""
+NATIVE = frozenset(DOUBLES) - {"openai", "smallest", "hume"}
+"""Those that give mu-law at 8 kHz."""
 LATE_REFUSALS = frozenset({"openai"})
 """Those that can only break off once audio has come: the status is sent by then."""
+REFUSES_CONNECTIONS = frozenset({"deepgram", "rime", "smallest", "hume"})
+"""Those that are busy when a connection is asked for, not when a text is."""

@@ -8,25 +8,43 @@ from typing import Any
 from bridge.http import HttpClient, OpenClient
 from bridge.speaking.hosted_settings import (
     AuraSettings,
+    AzureVoiceSettings,
     ElevenLabsSettings,
     HostedVoice,
+    HumeSettings,
+    InworldSettings,
     OpenAISpeechSettings,
+    RimeSettings,
+    SmallestSettings,
     SonicSettings,
+    SpeechifySettings,
 )
 from bridge.speaking.voices.hosted.aura import AuraWire
+from bridge.speaking.voices.hosted.azure_voice import AzureVoiceWire
 from bridge.speaking.voices.hosted.elevenlabs import ElevenLabsWire
+from bridge.speaking.voices.hosted.hume import HumeWire
+from bridge.speaking.voices.hosted.inworld import InworldWire
 from bridge.speaking.voices.hosted.openai_speech import OpenAISpeechWire
 from bridge.speaking.voices.hosted.provider import HostedProvider, HttpProvider, SocketProvider
+from bridge.speaking.voices.hosted.rime import RimeWire
+from bridge.speaking.voices.hosted.smallest import SmallestWire
 from bridge.speaking.voices.hosted.sonic import SonicWire
+from bridge.speaking.voices.hosted.speechify import SpeechifyWire
 from bridge.speaking.voices.hosted.wire import HttpVoiceWire, VoiceWire
 
 SOCKETS: dict[type, Callable[[Any], VoiceWire]] = {
     ElevenLabsSettings: ElevenLabsWire,
     AuraSettings: AuraWire,
     SonicSettings: SonicWire,
+    RimeSettings: RimeWire,
+    InworldSettings: InworldWire,
+    SmallestSettings: SmallestWire,
+    HumeSettings: HumeWire,
+    AzureVoiceSettings: AzureVoiceWire,
 }
 REQUESTS: dict[type, Callable[[Any], HttpVoiceWire]] = {
     OpenAISpeechSettings: OpenAISpeechWire,
+    SpeechifySettings: SpeechifyWire,
 }
 
 

@@ -20,33 +20,20 @@ from bridge.speaking.voices.hosted.wire import (
     SpeechDone,
     SpeechRefused,
     SpeechTimes,
-    TimedText,
     VoiceAddress,
     VoiceEvent,
     VoiceTraits,
     VoiceWire,
+    WordTimes,
     busy,
 )
-
-
-class _Words(msgspec.Struct):
-    words: tuple[str, ...] = ()
-    start: tuple[float, ...] = ()
-    end: tuple[float, ...] = ()
-
-    def timed(self, offset_ms: float = 0.0) -> tuple[TimedText, ...]:
-        """The words in milliseconds."""
-        if not len(self.words) == len(self.start) == len(self.end):
-            raise ValueError("word times whose lists differ in length")
-        spans = zip(self.words, self.start, self.end, strict=True)
-        return tuple(TimedText(w, s * 1000 + offset_ms, e * 1000 + offset_ms) for w, s, e in spans)
 
 
 class _Message(msgspec.Struct):
     type: str = ""
     context_id: str = ""
     data: str = ""
-    word_timestamps: _Words | None = None
+    word_timestamps: WordTimes | None = None
     status_code: int = 0
     error_code: str | None = None
     title: str = ""

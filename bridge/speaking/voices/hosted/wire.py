@@ -35,6 +35,21 @@ class TimedText(msgspec.Struct, frozen=True):
     end_ms: float
 
 
+class WordTimes(msgspec.Struct):
+    """Words in seconds, in three lists, as several vendors send them."""
+
+    words: tuple[str, ...] = ()
+    start: tuple[float, ...] = ()
+    end: tuple[float, ...] = ()
+
+    def timed(self) -> tuple[TimedText, ...]:
+        """Return the words in milliseconds. Raises ValueError for lists that differ in length."""
+        if not len(self.words) == len(self.start) == len(self.end):
+            raise ValueError("word times whose lists differ in length")
+        spans = zip(self.words, self.start, self.end, strict=True)
+        return tuple(TimedText(word, start * 1000, end * 1000) for word, start, end in spans)
+
+
 class SpeechAudio(msgspec.Struct, frozen=True):
     """More audio of a context, in any number of bytes."""
 
