@@ -1,7 +1,7 @@
 """The doubles of recognisers, heard by the vendors' own clients: what these understand is the vendor's wire.
 
 Each test is skipped where its client is not installed; none is needed to run the service
-(`pip install deepgram-sdk assemblyai openai soniox speechmatics-rt elevenlabs cartesia`).
+(`pip install deepgram-sdk assemblyai openai soniox speechmatics-rt elevenlabs cartesia gladiaio-sdk`).
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from tests.doubles.listening.assemblyai import AssemblyAIDouble
 from tests.doubles.listening.base import KEY
 from tests.doubles.listening.deepgram import DeepgramDouble
 from tests.doubles.listening.flux import FluxDouble
+from tests.doubles.listening.gladia import GladiaDouble
 from tests.doubles.listening.ink import InkDouble, InkTurnsDouble
 from tests.doubles.listening.openai_realtime import OpenAIRealtimeDouble
 from tests.doubles.listening.scribe import ScribeDouble
@@ -211,3 +212,27 @@ async def test_cartesia_ink_that_settles_when_asked() -> None:
                 texts.append(told)
             assert texts[-1].is_final
             assert plain(texts[-1].text) == TEXT
+
+
+async def test_gladia() -> None:
+    gladia = pytest.importorskip("gladiaio_sdk")
+    finals, over = list[str](), asyncio.Event()
+    async with GladiaDouble().serve() as url, asyncio.timeout(20):
+        client = gladia.GladiaClient(api_key=KEY, api_url=url)
+        wanted = {"encoding": "wav/ulaw", "bit_depth": 8, "sample_rate": 8000, "channels": 1}
+        session = client.live_v2_async().start_session({**wanted, "endpointing": 0.3})
+
+        def said(message: Any) -> None:
+            if message.type == "transcript" and message.data.is_final:
+                finals.append(message.data.utterance.text)
+
+        session.on("message", said)
+        session.on("ended", lambda _message: over.set())
+        connected = asyncio.Event()
+        session.on("connected", lambda _message: connected.set())
+        await connected.wait()
+        for piece in pieces():
+            session.send_audio(piece)
+        session.stop_recording()
+        await over.wait()
+    assert plain(" ".join(finals)) == TEXT

@@ -117,14 +117,14 @@ class ElevenLabsDouble(SpeakingDouble):
     def _alignment(self, text: str) -> dict[str, object]:
         """Letters of each word share its 200 ms; the blank after it takes no time. Times begin at zero."""
         chars: list[str] = []
-        starts: list[float] = []
-        durations: list[float] = []
+        starts: list[int] = []
+        durations: list[int] = []
         for number, word in enumerate(text.split()):
-            step = self.word_ms / len(word)
-            for place, letter in enumerate(word):
+            edges = [number * self.word_ms + self.word_ms * place // len(word) for place in range(len(word) + 1)]
+            for letter, start, end in zip(word, edges, edges[1:], strict=False):
                 chars.append(letter)
-                starts.append(round(number * self.word_ms + place * step, 3))
-                durations.append(round(step, 3))
+                starts.append(start)
+                durations.append(end - start)
             chars.append(" ")
             starts.append((number + 1) * self.word_ms)
             durations.append(0)

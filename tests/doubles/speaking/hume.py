@@ -29,7 +29,7 @@ class HumeDouble(SpeakingDouble):
 
     def refusal(self, request: web.Request) -> str:
         wanted = {"format_type": "pcm", "no_binary": "true", "strip_headers": "true"}
-        return "" if all(request.query.get(name) == value for name, value in wanted.items()) else "query"
+        return "" if all(request.query.get(name, "").lower() == value for name, value in wanted.items()) else "query"
 
     async def converse(self, socket: web.WebSocketResponse, request: web.Request) -> None:
         text, orders = "", self.next_orders()
@@ -46,7 +46,8 @@ class HumeDouble(SpeakingDouble):
             async for index, word in self.spoken(text, orders):
                 time = {"begin": index * self.word_ms, "end": (index + 1) * self.word_ms}
                 stamp = {"type": "word", "text": word, "time": time}
-                await socket.send_json({"type": "timestamp", "timestamp": stamp, "snippet_id": "s"})
+                named = {"snippet_id": "s", "generation_id": "g", "request_id": "r"}
+                await socket.send_json({"type": "timestamp", "timestamp": stamp, **named})
                 for number, piece in enumerate(self.cut_up(sound(word, "pcm", 48_000))):
                     told: dict[str, object] = {
                         "type": "audio",
@@ -54,7 +55,7 @@ class HumeDouble(SpeakingDouble):
                         "audio_format": "pcm",
                     }
                     told |= {"chunk_index": number, "is_last_chunk": index == 0}  # the end of a snippet, not of all
-                    await socket.send_json({**told, "snippet_id": "s", "generation_id": "g", "request_id": "r"})
+                    await socket.send_json({**told, **named, "text": text, "transcribed_text": None})
         except Misbehaves as misbehaving:
             if misbehaving.fault == "lost":
                 self.cut(socket)
