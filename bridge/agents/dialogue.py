@@ -202,6 +202,10 @@ class PhoneAgent:
         """The caller is on the line."""
         raise NotImplementedError(f"{type(self).__name__} has no call_started")
 
+    async def handed_over(self, call: Conversation, summary: str) -> None:
+        """A colleague of the team leaves the caller to this agent, and says why."""
+        await self.call_started(call)
+
     async def caller_said(self, call: Conversation, text: str) -> None:
         """The caller said something that nobody waits for."""
 

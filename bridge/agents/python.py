@@ -45,6 +45,8 @@ class _Performer:
                 await agent.transfer_failed(call, turn.text)
                 if not begun and not self.handles:
                     await agent.call_started(call)
+            case "handed_over":
+                await agent.handed_over(call, turn.text)
             case "caller_said" if self.handles:
                 await agent.caller_said(call, turn.text)
             case "digits" if self.handles:

@@ -89,6 +89,9 @@ class Handlers(PhoneAgent):
     async def call_started(self, call: Conversation) -> None:
         await call.say("Speak.")
 
+    async def handed_over(self, call: Conversation, summary: str) -> None:
+        await call.say(f"I know: {summary}.")
+
     async def caller_said(self, call: Conversation, text: str) -> None:
         self.heard.append(text)
         if text == "order":
@@ -190,3 +193,26 @@ class Booth(PhoneAgent):
         await call.say(f"I have {number}.")
         await call.say("Thank you very much and goodbye.", interruption="protected")
         await call.hang_up()
+
+
+class Clinic(PhoneAgent):
+    """The appointment dialogue with an order look-up, by keypad."""
+
+    async def call_started(self, call: Conversation) -> None:
+        await call.say("Riverside Dental.")
+        number = await call.ask_digits("Please enter your order number.", count=6)
+        state = await call.look_up(find_order, number)
+        await call.say(f"Your order is {state}.")
+        days = {"1": "Tuesday", "2": "Thursday"}
+        day = await call.ask_choice("Press one for Tuesday or two for Thursday.", [*days.values()], keys=days)
+        await call.carry_out(book, day, filler="I am booking it.")
+        await call.say(f"You are booked for {day}. Goodbye.")
+        await call.hang_up("booked")
+
+
+class Flood(PhoneAgent):
+    """Does far more than anybody wants."""
+
+    async def call_started(self, call: Conversation) -> None:
+        while True:
+            await call.wait(0.0)

@@ -316,6 +316,13 @@ def test_with_a_method_for_words_they_break_off_what_is_at_work(virtual_time: Vi
     assert World.looked_up == ["123456"]
 
 
+async def test_a_dialogue_that_is_handed_a_call_knows_why() -> None:
+    line = PhoneLine("Handlers")
+    assert await line.asks(Prompt("handed_over", "a broken order", turn=line.next())) == "I know: a broken order."
+    line = PhoneLine("Reception")
+    assert (await line.asks(Prompt("handed_over", "", turn=line.next()))).startswith("Riverside Dental.")
+
+
 async def test_an_error_is_raised_with_its_traceback_and_the_same_answer_may_be_given_again() -> None:
     line = PhoneLine("Broken")
     await line.starts()

@@ -1,0 +1,137 @@
+"""The appointment dialogue with an order look-up, held by each kind of agent; and hostile agents beside it.
+
+Real gateway, call machine, agents, HTTP and simulated callers, in virtual time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager
+
+import aiohttp
+import pytest
+
+from bridge.agents.base import Agent, AgentFactory, CallInfo, FixedLine
+from bridge.agents.factory import build_agents
+from bridge.agents.python import PythonFactory
+from bridge.agents.python_load import AgentClass
+from bridge.agents.settings import ChatSettings, PythonSettings
+from bridge.agents.tools.settings import PythonToolsSettings
+from bridge.simulator.pytest_plugin import CityFixture, Heard
+from bridge.simulator.scenario import parse
+from bridge.simulator.spelled import read, reader, words_of
+from bridge.simulator.virtual import MemoryConnector
+from tests.agents.dialogues import World
+from tests.agents.models import HOSTILE, hostile, receptionist
+from tests.agents.orders import Shop
+from tests.simulator.virtual_bridge import AGENTS, PUBLIC, TOKEN, virtual_bridge
+
+LINES = (
+    "Riverside Dental. Please enter your order number. Your order is on its way. "
+    "Press one for Tuesday or two for Thursday. I am booking it. You are booked for Tuesday. Goodbye."
+)
+EARS = sorted({*words_of(LINES), *words_of("and on Sorry One moment please")})
+STEPS = (
+    "{wait_for_silence: 900}, {digits: {keys: '123456', gap_ms: 200}}, {wait_for_silence: 900}, "
+    "{digits: {keys: '1'}}, {wait_for_hang_up: 40}"
+)
+TOOLS = PythonToolsSettings(
+    functions=["tests.agents.orders:find_order", "tests.agents.orders:book_visit", "tests.agents.orders:huge"],
+    fillers={"book_visit": "I am booking it."},
+)
+Open = Callable[[], AbstractAsyncContextManager[AgentFactory]]
+
+
+@pytest.fixture(autouse=True)
+def _a_new_world(monkeypatch: pytest.MonkeyPatch) -> None:
+    World.reset()
+    Shop.reset()
+    monkeypatch.setattr(aiohttp, "TCPConnector", lambda **_how: MemoryConnector())  # agents are in the same network
+
+
+def dialogue(name: str) -> PythonFactory:
+    place = f"tests.agents.dialogues:{name}"
+    return PythonFactory(PythonSettings(class_=place), AgentClass(place))
+
+
+def kind_of_agent(kind: str) -> Open:
+    @contextlib.asynccontextmanager
+    async def opened() -> AsyncIterator[AgentFactory]:
+        if kind == "python":
+            yield dialogue("Clinic")
+            return
+        async with receptionist(kind) as server:
+            dialect: object = kind
+            settings = ChatSettings(url=f"{server.url}/v1", model="small", functions=[TOOLS], dialect=dialect)  # type: ignore[arg-type]
+            factory = build_agents(settings, environ={})
+            yield factory
+            await factory.close()
+        assert not any("error" in str(body) for body in server.bodies)
+
+    return opened
+
+
+def ring(city: CityFixture, agents: Open, callers: list[str]) -> list[Heard]:
+    @contextlib.asynccontextmanager
+    async def bridge() -> AsyncIterator[tuple[str, str]]:
+        async with agents() as factory, virtual_bridge(AGENTS / "booth.yaml", agents=factory) as (_, origin):
+            yield f"{PUBLIC}/twilio/voice", origin
+            await asyncio.sleep(1.0)
+
+    scenarios = [
+        parse(f"name: caller {place}\ncaller: {{number: '+1500555{place:04}'}}\nsteps: [{steps}]\nlongest_s: 100")
+        for place, steps in enumerate(callers)
+    ]
+    return city(bridge, scenarios, auth_token=TOKEN, every_ms=130.0, understand=reader(EARS), natural_voice=False)
+
+
+def words(heard: Heard) -> list[str]:
+    return [word.text for word in read(heard.placed.recording.bot.sound, EARS)]
+
+
+@pytest.mark.parametrize("kind", ["python", "openai", "anthropic", "gemini"])
+def test_each_kind_of_agent_looks_an_order_up_and_books_a_visit(kind: str, city: CityFixture) -> None:
+    for heard in ring(city, kind_of_agent(kind), [STEPS] * 3):
+        assert words(heard) == words_of(LINES), repr(heard)
+        assert heard.hung_up_by == "server"
+    if kind == "python":
+        assert (World.looked_up, World.booked) == (["123456"] * 3, ["Tuesday"] * 3)
+    else:
+        assert (Shop.asked, Shop.booked) == (["123456"] * 3, ["Tuesday morning 1"] * 3)
+
+
+class ByCaller:
+    """Good agents, and a bad one for one caller."""
+
+    def __init__(self, good: AgentFactory, bad: AgentFactory) -> None:
+        self._good, self._bad = good, bad
+
+    def open_call(self, info: CallInfo) -> Agent:
+        return (self._bad if info.from_number.endswith("0001") else self._good).open_call(info)
+
+    def phrases(self) -> list[FixedLine]:
+        return []
+
+    async def close(self) -> None:
+        pass
+
+
+@pytest.mark.parametrize("kind", [*HOSTILE, "Endless", "Silent", "Flood", "WrongTypes"])
+def test_a_hostile_agent_harms_its_own_call_alone(kind: str, city: CityFixture) -> None:
+    @contextlib.asynccontextmanager
+    async def agents() -> AsyncIterator[AgentFactory]:
+        good = dialogue("Clinic")
+        if kind not in HOSTILE:
+            yield ByCaller(good, dialogue(kind))
+            return
+        async with hostile(kind) as server:
+            settings = ChatSettings(url=f"{server.url}/v1", model="small", functions=[TOOLS])
+            bad = build_agents(settings, environ={})
+            yield ByCaller(good, bad)
+            await bad.close()
+
+    first, bad, third = ring(city, agents, [STEPS, "{wait_for_hang_up: 60}", STEPS])
+    assert words(first) == words(third) == words_of(LINES)
+    assert bad.hung_up_by in ("server", "caller")  # who is patient, but not for ever
