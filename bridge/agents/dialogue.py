@@ -23,7 +23,7 @@ from bridge.agents.dialogue_journal import CallerReaction
 from bridge.agents.dialogue_questions import AnswerNotGiven, Questions, QuestionTexts
 from bridge.agents.dialogue_run import DialogueRun
 from bridge.agents.dialogue_work import OutcomeUnknown, TookTooLong, Work
-from bridge.call.actions import Expect, HangUp, Interruption, Say, Spoken, Transfer, Wait
+from bridge.call.actions import RECORDING, Expect, HangUp, Interruption, Say, Spoken, Transfer, Wait
 
 __all__ = [
     "AnswerNotGiven",
@@ -90,6 +90,10 @@ class Conversation(Questions):
     def note(self, name: str, value: object) -> None:
         """Keep something that is to be known of the call when it is over: the webhook after the call has it."""
         self._run.notes[name] = str(value)
+
+    async def play(self, name: str, words: str = "", *, interruption: Interruption = "interruptible") -> None:
+        """Play a recording of `speaking.recordings`; `words` are what is said in it, for the history."""
+        await self._run.put(Say(words or name, False, interruption, f"{RECORDING}{name}", cacheable=False))
 
     async def wait(self, seconds: float) -> None:
         """Be silent this long before what comes next."""

@@ -15,6 +15,10 @@ Interruption = Literal["interruptible", "protected", "digits_only", "speech_only
 """What may break off an utterance: speech and keys, nothing (legal text), keys alone, or speech alone."""
 
 
+RECORDING = "recording:"
+"""A voice of this beginning plays the recording of that name (`speaking.recordings`), whose words are the text."""
+
+
 class Say(msgspec.Struct, frozen=True, tag="say"):
     """Speak this text to the caller.
 

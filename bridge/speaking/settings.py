@@ -76,6 +76,8 @@ class SpeakingSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, 
     """The environment variable with the token of the workers in `workers`; without the variable none is sent."""
     worker_sockets: int = 1
     """Warm sockets to each worker."""
+    recordings: dict[str, str] = {}
+    """WAV files that agents may play instead of speaking, by a name; relative to the configuration file."""
     providers: dict[str, ProviderSettings] = {}
     """Who else makes speech, by a name of your own."""
     voices: dict[str, tuple[VoiceRoute, ...]] = {}

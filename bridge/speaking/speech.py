@@ -26,6 +26,7 @@ from bridge.speaking.phrases.phrase import WORKER, Phrase, PhraseKey, loudness_d
 from bridge.speaking.phrases.prefetch import ExpectedLine, ExpectedPhrase, Prefetcher
 from bridge.speaking.phrases.savings import Savings
 from bridge.speaking.phrases.source import PhraseSource
+from bridge.speaking.recordings import Recordings
 from bridge.speaking.settings import ProviderSettings, SpeakingSettings, WorkerProviderSettings
 from bridge.speaking.utterance import UtteranceContext, UtteranceStream
 from bridge.speaking.voices.base import SpeechListener, SpeechProvider, SpeechRequest, SpeechStream
@@ -79,6 +80,7 @@ class SpeechService:
         open_client: OpenClient = HttpClient,
     ) -> None:
         self.settings = settings
+        self._recordings = Recordings(settings.recordings, directory)
         self._connect_s = connect_s
         self.cache = PhraseCache(
             settings.cache, directory, redis_url=redis_url, redis_prefix=redis_prefix, secret=secret
@@ -192,6 +194,7 @@ class SpeechService:
             Savings(self.settings.cache.price_per_million_chars, self._prices),
             deliver,
             voice,
+            self._recordings,
         )
         call = CallSpeech(context, self._prefetcher, self._calls.discard)
         self._calls.add(call)

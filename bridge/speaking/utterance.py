@@ -10,12 +10,14 @@ from collections.abc import Callable, Sequence
 import msgspec
 
 from bridge.audio.formats import FRAME_MS, AudioFormat
+from bridge.call.actions import RECORDING
 from bridge.call.events import Event, SpeechArrived, SpeechEnded, SpeechFailed, Word
 from bridge.speaking.phrases.beginnings import Foresight
 from bridge.speaking.phrases.phrase import Phrase, quiet_ms, tokens
 from bridge.speaking.phrases.savings import Savings
 from bridge.speaking.phrases.source import PhraseSource
 from bridge.speaking.phrases.synthesis import PhraseReader, Synthesis
+from bridge.speaking.recordings import Recordings
 from bridge.text.chunker import Chunker, pause_after_ms, says_something, whole
 from bridge.text.settings import ChunkSettings
 from bridge.text.ssml import Checker
@@ -38,6 +40,8 @@ class UtteranceContext(msgspec.Struct, frozen=True):
     deliver: Callable[[Event], None]
     voice: str | None = None
     """Speaks where no voice is named; None: the default of the service."""
+    recordings: Recordings | None = None
+    """What is played instead of spoken where a voice names it."""
 
 
 class _Piece:
@@ -193,6 +197,9 @@ class UtteranceStream:
         """More text. A text that must not be kept spoils all that is not yet cut, and all that follows."""
         if self._closed or self._final:
             return
+        if voice is not None and voice.startswith(RECORDING):
+            self._play(text, voice)
+            return
         self._check(text)
         now = self._loop.time()
         if voice is not None and voice != self._voice:
@@ -208,6 +215,19 @@ class UtteranceStream:
         if not final:
             self._foresight.written(self._chunker.waiting, self._voice)
         self._plan_wake()
+        self.pump()
+
+    def _play(self, text: str, voice: str) -> None:
+        """Play a recording, which is all of this utterance."""
+        self._final = True
+        recordings = self._context.recordings
+        phrase = None if recordings is None else recordings.phrase(voice, text, self._format)
+        if phrase is None:
+            self._conclude(SpeechFailed(self.number, f"there is no {voice[:60]!r} among speaking.recordings"))
+            return
+        piece = _Piece(text, voice, False, self.pump)
+        piece.source = phrase
+        self._pieces.append(piece)
         self.pump()
 
     def _check(self, text: str) -> None:

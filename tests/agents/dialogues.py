@@ -216,3 +216,11 @@ class Flood(PhoneAgent):
     async def call_started(self, call: Conversation) -> None:
         while True:
             await call.wait(0.0)
+
+
+class Recorded(PhoneAgent):
+    """Begins with a legal text that somebody has recorded."""
+
+    async def call_started(self, call: Conversation) -> None:
+        await call.play("notice", "This call is recorded.", interruption="protected")
+        await call.listen()

@@ -323,6 +323,14 @@ async def test_a_dialogue_that_is_handed_a_call_knows_why() -> None:
     assert (await line.asks(Prompt("handed_over", "", turn=line.next()))).startswith("Riverside Dental.")
 
 
+async def test_a_recording_is_played_with_its_words_for_the_history() -> None:
+    line = PhoneLine("Recorded")
+    await line.starts()
+    assert line.actions[0] == Say(
+        "This call is recorded.", interruption="protected", voice="recording:notice", cacheable=False
+    )
+
+
 async def test_an_error_is_raised_with_its_traceback_and_the_same_answer_may_be_given_again() -> None:
     line = PhoneLine("Broken")
     await line.starts()
