@@ -36,6 +36,7 @@ from bridge.telemetry.after_call.delivery import AfterCallPost, report_keys
 from bridge.telemetry.metrics import Metrics
 from bridge.telemetry.recorder import Recorder
 from bridge.telemetry.recording import SoundRecorder
+from bridge.understanding.number_names import read_languages
 from bridge.warm_up import warm_up
 
 logger = logging.getLogger(__name__)
@@ -216,7 +217,8 @@ class Application:
         await self.gateway.start(host, port, reuse_port=reuse_port)
         self._progress(f"listening on {host}:{self.gateway.port}")
         self._progress("loading voice activity, speech recognition and the voice")
-        await _all_of(self.listening.start(), self.speech.start(), self._prepare_agents())
+        languages = asyncio.to_thread(read_languages)
+        await _all_of(self.listening.start(), self.speech.start(), self._prepare_agents(), languages)
         await self._warm()
         self._refreshing = asyncio.create_task(self._refresh())
         self.gateway.open_doors()

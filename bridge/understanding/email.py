@@ -215,9 +215,13 @@ def _local(words: Sequence[Token], lexicon: Lexicon) -> tuple[str, bool]:
         if kind == "sign":
             taken.append(text)
             bound = True
+        elif kind == "stop" and text == "." and taken and place and _is_name(atoms[place - 1], lexicon):
+            taken.append(".")  # recognisers write "John. Smith at" for "John dot Smith at"
+            joined = bound = True
         elif kind == "comma":
             before = atoms[place - 1] if place else ("", "")
             single = len(taken) > 0 and len(taken[-1]) == 1 and len(before[0]) == 1
+            single = single or (bool(taken) and taken[-1].isdigit() and _is_name(before, lexicon))
             if not (single or before[1] in ("sign", "spelled") or (taken and atoms[place + 1][1] == "sign")):
                 break
             bound = bound or before[1] == "sign"
@@ -231,6 +235,11 @@ def _local(words: Sequence[Token], lexicon: Lexicon) -> tuple[str, bool]:
             bound = False
         place -= 1
     return "".join(reversed(taken)).strip("._-+"), joined
+
+
+def _is_name(atom: tuple[str, str], lexicon: Lexicon) -> bool:
+    """Whether a word may be part of an address, not of the sentence that leads to it."""
+    return atom[1] == "word" and atom[0].isalpha() and len(atom[0]) > 1 and not _leads(atom[0], lexicon)
 
 
 def _leads(text: str, lexicon: Lexicon) -> bool:

@@ -113,7 +113,7 @@ def _explained(words: Sequence[Token], place: int, lexicon: Lexicon) -> Letter |
     if not letter:
         return None
     start = place + 1
-    while start < len(words) and words[start].text in (",", "-"):
+    while start < len(words) and words[start].text in (",", "-", "."):
         start += 1
     plain = [w.text for w in words[start : start + 5]]
     length = at(plain, 0, lexicon.as_in)

@@ -7,6 +7,8 @@ import unicodedata
 from collections.abc import Iterable
 from functools import cache
 
+from bridge.text.spoken.languages import CODES
+from bridge.understanding.languages.all import lexicon
 from bridge.understanding.lexicon import Lexicon, Phrase
 
 _YEARS = range(1900, 2100)
@@ -70,6 +72,13 @@ def _more(lexicon: Lexicon, names: dict[Phrase, int]) -> dict[Phrase, int]:
 
 def _articles(lexicon: Lexicon) -> set[Phrase]:
     return {(word,) for word in lexicon.ones}
+
+
+def read_languages() -> None:
+    """Have every language's words and names of numbers at hand, so that no call waits for them (30 to 80 ms each)."""
+    for code in CODES:
+        names_of_numbers(lexicon(code))
+        names_of_ordinals(lexicon(code))
 
 
 def number_inside(word: str, lexicon: Lexicon) -> int | None:

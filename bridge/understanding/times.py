@@ -238,7 +238,8 @@ def _told(words: list[Token], parts: list[Group], lexicon: Lexicon, half: str) -
     named = any(word.text in lexicon.after_hour for word in words[parts[0].end : parts[0].end + 1])
     named = named or any(word.text in lexicon.after_hour for word in words[end : end + 1])
     sure = CERTAIN if half or named else LIKELY
-    if digits[0] == "0" and len(parts) == 2 and parts[1].scaled and parts[1].value % 100 == 0:
+    military = len(parts) == 2 and (parts[1].scaled or len(parts[1].digits) == 3)
+    if digits[0] == "0" and military and parts[1].value % 100 == 0:
         return _Clock(parts[1].value // 100, 0, CERTAIN, of_day=True)  # "oh eight hundred"
     joined = any(_joins(word.text, lexicon) for word in words[parts[0].end : parts[-1].start])
     if joined and len(parts) == 2 and len(digits[1]) == 1:

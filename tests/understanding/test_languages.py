@@ -11,6 +11,7 @@ from bridge.text.spoken.languages import CODES, language
 from bridge.understanding.languages import all as languages
 from bridge.understanding.languages.all import FILES, lexicon, read
 from bridge.understanding.lexicon import Lexicon
+from bridge.understanding.number_names import names_of_numbers, read_languages
 
 
 @pytest.mark.parametrize(
@@ -62,3 +63,10 @@ def test_a_language_names_every_letter_and_weekday(code: str) -> None:
 def test_nothing_is_both_a_yes_and_a_no(code: str) -> None:
     words = lexicon(code)
     assert not (words.yes | words.weak_yes) & words.no
+
+
+def test_what_was_read_ahead_is_at_hand() -> None:
+    read_languages()
+    before = names_of_numbers.cache_info().misses
+    assert names_of_numbers(lexicon("de-AT"))[("dreiundzwanzig",)] == 23
+    assert names_of_numbers.cache_info().misses == before
