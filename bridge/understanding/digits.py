@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from bridge.understanding.corrections import amended, segments
 from bridge.understanding.lexicon import Lexicon
-from bridge.understanding.numbers import LONGEST_DIGITS, Run, runs
+from bridge.understanding.numbers import LONGEST_DIGITS, Run, lone_digit, runs
 from bridge.understanding.results import CERTAIN, FAIR, LIKELY, POOR, Interpretation
 from bridge.understanding.words import Token, unhyphenated
 
@@ -47,7 +47,8 @@ def read_phone(words: Sequence[Token], lexicon: Lexicon) -> Interpretation | Non
         return None
     usual = len(found.digits) != 7 and (len(found.digits) == 10 or lexicon.spoken.code != "en-US" or found.plus)
     usual = usual or (len(found.digits) == 11 and found.digits[0] == "1")
-    confidence = found.confidence if usual else min(found.confidence, LIKELY)
+    least = LIKELY if len(found.digits) == 7 or lexicon.spoken.code != "en-US" else POOR
+    confidence = found.confidence if usual else min(found.confidence, least)
     return Interpretation(
         ("+" if found.plus else "") + found.digits, confidence, {"extension": extension} if extension else {}
     )
@@ -76,6 +77,8 @@ def _corrected(words: list[Token], lexicon: Lexicon, wanted: int) -> _Found:
     for place, (because, said) in enumerate(pieces):
         last = place == len(pieces) - 1
         here = _stretch(said, lexicon, wanted if len(pieces) == 1 else 0)
+        if because and not here.digits and (lone := lone_digit(said, lexicon)):
+            here = _Found(lone, FAIR)
         if not here.digits:
             if because == "restart" or (because == "strong" and last):
                 found = _NONE  # taken back, and nothing in its place

@@ -85,6 +85,12 @@ def groups(words: Sequence[Token], lexicon: Lexicon, *, nothing_else: bool = Fal
     return [group for index, group in enumerate(found) if group.sure or _among_digits(found, index, words, lexicon)]
 
 
+def lone_digit(words: Sequence[Token], lexicon: Lexicon) -> str:
+    """The digit that a correction of one word may be: "six, no wait, for"; empty where it is none."""
+    plain = [word.text for word in words if not word.is_sign and word.text not in lexicon.fillers]
+    return lexicon.unsure_digits.get(plain[0], "") if len(plain) == 1 else ""
+
+
 def _all_numbers(found: list[Group], words: Sequence[Token], lexicon: Lexicon) -> bool:
     covered = sum(group.end - group.start for group in found)
     return covered == sum(not word.is_sign and word.text not in lexicon.fillers for word in words)

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from bridge.understanding.corrections import segments
 from bridge.understanding.lexicon import Lexicon
-from bridge.understanding.numbers import Group, groups
+from bridge.understanding.numbers import Group, groups, lone_digit
 from bridge.understanding.results import CERTAIN, FAIR, LIKELY, Interpretation
 from bridge.understanding.words import Token, unhyphenated
 
@@ -34,6 +34,8 @@ def read_number(words: Sequence[Token], lexicon: Lexicon) -> Interpretation | No
     best: Interpretation | None = None
     for because, said in segments(unhyphenated(words), lexicon):
         reading = _one_number(said, lexicon)
+        if because and reading is None and (lone := lone_digit(said, lexicon)):
+            reading = Interpretation(int(lone), FAIR)
         if reading is not None or because in ("strong", "restart"):
             best = reading
     return best
@@ -229,6 +231,8 @@ def _units_and_cents(
     first, second = found
     joining = lexicon.joiners | lexicon.and_cents
     between = [w.text for w in words[behind : second.start] if not w.is_sign and w.text not in joining]
+    if unit and second.decimal and second.hundredths < 100 and _unit(words, second, lexicon)[0] == unit:
+        return _Sum(first.hundredths + second.hundredths, unit, LIKELY)  # "$250 and $0.05"
     joined = [w.text for w in words[behind : second.start]]
     if not unit and len(joined) == 1 and joined[0] in lexicon.and_cents - lexicon.joiners and len(second.groups) == 1:
         return _Sum(first.hundredths + second.hundredths // 100, "", FAIR) if second.hundredths < 10000 else None

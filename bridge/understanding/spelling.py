@@ -47,6 +47,10 @@ def spell(words: list[Token], lexicon: Lexicon) -> Interpretation | None:
 
 
 def _single_letter(words: Sequence[Token], lexicon: Lexicon) -> str:
+    """The letter, or the letters put together in capitals, that a correction is."""
+    capitals = [word for word in words if not word.is_sign]
+    if len(capitals) == 1 and capitals[0].text.isalpha() and capitals[0].raw.isupper():
+        return capitals[0].text
     plain = spoken(words)
     return plain[0] if len(plain) == 1 and len(plain[0]) == 1 else named_letter(plain[0], lexicon) if plain else ""
 
