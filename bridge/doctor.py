@@ -144,7 +144,7 @@ async def _opened(agents: AgentFactory, settings: MemberSettings, *, offline: bo
     """Look at an agent that could be made of its settings."""
     from bridge.agents.relay import RelayFactory
     from bridge.agents.script import ScriptFactory
-    from bridge.agents.settings import PythonSettings, ScriptSettings
+    from bridge.agents.settings import ChatSettings, PythonSettings, ScriptSettings
 
     if isinstance(agents, ScriptFactory):
         assert isinstance(settings, ScriptSettings)
@@ -157,12 +157,13 @@ async def _opened(agents: AgentFactory, settings: MemberSettings, *, offline: bo
     assert not isinstance(settings, ScriptSettings)
     kind = _KINDS[type(settings).__name__]
     known = Finding("agent", "ok", f"{kind} at {settings.url}")
+    tools = await services.tools(agents, settings) if isinstance(settings, ChatSettings) and not offline else []
     if offline:
         await agents.close()
         return [known, Finding("agent answers", "skip", "not asked (--offline)")]
     if isinstance(agents, RelayFactory):
         return [known, await services.application_answers(agents)]
-    return [known, await services.agent_answers(agents)]
+    return [known, *tools, await services.agent_answers(agents)]
 
 
 def secrets(settings: Settings, environ: Mapping[str, str]) -> list[Finding]:

@@ -21,6 +21,7 @@ import msgspec
 from bridge import variables
 from bridge.agents.base import AgentError, AgentFactory, CallInfo, Failure
 from bridge.agents.relay import RelayFactory
+from bridge.agents.settings import ChatSettings
 from bridge.audio import mulaw
 from bridge.call.actions import Prompt
 from bridge.call.events import Word
@@ -65,6 +66,21 @@ _REFUSED = {
     "quota": "the account is exhausted: top it up",
     "rejected": "correct the url, the model or the language",
 }
+
+
+async def tools(agents: AgentFactory, settings: ChatSettings) -> list[Finding]:
+    """Look which tools a chat model has, and whether servers of tools are away."""
+    from bridge.agents.chat import ChatFactory
+
+    if not settings.functions or not isinstance(agents, ChatFactory):
+        return []
+    await agents.prepare()
+    if empty := [str(place) for place in agents.toolbox.empty()]:
+        places = ", ".join(f"agent.functions[{place}]" for place in empty)
+        return [
+            Finding("tools", "fail", f"{places}: no tool can be called", "start that server, or correct its address")
+        ]
+    return [Finding("tools", "ok", ", ".join(agents.toolbox.tools()))]
 
 
 async def agent_answers(agents: AgentFactory) -> Finding:

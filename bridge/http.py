@@ -21,6 +21,8 @@ from bridge.errors import ConfigError
 from bridge.variables import without_password
 
 _PORTS = {"http": 80, "https": 443, "ws": 80, "wss": 443}
+_KEPT_S = 60.0
+"""How long a connection is kept that nobody uses: longer than a caller's turn, shorter than most servers keep it."""
 _PLAIN = {"ws": "http", "wss": "https"}
 """A WebSocket begins as a request of this scheme, and goes through the proxy for it."""
 
@@ -106,7 +108,9 @@ class HttpClient:
         if session is None or session.closed:
             tls: ssl.SSLContext | bool = True if self._ssl is None else self._ssl
             session = self._sessions[fresh] = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(limit=0, ssl=tls, force_close=fresh),
+                connector=aiohttp.TCPConnector(limit=0, ssl=tls, force_close=True)
+                if fresh
+                else aiohttp.TCPConnector(limit=0, ssl=tls, keepalive_timeout=_KEPT_S),
                 timeout=aiohttp.ClientTimeout(total=None, connect=self._connect_deadline_s),
                 trace_configs=[_reuse_noted()],
             )

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+import bridge
 from bridge.cli import main
 from bridge.config import load_settings
 from bridge.errors import BridgeError
@@ -32,6 +35,33 @@ def test_a_new_project_passes_its_tests_and_a_broken_one_does_not(
     agent = folder / "agent.py"
     agent.write_text(agent.read_text().replace("if state is None", "if state"))
     assert "1 failed, 1 passed" in pytest_in(folder, "tests/test_agent.py").stdout
+
+
+def test_the_page_on_agents_in_python_can_be_followed_as_it_is_written(tmp_path: Path) -> None:
+    page = (Path(bridge.__file__).parent / "agents" / "python.md").read_text()
+    path = page.partition("## From nothing")[2].partition("## What there is")[0]
+    steps = re.findall(r"```(\w+)\n(.*?)```", path, flags=re.DOTALL)
+    assert [language for language, _ in steps] == ["sh", "python", "python", "sh"]
+    (_, begin), (_, agent), (_, test), (_, end) = steps
+    tools = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
+
+    def shell(commands: str, folder: Path) -> str:
+        ran = subprocess.run(
+            ["sh", "-e", "-c", commands],
+            cwd=folder,
+            env=tools,
+            capture_output=True,
+            text=True,
+            timeout=200,
+            check=False,
+        )
+        assert ran.returncode == 0, ran.stdout + ran.stderr
+        return ran.stdout
+
+    assert "2 passed" in shell(begin, tmp_path)
+    (tmp_path / "parcels" / "agent.py").write_text(agent)
+    (tmp_path / "parcels" / "tests" / "test_agent.py").write_text(test)
+    assert "1 passed" in shell(end, tmp_path / "parcels")
 
 
 @pytest.mark.parametrize(

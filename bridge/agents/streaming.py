@@ -139,11 +139,14 @@ class LineClient:
 
 def _asked_to_wait_s(response: aiohttp.ClientResponse) -> float | None:
     """How long a service with too much to do asks us to wait, if a caller can wait that long (RFC 9110, 10.2.3)."""
-    told = response.headers.get("Retry-After", "") if response.status == 429 else ""
-    if not re.fullmatch(r"\d{1,3}(\.\d{1,3})?", told, re.ASCII):
-        return None  # a date, which means minutes, or nothing
-    wait_s = float(told)
-    return wait_s if wait_s <= _LONGEST_RETRY_AFTER_S else None
+    if response.status != 429:
+        return None
+    for name, per_second in (("Retry-After-Ms", 1000.0), ("Retry-After", 1.0)):  # Azure says it in milliseconds, too
+        told = response.headers.get(name, "")
+        if re.fullmatch(r"\d{1,6}(\.\d{1,3})?", told, re.ASCII):
+            wait_s = float(told) / per_second
+            return wait_s if wait_s <= _LONGEST_RETRY_AFTER_S else None
+    return None  # a date, which means minutes, or nothing
 
 
 async def finish(lines: AsyncGenerator[bytes, None]) -> None:

@@ -404,6 +404,9 @@ async def test_refusals_and_silence_are_errors_that_say_so() -> None:
     [
         ([(429, {"Retry-After": "0"})], 2),
         ([(429, {"Retry-After": "0.05"})], 2),
+        ([(429, {"Retry-After-Ms": "50", "Retry-After": "60"})], 2),  # as Azure has it
+        ([(429, {"Retry-After-Ms": "60000", "Retry-After": "0"})], 1),
+        ([(429, {"Retry-After-Ms": "soon", "Retry-After": "0"})], 2),
         ([(429, {"Retry-After": "0"})] * 2, 2),  # once is enough: somebody waits on the line
         ([(429, {})], 1),
         ([(429, {"Retry-After": "60"})], 1),

@@ -25,6 +25,7 @@ from bridge.agents.settings import ChatSettings, SecondModelSettings, TransferSe
 from bridge.call.actions import HangUp, Prompt, Say, Spoken, Transfer
 from bridge.http import HttpClient
 from tests.agents.doubles import Line, Server, VirtualTime
+from tests.agents.models import PATHS, events
 
 FIXTURES = Path(__file__).parents[2] / "fixtures" / "chat"
 INFO = CallInfo(call_id="CA1")
@@ -345,3 +346,32 @@ async def test_connections_are_warm_before_the_first_question_and_one_serves_all
                 assert not isinstance(action, HangUp | Transfer)
         await factory.close()
     assert len(server.connections) == 1
+
+
+@pytest.mark.parametrize("dialect", ["openai", "anthropic", "gemini"])
+async def test_the_connection_of_each_answer_that_is_broken_off_is_closed(dialect: Any) -> None:
+    open_now, closed = 0, 0
+
+    async def answer(body: Any, line: Line) -> None:
+        nonlocal open_now, closed
+        open_now += 1
+        try:
+            for event in events(dialect, "I could go on and on. ", []):
+                await line.write(event)
+                if "could" in event:
+                    await asyncio.Event().wait()
+        finally:
+            open_now, closed = open_now - 1, closed + 1
+
+    async with Server(PATHS[dialect], "text/event-stream", answer) as server:
+        factory = build_agents(ChatSettings(url=f"{server.url}/v1", model="small", dialect=dialect), environ={})
+        agent = factory.open_call(INFO)
+        for turn in range(1, 6):
+            reply = agent.reply(Prompt("caller_said", "Hello?", turn=turn))
+            await anext(reply)
+            await reply.aclose()
+        async with asyncio.timeout(10):
+            while closed < 5:
+                await asyncio.sleep(0.01)
+        await factory.close()
+    assert (open_now, closed, len(server.connections)) == (0, 5, 5)

@@ -495,3 +495,20 @@ agent:
     with pytest.raises(ConfigError, match=r"agent.functions"):
         parse_settings(text.replace("kind: mcp", "kind: nope"), "bridge.yaml", {})
     assert isinstance(settings.transfers, TransferSettings)
+
+
+async def test_the_doctor_says_which_tools_there_are_and_whose_server_is_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    from bridge import doctor_services
+
+    monkeypatch.setattr("bridge.agents.tools.mcp._START_S", 0.2)
+    cases: list[tuple[list[ToolSettings], str, str]] = [
+        ([FUNCTIONS], "ok", "find_order, book_visit, huge, broken, strange"),
+        ([FUNCTIONS, McpSettings(url="http://127.0.0.1:9/mcp")], "fail", "agent.functions[1]: no tool can be called"),
+        ([], "", ""),
+    ]
+    for sources, status, what in cases:
+        settings = ChatSettings(url="http://127.0.0.1:9", model="small", functions=sources)
+        factory = ChatFactory(settings, toolbox=toolbox(*sources))
+        found = [(one.status, one.found) for one in await doctor_services.tools(factory, settings)]
+        await factory.close()
+        assert found == ([(status, what)] if status else [])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -33,10 +34,13 @@ class Toolbox:
                     found.setdefault(tool.name, tool)
         return found
 
+    def empty(self) -> list[int]:
+        """Places of the sources that have no tool, as their server is away for one."""
+        return [place for place, source in enumerate(self._sources) if not source.tools]
+
     async def start(self) -> None:
         """Connect to the servers of tools."""
-        for source in self._sources:
-            await source.start()
+        await asyncio.gather(*(source.start() for source in self._sources))
 
     async def close(self) -> None:
         """Let go of all servers of tools."""
