@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
 # Make .venv and install the bridge with the extras named as arguments, at the versions of constraints.txt.
-# A second run with nothing changed does nothing. PYTHON=... chooses the interpreter.
+# A second run with nothing changed does nothing. PYTHON=... chooses the interpreter, VENV=... another place than .venv.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 oldest="3.11"
-venv=".venv"
+venv="${VENV:-.venv}"
 constraints="deploy/constraints.txt"
 
 say() { printf '[setup] %s\n' "$*" >&2; }
