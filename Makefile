@@ -2,16 +2,22 @@
 # make setup   .venv alone; after it .venv/bin/bridge works
 # make test    set up with the test tools and torch, then run all tests
 # make redis   install redis-server with apt, for the tests that want a real one; they are skipped without it
-# make check   format, lint, strict types
+# make check   format, lint, strict types, and how much of the pure rooms their tests reach (make cover)
 # make bench   the benchmarks behind the numbers of tests/bench/README.md
 #
 # PYTHON=... chooses the interpreter, TESTS=... the tests.
 
 BIN := .venv/bin
 TESTS ?= tests
+PURE := carriers audio understanding text call
+FLOOR := 95
+SLOW := tests/call/test_published_clips.py tests/text/spoken/test_any_text.py \
+  tests/call/test_moving.py::test_stop_any_call_anywhere_and_resume_it_elsewhere \
+  tests/call/test_moving.py::test_a_story_that_is_moved_twice_is_heard_to_its_end \
+  tests/understanding/test_properties.py::test_what_comes_after_the_longest_text_is_not_looked_at
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev redis demo test check format bench clean
+.PHONY: help setup setup-dev redis demo test check cover format bench clean
 
 help:
 	@sed -n 's/^# //p' Makefile
@@ -35,6 +41,19 @@ check: setup-dev
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
+	@$(MAKE) --no-print-directory cover
+
+cover: setup-dev
+	@mkdir -p out
+	@$(BIN)/coverage run -m pytest --hypothesis-profile=brief $(SLOW:%=--deselect=%) $(PURE:%=tests/%)
+	@for room in $(PURE); do \
+	  reached=$$($(BIN)/coverage report --include="bridge/$$room/*" --format=total) || exit 1; \
+	  echo "bridge/$$room: its tests reach $$reached % of it"; \
+	  if [ "$$reached" -lt $(FLOOR) ]; then \
+	    $(BIN)/coverage report --include="bridge/$$room/*"; \
+	    echo "bridge/$$room: expected $(FLOOR) % or more; what is missing stands above"; exit 1; \
+	  fi; \
+	done
 
 format: setup-dev
 	@$(BIN)/ruff format .

@@ -13,6 +13,7 @@ import redis as redis_client
 from hypothesis import settings
 
 settings.register_profile("untimed", settings(deadline=None))
+settings.register_profile("brief", settings(deadline=None, max_examples=15, stateful_step_count=15))
 settings.load_profile("untimed")
 
 
