@@ -3,6 +3,7 @@
 # make test    set up with the test tools and torch, then run all tests
 # make redis   install redis-server with apt, for the tests that want a real one; they are skipped without it
 # make check   format, lint, strict types, and how much of the pure rooms their tests reach (make cover)
+# make other   the pure rooms' tests on another Python (3.13, or 3.11 where .venv is 3.13), where one is installed
 # make bench   the benchmarks behind the numbers of tests/bench/README.md
 #
 # PYTHON=... chooses the interpreter, TESTS=... the tests.
@@ -15,9 +16,10 @@ SLOW := tests/call/test_published_clips.py tests/text/spoken/test_any_text.py \
   tests/call/test_moving.py::test_stop_any_call_anywhere_and_resume_it_elsewhere \
   tests/call/test_moving.py::test_a_story_that_is_moved_twice_is_heard_to_its_end \
   tests/understanding/test_properties.py::test_what_comes_after_the_longest_text_is_not_looked_at
+BRIEF = --hypothesis-profile=brief $(SLOW:%=--deselect=%) $(PURE:%=tests/%)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev redis demo test check cover format bench clean
+.PHONY: help setup setup-dev redis demo test check cover other format bench clean
 
 help:
 	@sed -n 's/^# //p' Makefile
@@ -45,7 +47,7 @@ check: setup-dev
 
 cover: setup-dev
 	@mkdir -p out
-	@$(BIN)/coverage run -m pytest --hypothesis-profile=brief $(SLOW:%=--deselect=%) $(PURE:%=tests/%)
+	@$(BIN)/coverage run -m pytest $(BRIEF)
 	@for room in $(PURE); do \
 	  reached=$$($(BIN)/coverage report --include="bridge/$$room/*" --format=total) || exit 1; \
 	  echo "bridge/$$room: its tests reach $$reached % of it"; \
@@ -54,6 +56,9 @@ cover: setup-dev
 	    echo "bridge/$$room: expected $(FLOOR) % or more; what is missing stands above"; exit 1; \
 	  fi; \
 	done
+
+other: setup-dev
+	@deploy/other_python.sh $(BRIEF)
 
 format: setup-dev
 	@$(BIN)/ruff format .
@@ -66,4 +71,4 @@ bench: setup-dev
 	@echo "== bridge bench speech"; $(BIN)/bridge bench speech -o out/bench
 
 clean:
-	rm -rf .venv build dist out *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .venv* build dist out *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
