@@ -68,7 +68,7 @@ class McpSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
 
     command: list[str] = []
     """The program and its arguments, run in the configuration file's folder."""
-    pass_env: list[str] = []
+    pass_env: list[Variable] = []
     """Environment variables that the program gets besides the usual few, such as those of its secrets."""
     url: str = ""
     tools: list[str] = []
