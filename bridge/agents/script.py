@@ -19,6 +19,7 @@ from bridge.call.actions import Action, HangUp, Prompt, Say, Transfer, Wait
 from bridge.understanding.phrases import normalise
 from bridge.understanding.results import PARTS, Understood
 
+_LONGEST_SUMMARY = 2000
 _LONGEST_CHAIN = 64
 """Steps taken for one prompt; a script that passes its checks never needs as many."""
 _AFTER_INTENTS = ("open", "yes_no", "spelling", "name")
@@ -255,7 +256,7 @@ class ScriptAgent:
                     self._refusals.append(refused)
                     yield from self._transfer_failed(self._now.state)
                 else:
-                    yield Transfer(target)
+                    yield Transfer(target, ScriptLine(step.summary).fill(self._now.slots)[:_LONGEST_SUMMARY])
                 return
             if step.hang_up:
                 yield HangUp(step.hang_up)

@@ -113,7 +113,7 @@ def _unknown_slots(script: Script) -> Iterator[str]:
     for state in script.states.values():
         said = [line.text for line in _said_in(state)]
         said += [line.text for line in state.transfer_failed]
-        said += [step.transfer for step in state.steps() if step.transfer]
+        said += [text for step in state.steps() for text in (step.transfer, step.summary) if text]
         said += [value for step in state.steps() for _, value in step.set]
         unknown = {name: text for text in said for name in slots_of(text) if name not in filled}
         for name, text in unknown.items():

@@ -152,7 +152,7 @@ class _Compiler:
         return steps
 
     def _onward(self, spec: StateSpec, where: str) -> Step | None:
-        go = StepSpec(goto=spec.goto, transfer=spec.transfer, hang_up=spec.hang_up)
+        go = StepSpec(goto=spec.goto, transfer=spec.transfer, summary=spec.summary, hang_up=spec.hang_up)
         return self._step(go, where) if spec.goto or spec.transfer or spec.hang_up else None
 
     def _step(self, go: Go, where: str) -> Step | None:
@@ -163,6 +163,8 @@ class _Compiler:
         ways = [key for key in ("goto", "transfer", "hang_up", "repeat") if getattr(go, key)]
         if len(ways) > 1:
             self._mistakes.note(where, ways, "expected only one of goto, transfer, hang_up and repeat")
+        if go.summary and not go.transfer:
+            self._mistakes.note(where, "summary", "expected a transfer beside it")
         if go.transfer and not _SLOT.fullmatch(go.transfer):
             self._check_target(go.transfer, f"{where}, transfer")
         return Step(
@@ -170,6 +172,7 @@ class _Compiler:
             set=tuple(go.set.items()),
             goto=go.goto,
             transfer=go.transfer,
+            summary=go.summary,
             hang_up=go.hang_up,
             repeat=go.repeat,
         )

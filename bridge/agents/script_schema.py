@@ -53,6 +53,8 @@ class StepSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     set: dict[str, str] = {}
     goto: str = ""
     transfer: str = ""
+    summary: str = ""
+    """What whoever takes the caller over from a transfer is told first; it may name slots."""
     hang_up: str = ""
     """The reason written to the call's record, such as `done`."""
     repeat: bool = False
@@ -105,6 +107,8 @@ class StateSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
     give_up: Go = ""
     goto: str = ""
     transfer: str = ""
+    summary: str = ""
+    """What whoever takes the caller over from a transfer is told first; it may name slots."""
     hang_up: str = ""
     on_transfer_failed: Go = ""
     """What to do when a transfer from here is not allowed, or nobody answers it."""

@@ -84,6 +84,7 @@ class Step:
     set: tuple[tuple[str, str], ...] = ()
     goto: str = ""
     transfer: str = ""
+    summary: str = ""
     hang_up: str = ""
     repeat: bool = False
 

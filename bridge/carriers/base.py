@@ -19,12 +19,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Literal, NamedTuple, Protocol
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import quote, urlsplit, urlunsplit
 
 import msgspec
 
 from bridge.audio.formats import AudioFormat
-from bridge.carriers.web import CarrierRequest, Document, RestRequest
+from bridge.carriers.web import CarrierRequest, Document, RestRequest, UnreadableRequest
 from bridge.errors import BadMessage
 
 KEYS = frozenset("0123456789*#ABCD")
@@ -65,6 +65,16 @@ class ForwardCall(msgspec.Struct, frozen=True, tag="forward_call"):
     target: str
     come_back: bool = False
     call_id: str = ""
+    summary: str = ""
+    """What that party is told before they hear the caller, where the carrier can; it stays with us until then."""
+    announcement: str = ""
+    """The name under which we are asked for the summary (`PartyAnswered`); empty: nothing is told."""
+
+
+class Announce(msgspec.Struct, frozen=True, tag="announce"):
+    """The carrier's own voice tells the party who has answered a forwarded call, and then connects them."""
+
+    text: str
 
 
 class Apologise(msgspec.Struct, frozen=True, tag="apologise"):
@@ -80,7 +90,7 @@ class LineBusy(msgspec.Struct, frozen=True, tag="line_busy"):
     """Empty: a busy tone, where the carrier can give one."""
 
 
-Outcome = OpenStream | ComeBack | EndCall | ForwardCall | Apologise | LineBusy
+Outcome = OpenStream | ComeBack | EndCall | ForwardCall | Announce | Apologise | LineBusy
 
 
 # -- what a carrier says by webhook --------------------------------------------------------------------
@@ -117,6 +127,14 @@ class ForwardOver(msgspec.Struct, frozen=True):
     """The caller has gone."""
 
 
+class PartyAnswered(msgspec.Struct, frozen=True):
+    """Somebody has answered a forwarded call: what are they to be told? Answered with a document."""
+
+    call_id: str
+    """That of their own call; of ours, the announcement is all that we know it by."""
+    announcement: str
+
+
 class StreamReport(msgspec.Struct, frozen=True):
     """How a media stream fares. The same report may come twice, and `key` is the same then."""
 
@@ -138,7 +156,7 @@ class CallReport(msgspec.Struct, frozen=True):
     call_over: bool = False
 
 
-Webhook = Ringing | StreamOver | ForwardOver | StreamReport | CallReport
+Webhook = Ringing | StreamOver | ForwardOver | PartyAnswered | StreamReport | CallReport
 
 
 # -- what a carrier says on the media socket -------------------------------------------------------------
@@ -272,12 +290,27 @@ class Addresses(msgspec.Struct, frozen=True):
         """The address of one of the carrier's routes."""
         return f"{self.base}/{route}"
 
+    def announcement(self, name: str) -> str:
+        """Where a carrier asks what a party who has answered is told; empty without a name."""
+        return f"{self.webhook('announce')}?of={quote(name, safe='')}" if name else ""
+
     @property
     def media(self) -> str:
         """The media socket's address; `ws` instead of `wss` only where we are not reached by https, as in tests."""
         parts = urlsplit(self.base)
         scheme = "wss" if parts.scheme == "https" else "ws"
         return f"{urlunsplit(parts._replace(scheme=scheme))}/media"
+
+
+_LONGEST_ANNOUNCEMENT = 64
+
+
+def announcement_of(request: CarrierRequest) -> str:
+    """The announcement that a request names in its address. Raises UnreadableRequest for none."""
+    name = dict(request.query).get("of", "")
+    if not name or len(name) > _LONGEST_ANNOUNCEMENT:
+        raise UnreadableRequest("the announcement is not named")
+    return name
 
 
 class CallReference(msgspec.Struct, frozen=True):

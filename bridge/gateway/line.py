@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import secrets
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Protocol
 
+import msgspec
 from aiohttp import WSCloseCode
 
 from bridge.call.states import EndReason
@@ -15,18 +17,23 @@ from bridge.carriers.base import (
     Apologise,
     CallReference,
     Carrier,
+    ForwardCall,
     LineBusy,
     MediaStream,
     Outcome,
     SocketMessage,
 )
 from bridge.gateway.frames import message_frame
+from bridge.gateway.process import ANNOUNCED
 from bridge.session.ports import KeptCall
 
 if TYPE_CHECKING:
     from bridge.gateway.process import Process
 
 logger = logging.getLogger(__name__)
+
+_ANNOUNCED_S = 600.0
+"""How long somebody may take to answer."""
 
 
 class Socket(Protocol):
@@ -103,6 +110,8 @@ class CarrierLine:
         """The note comes first: the carrier's next webhook follows at once on the close."""
         process = self._process
         try:
+            if isinstance(outcome, ForwardCall) and outcome.summary:
+                outcome = await self._announced(outcome)
             if kept is not None:
                 await process.kept_calls.keep(self._key, kept)
             await process.outcomes.note(self._key, outcome)
@@ -115,3 +124,9 @@ class CarrierLine:
             process.metrics.call_failures.labels("ending").inc()
             logger.exception("could not end a call in the proper way, call=%s", self._call.call_id)
         self._socket.close(WSCloseCode.OK)
+
+    async def _announced(self, forward: ForwardCall) -> ForwardCall:
+        """Keep what the party is told, under a name that nobody can guess: it does not travel in addresses."""
+        name = secrets.token_urlsafe(24)
+        await self._process.store.put(ANNOUNCED + name, forward.summary.encode(), _ANNOUNCED_S)
+        return msgspec.structs.replace(forward, summary="", announcement=name)

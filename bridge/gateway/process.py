@@ -48,5 +48,7 @@ def call_key(carrier: Carrier, call_id: str) -> str:
     return f"{carrier.name}/{call_id}"
 
 
+ANNOUNCED = "announced:"
+"""Begins the store's keys of what parties are told to whom a call is handed over."""
 BEGUN = "begun:"
 """Begins the store's keys of calls whose media streams have come, to whichever process."""

@@ -16,6 +16,7 @@ from aiohttp import WSCloseCode, web
 from bridge.call.states import EndReason
 from bridge.carriers.base import (
     Addresses,
+    Announce,
     Apologise,
     CallReport,
     Carrier,
@@ -26,6 +27,7 @@ from bridge.carriers.base import (
     LineBusy,
     OpenStream,
     Outcome,
+    PartyAnswered,
     Ringing,
     StreamOver,
     StreamReport,
@@ -33,7 +35,7 @@ from bridge.carriers.base import (
 )
 from bridge.carriers.web import UnreadableRequest
 from bridge.gateway.endpoint import MediaEndpoint
-from bridge.gateway.process import Process, call_key
+from bridge.gateway.process import ANNOUNCED, Process, call_key
 from bridge.gateway.signatures import RequestRefused
 from bridge.telemetry import logs
 
@@ -87,6 +89,8 @@ class CarrierRoutes:
                 return self._document(await self._stream_over(route, webhook), addresses)
             case ForwardOver():
                 return self._document(await self._forward_over(route, webhook), addresses)
+            case PartyAnswered():
+                return self._document(await self._party_answered(route, webhook), addresses)
             case StreamReport():
                 self._stream_report(webhook)
             case CallReport():
@@ -157,6 +161,12 @@ class CarrierRoutes:
         parameters = {"from": caller, "to": called, "returned": forward.result}
         await self._process.outcomes.forget(key)
         return self._open(route, ComeBack(forward.call_id, forward.account_id, parameters))
+
+    async def _party_answered(self, route: str, party: PartyAnswered) -> Outcome:
+        """Somebody has answered a call that was handed over: tell them what it is about, and nobody else."""
+        self._count(route, "announce")
+        summary = await self._process.store.get(ANNOUNCED + party.announcement)
+        return Announce("" if summary is None else summary.decode())
 
     def _stream_report(self, report: StreamReport) -> None:
         """The carrier tells how a stream fares; the only place where the reason of a failed handshake shows up."""

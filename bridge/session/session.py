@@ -297,7 +297,7 @@ class CallSession:
         self._end(EndCall(), command.reason)
 
     def _transfer(self, command: order.Redirect) -> None:
-        outcome = ForwardCall(command.target, come_back=True, call_id=self.info.call_id)
+        outcome = ForwardCall(command.target, come_back=True, call_id=self.info.call_id, summary=command.summary)
         self._end(outcome, EndReason.TRANSFER, self._kept())
 
     def _kept(self) -> KeptCall | None:

@@ -176,6 +176,9 @@ def _ending(result: CallResult, expect: Expect) -> Iterator[Verdict]:
     if expect.transferred_to is not None:
         heard = result.transferred_to or "nobody"
         yield _verdict("transferred to", expect.transferred_to, heard, heard == expect.transferred_to)
+    for phrase in expect.announced:
+        told = result.announced or "nothing"
+        yield _verdict("announced", phrase, told, phrase.casefold() in told.casefold())
     if expect.ends_within_s is not None:
         seconds = result.duration_ms / 1000.0
         yield _verdict(

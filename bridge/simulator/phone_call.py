@@ -55,6 +55,8 @@ class CallFacts:
     trouble: CarrierError | None = None
     """Why the caller was never connected, or no longer, where the carrier could not use what it got."""
     transferred_to: str = ""
+    announced: str = ""
+    """What the carrier's voice told whoever answered a transfer, before they were connected."""
     duration_s: float = 0.0
     unheard_ms: float = 0.0
 
@@ -190,10 +192,10 @@ class PhoneCall:
                     if not verb.targets:
                         self.note("transfer", "to nobody: no number was given")
                         continue  # nobody was rung: the document goes on
-                    self.facts.transferred_to = verb.targets[0]
-                    self.note("transfer", ", ".join(verb.targets))
-                    self._end("server", "transferred")
-                    return None, [], False
+                    after = await self._dial(verb, base)
+                    if after is None:
+                        self._end("server", "transferred")
+                    return after, [], False
                 case verb_kinds.Hangup():
                     self._end("server", "hung up")
                     return None, [], False
@@ -207,6 +209,22 @@ class PhoneCall:
                 return self._take_order(), [], False
         self._end("server", "no verb was left")
         return None, [], False
+
+    async def _dial(self, verb: verb_kinds.Dial, base: str) -> Webhook | None:
+        """Ring somebody: they hear the announcement and are connected, or the caller comes back by this request."""
+        person = self._scenario.person
+        self.note("transfer", ", ".join(verb.targets))
+        if person.does == "answered" or not verb.action:
+            self.facts.transferred_to = verb.targets[0]
+            if verb.announce:
+                asked = self.company.party_answered(self.call, self._join(base, verb.announce))
+                verbs, _ = await self.webhooks.document(asked)
+                self.facts.announced = " ".join(one.text for one in verbs if isinstance(one, verb_kinds.Say))
+                self.note("announced", self.facts.announced[:300])
+            return None
+        await asyncio.sleep(person.after_ms / 1000.0)
+        self.note("not_answered", person.does)
+        return self.company.after_dial(self.call, replace(verb, action=self._join(base, verb.action)), person.does)
 
     async def _carrier_acts(self, verb: Verb) -> bool:
         """Say, play or pause; False when the caller has hung up meanwhile, out of patience."""

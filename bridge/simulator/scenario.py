@@ -165,6 +165,14 @@ class Caller(_Strict, frozen=True):
     voice: str = "heart-low"
 
 
+class Person(_Strict, frozen=True):
+    """Whoever a call is transferred to, and what they do about it."""
+
+    does: Literal["answered", "busy", "no_answer", "failed"] = "answered"
+    after_ms: int = 2000
+    """How long it rings, whatever becomes of it."""
+
+
 class Expect(_Strict, frozen=True):
     """What must be heard. Everything left out is not judged, except that the carrier had nothing to complain about."""
 
@@ -199,6 +207,8 @@ class Expect(_Strict, frozen=True):
     level_db: tuple[float, float] | None = None
     hung_up_by: Literal["server", "caller", "carrier"] | None = None
     transferred_to: str | None = None
+    announced: tuple[str, ...] = ()
+    """Phrases that whoever answered heard before they were connected, in any order."""
     refused: bool = False
     """The server must not take this call."""
     ends_within_s: float | None = None
@@ -213,6 +223,7 @@ class Scenario(_Strict, frozen=True):
     name: str
     steps: tuple[Step, ...]
     caller: Caller = Caller()
+    person: Person = Person()
     line: Line = Line()
     carrier: Carrier = Carrier()
     expect: Expect = Expect()

@@ -24,6 +24,7 @@ from hypothesis import strategies as st
 
 from bridge.carriers.base import (
     Addresses,
+    Announce,
     Apologise,
     CallerAudio,
     CallReference,
@@ -60,6 +61,9 @@ OUTCOMES: list[Outcome] = [
     EndCall(),
     ForwardCall("+15005550020"),
     ForwardCall("sip:front desk@example.com"),
+    ForwardCall("+15005550020", come_back=True, call_id="call-1", announcement="a-name"),
+    Announce("They want to pay <a bill> & go."),
+    Announce(""),
     Apologise("Sorry & goodbye <now>."),
     LineBusy("All lines are busy."),
     LineBusy(),
@@ -252,7 +256,7 @@ class CarrierContract:
     @inherited
     @given(st.text(max_size=200))
     def test_whatever_is_in_the_words_a_document_can_be_read(self, words: str) -> None:
-        for outcome in (Apologise(words), LineBusy(words), ForwardCall(words)):
+        for outcome in (Apologise(words), LineBusy(words), Announce(words), ForwardCall(words)):
             readable(self.example.carrier.document(outcome, self.addresses))
 
     def test_a_stream_is_opened_at_our_address_alone(self) -> None:

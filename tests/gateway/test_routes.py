@@ -290,6 +290,32 @@ async def test_a_caller_whom_nobody_answered_comes_back_to_the_agent(result: str
         assert [one.tag for one in await carrier.after_stream()] == ["Hangup"]
 
 
+def _hands_over(prompt: Prompt) -> list[Action]:
+    if prompt.kind == "transfer_failed":
+        return [HangUp("done")]
+    return [Say("I am connecting you"), Transfer("+15005550020", "They want to pay <a bill>.")]
+
+
+async def test_whoever_answers_a_transfer_is_told_what_it_is_about() -> None:
+    async with running(doubles=ServiceDoubles(_hands_over)) as carrier:
+        await (await carrier.call()).until_closed()
+        dial = (await carrier.after_stream())[0]
+        address = dial[0].attrib["url"]
+        assert address.startswith(PUBLIC + "/twilio/announce?of=")
+        assert "bill" not in address, "what is said of callers stands in no address"
+        route = address.removeprefix(PUBLIC)
+        for _ in range(2):  # a repeated webhook gets the same answer
+            told = await carrier.document(route, {**RINGING, "CallSid": "CA-of-theirs"})
+            assert [(one.tag, one.text) for one in told] == [("Say", "They want to pay <a bill>.")]
+
+
+async def test_an_announcement_that_nobody_made_connects_without_a_word() -> None:
+    async with running(doubles=ServiceDoubles(_hands_over)) as carrier:
+        assert list(await carrier.document("/twilio/announce?of=guessed", RINGING)) == []
+        for wrong in ("/twilio/announce", "/twilio/announce?of=" + "x" * 200):
+            assert (await carrier.post(wrong, RINGING))[0] == 400
+
+
 BOOKING = """
 start: code
 states:

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 from bridge.carriers.base import (
     Addresses,
+    Announce,
     Apologise,
     CallReference,
     ComeBack,
@@ -93,7 +94,7 @@ class BrowserCarrier:
                 if not target.strip():
                     raise ValueError("a call is forwarded to somebody")
                 return _document({"do": "forward", "target": target})
-            case Apologise(text):
+            case Apologise(text) | Announce(text):
                 return _document({"do": "say", "text": text})
             case LineBusy(text):
                 return _document({"do": "busy", "text": text})

@@ -14,6 +14,7 @@ import msgspec
 
 from bridge.carriers.base import (
     Addresses,
+    Announce,
     Apologise,
     CallReference,
     CallReport,
@@ -25,11 +26,13 @@ from bridge.carriers.base import (
     OpenStream,
     Outcome,
     Pacing,
+    PartyAnswered,
     RestAnswer,
     Ringing,
     StreamOver,
     StreamReport,
     Webhook,
+    announcement_of,
     first,
     with_plus,
 )
@@ -80,7 +83,7 @@ class PlivoCarrier:
     """One Plivo account (`bridge.carriers.base.Carrier`). `tokens` check signatures, `api` ends and moves calls."""
 
     name = "plivo"
-    routes = ("voice", "after-stream", "after-dial", "stream-status", "call-status")
+    routes = ("voice", "after-stream", "after-dial", "announce", "stream-status", "call-status")
     pacing = Pacing(marks="played", says_stop=False)
     signature_headers = (signatures.SIGNATURE, signatures.MAIN_SIGNATURE)
 
@@ -113,6 +116,8 @@ class PlivoCarrier:
                 caller, called = (with_plus(_short(fields.get(name, ""))) for name in ("From", "To"))
                 account = fields.get("ParentAuthID", "")
                 return ForwardOver(call_id, account, result, caller, called, call_over=status in OVER)
+            case "announce":
+                return PartyAnswered(call_id, announcement_of(request))
             case "stream-status":
                 event = fields.get("Event", "")
                 key = ("stream", first(fields, "StreamID", "StreamId"), event, fields.get("Timestamp", ""))
@@ -141,9 +146,13 @@ class PlivoCarrier:
                 return xml.redirect(addresses.webhook("after-stream"))
             case EndCall():
                 return xml.hang_up()
-            case ForwardCall(target, come_back=come_back):
+            case ForwardCall(target, come_back=come_back, announcement=announcement):
                 then = addresses.webhook("after-dial") if come_back else ""
-                return xml.dial(target, caller_id=self._caller_id, then=then)
+                return xml.dial(
+                    target, caller_id=self._caller_id, then=then, announce=addresses.announcement(announcement)
+                )
+            case Announce(text):
+                return xml.speak(text)
             case Apologise(text):
                 return xml.speak_and_hang_up(text)
             case LineBusy(text):

@@ -40,15 +40,18 @@ def redirect(address: str) -> Document:
     return response(_redirection(address))
 
 
-def dial(target: str, *, caller_id: str = "", then: str = "") -> Document:
+def dial(target: str, *, caller_id: str = "", then: str = "", announce: str = "") -> Document:
     """Put the caller through to a number or a SIP address; afterwards the carrier asks `then` (posting DialStatus).
 
+    Whoever answers hears the document at `announce` (confirmSound) before they hear the caller, to whom it still rings.
     Source: https://www.plivo.com/docs/voice/xml/dial
     """
     sip = target.lower().startswith(("sip:", "sips:"))
     party = element("User" if sip else "Number", None, target)
     after = {"action": then, "method": "POST", "redirect": "true"} if then else {}
-    return response(element("Dial", {"callerId": caller_id, "timeout": str(_DIAL_TIMEOUT_S), **after}, "", party))
+    whisper = {"confirmSound": announce} if announce else {}
+    attributes = {"callerId": caller_id, "timeout": str(_DIAL_TIMEOUT_S), **after, **whisper}
+    return response(element("Dial", attributes, "", party))
 
 
 def hang_up() -> Document:
@@ -59,6 +62,11 @@ def hang_up() -> Document:
 def reject() -> Document:
     """Refuse a call that has not been answered: the caller hears a busy tone."""
     return response(element("Hangup", {"reason": "busy"}))
+
+
+def speak(words: str) -> Document:
+    """Let the carrier's own voice speak, and go on with what the call was at."""
+    return response(*([element("Speak", None, words)] if words else []))
 
 
 def speak_and_hang_up(words: str) -> Document:

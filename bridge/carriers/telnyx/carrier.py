@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from bridge.carriers.base import (
     Addresses,
+    Announce,
     Apologise,
     CallReference,
     CallReport,
@@ -28,11 +29,13 @@ from bridge.carriers.base import (
     OpenStream,
     Outcome,
     Pacing,
+    PartyAnswered,
     RestAnswer,
     Ringing,
     StreamOver,
     StreamReport,
     Webhook,
+    announcement_of,
     first,
 )
 from bridge.carriers.telnyx import signatures
@@ -78,7 +81,7 @@ class TelnyxCarrier:
     """One Telnyx account (`bridge.carriers.base.Carrier`). `keys` check signatures, `api` ends and moves calls."""
 
     name = "telnyx"
-    routes = ("voice", "after-stream", "after-dial", "stream-status", "call-status")
+    routes = ("voice", "after-stream", "after-dial", "announce", "stream-status", "call-status")
     pacing = Pacing(frame_ms=FRAME_MS, reconnects=True)
     signature_headers = (signatures.SIGNATURE,)
 
@@ -117,6 +120,8 @@ class TelnyxCarrier:
                     fields.get("To", "")[:_LONGEST_ADDRESS],
                     call_over=status in OVER,
                 )
+            case "announce":
+                return PartyAnswered(call_id, announcement_of(request))
             case "stream-status":
                 event = first(fields, "StreamEvent", "Event")
                 key = ("stream", first(fields, "StreamSid", "StreamId"), event, fields.get("Timestamp", ""))
@@ -147,9 +152,13 @@ class TelnyxCarrier:
                 return texml.redirect(addresses.webhook("after-stream"))
             case EndCall():
                 return texml.hang_up()
-            case ForwardCall(target, come_back=come_back):
+            case ForwardCall(target, come_back=come_back, announcement=announcement):
                 then = addresses.webhook("after-dial") if come_back else ""
-                return texml.dial(target, caller_id=self._caller_id, then=then)
+                return texml.dial(
+                    target, caller_id=self._caller_id, then=then, announce=addresses.announcement(announcement)
+                )
+            case Announce(text):
+                return texml.say(text)
             case Apologise(text):
                 return texml.say_and_hang_up(text)
             case LineBusy(text):

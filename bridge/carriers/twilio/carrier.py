@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 from bridge.carriers.base import (
     Addresses,
+    Announce,
     Apologise,
     CallReference,
     CallReport,
@@ -20,11 +21,13 @@ from bridge.carriers.base import (
     OpenStream,
     Outcome,
     Pacing,
+    PartyAnswered,
     RestAnswer,
     Ringing,
     StreamOver,
     StreamReport,
     Webhook,
+    announcement_of,
 )
 from bridge.carriers.twilio import documents as twiml
 from bridge.carriers.twilio import signatures
@@ -44,7 +47,7 @@ class TwilioCarrier:
     """One Twilio account (`bridge.carriers.base.Carrier`). `tokens` check signatures, `api` ends and moves calls."""
 
     name = "twilio"
-    routes = ("voice", "after-stream", "after-dial", "stream-status", "call-status")
+    routes = ("voice", "after-stream", "after-dial", "announce", "stream-status", "call-status")
     pacing = Pacing()
     signature_headers = (signatures.SIGNATURE,)
 
@@ -83,6 +86,8 @@ class TwilioCarrier:
                     fields.get("To", "")[:_LONGEST_ADDRESS],
                     call_over=status in OVER,
                 )
+            case "announce":
+                return PartyAnswered(call_sid, announcement_of(request))
             case "stream-status":
                 event = fields.get("StreamEvent", "")
                 key = ("stream", fields.get("StreamSid", ""), event, fields.get("Timestamp", ""))
@@ -113,9 +118,13 @@ class TwilioCarrier:
                 return twiml.redirect(addresses.webhook("after-stream"))
             case EndCall():
                 return twiml.hang_up()
-            case ForwardCall(target, come_back=come_back):
+            case ForwardCall(target, come_back=come_back, announcement=announcement):
                 then = addresses.webhook("after-dial") if come_back else ""
-                return twiml.dial(target, caller_id=self._caller_id, then=then)
+                return twiml.dial(
+                    target, caller_id=self._caller_id, then=then, announce=addresses.announcement(announcement)
+                )
+            case Announce(text):
+                return twiml.say(text)
             case Apologise(text):
                 return twiml.say_and_hang_up(text)
             case LineBusy(text):

@@ -59,18 +59,21 @@ def redirection(address: str) -> Element:
     return element("Redirect", {"method": "POST"}, address)
 
 
-def dial(target: str, *, caller_id: str = "", timeout_s: int = 30, then: str = "") -> Document:
+def dial(target: str, *, caller_id: str = "", timeout_s: int = 30, then: str = "", announce: str = "") -> Document:
     """Put the caller through to a number, a SIP address or a `client:` of the carrier's own.
 
-    Afterwards the carrier asks `then` (posting DialCallStatus) or, without it, ends the call.
+    Afterwards the carrier asks `then` (posting DialCallStatus) or, without it, ends the call. Whoever answers hears the
+    document at `announce` before they hear the caller, to whom it still rings.
+    Source: https://www.twilio.com/docs/voice/twiml/number#attributes-url
     """
+    whisper = {"url": announce, "method": "POST"} if announce else None
     kind, _, name = target.partition(":")
     if kind.lower() in ("sip", "sips"):
-        party = element("Sip", None, target)
+        party = element("Sip", whisper, target)
     elif kind.lower() == "client":
-        party = element("Client", None, name)
+        party = element("Client", whisper, name)
     else:
-        party = element("Number", None, target)
+        party = element("Number", whisper, target)
     after = {"action": then, "method": "POST"} if then else {}
     return response(element("Dial", {"callerId": caller_id, "timeout": str(timeout_s), **after}, "", party))
 
@@ -99,6 +102,11 @@ def hang_up() -> Document:
 def redirect(address: str) -> Document:
     """Ask this address what to do."""
     return response(redirection(address))
+
+
+def say(words: str) -> Document:
+    """Let the carrier's own voice speak, and go on with what the call was at."""
+    return response(*([element("Say", None, words)] if words else []))
 
 
 def say_and_hang_up(words: str) -> Document:

@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
 from bridge.carriers.base import (
     Addresses,
+    Announce,
     Apologise,
     CallReference,
     CallReport,
@@ -170,7 +171,7 @@ class VonageCarrier:
                 return ncco.dial(
                     target, caller_id=self._caller_id, event_url=event_url if come_back and call_id else ""
                 )
-            case Apologise(text) | LineBusy(text):
+            case Apologise(text) | LineBusy(text) | Announce(text):
                 return ncco.talk(text) if text else []
 
     def request(

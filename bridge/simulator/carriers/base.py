@@ -10,7 +10,7 @@ import abc
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Literal
 
 import msgspec
@@ -18,7 +18,7 @@ import msgspec
 from bridge.errors import BadMessage
 from bridge.simulator.carriers.audio import FromPhone
 from bridge.simulator.carriers.playout import Playout
-from bridge.simulator.carriers.verbs import Redirect, Stream, Verb
+from bridge.simulator.carriers.verbs import Dial, Redirect, Stream, Verb
 
 Message = str | bytes
 """Of a media socket: text, or a binary frame."""
@@ -112,6 +112,7 @@ class Signing:
 
 
 StreamEvent = Literal["started", "stopped", "failed"]
+DialResult = Literal["answered", "busy", "no_answer", "failed"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -317,6 +318,18 @@ class Carrier(abc.ABC):
     def after_stream(self, call: Call, verb: Stream, stream_sid: str, *, opened: bool) -> Webhook:
         """The request for the document after a stream, or instead of one that could not be opened."""
         return self.document(call, verb.action, verb.method, "in-progress")
+
+    def after_dial(self, call: Call, verb: Dial, result: DialResult) -> Webhook:
+        """The request for the document after somebody was dialled, in the words that most carriers share."""
+        asked = self.document(call, verb.action, verb.method, "in-progress")
+        said = {"no_answer": "no-answer"}.get(result, result)
+        return replace(asked, form={**asked.form, "DialCallStatus": said, "DialStatus": said})
+
+    def party_answered(self, call: Call, url: str) -> Webhook:
+        """The request for what whoever was dialled hears before they are connected: a call of its own."""
+        leg = msgspec.structs.replace(call, call_sid=call.call_sid[:-4] + "9999")
+        asked = self.document(leg, url, "POST", "in-progress")
+        return replace(asked, what="party answered", form={**asked.form, "ParentCallSid": call.call_sid})
 
     def stream_event(
         self, call: Call, verb: Stream, stream_sid: str, event: StreamEvent, error: str, now: float

@@ -56,6 +56,8 @@ class Dial:
     targets: tuple[str, ...]
     action: str = ""
     method: str = "POST"
+    announce: str = ""
+    """Where the document is that whoever answers hears first; empty: they are connected at once."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -55,7 +55,9 @@ def dial(carrier: Carrier, element: ElementTree.Element) -> Dial:
     """`<Dial>` with a number as its text, or with nouns in it; with neither it connects the caller with nobody."""
     text = (element.text or "").strip()
     targets = [text] if text else [text_of(child) for child in element]
-    return Dial(tuple(target for target in targets if target), element.get("action", ""), method_of(element))
+    announce = next((child.get("url", "") for child in element if child.get("url")), element.get("confirmSound", ""))
+    named = tuple(target for target in targets if target)
+    return Dial(named, element.get("action", ""), method_of(element), announce)
 
 
 def common(carrier: Carrier, element: ElementTree.Element) -> Dial | Pause | Play | Redirect | Say | None:
