@@ -29,6 +29,7 @@ GROUPS: dict[str, dict[str, str]] = {
     },
     "try it out": {
         "demo": "run the service, its speech worker and a simulated caller, and keep the recording",
+        "check": "find what is wrong with a scripted dialogue, and draw it",
         "new": "make a project for an agent of your own, with tests that ring it",
         "call": "place one simulated call at any server that speaks the carrier's protocol",
         "load": "place many simulated calls at once, and measure what callers hear",

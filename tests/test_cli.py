@@ -26,6 +26,7 @@ OPTIONS = {
     "serve": ["--config", "--host", "--port", "--processes"],
     "worker": ["--config", "--host", "--port", "--unix", "--threads"],
     "doctor": ["--config", "--host", "--port", "--offline", "--json"],
+    "check": ["SCRIPT", "--config", "--svg", "--strict"],
     "new": [],
     "demo": ["--config", "--scenario", "--output"],
     "call": [

@@ -54,7 +54,7 @@ def _no_such_state(script: Script, name: str) -> str:
 
 def _dead_ends(script: Script) -> Iterator[str]:
     for state in script.states.values():
-        own = [step for step in state.steps() if step not in (state.give_up, state.on_transfer_failed)]
+        own = [step for step in state.steps() if step is not state.give_up and step is not state.on_transfer_failed]
         if not own:
             yield (
                 f"state {state.name!r}: nothing leads on from here; "

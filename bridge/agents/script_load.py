@@ -46,14 +46,20 @@ def load_script(path: Path, transfers: Transfers | None = None) -> Script:
 
 def compile_script(text: str, source: str, transfers: Transfers | None = None) -> Script:
     """Check a script's YAML and make it ready to run; `source` stands before each mistake."""
+    script, mistakes = examined(text, transfers)
+    if script is None or mistakes:
+        raise ConfigError("\n".join(f"{source}: {mistake}" for mistake in mistakes))
+    return dataclasses.replace(script, warnings=tuple(find_oddities(script)))
+
+
+def examined(text: str, transfers: Transfers | None = None) -> tuple[Script | None, list[str]]:
+    """A script as far as it can be made of its YAML, and all that is wrong with it."""
     mistakes = Mistakes()
     spec = parse(text, mistakes)
-    if not mistakes:
-        script = _Compiler(spec, mistakes, transfers or Transfers()).script()
-        mistakes += find_mistakes(script)
-        if not mistakes:
-            return dataclasses.replace(script, warnings=tuple(find_oddities(script)))
-    raise ConfigError("\n".join(f"{source}: {mistake}" for mistake in mistakes))
+    if mistakes:
+        return None, list(mistakes)
+    script = _Compiler(spec, mistakes, transfers or Transfers()).script()
+    return script, [*mistakes, *find_mistakes(script)]
 
 
 class _Compiler:
