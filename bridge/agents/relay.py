@@ -24,7 +24,7 @@ from bridge.agents.relay_link import RelayLink, connect
 from bridge.agents.settings import ConversationRelaySettings
 from bridge.agents.transfers import Transfers
 from bridge.call.account import AgentAccount
-from bridge.call.actions import Action, Expect, HangUp, Interruption, Prompt, Say
+from bridge.call.actions import KEYS, RECORDING, Action, Expect, HangUp, Interruption, Prompt, Say
 from bridge.call.commands import Command, Decided
 from bridge.call.events import AgentWantsFloor, DigitPressed, Event
 from bridge.call.machine import Call
@@ -49,6 +49,8 @@ _MOST_WAITING = 20_000
 """Characters of unsaid text; the application is not read further until there is room."""
 _MESSAGE_COST = 50
 """What a message costs besides its text."""
+_MOST_TIMES = 20
+"""That a recording is played in a row."""
 _SHOWN = 100
 
 _INTERRUPTIONS: dict[Interruptible | bool, Interruption] = {
@@ -208,10 +210,23 @@ class RelayAgent:
                 self._link.close()
                 self._handoff = message.handoff
                 return [HangUp("the application has ended the session")]
-            case AppPlay() | AppDigits():
-                return []
+            case AppPlay():
+                return self._plays(message)
+            case AppDigits(digits):
+                return [Say(f"keys {digits}", False, "protected", KEYS + digits, cacheable=False)]
             case _Lost(why):
                 raise AgentError(Failure.SESSION_OVER, why)
+
+    def _plays(self, play: AppPlay) -> list[Action]:
+        """Play the recording that the settings name for this source; nothing is fetched from elsewhere."""
+        name = self._settings.recordings.get(play.source)
+        if name is None:
+            what = "invalid message: source: no recording is set for it"
+            self._factory.report(self._info, AgentError(Failure.BAD_ACTION, what, play.source[:_SHOWN]))
+            self._link.send(self._session.error(what))
+            return []
+        times = min(play.loop or _MOST_TIMES, _MOST_TIMES)
+        return [Say(name, False, self._interruption(play), RECORDING + name)] * times
 
     def _interruption(self, message: AppText | AppPlay) -> Interruption:
         chosen = self._settings.interruptible if message.interruptible is None else message.interruptible

@@ -212,6 +212,8 @@ class ConversationRelaySettings(
     """`customParameters` of the `setup` message; those of the call win."""
     phrases: list[str] = []
     """Lines that the application often says word for word, kept ready as audio."""
+    recordings: dict[str, str] = {}
+    """What to play where the application says `play`: its `source`, and a name of `speaking.recordings`."""
     application_reconnect: bool = False
     """Reach an application again whose socket breaks; without it the session is over then."""
     transfers: TransferSettings = TransferSettings()

@@ -17,6 +17,8 @@ Interruption = Literal["interruptible", "protected", "digits_only", "speech_only
 
 RECORDING = "recording:"
 """A voice of this beginning plays the recording of that name (`speaking.recordings`), whose words are the text."""
+KEYS = "keys:"
+"""A voice of this beginning plays the tones of these keys; `w` is half a second of silence."""
 
 
 class Say(msgspec.Struct, frozen=True, tag="say"):

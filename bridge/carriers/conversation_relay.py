@@ -26,7 +26,7 @@ INVALID_MESSAGE = 64107
 Interruptible = Literal["none", "dtmf", "speech", "any"]
 """What breaks off our voice: nothing, keys, speech, or both."""
 
-_DIGITS = re.compile(r"[0-9*#wW]{1,100}", re.ASCII)
+_DIGITS = re.compile(r"[0-9*#wW]{1,90}", re.ASCII)
 _MOST_LOOPS = 1000
 _LONGEST_SOURCE = 2000
 _LONGEST_TAG = 35
@@ -185,7 +185,7 @@ class RelaySession:
             case AppPlay():
                 return self._play(message)
             case AppDigits(digits) if not _DIGITS.fullmatch(digits):
-                raise BadMessage("invalid message: digits: expected 1 to 100 of 0-9, *, #, w")
+                raise BadMessage("invalid message: digits: expected 1 to 90 of 0-9, *, #, w")
             case AppLanguage(spoken, heard):
                 for name, tag in (("ttsLanguage", spoken), ("transcriptionLanguage", heard)):
                     _check_tag(name, tag)

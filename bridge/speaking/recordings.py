@@ -6,6 +6,7 @@ evenly over it: that is what the history says of it when a caller breaks it off.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -13,14 +14,19 @@ import numpy as np
 
 from bridge.audio.encoder import Encoder
 from bridge.audio.formats import FRAME_MS, AudioFormat
+from bridge.audio.mulaw import RATE_HZ
+from bridge.audio.tones import dtmf, silence
 from bridge.audio.wav import BadWav, Wav, read
-from bridge.call.actions import RECORDING
+from bridge.call.actions import KEYS, RECORDING
 from bridge.call.events import Word
 from bridge.errors import ConfigError
 from bridge.speaking.phrases.phrase import Phrase, PhraseKey, loudness_db, normalise, tokens
 
 _LARGEST_FILE = 64 * 1024 * 1024
 _LONGEST_S = 600.0
+_KEYS = re.compile(r"[0-9*#A-DwW]{1,100}", re.ASCII)
+_PAUSE_MS = 500.0
+"""What a `w` among keys stands for."""
 
 
 class Recordings:
@@ -32,7 +38,9 @@ class Recordings:
         """By name and format, as it is sent."""
 
     def phrase(self, voice: str, text: str, audio_format: AudioFormat) -> Phrase | None:
-        """The recording that this voice names (`recording:NAME`), with the words that are said in it."""
+        """The recording that this voice names (`recording:NAME`), or the tones of its keys (`keys:12#`)."""
+        if voice.startswith(KEYS):
+            return _tones(voice.removeprefix(KEYS), text, audio_format)
         name = voice.removeprefix(RECORDING)
         sound = self._sounds.get(name)
         if sound is None:
@@ -40,9 +48,23 @@ class Recordings:
         audio = self._audio.get((name, audio_format.name))
         if audio is None:
             audio = self._audio[name, audio_format.name] = _encoded(sound, audio_format)
-        key = PhraseKey(normalise(text), name, "", format=audio_format.name, provider="recording")
-        words = _spread(text, len(audio) // audio_format.bytes_per_ms)
-        return Phrase(key, audio, words, loudness_db(audio, audio_format))
+        return _phrase(name, text, audio, audio_format)
+
+
+def _phrase(name: str, text: str, audio: bytes, audio_format: AudioFormat) -> Phrase:
+    key = PhraseKey(normalise(text), name, "", format=audio_format.name, provider="recording")
+    words = _spread(text, len(audio) // audio_format.bytes_per_ms)
+    return Phrase(key, audio, words, loudness_db(audio, audio_format))
+
+
+def _tones(keys: str, text: str, audio_format: AudioFormat) -> Phrase | None:
+    """The tones of keys as a telephone makes them; None for what is no row of keys."""
+    if not _KEYS.fullmatch(keys):
+        return None
+    parts = [silence(_PAUSE_MS) if part in "wW" else dtmf(part) for part in keys]
+    samples = np.concatenate(parts)
+    sound = Wav(np.round(samples * 32767.0).astype(np.int16)[:, np.newaxis], RATE_HZ)
+    return _phrase(f"keys {keys}", text, _encoded(sound, audio_format), audio_format)
 
 
 def _read(file: Path, where: str) -> Wav:

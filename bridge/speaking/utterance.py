@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 import msgspec
 
 from bridge.audio.formats import FRAME_MS, AudioFormat
-from bridge.call.actions import RECORDING
+from bridge.call.actions import KEYS, RECORDING
 from bridge.call.events import Event, SpeechArrived, SpeechEnded, SpeechFailed, Word
 from bridge.speaking.phrases.beginnings import Foresight
 from bridge.speaking.phrases.phrase import Phrase, quiet_ms, tokens
@@ -197,7 +197,7 @@ class UtteranceStream:
         """More text. A text that must not be kept spoils all that is not yet cut, and all that follows."""
         if self._closed or self._final:
             return
-        if voice is not None and voice.startswith(RECORDING):
+        if voice is not None and voice.startswith((RECORDING, KEYS)):
             self._play(text, voice)
             return
         self._check(text)

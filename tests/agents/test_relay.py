@@ -404,3 +404,16 @@ async def test_a_session_goes_on_in_another_process_under_its_name() -> None:
         assert application.callers[0].told[0]["sessionId"] == application.caller.told[0]["sessionId"]
         other.left()
         await factory.close()
+
+
+async def test_recordings_and_keys_are_played() -> None:
+    source = "https://app.example.com/hold.mp3"
+    async with rings(recordings={source: "hold"}) as (application, call):
+        await application.caller.send(type="play", source=source, loop=2, interruptible="none")
+        await application.caller.send(type="sendDigits", digits="12w#")
+        await application.caller.send(type="play", source="https://elsewhere.example.com/x.mp3")
+        await call.until(lambda: application.caller.of("error") and len(call.texts) == 3)
+        said = [call.session.call.ledger[number] for number in (1, 2, 3)]
+        assert [one.voice for one in said] == ["recording:hold", "recording:hold", "keys:12w#"]
+        assert [one.interruption for one in said] == ["protected"] * 3
+        assert "no recording is set" in application.caller.of("error")[0]["description"]

@@ -10,7 +10,8 @@ import pytest
 
 from bridge.audio import wav
 from bridge.audio.formats import FORMATS, MULAW_8000, AudioFormat
-from bridge.audio.mulaw import decode
+from bridge.audio.mulaw import decode, decode_float
+from bridge.audio.tones import KeyToneDetector
 from bridge.call.commands import PullSpeech, Synthesise
 from bridge.call.events import Event, SpeechArrived, SpeechEnded, SpeechFailed
 from bridge.errors import ConfigError
@@ -79,3 +80,17 @@ def test_a_file_that_cannot_be_played_is_named(tmp_path: Path, data: bytes | Non
         (tmp_path / "x.wav").write_bytes(data)
     with pytest.raises(ConfigError, match=rf"speaking.recordings.x: .*{what}"):
         Recordings({"x": "x.wav"}, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("keys", "found"), [("12#", "12#"), ("1w2", "12"), ("", None), ("12x", None), ("1" * 101, None)]
+)
+def test_keys_are_tones_that_a_telephone_company_reads(keys: str, found: str | None) -> None:
+    phrase = Recordings({}, Path()).phrase(f"keys:{keys}", f"keys {keys}", MULAW_8000)
+    if found is None:
+        assert phrase is None
+        return
+    assert phrase is not None
+    found_keys = KeyToneDetector().feed(decode_float(phrase.audio + MULAW_8000.silence(200)))
+    assert "".join(tone.key for tone in found_keys) == found
+    assert len(phrase.audio) % MULAW_8000.frame_bytes == 0
