@@ -20,6 +20,8 @@ class EngineSetup(msgspec.Struct, frozen=True, tag="setup"):
 
     recogniser: WhisperSettings | None
     turn: SmartTurnSettings | None
+    warm: bool = True
+    """Run each model once before saying that it is ready; not where a caller's words wait already."""
 
 
 class RecogniseJob(msgspec.Struct, frozen=True, tag="recognise"):

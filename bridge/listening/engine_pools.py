@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import msgspec
 
 from bridge.listening.engine_messages import EngineSetup
-from bridge.listening.engine_pool import EngineCounters, EngineFailed, EnginePool
+from bridge.listening.engine_pool import EngineCounters, EngineFailed, EnginePool, SpareEngine
 from bridge.listening.settings import RecogniserSettings, SmartTurnSettings, WhisperSettings
 
 
@@ -18,7 +18,12 @@ class EnginePools:
         self._pools: dict[WhisperSettings | None, EnginePool] = {}
 
     async def start(
-        self, orders: Sequence[Sequence[RecogniserSettings]], turn: SmartTurnSettings | None, *, processes: int
+        self,
+        orders: Sequence[Sequence[RecogniserSettings]],
+        turn: SmartTurnSettings | None,
+        *,
+        processes: int,
+        spare: SpareEngine = "light",
     ) -> None:
         """Start what these orders of recognisers need, and wait until it is warm. Raises ConfigError."""
         models: list[WhisperSettings | None] = []
@@ -28,7 +33,7 @@ class EnginePools:
             models = [None]
         for model in dict.fromkeys(models):
             deadline_s = WhisperSettings().deadline_s if model is None else model.deadline_s
-            pool = EnginePool(EngineSetup(model, turn), processes=processes, deadline_s=deadline_s)
+            pool = EnginePool(EngineSetup(model, turn), processes=processes, deadline_s=deadline_s, spare=spare)
             turn = None
             self._pools[model] = pool
             await pool.start()

@@ -32,11 +32,13 @@ from bridge.listening.turn_model import TurnModel
 
 
 class LoadedEngines:
-    """The engines that the set-up asks for, warmed with a second of silence."""
+    """The engines that the set-up asks for, warmed with a second of silence if it says so."""
 
     def __init__(self, setup: EngineSetup) -> None:
         self._whisper = None if setup.recogniser is None else Whisper(setup.recogniser)
         self._turn = None if setup.turn is None else TurnModel(setup.turn.threads)
+        if not setup.warm:
+            return
         silence = b"\xff" * 8000
         if self._whisper is not None:
             self._whisper.recognise(silence, language=self._whisper.languages[0])

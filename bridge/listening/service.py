@@ -90,7 +90,7 @@ class ListeningService:
         self._ticks = ActivityTicks(batch, _deliver_activity)
         orders = [order_of(first, self.settings.fallback_recognisers) for first in self._wanted]
         turn = self.settings.turn if isinstance(self.settings.turn, SmartTurnSettings) else None
-        await self._engines.start(orders, turn, processes=self.settings.processes)
+        await self._engines.start(orders, turn, processes=self.settings.processes, spare=self.settings.spare_engine)
         await self.recognisers.load(orders, self._engines.of)
 
     async def close(self) -> None:

@@ -25,7 +25,7 @@ from bridge.listening.engine_messages import (
     answers,
     pack,
 )
-from bridge.listening.engine_pool import EngineFailed, EnginePool
+from bridge.listening.engine_pool import EngineFailed, EnginePool, SpareEngine
 from bridge.listening.settings import SmartTurnSettings, WhisperSettings
 from tests.listening.sounds import line, say, silence
 
@@ -56,7 +56,7 @@ async def until(condition: Callable[[], bool]) -> None:
 
 
 async def test_a_job_is_done_in_another_process(engines: EnginePool) -> None:
-    assert await engines.judge(FINISHED) > 0.8
+    assert await engines.judge(FINISHED) > 0.7
     assert engines.counters.jobs == 1
 
 
@@ -67,7 +67,7 @@ async def test_a_recogniser_and_a_turn_model_share_a_process() -> None:
         probability, text = await asyncio.gather(
             pool.judge(FINISHED), pool.recognise(FINISHED, language="en", hints=())
         )
-        assert probability > 0.8
+        assert probability > 0.7
         assert text.text.rstrip(".") == "I want to cancel my order"
         with pytest.raises(EngineFailed, match="language 'de'"):
             await pool.recognise(FINISHED, language="de", hints=())
@@ -99,7 +99,7 @@ async def test_a_process_that_dies_is_replaced_and_its_job_asked_again(engines: 
     for number, job in enumerate(jobs):
         job.add_done_callback(lambda _job, number=number: answered.append(number))  # type: ignore[misc]
     await killed_at_work(engines, jobs=1)
-    assert min(await asyncio.gather(*jobs)) > 0.8
+    assert min(await asyncio.gather(*jobs)) > 0.7
     assert answered == [0, 1]  # the one that was at work comes first
     assert (engines.counters.restarts, engines.counters.repeated, engines.counters.failed) == (1, 1, 0)
     assert children().isdisjoint({first})
@@ -116,11 +116,38 @@ async def test_the_words_of_a_turn_survive_the_death_of_the_only_process() -> No
         await pool.close()
 
 
+@pytest.mark.parametrize("kind", ["ready", "light"])
+async def test_a_spare_takes_the_place_of_a_process_that_dies_and_another_is_kept(kind: SpareEngine) -> None:
+    pool = EnginePool(ONLY_TURN, deadline_s=30.0, spare=kind, spare_after_s=0.0)
+    await pool.start()
+    try:
+        await until(lambda: pool._spare is not None)
+        both = children()
+        job = asyncio.create_task(pool.judge(FINISHED))
+        await until(lambda: pool.counters.jobs == 1)
+        assert await job > 0.7
+        [at_work] = both - {pool._spare.pid if pool._spare else 0}
+        os.kill(at_work, signal.SIGKILL)
+        assert await pool.judge(FINISHED) > 0.7
+        assert children() & both == both - {at_work}  # the spare answered
+        await until(lambda: pool._spare is not None)
+        assert pool._spare is not None
+        spare = pool._spare
+        os.kill(spare.pid, signal.SIGKILL)  # a spare that is no more costs nothing, either
+        await until(lambda: spare.returncode is not None and len(children()) == 1)
+        [last] = children()
+        os.kill(last, signal.SIGKILL)
+        assert await pool.judge(FINISHED) > 0.7
+    finally:
+        await pool.close()
+    assert children() == set()
+
+
 async def test_a_job_that_kills_two_processes_has_failed(engines: EnginePool, monkeypatch: pytest.MonkeyPatch) -> None:
     exchange = engine_pool._exchange
 
     async def deadly(process: asyncio.subprocess.Process, message: bytes) -> EngineAnswer:
-        if message != pack(ONLY_TURN):
+        if b"judge" in message[:40]:
             process.kill()
         return await exchange(process, message)
 
@@ -129,14 +156,14 @@ async def test_a_job_that_kills_two_processes_has_failed(engines: EnginePool, mo
         with pytest.raises(EngineFailed, match="lost"):
             await engines.judge(FINISHED)
     assert (engines.counters.repeated, engines.counters.failed) == (1, 1)
-    assert await engines.judge(FINISHED) > 0.8
+    assert await engines.judge(FINISHED) > 0.7
 
 
 async def test_a_process_that_dies_idle_costs_no_job(engines: EnginePool) -> None:
     [first] = children()
     os.kill(first, signal.SIGKILL)
     await until(lambda: engines.counters.restarts == 1 and len(children()) == 1)
-    assert await engines.judge(FINISHED) > 0.8
+    assert await engines.judge(FINISHED) > 0.7
     assert (engines.counters.jobs, engines.counters.failed, engines.counters.repeated) == (1, 0, 0)
 
 
