@@ -31,6 +31,7 @@ from bridge.speaking.speech import SpeechService
 from bridge.store.base import Store
 from bridge.store.factory import open_store
 from bridge.store.settings import redis_address
+from bridge.system import memory
 from bridge.system.lifetime import StopSignals
 from bridge.telemetry.after_call.delivery import AfterCallPost, report_keys
 from bridge.telemetry.metrics import Metrics
@@ -299,11 +300,16 @@ class Application:
         return min(self.listening.headroom(), speech)
 
     async def _refresh(self) -> None:
-        """Keep the rooms' own counters on the metrics page, whichever process answers for it."""
+        """Keep the rooms' own counters on the metrics page, and give back what calls that are over needed."""
+        used = False
         while True:
             for name, value in {**self.listening.stats(), **self.speech.stats()}.items():
                 self.metrics.rooms.labels(name).set(value)
             await asyncio.sleep(_REFRESH_S)
+            idle = self.gateway is not None and not self.gateway.calls
+            if used and idle:
+                memory.give_back()  # it stops the process for a moment, which no call is there to hear
+            used = not idle
 
 
 async def _all_of(*starts: Coroutine[Any, Any, None]) -> None:

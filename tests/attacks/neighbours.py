@@ -20,7 +20,7 @@ from bridge.agents.web import WebFactory
 from bridge.call.actions import Action, Prompt, Say
 from bridge.gateway.server import Gateway
 from bridge.gateway.settings import SpeechApiSettings
-from bridge.session.ports import CallServices
+from bridge.session.ports import CallServices, Deliver
 from bridge.session.profiles import CallProfile, CallProfiles
 from bridge.simulator.processes import usage
 from bridge.speaking.settings import CacheSettings, SpeakingSettings
@@ -31,7 +31,7 @@ from tests.attacks.attacks import ROUND_S, Attack, Target, again_and_again
 from tests.attacks.hostile import HostileAgent, HostileRedis
 from tests.attacks.probe import LoopProbe, budget_ms
 from tests.gateway.carrier import CALL_SETTINGS, RINGING, SECRET, SETTINGS, TOKEN, Carrier, Leg
-from tests.gateway.doubles import Ears, ServiceDoubles
+from tests.gateway.doubles import QuietEar, ServiceDoubles
 
 T = TypeVar("T")
 SENTENCE = "Thank you for calling, we shall be with you as soon as we can, and not a moment later."
@@ -47,6 +47,13 @@ GAP_S = 0.02
 GROWTH_MIB = 64
 TRIES = 5
 """Again, before an attack is said to do harm."""
+
+
+class ForgetfulEars:
+    """Listening that hears nothing and, unlike the doubles of other tests, keeps no call that is over."""
+
+    def open_call(self, deliver: Deliver, *, started_at: float) -> QuietEar:
+        return QuietEar(deliver)
 
 
 class Elsewhere:
@@ -304,8 +311,8 @@ async def neighbours(voice_address: str, cache: Path, *, with_redis: bool = Fals
             ),
             CallProfiles(
                 CALL_SETTINGS,
-                CallProfile(CALL_SETTINGS, CallServices(Ears(), speech, doubles.agents)),
-                {HOSTILE: CallProfile(CALL_SETTINGS, CallServices(Ears(), speech, bad))},
+                CallProfile(CALL_SETTINGS, CallServices(ForgetfulEars(), speech, doubles.agents)),
+                {HOSTILE: CallProfile(CALL_SETTINGS, CallServices(ForgetfulEars(), speech, bad))},
             ),
             [_twilio()],
             store=store,
