@@ -46,7 +46,7 @@ def _letter(words: Sequence[Token], place: int, lexicon: Lexicon, *, digits: boo
     if not times and (times := _times(words, place, lexicon)):
         behind = place + 1
     phrase, length = _phrase(plain, lexicon)
-    if times and behind < len(words) and not phrase:
+    if times and behind < len(words) and not phrase and not repeats_at(words, behind, lexicon)[0]:
         inner = _letter(words, behind, lexicon, digits=digits, shouted=shouted)
         if inner and len(inner.text) == 1 and inner.text.isalnum():
             return Letter(inner.text * times, place, inner.end, sure=True)

@@ -138,7 +138,7 @@ def _name(words: Sequence[Token], lexicon: Lexicon) -> list[str]:
             break
         if text in lexicon.no_names and not (name and _joins(words, place, lexicon)):
             break
-        if at(spoken(words[place:]), 0, lexicon.name_leads):
+        if at(spoken(words[place : place + 12]), 0, lexicon.name_leads):
             break
         name.append(words[place].raw)
         place += 1

@@ -100,7 +100,7 @@ def _among_digits(found: list[Group], index: int, words: Sequence[Token], lexico
     """Whether a doubtful digit stands beside a certain one; a common word needs them on both sides."""
     text = words[found[index].start].text
     zero = found[index].digits == "0" or text in lexicon.ones
-    if text in lexicon.ones and all(word.is_sign or word.text in lexicon.fillers | {text} for word in words):
+    if text in lexicon.ones and len(found) == 1 and _all_numbers(found, words, lexicon):
         return True  # "un" is one where nothing else is said
     before = any(
         group.sure and _touch(found[group_index : index + 1], words)

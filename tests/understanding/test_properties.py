@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -149,3 +151,30 @@ def test_days_of_the_calendar_are_counted_right(number: int) -> None:
     assert day.number == number
     assert 1 <= day.day <= days_in(day.year, day.month)
     assert day.plus(1).weekday == (day.weekday + 1) % 7
+
+
+def steps(said: str, kind: str, code: str) -> int:
+    """How many functions are called to read a text, which no clock need measure."""
+    count = 0
+
+    def called(_frame: object, event: str, _of: object) -> None:
+        nonlocal count
+        count += event == "call"
+
+    sys.setprofile(called)
+    try:
+        value(said, kind, code)
+    finally:
+        sys.setprofile(None)
+    return count
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(
+    ("code", "piece"),
+    [("fr-FR", "un "), ("en-US", "double "), ("de-DE", "zwei und "), ("es-ES", "y "), ("en-US", "no wait ")],
+)
+def test_a_text_of_twice_the_length_is_twice_the_work(kind: str, code: str, piece: str) -> None:
+    short, long = ((piece * LONGEST_TEXT)[:length] for length in (LONGEST_TEXT // 2, LONGEST_TEXT))
+    steps(long, kind, code)  # what is kept is made now
+    assert steps(long, kind, code) <= 2.5 * steps(short, kind, code) + 200
