@@ -84,10 +84,12 @@ class SpeechOfProfile(msgspec.Struct, frozen=True):
 
     speech: SpeechService
     voice: str | None
+    language: str = ""
+    """In which agents write; empty: that of the voice."""
 
     def open_call(self, deliver: Deliver, *, audio_format: AudioFormat) -> CallSpeech:
         """Begin to speak on a call, in its line's format."""
-        return self.speech.open_call(deliver, audio_format=audio_format, voice=self.voice)
+        return self.speech.open_call(deliver, audio_format=audio_format, voice=self.voice, language=self.language)
 
 
 def call_profiles(
@@ -97,9 +99,10 @@ def call_profiles(
 
     def profile(number: str, its: NumberSettings) -> CallProfile:
         ears = ListeningOfProfile(listening, its.recogniser)
-        services = CallServices(ears, SpeechOfProfile(speech, its.voice or None), agents[number])
+        # "en" is what stands there when nobody has said anything: the voice's own English is meant.
+        voice = SpeechOfProfile(speech, its.voice or None, "" if its.call.language == "en" else its.call.language)
         kind = "" if its.agent is None else str(type(its.agent).__struct_config__.tag)
-        return CallProfile(its.call, services, kind)
+        return CallProfile(its.call, CallServices(ears, voice, agents[number]), kind)
 
     found = {number: profile(number, its) for number, its in every_profile(settings) if number in agents}
     return CallProfiles(settings.call, found.pop("", None), found)

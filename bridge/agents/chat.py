@@ -24,12 +24,12 @@ from bridge.agents.tools.base import Tool
 from bridge.agents.tools.factory import Toolbox
 from bridge.agents.transfers import Transfers
 from bridge.call.account import AgentAccount
-from bridge.call.actions import Action, Expect, HangUp, Prompt, Say, Transfer
+from bridge.call.actions import Action, ChangeLanguage, Expect, HangUp, Prompt, Say, Transfer
 from bridge.http import HttpClient
 from bridge.understanding.understand import ANSWER
 
 _SHOWN = 100
-OWN_TOOLS = frozenset({"hang_up", "expect", "transfer"})
+OWN_TOOLS = frozenset({"hang_up", "expect", "transfer", "set_language"})
 """Names of the tools that are actions."""
 
 
@@ -38,6 +38,7 @@ class _Arguments(msgspec.Struct):
 
     target: str | None = None
     summary: str | None = None
+    language: str | None = None
     answer: str | None = None
     digits: int | None = None
     choices: list[str] | None = None
@@ -93,9 +94,10 @@ class ChatAgent:
         if not prompt.guess:
             self._counts.set()
         progress = AnswerInProgress(self._counts)
+        changed_to = ""
         for _ in range(settings.tool_rounds + 1):
             tools = factory.toolbox.tools()
-            contest, words = self._asked(prompt, tools), ""
+            contest, words = self._asked(prompt, tools, changed_to), ""
             async with aclosing(self._counted(contest)) as pieces:
                 async for piece in pieces:
                     words, progress.said = words + piece, True
@@ -109,15 +111,19 @@ class ChatAgent:
                     yield filler
             for action in actions:
                 yield action
+            changes = [action.language for action in actions if isinstance(action, ChangeLanguage)]
+            if changes and not (words or changed_to):
+                changed_to = changes[-1]  # a model that changes the language without a word is asked for the words
+                continue
             if not wanted or any(isinstance(action, HangUp | Transfer) for action in actions):
                 self._judge(answer, spoke=bool(words))
                 return
         raise AgentError(Failure.TOO_MUCH, f"called tools more than {settings.tool_rounds} times in one answer")
 
-    def _asked(self, prompt: Prompt, tools: Mapping[str, Tool]) -> Contest:
+    def _asked(self, prompt: Prompt, tools: Mapping[str, Tool], changed_to: str) -> Contest:
         """One request with all that is known. Raises AgentError when the call may cost no more."""
         self._memory.check()
-        messages = as_messages(self._settings, self._info, prompt, self._memory.exchanges)
+        messages = as_messages(self._settings, self._info, prompt, self._memory.exchanges, changed_to)
         return self._factory.contest(messages, tools, self._info)
 
     async def _counted(self, contest: Contest) -> AsyncGenerator[str, None]:
@@ -178,6 +184,8 @@ class ChatAgent:
                 return HangUp(arguments.reason or "agent")
             case "transfer":
                 return Transfer(arguments.target or "", arguments.summary or "")
+            case "set_language":
+                return ChangeLanguage(arguments.language or "")
             case _:
                 return self._expect(arguments, call)
 
@@ -212,7 +220,7 @@ class ChatFactory:
         self.model = ChatModel(settings, key, http, secret_headers)
         self._models = [self.model] if second is None else [self.model, second]
         self.guard = Guard(settings.limits, Transfers(settings.transfers), report)
-        self._own_tools = tools_on_offer(self.guard.transfers) if settings.tools else []
+        self._own_tools = tools_on_offer(self.guard.transfers, settings.languages) if settings.tools else []
         self.own_names = frozenset(str(tool["function"]["name"]) for tool in self._own_tools)
         self.toolbox = toolbox or Toolbox([], OWN_TOOLS)
         self.background = Background()

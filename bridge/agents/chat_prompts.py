@@ -32,7 +32,11 @@ class Exchange(msgspec.Struct):
 
 
 def as_messages(
-    settings: ChatSettings, info: CallInfo, prompt: Prompt, exchanges: Sequence[Exchange] = ()
+    settings: ChatSettings,
+    info: CallInfo,
+    prompt: Prompt,
+    exchanges: Sequence[Exchange] = (),
+    changed_to: str = "",
 ) -> list[Message]:
     """The conversation so far and what just happened, the way this server takes it.
 
@@ -45,6 +49,8 @@ def as_messages(
         turns.append(_message("user", _happening(prompt, info, settings.transfers.targets)))
     if prompt.hint:
         turns.append(_message("user", f"[Your supervisor whispers to you alone: {prompt.hint}]"))
+    if changed_to:
+        turns.append(_message("user", f"[The call goes on in the language {changed_to}. Answer in it now.]"))
     for place, turn in enumerate(turns):
         messages += _exchanged(exchanges, place, place)
         messages.append(turn)
@@ -160,7 +166,7 @@ def _words(label: str) -> str:
     return label.replace("_", " ") or "no reason given"
 
 
-def tools_on_offer(transfers: Transfers) -> list[dict[str, Any]]:
+def tools_on_offer(transfers: Transfers, languages: tuple[str, ...] = ()) -> list[dict[str, Any]]:
     """The tools, in the API's own form."""
     reason = {"reason": {"type": "string", "description": "A word or two for the call's record."}}
     answer = {
@@ -177,6 +183,10 @@ def tools_on_offer(transfers: Transfers) -> list[dict[str, Any]]:
         _tool("hang_up", "End the call after your words were heard. Say goodbye in the same answer.", reason, []),
         _tool("expect", "Declare what kind of answer the caller will give to your question.", answer, ["answer"]),
     ]
+    if languages:
+        code = {"language": {"type": "string", "enum": list(languages)}}
+        description = "Go on in another language. Call it alone, before any word in that language."
+        tools.append(_tool("set_language", description, code, ["language"]))
     if transfers.names or transfers.open:
         target: dict[str, Any] = {"type": "string"}
         if transfers.open:

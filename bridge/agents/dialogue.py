@@ -23,7 +23,17 @@ from bridge.agents.dialogue_journal import CallerReaction
 from bridge.agents.dialogue_questions import AnswerNotGiven, Questions, QuestionTexts
 from bridge.agents.dialogue_run import DialogueRun
 from bridge.agents.dialogue_work import OutcomeUnknown, TookTooLong, Work
-from bridge.call.actions import RECORDING, Expect, HangUp, Interruption, Say, Spoken, Transfer, Wait
+from bridge.call.actions import (
+    RECORDING,
+    ChangeLanguage,
+    Expect,
+    HangUp,
+    Interruption,
+    Say,
+    Spoken,
+    Transfer,
+    Wait,
+)
 
 __all__ = [
     "AnswerNotGiven",
@@ -86,6 +96,10 @@ class Conversation(Questions):
         Returns whether all were said; else the next `listen` or `ask` gets what the caller said instead.
         """
         return await self._run.tell(words, lambda text, more: Say(text, more, interruption, voice, cacheable=False))
+
+    async def change_language(self, language: str) -> None:
+        """Go on in another language, such as `de`: its voice, its figures, our own sentences, what is recognised."""
+        await self._run.put(ChangeLanguage(language))
 
     def note(self, name: str, value: object) -> None:
         """Keep something that is to be known of the call when it is over: the webhook after the call has it."""

@@ -16,11 +16,13 @@ import msgspec
 from bridge.agents.base import AgentError, CallInfo, Failure, LikelyLine, Report
 from bridge.agents.settings import AnswerLimits
 from bridge.agents.transfers import TransferRefused, Transfers
-from bridge.call.actions import Action, Expect, HangUp, Prompt, Say, Spoken, Transfer, Wait
+from bridge.call.actions import Action, ChangeLanguage, Expect, HangUp, Prompt, Say, Spoken, Transfer, Wait
+from bridge.text.spoken.languages import CODES, language
 from bridge.understanding.understand import ANSWER, ANSWERS
 
 _LONGEST_REASON = 60
 _LONGEST_VOICE = 100
+_LONGEST_LANGUAGE = 20
 _SHOWN = 60
 _MOST_CHOICES, _LONGEST_CHOICE = 100, 80
 _LONGEST_SUMMARY, _LONGEST_VALUE = 2000, 500
@@ -65,6 +67,14 @@ def _check_voice(voice: str | None) -> None:
         )
 
 
+def _check_language(code: str) -> None:
+    try:
+        language(code[:_LONGEST_LANGUAGE])
+    except KeyError:
+        known = ", ".join(CODES)
+        raise AgentError(Failure.BAD_ACTION, f"no language that can be spoken; there are: {known}", code) from None
+
+
 class _Budget:
     """One answer so far, against its limits."""
 
@@ -82,6 +92,8 @@ class _Budget:
         match action:
             case Say():
                 self._check_words(action)
+            case ChangeLanguage(code):
+                _check_language(code)
             case Wait(seconds):
                 if not (math.isfinite(seconds) and seconds >= 0):
                     raise AgentError(Failure.BAD_ACTION, f"a wait of {seconds:g} seconds; expected 0 or more")
@@ -118,6 +130,8 @@ class _Budget:
         self._within("characters in one text", len(say.text), self._limits.say_characters)
         self._within("characters in one answer", self._characters, self._limits.answer_characters)
         _check_voice(say.voice)
+        if say.language:
+            _check_language(say.language)
 
     def _within(self, what: str, value: float, most: float) -> None:
         if value > most:

@@ -15,7 +15,7 @@ from bridge.agents.script_memory import ScriptMemory
 from bridge.agents.script_states import Script, ScriptLine, State, Step
 from bridge.agents.transfers import Origin, TransferRefused
 from bridge.call.account import AgentAccount
-from bridge.call.actions import Action, HangUp, Prompt, Say, Transfer, Wait
+from bridge.call.actions import Action, ChangeLanguage, HangUp, Prompt, Say, Transfer, Wait
 from bridge.understanding.phrases import normalise
 from bridge.understanding.results import PARTS, Understood
 
@@ -268,6 +268,8 @@ class ScriptAgent:
                 yield state.expectation()
                 return
             self._now.state = state
+            if state.language:
+                yield ChangeLanguage(state.language)
             if state.onward is None:
                 self._now.asked = state
                 yield state.expectation()

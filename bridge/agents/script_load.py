@@ -27,6 +27,7 @@ from bridge.agents.script_states import READ_OUT, Script, ScriptLine, State, Ste
 from bridge.agents.transfers import Origin, TransferRefused, Transfers
 from bridge.call.actions import Interruption
 from bridge.errors import ConfigError
+from bridge.text.spoken.languages import CODES, language
 from bridge.understanding.phrases import Intent, normalise
 from bridge.understanding.understand import ANSWER, ANSWERS
 
@@ -116,11 +117,19 @@ class _Compiler:
             attempts=spec.attempts or max(1, whole.attempts),
             give_up=self._step(spec.give_up or whole.give_up, f"{where}, give_up"),
             onward=self._onward(spec, where),
+            language=self._language(spec.language, where),
             transfer_failed=self._lines(whole.transfer_failed, "transfer_failed", whole.interruption),
             on_transfer_failed=self._step(
                 spec.on_transfer_failed or whole.on_transfer_failed, f"{where}, on_transfer_failed"
             ),
         )
+
+    def _language(self, code: str, where: str) -> str:
+        try:
+            return language(code).code if code else ""
+        except KeyError:
+            self._mistakes.note(f"{where}, language", code, f"expected one of {', '.join(CODES)}")
+            return ""
 
     def _expect(self, spec: StateSpec, where: str) -> str:
         if spec.expect and not ANSWER.fullmatch(spec.expect):

@@ -81,6 +81,8 @@ class StateSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
     ask: Lines = ""
     """The question in short, said again after a reprompt; the last line of `say` unless given."""
     interruption: Interruption | None = None
+    language: str = ""
+    """In which the call goes on from here, such as `de`; empty: as before."""
     expect: str = ""
     """One of `bridge.understanding.understand.ANSWERS`; guessed from the other keys unless given."""
     choices: dict[str, list[str]] = {}

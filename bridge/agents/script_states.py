@@ -114,6 +114,7 @@ class State:
     """What follows at once, without waiting for the caller."""
     transfer_failed: tuple[ScriptLine, ...] = ()
     on_transfer_failed: Step | None = None
+    language: str = ""
 
     def expectation(self) -> Expect:
         """What the caller is about to answer, for the call."""

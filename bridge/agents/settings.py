@@ -114,6 +114,8 @@ class ChatSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     max_tokens: int | None = None
     max_tokens_field: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"
     """Reasoning models take only the second."""
+    languages: tuple[str, ...] = ()
+    """Languages that the model may go on in, such as `[en, de]`, by the tool `set_language`; empty: in none."""
     tools: bool = True
     """Offer the model tools for hanging up, transfers and expected answers; false for servers that refuse them."""
     extra_body: dict[str, Any] = {}

@@ -36,6 +36,18 @@ class Say(msgspec.Struct, frozen=True, tag="say"):
     cacheable: bool = True
     by: str | UnsetType = UNSET
     """Which agent of a team says it."""
+    language: str = ""
+    """In which this text is written, a tag such as `de-DE`; empty: the call's language."""
+
+
+class ChangeLanguage(msgspec.Struct, frozen=True, tag="language"):
+    """Go on in another language: what is said from now on, our own sentences, and what the caller is expected to speak.
+
+    A voice that is declared for the language speaks it (`speaking.voices`), where an agent names none.
+    """
+
+    language: str
+    """A tag such as `de` or `pt-BR`."""
 
 
 class Expect(msgspec.Struct, frozen=True, tag="expect"):
@@ -80,7 +92,7 @@ class Wait(msgspec.Struct, frozen=True, tag="wait"):
     seconds: float
 
 
-Action = Say | Expect | Transfer | HangUp | Wait
+Action = Say | ChangeLanguage | Expect | Transfer | HangUp | Wait
 
 
 class Spoken(msgspec.Struct, frozen=True):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import msgspec
+
 from bridge.audio.formats import AudioFormat
 from bridge.call import actions
 from bridge.call.actions import Action, Interruption, PromptKind, Say, Spoken, TextAlternative
@@ -15,6 +17,7 @@ from bridge.call.state import BotState, latest
 from bridge.call.states import Bot, BotMove, Decision, EndReason, next_bot
 from bridge.call.utterances import Utterances
 from bridge.carriers.base import Pacing
+from bridge.text.sentences import sentences
 
 _ANSWERS = ("caller_said", "digits")
 """Prompts that answer a question."""
@@ -38,6 +41,10 @@ class BotSide:
         self.answering = Answering(settings.agent_deadline_s)
         self.expected = ExpectSpeech("open", settings.hints, settings.language)
         """What the caller is about to say, as far as the agent knows."""
+        self.language = settings.language
+        """In which the call goes on."""
+        self._asked_in = self.language
+        """The same when the last prompt was put."""
         self.idle_since = 0.0
         """Since when it is the caller's turn."""
         self.ending: Disconnect | Redirect | None = None
@@ -82,6 +89,7 @@ class BotSide:
             expected=self.expected,
             ending=self.ending,
             failures=self._failures,
+            language="" if self.language == self._settings.language else self.language,
         )
 
     def _answer_noticed(self, heard_ms: Mapping[int, float]) -> bool:
@@ -96,6 +104,7 @@ class BotSide:
         self.answering.restore(state.turn, replaces=state.replaces, unconfirmed=state.unconfirmed)
         self._failures, self.idle_since = state.failures, now
         commands: list[Command] = []
+        self.language = state.language or self.language
         if state.expected is not None:
             self.expected = state.expected
         for rest in state.rest:
@@ -129,6 +138,7 @@ class BotSide:
         self._moves(BotMove.ASKED)
         self.floor_wanted = False
         self._answer_from = self.utterances.number + 1
+        self._asked_in = self.language
         self._asked_expecting, self._answered_it = self.expected, kind in _ANSWERS
         expected = self.expected if self._answered_it else None
         history = self._history_for(kind, text)
@@ -161,6 +171,8 @@ class BotSide:
         self.answering.acted()
         if self.ending is not None or (self._kept and isinstance(self._kept[-1], actions.HangUp | actions.Transfer)):
             return []
+        if isinstance(action, actions.ChangeLanguage):
+            self.language = action.language  # of words that are made ahead, too
         if self.answering.held and not isinstance(action, Say | actions.Wait):
             self._kept.append(action)
             return []
@@ -170,6 +182,9 @@ class BotSide:
         match action:
             case Say():
                 return [*self._end_question(), *self.say(action, now)]
+            case actions.ChangeLanguage():
+                self._asked_in = self.language
+                return self._now_expect(msgspec.structs.replace(self.expected, language=self.language))
             case actions.Expect():
                 return self._expect(action)
             case actions.Wait(seconds):
@@ -190,7 +205,7 @@ class BotSide:
         expected = ExpectSpeech(
             expect.answer,
             (*hints, *self._settings.hints),
-            expect.language or self._settings.language,
+            expect.language or self.language,
             expect.choices,
             expect.keys[:_MOST_KEYS],
         )
@@ -212,10 +227,23 @@ class BotSide:
 
     def say(self, say: Say, now: float, *, by_bridge: bool = False) -> list[Command]:
         """Queue words; `by_bridge`: not the agent's."""
-        commands = self.utterances.say(say, now, by_bridge=by_bridge)
+        commands = self.utterances.say(self._in_language(say), now, by_bridge=by_bridge)
         if self.state in (Bot.IDLE, Bot.THINKING) and not self.utterances.silent:
             self._moves(BotMove.HAS_WORDS)
         return commands
+
+    def _in_language(self, say: Say) -> Say:
+        """What is to be said with its language, where that is another than the one that the call began in."""
+        language = say.language or self.language
+        return msgspec.structs.replace(say, language="" if language == self._settings.language else language)
+
+    def sentence(self, name: str) -> Say:
+        """A sentence of our own in the call's language; one that the operator has written stays as it is."""
+        settings = self._settings
+        text: str = settings.fallback.text if name == "fallback" else getattr(settings, name)
+        if self.language != settings.language and text == sentences(settings.language)[name]:
+            return Say(sentences(self.language)[name])
+        return Say(text, language=settings.language)
 
     def agent_done(self, now: float) -> list[Command]:
         """The answer is complete; one without words and actions is a failure."""
@@ -259,7 +287,9 @@ class BotSide:
         waiting = self.state in (Bot.THINKING, Bot.SPEAKING, Bot.DUCKED)
         history = self.ledger.history()
         unheard = waiting and bool(history) and history[-1].speaker == "caller"
-        if not unheard:
+        if unheard:
+            self.language = self._asked_in
+        else:
             commands += self.answering.confirm()
         commands += self.cancel_agent(unheard=unheard)
         if waiting:
@@ -270,6 +300,7 @@ class BotSide:
         """Throw away an answer that was begun too soon; none of it was sent."""
         commands = self.utterances.fall_silent(now)
         self.ledger.withdraw_caller()
+        self.language = self._asked_in
         commands += self.cancel_agent(unheard=True)
         if self.state is not Bot.IDLE:
             self._moves(BotMove.INTERRUPTED)
@@ -306,13 +337,14 @@ class BotSide:
         return finished
 
     def last_words(
-        self, text: str, end: Disconnect | Redirect, now: float, *, interruption: Interruption = "protected"
+        self, name: str, end: Disconnect | Redirect, now: float, *, interruption: Interruption = "protected"
     ) -> list[Command]:
-        """Say this and leave the call."""
+        """Say this sentence of ours and leave the call."""
+        say = msgspec.structs.replace(self.sentence(name), interruption=interruption)
         return [
             *self.cancel_agent(unheard=False),
             *self.utterances.finish_text(),
-            *self.utterances.say(Say(text, interruption=interruption), now, by_bridge=True),
+            *self.utterances.say(self._in_language(say), now, by_bridge=True),
             *self.close(end),
         ]
 
@@ -377,14 +409,14 @@ class BotSide:
             return []
         if self._failures >= self._settings.failure_limit:
             return self._give_up(reason, now)
-        return self.say(Say(self._settings.apology), now, by_bridge=True)
+        return self.say(self.sentence("apology"), now, by_bridge=True)
 
     def _give_up(self, reason: EndReason, now: float) -> list[Command]:
         """Leave the caller to somebody else, where that is set, or with an apology."""
         fallback = self._settings.fallback
         if fallback.transfer:
-            return self.last_words(fallback.text, Redirect(fallback.transfer), now)
-        return self.last_words(self._settings.last_apology, Disconnect(reason), now)
+            return self.last_words("fallback", Redirect(fallback.transfer), now)
+        return self.last_words("last_apology", Disconnect(reason), now)
 
     # -- what time brings ------------------------------------------------------------------------
 

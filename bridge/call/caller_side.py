@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bridge.call.actions import Interruption, Say, TextAlternative
+from bridge.call.actions import Interruption, TextAlternative
 from bridge.call.backchannels import is_backchannel
 from bridge.call.bot_side import BotSide
 from bridge.call.commands import Command, Disconnect, Transcribe, decided
@@ -453,7 +453,7 @@ class CallerSide:
         self._asked_again += 1
         self.no_input_attempts = 0
         why = decided(Decision.NOT_UNDERSTOOD, times=self._asked_again)
-        return [why, *self._bot.say(Say(self._settings.not_understood), now, by_bridge=True)]
+        return [why, *self._bot.say(self._bot.sentence("not_understood"), now, by_bridge=True)]
 
     def _asked_for_nothing(self, turn: CallerTurn, text: str) -> bool:
         """Whether a turn was a listener's noise, or the room, which has to be louder next time."""
@@ -562,8 +562,6 @@ class CallerSide:
             manners: Interruption = "interruptible" if self._settings.interruptible_goodbye else "protected"
             return [
                 why,
-                *self._bot.last_words(
-                    self._settings.goodbye, Disconnect(EndReason.NO_INPUT), now, interruption=manners
-                ),
+                *self._bot.last_words("goodbye", Disconnect(EndReason.NO_INPUT), now, interruption=manners),
             ]
         return [why, *self._bot.ask("no_input", "", now, self.no_input_attempts)]

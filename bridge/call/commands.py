@@ -37,6 +37,8 @@ class Synthesise(msgspec.Struct, frozen=True, tag="synthesise"):
     final: bool
     voice: str | None = None
     cacheable: bool = True
+    language: str = ""
+    """In which the text is written; empty: the language that the call began in."""
 
 
 class PullSpeech(msgspec.Struct, frozen=True, tag="pull_speech"):

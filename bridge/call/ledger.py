@@ -27,6 +27,8 @@ class Utterance:
         self.by: str | UnsetType = UNSET
         """Which agent of a team says it."""
         self.cacheable = True
+        self.language = ""
+        """In which its text is written; empty: the language that the call began in."""
         self.text = ""
         """As the agent wrote it, with what is not said: tags, Markdown, pictures."""
         self.words: list[Word] = []

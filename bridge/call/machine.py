@@ -237,7 +237,7 @@ class Call:
         bot = self._bot
         if bot.ending is not None or not self.settings.shutdown or self._started_at is None:
             return [*bot.cancel_agent(unheard=False), *bot.close(Disconnect(reason))]
-        return [*bot.break_off(now)[0], *bot.last_words(self.settings.shutdown, Disconnect(reason), now)]
+        return [*bot.break_off(now)[0], *bot.last_words("shutdown", Disconnect(reason), now)]
 
     def _start(self, transfer_failed: str, now: float) -> list[Command]:
         if self._started_at is not None or self._resuming is not None:
@@ -296,7 +296,7 @@ class Call:
             return commands + (self._caller.due(now) if self._bot.can_be_held else [])
         if now >= self._started_at + self.settings.longest_call_s:
             commands += self._bot.break_off(now)[0]
-            return commands + self._bot.last_words(self.settings.time_is_up, Disconnect(EndReason.LONGEST_CALL), now)
+            return commands + self._bot.last_words("time_is_up", Disconnect(EndReason.LONGEST_CALL), now)
         return commands + self._caller.due(now)
 
     def _give_floor(self, now: float) -> list[Command]:

@@ -97,6 +97,8 @@ def _plain(item: Event | Command) -> dict[str, Any]:
     plain: dict[str, Any] = msgspec.to_builtins(item, builtin_types=(bytes,))
     if "audio" in plain:
         plain["audio"] = len(plain["audio"])
+    if plain.get("language") == "":
+        del plain["language"]  # as in records that were written before texts had a language
     return plain
 
 

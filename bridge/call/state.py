@@ -35,13 +35,14 @@ class UnheardRest(msgspec.Struct, frozen=True, omit_defaults=True):
     voice: str | None = None
     cacheable: bool = True
     by_bridge: bool = False
+    language: str = ""
     words: tuple[Word, ...] = ()
     """Those of them that are placed in time already, from the moment in which the state was written."""
     by: str | UnsetType = UNSET
 
     def say(self) -> Say:
         """The order to say them."""
-        return Say(self.text, False, self.interruption, self.voice, self.cacheable, self.by)
+        return Say(self.text, False, self.interruption, self.voice, self.cacheable, self.by, self.language)
 
 
 class BotState(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -67,6 +68,8 @@ class BotState(msgspec.Struct, frozen=True, omit_defaults=True):
     ending: Disconnect | Redirect | None = None
     """How the call ends once the last word was heard."""
     failures: int = 0
+    language: str = ""
+    """The call's language, where an agent has changed it."""
 
 
 class TurnState(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -45,9 +45,10 @@ class Utterances:
                 return before
             utterance = self._begin(say.interruption, by_bridge=by_bridge)
             utterance.voice, utterance.cacheable, utterance.by = say.voice, say.cacheable, say.by
+            utterance.language = say.language
         utterance.text += say.text
         self._open = utterance if say.more else None
-        return [*before, Synthesise(utterance.number, say.text, not say.more, say.voice, say.cacheable)]
+        return [*before, Synthesise(utterance.number, say.text, not say.more, say.voice, say.cacheable, say.language)]
 
     def wait(self, seconds: float) -> list[Command]:
         """Queue silence of this length behind what is said."""
@@ -268,14 +269,16 @@ class Utterances:
         commands: list[Command] = []
         for entry in cut:
             if rest := entry.rest_text():
-                say = Say(rest, False, entry.interruption, entry.voice, entry.cacheable, entry.by)
+                say = Say(rest, False, entry.interruption, entry.voice, entry.cacheable, entry.by, entry.language)
                 commands += self.say(say, now, by_bridge=entry.by_bridge)
         return commands
 
 
 def rest_of(entry: Utterance, text: str, words: tuple[Word, ...] = ()) -> UnheardRest:
     """What is unheard of an utterance, and how it is to be said."""
-    return UnheardRest(text, entry.interruption, entry.voice, entry.cacheable, entry.by_bridge, words, entry.by)
+    return UnheardRest(
+        text, entry.interruption, entry.voice, entry.cacheable, entry.by_bridge, entry.language, words, entry.by
+    )
 
 
 def _shifted(words: Sequence[Word], heard_ms: float, shift_ms: float) -> tuple[Word, ...]:

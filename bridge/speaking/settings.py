@@ -63,8 +63,9 @@ class VoiceRoute(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     voice: str = ""
     """That provider's own name for it; empty: its default."""
     language: str = ""
-    """In which written text is read with it, such as `de-DE`. Empty: English, and with a worker's voice the language
-    that the worker's configuration gives it, which alone counts there."""
+    """The language that this voice speaks, such as `de-DE`: texts of this language, and those that name none, are read
+    in it, and it is chosen where a call goes on in the language. Empty: English, and with a worker's voice the language
+    that the worker's configuration gives it."""
 
 
 class SpeakingSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

@@ -37,6 +37,7 @@ from bridge.speaking.voices.pool import ProviderPool, Route
 from bridge.speaking.voices.spoken import SpokenProvider
 from bridge.speaking.voices.worker import WorkerProvider
 from bridge.text import chunker
+from bridge.text.spoken.languages import nearest
 from bridge.worker.settings import WorkerSettings
 
 log = logging.getLogger(__name__)
@@ -180,8 +181,11 @@ class SpeechService:
         tenant: str = "default",
         audio_format: AudioFormat = MULAW_8000,
         voice: str | None = None,
+        language: str = "",
     ) -> CallSpeech:
         """The voice of one call in its line's format; `voice` speaks where none is named.
+
+        `language` is that of texts which name none; empty: the voice's own.
 
         `deliver` gets SpeechArrived, SpeechEnded and SpeechFailed, on the event loop.
         """
@@ -193,12 +197,27 @@ class SpeechService:
             self.settings.ahead_ms,
             Savings(self.settings.cache.price_per_million_chars, self._prices),
             deliver,
-            voice,
+            voice or (self._voice_in(language, None) if language else None),
             self._recordings,
+            language,
+            self._voice_in,
         )
         call = CallSpeech(context, self._prefetcher, self._calls.discard)
         self._calls.add(call)
         return call
+
+    def _voice_in(self, language: str, voice: str | None) -> str | None:
+        """Who speaks a language in place of this voice: the voice itself if it is declared for it, or one that is."""
+        wanted = language.replace("_", "-").lower()
+
+        def speaks(name: str, *, country: bool) -> bool:
+            declared = (route.language.lower() for route in self.settings.voices.get(name, ())[:1])
+            return any(one == wanted if country else one and _same(one, wanted) for one in declared)
+
+        names = [voice or self.settings.voice, *self.settings.voices]
+        found = [name for country in (True, False) for name in names if speaks(name, country=country)]
+        own = [name for name in found if name == names[0]]
+        return next(iter(own or found), voice)
 
     async def warm(
         self,
@@ -262,7 +281,9 @@ class SpeechService:
             provider = self._pool.choose(route, ())
             if provider is not None:
                 return provider.open(
-                    msgspec.structs.replace(request, voice=route.voice, language=request.language or route.language),
+                    msgspec.structs.replace(
+                        request, voice=route.voice, language=nearest(request.language, route.language)
+                    ),
                     listener,
                 )
         raise VoiceError("no speech provider is there that can take this stream", "lost")
@@ -328,7 +349,7 @@ class CallSpeech:
             foresight = Foresight(self._foresee, self._prefetcher.came_out)
             utterance = UtteranceStream(command.utterance, self._context, foresight, self._forget)
             self._utterances[command.utterance] = utterance
-        utterance.add(command.text, command.final, command.voice, command.cacheable)
+        utterance.add(command.text, command.final, command.voice, command.cacheable, command.language)
 
     def pull(self, command: PullSpeech) -> None:
         """Deliver audio up to `upto_ms`; pulls for an utterance that is over are ignored."""
@@ -385,6 +406,11 @@ def build_providers(
 def _saying(provider: SpeechProvider) -> SpeechProvider:
     """A provider that says written text as the bridge does: some do it themselves, all others are given the words."""
     return provider if getattr(provider, "reads_written_text", False) else SpokenProvider(provider)
+
+
+def _same(one: str, other: str) -> bool:
+    """Whether two tags are of one language, whatever the country."""
+    return one.partition("-")[0] == other.partition("-")[0]
 
 
 def _worker_first(named: tuple[str, object]) -> bool:

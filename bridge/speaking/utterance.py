@@ -42,14 +42,21 @@ class UtteranceContext(msgspec.Struct, frozen=True):
     """Speaks where no voice is named; None: the default of the service."""
     recordings: Recordings | None = None
     """What is played instead of spoken where a voice names it."""
+    language: str = ""
+    """In which texts are written that name no language; empty: that of the voice."""
+    voice_in: Callable[[str, str | None], str | None] = lambda language, voice: voice
+    """Who speaks a language where no voice is named."""
 
 
 class _Piece:
     """A piece of text and its speech."""
 
-    def __init__(self, text: str, voice: str | None, cacheable: bool, progress: Callable[[], None]) -> None:
+    def __init__(
+        self, text: str, voice: str | None, language: str, cacheable: bool, progress: Callable[[], None]
+    ) -> None:
         self.text = text
         self.voice = voice
+        self.language = language
         self.cacheable = cacheable
         self.source: Phrase | Synthesis | None = None
         self.reader = PhraseReader(progress, upto=0)
@@ -67,6 +74,7 @@ class _Piece:
         source = context.source.obtain(
             self.text,
             voice=self.voice,
+            language=self.language,
             tenant=context.tenant,
             cacheable=self.cacheable,
             audio_format=context.audio_format,
@@ -180,6 +188,7 @@ class UtteranceStream:
         self._pieces: deque[_Piece] = deque()
         self._final = False
         self._voice = context.voice
+        self._language = context.language
         self._cacheable = True
         self._pulled = False
         self._allowed = 0
@@ -193,8 +202,8 @@ class UtteranceStream:
         self._pumping = False
         self._pump_again = False
 
-    def add(self, text: str, final: bool, voice: str | None, cacheable: bool) -> None:
-        """More text. A text that must not be kept spoils all that is not yet cut, and all that follows."""
+    def add(self, text: str, final: bool, voice: str | None, cacheable: bool, language: str = "") -> None:
+        """Add more of the text. A text that must not be kept spoils all that is not yet cut, and all that follows."""
         if self._closed or self._final:
             return
         if voice is not None and voice.startswith((RECORDING, KEYS)):
@@ -202,6 +211,10 @@ class UtteranceStream:
             return
         self._check(text)
         now = self._loop.time()
+        if language and language != self._language:
+            self._enqueue(self._chunker.finish(now))
+            self._language = language
+            voice = voice or self._context.voice_in(language, self._context.voice)
         if voice is not None and voice != self._voice:
             self._enqueue(self._chunker.finish(now))
             self._voice = voice
@@ -364,7 +377,7 @@ class UtteranceStream:
         for text in pieces:
             self._foresight.said(text)
             if says_something(text):
-                self._pieces.append(_Piece(text.strip(), self._voice, self._cacheable, self.pump))
+                self._pieces.append(_Piece(text.strip(), self._voice, self._language, self._cacheable, self.pump))
 
     def _plan_wake(self) -> None:
         if self._wake is not None:

@@ -14,7 +14,7 @@ from aiohttp import web
 from bridge.errors import VoiceBusy, VoiceError
 from bridge.speaking.voices.base import SpeechListener, SpeechRequest
 from bridge.text.chunker import Chunker, unhurried
-from bridge.text.spoken.languages import language
+from bridge.text.spoken.languages import language, nearest
 from bridge.worker import protocol
 from bridge.worker.allowance import Allowance
 from bridge.worker.engines.base import Engine
@@ -200,7 +200,7 @@ class Connection:
             place,
             encoder,
             text=chunker,
-            reads=language(request.language or voice.language),
+            reads=language(nearest(request.language, voice.language)),
         )
         stream = EngineStream(self, made, listener)
         self.streams.add(stream)

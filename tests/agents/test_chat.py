@@ -11,7 +11,7 @@ import pytest
 from bridge.agents.base import AgentError, CallInfo, Failure, FixedLine
 from bridge.agents.chat import ChatFactory
 from bridge.agents.settings import AnswerLimits, ChatSettings, TransferSettings
-from bridge.call.actions import Action, Expect, HangUp, Prompt, Say, Spoken, Transfer
+from bridge.call.actions import Action, ChangeLanguage, Expect, HangUp, Prompt, Say, Spoken, Transfer
 from tests.agents.doubles import Line, Server, VirtualTime
 
 INFO = CallInfo(call_id="CA1", from_number="+15550142")
@@ -132,9 +132,34 @@ async def test_tools_become_actions_after_the_words() -> None:
     assert offered == ["hang_up", "expect", "transfer"]
 
 
+async def test_a_model_that_changes_the_language_is_asked_for_its_words_in_it() -> None:
+    async def answer(body: Any, line: Line) -> None:
+        changed = "goes on in the language de" in body["messages"][-1]["content"]
+        for piece in (
+            [chunk(content="Guten Tag."), STOP] if changed else [*tool("set_language", '{"language": "de"}'), STOP]
+        ):
+            await line.write(piece)
+
+    async with Server("/v1/chat/completions", "text/event-stream", answer) as server:
+        actions = await ask(server, languages=("en", "de"))
+        offered = [each["function"]["name"] for each in server.bodies[0]["tools"]]
+
+    assert actions == [ChangeLanguage("de"), Say("Guten Tag.", more=True, cacheable=False)]
+    assert offered == ["hang_up", "expect", "set_language"]
+    assert len(server.bodies) == 2
+
+
+async def test_a_model_that_only_ever_changes_the_language_is_asked_no_third_time() -> None:
+    async with model(*tool("set_language", '{"language": "de"}'), STOP) as server:
+        actions = await ask(server, languages=("en", "de"))
+
+    assert actions == [ChangeLanguage("de"), ChangeLanguage("de")]
+
+
 @pytest.mark.parametrize(
     ("pieces", "kind"),
     [
+        ([*tool("set_language", '{"language": "de"}'), STOP], Failure.TOOL_NOT_ON_OFFER),
         ([*tool("expect", "{"), DONE], Failure.BAD_ACTION),
         ([*tool("hang_up", '{"reason": "by'), STOP], Failure.BAD_ACTION),
         ([*tool("expect", '{"answer": "anything"}'), STOP], Failure.BAD_ACTION),

@@ -14,7 +14,7 @@ from bridge.agents.base import AgentError, CallInfo, Failure, LikelyLine
 from bridge.agents.guard import Guard, checked_likely, folded, speakable
 from bridge.agents.settings import AnswerLimits, TransferSettings
 from bridge.agents.transfers import Transfers
-from bridge.call.actions import Action, Expect, HangUp, Prompt, Say, Spoken, Transfer, Wait
+from bridge.call.actions import Action, ChangeLanguage, Expect, HangUp, Prompt, Say, Spoken, Transfer, Wait
 
 INFO = CallInfo(call_id="CA1", from_number="+15550142")
 PROMPT = Prompt("caller_said", "Connect me.", (Spoken("bot", "How can I help?"),), turn=4)
@@ -76,6 +76,9 @@ HELLO = Say("Hello.")
         (Wait(3.1), Failure.TOO_MUCH, "3100 milliseconds of waiting; at most 3000"),
         (Say("x" * 21), Failure.TOO_MUCH, "21 characters in one text; at most 20"),
         (Say("x", voice="y" * 101), Failure.BAD_ACTION, "a voice's name of 101 characters"),
+        (Say("x", language="tlh"), Failure.BAD_ACTION, "no language that can be spoken; there are: en-US, en-GB"),
+        (ChangeLanguage("tlh" * 99), Failure.BAD_ACTION, "no language that can be spoken"),
+        (ChangeLanguage(""), Failure.BAD_ACTION, "no language that can be spoken"),
         (Say("x", voice=""), Failure.BAD_ACTION, "a voice's name of 0 characters"),
     ],
 )

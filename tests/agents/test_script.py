@@ -17,7 +17,7 @@ from bridge.agents.script_load import compile_script, load_script
 from bridge.agents.script_states import Script
 from bridge.agents.settings import TransferSettings
 from bridge.agents.transfers import Transfers
-from bridge.call.actions import Action, Expect, HangUp, Prompt, Say, Spoken, Transfer, Wait
+from bridge.call.actions import Action, ChangeLanguage, Expect, HangUp, Prompt, Say, Spoken, Transfer, Wait
 from tests.agents.conversation import Conversation
 
 SAMPLES = sorted((Path(__file__).parents[2] / "fixtures" / "agents").glob("*.yaml"))
@@ -62,6 +62,16 @@ def test_a_state_tells_the_recogniser_what_is_likely_to_be_said() -> None:
     caller.starts()
     caller.says("I want to buy something")
     assert Expect("spelling", ("Okafor", "Patel")) in caller.actions
+
+
+def test_a_state_goes_on_in_its_language() -> None:
+    text = SMALL.replace("    expect: spelling\n", "    expect: spelling\n    language: de\n")
+    caller = Conversation(compile_script(text, "small.yaml"), first_name="Ada")
+    caller.starts()
+    caller.says("I want to buy something")
+
+    changed = caller.actions.index(ChangeLanguage("de-DE"))
+    assert isinstance(caller.actions[changed + 1], Expect)
 
 
 def small(**parameters: str) -> Conversation:

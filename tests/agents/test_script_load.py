@@ -40,6 +40,7 @@ def test_a_correct_script_has_no_warnings() -> None:
         ("", "the file: None: expected a mapping with `start`, `intents` and `states`"),
         ("states: [a]", "states: ['a']: expected a mapping from the name of each state to what it is"),
         ("name: x", "states: {}: expected at least one state"),
+        (with_state("{say: Hi., language: tlh, hang_up: x}"), "state 'extra', language: 'tlh': expected one of en-US"),
         (HEAD + "begin: start", "the file: unknown key 'begin'; known keys are"),
         (HEAD + "strat: end", "the file: unknown key 'strat'; did you mean 'start'?"),
         (HEAD + "start: strat", "start: 'strat': there is no such state; did you mean 'start'?"),

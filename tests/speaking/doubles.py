@@ -70,6 +70,8 @@ class FakeWorker:
         self.texts: list[str] = []
         """The whole text of every stream that was ended, in order."""
         self.asked_voices: list[str] = []
+        self.languages: list[str] = []
+        """In which each stream is to be read; empty: the voice's own."""
         self.lost_voices: set[str] = set()
         """Those that lose the text in mode `astray`."""
         self.priorities: list[str] = []
@@ -125,6 +127,7 @@ class FakeWorker:
                         streams[stream] = ""
                         asked[stream] = order.get("voice") or self.voices[0]
                         self.asked_voices.append(asked[stream])
+                        self.languages.append(order.get("language", ""))
                         self.priorities.append(order.get("priority", "live"))
                     case "text":
                         streams[stream] += order["text"]

@@ -211,3 +211,58 @@ async def test_a_voice_declares_its_language_and_phrases_of_another_are_not_play
 def test_a_language_that_nobody_speaks_is_refused_by_name() -> None:
     with pytest.raises(ValueError, match=r"voices.anna.language: 'tlh' is not a language that can be spoken"):
         SpeakingSettings(voices={"anna": (VoiceRoute(language="tlh"),)})
+
+
+async def test_another_language_is_spoken_by_the_voice_that_is_declared_for_it(fake: FakeWorker) -> None:
+    fake.voices = ("heart", "thorsten", "siwis")
+    voices = {
+        "anna": (VoiceRoute(voice="heart", language="en-US"),),
+        "peter": (VoiceRoute(voice="thorsten", language="de-DE"),),
+        "marie": (VoiceRoute(voice="siwis", language="fr-FR"),),
+    }
+    speech = SpeechService(msgspec.structs.replace(impatient(fake), voices=voices, voice="anna"))
+    await speech.start()
+    try:
+        ear = Ear()
+        call = speech.open_call(ear.deliver)
+        for number, (text, language) in enumerate(
+            [("one", ""), ("zwei", "de"), ("three", ""), ("quatre", "fr"), ("five", "en-GB"), ("seis", "es")], 1
+        ):
+            call.synthesise(Synthesise(number, text, True, language=language))
+            call.pull(PullSpeech(number, FAR, 0))
+            await ear.end(number)
+        call.close()
+    finally:
+        await speech.close()
+
+    assert list(zip(fake.texts, fake.asked_voices, fake.languages, strict=True)) == [
+        ("one", "heart", "en-US"),
+        ("zwei", "thorsten", "de-DE"),
+        ("three", "heart", "en-US"),
+        ("quatre", "siwis", "fr-FR"),
+        ("five", "heart", "en-GB"),
+        ("seis", "heart", "es"),
+    ]
+
+
+async def test_a_call_in_a_language_begins_with_its_voice_and_keeps_phrases_apart(fake: FakeWorker) -> None:
+    fake.voices = ("heart", "thorsten")
+    voices = {"peter": (VoiceRoute(voice="thorsten", language="de-DE"),)}
+    speech = SpeechService(msgspec.structs.replace(impatient(fake), voices=voices))
+    await speech.start()
+    try:
+        for language in ("", "de", "nl", ""):
+            ear = Ear()
+            call = speech.open_call(ear.deliver, language=language)
+            call.synthesise(Synthesise(1, "12", True))
+            call.pull(PullSpeech(1, FAR, 0))
+            await ear.end()
+            call.close()
+    finally:
+        await speech.close()
+
+    assert list(zip(fake.asked_voices, fake.languages, strict=True)) == [
+        ("heart", ""),
+        ("thorsten", "de-DE"),
+        ("heart", "nl"),
+    ]

@@ -8,7 +8,8 @@ import pytest
 from bridge.audio.encoder import Encoder, Samples
 from bridge.audio.formats import FORMATS
 from bridge.text.chunker import Chunker, unhurried
-from bridge.worker.engines.hibari import HibariEngine
+from bridge.text.spoken.languages import language
+from bridge.worker.engines.hibari import HibariEngine, _Speech
 from bridge.worker.engines.misaki import from_ipa, in_text
 from bridge.worker.scheduler import QueueEntry
 from bridge.worker.settings import WorkerSettings
@@ -104,6 +105,17 @@ def test_the_ipa_is_written_in_the_alphabet_of_the_voice(ipa: str, american: str
 
 def test_a_word_with_brackets_is_no_markup_of_the_front_end() -> None:
     assert in_text("a](/b/)[c", "wɪn", "american") == ""
+
+
+def test_a_stream_is_read_in_its_own_language(heart: LoadedVoice) -> None:
+    german = Stream(
+        heart, PCM_24000, 1.0, QueueEntry("test"), Encoder(heart.engine.rate_hz, PCM_24000, 1.0), reads=language("de")
+    )
+    german.write("Um 14:30 Uhr, 12,50 €.")
+    job = german.job
+
+    assert isinstance(job, _Speech)
+    assert job.text == "Um vierzehn Uhr dreißig, zwölf Euro und fünfzig Cent."
 
 
 def test_another_list_or_language_is_another_version_of_the_voice(hibari: HibariEngine) -> None:

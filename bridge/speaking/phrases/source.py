@@ -21,6 +21,7 @@ from bridge.speaking.phrases.template import Template, Templates, cut_head, has_
 from bridge.speaking.settings import SpeakingSettings
 from bridge.speaking.voices.base import Priority, SpeechRequest
 from bridge.speaking.voices.pool import ProviderPool
+from bridge.text.spoken.languages import nearest
 
 log = logging.getLogger(__name__)
 
@@ -57,7 +58,9 @@ class PhraseSource:
         keys = self._keys(text, voice, tenant, audio_format)
         return keys[-1] if keys else None
 
-    def _keys(self, text: str, voice: str | None, tenant: str, audio_format: AudioFormat) -> list[PhraseKey]:
+    def _keys(
+        self, text: str, voice: str | None, tenant: str, audio_format: AudioFormat, language: str = ""
+    ) -> list[PhraseKey]:
         """Keys of a text on the routes to a voice, best first, down to the first that somebody can go now.
 
         What a better provider has said before may be played although that provider is away. The last key is that of
@@ -70,7 +73,8 @@ class PhraseSource:
             name, engine = self._pool.voice(route), self._pool.engine(route)
             if engine:
                 speed, audio_name = self._settings.speed, audio_format.name
-                keys.append(PhraseKey(normal, name, engine, speed, tenant, audio_name, route.provider, route.language))
+                read_in = nearest(language, route.language)
+                keys.append(PhraseKey(normal, name, engine, speed, tenant, audio_name, route.provider, read_in))
             if route is routes[-1] or self._pool.choose(route, ()) is not None:
                 break
         return keys
@@ -80,6 +84,7 @@ class PhraseSource:
         text: str,
         *,
         voice: str | None = None,
+        language: str = "",
         tenant: str = "default",
         cacheable: bool = True,
         priority: Priority = "live",
@@ -91,7 +96,7 @@ class PhraseSource:
         A sentence that fills a template is never kept, except a `fixed` one: a line of its own that only begins
         like a template. What must not be kept may still be found: an agent's free text can be a phrase that is known.
         """
-        keys = self._keys(text, voice, tenant, audio_format)
+        keys = self._keys(text, voice, tenant, audio_format, language)
         for known in keys:
             phrase = self._cache.now(known)
             if phrase is not None:
@@ -104,10 +109,11 @@ class PhraseSource:
                 self.counts["joined"] += 1
                 self._tell_hit(key, priority)
                 return shared
-        template = None if fixed else self.templates.match(text)
+        template = None if fixed or language else self.templates.match(text)
         if template is not None:
             return self._fill(template, text, voice, tenant, priority, audio_format)
-        return self._make(text, voice, key if cacheable else None, priority, audio_format, earlier=keys[:-1])
+        key = key if cacheable else None
+        return self._make(text, voice, key, priority, audio_format, earlier=keys[:-1], language=language)
 
     def has(self, key: PhraseKey) -> bool:
         """Whether a phrase is in memory or being made; counts as no use of it."""
@@ -201,6 +207,7 @@ class PhraseSource:
         *,
         earlier: Sequence[PhraseKey] = (),
         head: Phrase | None = None,
+        language: str = "",
     ) -> Synthesis:
         """Begin to make a phrase; `earlier` keys, of better providers that are away, are looked for first."""
         fetch: Fetch | None = None
@@ -211,9 +218,8 @@ class PhraseSource:
         else:
             fetch = functools.partial(self._fetch_from_cache, (*earlier, key))
         routes = self._pool.routes(voice)
-        request = SpeechRequest(
-            " ".join(marked_tokens(text)), "", audio_format, self._settings.speed, priority, cut=True
-        )
+        words, speed = " ".join(marked_tokens(text)), self._settings.speed
+        request = SpeechRequest(words, "", audio_format, speed, priority, cut=True, language=language)
         synthesis = Synthesis(self._pool, request, routes, key, self._patience, self._finished, fetch, head)
         self._all.add(synthesis)
         if key is not None:

@@ -24,6 +24,7 @@ from bridge.speaking.phrases.phrase import Phrase, PhraseKey, loudness_db
 from bridge.speaking.voices.base import SpeechRequest
 from bridge.speaking.voices.health import MonitoredProvider, MonitoredStream
 from bridge.speaking.voices.pool import ProviderPool, Route
+from bridge.text.spoken.languages import nearest
 
 log = logging.getLogger(__name__)
 
@@ -248,7 +249,8 @@ class Synthesis:
         provider, route = self._asked
         self.buffer.begin(at)
         self._deadlines.opened(self._loop.time())
-        request = msgspec.structs.replace(self.request, text=text, voice=route.voice, language=route.language)
+        read_in = nearest(self.request.language, route.language)
+        request = msgspec.structs.replace(self.request, text=text, voice=route.voice, language=read_in)
         self.billed[route.provider] += len(text)
         try:
             self._stream = provider.open(request, self)
@@ -285,7 +287,11 @@ class Synthesis:
             return None
         # While workers are being replaced, this one may not be of the version that was looked for.
         return msgspec.structs.replace(
-            self.key, provider=route.provider, voice=voice, engine=engine, language=route.language
+            self.key,
+            provider=route.provider,
+            voice=voice,
+            engine=engine,
+            language=nearest(self.request.language, route.language),
         )
 
     def _phrase(self, key: PhraseKey | None) -> Phrase | None:

@@ -18,6 +18,13 @@ CODES = tuple(_BY_CODE)
 """All that are known, as `en-US`."""
 
 
+def nearest(wanted: str, own: str) -> str:
+    """The code in which a text of a language is read by who has one: their own country's way if none is wanted."""
+    if not wanted or (own and "-" not in wanted.replace("_", "-") and own.partition("-")[0] == wanted.lower()):
+        return own
+    return wanted
+
+
 def language(code: str) -> Language:
     """A language by its code, such as `de`, `en-GB` or `de-AT`: the nearest that is known. Raises KeyError."""
     parts = code.replace("_", "-").split("-")
