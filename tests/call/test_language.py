@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from bridge.call.actions import Action, ChangeLanguage, Expect, Prompt, Say
 from bridge.call.commands import ExpectSpeech, Synthesise
@@ -69,7 +69,7 @@ def test_a_call_that_is_moved_goes_on_in_the_language() -> None:
 
 
 def test_a_guess_that_was_thrown_away_changes_nothing() -> None:
-    answers = iter([[ChangeLanguage("de"), Say("Ja?")], [Say("Yes?")]])
+    answers: Iterator[Sequence[Action]] = iter([[ChangeLanguage("de"), Say("Ja?")], [Say("Yes?")]])
     phone = Phone(lambda prompt: [Say("Good morning.")] if prompt.kind == "call_started" else next(answers))
     phone.answers()
     phone.wait_until_heard()
