@@ -238,7 +238,7 @@ class UtteranceStream:
         if phrase is None:
             self._conclude(SpeechFailed(self.number, f"there is no {voice[:60]!r} among speaking.recordings"))
             return
-        piece = _Piece(text, voice, False, self.pump)
+        piece = _Piece(text, voice, "", False, self.pump)
         piece.source = phrase
         self._pieces.append(piece)
         self.pump()
