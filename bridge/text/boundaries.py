@@ -1,7 +1,7 @@
 """Where speakable text may be cut: sentence ends, clause ends, plain gaps, and gaps that must stay whole. Pure.
 
-English rules; other languages fall back on their punctuation, and Chinese and Japanese full stops
-end a sentence without a space after them.
+The abbreviations are those of all languages (`bridge.text.spoken`), since nobody knows in which one a text is written;
+Chinese and Japanese full stops end a sentence without a space after them.
 """
 
 from __future__ import annotations
@@ -66,6 +66,20 @@ _DASHES = frozenset(("-", "--", "—", "–"))
 
 _CODE_WORDS = frozenset().union(*(language(code).code_words | language(code).phone_words for code in CODES))
 _LINK_WORDS = frozenset().union(*(language(code).link_words for code in CODES))
+_LANGUAGES = [language(code) for code in CODES]
+_OTHERS = [known for known in _LANGUAGES if not known.code.startswith("en")]
+_FOREIGN_TITLES = frozenset().union(*(known.titles for known in _OTHERS)) - {"s", "st"}
+_FOREIGN_BEFORE_NUMBERS = frozenset().union(*(known.before_numbers for known in _OTHERS))
+_FOREIGN_SHORT = frozenset(
+    word for known in _OTHERS for word in (*known.abbreviations, *known.streets, *known.weekday_abbreviations)
+)
+_FIRST_PARTS = frozenset(word.partition(".")[0] for known in _LANGUAGES for word in known.abbreviations if "." in word)
+_SHORT = _FOREIGN_TITLES | _FOREIGN_BEFORE_NUMBERS | _FOREIGN_SHORT | _FIRST_PARTS
+_TWO_PARTS = frozenset(word for known in _LANGUAGES for word in known.abbreviations if word.count(".") == 1)
+_SHORT_ENDS = tuple({end for known in _LANGUAGES for end in known.street_endings})
+_MONTHS = frozenset().union(*(known.month_abbreviations for known in _LANGUAGES if known.ordinal_stop))
+_ROMAN_LETTERS = frozenset("IVXLCDM")
+_ROMAN = re.compile(r"[IVX][IVXLCDM]{1,6}e?|[IVX]+e")
 _CURRENCIES = frozenset().union(*(language(code).currencies for code in CODES))
 
 
@@ -140,8 +154,8 @@ def _surely(token: str) -> Kind | None:
         return Kind.CLAUSE
     core = token.rstrip(_CLOSERS)
     word = core[:-1].lower().lstrip("\"'([{")
-    plain = word.isalpha() and len(word) > 1 and word not in _TITLES | _BEFORE_NUMBERS | _AMBIGUOUS
-    return Kind.SENTENCE if core.endswith(".") and plain else None
+    plain = word.isalpha() and len(word) > 1 and word not in _TITLES | _BEFORE_NUMBERS | _AMBIGUOUS | _SHORT
+    return Kind.SENTENCE if core.endswith(".") and plain and not word.endswith(_SHORT_ENDS) else None
 
 
 def ends_sentence(text: str) -> bool:
@@ -177,10 +191,12 @@ def _kind(token: str, following: str, known: bool, sentence_starts: bool) -> Kin
     if following in _DASHES:
         return Kind.GLUED
     number = token[-1:].isdigit() or (token[:1].isdigit() and token[-1:] in "%)")
-    if number and (first.isdigit() or first.islower() or first in ("(", "-", "%", "+")):
+    if number and (first.isdigit() or first.islower() or first in ("(", "-", "%", "+", "°")):
         return Kind.GLUED
     if (token.startswith("(") and token[1:].rstrip(")").isdigit()) or token in ("$", "€", "£", "+", "#", "*"):
         return Kind.GLUED
+    if not known and following and _ROMAN_LETTERS.issuperset(following):
+        return None
     return Kind.GLUED if _read_together(token, following) else Kind.WORD
 
 
@@ -190,6 +206,8 @@ def _names_a_code(core: str) -> bool:
 
 def _read_together(token: str, following: str) -> bool:
     """Whether what is said for one of two tokens depends on the other: `PIN is 0042`, `12 May`, `5 USD`."""
+    if _ROMAN.fullmatch(following.rstrip(".,;:!?")) or _ROMAN.fullmatch(token):
+        return True  # "Ludwig XIV.", "XXe siècle"
     figures = any(map(str.isdigit, following))
     if figures or following[:1] in "*#+":
         return True  # the word before a number says what it is
@@ -199,9 +217,27 @@ def _read_together(token: str, following: str) -> bool:
     return token[-1:].isdigit() and (following[:1].isalpha() or following.rstrip(".,;:!?") in _CURRENCIES)
 
 
+def _starts(following: str) -> bool:
+    """Whether a word is one that a sentence is likely to begin with."""
+    return following.strip("\"'([{«“").rstrip(",.!?;:").lower() in _STARTERS
+
+
 def _after_full_stop(word: str, following: str, first: str, known: bool, sentence_starts: bool) -> Kind | None:
     lower = word.lower()
-    if lower in _TITLES:
+    if lower in _TITLES or (lower in _FOREIGN_TITLES and first.isupper() and known and not _starts(following)):
+        return Kind.GLUED
+    if f"{lower}.{following.rstrip('.,;:!?').lower()}" in _TWO_PARTS:
+        return Kind.GLUED
+    if not known and (lower in _FIRST_PARTS or (word.isdigit() and len(word) <= 2)):
+        return None
+    short = lower in _FOREIGN_SHORT or lower in _FOREIGN_BEFORE_NUMBERS or lower.endswith(_SHORT_ENDS)
+    if first.isdigit() and (lower in _FOREIGN_BEFORE_NUMBERS or lower.endswith(_SHORT_ENDS)):
+        return Kind.GLUED
+    if first.islower() and (short or lower in _FOREIGN_TITLES):
+        return Kind.WORD
+    if word.isdigit() and len(word) <= 2 and (first.islower() or following.rstrip(".,;:!?").lower() in _MONTHS):
+        return Kind.GLUED  # "am 3. Mai"
+    if _ROMAN.fullmatch(word) and first.islower():
         return Kind.GLUED
     if word.isdigit() and len(word) <= 2 and sentence_starts:
         return Kind.GLUED  # the number of a list item
@@ -212,8 +248,7 @@ def _after_full_stop(word: str, following: str, first: str, known: bool, sentenc
             return Kind.WORD
         if not known:
             return None
-        bare = following.strip("\"'([{«“").rstrip(",.!?;:").lower()
-        if bare in _STARTERS:
+        if _starts(following):
             return Kind.SENTENCE
         return Kind.GLUED if len(word) == 1 else Kind.WORD
     return Kind.SENTENCE

@@ -23,6 +23,7 @@ _MASK = re.compile(r"[*•·]{2,16}|[xX]{4,16}")
 _CARD = re.compile(r"\d{4}(?:[-.]\d{4}){3}")
 _VERSION = re.compile(r"[vV]?\d{1,6}(?:\.\d{1,6}){1,6}")
 _IP = re.compile(r"\d{1,3}(?:\.\d{1,3}){3}(?::\d{1,5}|/\d{1,2})?")
+_IP6 = re.compile(r"(?=.*::|(?:[^:]+:){7})[0-9a-fA-F]{1,4}(?::{1,2}[0-9a-fA-F]{1,4}){1,7}(?:::)?")
 _KEYS = re.compile(r"[*#][*#\d]{1,15}|\d[\d*#]{0,14}[*#][\d*#]{0,14}")
 CODE = re.compile(r"[A-Za-z0-9]++(?:[-–/.:][A-Za-z0-9]++)*+")
 _PIECES = re.compile(r"\d+|[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[^\W\d_]+|.")
@@ -67,11 +68,16 @@ def telephone(c: Cursor) -> Reading | None:
     return Reading(count, words)
 
 
+def telephone_link(c: Cursor) -> Reading | None:
+    """Read a number that is written to be tapped, such as `tel:+15551234567`."""
+    return Reading(1, telephone_words(c.core().partition(":")[2], c.language))
+
+
 def telephone_words(text: str, language: Language) -> str:
     """The digits of a text in the groups that it is written in, or else in those of the language's country."""
     numbers = _RUNS.findall(text)
     if len(numbers) == 1:
-        words = _one_run(numbers[0], language)
+        words = _one_run(numbers[0], language, abroad="+" in text)
     else:
         words = language.digit_groups.join(digits(run, language) for run in numbers)
     return _plus(text, language) + words
@@ -127,9 +133,9 @@ def _looks_like_phone(text: str, numbers: list[str], total: int, called: bool, l
     return len(numbers) >= 3 and total >= 8 and longest <= 5 and min(map(len, numbers[1:])) >= 2 and " " in text
 
 
-def _one_run(number: str, language: Language) -> str:
+def _one_run(number: str, language: Language, *, abroad: bool) -> str:
     sizes = language.area_groups
-    if len(number) == 11 and number[0] == "1" and language.area_groups == (3, 3, 4):
+    if len(number) == 11 and number[0] == "1" and (abroad or language.area_groups == (3, 3, 4)):
         sizes = (1, 3, 3, 4)
     return digits(number, language) if len(number) <= 4 else group_digits(number, sizes, language)
 
@@ -211,7 +217,12 @@ def machine(c: Cursor) -> Reading | None:
     """IP addresses and versions: `192.168.0.1`, `v2.0.1`, `version 3.11`."""
     language, core = c.language, c.core()
     dot = language.address_signs["."]
-    if _IP.fullmatch(core):
+    if ":" in core and _IP6.fullmatch(core):
+        parts = re.findall(r"[0-9a-fA-F]+|:", core)
+        return Reading(
+            1, " ".join(spelled(part, language) if part != ":" else language.address_signs[":"] for part in parts)
+        )
+    if _IP.fullmatch(core) and all(int(part) <= 255 for part in re.findall(r"\d+", core)[:4]):
         words = [
             digits(run, language) if run.isdecimal() else language.address_signs[run]
             for run in re.findall(r"\d+|\D", core)
@@ -267,6 +278,8 @@ def _names(c: Cursor, core: str) -> bool:
     counts = after.isalpha() and noun and after.lower() not in language.counted_stops and not c.part().trail
     if counts and core.isdecimal() and len(core) <= 3 and core[0] != "0":
         return False
+    if f"{c.word(-2)} {c.word(-1)}" in language.endings:
+        return len(core) >= 2
     strong = len(core) >= 4 or not core.isdecimal()
     for distance, word in enumerate(c.before(5)):
         word = word.rstrip(":#")

@@ -68,7 +68,7 @@ class Cursor:
         """A character for each token, the same for the same."""
         self.no_phone_before = 0
         """Digits up to here were found to be no telephone number."""
-        naming = language.code_words | language.weak_code_words
+        naming = language.code_words | language.weak_code_words | {two.split()[0] for two in language.endings}
         self._names_code = self._after(naming, parts)
         self._calls = self._after(language.phone_words, parts)
 
@@ -138,7 +138,8 @@ class Cursor:
 
     def _abbreviated(self, word: str) -> bool:
         language = self.language
-        return word in language.before_numbers or word in language.abbreviations or word in language.month_abbreviations
+        known = word in language.before_numbers or word in language.abbreviations
+        return known or word in language.month_abbreviations or word.endswith(tuple(language.street_endings))
 
     def ends_sentence(self, offset: int) -> bool:
         """Whether the stop after this token is a sentence's end: the last token, or a capital follows."""

@@ -20,6 +20,7 @@ _CLOCK = re.compile(r"(\d{1,2})(?:[:.hH](\d{2}))?(?::(\d{2}))?(h|H|[ap]\.?m\.?|[
 _HALF_RANGE = re.compile(r"([aApP]\.?[mM]\.?)[-–—](\d.{0,8})")
 _HALVES = {"am": "am", "a.m": "am", "pm": "pm", "p.m": "pm"}
 _RANGE = re.compile(r"[-–—]")
+_BETWEEN_DAYS = frozenset("- – — & / +".split())
 _SHORT_YEARS_FROM = 50
 """Two digits from here on are a year of the last century."""
 
@@ -44,7 +45,7 @@ def date(c: Cursor) -> Reading | None:
                 words += f", {_say(clock, language)}" if clock else ""
             return Reading(1, words)
         return None
-    if found := _DATE.fullmatch(core):
+    if (found := _DATE.fullmatch(core)) and not (found[2] == "/" and _unit_follows(c, 0)):
         first, second = int(found[1]), int(found[3])
         month_first = language.month_first and found[2] != "."
         day, month = (second, first) if month_first else (first, second)
@@ -95,6 +96,8 @@ def month_name(c: Cursor) -> Reading | None:
     month = language.month_abbreviations.get(word)
     if month is None or (part.core.islower() and language.months[month - 1][0].isupper() and part.trail != "."):
         return None
+    if part.core.isupper() and len(part.core) < len(language.months[month - 1]) and not c.core(1)[:1].isdigit():
+        return None  # "4.25% APR"
     name = language.months[month - 1]
     day = _DAY.fullmatch(c.core(1)) if part.trail in ("", ".") and language.month_first else None
     if day is not None and 1 <= int(day[1]) <= 31 and not _unit_follows(c, 1):
@@ -160,13 +163,19 @@ def weekday(c: Cursor) -> Reading | None:
     language, core, part = c.language, c.core(), c.part()
     days = language.weekday_abbreviations
     ends = _RANGE.split(core)
-    if len(ends) == 2 and all(end.lower().rstrip(".") in days for end in ends) and core[0].isupper():
+    small = next(iter(days.values()))[0].islower()
+    if len(ends) == 2 and all(end.lower().rstrip(".") in days for end in ends) and (small or core[0].isupper()):
         first, last = (days[end.lower().rstrip(".")] for end in ends)
         return Reading(1, f"{first} {language.range_to} {last}", keep_stop=c.ends_sentence(0))
     name = days.get(core.lower())
     if name is None or (core.islower() and name[0].isupper()):
         return None
-    beside = {c.word(1), c.word(2), c.word(-1), c.word(-2)} & days.keys()
+    if core.lower() in language.titles and c.core(1).istitle() and c.word(1) not in language.month_abbreviations:
+        return None  # "Fr. Maier"
+    joined = [
+        c.word(2 * step) for step in (-1, 1) if c.core(step) in _BETWEEN_DAYS or c.word(step) in language.counted_stops
+    ]
+    beside = {c.word(1), c.word(-1), *joined} & days.keys()
     dated = c.core(1)[:1].isdigit() or c.word(1) in language.month_abbreviations
     if part.trail.startswith(".") or beside or dated:
         goes_on = c.core(1) in ("-", "–", "—")
@@ -177,6 +186,8 @@ def weekday(c: Cursor) -> Reading | None:
 def time(c: Cursor) -> Reading | None:
     """Read a time or two, such as `9:30`, `9 a.m.`, `14h30`, `9:00-17:00` or `9-11 am`."""
     language, core = c.language, c.core()
+    if core.endswith("-ish") and (about := _clock(core[:-4], language)) is not None and about.sure:
+        return Reading(1, f"{_say(about, language)} ish")
     if core.isdecimal() and not (len(core) <= 2 and (c.core(1) in "-–—" or marks_time(c.word(1), language))):
         return None
     ends = [core] if core[-1] != "." and not _RANGE.search(core) else _ends(core)

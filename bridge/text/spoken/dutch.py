@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 
 from bridge.text.spoken.language import Gender, Language
-from bridge.text.spoken.tables import currencies, months, pairs, scales, units, words
+from bridge.text.spoken.tables import currencies, months, pairs, scales, units, words, words_of
 
 _SMALL = (
     "nul een twee drie vier vijf zes zeven acht negen tien elf twaalf dertien veertien vijftien zestien zeventien "
@@ -227,6 +227,9 @@ x keer keer m
         "een nu vandaag morgen niet met aan"
     ),
     ending_in="eindigend op",
+    endings=words_of("eindigt op | eindigend op | eindigen op"),
+    roman_names=words("lodewijk willem karel hendrik filips frederik paulus johannes pius benedictus leopold albert"),
+    roman_ordinal="de",
     version_words=words("versie v android ios windows python"),
     press_words=words("druk drukt toets toetsen kies kiest en of dan"),
     date_words=words("op van tot vanaf sinds maandag dinsdag woensdag donderdag vrijdag zaterdag zondag datum"),

@@ -20,7 +20,7 @@ from bridge.text.spoken.english_numbers import (
     spoken_year,
 )
 from bridge.text.spoken.english_tables import ABBREVIATIONS, BEFORE_NUMBERS, CURRENCIES, STREETS, TITLES, UNITS
-from bridge.text.spoken.language import Language, Unit
+from bridge.text.spoken.language import Currency, Language, Unit
 
 AMERICAN = Language(
     code="en-US",
@@ -215,7 +215,7 @@ AMERICAN = Language(
     clock=clock,
     clock_words=frozenset(("o'clock", "hrs")),
     abbreviations=ABBREVIATIONS,
-    needs_stop=frozenset("dept corp inc mfg temp viz jr esq univ bldg".split()),
+    needs_stop=frozenset("co dept corp inc mfg temp viz jr esq univ bldg".split()),
     never_last=frozenset("approx vs e.g i.e cf viz c/o p.o w/ attn incl excl".split()),
     titles=TITLES,
     always_titles=frozenset(("mr", "mrs", "ms", "dr", "prof")),
@@ -262,7 +262,8 @@ AMERICAN = Language(
         "iban policy invoice box member membership claim case vin imei sku license licence routing passport badge "
         "locker plate id login token key combination unit rm".split()
     ),
-    weak_code_words=frozenset("order number no nr case ending in digits bus route highway po box".split()) - {"in"},
+    weak_code_words=frozenset("order number no nr case digits visa mastercard amex bus route highway po box".split())
+    - {"in"},
     phone_words=frozenset(
         "call dial phone telephone tel fax mobile cell number ring text sms callback hotline helpline whatsapp".split()
     ),
@@ -280,6 +281,9 @@ AMERICAN = Language(
         "has have it i you we they he she the a an now today tomorrow again ending with not".split()
     ),
     ending_in="ending in",
+    endings=frozenset(
+        ("ending in", "ends in", "ended in", "end in", "ending with", "ends with", "digits are", "four digits")
+    ),
     version_words=frozenset("version v release python ios android macos ubuntu windows firmware build".split()),
     press_words=frozenset("press presses pressing dial hit push enter key keys use type or and then".split()),
     date_words=frozenset(
@@ -316,6 +320,7 @@ BRITISH = dataclasses.replace(
     date=british_date,
     day=british_ordinal,
     letters={"Z": "Zed"},
+    currencies={**CURRENCIES, "p": Currency("penny", "pence")},
     area_groups=(5, 3, 3),
     zero_begins_phone=True,
     digit_groups=", ",

@@ -45,6 +45,9 @@ tbsp tablespoon tablespoons
 km/h|kph|kmh kilometer_per_hour kilometers_per_hour
 mph mile_per_hour miles_per_hour
 m/s meter_per_second meters_per_second
+m/s²|m/s2 meter_per_second_squared meters_per_second_squared
+sqmi|mi² square_mile square_miles
+sqin|in² square_inch square_inches
 h|hr|hrs hour hours
 min|mins minute minutes
 s|sec|secs second seconds
@@ -79,7 +82,7 @@ dBm d_B_m d_B_m
 ha hectare hectares
 sqft|ft²|ft2 square_foot square_feet
 m²|m2|sqm square_meter square_meters
-km²|km2 square_kilometer square_kilometers
+km²|km2|sqkm square_kilometer square_kilometers
 cm² square_centimeter square_centimeters
 m³|m3 cubic_meter cubic_meters
 cm³|cc cubic_centimeter cubic_centimeters
@@ -140,7 +143,8 @@ CURRENCIES |= {
 ABBREVIATIONS = {
     "approx": "approximately", "vs": "versus", "etc": "etcetera", "e.g": "for example", "eg": "for example",
     "i.e": "that is", "cf": "compare", "w/": "with", "w/o": "without", "dept": "department", "govt": "government",
-    "assn": "association", "corp": "corporation", "inc": "incorporated", "ltd": "limited", "bros": "brothers",
+    "assn": "association", "co": "company", "corp": "corporation", "inc": "incorporated", "ltd": "limited",
+    "bros": "brothers",
     "appt": "appointment", "appts": "appointments", "incl": "including", "excl": "excluding", "attn": "attention",
     "mfg": "manufacturing", "mgmt": "management", "qty": "quantity", "temp": "temp", "asap": "A S A P", "eta": "E T A",
     "aka": "also known as", "a.k.a": "also known as", "btw": "by the way", "fyi": "F Y I", "tbd": "to be determined",

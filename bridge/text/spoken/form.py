@@ -30,7 +30,7 @@ from bridge.text.spoken.rules import (
     watched,
 )
 
-RULES_VERSION = 2
+RULES_VERSION = 3
 """Raised when anything is said in other words than before: phrases that were made under other rules are not played."""
 
 _STRIPPED = OPENERS + CLOSERS

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 
 from bridge.text.spoken.language import Gender, Language
-from bridge.text.spoken.tables import currencies, months, pairs, scales, units, words
+from bridge.text.spoken.tables import currencies, months, pairs, scales, units, words, words_of
 
 _SMALL = (
     "zéro un deux trois quatre cinq six sept huit neuf dix onze douze treize quatorze quinze seize dix-sept dix-huit "
@@ -250,6 +250,7 @@ x fois fois f
         "aujourd'hui demain maintenant ne pas s'il"
     ),
     ending_in="se terminant par",
+    endings=words_of("terminant par | termine par | terminent par | finissant par | finit par"),
     version_words=words("version v android ios windows python"),
     press_words=words("appuyez tapez touche touches sur composez puis ou et faites"),
     date_words=words("le du au dès lundi mardi mercredi jeudi vendredi samedi dimanche date"),

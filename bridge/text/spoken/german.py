@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 
 from bridge.text.spoken.language import Gender, Language
-from bridge.text.spoken.tables import currencies, months, pairs, scales, units, words
+from bridge.text.spoken.tables import currencies, months, pairs, scales, units, words, words_of
 
 _SMALL = (
     "null eins zwei drei vier fünf sechs sieben acht neun zehn elf zwölf dreizehn vierzehn fünfzehn sechzehn siebzehn "
@@ -69,9 +69,16 @@ def _day(day: int) -> str:
     return _stem(day) + "er"
 
 
+def _decade(number: int) -> str:
+    """`90er`, `1990er`."""
+    return (_year(number) if number > 999 else _cardinal(number)) + "er"
+
+
 def _after(before: str, spoken: str) -> str:
     """The ending that an ordinal has after an article or a preposition: "am dritten Mai", "der dritte Mai"."""
     first, cut, rest = spoken.partition(" ")
+    if first.endswith("te") and before in _ARTICLES:
+        return first + "n" + cut + rest
     if not first.endswith("er"):
         return spoken
     if before in ("der", "die", "das", "diese", "dieser", "jede"):
@@ -79,6 +86,7 @@ def _after(before: str, spoken: str) -> str:
     return first[:-1] + "n" + cut + rest if before in _DATIVE else spoken
 
 
+_ARTICLES = words("am vom zum dem den beim im ihrem ihren meinem unserem einem zur")
 _DATIVE = words("am vom zum dem den bis ab seit im beim auf für und oder ihrem ihren meinem unserem einem nach vor")
 
 
@@ -248,7 +256,15 @@ CAD kanadischer_Dollar kanadische_Dollar Cent Cent m m
         "nr Nummer | art Artikel | abs Absatz | s Seite | bd Band | kap Kapitel | abb Abbildung | tel Telefon | "
         "zi Zimmer | hausnr Hausnummer | v Version | ca circa"
     ),
-    street_endings={"str": "straße"},
+    street_endings={"str": "straße", "nr": "nummer"},
+    decade=_decade,
+    decade_mark="er",
+    endings=words_of("endet auf | endend auf | enden auf | ziffern lauten | ziffern sind"),
+    roman_names=words(
+        "ludwig friedrich wilhelm heinrich karl otto philipp paul benedikt pius georg johannes leopold franz rudolf "
+        "leo max maximilian albert alexander nikolaus christian gustav napoleon"
+    ),
+    roman_ordinal="der",
     capitals=words(
         "ab am an auf aus bei bis das dem den der des die ein eine er es für hat ich im in ist ja jetzt kein mit nach "
         "nein neu nicht nie nur oder ohne per sie sind so stop stopp um und uns vom von vor was wer wie wir zu zum zur "
@@ -261,7 +277,8 @@ CAD kanadischer_Dollar kanadische_Dollar Cent Cent m m
         "buchungscode bestellung bestellnummer auftrag auftragsnummer kundennummer kontonummer konto rechnung "
         "rechnungsnummer vertrag vertragsnummer referenz referenznummer seriennummer karte kartennummer iban ticket "
         "ticketnummer durchwahl sendungsnummer vorgang vorgangsnummer aktenzeichen versichertennummer gate kennung "
-        "mitgliedsnummer bankleitzahl blz"
+        "mitgliedsnummer bankleitzahl blz bestellnr kundennr auftragsnr rechnungsnr vertragsnr buchungsnr kontonr "
+        "referenznr seriennr"
     ),
     weak_code_words=words("nummer nr linie postfach"),
     phone_words=words(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 
 from bridge.text.spoken.language import Gender, Language
-from bridge.text.spoken.tables import currencies, months, pairs, scales, units, words
+from bridge.text.spoken.tables import currencies, months, pairs, scales, units, words, words_of
 
 _SMALL = (
     "zero uno due tre quattro cinque sei sette otto nove dieci undici dodici tredici quattordici quindici sedici "
@@ -213,7 +213,13 @@ x volte volte f
         "grazie stop"
     ),
     spoken_acronyms=words("NATO ONU NASA PIN SIM UNESCO FIAT IVA INPS SPID ISTAT ANSA IBAN"),
-    roman_after=words("capitolo parte atto volume tomo fase secolo titolo livello"),
+    roman_after=words("capitolo parte atto volume tomo fase titolo livello"),
+    roman_centuries=words("secolo"),
+    roman_ordinal_first=True,
+    roman_names=words(
+        "luigi paolo pio benedetto carlo vittorio emanuele umberto enrico filippo federico giovanni leone clemente"
+    ),
+    endings=words_of("termina con | terminano con | finisce con | termina in"),
     code_words=words(
         "codice codici pin camera stanza volo prenotazione ordine conto carta riferimento pratica fattura contratto "
         "polizza serie biglietto conferma cap password interno cliente tessera spedizione iban targa fiscale"

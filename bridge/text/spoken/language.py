@@ -80,6 +80,8 @@ class Language:
     """Abbreviated ends of words, without the stop: `Hauptstr.` in German."""
     decade: Callable[[int], str] | None = None
     """`1990s`, where the language writes decades so."""
+    decade_mark: str = "s"
+    """What follows the digits of a decade."""
     plain_scales: frozenset[str] = frozenset()
     """Scale words without that ("cinco mil euros")."""
     feet_and_inches: bool = False
@@ -172,12 +174,16 @@ class Language:
     """Lower-case names after which a roman numeral is an ordinal: `Henry VIII`."""
     roman_ordinal: str = ""
     """What stands before that ordinal: "the"."""
+    roman_ordinals_to: int = 9999
+    """The largest of those ordinals; beyond it such names have a cardinal (Spanish `Juan XXIII`)."""
     roman_centuries: frozenset[str] = frozenset()
     """Lower-case words beside which a roman numeral is an ordinal: `XXe siècle`."""
     roman_ordinal_first: bool = False
     """Those words stand after the numeral."""
 
     # ---- what numbers mean
+    endings: frozenset[str] = frozenset()
+    """Two words, lower case, after which digits are the last ones of a longer number: `ending in 4242`."""
     code_words: frozenset[str]
     """Lower-case words after which digits are read one by one: `code`, `PIN`, `room`."""
     weak_code_words: frozenset[str] = frozenset()

@@ -50,6 +50,8 @@ def may_measure(shape: str, language: Language) -> bool:
 def amount(c: Cursor) -> Reading | None:
     """Money, percent and measures: `-$45.20`, `12,50 €`, `$5 million`, `€5/month`, `70%`, `5 km/h`, `$5-$10`."""
     language, core = c.language, c.core()
+    if core[-1] == "°" and "°" in language.ordinal_marks and core[:-1].isdecimal() and c.core(1)[1:2].islower():
+        return None  # "2° piano"
     if len(core) > 120 or (core[-1].isdecimal() and _NUMBER.fullmatch(core) and not may_count(c.core(1), language)):
         return None
     if ("-" in core or "–" in core or "—" in core) and (two := _TWO_AMOUNTS.fullmatch(core)):
@@ -80,7 +82,9 @@ def may_count(word: str, language: Language) -> bool:
 @functools.cache
 def _after_numbers(language: Language) -> frozenset[str]:
     """What makes a number before it a measure, and the dashes of a range."""
-    return frozenset((*language.units, *language.currencies, *language.scales, "%", "pct", "percent", "-", "–", "—"))
+    return frozenset(
+        (*language.units, *language.currencies, *language.scales, "sq", "%", "pct", "percent", "-", "–", "—")
+    )
 
 
 def currency_first(c: Cursor) -> Reading | None:
@@ -135,6 +139,8 @@ def _after(c: Cursor, measure: _Measure, glued: str, offset: int) -> tuple[int, 
             return count, measure._replace(per=named)
     while count < offset + 4 and (c.joined(count - 1) or _goes_on(c, count - 1)):
         following = c.core(count)
+        if following == "sq" and f"sq{c.core(count + 1)}" in language.units and c.joined(count):
+            following, count = f"sq{c.core(count + 1)}", count + 1
         taken = _take(measure, following, language, apart=True)
         if taken is None:
             head, slash, per = following.partition("/")

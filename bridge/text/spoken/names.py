@@ -12,6 +12,7 @@ _DOTTED = re.compile(r"(?:[^\W\d_]\.)+[^\W\d_]")
 _ROMAN = re.compile(r"(?=[IVXLC])M{0,3}(?:CM|CD|D?C{0,3})(?:XC|XL|L?X{0,3})(?:IX|IV|V?I{0,3})")
 _VALUES = {"I": 1, "V": 5, "X": 10, "L": 50, "C": 100, "D": 500, "M": 1000}
 _CAPITALS = re.compile(r"([A-ZÀ-ÖØ-Þ]{2,8})('?s)?")
+_ORDINAL_STREET = re.compile(r"\d{1,3}(?:st|nd|rd|th)")
 _AND = re.compile(r"([A-Z]{1,3})&([A-Z]{1,3})")
 _VOWELS = re.compile(r"[AEIOUYÄÖÜÁÉÍÓÚÀÈÂÊÎÔÛÃÕ]")
 
@@ -22,7 +23,7 @@ def abbreviation(c: Cursor) -> Reading | None:
     stopped = part.trail.startswith(".")
     following = c.part(1)
     both_letters = f"{word}.{c.word(1)}"
-    if len(word) == 1 and stopped and following.trail.startswith(".") and both_letters in language.abbreviations:
+    if stopped and following.trail.startswith(".") and both_letters in language.abbreviations:
         ends = both_letters not in language.never_last and c.ends_sentence(1)
         return _words(c, language.abbreviations[both_letters], keep_stop=ends)._replace(length=2)
     before_number = following.core.lstrip("#(+")[:1].isdecimal() and part.trail in ("", ".", ":")
@@ -85,8 +86,8 @@ def _after_a_street(c: Cursor, stopped: bool) -> bool:
     single = len(c.core()) == 1 or (len(c.core()) == 2 and c.core().isupper())
     if single:
         directed = name.isdecimal() or (len(name) > 1 and name.lower() in c.language.streets)
-        return directed and c.core(1)[:1].isupper()
-    if re.fullmatch(r"\d{1,3}(?:st|nd|rd|th)", name):
+        return directed and (c.core(1)[:1].isupper() or _ORDINAL_STREET.fullmatch(c.core(1)) is not None)
+    if _ORDINAL_STREET.fullmatch(name):
         return True
     if not name[:1].isupper() or not name[1:2].islower():
         return False
@@ -122,10 +123,26 @@ def roman(c: Cursor) -> Reading | None:
     if (before in language.roman_names and c.core(-1)[:1].isupper() and core != "I") or (
         core == "I" and before in language.roman_names and c.core(-1)[:1].isupper() and not c.core(1)[:1].islower()
     ):
-        return Reading(1, f"{language.roman_ordinal} {language.ordinal(value, '')}".strip())
+        return _ordinal_of_a_name(c, value)
+    if (
+        language.ordinal_stop
+        and c.part().trail.startswith(".")
+        and c.core(-1)[1:2].islower()
+        and c.core(1)[:1].islower()
+    ):
+        return _ordinal_of_a_name(c, value)
     if len(core) > 1 and not set(core) - set("IVX"):
         return Reading(1, language.cardinal(value, ""))
     return None
+
+
+def _ordinal_of_a_name(c: Cursor, value: int) -> Reading:
+    """`Henry VIII`, and in German with the stop of an ordinal: `Ludwig XIV.`."""
+    language = c.language
+    if value > language.roman_ordinals_to:
+        return Reading(1, language.cardinal(value, ""))
+    stop = not language.ordinal_stop or not c.part().trail.startswith(".") or c.ends_sentence(0)
+    return Reading(1, f"{language.roman_ordinal} {language.ordinal(value, '')}".strip(), keep_stop=stop)
 
 
 def initials(c: Cursor) -> Reading | None:

@@ -6,7 +6,7 @@ import dataclasses
 import functools
 
 from bridge.text.spoken.language import Gender, Language
-from bridge.text.spoken.tables import currencies, months, pairs, scales, units, words
+from bridge.text.spoken.tables import currencies, months, pairs, scales, units, words, words_of
 
 _SMALL = (
     "zero um dois três quatro cinco seis sete oito nove dez onze doze treze quatorze quinze dezesseis "
@@ -262,6 +262,9 @@ x vezes vezes f
         "agora não"
     ),
     ending_in="com final",
+    endings=words_of("termina em | terminado em | terminada em | terminam em | com final"),
+    roman_ordinals_to=10,
+    roman_names=words("luís afonso manuel paulo pedro joão dom pio"),
     version_words=words("versão v android ios windows python"),
     press_words=words("pressione pressionar digite tecle tecla teclas disque aperte ou e depois"),
     date_words=words("em no dia até desde segunda-feira terça-feira quarta-feira quinta-feira sexta-feira data"),
@@ -274,11 +277,19 @@ def _respelled(text: str) -> str:
     return text.replace("quilômetro", "quilómetro")
 
 
+def _european_clock(hours: int, minutes: int, seconds: int | None, half: str) -> str:
+    words = BRAZILIAN.clock(hours, minutes, seconds, half)
+    for brazilian, own in _EUROPEAN.items():
+        words = words.replace(brazilian, own)
+    return words
+
+
 EUROPEAN = dataclasses.replace(
     BRAZILIAN,
     code="pt-PT",
     cardinal=_european,
     year=_european,
+    clock=_european_clock,
     keys={"*": "asterisco", "#": "cardinal"},
     symbols={**BRAZILIAN.symbols, "#": "cardinal", "_": "traço inferior"},
     address_signs={**BRAZILIAN.address_signs, "#": "cardinal", "_": "traço inferior", "-": "hífen"},

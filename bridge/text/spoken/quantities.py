@@ -27,8 +27,13 @@ _FEET = re.compile(r"(\d{1,3})['′](?:(\d{1,2})(?:[\"″]|'')?)?")
 _CHAIN = re.compile(r"[-+−]?\d[\d.,]{0,20}(?:[*×xX·÷/+=−-]\d[\d.,]{0,20}){1,20}=?\??")
 _LINKS = re.compile(r"(\d[\d.,]{0,20})|([*×xX·÷/+=−-])")
 _RATIO = re.compile(r"(\d{1,4}(?:[.,]\d{1,3})?):(\d{1,4}(?:[.,]\d{1,3})?)")
-_SCIENTIFIC = re.compile(r"([-+−]?\d{1,15}(?:[.,]\d{1,15})?)[eE]([-+−]\d{1,3})")
-_DECADE = re.compile(r"'?(\d{1,3}0)'?s")
+_SCIENTIFIC = re.compile(
+    r"([-+−]?\d{1,15}(?:[.,]\d{1,15})?)[eE]([-+−]\d{1,3}|(?<=[.,]\d\d[eE])\d{1,3}|(?<=[.,]\d[eE])\d{1,3})"
+)
+_DECADE = re.compile(r"'?(\d{1,3}0)('?[a-z]{1,2})")
+_BETWEEN = re.compile(r"(\d{1,3})-([a-z]{2,4})-(\d{1,3})")
+_ORDINAL_FIRST = re.compile(r"(\d{1,3}(?:st|nd|rd|th))-([a-z]{3,20})")
+_DURATION = re.compile(r"(\d{1,2})h(\d{1,2})m(?:in)?")
 _LAST_GROUP = re.compile(r"(\d{3}),(\d{1,3})")
 _PERIOD = re.compile(r"(\d{4})[-–—/](\d{4}|\d{2})")
 
@@ -57,6 +62,8 @@ def _marked(core: str, language: Language) -> str | None:
         figures = core[: -len(mark)].removesuffix("." if mark in ("º", "ª") else "")
         if core.endswith(mark) and figures.isdecimal() and len(figures) <= 4:
             number = int(figures)
+            if mark == "er" and number and (words := language.ordinal(number, "m")).endswith("ero"):
+                return words[:-1]  # Spanish "tercer día"
             gender: Gender = "f" if mark in ("ª", "re", "a", "ère") else "m" if mark in ("º", "er", "o") else ""
             return language.ordinal(number, gender) if number else None
     return None
@@ -137,13 +144,30 @@ def scientific(c: Cursor) -> Reading | None:
     return Reading(1, f"{say(number, language)} {ten} {say(power, language)}")
 
 
+def duration(c: Cursor) -> Reading | None:
+    """Read hours with minutes, such as `2h30m`."""
+    found, language = _DURATION.fullmatch(c.core()), c.language
+    if found is None:
+        return None
+    words = []
+    for number, name in ((found[1], "h"), (found[2], "min")):
+        unit = language.units[name]
+        words.append(
+            f"{whole(number.lstrip('0') or '0', language, unit.gender)} {unit.one if int(number) == 1 else unit.many}"
+        )
+    return Reading(1, " ".join(words))
+
+
 def decade(c: Cursor) -> Reading | None:
     """Read a decade such as `1990s` or `the '80s`."""
     language = c.language
     found = _DECADE.fullmatch(c.core())
-    if found is None or language.decade is None or len(found[1]) not in (2, 4):
+    if found is None or language.decade is None or found[2].lstrip("'") != language.decade_mark:
         return None
-    if len(found[1]) == 2 and "'" not in c.part().lead.replace("’", "'") and c.word(-1) not in language.decade_words:
+    if len(found[1]) not in (2, 4):
+        return None
+    sure = "'" in c.part().lead.replace("’", "'") or "'" in found[2] or len(language.decade_mark) > 1
+    if len(found[1]) == 2 and not sure and c.word(-1) not in language.decade_words:
         return None
     return Reading(1, language.decade(int(found[1])))
 
@@ -168,6 +192,11 @@ def period(c: Cursor) -> Reading | None:
 def compound(c: Cursor) -> Reading | None:
     """`10-year`, `2-bedroom`, `5-star`: a number that is part of a word."""
     head, dash, tail = c.core().partition("-")
+    if (between := _BETWEEN.fullmatch(c.core())) is not None:
+        numbers = [whole(figures, c.language) for figures in (between[1], between[3])]
+        return Reading(1, f"{numbers[0]} {between[2]} {numbers[1]}")
+    if (first := _ORDINAL_FIRST.fullmatch(c.core())) and (words := _marked(first[1], c.language)):
+        return Reading(1, f"{words} {first[2]}")
     if not dash or not head.isdecimal() or len(head) > 4 or not tail.replace("-", "").isalpha() or len(tail) < 2:
         return None
     unit = c.language.units.get(tail)
@@ -271,6 +300,8 @@ def number(c: Cursor) -> Reading | None:
     if len(core) == 4 and _is_year(c, core):
         return Reading(1, language.year(int(core)))
     state = len(core) == 5 and len(c.core(-1)) == 2 and c.core(-1).isupper()  # "DC 20500"
+    town = language.capital_nouns and len(core) == 5 and c.part(-1).trail == "," and core[-2:] != "00"
+    state = state or (town and c.core(1)[:1].isupper())  # "Hauptstr. 5, 10115 Berlin"
     if len(core) >= 5 and core[0] != "0" and (state or not _counts(c, core)):
         return None
     return Reading(1, whole(core, language, _counted_gender(c)))

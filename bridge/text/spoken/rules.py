@@ -104,16 +104,17 @@ _NUMERIC = (
     _asked(codes.telephone, r"\+?\(?\d[\d()./ –-]*(?:[-. ][A-Z][A-Z.-]+)?"),
     _asked(quantities.ratio, r"\d[\d.,]*:\d[\d.,]*"),
     _asked(quantities.scientific, r".*\d[eE].*"),
-    _asked(codes.machine, r"[vV]?\d+\..*"),
+    _asked(codes.machine, r"[vV]?\d+\..*|[0-9a-fA-F:]*:[0-9a-fA-F:]*"),
     _asked(quantities.written_fraction, r".*[/⁄½¼¾⅓⅔⅛⅜⅝⅞⅕].*"),
     _asked(quantities.arithmetic, r"[-+−]?\d[\d.,]*(?:[*×xX·÷+=].*|[/−-].*=.*)"),
     _KEYS,
     _asked(codes.numbered, r"[#№]\d+"),
-    _asked(quantities.decade, r"'?\d{1,4}'?s"),
+    _asked(quantities.decade, r"'?\d{1,4}'?[a-z]{1,2}"),
+    _asked(quantities.duration, r"\d{1,2}h\d{1,2}m.*"),
     _AMOUNT,
     _asked(quantities.marked_ordinal, r"\d.*[^\d]")._replace(fits=_marked),
     _asked(quantities.period, r"\d+[-–—/]\d+"),
-    _asked(quantities.compound, r"\d{1,4}-[^\W\d_].*"),
+    _asked(quantities.compound, r"\d{1,4}(?:st|nd|rd|th)?-[^\W\d_].*"),
     _CODE,
     _asked(quantities.marked_number, r"[-+−±~≈]?[\d.,'’]+"),
     _URL,
@@ -127,7 +128,8 @@ _MIXED = (
     _asked(names.numbered, r".*\.\d+"),
     _asked(codes.card, r"[xX]{4}.*|[A-Z]{2}\d{2}[A-Z0-9]*"),
     _NAMED,
-    _asked(codes.machine, r"[vV]\d+\..*"),
+    _asked(codes.machine, r"[vV]\d+\..*|[0-9a-fA-F:]*:[0-9a-fA-F:]*"),
+    _asked(codes.telephone_link, r"tel:\+?[\d().-]{3,24}"),
     _AMOUNT,
     _CODE,
 )
@@ -267,7 +269,7 @@ def _abbreviations(language: Language) -> frozenset[str]:
 @functools.cache
 def _first_letters(language: Language) -> frozenset[str]:
     """With what abbreviations of several letters begin that may be written apart: `e. g.`."""
-    return frozenset(word[0] for word in language.abbreviations if word[1:2] == ".")
+    return frozenset(word.partition(".")[0] for word in language.abbreviations if "." in word)
 
 
 @functools.cache

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 
 from bridge.text.spoken.language import Gender, Language
-from bridge.text.spoken.tables import currencies, months, pairs, scales, units, words
+from bridge.text.spoken.tables import currencies, months, pairs, scales, units, words, words_of
 
 _SMALL = (
     "cero uno dos tres cuatro cinco seis siete ocho nueve diez once doce trece catorce quince dieciséis diecisiete "
@@ -247,6 +247,9 @@ x veces veces f
         "un una hoy mañana ahora no"
     ),
     ending_in="terminada en",
+    endings=words_of("termina en | terminada en | terminado en | terminan en | acaba en | acabada en"),
+    roman_ordinals_to=10,
+    roman_names=words("juan alfonso pablo pío isabel juana felipe fernando carlos"),
     version_words=words("versión v android ios windows python"),
     press_words=words("pulse pulsar pulsa marque marcar marca presione tecla teclas o y luego"),
     date_words=words("el al del hasta desde lunes martes miércoles jueves viernes sábado domingo fecha"),

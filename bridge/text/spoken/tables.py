@@ -57,6 +57,11 @@ def months(names: str, abbreviations: str) -> tuple[tuple[str, ...], Mapping[str
     return known, numbers
 
 
+def words_of(text: str) -> frozenset[str]:
+    """Split a table's text into a set of phrases, which are parted by strokes."""
+    return frozenset(phrase.strip() for phrase in text.split("|"))
+
+
 def words(text: str) -> frozenset[str]:
     """Split a table's text into a set of words."""
     return frozenset(text.split())

@@ -10,15 +10,15 @@ import yaml
 from bridge.text.spoken.form import spoken_form
 from bridge.text.spoken.languages import CODES, language
 
-TABLES: dict[str, dict[str, str]] = yaml.safe_load(
-    (Path(__file__).parent / "languages.yaml").read_text(encoding="utf-8")
-)
-ROWS = [(code, written, said) for code, rows in TABLES.items() for written, said in rows.items()]
+TABLES: list[dict[str, dict[str, str]]] = [
+    yaml.safe_load((Path(__file__).parent / name).read_text(encoding="utf-8"))
+    for name in ("languages.yaml", "hard.yaml")
+]
+"""What is said by the classes of each language, and what is said of sentences as users write them."""
+ROWS = [(code, written, said) for table in TABLES for code, rows in table.items() for written, said in rows.items()]
 
 
-@pytest.mark.parametrize(
-    ("code", "written", "said"), [(c, w, s) for c, rows in TABLES.items() for w, s in rows.items()]
-)
+@pytest.mark.parametrize(("code", "written", "said"), ROWS)
 def test_is_said(code: str, written: str, said: str) -> None:
     assert spoken_form(written, language(code)).text == said
 
