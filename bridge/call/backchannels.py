@@ -14,6 +14,10 @@ _LONGEST = 4
 """More words than this are no listener's noise, whatever they are."""
 
 
+_LONGEST_LAUGH = 400
+"""Letters of a text that are looked at: a laugh that goes on so long is one."""
+
+
 @dataclass(frozen=True, slots=True)
 class Backchannels:
     """One language's list: single words, and phrases of several."""
@@ -68,6 +72,18 @@ def backchannels(language: str) -> Backchannels:
     return BACKCHANNELS.get(language.split("-")[0].lower(), _SOUNDS_ALONE)
 
 
+_LAUGH = r"[bdmw]{0,2}[auw]*(?:h[aeo]+)%sh*"
+_LAUGHTER = re.compile(rf"\W*(?:{_LAUGH % '+'}\b\W*){{2,}}|\W*{_LAUGH % '{2,}'}\W*", re.IGNORECASE)
+"""Two words of it, or one of two syllables: "he" alone is somebody else."""
+
+
+def is_laughter(text: str) -> bool:
+    """Whether a recogniser wrote a laugh: "ha ha ha", "hehehehe", "Dha, aha, aha", however long it went on."""
+    if len(text) > _LONGEST_LAUGH:
+        text = text[:_LONGEST_LAUGH].rpartition(" ")[0] or text[:_LONGEST_LAUGH]
+    return _LAUGHTER.fullmatch(text) is not None
+
+
 @cache
 def _phrases(language: str) -> re.Pattern[str]:
     phrases = backchannels(language).phrases
@@ -79,6 +95,8 @@ def is_backchannel(text: str, language: str = "en", *, begun: bool = False) -> b
 
     `begun`: more words may follow, so that the beginning of a phrase ("go" of "go on") may still become one.
     """
+    if is_laughter(text):
+        return True
     known = backchannels(language)
     marked = _phrases(language).sub("ok", text.lower())
     words = re.findall(r"[^\W\d_]+(?:['-][^\W\d_]+)*|\d+", marked)

@@ -346,7 +346,7 @@ class CallerSide:
         turn.recognised(text, readings if text else ())
         text = turn.endpoint.text or ""
         if self.state is Caller.SPEAKING:
-            return [] if text else self._end_turn("no words for long", now)
+            return [] if text or turn.known else self._end_turn("no words for long", now)
         if turn.over_our_voice and text and self._asks_for_nothing(text):
             return self._end_turn("a listener's noise", now)
         return self._begin_early(now)
@@ -411,7 +411,7 @@ class CallerSide:
     def _end_turn(self, because: str, now: float) -> list[Command]:
         turn = self._turn_so_far
         self._moves(CallerMove.TURN_OVER)
-        text = turn.endpoint.words or ""
+        text = turn.endpoint.words or turn.known  # a recogniser may lose what it had already understood
         why = decided(
             Decision.TURN_OVER,
             because=because,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bridge.call.actions import Action, Expect, Prompt, Say
-from bridge.call.backchannels import BACKCHANNELS, is_backchannel
+from bridge.call.backchannels import BACKCHANNELS, is_backchannel, is_laughter
 from bridge.call.commands import ClearPlayout, ExpectSpeech, Transcribe
 from bridge.call.endpointing import same_words
 from bridge.call.events import (
@@ -447,6 +447,53 @@ def test_hints_are_bounded_and_a_call_without_a_recogniser_expects_nothing() -> 
 )
 def test_a_listeners_words_by_language(text: str, language: str, expected: bool) -> None:
     assert is_backchannel(text, language) is expected
+
+
+@pytest.mark.parametrize(
+    ("text", "laughs"),
+    [
+        ("ha ha ha ha ha ha ha ha ha ha ha ha", True),  # as the embedded recogniser writes real people's
+        ("Hehehehehehehehehehehehehehe", True),
+        ("Dha, dha, dha, dha, dha, dha", True),
+        ("Dha, aha, aha", True),
+        ("Haha!", True),
+        ("Heh heh.", True),
+        ("Muahahaha", True),
+        ("ha " * 2000, True),
+        ("he", False),
+        ("he has", False),
+        ("Hello", False),
+        ("Hey, hey", False),
+        ("ha ha no", False),
+        ("ha ha ha, stop it", False),
+        ("Bahamas", False),
+        ("", False),
+    ],
+)
+def test_a_laugh_is_told_from_words_however_long_it_goes_on(text: str, laughs: bool) -> None:
+    assert is_laughter(text) is laughs
+    assert not laughs or is_backchannel(text, "xx")
+
+
+def test_the_bot_goes_on_after_a_long_laugh() -> None:
+    phone = answered(bot_talks=True)
+    phone.recognises = lambda since: "ha ha ha ha ha ha ha ha ha ha"
+    phone.caller_speaks(1.3)
+    phone.wait(3)
+    assert "went on" in phone.decided()
+    assert said(phone) == []
+
+
+def test_words_that_were_understood_are_not_lost_when_the_recogniser_loses_them() -> None:
+    """'One (pause) two (pause) three': of the longer audio it made nothing, and the turn ended as if nobody spoke."""
+    phone = answered(CallSettings(endpoint=EndpointSettings(speculate=False)), bot_talks=True)
+    heard = iter(["One.", "One, two.", "", ""])
+    phone.recognises = lambda since: next(heard, "")
+    for _ in range(3):
+        phone.caller_speaks(0.4)
+        phone.wait(0.7)
+    phone.wait(3)
+    assert said(phone) == ["One, two."]
 
 
 def test_the_beginning_of_a_phrase_may_still_become_one() -> None:
