@@ -39,16 +39,16 @@ class TextWeights(NamedTuple):
     """For each earlier pause of the turn."""
 
 
-WEIGHTS = TextWeights(unfinished=-1.05, wordless=-1.57, pause=-0.6)
+WEIGHTS = TextWeights(unfinished=-1.42, wordless=-1.56, pause=-0.6)
 
 
 def sounds_unfinished(text: str) -> bool:
-    """Whether the last word asks for more, or the text trails off."""
+    """Whether the last word asks for more, or the text trails off. A question may end so: "What is it for?"."""
     text = text.strip()
     if not text or text.endswith(("...", "…", ",", "-")):
         return True
     words = re.findall(r"[\w']+", text.lower())
-    return bool(words) and words[-1] in _UNFINISHED_WORDS
+    return not text.endswith("?") and bool(words) and words[-1] in _UNFINISHED_WORDS
 
 
 def is_whole_alone(text: str) -> bool:

@@ -67,9 +67,9 @@ class EndpointSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, 
     """Silence that ends any turn, whatever is still unanswered."""
     unsettled_ms: int = 800
     """Silence that ends a turn whose words so far are complete, though a live recogniser has not settled them."""
-    finished_probability: float = 0.62
+    finished_probability: float = 0.65
     """A turn is taken for finished from this probability on, all that is known weighed (`bridge.call.completion`)."""
-    doubtful_probability: float = 0.3
+    doubtful_probability: float = 0.35
     """Below it a turn sounds unfinished."""
     decided_by: Literal["ours", "engine", "either"] = "ours"
     """Whose word ends a turn: ours, that of a recogniser which has an opinion, or whichever comes first. With `engine`

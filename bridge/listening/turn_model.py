@@ -37,7 +37,7 @@ class SoundWeights(NamedTuple):
     final_sound: float
 
 
-WEIGHTS = SoundWeights(bias=-7.76, tone=0.26, density=8.17, final_pitch=-0.23, final_sound=0.29)
+WEIGHTS = SoundWeights(bias=-7.74, tone=0.26, density=8.15, final_pitch=-0.26, final_sound=0.28)
 
 
 def log_odds(probability: float, limit: float = _TONE_LIMIT) -> float:

@@ -40,6 +40,7 @@ def silence_ms(text: str, probability: float, pauses: int = 0) -> float:
         ("I would like an appointment.", False),
         ("Thank you", False),
         ("Half past nine", False),
+        ("Is there anything else I can help you with?", False),
     ],
 )
 def test_the_last_word_asks_for_more_or_does_not(text: str, unfinished: bool) -> None:
