@@ -110,6 +110,7 @@ async def test_assemblyai() -> None:
 
 async def test_openai_realtime_transcription() -> None:
     openai = pytest.importorskip("openai")
+    pytest.importorskip("websockets")  # which its realtime extra brings
     async with OpenAIRealtimeDouble().serve() as url, asyncio.timeout(20):
         client = openai.AsyncOpenAI(api_key=KEY, base_url=f"{url}/v1", websocket_base_url=f"{websocket(url)}/v1")
         async with client.realtime.connect(extra_query={"intent": "transcription"}) as connection:
