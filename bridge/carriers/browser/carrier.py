@@ -61,7 +61,7 @@ class BrowserCarrier:
             raise NotGenuine("not_logged_in")
         origin = request.headers.get("origin", "")
         ours = {urlsplit(request.url).netloc, request.headers.get("host", "")}
-        if origin and urlsplit(origin).netloc not in ours:
+        if origin and urlsplit(origin).netloc not in ours - {""}:  # a page in a sandbox says `null`
             raise NotGenuine("foreign_page")
 
     def read_webhook(self, route: str, request: CarrierRequest) -> Webhook | None:
