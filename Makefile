@@ -6,10 +6,11 @@
 # make other   the pure rooms' tests on another Python (3.13, or 3.11 where .venv is 3.13), where one is installed
 # make bench   the benchmarks behind the numbers of tests/bench/README.md
 #
-# PYTHON=... chooses the interpreter, TESTS=... the tests.
+# PYTHON=... chooses the interpreter, TESTS=... the tests, JOBS=... how many processes run them.
 
 BIN := .venv/bin
 TESTS ?= tests
+JOBS ?= 2
 PURE := carriers audio understanding text call
 FLOOR := 95
 SLOW := tests/call/test_published_clips.py tests/text/spoken/test_any_text.py \
@@ -37,7 +38,7 @@ demo: setup
 	@$(BIN)/bridge demo
 
 test: setup-dev
-	@$(BIN)/python -m pytest $(TESTS)
+	@$(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(TESTS)
 
 check: setup-dev
 	@$(BIN)/ruff format --check .
