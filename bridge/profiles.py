@@ -99,8 +99,7 @@ def call_profiles(
 
     def profile(number: str, its: NumberSettings) -> CallProfile:
         ears = ListeningOfProfile(listening, its.recogniser)
-        # "en" is what stands there when nobody has said anything: the voice's own English is meant.
-        voice = SpeechOfProfile(speech, its.voice or None, "" if its.call.language == "en" else its.call.language)
+        voice = SpeechOfProfile(speech, its.voice or None, _read_in(its))
         kind = "" if its.agent is None else str(type(its.agent).__struct_config__.tag)
         return CallProfile(its.call, CallServices(ears, voice, agents[number]), kind)
 
@@ -120,6 +119,14 @@ def fixed_lines(settings: Settings, agents: Mapping[str, AgentFactory]) -> list[
     return list(found)
 
 
+def _read_in(its: NumberSettings) -> str:
+    """The language in which a number's texts are read; empty: the voice's own.
+
+    "en" is what stands there when nobody has said anything: the voice's own English is meant.
+    """
+    return "" if its.call.language == "en" else its.call.language
+
+
 def _lines_of(its: NumberSettings, settings: Settings, agents: AgentFactory | None) -> Iterator[FixedLine]:
     call = its.call
     last = call.fallback.text if call.fallback.transfer else call.last_apology
@@ -128,4 +135,4 @@ def _lines_of(its: NumberSettings, settings: Settings, agents: AgentFactory | No
     # The voice for all numbers needs no name: it is the one that speaks where none is named.
     voice = None if its.voice == settings.speaking.voice else its.voice or None
     for line in (*(agents.phrases() if agents else ()), *lines):
-        yield FixedLine(line.text, line.voice or voice)
+        yield FixedLine(line.text, line.voice or voice, line.language or _read_in(its))

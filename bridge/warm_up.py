@@ -13,5 +13,5 @@ async def warm_up(
 ) -> None:
     """Make the lines, or find them in a tier of the cache. Raises VoiceError."""
     for done, line in enumerate(lines, 1):
-        await speech.warm([line.text], voice=line.voice, tenant=tenant)
+        await speech.warm([line.text], voice=line.voice, tenant=tenant, language=line.language)
         progress(done, len(lines), line.text)

@@ -99,7 +99,8 @@ def test_all_mistakes_are_told_at_once_with_file_line_key_and_value() -> None:
         'numbers."sip:desk@example.com".call.endpoint.ceiling_ms',
     ]
     assert told[3] == "bridge.yaml:9: numbers.\"+15550100\".call.no_input_s: is 'soon', expected float"
-    assert told[2].endswith(": whisper, openai, websocket, none")
+    assert ": whisper, openai, websocket," in told[2]
+    assert told[2].endswith(", none")
     assert "the same number as '+15550100'" in told[4]
     assert "E.164" in told[5]
 
@@ -240,7 +241,7 @@ async def test_each_number_has_its_own_greeting_voice_and_language(tmp_path: Pat
     assert 'bridge_calls_refused_total{why="no agent"} 1.0' in page
     assert {("Front desk.", None), ("Guten Tag.", "joe"), ("Auf Wiederhören.", "joe")} <= lines
     assert (spoken["Front desk."], spoken["Guten Tag."], spoken["Auf Wiederhören."]) == ("heart", "joe", "joe")
-    assert len(worker.texts) == made, "everything was ready, in each number's voice"
+    assert worker.texts[made:] == [], "everything was ready, in each number's voice"
     kept = sorted((tmp_path / "records").iterdir())
     held = {moments(file.read_text().splitlines())[0].settings.language: file for file in kept}
     assert set(held) == {"en", "de"}

@@ -93,6 +93,8 @@ class FixedLine(NamedTuple):
     text: str
     voice: str | None = None
     """None: the default."""
+    language: str = ""
+    """Empty: the voice's own."""
 
 
 class LikelyLine(msgspec.Struct, frozen=True):
@@ -101,6 +103,8 @@ class LikelyLine(msgspec.Struct, frozen=True):
     text: str
     likelihood: float
     voice: str | None = None
+    language: str = ""
+    """Empty: that of the call."""
 
 
 class Agent(Protocol):

@@ -125,7 +125,7 @@ async def _warm(arguments: argparse.Namespace, settings: Settings) -> int:
     else:
         lines = fixed_lines(settings, Agents(settings, directory).numbers if settings.agent or settings.numbers else {})
     if arguments.voice:
-        lines = [FixedLine(line.text, arguments.voice) for line in lines]
+        lines = [FixedLine(line.text, arguments.voice, line.language) for line in lines]
 
     def progress(done: int, total: int, phrase: str) -> None:
         print(f"[{done}/{total}] {phrase}", file=sys.stderr, flush=True)

@@ -123,8 +123,8 @@ class SpeechService:
             lambda text: chunker.whole(text, settings.chunking),
             settings.prefetch_streams,
         )
-        self._warm: dict[tuple[str, str | None, str], None] = {}
-        """Phrases to hold ready: text, voice, tenant; made again when a worker brings a new engine version."""
+        self._warm: dict[tuple[str, str | None, str, str], None] = {}
+        """Phrases to hold ready: text, voice, tenant, language; made again when a worker brings a new engine."""
         self._rewarming: asyncio.Task[None] | None = None
         self._calls: set[CallSpeech] = set()
 
@@ -225,17 +225,20 @@ class SpeechService:
         *,
         voice: str | None = None,
         tenant: str = "default",
+        language: str = "",
         progress: Progress | None = None,
     ) -> None:
         """Have these phrases in memory, never to be evicted, so that they play even without a worker.
+
+        They are read in `language`; empty: the voice's own.
 
         A phrase with slots (`"Your code is {digits}."`) becomes a template, of which the words before the first
         slot are held. Raises VoiceError if a phrase can neither be found nor made.
         """
         texts = list(dict.fromkeys(phrases))
         for done, text in enumerate(texts, 1):
-            self._warm[text, voice, tenant] = None
-            await self._hold(text, voice, tenant)
+            self._warm[text, voice, tenant, language] = None
+            await self._hold(text, voice, tenant, language)
             if progress:
                 progress(done, len(texts), text)
 
@@ -309,10 +312,11 @@ class SpeechService:
                 found |= {f"{group}{number}_{name}": value for name, value in provider.stats().items()}
         return found
 
-    async def _hold(self, text: str, voice: str | None, tenant: str) -> None:
+    async def _hold(self, text: str, voice: str | None, tenant: str, language: str) -> None:
+        voice = voice or (self._voice_in(language, None) if language else None)
         for piece in chunker.whole(text, self.settings.chunking):
             for audio_format in self._formats:
-                await self._source.hold(piece, voice=voice, tenant=tenant, audio_format=audio_format)
+                await self._source.hold(piece, voice=voice, tenant=tenant, audio_format=audio_format, language=language)
 
     def _engines_changed(self, engines: dict[str, str]) -> None:
         self.cache.remember_engines(engines)
@@ -321,9 +325,9 @@ class SpeechService:
 
     async def _rewarm(self) -> None:
         """A worker came with another engine version, under which the warm phrases are not kept yet."""
-        for text, voice, tenant in list(self._warm):
+        for text, voice, tenant, language in list(self._warm):
             try:
-                await self._hold(text, voice, tenant)
+                await self._hold(text, voice, tenant, language)
             except VoiceError as error:
                 log.warning("a warm phrase could not be made again: %s", error)
 
@@ -368,7 +372,12 @@ class CallSpeech:
         """What the call will probably say next, in place of all that was expected before: made ahead in idle time."""
         if not self._closed:
             context = self._context
-            spoken = [ExpectedPhrase(line.text, line.likelihood, line.voice or context.voice) for line in lines]
+            spoken = [
+                ExpectedPhrase(
+                    line.text, line.likelihood, line.voice or context.voice, line.language or context.language
+                )
+                for line in lines
+            ]
             self._prefetcher.offer(self, spoken, context.tenant, context.audio_format)
 
     def savings(self) -> dict[str, float]:
@@ -384,7 +393,9 @@ class CallSpeech:
         self._on_closed(self)
 
     def _foresee(self, begun: str, voice: str | None) -> PhraseKey | None:
-        return self._prefetcher.foresee(begun, voice, self._context.tenant, self._context.audio_format)
+        return self._prefetcher.foresee(
+            begun, voice, self._context.tenant, self._context.audio_format, self._context.language
+        )
 
     def _forget(self, number: int) -> None:
         self._utterances.pop(number, None)

@@ -38,6 +38,11 @@ class ExpectedLine(Protocol):
         """How probable that is, 0..1."""
 
     @property
+    def language(self) -> str:
+        """The language in which it is read; empty: the voice's own."""
+        ...
+
+    @property
     def voice(self) -> str | None:
         """The voice of the line; None stands for the default voice."""
 
@@ -48,6 +53,8 @@ class ExpectedPhrase(NamedTuple):
     text: str
     likelihood: float = 0.9
     voice: str | None = None
+    language: str = ""
+    """Empty: the voice's own."""
 
 
 class _Offer(NamedTuple):
@@ -106,10 +113,15 @@ class Prefetcher:
             self._offers.pop(owner, None)
 
     def foresee(
-        self, begun: str, voice: str | None, tenant: str, audio_format: AudioFormat = MULAW_8000
+        self,
+        begun: str,
+        voice: str | None,
+        tenant: str,
+        audio_format: AudioFormat = MULAW_8000,
+        language: str = "",
     ) -> PhraseKey | None:
         """The one known phrase that a text begins like, from now on being prepared; None if there is none."""
-        key = self._source.key(begun, voice, tenant, audio_format)
+        key = self._source.key(begun, voice, tenant, audio_format, language)
         text = self._source.beginnings.match(key.tenant, key.voice, begun) if key else None
         if key is None or text is None:
             return None
@@ -118,7 +130,7 @@ class Prefetcher:
         if not self._source.has(key):
             self._begun[key.digest] = None
             task = asyncio.ensure_future(
-                self._bring(key, _Offer(ExpectedPhrase(text, voice=voice), tenant, audio_format))
+                self._bring(key, _Offer(ExpectedPhrase(text, voice=voice, language=language), tenant, audio_format))
             )
             self._bringing.add(task)
             task.add_done_callback(self._bringing.discard)
@@ -203,7 +215,8 @@ class Prefetcher:
 
     def _missing(self, piece: str, offer: _Offer) -> PhraseKey | None:
         """Of a piece that should be made: its key."""
-        key = self._source.key(piece, offer.line.voice, offer.tenant, offer.audio_format)
+        line = offer.line
+        key = self._source.key(piece, line.voice, offer.tenant, offer.audio_format, line.language)
         return None if key is None or self._source.has(key) or self._source.templates.match(piece) else key
 
     async def _make(self, offer: _Offer) -> None:
@@ -215,7 +228,12 @@ class Prefetcher:
             self._under_way.add(key.digest)
             try:
                 phrase = await self._source.whole(
-                    piece, voice=voice, tenant=tenant, priority="prefetch", audio_format=audio_format
+                    piece,
+                    voice=voice,
+                    tenant=tenant,
+                    priority="prefetch",
+                    audio_format=audio_format,
+                    language=offer.line.language,
                 )
             except VoiceError:
                 return  # a line made ahead is a favour, not a duty

@@ -52,10 +52,15 @@ class PhraseSource:
         """Audio that was made and that nobody will hear."""
 
     def key(
-        self, text: str, voice: str | None, tenant: str, audio_format: AudioFormat = MULAW_8000
+        self,
+        text: str,
+        voice: str | None,
+        tenant: str,
+        audio_format: AudioFormat = MULAW_8000,
+        language: str = "",
     ) -> PhraseKey | None:
         """What a text is kept under as it would be spoken now; None until a provider has told its voices."""
-        keys = self._keys(text, voice, tenant, audio_format)
+        keys = self._keys(text, voice, tenant, audio_format, language)
         return keys[-1] if keys else None
 
     def _keys(
@@ -134,6 +139,7 @@ class PhraseSource:
         voice: str | None = None,
         tenant: str = "default",
         audio_format: AudioFormat = MULAW_8000,
+        language: str = "",
     ) -> None:
         """Have a phrase, or a template's head, in memory for good. Raises VoiceError.
 
@@ -145,7 +151,13 @@ class PhraseSource:
                 return
             key = (
                 await self.whole(
-                    text, voice=voice, tenant=tenant, priority="prefetch", fixed=True, audio_format=audio_format
+                    text,
+                    voice=voice,
+                    tenant=tenant,
+                    priority="prefetch",
+                    fixed=True,
+                    audio_format=audio_format,
+                    language=language,
                 )
             ).key
             self._know(key)
@@ -252,9 +264,18 @@ class PhraseSource:
         priority: Priority = "live",
         fixed: bool = False,
         audio_format: AudioFormat = MULAW_8000,
+        language: str = "",
     ) -> Phrase:
         """A phrase, waited for; `fixed` as for `obtain`. Raises VoiceError."""
-        found = self.obtain(text, voice=voice, tenant=tenant, priority=priority, fixed=fixed, audio_format=audio_format)
+        found = self.obtain(
+            text,
+            voice=voice,
+            language=language,
+            tenant=tenant,
+            priority=priority,
+            fixed=fixed,
+            audio_format=audio_format,
+        )
         if isinstance(found, Phrase):
             return found
         return await self._wait_for(found, tenant)
