@@ -20,6 +20,8 @@ from bridge.doctor_network import Finding
 from bridge.http import HttpClient
 from bridge.telemetry.after_call.settings import AfterCallSettings
 from tests.agents.relay_application import RelayApplication
+from tests.doubles.listening.deepgram import DeepgramDouble
+from tests.doubles.speaking.sonic import SonicDouble
 from tests.speaking.doubles import FakeWorker
 from tests.telemetry.test_after_call import office
 
@@ -406,3 +408,45 @@ async def test_every_member_of_a_team_is_looked_at(tmp_path: Path) -> None:
         ("agent coach", "ok"),
         ("agent answers coach", "fail"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("key", "refuses", "status", "says", "remedy"),
+    [
+        ("vendor-key", None, "ok", "spoke one word", ""),
+        ("", None, "fail", "VENDOR_KEY is not set", "key_env"),
+        ("stolen", None, "fail", "auth", "key_env"),
+        ("vendor-key", 402, "fail", "quota", "top it up"),
+        ("vendor-key", 500, "fail", "internal", "speaking.providers.sonic"),
+    ],
+)
+async def test_a_hosted_voice_is_asked_for_one_word(
+    key: str, refuses: int | None, status: str, says: str, remedy: str
+) -> None:
+    double = SonicDouble()
+    double.refuses = refuses
+    async with double.serve() as url:
+        text = (
+            f"speaking: {{providers: {{sonic: {{kind: cartesia, url: '{url}{double.path}', voices: [ada],"
+            " key_env: VENDOR_KEY}}}"
+        )
+        [found] = await doctor.hosted_voices(settings(text), {"VENDOR_KEY": key})
+        [offline] = await doctor.hosted_voices(settings(text), {"VENDOR_KEY": "x"}, offline=True)
+    assert (found.status, says in found.found) == (status, True), found
+    assert remedy in found.remedy
+    assert double.texts == (["Okay."] if status == "ok" else [])
+    assert offline.status == "skip"
+
+
+@pytest.mark.parametrize(
+    ("key", "status", "says"), [("vendor-key", "ok", "tried in"), ("stolen", "fail", "401"), ("", "fail", "not set")]
+)
+async def test_a_hosted_recogniser_is_given_half_a_second_of_silence(
+    key: str, status: str, says: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("VENDOR_KEY", key)
+    double = DeepgramDouble()
+    async with double.serve() as url:
+        text = f"listening: {{recogniser: {{kind: deepgram, url: '{url}{double.path}', key_env: VENDOR_KEY}}}}"
+        [found] = await doctor.recognisers(settings(text))
+    assert (found.status, says in found.found) == (status, True), found
