@@ -35,7 +35,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Exit status 0; 1 with mistakes, or with warnings where these count; a file that cannot be read is refused."""
     from bridge.agents.script_check import find_oddities
-    from bridge.agents.script_graph import drawing, without_end
+    from bridge.agents.script_drawing import drawing
+    from bridge.agents.script_graph import without_end
     from bridge.agents.script_load import examined
     from bridge.errors import ConfigError
 
