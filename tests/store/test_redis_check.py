@@ -130,7 +130,9 @@ async def test_a_redis_that_is_of_no_use_is_named_by_the_doctor_and_the_log(
 
 @pytest.mark.parametrize("slots", [True, False])
 async def test_a_cluster_is_named(slots: bool, tmp_path: Path) -> None:
-    with server(tmp_path, "--cluster-enabled", "yes", "--port", str(free_port("127.0.0.1"))) as path:
+    # Its bus would be at the port plus 10,000, which is no port for one of ten that are free.
+    ports = ("--port", str(free_port("127.0.0.1")), "--cluster-port", str(free_port("127.0.0.1")))
+    with server(tmp_path, "--cluster-enabled", "yes", *ports) as path:
         if slots:
             client = redis.Redis(unix_socket_path=path)
             client.execute_command("CLUSTER", "ADDSLOTSRANGE", "0", "16383")  # type: ignore[no-untyped-call]
