@@ -15,7 +15,7 @@ from aiohttp import web
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge.audio.formats import MULAW_8000
+from bridge.audio.formats import FORMATS, MULAW_8000
 from bridge.call.commands import PullSpeech, Synthesise
 from bridge.errors import FailureKind, VoiceBusy, VoiceError
 from bridge.speaking.settings import SpeakingSettings, VoiceRoute
@@ -78,6 +78,20 @@ async def test_audio_in_pieces_of_any_size_is_the_same_audio(vendor: str, piece:
         whole = await said(provider)
         double.piece = piece
         assert bytes((await said(provider)).sound) == bytes(whole.sound)
+
+
+async def test_half_a_sample_waits_for_its_other_half() -> None:
+    double = ElevenLabsDouble()
+    async with voice_of(double) as provider:
+        found = []
+        for piece in (1600, 7):
+            double.piece = piece
+            listener = Listener(FORMATS["pcm_16000"])
+            provider.open(SpeechRequest(TEXT, audio_format=listener.audio_format), listener)
+            listener.inside_open = False
+            await listener.until(lambda listener=listener: bool(listener.ended))  # type: ignore[misc]
+            found.append(bytes(listener.sound))
+        assert found[0] == found[1]
 
 
 @pytest.mark.parametrize("vendor", sorted(NATIVE))
