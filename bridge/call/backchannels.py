@@ -74,7 +74,7 @@ def backchannels(language: str) -> Backchannels:
 
 _LAUGH = r"[bdmw]{0,2}[auw]*(?:h[aeo]+)%sh*"
 _LAUGHTER = re.compile(rf"\W*(?:{_LAUGH % '+'}\b\W*){{2,}}|\W*{_LAUGH % '{2,}'}\W*", re.IGNORECASE)
-"""Two words of it, or one of two syllables: "he" alone is somebody else."""
+"""Laughter as recognisers write it: two words of it, or one of two syllables, since one alone is a pronoun."""
 
 
 def is_laughter(text: str) -> bool:

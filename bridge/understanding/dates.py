@@ -68,7 +68,7 @@ def _told(words: list[Token], lexicon: Lexicon, today: Day | None) -> _Date | No
 
 
 def _feast(words: list[Token], lexicon: Lexicon) -> _Date | None:
-    """ "Christmas Day"."""
+    """Read a day that has a name, such as "Christmas Day"; None for other words."""
     plain = [word.text for word in words if not word.is_sign]
     for place in range(len(plain)):
         for length in (3, 2, 1):

@@ -133,7 +133,7 @@ def _table_at(plain: Sequence[str], place: int, table: Mapping[Phrase, _T]) -> t
 
 
 def _named(words: Sequence[Token], found: list[Group], lexicon: Lexicon) -> _Clock | None:
-    """ "noon", "midnight"."""
+    """Read a time that has a name, such as "noon" or "midnight"; None for other words."""
     plain = [word.text for word in words]
     for place in range(len(plain)):
         named = _table_at(plain, place, lexicon.clock)

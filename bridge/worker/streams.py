@@ -184,7 +184,7 @@ class Stream:
 
     @property
     def all_sent(self) -> bool:
-        """Nothing more will be sent."""
+        """Whether all audio of the stream has been sent, so that nothing more will come."""
         return self.complete and not self._unsent
 
     @property

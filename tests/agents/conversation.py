@@ -23,10 +23,10 @@ class Conversation:
         return self._asks(Prompt("call_started"))
 
     def says(self, text: str, *others: str, heard: bool = True) -> str:
-        """The caller speaks; `heard` is false when nothing of the bot's answer reaches his ear.
+        """The caller speaks; `heard` is false when nothing of the bot's answer reaches their ear.
 
-        The call then takes his turn back, and presents the whole of it again with what he says next. `others` is what
-        the recogniser may have heard instead.
+        The call then takes their turn back, and presents the whole of it again with what they say next. `others` is
+        what the recogniser may have heard instead.
         """
         again, self.unheard = self.unheard, not heard
         readings = tuple(TextAlternative(one, 0.8 - 0.2 * place) for place, one in enumerate((text, *others)) if others)

@@ -144,7 +144,7 @@ class Broken(PhoneAgent):
 
 
 class Endless(PhoneAgent):
-    """Never stops."""
+    """An agent that talks without end."""
 
     async def call_started(self, call: Conversation) -> None:
         while True:

@@ -76,7 +76,7 @@ class Play:
 
 @dataclass(frozen=True, slots=True)
 class Pause:
-    """Nothing happens for this long."""
+    """The carrier waits, with nothing to be heard, before its next verb."""
 
     seconds: float
 

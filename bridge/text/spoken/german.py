@@ -70,7 +70,7 @@ def _day(day: int) -> str:
 
 
 def _decade(number: int) -> str:
-    """`90er`, `1990er`."""
+    """Say a decade, such as `90er` or `1990er`, from its number."""
     return (_year(number) if number > 999 else _cardinal(number)) + "er"
 
 
