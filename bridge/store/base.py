@@ -15,7 +15,7 @@ process knows. A key is text of at most 200 characters, a value at most `LARGEST
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Protocol
 
 LARGEST_VALUE = 1 << 20
@@ -43,6 +43,14 @@ class Store(Protocol):
 
     async def get(self, key: str) -> bytes | None:
         """Return what is kept under `key`, or None when there is nothing or it has expired."""
+        ...
+
+    async def keep_all(self, values: Mapping[str, bytes], ttl_s: float) -> None:
+        """Keep many values in one go, as `put` does, but tell no watcher of them.
+
+        For what changes often and is asked for seldom: it costs a fraction of as many puts. Raises ValueError if one
+        is too large.
+        """
         ...
 
     async def take(self, key: str) -> bytes | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from heapq import heapify, heappop, heappush
 
@@ -53,6 +53,11 @@ class MemoryStore:
         """Keep `value` under `key` for `ttl_s` seconds, in place of what was there."""
         self.keep(key, value, ttl_s)
         self._watchers.tell(key, value)
+
+    async def keep_all(self, values: Mapping[str, bytes], ttl_s: float) -> None:
+        """Keep many values in one go, without telling any watcher."""
+        for key, value in values.items():
+            self.keep(key, value, ttl_s)
 
     async def get(self, key: str) -> bytes | None:
         """Return what is kept under `key`, or None."""

@@ -15,7 +15,7 @@ import logging
 import secrets
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import TypeVar
 
 import redis.asyncio as redis
@@ -115,6 +115,23 @@ class RedisStore:
             self._shared.keep(key, value, ttl_s)
             self._unshared.drop(key)
         self._watchers.tell(key, value)
+
+    async def keep_all(self, values: Mapping[str, bytes], ttl_s: float) -> None:
+        """Keep many values in one go, without telling any watcher."""
+        for key, value in values.items():
+            check(key, value)
+        try:
+            pipeline, milliseconds = self._client.pipeline(transaction=False), max(1, round(ttl_s * 1000))
+            for key, value in values.items():
+                pipeline.set(f"{self._prefix}:{key}", self._seal(key, value), px=milliseconds)
+            await self._ask(pipeline.execute())
+        except _Away:
+            for key, value in values.items():
+                self._unshared.keep(key, value, ttl_s)
+        else:
+            for key, value in values.items():
+                self._shared.keep(key, value, ttl_s)
+                self._unshared.drop(key)
 
     async def get(self, key: str) -> bytes | None:
         """Return what is kept under `key`, or None."""

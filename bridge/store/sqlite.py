@@ -9,7 +9,7 @@ import os
 import sqlite3
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
@@ -30,6 +30,10 @@ INSERT INTO changes SELECT 0 WHERE NOT EXISTS (SELECT * FROM changes);
 _PUT = """
 INSERT INTO facts VALUES (?, ?, ?, (SELECT number FROM changes))
 ON CONFLICT (key) DO UPDATE SET value = excluded.value, expires_at = excluded.expires_at, change = excluded.change
+"""
+_KEEP = """
+INSERT INTO facts VALUES (?, ?, ?, 0)
+ON CONFLICT (key) DO UPDATE SET value = excluded.value, expires_at = excluded.expires_at, change = 0
 """
 _ADD = _PUT + "WHERE facts.expires_at <= ?"
 _SWEEP_EVERY = 64
@@ -74,6 +78,20 @@ class SqliteStore:
         """Keep `value` under `key` for `ttl_s` seconds, in place of what was there."""
         check(key, value)
         await self._run(lambda database: self._write(database, _PUT, (key, value, self._clock() + ttl_s)), 0)
+
+    async def keep_all(self, values: Mapping[str, bytes], ttl_s: float) -> None:
+        """Keep many values in one go, without telling any watcher."""
+        for key, value in values.items():
+            check(key, value)
+        expires_at = self._clock() + ttl_s
+        rows = [(key, value, expires_at) for key, value in values.items()]
+
+        def keep(database: sqlite3.Connection) -> None:
+            self._tidy(database)
+            with _transaction(database):
+                database.executemany(_KEEP, rows)
+
+        await self._run(keep, None)
 
     async def get(self, key: str) -> bytes | None:
         """Return what is kept under `key`, or None."""
@@ -137,16 +155,9 @@ class SqliteStore:
 
     def _write(self, database: sqlite3.Connection, statement: str, values: tuple[object, ...]) -> int:
         self._tidy(database)
-        database.execute("BEGIN IMMEDIATE")
-        try:
+        with _transaction(database):
             database.execute("UPDATE changes SET number = number + 1")
-            written = database.execute(statement, values).rowcount
-            database.execute("COMMIT")
-        except BaseException:
-            with contextlib.suppress(sqlite3.Error):
-                database.execute("ROLLBACK")
-            raise
-        return written
+            return database.execute(statement, values).rowcount
 
     def _read(self, database: sqlite3.Connection, key: str) -> bytes | None:
         query = "SELECT value FROM facts WHERE key = ? AND expires_at > ?"
@@ -181,3 +192,16 @@ class SqliteStore:
         rows = database.execute(query, (self._seen, newest)).fetchall()
         self._seen = newest
         return [(str(key), bytes(value)) for key, value in rows]
+
+
+@contextlib.contextmanager
+def _transaction(database: sqlite3.Connection) -> Iterator[None]:
+    """Everything that is written meanwhile, or nothing of it."""
+    database.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        database.execute("COMMIT")
+    except BaseException:
+        with contextlib.suppress(sqlite3.Error):
+            database.execute("ROLLBACK")
+        raise

@@ -74,6 +74,26 @@ class StoreContract:
         await store.put("call:CA1", b"two", 60.0)
         assert heard == [("call:CA1", b"one")]
 
+    async def test_many_facts_are_kept_in_one_go_and_no_watcher_is_woken(self, open_store: OpenStore) -> None:
+        store = await open_store()
+        heard: list[str] = []
+        store.watch("call:", lambda key, _: heard.append(key))
+        await store.put("call:CA1", b"one", 60.0)
+        await until(lambda: heard == ["call:CA1"])
+        await store.keep_all({f"call:CA{number}": b"state %d" % number for number in range(50)}, 60.0)
+        await store.put("call:last", b"", 60.0)
+        await until(lambda: "call:last" in heard)
+        assert heard == ["call:CA1", "call:last"]
+        assert await store.get("call:CA1") == b"state 1"
+        assert await store.take("call:CA49") == b"state 49"
+        assert await store.get("call:CA49") is None
+        await store.keep_all({}, 60.0)
+
+    async def test_one_value_that_is_too_large_is_named_among_many(self, open_store: OpenStore) -> None:
+        store = await open_store()
+        with pytest.raises(ValueError, match="at most 1048576 bytes"):
+            await store.keep_all({"call:CA1": b"", "call:CA2": b"x" * (LARGEST_VALUE + 1)}, 60.0)
+
 
 class SharedStoreContract(StoreContract):
     """A store that several processes open at once."""
