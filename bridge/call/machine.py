@@ -179,7 +179,8 @@ class Call:
     def _note_change(self, event: Event) -> None:
         bot, caller, queued = self._bot.state, self._caller.state, self._bot.utterances.playout.queued
         before = self._seen
-        if bot is not before[0] or caller is not before[1] or queued != before[2] or type(event) in _CHANGES:
+        moved = bot is not before[0] or caller is not before[1] or queued != before[2]
+        if moved or type(event) in _CHANGES or (type(event) is SpeechArrived and event.words):
             self._seen = (bot, caller, queued)
             self.changes += 1
 

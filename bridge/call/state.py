@@ -143,28 +143,34 @@ def played_on(state: CallState, seconds: float) -> CallState:
     """
     if seconds <= 0 or state.caller.turn is not None:
         return state
-    left_ms = seconds * 1000
-    history, rests = list(state.bot.history), list(state.bot.rest)
-    while rests:
-        heard, rest = _split(rests[0], left_ms)
+    past_ms = seconds * 1000
+    history, rest = list(state.bot.history), state.bot.rest
+    while rest:
+        heard, left = _split(rest[0], past_ms)
         if heard:
-            history.append(Spoken("bot", heard, by_bridge=rests[0].by_bridge, by=rests[0].by))
-        if rest is not None:
-            rests[0] = rest
+            history.append(Spoken("bot", heard, by_bridge=rest[0].by_bridge, by=rest[0].by))
+        if left is not None:
+            rest = (left, *(_sooner(one, past_ms) for one in rest[1:]))
             break
-        left_ms -= rests.pop(0).words[-1].end_ms
-    bot = msgspec.structs.replace(state.bot, history=joined(history), rest=tuple(rests))
+        rest = rest[1:]
+    bot = msgspec.structs.replace(state.bot, history=joined(history), rest=rest)
     return msgspec.structs.replace(state, bot=bot, length_s=state.length_s + seconds)
 
 
-def _split(rest: UnheardRest, left_ms: float) -> tuple[str, UnheardRest | None]:
+def _split(rest: UnheardRest, past_ms: float) -> tuple[str, UnheardRest | None]:
     """What of it is heard within this time, and what is not."""
-    heard = sum(word.end_ms <= left_ms for word in rest.words)
+    heard = sum(word.end_ms <= past_ms for word in rest.words)
     tokens = rest.text.split()
     if heard >= len(tokens):
         return rest.text, None
-    later = tuple(Word(w.text, int(w.start_ms - left_ms), int(w.end_ms - left_ms)) for w in rest.words[heard:])
-    return " ".join(tokens[:heard]), msgspec.structs.replace(rest, text=" ".join(tokens[heard:]), words=later)
+    left = msgspec.structs.replace(rest, text=" ".join(tokens[heard:]), words=rest.words[heard:])
+    return " ".join(tokens[:heard]), _sooner(left, past_ms)
+
+
+def _sooner(rest: UnheardRest, past_ms: float) -> UnheardRest:
+    """The same words, placed in time from so much later on."""
+    words = tuple(Word(w.text, int(w.start_ms - past_ms), int(w.end_ms - past_ms)) for w in rest.words)
+    return msgspec.structs.replace(rest, words=words)
 
 
 def latest(history: tuple[Spoken, ...]) -> tuple[Spoken, ...]:

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from bridge.call.actions import Action, Expect, HangUp, Prompt, Say, Spoken, Transfer
 from bridge.call.commands import AskAgent, Decided, Disconnect, ExpectSpeech, Redirect
-from bridge.call.events import AgentActed, CallResumed, CallStarted, DigitPressed, Word
+from bridge.call.events import AgentActed, CallResumed, CallStarted, DigitPressed, SpeechArrived, Word
 from bridge.call.machine import Call
 from bridge.call.playout import Playout
 from bridge.call.settings import CallSettings
@@ -484,10 +484,11 @@ def test_the_counter_moves_when_something_matters_and_not_with_every_message() -
     before = phone.call.changes
     events = len(phone.log)
     phone.wait(2.0)
-    assert phone.call.changes == before
-    assert len(phone.log) > events + 20
+    placed = sum(isinstance(event, SpeechArrived) and bool(event.words) for _, event, _ in phone.log[events:])
+    assert phone.call.changes == before + placed
+    assert len(phone.log) > events + 20 > events + 3 * placed
     phone.tell(DigitPressed("1"))
-    assert phone.call.changes == before + 1
+    assert phone.call.changes == before + placed + 1
 
 
 def test_between_two_changes_a_state_differs_by_what_was_heard_alone() -> None:
@@ -531,6 +532,33 @@ def test_a_crash_is_reckoned_with_by_the_time_since_the_state_was_written() -> N
     assert [*heard, *later.bot.rest[0].text.split()] == STORY.split()
     assert later.length_s == pytest.approx(state.length_s + 0.9)
     assert played_on(state, 0.0) is state
+
+
+def test_a_crash_in_the_second_utterance_says_none_of_the_first_again() -> None:
+    phone = Phone(lambda prompt: [Say("one two three"), Say("four five six seven eight nine ten")])
+    phone.answers()
+    kept, changes = phone.call.state(phone.now), -1
+    until = phone.now + 2.2
+    while phone.now < until:
+        phone.wait(0.02)
+        if phone.call.changes != changes:
+            kept, changes = phone.call.state(phone.now), phone.call.changes
+    sure, reckoned = phone.call.state(phone.now), played_on(kept, phone.call.state(phone.now).length_s - kept.length_s)
+    said = "one two three four five six seven eight nine ten".split()
+    for of in (sure, reckoned):
+        told = [word for spoken in of.bot.history for word in spoken.text.split()]
+        assert [*told, *of.bot.rest[0].text.split()] == said
+        assert len(told) > 4
+    assert len(sure.bot.rest[0].text.split()) - len(reckoned.bot.rest[0].text.split()) in (0, 1)
+
+
+def test_words_that_are_placed_in_time_later_make_a_state_worth_writing_again() -> None:
+    call = Call(CallSettings())
+    call.receive(CallStarted(), 0.0)
+    call.receive(AgentActed(1, Say(STORY)), 0.1)
+    before = call.changes
+    call.receive(SpeechArrived(1, b"\x00" * 800, (Word("one", 0, 100),)), 0.2)
+    assert call.changes == before + 1
 
 
 @given(st.lists(st.integers(0, 3000), max_size=5))
