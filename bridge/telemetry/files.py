@@ -23,7 +23,7 @@ def free_name(directory: Path, call_id: str, suffix: str, taken: Container[Path]
     stem = stem_of(call_id)
     path = directory / f"{stem}{suffix}"
     attempt = 2
-    while path.exists() or path in taken:
+    while path in taken or path.exists():  # in this order: a file is there before its name is let go of
         path = directory / f"{stem}-{attempt}{suffix}"
         attempt += 1
     return path
