@@ -115,6 +115,7 @@ class Application:
             clock=time.monotonic,
             open_client=open_client,
             recognisers=[its.recogniser for number, its in every_profile(settings) if number in self.agents],
+            environ=environ,
         )
         self.speech = SpeechService(
             settings.speaking,

@@ -29,7 +29,7 @@ from bridge.carriers.catalogue import KINDS, Secrets, build_carrier, configured,
 from bridge.config import Settings, load_what_is_right, unset_variables
 from bridge.doctor_network import Finding, public_address, redis, workers
 from bridge.errors import ConfigError
-from bridge.http import HttpClient
+from bridge.http import HttpClient, OpenClient
 from bridge.listening.settings import (
     NoRecogniserSettings,
     NoTurnModelSettings,
@@ -62,16 +62,21 @@ async def examine(
     findings.append(free_port(host or settings.gateway.host, settings.gateway.port if port is None else port))
     findings += folders(settings, directory)
     findings += await asyncio.to_thread(engines, settings)
-    findings += await recognisers(settings, offline=offline)
-    open_client = partial(HttpClient, settings.http, directory=directory, environ=environ)
+    open_client = client_of(settings, directory, environ)
+    findings += await recognisers(settings, environ, open_client, offline=offline)
     findings += await workers(settings, environ, open_client)
-    findings += await hosted_voices(settings, environ, offline=offline)
+    findings += await hosted_voices(settings, environ, open_client, offline=offline)
     findings.append(await redis(settings, environ))
     findings += await services.after_call(settings.after_call, directory, environ, open_client, offline=offline)
     findings.append(await asyncio.to_thread(accelerator))
     if settings.gateway.public_url or not any("public_url" in mistake.lower() for mistake in mistakes):
         findings += await public_address(settings, directory, offline=offline)
     return findings
+
+
+def client_of(settings: Settings, directory: Path, environ: Mapping[str, str]) -> OpenClient:
+    """Makes clients that reach others as the service would."""
+    return partial(HttpClient, settings.http, directory=directory, environ=environ)
 
 
 def _remedy(mistake: str) -> str:
@@ -284,9 +289,11 @@ def _whisper(settings: WhisperSettings) -> Finding:
     return _tried("recogniser", lambda: LoadedEngines(EngineSetup(settings, None)), remedy)
 
 
-async def recognisers(settings: Settings, *, offline: bool = False) -> list[Finding]:
-    """Ask each recogniser that is elsewhere once."""
-    findings = []
+async def recognisers(
+    settings: Settings, environ: Mapping[str, str], open_client: OpenClient = HttpClient, *, offline: bool = False
+) -> list[Finding]:
+    """Ask each recogniser that is elsewhere once, all at the same time."""
+    findings, asked = [], []
     for one in _ranked(settings):
         match one:
             case NoRecogniserSettings():
@@ -294,17 +301,19 @@ async def recognisers(settings: Settings, *, offline: bool = False) -> list[Find
             case WhisperSettings():
                 pass  # loaded with the other engines
             case _:
-                findings.append(await services.recogniser_answers(one, offline=offline))
-    return findings
+                asked.append(services.recogniser_answers(one, environ, open_client, offline=offline))
+    return [*findings, *await asyncio.gather(*asked)]
 
 
-async def hosted_voices(settings: Settings, environ: Mapping[str, str], *, offline: bool = False) -> list[Finding]:
+async def hosted_voices(
+    settings: Settings, environ: Mapping[str, str], open_client: OpenClient = HttpClient, *, offline: bool = False
+) -> list[Finding]:
     """Ask each hosted voice for one word, all at the same time."""
     hosted = {
         name: one for name, one in settings.speaking.providers.items() if not isinstance(one, WorkerProviderSettings)
     }
-    asked = (services.hosted_voice_speaks(name, one, environ, offline=offline) for name, one in hosted.items())
-    return list(await asyncio.gather(*asked))
+    speak = partial(services.hosted_voice_speaks, environ=environ, open_client=open_client, offline=offline)
+    return list(await asyncio.gather(*(speak(name, one) for name, one in hosted.items())))
 
 
 def _speak_once(settings: Settings) -> str:

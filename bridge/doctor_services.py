@@ -154,16 +154,18 @@ async def after_call(
     return [Finding(about, "ok", f"to {wanted.url}, {len(keys)} signature(s) each{left}")]
 
 
-async def recogniser_answers(settings: SomeRecogniser, *, offline: bool = False) -> Finding:
+async def recogniser_answers(
+    settings: SomeRecogniser, environ: Mapping[str, str], open_client: OpenClient, *, offline: bool = False
+) -> Finding:
     """Give a recogniser elsewhere half a second of silence; offline, look at its key alone."""
-    recogniser = build_recogniser(settings, EnginePools().of)
+    recogniser = build_recogniser(settings, EnginePools().of, open_client, environ)
     where = getattr(settings, "url", "") or recogniser.name
-    if offline:
-        return Finding("recogniser", "skip", f"{where} not asked (--offline)")
     told: asyncio.Queue[StreamEvent] = asyncio.Queue()
     started_at = time.perf_counter()
     try:
         await recogniser.load()
+        if offline:
+            return Finding("recogniser", "skip", f"{where} not asked (--offline)")
         stream = recogniser.start(ExpectedSpeech(), told.put_nowait)
         stream.feed(bytes([mulaw.SILENCE]) * 4000, 0.5)
         stream.finalise(1, _PATIENCE_S)
@@ -204,7 +206,7 @@ async def worker_speaks(link: WorkerConnection, voice: str) -> VoiceError | None
 
 
 async def hosted_voice_speaks(
-    name: str, settings: HostedVoice, environ: Mapping[str, str], *, offline: bool
+    name: str, settings: HostedVoice, environ: Mapping[str, str], open_client: OpenClient, *, offline: bool
 ) -> Finding:
     """Have a hosted voice speak one word, up to its first audio; offline, look at its key alone."""
     about, variable = f"voice {name}", settings.key_env
@@ -215,17 +217,19 @@ async def hosted_voice_speaks(
         return Finding(about, "fail", str(error), _REFUSED["auth"])
     if offline:
         return Finding(about, "skip", "not asked (--offline)")
-    provider = hosted_voice(name, msgspec.structs.replace(settings, warm=0), environ=environ)
-    await provider.start(lambda: None)
+    provider = hosted_voice(name, msgspec.structs.replace(settings, warm=0), open_client, environ)
     listener = _FirstAudio()
     started_at = time.perf_counter()
     try:
+        await provider.start(lambda: None)
         stream = provider.open(SpeechRequest("Okay.", cut=True), listener)
         async with asyncio.timeout(_PATIENCE_S):
             await listener.heard
         stream.cancel()
     except TimeoutError:
         return Finding(about, "fail", f"nothing in {_PATIENCE_S:g} s", "look why it is slow, or choose another")
+    except ConfigError as error:
+        return Finding(about, "fail", str(error), "correct the section http")
     except VoiceError as error:
         remedy = _REFUSED.get(error.kind, f"look at the vendor's status page, or correct speaking.providers.{name}")
         return Finding(about, "fail", f"{error.kind}: {error}", remedy)

@@ -64,10 +64,11 @@ class Proxy:
         else:
             back.write(head)
         async with asyncio.TaskGroup() as both_ways:
-            both_ways.create_task(self._copy(reader, back))
-            both_ways.create_task(self._copy(there, writer))
+            both_ways.create_task(self.copy(reader, back))
+            both_ways.create_task(self.copy(there, writer))
 
-    async def _copy(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    @staticmethod
+    async def copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while piece := await reader.read(65536):
             writer.write(piece)
         writer.close()

@@ -7,7 +7,7 @@ go out by the call's `deliver`, always in the event loop. Times are the call's o
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
 
@@ -63,6 +63,7 @@ class ListeningService:
         model: VoiceModel | None = None,
         open_client: OpenClient = HttpClient,
         recognisers: Sequence[RecogniserSettings] | None = None,
+        environ: Mapping[str, str] | None = None,
     ) -> None:
         self.settings = settings
         self._wanted = tuple(dict.fromkeys((settings.recogniser,) if recognisers is None else recognisers))
@@ -73,7 +74,7 @@ class ListeningService:
         self._model = model
         self._ticks: ActivityTicks | None = None
         self.recognition = RecognitionCounters()
-        self.recognisers = CallRecognisers(clock, open_client)
+        self.recognisers = CallRecognisers(clock, open_client, environ)
         self._engines = EnginePools()
         self._load = _Load(clock)
 

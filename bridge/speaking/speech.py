@@ -81,6 +81,7 @@ class SpeechService:
         open_client: OpenClient = HttpClient,
     ) -> None:
         self.settings = settings
+        self.open_client = open_client
         self._recordings = Recordings(settings.recordings, directory)
         self._connect_s = connect_s
         self.cache = PhraseCache(

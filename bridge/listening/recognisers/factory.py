@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from bridge.errors import ConfigError
 from bridge.http import HttpClient, OpenClient
@@ -46,12 +46,18 @@ def order_of(first: RecogniserSettings, fallbacks: Sequence[RecogniserSettings])
 class CallRecognisers:
     """The recognisers of a process: each is built once, and so is its health, however many orders it stands in.
 
-    `open_client` reaches those elsewhere.
+    `open_client` reaches those elsewhere, whose keys are in `environ`.
     """
 
-    def __init__(self, clock: Callable[[], float], open_client: OpenClient = HttpClient) -> None:
+    def __init__(
+        self,
+        clock: Callable[[], float],
+        open_client: OpenClient = HttpClient,
+        environ: Mapping[str, str] | None = None,
+    ) -> None:
         self._clock = clock
-        self._open_client = open_client
+        self.open_client = open_client
+        self._environ = environ
         self._ranked: dict[SomeRecogniser, RankedRecogniser] = {}
         self._chains: dict[RecogniserSettings, RecogniserChain] = {}
         self._none = RecogniserChain((), clock)
@@ -59,7 +65,8 @@ class CallRecognisers:
     async def load(self, orders: Sequence[Order], pool_of: Callable[[WhisperSettings], EnginePool]) -> None:
         """Build what these orders name, and get it ready. Raises ConfigError."""
         for settings in dict.fromkeys(one for order in orders for one in order):
-            ranked = RankedRecogniser(len(self._ranked), build_recogniser(settings, pool_of, self._open_client))
+            recogniser = build_recogniser(settings, pool_of, self.open_client, self._environ)
+            ranked = RankedRecogniser(len(self._ranked), recogniser)
             self._ranked[settings] = ranked
             await ranked.recogniser.load()
         for order in filter(None, orders):
@@ -83,15 +90,18 @@ class CallRecognisers:
 
 
 def build_recogniser(
-    settings: SomeRecogniser, pool_of: Callable[[WhisperSettings], EnginePool], open_client: OpenClient = HttpClient
+    settings: SomeRecogniser,
+    pool_of: Callable[[WhisperSettings], EnginePool],
+    open_client: OpenClient = HttpClient,
+    environ: Mapping[str, str] | None = None,
 ) -> Recogniser:
     """The recogniser that these settings describe; `pool_of` has the processes of an embedded one."""
     match settings:
         case WhisperSettings():
             return EmbeddedRecogniser(pool_of(settings))
         case OpenAITranscriptionSettings():
-            return OpenAITranscriptions(settings, open_client)
+            return OpenAITranscriptions(settings, open_client, environ)
         case WebSocketRecogniserSettings():
-            return WebSocketRecogniser(settings, open_client)
+            return WebSocketRecogniser(settings, open_client, environ)
         case _:
-            return hosted_recogniser(settings, open_client)
+            return hosted_recogniser(settings, open_client, environ)

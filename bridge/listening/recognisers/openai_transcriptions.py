@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import os
+from collections.abc import Mapping
 
 import aiohttp
 import msgspec
@@ -45,15 +46,21 @@ class OpenAITranscriptions:
     name = "openai"
     capabilities = Capabilities()
 
-    def __init__(self, settings: OpenAITranscriptionSettings, open_client: OpenClient = HttpClient) -> None:
+    def __init__(
+        self,
+        settings: OpenAITranscriptionSettings,
+        open_client: OpenClient = HttpClient,
+        environ: Mapping[str, str] | None = None,
+    ) -> None:
         self._settings = settings
+        self._environ = os.environ if environ is None else environ
         self._open_client = open_client
         self._headers: dict[str, str] = {}
         self._http: HttpClient | None = None
 
     async def load(self) -> None:
         """Have a client ready, which connects with the first utterance."""
-        key = variables.header(self._settings.key_env, os.environ)
+        key = variables.header(self._settings.key_env, self._environ)
         self._headers = {"Authorization": f"Bearer {key}"} if key else {}
         self._http = self._open_client()
 

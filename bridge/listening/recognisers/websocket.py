@@ -24,7 +24,8 @@ lack times and confidence. Unknown types and fields are ignored. A bearer token 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import partial
 
 import msgspec
 
@@ -129,8 +130,14 @@ class WebSocketRecogniser(HostedRecogniser):
     name = "websocket"
     capabilities = Capabilities(live=True, word_times=True, turn_ends=True)
 
-    def __init__(self, settings: WebSocketRecogniserSettings, open_client: OpenClient = HttpClient) -> None:
-        super().__init__(settings, lambda expected: WebSocketWire(settings, expected), open_client, needs_key=False)
+    def __init__(
+        self,
+        settings: WebSocketRecogniserSettings,
+        open_client: OpenClient = HttpClient,
+        environ: Mapping[str, str] | None = None,
+    ) -> None:
+        wire_of = partial(WebSocketWire, settings)
+        super().__init__(settings, wire_of, open_client, environ, needs_key=False)
 
 
 class WebSocketWire(RecogniserWire):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from bridge.http import HttpClient, OpenClient
@@ -47,10 +47,14 @@ WIRES: dict[type, Callable[[Any, ExpectedSpeech], RecogniserWire]] = {
 }
 
 
-def hosted_recogniser(settings: HostedRecogniserSettings, open_client: OpenClient = HttpClient) -> HostedRecogniser:
+def hosted_recogniser(
+    settings: HostedRecogniserSettings,
+    open_client: OpenClient = HttpClient,
+    environ: Mapping[str, str] | None = None,
+) -> HostedRecogniser:
     """The recogniser that these settings describe."""
     wire = WIRES[type(settings)]
-    recogniser = HostedRecogniser(settings, lambda expected: wire(settings, expected), open_client)
+    recogniser = HostedRecogniser(settings, lambda expected: wire(settings, expected), open_client, environ)
     traits = wire(settings, ExpectedSpeech()).traits
     recogniser.name, recogniser.capabilities = traits.name, traits.capabilities
     return recogniser

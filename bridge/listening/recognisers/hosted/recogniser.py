@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Protocol
 
 from bridge import variables
@@ -37,10 +37,12 @@ class HostedRecogniser:
         settings: LinkSettings,
         wire_of: Callable[[ExpectedSpeech], RecogniserWire],
         open_client: OpenClient = HttpClient,
+        environ: Mapping[str, str] | None = None,
         *,
         needs_key: bool = True,
     ) -> None:
         self.settings = settings
+        self._environ = os.environ if environ is None else environ
         self._wire_of = wire_of
         self._open_client = open_client
         self._needs_key = needs_key
@@ -50,7 +52,7 @@ class HostedRecogniser:
     async def load(self) -> None:
         """Have a client ready; each call connects when it starts. Raises ConfigError when there is no key."""
         variable = self.settings.key_env
-        self._key = variables.header(variable, os.environ)
+        self._key = variables.header(variable, self._environ)
         if self._needs_key and variable and not self._key:
             raise ConfigError(
                 f"environment variable {variable} is not set: it must hold the key of the recogniser {self.name}"
