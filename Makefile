@@ -3,6 +3,7 @@
 # make test    set up with the test tools and torch, then run all tests
 # make redis   install redis-server with apt, for the tests that want a real one; they are skipped without it
 # make check   format, lint, strict types, and how much of the pure rooms their tests reach (make cover)
+# make explore the property tests with new examples, three times as many as hypothesis takes by itself; make test takes the same each time
 # make other   the pure rooms' tests on another Python (3.13, or 3.11 where .venv is 3.13), where one is installed
 # make bench   the benchmarks behind the numbers of tests/bench/README.md
 #
@@ -20,7 +21,7 @@ SLOW := tests/call/test_published_clips.py tests/text/spoken/test_any_text.py \
 BRIEF = --hypothesis-profile=brief $(SLOW:%=--deselect=%) $(PURE:%=tests/%)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev redis demo test check cover other format bench clean
+.PHONY: help setup setup-dev redis demo test explore check cover other format bench clean
 
 help:
 	@sed -n 's/^# //p' Makefile
@@ -39,6 +40,9 @@ demo: setup
 
 test: setup-dev
 	@$(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(TESTS)
+
+explore: setup-dev
+	@$(BIN)/python -m pytest -n $(JOBS) --dist loadfile --hypothesis-profile=explore -m "hypothesis" $(TESTS)
 
 check: setup-dev
 	@$(BIN)/ruff format --check .

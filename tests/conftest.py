@@ -12,9 +12,12 @@ import pytest
 import redis as redis_client
 from hypothesis import settings
 
-settings.register_profile("untimed", settings(deadline=None))
-settings.register_profile("brief", settings(deadline=None, max_examples=15, stateful_step_count=15))
-settings.load_profile("untimed")
+# A change is judged by the same examples wherever it is judged; new ones are looked for by `make explore`.
+steady = settings(deadline=None, derandomize=True, database=None)
+settings.register_profile("steady", steady)
+settings.register_profile("brief", steady, max_examples=15, stateful_step_count=15)
+settings.register_profile("explore", settings(deadline=None, max_examples=300, print_blob=True))
+settings.load_profile("steady")
 
 
 @pytest.fixture(scope="session")
