@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import email.utils
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
@@ -57,7 +57,7 @@ async def workers(
             asked += [(f"speech provider {name}", address, provider.token_env, keys) for address in provider.addresses]
     if not speaking.workers:
         findings.append(Finding("speech worker", "ok", "started by the service on a local socket"))
-    for about, address, variable, keys in asked:
+    for about, address, variable, keys in await _all_found(asked, environ, open_client, findings):
         started_at = time.perf_counter()
         try:
             link = await connect(address, variables.header(variable, environ), _NETWORK_S, open_client=open_client)
@@ -81,6 +81,32 @@ async def workers(
             continue
         findings.append(Finding(about, "ok", f"{address} answered in {took_ms:.0f} ms, and speaks"))
     return findings
+
+
+async def _all_found(
+    asked: Sequence[tuple[str, str, str, str]],
+    environ: Mapping[str, str],
+    open_client: OpenClient,
+    findings: list[Finding],
+) -> list[tuple[str, str, str, str]]:
+    """Replace each address that stands for a fleet by those of its workers."""
+    from bridge.speaking.voices.addresses import stands_for_many
+    from bridge.speaking.voices.fleet import find
+
+    found = []
+    for about, address, variable, keys in asked:
+        if not stands_for_many(address):
+            found.append((about, address, variable, keys))
+            continue
+        try:
+            workers = await find(address, variables.header(variable, environ), open_client)
+        except BridgeError as error:
+            findings.append(Finding(about, "fail", str(error), f"start the fleet, or correct {keys}"))
+            continue
+        if not workers:
+            findings.append(Finding(about, "fail", f"{address} names no worker", "look at the fleet's own status"))
+        found += [(about, worker, variable, keys) for worker in workers]
+    return found
 
 
 async def redis(settings: Settings, environ: Mapping[str, str]) -> Finding:

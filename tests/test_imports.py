@@ -62,7 +62,7 @@ SHARED = {"http"}
 
 TOP = {
     "config", "config_convert", "config_source", "numbers", "profiles",
-    "app", "service", "cli", "commands", "doctor", "doctor_network", "doctor_services", "warm_up",
+    "app", "ray_app", "service", "cli", "commands", "doctor", "doctor_network", "doctor_services", "warm_up",
 }  # fmt: skip
 """The modules that may know everybody, and that nobody else knows."""
 

@@ -12,6 +12,7 @@ from bridge.telemetry.metrics import Metrics
 
 BEAT_S = 0.05
 _BEATS = 60
+_BEATS_A_SECOND = 20
 _ENOUGH_BEATS = 20
 """Fewer say nothing: one hiccup among three is no lateness."""
 RESERVED_S = 15.0
@@ -29,6 +30,9 @@ class LoopLag:
         self._lags_s: deque[float] = deque(maxlen=_BEATS)
         self._due: float | None = None
         self._timer: asyncio.TimerHandle | None = None
+        self._beats = 0
+        self.each_second: Callable[[], None] = lambda: None
+        """Called once a second while this measures."""
 
     @property
     def p90_ms(self) -> float:
@@ -57,6 +61,9 @@ class LoopLag:
     def _beat(self) -> None:
         assert self._due is not None
         self.note(self._clock() - self._due)
+        self._beats += 1
+        if self._beats % _BEATS_A_SECOND == 0:
+            self.each_second()
         self.start()
 
 
@@ -121,6 +128,12 @@ class Admission:
     def calls(self) -> int:
         """The number of calls in progress."""
         return len(self._running)
+
+    @property
+    def use(self) -> float:
+        """0 (idle) .. 1 (a new call would be refused): what decides how many processes there should be."""
+        calls = (len(self._running) + len(self._reserved)) / self._max_calls
+        return min(1.0, max(calls, self._lag.p90_ms / self._max_loop_lag_ms, 1.0 - self._headroom()))
 
     @property
     def ready(self) -> bool:

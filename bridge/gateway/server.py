@@ -180,8 +180,9 @@ class Gateway:
             await self._runner.cleanup()
             raise ConfigError(f"cannot listen on {host}:{port}: {error.strerror or error}") from None
         self.port = _port_of(self._runner)
-        self._lag.start()
         admission = self.process.admission
+        self._lag.each_second = lambda: self.metrics.use.set(admission.use)
+        self._lag.start()
         self._unwatch = self.process.store.watch(
             BEGUN, lambda key, _: admission.came_elsewhere(key.removeprefix(BEGUN))
         )

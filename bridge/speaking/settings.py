@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from bridge.speaking.hosted_settings import HostedVoice
+from bridge.speaking.voices.addresses import check_address
 from bridge.text.settings import ChunkSettings
 from bridge.text.spoken.languages import language
 from bridge.variables import VariableOrNone
@@ -40,7 +41,8 @@ class WorkerProviderSettings(
     """A further fleet of speech workers, beside that of `speaking.workers`."""
 
     addresses: tuple[str, ...]
-    """`ws://host:port` or `unix:/path`, at least one."""
+    """`ws://host:port` or `unix:/path`, at least one; `dns+ws://name:port` and `ray+http://host:port/workers` stand for
+    as many as there are."""
     token_env: VariableOrNone = ""
     """The environment variable that holds the token; empty: none is asked for."""
     sockets: int = 1
@@ -49,6 +51,8 @@ class WorkerProviderSettings(
     def __post_init__(self) -> None:
         if not self.addresses:
             raise ValueError("addresses is empty, expected at least one worker such as ws://127.0.0.1:8090")
+        for address in self.addresses:
+            check_address(address)
 
 
 ProviderSettings = WorkerProviderSettings | HostedVoice
@@ -72,7 +76,8 @@ class SpeakingSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, 
     """The bot's side of the sound."""
 
     workers: tuple[str, ...] = ()
-    """`ws://host:port` or `unix:/path`; empty: a worker process is started on a local socket."""
+    """`ws://host:port` or `unix:/path`; `dns+ws://name:port` stands for all whom the name leads to, and
+    `ray+http://host:port/workers` for a fleet on Ray Serve. Empty: a worker process is started on a local socket."""
     worker_token_env: VariableOrNone = "BRIDGE_WORKER_TOKEN"
     """The environment variable with the token of the workers in `workers`; without the variable none is sent."""
     worker_sockets: int = 1
@@ -107,6 +112,8 @@ class SpeakingSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, 
     def __post_init__(self) -> None:
         if "worker" in self.providers:
             raise ValueError("providers has one named 'worker', which is the name of the workers in `workers`")
+        for address in self.workers:
+            check_address(address)
         known = ("worker", *self.providers)
         for name, routes in self.voices.items():
             if not routes:

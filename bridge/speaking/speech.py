@@ -14,7 +14,6 @@ from pathlib import Path
 
 import msgspec
 
-from bridge import variables
 from bridge.audio.formats import MULAW_8000, AudioFormat
 from bridge.call.commands import PullSpeech, Synthesise
 from bridge.call.events import Event, SpeechArrived, SpeechEnded, SpeechFailed, Word
@@ -26,16 +25,12 @@ from bridge.speaking.phrases.phrase import WORKER, Phrase, PhraseKey, loudness_d
 from bridge.speaking.phrases.prefetch import ExpectedLine, ExpectedPhrase, Prefetcher
 from bridge.speaking.phrases.savings import Savings
 from bridge.speaking.phrases.source import PhraseSource
+from bridge.speaking.providers import build_pool
 from bridge.speaking.recordings import Recordings
-from bridge.speaking.settings import ProviderSettings, SpeakingSettings, WorkerProviderSettings
+from bridge.speaking.settings import SpeakingSettings
 from bridge.speaking.utterance import UtteranceContext, UtteranceStream
 from bridge.speaking.voices.base import SpeechListener, SpeechProvider, SpeechRequest, SpeechStream
-from bridge.speaking.voices.health import MonitoredProvider
-from bridge.speaking.voices.hosted.catalogue import hosted_voice
 from bridge.speaking.voices.local_worker import LocalWorker
-from bridge.speaking.voices.pool import ProviderPool, Route
-from bridge.speaking.voices.spoken import SpokenProvider
-from bridge.speaking.voices.worker import WorkerProvider
 from bridge.text import chunker
 from bridge.text.spoken.languages import nearest
 from bridge.worker.settings import WorkerSettings
@@ -90,33 +85,11 @@ class SpeechService:
         self._formats = tuple(formats)
         prices = {name: getattr(one, "price_per_million_chars", 0.0) for name, one in settings.providers.items()}
         self._prices = {name: price for name, price in prices.items() if price}
-        given = {name: [provider] for name, provider in (providers or {}).items()}
         self._local: LocalWorker | None = None
-        if WORKER not in given:
-            addresses = settings.workers
-            if not addresses:
-                self._local = LocalWorker(worker)
-                addresses = (self._local.address,)
-            token, sockets = variables.header(settings.worker_token_env, environ), settings.worker_sockets
-            given[WORKER] = [
-                WorkerProvider(one, token=token, sockets=sockets, open_client=open_client) for one in addresses
-            ]
-        given |= {
-            name: build_providers(name, one, environ, open_client)
-            for name, one in settings.providers.items()
-            if name not in given
-        }
-        self._pool = ProviderPool(
-            {
-                name: [MonitoredProvider(_saying(one)) for one in group]
-                for name, group in sorted(given.items(), key=_worker_first)
-            },
-            {
-                name: [Route(one.provider, one.voice, one.language) for one in routes]
-                for name, routes in settings.voices.items()
-            },
-            settings.voice,
-        )
+        if WORKER not in (providers or {}) and not settings.workers:
+            self._local = LocalWorker(worker)
+            settings = msgspec.structs.replace(settings, workers=(self._local.address,))
+        self._pool = build_pool(settings, providers or {}, environ, open_client)
         self._source = PhraseSource(settings, self._pool, self.cache)
         self._prefetcher = Prefetcher(
             self._source,
@@ -402,28 +375,6 @@ class CallSpeech:
         self._utterances.pop(number, None)
 
 
-def build_providers(
-    name: str, settings: ProviderSettings, environ: Mapping[str, str], open_client: OpenClient
-) -> list[SpeechProvider]:
-    """The providers that these settings describe. Each kind of provider is a file of `bridge.speaking.voices`."""
-    if not isinstance(settings, WorkerProviderSettings):
-        return [hosted_voice(name, settings, open_client, environ)]
-    token = variables.header(settings.token_env, environ)
-    return [
-        WorkerProvider(address, token=token, sockets=settings.sockets, open_client=open_client)
-        for address in settings.addresses
-    ]
-
-
-def _saying(provider: SpeechProvider) -> SpeechProvider:
-    """A provider that says written text as the bridge does: some do it themselves, all others are given the words."""
-    return provider if getattr(provider, "reads_written_text", False) else SpokenProvider(provider)
-
-
 def _same(one: str, other: str) -> bool:
     """Whether two tags are of one language, whatever the country."""
     return one.partition("-")[0] == other.partition("-")[0]
-
-
-def _worker_first(named: tuple[str, object]) -> bool:
-    return named[0] != WORKER

@@ -181,6 +181,12 @@ class Metrics:
         self.ready = Gauge(
             "bridge_ready", "1 while new calls are admitted", registry=self._registry, multiprocess_mode="livesum"
         )
+        self.use = Gauge(
+            "bridge_use_ratio",
+            "0: idle; 1: a new call would be refused. Of calls, lateness, listening and speech the fullest",
+            registry=self._registry,
+            multiprocess_mode="livemax",
+        )
         self.connections = Gauge(
             "bridge_connections", "Connections to the port", registry=self._registry, multiprocess_mode="livesum"
         )

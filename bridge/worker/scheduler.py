@@ -130,6 +130,15 @@ class Scheduler:
             return _ASK_AGAIN_S
         return 1.0 if len(self._places) >= self.settings.max_streams else None
 
+    def headroom(self, now: float) -> float:
+        """0 (one more caller would be refused) .. 1 (nothing to do)."""
+        settings, pace = self.settings, self.pace
+        backlog = self.backlog_s(now) * 1000 / settings.backlog_ms
+        full = min(pace.mean_batch / (_FULL_BATCH * self.batch), 1.0)
+        live = any(place.priority == "live" for place in self._places.values())
+        pressed = full * min(pace.pressed(now) / settings.pressed, 1.0) if live else 0.0
+        return max(0.0, 1.0 - max(backlog, pressed, len(self._places) / settings.max_streams))
+
     def _is_pressed(self, now: float) -> bool:
         """Whether leads are melting: with one more listener some would run dry, though the queue may still be short.
 

@@ -17,7 +17,7 @@ from aiohttp import WSCloseCode, WSMsgType, web
 from bridge import variables
 from bridge.audio.formats import FORMATS
 from bridge.errors import BadMessage
-from bridge.worker import protocol
+from bridge.worker import metrics, protocol
 from bridge.worker.connection import Connection
 from bridge.worker.engines.base import Engine
 from bridge.worker.runner import EngineRunner, now
@@ -104,15 +104,28 @@ class Worker:
         """Whether new streams are welcome."""
         return not self.draining and not self.failed.is_set()
 
+    @property
+    def streams(self) -> int:
+        """Utterances under way on all sockets."""
+        return sum(len(connection.streams) for connection in self.connections)
+
+    @property
+    def headroom(self) -> float:
+        """0 (a stream would be refused, of one voice at least) .. 1 (idle)."""
+        moment = now()
+        free = min((runner.scheduler.headroom(moment) for runner in self.runners.values()), default=0.0)
+        return free if self.ready else 0.0
+
     # ---- routes -----------------------------------------------------------------------------------------------
 
     def application(self) -> web.Application:
-        """`GET /` is the WebSocket; `/healthz`, `/readyz` and `/stats` are for operators."""
+        """`GET /` is the WebSocket; `/healthz`, `/readyz`, `/stats` and `/metrics` are for operators."""
         app = web.Application()
         app.router.add_get("/", self._socket)
         app.router.add_get("/healthz", self._health)
         app.router.add_get("/readyz", self._readiness)
         app.router.add_get("/stats", self._stats)
+        app.router.add_get("/metrics", self._metrics)
         return app
 
     async def _health(self, request: web.Request) -> web.Response:
@@ -136,7 +149,8 @@ class Worker:
                 "up_s": round(time.time() - self._started_at, 1),
                 "ready": self.ready,
                 "sockets": len(self.connections),
-                "streams": sum(len(connection.streams) for connection in self.connections),
+                "streams": self.streams,
+                "headroom": round(self.headroom, 3),
                 "counts": dict(self.counts),
                 "engines": {
                     runner.engine.name: vars(runner.counts) | {"backlog_s": runner.scheduler.backlog_s(moment)}
@@ -144,6 +158,13 @@ class Worker:
                 },
             }
         )
+
+    async def _metrics(self, request: web.Request) -> web.Response:
+        if not self._is_known(request):
+            return web.Response(status=401, text=NO_TOKEN)
+        counts = {runner.engine.name: vars(runner.counts) for runner in self.runners.values()}
+        page = metrics.page(self.ready, len(self.connections), self.streams, self.headroom, self.counts, counts)
+        return web.Response(body=page, headers={"Content-Type": metrics.CONTENT_TYPE})
 
     async def _socket(self, request: web.Request) -> web.StreamResponse:
         if not self._is_known(request):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
+
 from bridge.gateway.admission import Admission, LoopLag
 
 
@@ -83,6 +85,23 @@ def test_when_listening_or_speech_is_full_no_new_call_comes_in() -> None:
     left = 0.0
     assert admission.ask("CA2") == "no headroom"
     assert admission.ask("CA1") == "admitted"
+
+
+def test_how_full_a_process_is_says_the_fullest_of_its_parts() -> None:
+    left, lag = 1.0, LoopLag()
+    admission = Admission(max_calls=4, max_loop_lag_ms=40.0, lag=lag, headroom=lambda: left)
+    admission.started = True
+    assert admission.use == 0.0
+    admission.ask("CA1")
+    assert admission.use == 0.25
+    for _ in range(60):
+        lag.note(0.020)
+    assert admission.use == pytest.approx(0.5)
+    left = 0.1
+    assert admission.use == pytest.approx(0.9)
+    for _ in range(60):
+        lag.note(9.0)
+    assert (admission.use, admission.ask("CA2")) == (1.0, "late")
 
 
 def test_a_drain_shuts_the_door() -> None:

@@ -190,11 +190,14 @@ def test_one_that_had_a_gap_is_as_urgent_as_what_it_still_has_to_hear(shop: Shop
 
 
 def test_a_full_worker_says_when_to_come_back(shop: Shop) -> None:
+    assert shop.scheduler.headroom(shop.now) == 1.0
     for index in range(20):
+        assert shop.scheduler.headroom(shop.now) == pytest.approx(1 - index / 20)
         assert shop.scheduler.retry_after_s(shop.now) is None
         shop.opens(str(index))
     shop.opens("one too many")  # 420 ms of work for an engine that should have 400
 
+    assert shop.scheduler.headroom(shop.now) == 0.0
     assert shop.scheduler.retry_after_s(shop.now) == pytest.approx(0.02 + 0.05)
     shop.step()
     shop.step()
@@ -216,6 +219,7 @@ def test_the_number_of_streams_is_bounded(shop: Shop) -> None:
     for index in range(SETTINGS.max_streams):
         shop.scheduler.join(index, "live", 0.0)
     assert shop.scheduler.retry_after_s(0.0) == 1.0
+    assert shop.scheduler.headroom(0.0) == 0.0
 
 
 def test_those_who_are_still_writing_are_reckoned_with(shop: Shop) -> None:

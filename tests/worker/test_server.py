@@ -511,7 +511,8 @@ async def test_the_numbers_of_a_worker_ask_for_the_token_like_the_rest(
     base = running.address.replace("ws", "http", 1)
     async with aiohttp.ClientSession() as session:
         for headers in ({}, {"Authorization": "Bearer wrong"}, {"Authorization": "Bearer \udcff"}):
-            assert (await session.get(base + "/stats", headers=headers)).status == 401
+            for path in ("/stats", "/metrics"):
+                assert (await session.get(base + path, headers=headers)).status == 401
         assert (await session.get(base + "/stats", headers={"Authorization": "Bearer secret"})).status == 200
         assert (await session.get(base + "/readyz")).status == 200
     await server.cleanup()
@@ -644,6 +645,12 @@ async def test_operators_see_what_happens(running: Serving, link: WorkerConnecti
         base = running.address.replace("ws:", "http:")
         assert (await session.get(base + "/readyz")).status == 200
         stats = await (await session.get(base + "/stats")).json()
+        metrics = await (await session.get(base + "/metrics")).text()
+    assert (stats["streams"], stats["headroom"]) == (0, 1.0)
+    assert "bridge_worker_ready 1.0\n" in metrics
+    assert "bridge_worker_use_ratio 0.0\n" in metrics
+    assert 'bridge_worker_events_total{what="done"} 1.0\n' in metrics
+    assert 'bridge_worker_audio_seconds_total{engine="tone"} 0.2\n' in metrics
     assert stats["sockets"] == 1
     assert stats["counts"] == {"opened": 1, "done": 1}
     assert stats["engines"]["tone"]["audio_s"] == pytest.approx(0.2)

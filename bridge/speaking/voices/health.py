@@ -208,6 +208,11 @@ class MonitoredProvider:
         return len(self._streams) + (1e6 if self.health.busy(self.time()) else 0.0)
 
     @property
+    def idle(self) -> bool:
+        """Whether no stream is under way here."""
+        return not self._streams
+
+    @property
     def headroom(self) -> float:
         """0 (no new call should be taken for its sake) .. 1 (idle)."""
         if not self.usable:

@@ -3,9 +3,11 @@ equals."""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import NamedTuple
 
+from bridge.speaking.voices.fleet import Fleet
 from bridge.speaking.voices.health import MonitoredProvider
 
 
@@ -25,6 +27,7 @@ class ProviderPool:
     groups         the first is where voices that are in no map are looked for first
     voice_map      for each voice's name the routes to it, best first
     default_voice  speaks where none is named; empty: the first group's own default
+    fleets         for a group's name those of its providers that are found, and may come and go
     """
 
     def __init__(
@@ -32,11 +35,14 @@ class ProviderPool:
         groups: Mapping[str, Sequence[MonitoredProvider]],
         voice_map: Mapping[str, Sequence[Route]] | None = None,
         default_voice: str = "",
+        fleets: Mapping[str, Sequence[Fleet]] | None = None,
     ) -> None:
         self.groups = {name: list(providers) for name, providers in groups.items()}
         """All providers by their group's name."""
         self._map = {name: tuple(routes) for name, routes in (voice_map or {}).items()}
         self._default = default_voice
+        self._fleets = dict(fleets or {})
+        self._looking: list[asyncio.Task[None]] = []
         self._engines: dict[str, str] = {}
         """Engine versions by `provider/voice`; under `provider/` the name of the provider's default voice."""
         self._waiting: dict[object, Callable[[], None]] = {}
@@ -53,12 +59,28 @@ class ProviderPool:
         self._on_engines = on_engines
         for provider in self.providers:
             await provider.start(self._changed)
+        self._looking = [
+            asyncio.create_task(fleet.keep(name, self)) for name, fleets in self._fleets.items() for fleet in fleets
+        ]
 
     async def close(self) -> None:
         """End the connections to all providers."""
         self._waiting.clear()
+        for task in self._looking:
+            task.cancel()
+        await asyncio.gather(*self._looking, return_exceptions=True)
         for provider in self.providers:
             await provider.close()
+
+    async def join(self, group: str, provider: MonitoredProvider) -> None:
+        """Take in one more provider and begin to connect to it."""
+        self.groups[group].append(provider)
+        await provider.start(self._changed)
+
+    async def part(self, group: str, provider: MonitoredProvider) -> None:
+        """Let go of a provider that is no more."""
+        self.groups[group].remove(provider)
+        await provider.close()
 
     @property
     def providers(self) -> list[MonitoredProvider]:
