@@ -1,6 +1,6 @@
 # make demo    set up, then hear a whole call: service, speech worker and a simulated caller
 # make setup   .venv alone; after it .venv/bin/bridge works
-# make test    set up with the test tools and torch, then run all tests
+# make test    set up with the test tools, torch and Helm's engine, then run all tests
 # make redis   install redis-server with apt, for the tests that want a real one; they are skipped without it
 # make check   format, lint, strict types, and how much of the pure rooms their tests reach (make cover)
 # make explore the property tests with new examples, three times as many as hypothesis takes by itself; make test takes the same each time
@@ -30,7 +30,7 @@ setup:
 	@deploy/setup.sh
 
 setup-dev:
-	@deploy/setup.sh dev torch
+	@deploy/setup.sh dev torch chart
 
 redis:
 	@deploy/redis.sh
