@@ -5,8 +5,8 @@
 Each replica of `SpeechWorker` runs a worker process of its own on its machine, with the GPU that Ray gave it, and says
 once a second where it listens. `WorkerDirectory`, the application's ingress, answers with the list of them, which
 bridges ask for as `ray+http://HOST:8000/workers`; they speak to the workers directly. Speech never passes through Ray:
-Serve's proxy chooses a replica for each socket, while a bridge chooses for each utterance, and its hop costs time
-(`tests/bench/ray_proxy.py`).
+Serve's proxy would choose a replica for each socket, once and for all, while a bridge chooses for each utterance,
+knows who is busy, and fails over.
 
 A replica that is to stop, at a smaller size or for a new version, is asked by Ray to finish: the worker drains, which
 its bridges are told at once, and ends when the last utterance is over. When one is killed the bridges fail over.

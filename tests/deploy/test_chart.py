@@ -92,6 +92,9 @@ ALL_OTHER = {path: another(path, value) for path, value in LEAVES.items() if not
 """Every value another one at once, with nothing switched off."""
 
 
+KINDS = {"default": {}, "all other": EVERYTHING | ALL_OTHER, "fixed": FIXED, "least": LEAST}
+
+
 def nested(changes: dict[str, Any]) -> dict[str, Any]:
     values: dict[str, Any] = {}
     for path, value in changes.items():
@@ -146,25 +149,23 @@ def test_a_mistake_is_found_by_the_schemas() -> None:
         kubernetes_validate.validate(deployment, VERSIONS[0], strict=True)
 
 
-@pytest.mark.parametrize(
-    "path", ["gatway", "gateway.replica", "worker.image.tagg", "redis.persistence.class", "ingress.tls"]
-)
+UNKNOWN = ["gatway", "gateway.replica", "worker.image.tagg", "redis.persistence.class", "ingress.tls"]
+IMPOSSIBLE: list[dict[str, Any]] = [
+    {"gateway.replicas": 0},
+    {"gateway.autoscaling.use": 101},
+    {"worker.gpus": -1},
+    {"publicUrl": "bridge"},
+    {"secret": ""},
+]
+
+
+@pytest.mark.parametrize("path", UNKNOWN)
 def test_an_unknown_value_is_refused(path: str) -> None:
     with pytest.raises(helm.HelmError, match=path.rpartition(".")[2]):
         rendered(**{path: 1})
 
 
-@pytest.mark.parametrize(
-    "change",
-    [
-        {"gateway.replicas": 0},
-        {"gateway.autoscaling.use": 101},
-        {"worker.gpus": -1},
-        {"publicUrl": "bridge"},
-        {"secret": ""},
-    ],
-    ids=str,
-)
+@pytest.mark.parametrize("change", IMPOSSIBLE, ids=str)
 def test_a_value_that_cannot_be_is_refused(change: dict[str, Any]) -> None:
     with pytest.raises(helm.HelmError):
         rendered(**change)
