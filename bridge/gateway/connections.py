@@ -115,8 +115,9 @@ class LimitedConnection(web.RequestHandler):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Take what has come, unless it has so many lines or chunks that taking it apart would hold the loop."""
-        if data.count(b"\n") > _MOST_LINES:
+        """Take what has come, unless it is HTTP of so many lines or chunks that taking it apart would hold the loop."""
+        # what a media socket brings is masked audio, whose bytes say nothing of lines
+        if not self._upgraded and data.count(b"\n") > _MOST_LINES:
             self._limits.turned_away("unreadable")
             if self.transport is not None:
                 self.transport.close()

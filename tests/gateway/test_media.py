@@ -206,6 +206,21 @@ async def test_misbehaviour_within_a_call_ends_that_call_alone(
     await neighbour.until_audio(len(FRAME) * 5)
 
 
+async def test_bytes_on_a_media_socket_are_no_lines_of_http(carrier: Carrier) -> None:
+    """A mask makes newlines of any audio; here one of zeros leaves those that are there."""
+    leg = await carrier.call()
+    await leg.until_audio(1)
+    message = b'{"event": "mark", ' + b"\n" * 60_000 + b'"mark": {"name": "none of ours"}}'
+    connection = leg.socket._response.connection
+    assert connection is not None
+    assert connection.transport is not None
+    frame = b"\x81\xff" + len(message).to_bytes(8, "big") + bytes(4) + message
+    connection.transport.write(frame)
+    await leg.press("4")
+    await leg.until_audio(len(FRAME) * 6)
+    assert await carrier.count("bridge_connections_refused_total", why="unreadable") == 0
+
+
 @pytest.mark.parametrize("act", [_no_json, _no_object, _nothing, _no_payload, _bad_base64])
 async def test_one_unreadable_message_within_a_call_is_passed_over(carrier: Carrier, act: Act) -> None:
     leg = await carrier.call()
