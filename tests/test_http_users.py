@@ -45,7 +45,7 @@ from tests.http_doubles import Closing, Proxy, answer, listening, read_request
 from tests.worker.test_openai_speech import linear16, sound
 
 INFO, PROMPT = CallInfo(call_id="x"), Prompt("caller_said", "Hello.")
-PATIENCE_S = 20.0
+PATIENCE_S = 60.0
 
 Ask = Callable[[], Awaitable[object]]
 """Put one question; raises, or returns what the server did not say, when that went wrong."""

@@ -121,7 +121,7 @@ def test_what_was_said_twice_is_refused_with_the_key_that_says_it_now(old: str, 
 @pytest.mark.parametrize("made", [("voices", "loud"), ("providers", "fleet")])
 def test_a_mistake_inside_a_mapping_names_the_key(made: tuple[str, str]) -> None:
     section, name = made
-    inside = "[{voice: 5}]" if section == "voices" else "{kind: worker, addresses: [a], sockets: many}"
+    inside = "[{voice: 5}]" if section == "voices" else "{kind: worker, addresses: ['unix:/a'], sockets: many}"
     (told,) = mistakes(f"speaking: {{{section}: {{{name}: {inside}}}}}", "")
     assert told.startswith(f"bridge.yaml:1: speaking.{section}.{name}")
 

@@ -84,7 +84,7 @@ async def test_a_call_hears_what_was_made_ahead_and_its_record_says_what_that_sa
                 made = len(worker.texts)
                 leg = await _ring(http, base)
                 await leg.until_audio(2 * WORD_BYTES)
-                async with asyncio.timeout(10):
+                async with asyncio.timeout(60):
                     while application.speech.stats()["prefetch_made"] < 1:
                         await asyncio.sleep(0.001)
                 assert worker.texts[made:] == ["Come at noon."], "while the caller thinks"

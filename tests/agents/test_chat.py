@@ -56,7 +56,7 @@ async def reported(server: Server, **settings: Any) -> tuple[list[Action], list[
     factory = ChatFactory(ChatSettings(**settings), report=lambda _info, error: errors.append(error))
     actions: list[Action] = []
     try:
-        async with asyncio.timeout(30):  # what should end by itself, and does not, fails
+        async with asyncio.timeout(60):  # what should end by itself, and does not, fails
             async for action in factory.open_call(INFO).reply(PROMPT):
                 actions.append(action)
     except AgentError as error:
@@ -107,7 +107,7 @@ async def test_an_interrupted_answer_closes_the_stream() -> None:
         reply = factory.open_call(INFO).reply(PROMPT)
         await anext(reply)
         await reply.aclose()
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             await server.hung_up.wait()
         await factory.close()
 

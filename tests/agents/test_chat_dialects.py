@@ -370,7 +370,7 @@ async def test_the_connection_of_each_answer_that_is_broken_off_is_closed(dialec
             reply = agent.reply(Prompt("caller_said", "Hello?", turn=turn))
             await anext(reply)
             await reply.aclose()
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while closed < 5:
                 await asyncio.sleep(0.01)
         await factory.close()

@@ -26,7 +26,7 @@ from tests.gateway.doubles import PaperLine, ServiceDoubles
 from tests.gateway.test_session import Phone
 
 HEARING = CallSettings(no_input_s=0.0, endpoint=EndpointSettings(short_ms=300), not_understood="")
-PATIENCE_S = 5.0
+PATIENCE_S = 60.0
 
 
 class RelayedCall(Phone):

@@ -62,7 +62,7 @@ TEXT = "I have an opening on Tuesday. Shall I book it for you?"
 LONG = " ".join(["The office is closed on public holidays, and on the last Friday of every month."] * 20)
 API = SpeechApiSettings(voices={"alloy": "heart"})
 KEYS = {"BRIDGE_API_KEYS": f"{KEY}, {OTHER_KEY}"}
-PATIENCE_S = 20.0
+PATIENCE_S = 60.0
 
 
 @dataclass

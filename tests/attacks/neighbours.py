@@ -96,7 +96,7 @@ class Caller:
 
     async def until_heard(self, seconds: float) -> None:
         """Returns when so much was heard since `forget`, or the line is dead. Raises TimeoutError."""
-        async with asyncio.timeout(20.0):
+        async with asyncio.timeout(60):
             while self.heard_s < seconds and not self.cut_off:
                 await asyncio.sleep(FRAME_S)
 

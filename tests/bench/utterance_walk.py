@@ -179,7 +179,7 @@ async def walk(text: str) -> Walk:
             for said in ("Good morning, this is the practice.", "One moment please, I will have a look.", text):
                 shell = Shell(speech, found)
                 shell.say(said)
-                async with asyncio.timeout(20):
+                async with asyncio.timeout(60):
                     await shell.sent.wait()
                 shell.close()
         finally:

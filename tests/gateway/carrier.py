@@ -48,7 +48,7 @@ SETTINGS = GatewaySettings(
 )
 SECRET = "a secret of ours"
 CALL_SETTINGS = CallSettings(listens=False, inter_digit_s=0.0)
-PATIENCE_S = 5.0
+PATIENCE_S = 60.0
 
 
 def sign(url: str, fields: Mapping[str, str] | None = None, token: str = TOKEN) -> str:

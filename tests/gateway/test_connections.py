@@ -23,7 +23,7 @@ from tests.gateway.doubles import ServiceDoubles
 
 SOON_S = 0.05
 LATER_S = 600.0
-PATIENCE_S = 20.0
+PATIENCE_S = 60.0
 
 
 @asynccontextmanager

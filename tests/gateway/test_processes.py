@@ -33,7 +33,7 @@ def refuse(_directory: str, _place: int, _beat: object) -> None:
 
 
 async def until_files(directory: Path, count: int) -> set[int]:
-    async with asyncio.timeout(20.0):
+    async with asyncio.timeout(60):
         while len(found := {int(file.name) for file in directory.iterdir()}) < count:
             await asyncio.sleep(0.02)
     return found

@@ -424,7 +424,7 @@ async def test_a_scripts_next_line_is_ready_before_the_caller_has_answered() -> 
         try:
             phone = Phone(services=lambda doubles: CallServices(doubles.ears, speech, ScriptFactory(script)))
             phone.session.start()
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(60):
                 while "Very well then, goodbye." not in worker.texts:
                     await phone.wait(0.02)
             phone.session.stream_closed(EndReason.CALLER)

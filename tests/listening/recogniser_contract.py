@@ -35,7 +35,7 @@ ENGLISH = ExpectedSpeech("en-US")
 ORDER = line(silence(0.3), say("I want to cancel my order."), silence(0.3))
 SATURDAY = line(silence(0.3), say("When do you open on Saturday?"), silence(0.3))
 QUIET = line(silence(1.5))
-PATIENCE_S = 30.0
+PATIENCE_S = 60.0
 
 
 @dataclass

@@ -63,7 +63,7 @@ async def ask(url: str, *, hints: tuple[str, ...] = (), deadline_s: float = 5.0)
         stream = recogniser.start(ExpectedSpeech("en-US", hints), told.append)
         stream.feed(SPEECH, 2.0)
         stream.finalise(1, deadline_s)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while not told or not isinstance(told[-1], Finalised | StreamFailed):
                 await asyncio.sleep(0.002)
     finally:

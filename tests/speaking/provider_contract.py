@@ -24,7 +24,7 @@ from bridge.speaking.voices.base import SpeechProvider, SpeechRequest
 TEXT = "one two three four"
 Fault = Literal["well", "busy", "rejected", "internal", "lost"]
 FAULTS: tuple[Fault, ...] = ("busy", "rejected", "internal", "lost")
-_PATIENCE_S = 10.0
+_PATIENCE_S = 60.0
 
 
 class FarEnd(Protocol):

@@ -67,7 +67,7 @@ def fleet_of(address: str, token: str = "") -> Fleet:
 async def until(true: Callable[[], bool], pool: ProviderPool) -> None:
     changed = asyncio.Event()
     pool.wait(changed, changed.set)
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while not true():
             changed.clear()
             await changed.wait()

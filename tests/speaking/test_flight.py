@@ -103,7 +103,7 @@ async def test_when_the_leading_process_is_killed_a_follower_makes_the_rest(
     )
     try:
         assert leader.stdout is not None
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             assert await leader.stdout.readline() == b"speaking\n"
         ear = call(follower)
         await ear.until(lambda: heard(ear.audio()) == ["one"])

@@ -111,7 +111,7 @@ async def answered(vendor: str, *schedule: Orders) -> tuple[Listener, Any, Any, 
         )
         speech = SpeechService(settings, providers={"worker": TinyProvider("http://127.0.0.1:1/")})
         await speech.start()
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while len([one for one in speech._pool.providers if one.usable]) < 3:
                 await asyncio.sleep(0.01)
         listener = Listener(speech)

@@ -34,7 +34,7 @@ async def test_a_worker_is_started_survives_its_own_death_and_is_stopped() -> No
     call = speech.open_call(ear.deliver)
     call.synthesise(Synthesise(1, "I am still here for you.", True))
     call.pull(PullSpeech(1, 60_000, 0))
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         assert isinstance(await ear.end(), SpeechEnded)
     second = speech._local.pid
     assert second is not None
@@ -81,7 +81,7 @@ async def hanging(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[LocalWorker]
 
 async def speaks_again(worker: LocalWorker) -> None:
     """Another process has taken its place, and speaks."""
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while sum(line.startswith("speech worker ready") for line in worker.lines) < 2:
             await asyncio.sleep(0)
     assert worker.restarts == 1

@@ -46,7 +46,7 @@ class _Worker:
 async def ready(provider: SpeechProvider) -> None:
     usable = asyncio.Event()
     await provider.start(lambda: usable.set() if provider.usable else None)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         await usable.wait()
 
 
@@ -100,7 +100,7 @@ async def test_programs_have_a_socket_of_their_own(fake: FakeWorker) -> None:
     fake.hold = asyncio.Event()
     provider = WorkerProvider(fake.address, sockets=2)
     await ready(provider)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         while provider.stats()["connected"] < 2:
             await asyncio.sleep(0.001)
         provider.open(SpeechRequest("The first of a program.", priority="tenant"), Nobody())  # and its socket opens

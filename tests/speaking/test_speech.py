@@ -221,7 +221,7 @@ async def test_a_short_phrase_is_finished_for_the_next_call_and_a_long_one_is_no
         await ear.until(lambda number=number: bool(ear.audio(number)))  # type: ignore[misc]
         call.cancel(number)
     fake.hold.set()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         while speech.stats()["cache_memory_phrases"] < 1:
             await asyncio.sleep(0)
     await say(speech, "one two")
@@ -239,7 +239,7 @@ async def test_the_callers_lead_reaches_the_worker(fake: FakeWorker, open_speech
     call.pull(PullSpeech(1, 100, 0))
     await ear.until(lambda: bool(ear.events))
     call.pull(PullSpeech(1, 140, 90))
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         while not fake.leads or not fake.leads[-1]:
             await asyncio.sleep(0)
     # 90 ms are on their way to the caller, 40 were given now, 60 of the first word's 200 wait here.
@@ -265,7 +265,7 @@ async def test_a_new_engine_version_is_another_voice_and_warm_phrases_are_made_a
     await fake.stop()
     fake.model = "fake-2"
     await fake.__aenter__()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         while fake.texts.count("one two") < 2:
             await asyncio.sleep(0.001)
 

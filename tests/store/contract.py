@@ -125,6 +125,6 @@ class SharedStoreContract(StoreContract):
 
 async def until(condition: Callable[[], bool]) -> None:
     """Let other tasks and processes go on until something is so; fails after ten seconds."""
-    async with asyncio.timeout(10.0):
+    async with asyncio.timeout(60):
         while not condition():
             await asyncio.sleep(0.002)

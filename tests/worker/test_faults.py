@@ -26,7 +26,7 @@ from bridge.worker.voices import LoadedVoice, load_sound_voices, load_voices
 from tests.worker.test_main import process
 from tests.worker.test_server import Tone, ToneEngine, heard, say
 
-PATIENCE_S = 20
+PATIENCE_S = 60.0
 """Far more than anything here takes."""
 
 

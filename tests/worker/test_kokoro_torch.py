@@ -84,7 +84,8 @@ def test_streams_of_any_voices_share_a_batch(engine: KokoroEngine) -> None:
     for one, other in zip(alone, together, strict=True):
         assert one.words == other.words
         assert len(one.audio) == len(other.audio) > 2000
-        assert np.abs(one.audio - other.audio).max() < 5e-3 * np.abs(one.audio).max()
+        # the phase sums up what processors round differently, so that single samples may; other voices are at 0.6
+        assert np.corrcoef(one.audio, other.audio)[0, 1] > 0.99
 
 
 @torch.inference_mode()

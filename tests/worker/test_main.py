@@ -47,15 +47,15 @@ async def test_a_process_speaks_and_finishes_its_streams_on_sigterm() -> None:
         speech = link.open()
         speech.text("One moment, please. ")
         messages = aiter(speech)
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             assert isinstance(await anext(messages), Words)
         worker.send_signal(signal.SIGTERM)
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             while not link.draining:
                 await asyncio.sleep(0)
         speech.text("Goodbye.")
         speech.end()
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             words = [word.text async for m in messages if isinstance(m, Words) for word in m.words]
             assert words == ["Goodbye."]
             assert await worker.wait() == 0

@@ -126,7 +126,7 @@ async def link(running: Serving) -> AsyncIterator[WorkerConnection]:
 async def heard(speech: RemoteSpeech) -> tuple[bytes, list[str], list[int]]:
     """All audio, the words, and the edges of their times; checks that offsets leave no gap."""
     audio, words, edges = b"", [], []
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         async for message in speech:
             if isinstance(message, Audio):
                 assert message.offset == len(audio)
@@ -182,7 +182,7 @@ async def test_text_that_arrives_in_pieces_sounds_the_same(link: WorkerConnectio
 async def test_the_first_sentence_is_said_before_the_text_is_complete(link: WorkerConnection) -> None:
     speech = link.open()
     speech.text("I have an opening on Tuesday. Shall ")
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         words = await anext(aiter(speech))
     assert isinstance(words, Words)
     assert [word.text for word in words.words] == "I have an opening on Tuesday.".split()
@@ -194,12 +194,12 @@ async def test_flush_does_not_wait_for_the_end_of_the_sentence(link: WorkerConne
     speech.text("I have an opening,")
     speech.flush()
     messages = aiter(speech)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         assert [word.text for word in _words(await anext(messages))] == ["I", "have", "an", "opening,"]
         assert isinstance(await anext(messages), Audio)
     speech.text("on Tuesday.")
     speech.end()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         rest = [message async for message in messages]
     assert [word.text for message in rest if isinstance(message, Words) for word in message.words] == ["on", "Tuesday."]
 
@@ -229,7 +229,7 @@ async def test_text_that_was_cut_stays_whole_and_other_text_is_cleaned_and_cut(r
             await socket.send_str(f'{{"type":"open","stream":{number},"voice":"tone","cut":{cut}}}')
             await socket.send_str(f'{{"type":"text","stream":{number},"text":"{text}"}}')
             await socket.send_str(f'{{"type":"end","stream":{number}}}')
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(60):
                 while (reply := await socket.receive()).type is not aiohttp.WSMsgType.TEXT or "done" not in reply.data:
                     pass
         whole = "One star star moment star star please. Then we go on, and so on."
@@ -245,17 +245,17 @@ async def test_audio_goes_out_only_as_far_as_the_credit(link: WorkerConnection) 
     speech.text("one two three four five six seven eight nine ten")
     speech.end()
     messages = aiter(speech)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         assert isinstance(await anext(messages), Words)
         first = [await anext(messages), await anext(messages)]
     assert [len(message.data) // 8 for message in first if isinstance(message, Audio)] == [100, 200]
     speech.playout(200, 640)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         third = await anext(messages)
         assert isinstance(third, Audio)
         assert len(third.data) // 8 == 340
     speech.playout(200, 100_000)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         rest = [message async for message in messages]
     assert sum(len(message.data) // 8 for message in rest if isinstance(message, Audio)) == 360
     assert speech.audio_ms == 1000
@@ -268,7 +268,7 @@ async def test_a_long_lead_stops_synthesis(running: Serving, link: WorkerConnect
         speech.text("one two three four five six seven eight nine ten. ")
     speech.end()
     messages, audio_ms = aiter(speech), 0
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while audio_ms < 1000:
             message = await anext(messages)
             audio_ms += len(message.data) // 8 if isinstance(message, Audio) else 0
@@ -424,7 +424,7 @@ async def test_bad_requests_end_a_stream_or_a_socket_never_the_worker(
         await socket.receive()
         for message in messages:
             await socket.send_str(message)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             error = protocol.decode_worker(await _until_error(socket))
             assert isinstance(error, protocol.Error)
             if code is None:
@@ -444,7 +444,7 @@ async def test_binary_from_a_client_ends_its_socket(running: Serving) -> None:
     async with aiohttp.ClientSession() as session, session.ws_connect(running.address) as socket:
         await socket.receive()
         await socket.send_bytes(b"\x00" * 100)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             assert "bad_message" in await socket.receive_str()
             assert (await socket.receive()).type is aiohttp.WSMsgType.CLOSE
 
@@ -457,7 +457,7 @@ async def test_late_messages_about_a_finished_stream_are_no_error(running: Servi
         await socket.send_str('{"type":"playout","stream":3,"lead_ms":10}')
         await socket.send_str('{"type":"open","stream":4}')
         await socket.send_str('{"type":"end","stream":4}')
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             answers = [protocol.decode_worker(await socket.receive_str()) for _ in range(2)]
     assert answers == [protocol.Done(3, 0), protocol.Done(4, 0)]
 
@@ -554,7 +554,7 @@ async def test_a_client_that_does_not_read_is_dropped_and_harms_nobody(hibari: H
     speak += ['{"type":"text","stream":1,"text":"' + "one two three four five six seven eight. " * 4 + '"}'] * 100
     for message in speak:
         writer.write(b"\x81" + bytes([0x80 | 126]) + len(message).to_bytes(2, "big") + bytes(4) + message.encode())
-    async with asyncio.timeout(20), await connect(running.address) as link:
+    async with asyncio.timeout(60), await connect(running.address) as link:
         while not running.worker.counts["slow_readers"]:
             assert (await heard(say(link, "one", "tone")))[1] == ["one"]
             assert all(connection.queued_bytes < 400_000 for connection in running.worker.connections)
@@ -590,7 +590,7 @@ async def test_an_engine_that_answers_nonsense_calls_for_a_new_worker(running: S
 async def test_a_draining_worker_finishes_what_it_has_begun(running: Serving, link: WorkerConnection) -> None:
     speech = link.open("tone")
     speech.text("one two. three")
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         assert isinstance(await anext(aiter(speech)), Words)
     drained = asyncio.create_task(running.worker.drain())
     while not link.draining:
@@ -599,7 +599,7 @@ async def test_a_draining_worker_finishes_what_it_has_begun(running: Serving, li
         await heard(say(link, "new", "tone"))
     assert not drained.done()
     speech.end()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         rest = [message async for message in speech]
         await drained
     assert [word.text for message in rest if isinstance(message, Words) for word in message.words] == ["three"]
@@ -630,7 +630,7 @@ async def test_a_vanished_client_frees_its_places(running: Serving) -> None:
     speeches = [link.open("tone") for _ in range(5)]
     await _answered(link)
     await link.close()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while len(running.worker.runners[running.tone].scheduler):
             await asyncio.sleep(0)
     assert len(speeches) == 5

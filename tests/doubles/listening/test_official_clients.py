@@ -50,7 +50,7 @@ def _deepgram_at(url: str) -> Any:
 
 async def test_deepgram_nova() -> None:
     pytest.importorskip("deepgram")
-    async with DeepgramDouble().serve() as url, asyncio.timeout(20):
+    async with DeepgramDouble().serve() as url, asyncio.timeout(60):
         wanted = {"model": "nova-3", "encoding": "mulaw", "sample_rate": 8000, "interim_results": "true"}
         async with _deepgram_at(url).listen.v1.connect(**wanted) as socket:
             for piece in pieces():
@@ -71,7 +71,7 @@ async def test_deepgram_nova() -> None:
 
 async def test_deepgram_flux() -> None:
     pytest.importorskip("deepgram")
-    async with FluxDouble().serve() as url, asyncio.timeout(20):
+    async with FluxDouble().serve() as url, asyncio.timeout(60):
         wanted = {"model": "flux-general-en", "encoding": "mulaw", "sample_rate": 8000, "eager_eot_threshold": 0.5}
         async with _deepgram_at(url).listen.v2.connect(**wanted) as socket:
             assert type(await socket.recv()).__name__ == "ListenV2Connected"
@@ -94,7 +94,7 @@ async def test_assemblyai() -> None:
         if event.end_of_turn and event.turn_is_formatted:
             over.set()
 
-    async with AssemblyAIDouble().serve() as url, asyncio.timeout(20):
+    async with AssemblyAIDouble().serve() as url, asyncio.timeout(60):
         options = streaming.RealTimeTranscriberOptions(api_key=KEY, api_host=websocket(url))
         client = streaming.AsyncRealTimeTranscriber(options)
         client.on(streaming.RealTimeEvents.Turn, turn)
@@ -111,7 +111,7 @@ async def test_assemblyai() -> None:
 async def test_openai_realtime_transcription() -> None:
     openai = pytest.importorskip("openai")
     pytest.importorskip("websockets")  # which its realtime extra brings
-    async with OpenAIRealtimeDouble().serve() as url, asyncio.timeout(20):
+    async with OpenAIRealtimeDouble().serve() as url, asyncio.timeout(60):
         client = openai.AsyncOpenAI(api_key=KEY, base_url=f"{url}/v1", websocket_base_url=f"{websocket(url)}/v1")
         async with client.realtime.connect(extra_query={"intent": "transcription"}) as connection:
             assert (await connection.recv()).type == "session.created"
@@ -132,7 +132,7 @@ async def test_openai_realtime_transcription() -> None:
 async def test_soniox() -> None:
     realtime = pytest.importorskip("soniox.types.realtime")
     stt = pytest.importorskip("soniox.realtime.async_stt")
-    async with SonioxDouble().serve() as url, asyncio.timeout(20):
+    async with SonioxDouble().serve() as url, asyncio.timeout(60):
         wanted = {"model": "stt-rt-v5", "audio_format": "mulaw", "sample_rate": 8000, "num_channels": 1}
         config = realtime.RealtimeSTTConfig(**wanted, enable_endpoint_detection=True)
         async with stt.AsyncRealtimeSTTSession(f"{websocket(url)}/transcribe-websocket", config, KEY) as session:
@@ -151,7 +151,7 @@ async def test_soniox() -> None:
 async def test_speechmatics() -> None:
     rt = pytest.importorskip("speechmatics.rt")
     finals, ends = [], asyncio.Event()
-    async with SpeechmaticsDouble().serve() as url, asyncio.timeout(20):
+    async with SpeechmaticsDouble().serve() as url, asyncio.timeout(60):
         client = rt.AsyncClient(api_key=KEY, url=f"{websocket(url)}/v2")
         client.on(rt.ServerMessageType.ADD_TRANSCRIPT, lambda told: finals.append(told["metadata"]["transcript"]))
         client.on(rt.ServerMessageType.END_OF_UTTERANCE, lambda told: ends.set())
@@ -170,7 +170,7 @@ async def test_elevenlabs_scribe() -> None:
     scribe = pytest.importorskip("elevenlabs.realtime.scribe")
     events = pytest.importorskip("elevenlabs.realtime.connection").RealtimeEvents
     told: asyncio.Queue[Any] = asyncio.Queue()
-    async with ScribeDouble().serve() as url, asyncio.timeout(20):
+    async with ScribeDouble().serve() as url, asyncio.timeout(60):
         client = scribe.ScribeRealtime(api_key=KEY, base_url=websocket(url))
         options = {"model_id": "scribe_v2_realtime", "audio_format": scribe.AudioFormat.ULAW_8000, "sample_rate": 8000}
         connection = await client.connect({**options, "include_timestamps": True})
@@ -186,7 +186,7 @@ async def test_elevenlabs_scribe() -> None:
 
 async def test_cartesia_ink_with_turns() -> None:
     cartesia = pytest.importorskip("cartesia")
-    async with InkTurnsDouble().serve() as url, asyncio.timeout(20):
+    async with InkTurnsDouble().serve() as url, asyncio.timeout(60):
         client = cartesia.AsyncCartesia(api_key=KEY, base_url=url)
         socket = client.stt.auto_finalize.websocket(encoding="pcm_mulaw", model="ink-2", sample_rate=8000)
         async with socket as connection:
@@ -201,7 +201,7 @@ async def test_cartesia_ink_with_turns() -> None:
 
 async def test_cartesia_ink_that_settles_when_asked() -> None:
     cartesia = pytest.importorskip("cartesia")
-    async with InkDouble().serve() as url, asyncio.timeout(20):
+    async with InkDouble().serve() as url, asyncio.timeout(60):
         client = cartesia.AsyncCartesia(api_key=KEY, base_url=url)
         socket = client.stt.manual_finalize.websocket(encoding="pcm_mulaw", model="ink-2", sample_rate=8000)
         async with socket as connection:
@@ -218,7 +218,7 @@ async def test_cartesia_ink_that_settles_when_asked() -> None:
 async def test_gladia() -> None:
     gladia = pytest.importorskip("gladiaio_sdk")
     finals, over = list[str](), asyncio.Event()
-    async with GladiaDouble().serve() as url, asyncio.timeout(20):
+    async with GladiaDouble().serve() as url, asyncio.timeout(60):
         client = gladia.GladiaClient(api_key=KEY, api_url=url)
         wanted = {"encoding": "wav/ulaw", "bit_depth": 8, "sample_rate": 8000, "channels": 1}
         session = client.live_v2_async().start_session({**wanted, "endpointing": 0.3})

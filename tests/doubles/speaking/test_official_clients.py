@@ -28,7 +28,7 @@ from tests.doubles.speaking.speechify import SpeechifyDouble
 from tests.speaking.doubles import heard
 
 WORDS = "one two three"
-PATIENCE_S = 20
+PATIENCE_S = 60.0
 
 
 def websocket(url: str) -> str:
