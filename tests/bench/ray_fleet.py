@@ -20,7 +20,6 @@ import sys
 import time
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
@@ -33,9 +32,8 @@ from bridge.speaking.settings import SpeakingSettings
 from bridge.speaking.speech import SpeechService
 from bridge.speaking.voices.fleet import find
 from bridge.worker.ray_serve import WORKERS
-from tests.bench.machine import describe
+from tests.bench.machine import keep
 
-RESULT = Path(__file__).parent / "results" / "ray_fleet.json"
 APP = "speech"
 AHEAD_MS, FRAME_S = 600, 0.02
 MONTHS = "January February March April May June July August September October November December".split()
@@ -266,8 +264,7 @@ def main() -> int:
     finally:
         serve.shutdown()
         ray.shutdown()
-    result = {"machine": describe(), "ray": ray.__version__, "command": sys.argv, "fleet": arguments, "parts": parts}
-    RESULT.write_text(json.dumps(result, indent=1) + "\n")
+    keep("ray_fleet", {"ray": ray.__version__, "fleet": arguments, "parts": parts})
     return 0 if not any(part["dropped"] or part["words_lost_or_repeated"] for part in parts.values()) else 1
 
 
