@@ -133,9 +133,13 @@ class Hearing:
 def rehearse(*sentences: bytes) -> None:
     """Hear these sentences once, alone and in a row, so that the doubles know them at once."""
     for row in ([sentences[0]], [*sentences], *([one] for one in sentences[1:])):
-        settling, growing = Hearing(), Hearing()
+        settling, growing, turning = Hearing(), Hearing(), Hearing()
         for ulaw in row:
             list(settling.hears(ulaw))
             settling.settle()
             list(growing.hears(ulaw))
+            for heard in turning.hears(ulaw):  # a service with turns of its own
+                if heard.kind == "pause":
+                    turning.settle(heard)
         growing.settle()
+        turning.settle()

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from bridge.listening.recognisers import wire_stream
 from bridge.listening.recognisers.hosted.catalogue import hosted_recogniser
 from tests.doubles.hearing import rehearse
 from tests.doubles.listening.base import KEY, ListeningDouble
@@ -24,6 +25,7 @@ class TestHosted(RecogniserContract):
     @pytest.fixture
     async def rig(self, vendor: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Rig]:
         monkeypatch.setenv("VENDOR_KEY", KEY)
+        monkeypatch.setattr(wire_stream, "_DIGESTS", 0.5)  # the doubles recognise with a real model, which may be slow
         double: ListeningDouble = DOUBLES[vendor]()
         async with double.serve() as url, loaded(hosted_recogniser(double.settings(url))) as recogniser:
             yield Rig(recogniser, double.dies)
