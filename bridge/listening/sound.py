@@ -7,19 +7,36 @@ from collections import deque
 
 import numpy as np
 import numpy.typing as npt
-from scipy.signal import firwin, resample_poly
 
 from bridge.audio.mulaw import RATE_HZ, decode_float
 
 Floats = npt.NDArray[np.float32]
 
-_DOUBLING = firwin(161, 3800, fs=16000, window=("kaiser", 8.0)).astype(np.float32)
-# For whole utterances: several times as fast as the streaming filter of `bridge.audio.resample`, images 80 dB down.
+_REACH = 40
+"""Samples at 8 kHz that the filter looks ahead and behind."""
+
+
+def _doubling() -> tuple[Floats, Floats]:
+    """The filter up to 3,800 Hz for whole utterances, images 80 dB down: its taps between the new samples' neighbours.
+
+    By hand, as `scipy.signal` takes longer to import than all the rest of the service, in each of its processes.
+    """
+    taps = np.sinc(2 * 3800 / 16000 * np.arange(-2 * _REACH, 2 * _REACH + 1)) * np.kaiser(4 * _REACH + 1, 8.0)
+    taps = (2 * taps / taps.sum()).astype(np.float32)
+    return taps[0::2], taps[1::2]
+
+
+_AT_SAMPLES, _BETWEEN_SAMPLES = _doubling()
 
 
 def samples_16k(ulaw: bytes) -> Floats:
     """Mu-law to float samples at 16 kHz, the rate of the recogniser and the end-of-turn model."""
-    wide: Floats = resample_poly(decode_float(ulaw), 2, 1, window=_DOUBLING)
+    narrow = decode_float(ulaw)
+    wide = np.empty(2 * len(narrow), np.float32)
+    if len(narrow):
+        span = slice(_REACH, _REACH + len(narrow))
+        wide[0::2] = np.convolve(narrow, _AT_SAMPLES)[span]
+        wide[1::2] = np.convolve(narrow, _BETWEEN_SAMPLES)[span]
     return wide
 
 

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.signal import firwin, resample_poly
 
-from bridge.audio.mulaw import encode_float
+from bridge.audio.mulaw import decode_float, encode_float
 from bridge.listening.sound import AudioMemory, samples_16k
 
 
@@ -61,3 +62,11 @@ def test_doubling_the_rate_keeps_the_band_and_makes_no_image() -> None:
         hz_of = np.fft.rfftfreq(len(wide), 1 / 16000)
         assert spectrum[np.abs(hz_of - hz) < 10].max() == pytest.approx(0.5, rel=0.02)
         assert spectrum[np.abs(hz_of - (8000 - hz)) < 10].max() < 0.5e-3
+
+
+@pytest.mark.parametrize("count", [0, 1, 39, 40, 81, 161, 1000])
+def test_the_doubled_rate_is_that_of_the_library(count: int) -> None:
+    ulaw = bytes(np.random.default_rng(count).integers(0, 256, count, dtype=np.uint8))
+    taps = firwin(161, 3800, fs=16000, window=("kaiser", 8.0))
+    expected = resample_poly(decode_float(ulaw), 2, 1, window=taps) if count else np.empty(0)
+    assert samples_16k(ulaw) == pytest.approx(expected, abs=1e-5)
