@@ -169,7 +169,8 @@ def settings_from_parent(stdin: BinaryIO) -> WorkerSettings:
         raise ConfigError(f"standard input holds no settings of a worker: {error}") from None
 
     def watch() -> None:
-        while stdin.read(65_536):
+        # not through `stdin`, whose lock would be held when the interpreter ends, which aborts the process
+        while os.read(stdin.fileno(), 65_536):
             pass
         os.kill(os.getpid(), signal.SIGTERM)
 

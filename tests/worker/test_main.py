@@ -10,13 +10,14 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from bridge.errors import ConfigError
 from bridge.worker.client import connect
 from bridge.worker.main import main
 from bridge.worker.protocol import Words
-from bridge.worker.settings import WorkerSettings
+from bridge.worker.settings import WRONG_SETTINGS_EXIT_CODE, WorkerSettings
 from bridge.worker.voice_settings import (
     HibariTorchVoiceSettings,
     HibariVoiceSettings,
@@ -59,6 +60,23 @@ async def test_a_process_speaks_and_finishes_its_streams_on_sigterm() -> None:
             words = [word.text async for m in messages if isinstance(m, Words) for word in m.words]
             assert words == ["Goodbye."]
             assert await worker.wait() == 0
+
+
+async def test_a_mistake_in_the_settings_ends_a_supervised_worker_while_its_parent_watches(tmp_path: Path) -> None:
+    """By its own exit code, so that nobody starts it again: the thread that watches the parent does not abort it."""
+    missing = str(tmp_path / "joe.onnx")
+    settings = WorkerSettings(voices={"joe": PiperVoiceSettings(model=missing)})
+    worker = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "bridge.worker", "--supervised", stdin=PIPE, stderr=PIPE
+    )
+    assert worker.stdin is not None
+    assert worker.stderr is not None
+    worker.stdin.write(msgspec.json.encode(settings) + b"\n")  # and it is held open
+    async with asyncio.timeout(60):
+        said = (await worker.stderr.read()).decode().splitlines()
+        assert await worker.wait() == WRONG_SETTINGS_EXIT_CODE
+    assert len(said) == 1
+    assert missing in said[0]
 
 
 def test_an_address_in_use_is_named(capsys: pytest.CaptureFixture[str]) -> None:
