@@ -158,7 +158,10 @@ async def recogniser_answers(
     settings: SomeRecogniser, environ: Mapping[str, str], open_client: OpenClient, *, offline: bool = False
 ) -> Finding:
     """Give a recogniser elsewhere half a second of silence; offline, look at its key alone."""
-    recogniser = build_recogniser(settings, EnginePools().of, open_client, environ)
+    try:
+        recogniser = build_recogniser(settings, EnginePools().of, open_client, environ)
+    except ConfigError as error:
+        return Finding("recogniser", "fail", str(error), "install it, or correct listening.recogniser")
     where = getattr(settings, "url", "") or recogniser.name
     told: asyncio.Queue[StreamEvent] = asyncio.Queue()
     started_at = time.perf_counter()
@@ -211,13 +214,13 @@ async def hosted_voice_speaks(
     """Have a hosted voice speak one word, up to its first audio; offline, look at its key alone."""
     about, variable = f"voice {name}", settings.key_env
     try:
-        if variable and not variables.header(variable, environ):
+        if variable and not variables.value(variable, environ):
             return Finding(about, "fail", f"environment variable {variable} is not set", _REFUSED["auth"])
+        provider = hosted_voice(name, msgspec.structs.replace(settings, warm=0), open_client, environ)
     except BridgeError as error:
-        return Finding(about, "fail", str(error), _REFUSED["auth"])
+        return Finding(about, "fail", str(error), f"install it, or correct speaking.providers.{name}")
     if offline:
         return Finding(about, "skip", "not asked (--offline)")
-    provider = hosted_voice(name, msgspec.structs.replace(settings, warm=0), open_client, environ)
     listener = _FirstAudio()
     started_at = time.perf_counter()
     try:
@@ -229,7 +232,7 @@ async def hosted_voice_speaks(
     except TimeoutError:
         return Finding(about, "fail", f"nothing in {_PATIENCE_S:g} s", "look why it is slow, or choose another")
     except ConfigError as error:
-        return Finding(about, "fail", str(error), "correct the section http")
+        return Finding(about, "fail", str(error), f"correct the section http, or what {variable} holds")
     except VoiceError as error:
         remedy = _REFUSED.get(error.kind, f"look at the vendor's status page, or correct speaking.providers.{name}")
         return Finding(about, "fail", f"{error.kind}: {error}", remedy)

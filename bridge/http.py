@@ -56,7 +56,8 @@ class HttpClient:
         self._routes = _Routes(
             settings, (os.environ if environ is None else environ) if settings.use_environment else {}
         )
-        self._ssl = _trust(directory / settings.ca_bundle) if settings.ca_bundle else None
+        self._bundle = directory / settings.ca_bundle if settings.ca_bundle else None
+        self._ssl = _trust(self._bundle) if self._bundle is not None else None
         self._connect_deadline_s = connect_deadline_s
         self._sessions: dict[bool, aiohttp.ClientSession] = {}
 
@@ -96,6 +97,11 @@ class HttpClient:
     def proxy_for(self, url: str) -> str | None:
         """The proxy that leads to this address; None: it is reached directly."""
         return self._routes.proxy_for(url)
+
+    @property
+    def authorities(self) -> bytes:
+        """The PEM file of authorities that are trusted besides the usual ones; empty: none."""
+        return self._bundle.read_bytes() if self._bundle is not None else b""
 
     async def _send(self, fresh: bool, method: str, url: str, data: Any, **options: Any) -> aiohttp.ClientResponse:
         body = data() if callable(data) else data

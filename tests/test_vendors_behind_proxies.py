@@ -37,10 +37,11 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> tuple[trustme.CA, Pat
 
 
 @contextlib.asynccontextmanager
-async def hidden(url: str, ours: trustme.CA) -> AsyncIterator[tuple[str, Proxy]]:
+async def hidden(url: str, ours: trustme.CA, *, rpc: bool) -> AsyncIterator[tuple[str, Proxy]]:
     """The same server at `https://vendor.test`, where only a proxy leads: the proxy's address, and the proxy."""
     tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     ours.issue_cert("vendor.test").configure_cert(tls)
+    tls.set_alpn_protocols(["h2", "http/1.1"] if rpc else ["http/1.1"])
     port = urlsplit(url).port
 
     async def unwrapped(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -58,7 +59,10 @@ async def hidden(url: str, ours: trustme.CA) -> AsyncIterator[tuple[str, Proxy]]
 async def examined(kind: str, double: Any, authority: tuple[trustme.CA, Path], bundle: str) -> tuple[Any, list[str]]:
     """What the doctor finds of one vendor, and what the proxy was asked."""
     ours, folder = authority
-    async with double.serve() as url, hidden(url, ours) as (where, proxy):
+    async with (
+        double.serve() as url,
+        hidden(url, ours, rpc=type(double).__name__.startswith("Google")) as (where, proxy),
+    ):
         its = double.settings("https://vendor.test")
         settings = Settings(http=HttpSettings(proxy=where, ca_bundle=bundle))
         if kind == "voice":

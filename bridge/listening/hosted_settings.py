@@ -175,6 +175,29 @@ class AzureSettings(
             raise ValueError("region is empty, expected one such as westeurope")
 
 
+class GoogleSettings(
+    msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, tag_field="kind", tag="google"
+):
+    """Google Speech v2, for which `bridge[google]` is installed (`bridge.listening.recognisers.hosted.google`)."""
+
+    location: str = "global"
+    """Where it is spoken to, such as `us` or `europe-west4`; models differ by place."""
+    url: str = ""
+    """Empty: that of the location."""
+    key_env: VariableOrNone = "GOOGLE_APPLICATION_CREDENTIALS"
+    """The environment variable with a service account's key file: its path, or what is in it."""
+    project: str = ""
+    """Who pays; empty: the account's own project."""
+    connect_s: float = CONNECT_S
+    model: str = "telephony"
+
+    @property
+    def address(self) -> str:
+        """The URL in use."""
+        place = "" if self.location == "global" else f"{self.location}-"
+        return self.url.rstrip("/") or f"https://{place}speech.googleapis.com"
+
+
 HostedRecogniserSettings = (
     DeepgramSettings
     | FluxSettings
@@ -186,5 +209,6 @@ HostedRecogniserSettings = (
     | InkSettings
     | GladiaSettings
     | AzureSettings
+    | GoogleSettings
 )
 """Every hosted recogniser that follows a call's audio."""

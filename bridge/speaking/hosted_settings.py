@@ -146,6 +146,27 @@ class AzureVoiceSettings(HostedVoiceSettings, frozen=True, tag_field="kind", tag
             raise ValueError("region is empty, expected one such as westeurope")
 
 
+class GoogleVoiceSettings(HostedVoiceSettings, frozen=True, tag_field="kind", tag="google"):
+    """Google's streaming voices, for which `bridge[google]` is installed (`bridge.speaking.voices.hosted.google`)."""
+
+    location: str = "global"
+    """Where it is spoken to, such as `us` or `europe-west2`."""
+    url: str = ""
+    """Empty: that of the location."""
+    key_env: VariableOrNone = "GOOGLE_APPLICATION_CREDENTIALS"
+    """The environment variable with a service account's key file: its path, or what is in it."""
+    model: str = "chirp3-hd"
+    """For the records: the voice's name holds the model."""
+    voices: tuple[str, ...] = ("en-US-Chirp3-HD-Charon",)
+    concurrency: int = 50
+
+    @property
+    def address(self) -> str:
+        """The URL in use."""
+        place = "" if self.location == "global" else f"{self.location}-"
+        return self.url.rstrip("/") or f"https://{place}texttospeech.googleapis.com"
+
+
 HostedVoice = (
     ElevenLabsSettings
     | AuraSettings
@@ -157,5 +178,6 @@ HostedVoice = (
     | HumeSettings
     | SpeechifySettings
     | AzureVoiceSettings
+    | GoogleVoiceSettings
 )
 """The settings of any hosted voice, told apart by `kind`."""

@@ -17,6 +17,7 @@ from bridge.listening.hosted_settings import (
     DeepgramSettings,
     FluxSettings,
     GladiaSettings,
+    GoogleSettings,
     InkSettings,
     OpenAIRealtimeSettings,
     ScribeSettings,
@@ -149,7 +150,7 @@ _FIELDS = (
 
 @settings(max_examples=60, deadline=None)
 @given(
-    st.sampled_from(SETTINGS),
+    st.sampled_from((*SETTINGS, GoogleSettings())),
     st.lists(
         st.text(max_size=40)
         | st.binary(max_size=40)

@@ -21,7 +21,9 @@ from bridge.speaking.settings import SpeakingSettings, VoiceRoute
 from bridge.speaking.speech import SpeechService
 from tests.doubles.listening.base import KEY
 from tests.doubles.listening.catalogue import DOUBLES as RECOGNISERS
+from tests.doubles.listening.catalogue import VIRTUAL as VIRTUAL_RECOGNISERS
 from tests.doubles.speaking.catalogue import DOUBLES as VOICES
+from tests.doubles.speaking.catalogue import VIRTUAL as VIRTUAL_VOICES
 from tests.listening.recogniser_contract import plain
 from tests.simulator.virtual_bridge import PUBLIC, SECRETS, TOKEN
 from tests.speaking.tiny_voice import TinyProvider
@@ -38,7 +40,7 @@ SCENARIO = (
     "steps: [{wait_for_silence: 600}, {say: I want to cancel my order.}, {wait_for_hang_up: 25}]"
 )
 PAIRS = [
-    (recogniser, list(VOICES)[number % len(VOICES)]) for number, recogniser in enumerate(RECOGNISERS)
+    (recogniser, VIRTUAL_VOICES[number % len(VIRTUAL_VOICES)]) for number, recogniser in enumerate(VIRTUAL_RECOGNISERS)
 ]  # more recognisers than voices: each is there at least once
 
 

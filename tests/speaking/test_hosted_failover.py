@@ -21,7 +21,7 @@ from bridge.simulator import virtual
 from bridge.speaking.settings import SpeakingSettings, VoiceRoute
 from bridge.speaking.speech import SpeechService
 from tests.doubles.speaking.base import KEY, Orders
-from tests.doubles.speaking.catalogue import DOUBLES, LATE_REFUSALS, NATIVE, REFUSES_CONNECTIONS, UNTIMED
+from tests.doubles.speaking.catalogue import DOUBLES, LATE_REFUSALS, NATIVE, REFUSES_CONNECTIONS, UNTIMED, VIRTUAL
 from tests.doubles.speaking.elevenlabs import ElevenLabsDouble
 from tests.speaking.doubles import Ear, heard
 from tests.speaking.tiny_voice import TinyProvider
@@ -122,7 +122,7 @@ async def answered(vendor: str, *schedule: Orders) -> tuple[Listener, Any, Any, 
     return listener, primary, second, stats
 
 
-@pytest.mark.parametrize("vendor", DOUBLES)
+@pytest.mark.parametrize("vendor", VIRTUAL)
 def test_a_switch_in_the_midst_of_an_answer_is_hardly_heard(vendor: str, in_virtual_time: Callable[[Any], Any]) -> None:
     """95 of 100 switches cost the ear at most 300 ms of silence, and none costs a word."""
     silences: list[tuple[int, str]] = []

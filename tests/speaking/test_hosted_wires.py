@@ -16,7 +16,7 @@ from bridge.errors import FailureKind, VoiceError
 from bridge.speaking.voices.base import SpeechRequest
 from bridge.speaking.voices.hosted.catalogue import REQUESTS, SOCKETS
 from bridge.speaking.voices.hosted.wire import SpeechDone, SpeechRefused, SpeechTimes, VoiceWire
-from tests.doubles.speaking.catalogue import DOUBLES, NATIVE
+from tests.doubles.speaking.catalogue import DOUBLES, NATIVE, VIRTUAL
 
 ITS: dict[str, Any] = {name: double().settings("wss://vendor.example") for name, double in DOUBLES.items()}
 ON_SOCKETS = [name for name in ITS if type(ITS[name]) in SOCKETS]
@@ -104,7 +104,7 @@ def test_an_idle_close_is_no_failure_where_it_ends_the_text() -> None:
     assert idle.kind == "idle"
 
 
-@pytest.mark.parametrize("vendor", ITS)
+@pytest.mark.parametrize("vendor", VIRTUAL)
 def test_the_key_is_in_the_handshake_and_in_no_address(vendor: str) -> None:
     its = ITS[vendor]
     request = SpeechRequest(voice=VOICE)
@@ -120,7 +120,7 @@ def test_the_key_is_in_the_handshake_and_in_no_address(vendor: str) -> None:
     assert any("sesame" in value for value in headers.values())
 
 
-@pytest.mark.parametrize("vendor", ITS)
+@pytest.mark.parametrize("vendor", VIRTUAL)
 def test_mu_law_is_asked_for_where_there_is_any(vendor: str) -> None:
     its = ITS[vendor]
     made: Any = REQUESTS[type(its)](its) if type(its) in REQUESTS else wire(vendor)

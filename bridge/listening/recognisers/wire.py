@@ -84,6 +84,8 @@ class RecogniserWire:
     traits: WireTraits
     outstanding = False
     """Something that was said, or asked for, has no final text yet."""
+    idle_silence_ms = 0
+    """Silence that is sent in place of `keep_alive`; 0: `keep_alive` it is."""
 
     def address(self, key: str) -> Address:
         """Return where to connect with this key."""

@@ -5,14 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from typing import NamedTuple
-from urllib.parse import urlsplit
 
 import aiohttp
 import msgspec
 
 from bridge.audio import mulaw
 from bridge.call.events import TurnOpinion
-from bridge.http import HttpClient
 from bridge.listening.recognisers.base import (
     ExpectedSpeech,
     Finalised,
@@ -23,19 +21,16 @@ from bridge.listening.recognisers.base import (
     StreamFailed,
     StreamListener,
 )
+from bridge.listening.recognisers.links import Channel, Closed, Link, LinkFailed
 from bridge.listening.recognisers.wire import (
     Accepted,
-    Address,
     Message,
     RecogniserWire,
     Reply,
     Settled,
     WireEvent,
-    refused,
 )
 
-_LARGEST_MESSAGE = 256 * 1024
-_LARGEST_ANSWER = 64 * 1024
 _MOST_UNSENT = 16 * mulaw.RATE_HZ
 """Bytes of audio that wait for the connection, or for a service that does not read; beyond it the stream is lost."""
 _BURST_S = 1.0
@@ -61,20 +56,6 @@ class AudioPace:
         return max(self._free_at, now)
 
 
-class Link(NamedTuple):
-    """The way to a service."""
-
-    http: HttpClient | None
-    address: Address
-    connect_s: float
-
-    @property
-    def where(self) -> str:
-        """The address without what may be secret in it."""
-        parts = urlsplit(self.address.url)
-        return f"{parts.scheme}://{parts.netloc}{parts.path}"
-
-
 class _Finalise(NamedTuple):
     number: int
 
@@ -87,7 +68,7 @@ _Order = _Finalise | _Goodbye | ExpectedSpeech
 
 
 class WireStream:
-    """One call's socket: a task that connects, one that sends, and one that reads."""
+    """One call's connection: a task that connects, one that sends, and one that reads."""
 
     def __init__(self, link: Link, wire: RecogniserWire, listener: StreamListener) -> None:
         self._link = link
@@ -161,8 +142,8 @@ class WireStream:
             failure = await self._converse()
         except TimeoutError:
             failure = StreamFailed("lost", f"no connection within {self._link.connect_s:g} s")
-        except aiohttp.WSServerHandshakeError as error:
-            failure = refused(error.status, error.headers.get("dg-error", "") if error.headers else "")
+        except LinkFailed as error:
+            failure = error.failure
         except (aiohttp.ClientError, OSError) as error:
             failure = StreamFailed("lost", type(error).__name__)
         self._tell(StreamFailed(failure.kind, f"{where}: {failure.reason}"))
@@ -173,25 +154,9 @@ class WireStream:
             self._patience.cancel()
 
     async def _converse(self) -> StreamFailed:
-        http, address = self._link.http, self._link.address
-        if http is None:
-            return StreamFailed("internal", "the recogniser is not loaded")
-        async with asyncio.timeout(self._link.connect_s):
-            url = address.url
-            if address.post is not None:
-                found = await _asked_for_url(http, address)
-                if isinstance(found, StreamFailed):
-                    return found
-                url = found
-            socket = await http.websocket(
-                url,
-                headers=address.headers if address.post is None else {},
-                max_msg_size=_LARGEST_MESSAGE,
-                autoping=True,
-                timeout=aiohttp.ClientWSTimeout(ws_close=1.0),
-            )
-        sender = asyncio.create_task(self._send(socket))
-        reader = asyncio.create_task(self._read(socket))
+        channel = await self._link.open()
+        sender = asyncio.create_task(self._send(channel))
+        reader = asyncio.create_task(self._read(channel))
         stuck = asyncio.create_task(self._stuck.wait())
         try:
             await asyncio.wait((sender, reader, stuck), return_when=asyncio.FIRST_COMPLETED)
@@ -205,23 +170,23 @@ class WireStream:
             for task in (sender, reader, stuck):
                 task.cancel()
             await asyncio.gather(sender, reader, stuck, return_exceptions=True)
-            await socket.close()
+            await channel.close()
 
-    async def _send(self, socket: aiohttp.ClientWebSocketResponse) -> StreamFailed:
+    async def _send(self, channel: Channel) -> StreamFailed:
         """Send audio and orders in the sequence in which they came, until there is no more to say."""
-        await _send_all(socket, self._wire.opening())
+        await _send_all(channel, self._wire.opening())
         if self._traits.awaits_ready:
             async with asyncio.timeout(self._link.connect_s):
                 await self._ready.wait()
         self._ready.set()
         while True:
-            await self._woken(socket)
+            await self._woken(channel)
             while self._orders or len(self._audio) >= self._full:
                 upto = self._orders[0][0] if self._orders else self._fed
                 if size := min(upto - self._sent, self._largest):
-                    await self._send_audio(socket, size)
+                    await self._send_audio(channel, size)
                 else:
-                    await self._carry_out(socket, self._orders.pop(0)[1])
+                    await self._carry_out(channel, self._orders.pop(0)[1])
             if self._closing:
                 return StreamFailed("lost", "closed by us")
 
@@ -230,17 +195,24 @@ class WireStream:
         """Bytes of one message: what waited may go in longer ones where nobody minds."""
         return self._full if self._traits.catch_up else max(self._full, mulaw.RATE_HZ)
 
-    async def _woken(self, socket: aiohttp.ClientWebSocketResponse) -> None:
+    async def _woken(self, channel: Channel) -> None:
         quiet_s = self._traits.keep_alive_s
         while not self._wake.is_set():
             try:
                 async with asyncio.timeout(quiet_s or None):
                     await self._wake.wait()
             except TimeoutError:
-                await _send_all(socket, self._wire.keep_alive())
+                await self._send_something(channel)
         self._wake.clear()
 
-    async def _send_audio(self, socket: aiohttp.ClientWebSocketResponse, size: int) -> None:
+    async def _send_something(self, channel: Channel) -> None:
+        if silence_ms := self._wire.idle_silence_ms:
+            self._padded_s += silence_ms / 1000
+            await _send_all(channel, self._wire.audio(bytes([mulaw.SILENCE]) * (silence_ms * 8)))
+        else:
+            await _send_all(channel, self._wire.keep_alive())
+
+    async def _send_audio(self, channel: Channel, size: int) -> None:
         audio = bytes(self._audio[:size])
         del self._audio[:size]
         self._sent += size
@@ -251,23 +223,23 @@ class WireStream:
         if short := max(0, self._traits.shortest_ms * 8 - size):
             audio += bytes([mulaw.SILENCE]) * short
             self._padded_s += short / mulaw.RATE_HZ
-        await _send_all(socket, self._wire.audio(audio))
+        await _send_all(channel, self._wire.audio(audio))
 
-    async def _carry_out(self, socket: aiohttp.ClientWebSocketResponse, order: _Order) -> None:
+    async def _carry_out(self, channel: Channel, order: _Order) -> None:
         match order:
             case ExpectedSpeech():
-                await _send_all(socket, self._wire.expect(order))
+                await _send_all(channel, self._wire.expect(order))
             case _Goodbye():
-                await _send_all(socket, self._wire.goodbye())
+                await _send_all(channel, self._wire.goodbye())
             case _Finalise(number) if self._asked and not self._traits.numbered:
                 self._next = number
             case _Finalise(number):
-                await self._ask(socket, number)
+                await self._ask(channel, number)
 
-    async def _ask(self, socket: aiohttp.ClientWebSocketResponse, number: int) -> None:
+    async def _ask(self, channel: Channel, number: int) -> None:
         self._asked = number
         messages = self._wire.finalise(number, self._sent / mulaw.RATE_HZ + self._padded_s)
-        await _send_all(socket, messages)
+        await _send_all(channel, messages)
         if not messages and not self._wire.outstanding:
             self._answered()
         elif not self._traits.numbered:
@@ -307,18 +279,13 @@ class WireStream:
         self._orders.insert(0, (self._sent, _Finalise(number)))
         self._wake.set()
 
-    async def _read(self, socket: aiohttp.ClientWebSocketResponse) -> StreamFailed:
+    async def _read(self, channel: Channel) -> StreamFailed:
         while True:
-            message = await socket.receive()
-            if message.type in (aiohttp.WSMsgType.CLOSE, aiohttp.WSMsgType.CLOSING, aiohttp.WSMsgType.CLOSED):
-                said = message.extra if isinstance(message.extra, str) else ""
-                return self._wire.closed(socket.close_code, said)
-            if message.type is aiohttp.WSMsgType.ERROR:
-                if getattr(message.data, "code", None) == aiohttp.WSCloseCode.MESSAGE_TOO_BIG:
-                    return StreamFailed("internal", f"sent a message of more than {_LARGEST_MESSAGE} bytes")
-                return StreamFailed("lost", f"the connection broke: {type(message.data).__name__}")
+            message = await channel.receive()
+            if isinstance(message, Closed):
+                return self._wire.closed(message.code, message.reason)
             try:
-                events = self._wire.receive(message.data)
+                events = self._wire.receive(message)
             except (msgspec.MsgspecError, ValueError) as error:
                 # Without the text itself, which may be what the caller said.
                 return StreamFailed("internal", f"sent a bad message: {str(error)[:120]}")
@@ -326,7 +293,7 @@ class WireStream:
                 if isinstance(event, StreamFailed):
                     return event
                 if isinstance(event, Reply):
-                    await _send_all(socket, event.messages)
+                    await _send_all(channel, event.messages)
                 else:
                     self._take(event)
 
@@ -362,26 +329,6 @@ class WireStream:
             self._listener(event)
 
 
-async def _send_all(socket: aiohttp.ClientWebSocketResponse, messages: Sequence[Message]) -> None:
+async def _send_all(channel: Channel, messages: Sequence[Message]) -> None:
     for message in messages:
-        if isinstance(message, str):
-            await socket.send_str(message)
-        else:
-            await socket.send_bytes(message)
-
-
-class _Session(msgspec.Struct):
-    url: str
-
-
-async def _asked_for_url(http: HttpClient, address: Address) -> str | StreamFailed:
-    """Begin a session by POST, and return the address of its WebSocket."""
-    headers = {**address.headers, "Content-Type": "application/json"}
-    async with await http.request("POST", address.url, data=address.post, headers=headers) as answer:
-        if answer.status >= 300:
-            return refused(answer.status)
-        body = await answer.content.read(_LARGEST_ANSWER)
-    try:
-        return msgspec.json.decode(body, type=_Session).url
-    except msgspec.MsgspecError as error:
-        return StreamFailed("internal", f"sent a bad answer: {str(error)[:120]}")
+        await channel.send(message)

@@ -10,6 +10,7 @@ from tests.doubles.listening.base import ListeningDouble
 from tests.doubles.listening.deepgram import DeepgramDouble
 from tests.doubles.listening.flux import FluxDouble
 from tests.doubles.listening.gladia import GladiaDouble
+from tests.doubles.listening.google import GoogleDouble
 from tests.doubles.listening.ink import InkDouble, InkTurnsDouble
 from tests.doubles.listening.openai_realtime import OpenAIRealtimeDouble
 from tests.doubles.listening.scribe import ScribeDouble
@@ -34,4 +35,7 @@ DOUBLES: dict[str, Callable[[], ListeningDouble]] = {
     "cartesia_ink_manual": InkDouble,
     "gladia": GladiaDouble,
     "azure": AzureDouble,
+    "google": GoogleDouble,
 }
+VIRTUAL = tuple(vendor for vendor in DOUBLES if vendor != "google")
+"""Those that can run in virtual time: gRPC has a clock and sockets of its own."""

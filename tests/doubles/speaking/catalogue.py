@@ -8,6 +8,7 @@ from tests.doubles.speaking.aura import AuraDouble
 from tests.doubles.speaking.azure_voice import AzureVoiceDouble
 from tests.doubles.speaking.base import SpeakingDouble
 from tests.doubles.speaking.elevenlabs import ElevenLabsDouble
+from tests.doubles.speaking.google import GoogleVoiceDouble
 from tests.doubles.speaking.hume import HumeDouble
 from tests.doubles.speaking.inworld import InworldDouble
 from tests.doubles.speaking.openai_speech import OpenAISpeechDouble
@@ -27,8 +28,11 @@ DOUBLES: dict[str, Callable[[], SpeakingDouble]] = {
     "hume": HumeDouble,
     "speechify": SpeechifyDouble,
     "azure": AzureVoiceDouble,
+    "google": GoogleVoiceDouble,
 }
-UNTIMED = frozenset({"deepgram", "openai"})
+VIRTUAL = tuple(vendor for vendor in DOUBLES if vendor != "google")
+"""Those that can run in virtual time: gRPC has a clock and sockets of its own."""
+UNTIMED = frozenset({"deepgram", "openai", "google"})
 """Those that place no words in time."""
 NATIVE = frozenset(DOUBLES) - {"openai", "smallest", "hume"}
 """Those that give mu-law at 8 kHz."""

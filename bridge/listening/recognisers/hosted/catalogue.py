@@ -12,6 +12,7 @@ from bridge.listening.hosted_settings import (
     DeepgramSettings,
     FluxSettings,
     GladiaSettings,
+    GoogleSettings,
     HostedRecogniserSettings,
     InkSettings,
     OpenAIRealtimeSettings,
@@ -25,6 +26,7 @@ from bridge.listening.recognisers.hosted.azure import AzureWire
 from bridge.listening.recognisers.hosted.deepgram import DeepgramWire
 from bridge.listening.recognisers.hosted.flux import FluxWire
 from bridge.listening.recognisers.hosted.gladia import GladiaWire
+from bridge.listening.recognisers.hosted.google import GoogleRecogniser, GoogleWire
 from bridge.listening.recognisers.hosted.ink import InkTurnsWire, InkWire
 from bridge.listening.recognisers.hosted.openai_realtime import OpenAIRealtimeWire
 from bridge.listening.recognisers.hosted.recogniser import HostedRecogniser
@@ -44,6 +46,7 @@ WIRES: dict[type, Callable[[Any, ExpectedSpeech], RecogniserWire]] = {
     InkSettings: lambda settings, expected: (InkTurnsWire if settings.turns else InkWire)(settings, expected),
     GladiaSettings: GladiaWire,
     AzureSettings: AzureWire,
+    GoogleSettings: GoogleWire,
 }
 
 
@@ -52,7 +55,9 @@ def hosted_recogniser(
     open_client: OpenClient = HttpClient,
     environ: Mapping[str, str] | None = None,
 ) -> HostedRecogniser:
-    """The recogniser that these settings describe."""
+    """The recogniser that these settings describe. Raises ConfigError for one whose package is not installed."""
+    if isinstance(settings, GoogleSettings):
+        return GoogleRecogniser(settings, open_client, environ)
     wire = WIRES[type(settings)]
     recogniser = HostedRecogniser(settings, lambda expected: wire(settings, expected), open_client, environ)
     traits = wire(settings, ExpectedSpeech()).traits

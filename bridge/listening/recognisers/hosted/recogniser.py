@@ -10,8 +10,9 @@ from bridge import variables
 from bridge.errors import ConfigError
 from bridge.http import HttpClient, OpenClient
 from bridge.listening.recognisers.base import Capabilities, ExpectedSpeech, StreamListener
+from bridge.listening.recognisers.links import WebSocketLink
 from bridge.listening.recognisers.wire import RecogniserWire
-from bridge.listening.recognisers.wire_stream import Link, WireStream
+from bridge.listening.recognisers.wire_stream import WireStream
 
 
 class LinkSettings(Protocol):
@@ -68,4 +69,4 @@ class HostedRecogniser:
     def start(self, expected: ExpectedSpeech, listener: StreamListener) -> WireStream:
         """Begin to connect for one call; what is fed meanwhile is kept."""
         wire = self._wire_of(expected)
-        return WireStream(Link(self._http, wire.address(self._key), self.settings.connect_s), wire, listener)
+        return WireStream(WebSocketLink(self._http, wire.address(self._key), self.settings.connect_s), wire, listener)

@@ -10,6 +10,7 @@ from bridge.speaking.hosted_settings import (
     AuraSettings,
     AzureVoiceSettings,
     ElevenLabsSettings,
+    GoogleVoiceSettings,
     HostedVoice,
     HumeSettings,
     InworldSettings,
@@ -22,6 +23,7 @@ from bridge.speaking.hosted_settings import (
 from bridge.speaking.voices.hosted.aura import AuraWire
 from bridge.speaking.voices.hosted.azure_voice import AzureVoiceWire
 from bridge.speaking.voices.hosted.elevenlabs import ElevenLabsWire
+from bridge.speaking.voices.hosted.google import GoogleVoice
 from bridge.speaking.voices.hosted.hume import HumeWire
 from bridge.speaking.voices.hosted.inworld import InworldWire
 from bridge.speaking.voices.hosted.openai_speech import OpenAISpeechWire
@@ -54,7 +56,12 @@ def hosted_voice(
     open_client: OpenClient = HttpClient,
     environ: Mapping[str, str] | None = None,
 ) -> HostedProvider:
-    """The provider that these settings describe; `name` is what logs and counters call it."""
+    """The provider that these settings describe; `name` is what logs and counters call it.
+
+    Raises ConfigError for one whose package is not installed.
+    """
+    if isinstance(settings, GoogleVoiceSettings):
+        return GoogleVoice(name, settings, open_client, environ)
     if (request := REQUESTS.get(type(settings))) is not None:
         return HttpProvider(name, settings, lambda: request(settings), open_client, environ)
     wire = SOCKETS[type(settings)]

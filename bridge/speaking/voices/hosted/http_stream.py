@@ -1,11 +1,12 @@
-"""One text of a hosted voice that is asked by HTTP: a request for each sentence, whose audio is joined."""
+"""One text of a hosted voice that takes requests: one for each sentence, whose audio is joined."""
 
 from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Callable, Sequence
-from typing import Protocol
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import aclosing
+from typing import Any, Protocol
 
 import aiohttp
 import msgspec
@@ -16,6 +17,7 @@ from bridge.speaking.voices.base import SpeechListener, SpeechRequest
 from bridge.speaking.voices.hosted.output import StreamOutput
 from bridge.speaking.voices.hosted.wire import (
     HttpVoiceWire,
+    RequestWire,
     SpeechAudio,
     SpeechDone,
     SpeechRefused,
@@ -28,6 +30,21 @@ from bridge.speaking.voices.hosted.wire import (
 _LARGEST_REFUSAL = 16 * 1024
 _READ_BYTES = 16 * 1024
 _SENTENCE_END = re.compile(r"[.!?…]\s+")
+
+
+Exchange = Callable[[Any, str, SpeechRequest], AsyncGenerator[bytes, None]]
+"""Sends a wire's request for a text, and gives the answer piece by piece. Raises VoiceError or what aiohttp raises."""
+
+
+async def by_http(http: HttpClient, key: str, wire: HttpVoiceWire, text: str, request: SpeechRequest) -> Any:
+    """An `Exchange` by POST, given its first two arguments."""
+    order = wire.order(text, request, key)
+    async with await http.request("POST", order.url, data=order.body, headers=order.headers) as answer:
+        if answer.status >= 300:
+            raise wire.refused(answer.status, answer.headers, await answer.content.read(_LARGEST_REFUSAL))
+        wire.answered(answer.headers.get("Content-Type", ""))
+        async for data in answer.content.iter_chunked(_READ_BYTES):
+            yield data
 
 
 class HttpOwner(Protocol):
@@ -46,15 +63,13 @@ class HttpStream:
     def __init__(
         self,
         owner: HttpOwner,
-        http: HttpClient,
-        key: str,
-        wire_of: Callable[[], HttpVoiceWire],
+        exchange: Exchange,
+        wire_of: Callable[[], RequestWire],
         request: SpeechRequest,
         listener: SpeechListener,
     ) -> None:
         self._owner = owner
-        self._http = http
-        self._key = key
+        self._exchange = exchange
         self._wire_of = wire_of
         self._request = request
         traits = wire_of().traits
@@ -137,16 +152,11 @@ class HttpStream:
     async def _speak(self, text: str) -> None:
         """Have one piece spoken. Raises VoiceError, and what aiohttp raises."""
         wire = self._wire_of()
-        order = wire.order(text, self._request, self._key)
         self.output.said(text)
         self._owner.sent(text)
         begun_ms = self.output.audio_ms
-        answer = await self._http.request("POST", order.url, data=order.body, headers=order.headers)
-        async with answer:
-            if answer.status >= 300:
-                raise wire.refused(answer.status, answer.headers, await answer.content.read(_LARGEST_REFUSAL))
-            wire.answered(answer.headers.get("Content-Type", ""))
-            async for data in answer.content.iter_chunked(_READ_BYTES):
+        async with aclosing(self._exchange(wire, text, self._request)) as answer:
+            async for data in answer:
                 self._take(wire.feed(data), begun_ms)
         self._take(wire.finish(), begun_ms)
 

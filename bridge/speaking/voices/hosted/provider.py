@@ -7,6 +7,7 @@ import logging
 import os
 from collections import Counter
 from collections.abc import Callable, Mapping
+from functools import partial
 from types import MappingProxyType
 
 import msgspec
@@ -18,7 +19,7 @@ from bridge.http import HttpClient, OpenClient
 from bridge.speaking.hosted_settings import HostedVoiceSettings
 from bridge.speaking.voices.base import SpeechListener, SpeechRequest, SpeechStream
 from bridge.speaking.voices.hosted.connection import VoiceConnection
-from bridge.speaking.voices.hosted.http_stream import HttpStream
+from bridge.speaking.voices.hosted.http_stream import HttpStream, by_http
 from bridge.speaking.voices.hosted.socket_stream import SocketStream
 from bridge.speaking.voices.hosted.wire import HttpVoiceWire, VoiceWire, busy
 
@@ -67,11 +68,18 @@ class HostedProvider:
     async def start(self, changed: Callable[[], None]) -> None:
         """Have a client ready, and return at once; without a key it stays unusable."""
         self._changed = changed
-        self._key = variables.header(self._settings.key_env, self._environ)
+        self._read_key()
         if self._keyless:
             log.error("voice %s: environment variable %s is not set", self.name, self._settings.key_env)
         self._http = self._open_client()
+        await self._started(self._http)
         changed()
+
+    def _read_key(self) -> None:
+        self._key = variables.header(self._settings.key_env, self._environ)
+
+    async def _started(self, http: HttpClient) -> None:
+        """Take note of the client, before anything is asked for."""
 
     async def close(self) -> None:
         """Fail all streams as lost and let go of everything."""
@@ -135,7 +143,7 @@ class HttpProvider(HostedProvider):
 
     def _begin(self, context: str, request: SpeechRequest, listener: SpeechListener) -> HttpStream:
         assert self._http is not None
-        return HttpStream(self, self._http, self._key, self._wire_of, request, listener)
+        return HttpStream(self, partial(by_http, self._http, self._key), self._wire_of, request, listener)
 
 
 class SocketProvider(HostedProvider):

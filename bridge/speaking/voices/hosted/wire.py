@@ -165,8 +165,8 @@ class HttpOrder(msgspec.Struct, frozen=True):
     body: bytes
 
 
-class HttpVoiceWire:
-    """The protocol of one request: a text out, the answer's body in."""
+class RequestWire:
+    """The protocol of one request: a text out, the answer in pieces."""
 
     traits = VoiceTraits()
 
@@ -174,20 +174,24 @@ class HttpVoiceWire:
         """Return the format in which audio comes where this one is wanted."""
         return wanted
 
+    def feed(self, data: bytes) -> Sequence[VoiceEvent]:
+        """Understand more of the answer. Raises msgspec.MsgspecError or ValueError for what makes no sense."""
+        raise NotImplementedError
+
+    def finish(self) -> Sequence[VoiceEvent]:
+        """Take note that the answer has ended."""
+        raise NotImplementedError
+
+
+class HttpVoiceWire(RequestWire):
+    """The protocol of one request by HTTP, whose answer is its body."""
+
     def order(self, text: str, request: SpeechRequest, key: str) -> HttpOrder:
         """Return the request for this text."""
         raise NotImplementedError
 
     def answered(self, content_type: str) -> None:
         """Take note of what kind of body comes. Raises ValueError for one that is no audio."""
-
-    def feed(self, data: bytes) -> Sequence[VoiceEvent]:
-        """Understand more of the body. Raises msgspec.MsgspecError or ValueError for what makes no sense."""
-        raise NotImplementedError
-
-    def finish(self) -> Sequence[VoiceEvent]:
-        """Take note that the body has ended."""
-        raise NotImplementedError
 
     def refused(self, status: int, headers: Mapping[str, str], body: bytes) -> VoiceError:
         """Return the error for an answer with this status."""
