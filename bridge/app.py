@@ -37,6 +37,7 @@ from bridge.telemetry.after_call.delivery import AfterCallPost, report_keys
 from bridge.telemetry.metrics import Metrics
 from bridge.telemetry.recorder import Recorder
 from bridge.telemetry.recording import SoundRecorder
+from bridge.telemetry.vendor_costs import VendorCosts
 from bridge.understanding.number_names import read_languages
 from bridge.warm_up import warm_up
 
@@ -115,6 +116,7 @@ class Application:
             clock=time.monotonic,
             open_client=open_client,
             recognisers=[its.recogniser for number, its in every_profile(settings) if number in self.agents],
+            seconds=[its.second_recogniser for number, its in every_profile(settings) if number in self.agents],
             environ=environ,
         )
         self.speech = SpeechService(
@@ -303,7 +305,9 @@ class Application:
     async def _refresh(self) -> None:
         """Keep the rooms' own counters on the metrics page, and give back what calls that are over needed."""
         used = False
+        costs = VendorCosts(self.metrics)
         while True:
+            costs.update(self.speech.usage(), self.listening.usage())
             for name, value in {**self.listening.stats(), **self.speech.stats()}.items():
                 self.metrics.rooms.labels(name).set(value)
             await asyncio.sleep(_REFRESH_S)

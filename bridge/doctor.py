@@ -277,8 +277,10 @@ def engines(settings: Settings) -> list[Finding]:
 
 def _ranked(settings: Settings) -> tuple[RecogniserSettings, ...]:
     """Every recogniser that some number's calls may be heard by; equal ones once."""
-    firsts = [its.recogniser for _, its in every_profile(settings) if its.agent is not None or not settings.numbers]
-    return tuple(dict.fromkeys([*firsts, *settings.listening.fallback_recognisers]))
+    answered = [its for _, its in every_profile(settings) if its.agent is not None or not settings.numbers]
+    along = [one for one in (its.second_recogniser for its in answered) if not isinstance(one, NoRecogniserSettings)]
+    firsts = [its.recogniser for its in answered]
+    return tuple(dict.fromkeys([*firsts, *settings.listening.fallback_recognisers, *along]))
 
 
 def _whisper(settings: WhisperSettings) -> Finding:

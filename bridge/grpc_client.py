@@ -70,7 +70,7 @@ class Rpc:
         await self._guarded(self._call.wait_for_connection())
 
     async def write(self, message: bytes) -> None:
-        """Send one message."""
+        """Send one message to the service."""
         # Its own `write` takes a refusal that comes meanwhile for an error of its core, and forgets what it said.
         send = getattr(getattr(self._call, "_cython_call", None), "send_serialized_message", self._call.write)
         if self._call.done():

@@ -39,6 +39,8 @@ class NumberSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
     """The language that callers are expected to speak, such as `en-US`; by default `language`."""
     recogniser: RecogniserSettings = WhisperSettings()
     """By default `listening.recogniser`; `listening.fallback_recognisers` serve every number that has a recogniser."""
+    second_recogniser: RecogniserSettings = NoRecogniserSettings()
+    """Listens along, to be compared; by default `listening.second_recogniser`."""
     call: CallSettings = CallSettings()
     """By default the section `call`."""
 
@@ -51,6 +53,7 @@ def for_all_numbers(settings: Settings) -> NumberSettings:
             voice=settings.speaking.voice,
             language=settings.language,
             recogniser=settings.listening.recogniser,
+            second_recogniser=settings.listening.second_recogniser,
             call=settings.call,
         )
     )
@@ -84,6 +87,7 @@ def merged(own: dict[str, Any], raw: dict[str, Any]) -> dict[str, Any]:
         "voice": section("speaking").get("voice"),
         "language": raw.get("language"),
         "recogniser": section("listening").get("recogniser"),
+        "second_recogniser": section("listening").get("second_recogniser"),
         "call": raw.get("call"),
     }
     found: dict[str, Any] = _over(own, {key: value for key, value in for_all.items() if value is not None})

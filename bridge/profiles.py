@@ -16,7 +16,7 @@ from bridge.audio.formats import AudioFormat
 from bridge.config import Settings
 from bridge.errors import ConfigError
 from bridge.listening.service import CallListening, ListeningService
-from bridge.listening.settings import RecogniserSettings
+from bridge.listening.settings import NoRecogniserSettings, RecogniserSettings
 from bridge.numbers import NumberSettings, every_profile
 from bridge.session.ports import CallServices, Deliver
 from bridge.session.profiles import CallProfile, CallProfiles
@@ -69,14 +69,16 @@ class Agents:
 
 
 class ListeningOfProfile(msgspec.Struct, frozen=True):
-    """The process's listening, with the recogniser of one profile."""
+    """The process's listening, with the recognisers of one profile."""
 
     listening: ListeningService
     recogniser: RecogniserSettings
+    second: RecogniserSettings = NoRecogniserSettings()
+    """Listens along, to be compared."""
 
     def open_call(self, deliver: Deliver, *, started_at: float) -> CallListening:
         """Begin to listen to a call that started at `started_at` (`time.monotonic`)."""
-        return self.listening.open_call(deliver, started_at=started_at, recogniser=self.recogniser)
+        return self.listening.open_call(deliver, started_at=started_at, recogniser=self.recogniser, second=self.second)
 
 
 class SpeechOfProfile(msgspec.Struct, frozen=True):
@@ -98,7 +100,7 @@ def call_profiles(
     """Return what calls are held with, by number. `agents` are by number, those of all others under the empty key."""
 
     def profile(number: str, its: NumberSettings) -> CallProfile:
-        ears = ListeningOfProfile(listening, its.recogniser)
+        ears = ListeningOfProfile(listening, its.recogniser, its.second_recogniser)
         voice = SpeechOfProfile(speech, its.voice or None, _read_in(its))
         kind = "" if its.agent is None else str(type(its.agent).__struct_config__.tag)
         return CallProfile(its.call, CallServices(ears, voice, agents[number]), kind)

@@ -57,7 +57,7 @@ MAY_IMPORT: dict[str, set[str]] = {
 SMALL = {"errors", "breaker", "dialled", "variables", "yaml_text"}
 """Small pure modules that anybody may import."""
 
-SHARED = {"http"}
+SHARED = {"http", "grpc_client", "google_account"}
 """Modules beside the rooms that every room which touches the network may import."""
 
 TOP = {

@@ -82,6 +82,18 @@ class TextPiece(msgspec.Struct, frozen=True, array_like=True):
     until_at: float
 
 
+class HeardOtherwise(msgspec.Struct, frozen=True, tag="heard_otherwise"):
+    """A second recogniser, which listens along for comparison, has understood a turn otherwise. Decides nothing."""
+
+    revision: int
+    """Of the answer that it differs from."""
+    recogniser: str
+    text: str
+    """What it has understood; empty: nothing."""
+    instead_of: str
+    """What the first one has answered."""
+
+
 class WordsHeard(msgspec.Struct, frozen=True, tag="words_heard"):
     """A recogniser that follows the audio knows more or other words: all it has heard lately, in order."""
 
@@ -225,6 +237,7 @@ Event = (
     | VoiceActivity
     | Recognised
     | RecogniserFailed
+    | HeardOtherwise
     | WordsHeard
     | TurnOpinion
     | TurnJudged

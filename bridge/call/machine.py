@@ -22,6 +22,7 @@ from bridge.call.events import (
     DigitPressed,
     EndRequested,
     Event,
+    HeardOtherwise,
     MarkEchoed,
     MarkFate,
     Recognised,
@@ -221,6 +222,8 @@ class Call:
                 return caller.words_heard(event, now)
             case TurnOpinion():
                 return caller.engine_thinks(event, now)
+            case HeardOtherwise():
+                pass  # for whoever reads the record
             case TurnJudged(revision, probability) if caller.awaits(revision):
                 caller.judged(probability)
             case DigitPressed(digit) if digit in _DIGITS and bot.state is not Bot.CLOSING:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from bridge.call.actions import Spoken
-from bridge.call.events import DigitPressed, Event, StreamClosed, VoiceActivity
+from bridge.call.events import DigitPressed, Event, HeardOtherwise, Recognised, StreamClosed, VoiceActivity
 from bridge.call.machine import Call
 from bridge.call.record import moments
 from bridge.errors import BadMessage
@@ -32,6 +32,8 @@ class TranscriptLine:
     """The bot's: what was to be said and was not heard."""
     cut: bool = False
     """The bot's: the caller broke it off."""
+    otherwise: str = ""
+    """The caller's: what a second recogniser has understood, where that was something else, after its name."""
 
 
 def transcript(lines: Iterable[str | bytes], *, decisions: bool = False) -> list[TranscriptLine]:
@@ -65,12 +67,21 @@ class _Reader:
         self._keys_since: float | None = None
         self._sent_since: float | None = None
         self._said: list[str] = []
+        self._revision = 0
+        """Of the newest recognised text."""
+        self._revisions: list[int] = []
+        """What each turn was made of."""
+        self._otherwise: dict[int, str] = {}
 
     def take(self, at: float, event: Event, commands: Sequence[dict[str, Any]]) -> None:
         """One event, and the commands that were given after it."""
         self._at = at
         if isinstance(event, DigitPressed) and self._keys_since is None:
             self._keys_since = at
+        if isinstance(event, Recognised):
+            self._revision = event.revision
+        elif isinstance(event, HeardOtherwise):
+            self._otherwise[event.revision] = f"{event.recogniser}: {event.text or '(nothing)'}"
         self._call.receive(event, at)
         if not isinstance(event, VoiceActivity) or commands:
             self._compare(self._call.transcript())
@@ -83,6 +94,9 @@ class _Reader:
         """The record is over."""
         self._compare(self._call.transcript())
         self._close_bot_turn(cut=False)
+        for turn, revision in zip(self._turns, self._revisions, strict=True):
+            if turn.speaker == "caller":
+                turn.otherwise = self._otherwise.get(revision, "")
         if damage:
             self.lines.append(TranscriptLine(self._at, "call", damage))
 
@@ -114,9 +128,12 @@ class _Reader:
     def _compare(self, spoken: Sequence[Spoken]) -> None:
         while len(self._turns) > len(spoken):  # an answer that was begun too soon took the caller's turn back
             self.lines.remove(self._turns.pop())
+            self._revisions.pop()
         for index, one in enumerate(spoken):
             if index < len(self._turns):
                 turn = self._turns[index]
+                if turn.text != one.text:
+                    self._revisions[index] = self._revision
                 turn.text, turn.cut = one.text, one.interrupted
             else:
                 self._begin(one)
@@ -133,6 +150,7 @@ class _Reader:
             )
             self._sent_since = None
         self._turns.append(line)
+        self._revisions.append(self._revision)
         self.lines.append(line)
         self.lines.sort(key=lambda line: line.at)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 DESCRIPTION = """\
 Print a call's record as a conversation: when each turn began, what was recognised of the caller, what the caller heard
-of the bot, and what was cut.
+of the bot, what was cut, and what a second recogniser has understood otherwise.
 """
 EXAMPLES = """\
   bridge transcript out/demo/record.jsonl
@@ -42,5 +42,6 @@ def run(arguments: argparse.Namespace) -> int:
     for line in found:
         cut = " —" if line.cut else ""
         unheard = f" [not heard: {line.unheard}]" if line.unheard else ""
-        print(f"{line.at:8.2f} s  {line.speaker:6}  {line.text}{cut}{unheard}")
+        otherwise = f" [{line.otherwise}]" if line.otherwise else ""
+        print(f"{line.at:8.2f} s  {line.speaker:6}  {line.text}{cut}{unheard}{otherwise}")
     return 0

@@ -193,7 +193,7 @@ class GoogleSettings(
 
     @property
     def address(self) -> str:
-        """The URL in use."""
+        """Where the service is spoken to."""
         place = "" if self.location == "global" else f"{self.location}-"
         return self.url.rstrip("/") or f"https://{place}speech.googleapis.com"
 

@@ -9,6 +9,7 @@ has no final text yet.
 from __future__ import annotations
 
 import asyncio
+from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -114,6 +115,8 @@ class CallRecognition:
         self._text = TurnText()
         self._deadline: asyncio.TimerHandle | None = None
         self._closed = False
+        self.heard_s: defaultdict[str, float] = defaultdict(float)
+        """Audio that each recogniser was given on this call, by its name; what was given again included."""
 
     def expect(self, expected: ExpectedSpeech) -> None:
         """What the caller will say from now on, as far as known; the first time, live engines are connected."""
@@ -142,7 +145,14 @@ class CallRecognition:
         if at >= self._rotate_at and (self._text.settled or at >= self._rotate_at + _ROTATE_S - _ROTATE_NOW_S):
             self._rotate()  # which hears this audio, too: it is in the memory already
         else:
+            self._count(ulaw)
             self._stream.feed(ulaw, at)
+
+    def _count(self, ulaw: bytes) -> None:
+        assert self._ranked is not None
+        seconds = len(ulaw) / RATE_HZ
+        self.heard_s[self._ranked.recogniser.name] += seconds
+        self._ranked.counters.heard_s += seconds
 
     def request(self, revision: int, since: float, *, so_far: bool) -> None:
         """Recognise what was said since then. `so_far`: the caller still speaks. It replaces an older request."""
@@ -185,6 +195,7 @@ class CallRecognition:
             audio = self._memory.read(self._memory.position(max(hears_since, now - _REPLAY_S)))
             if audio:
                 self._counters.replayed_s += len(audio) / RATE_HZ
+                self._count(audio)
                 stream.feed(audio, now)
         return stream
 
@@ -300,6 +311,7 @@ class CallRecognition:
             cut = quietest(audio, len(audio) // 2)
             self._piece_end = self._memory.total - len(audio) + cut
             audio = audio[:cut]
+        self._count(audio)
         self._stream.feed(audio, self._memory.until)
         others = len(request.tried) + 1 < len(self._chain.ranked)
         self._finalise(self._settings.pass_over_s if others else _LONGEST_WAIT_S)

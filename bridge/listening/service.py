@@ -13,7 +13,7 @@ import msgspec
 
 from bridge.audio.mulaw import RATE_HZ
 from bridge.call.commands import ExpectSpeech, Transcribe
-from bridge.call.events import Event, TurnJudged, VoiceActivity
+from bridge.call.events import Event, Recognised, TurnJudged, VoiceActivity
 from bridge.http import HttpClient, OpenClient
 from bridge.listening.activity import WINDOW_S, ActivityBatch, SileroModel, VoiceModel
 from bridge.listening.echo_guard import GuardedEchoGate
@@ -21,9 +21,11 @@ from bridge.listening.engine_pool import EngineFailed
 from bridge.listening.engine_pools import EnginePools
 from bridge.listening.recognisers.base import ExpectedSpeech
 from bridge.listening.recognisers.chain import RecogniserChain
+from bridge.listening.recognisers.embedded import EmbeddedRecogniser
 from bridge.listening.recognisers.factory import CallRecognisers, order_of
 from bridge.listening.recognition import CallRecognition, RecognitionCounters
-from bridge.listening.settings import ListeningSettings, RecogniserSettings, SmartTurnSettings
+from bridge.listening.second import SecondCounters, SecondEar
+from bridge.listening.settings import ListeningSettings, NoRecogniserSettings, RecogniserSettings, SmartTurnSettings
 from bridge.listening.sound import AudioMemory
 from bridge.listening.taps import AudioTap, TappedAudio
 from bridge.listening.ticks import ActivityTicks
@@ -63,10 +65,14 @@ class ListeningService:
         model: VoiceModel | None = None,
         open_client: OpenClient = HttpClient,
         recognisers: Sequence[RecogniserSettings] | None = None,
+        seconds: Sequence[RecogniserSettings] | None = None,
         environ: Mapping[str, str] | None = None,
     ) -> None:
         self.settings = settings
         self._wanted = tuple(dict.fromkeys((settings.recogniser,) if recognisers is None else recognisers))
+        wanted = (settings.second_recogniser,) if seconds is None else seconds
+        self._seconds = [one for one in dict.fromkeys(wanted) if not isinstance(one, NoRecogniserSettings)]
+        self.second = SecondCounters()
         self.counters = ListeningCounters()
         self.on_call: list[Callable[[CallListening], None]] = []
         """Called with each new call's ear: the place to add taps."""
@@ -91,8 +97,9 @@ class ListeningService:
         self._ticks = ActivityTicks(batch, _deliver_activity)
         orders = [order_of(first, self.settings.fallback_recognisers) for first in self._wanted]
         turn = self.settings.turn if isinstance(self.settings.turn, SmartTurnSettings) else None
-        await self._engines.start(orders, turn, processes=self.settings.processes, spare=self.settings.spare_engine)
-        await self.recognisers.load(orders, self._engines.of)
+        built = [*orders, *((one,) for one in self._seconds)]
+        await self._engines.start(built, turn, processes=self.settings.processes, spare=self.settings.spare_engine)
+        await self.recognisers.load(orders, self._engines.of, self._seconds)
 
     async def close(self) -> None:
         """Stop judging, end the engine processes."""
@@ -107,15 +114,18 @@ class ListeningService:
         *,
         started_at: float,
         recogniser: RecogniserSettings | None = None,
+        second: RecogniserSettings | None = None,
     ) -> CallListening:
         """Begin to listen to a call whose time 0 is `started_at` on the process's clock.
 
-        `recogniser` is one of those that the service was made with; None: that of its settings.
+        `recogniser` is one of those that the service was made with, and so is `second`, which listens along; None:
+        that of its settings.
         """
         if self._ticks is None:
             raise RuntimeError("listening has not been started")
         chain = self.recognisers.chain(recogniser or self.settings.recogniser)
-        ear = CallListening(self, self._ticks, chain, deliver, started_at)
+        along = self.recognisers.second(second or self.settings.second_recogniser)
+        ear = CallListening(self, self._ticks, chain, deliver, started_at, along)
         self.counters.calls += 1
         for welcome in self.on_call:
             welcome(ear)
@@ -134,6 +144,8 @@ class ListeningService:
         """Counters and gauges by name, for the metrics page."""
         counted = {**msgspec.structs.asdict(self.counters), **msgspec.structs.asdict(self.recognition)}
         found: dict[str, float] = {f"listening_{name}": value for name, value in counted.items()}
+        if self._seconds:
+            found |= {f"second_{name}": value for name, value in msgspec.structs.asdict(self.second).items()}
         found.update(self.recognisers.stats())
         if self._ticks is not None:
             for name, value in msgspec.structs.asdict(self._ticks.batch.counters).items():
@@ -143,6 +155,25 @@ class ListeningService:
             found["activity_failed_calls"] = self._ticks.failed_calls
             found["activity_waiting"] = self._ticks.batch.ready
         found.update(self._engines.stats())
+        return found
+
+    def usage(self) -> dict[str, tuple[float, float]]:
+        """Seconds that each recogniser elsewhere was given, and their price, since the process started."""
+        return self._priced(self.recognisers.heard_s())
+
+    def _priced(self, heard_s: Mapping[str, float]) -> dict[str, tuple[float, float]]:
+        prices = self.settings.prices_per_minute
+        return {
+            name: (s, s / 60 * prices.get(name, 0.0)) for name, s in heard_s.items() if name != EmbeddedRecogniser.name
+        }
+
+    def costs(self, heard_s: Mapping[str, float]) -> dict[str, float]:
+        """What one call has cost, in the words of its record: `seconds_NAME`, `cost_NAME` where there is a price."""
+        found: dict[str, float] = {}
+        for name, (seconds, price) in self._priced(heard_s).items():
+            found[f"seconds_{name}"] = round(seconds, 2)
+            if price:
+                found[f"cost_{name}"] = price
         return found
 
     def headroom(self) -> float:
@@ -162,6 +193,7 @@ class CallListening:
         chain: RecogniserChain,
         deliver: Callable[[Event], None],
         started_at: float,
+        along: RecogniserChain | None = None,
     ) -> None:
         settings = listening.settings
         self.started_at = started_at
@@ -170,9 +202,12 @@ class CallListening:
         self._deliver = deliver
         self._row = ticks.batch.open(self)
         # Without an engine that looks back, the echo gate alone does.
-        looks_back = bool(chain.ranked) or listening.judges
+        looks_back = bool(chain.ranked) or listening.judges or along is not None
         self._memory = AudioMemory(settings.memory_s if looks_back else _ECHO_MEMORY_S)
         self.recognition = CallRecognition(chain, self._memory, settings, listening.recognition, self._tell)
+        self._second: SecondEar | None = None
+        if along is not None:
+            self._second = SecondEar(along, self._memory, settings, listening.second, self._tell)
         self._echo = GuardedEchoGate(settings.echo, self._echo_failed)
         self._echo_bytes = settings.echo.window_ms * RATE_HZ // 1000
         self._taps: list[AudioTap] = []
@@ -187,6 +222,8 @@ class CallListening:
         self._ticks.hear(self._row, ulaw, now)
         if self.recognition.wants_audio:
             self.recognition.feed(ulaw, now)
+        if self._second is not None:
+            self._second.feed(ulaw, now)
         for tap in self._taps:
             tap.put(TappedAudio("caller", ulaw, now))
 
@@ -210,7 +247,10 @@ class CallListening:
 
     def expect(self, command: ExpectSpeech) -> None:
         """Tell the recogniser what the caller will say; the first time, one that follows the audio is connected."""
-        self.recognition.expect(ExpectedSpeech(command.language, command.hints, command.answer))
+        expected = ExpectedSpeech(command.language, command.hints, command.answer)
+        self.recognition.expect(expected)
+        if self._second is not None:
+            self._second.expect(expected)
 
     def transcribe(self, command: Transcribe) -> None:
         """Recognise and judge the caller's audio since `command.since`; work on older revisions is dropped."""
@@ -223,6 +263,15 @@ class CallListening:
         if not command.so_far:
             self._judging = asyncio.create_task(self._judge(command.revision, ulaw))
         self.recognition.request(command.revision, command.since, so_far=command.so_far)
+        if self._second is not None and not command.so_far:
+            self._second.request(command.revision, command.since)
+
+    def costs(self) -> dict[str, float]:
+        """What recognisers elsewhere were given on this call, and its price."""
+        heard = dict(self.recognition.heard_s)
+        for name, seconds in ({} if self._second is None else self._second.heard_s).items():
+            heard[name] = heard.get(name, 0.0) + seconds
+        return self._listening.costs(heard)
 
     def close(self) -> None:
         """The call is over: nothing is delivered any more."""
@@ -231,6 +280,8 @@ class CallListening:
         self._closed = True
         self._ticks.batch.release(self._row)
         self.recognition.close()
+        if self._second is not None:
+            self._second.close()
         if self._judging is not None:
             self._judging.cancel()
         for tap in self._taps:
@@ -256,8 +307,11 @@ class CallListening:
         self._listening.counters.echo_failures += 1
 
     def _tell(self, event: Event) -> None:
-        if not self._closed:
-            self._deliver(event)
+        if self._closed:
+            return
+        self._deliver(event)
+        if self._second is not None and isinstance(event, Recognised):
+            self._second.first_said(event)
 
     async def _judge(self, revision: int, ulaw: bytes) -> None:
         probability = await self._listening.judge(ulaw)

@@ -137,6 +137,12 @@ class ListeningSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True,
     recogniser: RecogniserSettings = WhisperSettings()
     fallback_recognisers: tuple[RecogniserSettings, ...] = ()
     """Who is asked, in this order, when the recogniser fails; what was said so far is said again to the next."""
+    second_recogniser: RecogniserSettings = NoRecogniserSettings()
+    """Listens along, to be compared: the record says where it understood something else (`heard_otherwise`), and the
+    call never hears of it. `kind: none`: nobody does, at no cost."""
+    prices_per_minute: dict[str, float] = {}
+    """What services charge for a minute of audio, in any currency, by the `kind` of the recogniser; for the counters of
+    cost."""
     pass_over_s: float = 0.8
     """A recogniser that has not answered after this long is passed over for this turn, if there is another."""
     final_ms: int = 600

@@ -74,6 +74,10 @@ class CallListener(Protocol):
         """Start to recognise what the caller said."""
         ...
 
+    def costs(self) -> dict[str, float]:
+        """What services were given to hear, and its price: `seconds_NAME`, `cost_NAME`; empty where none listens."""
+        ...
+
     def close(self) -> None:
         """Let go of the call; nothing is delivered afterwards."""
         ...

@@ -401,17 +401,21 @@ class CallSession:
 
     def _sum_up(self) -> None:
         """After the voice has closed, so that what was being said counts, too."""
-        savings = self._voice.savings()
+        savings, heard = self._voice.savings(), self._ear.costs()
         if savings.get("phrases"):
             self._metrics.phrase_hit_rate.observe(savings["hit_rate"])
             self._metrics.saved_synthesis.inc(savings["saved_synthesis_s"])
             self._metrics.saved_money.inc(savings["saved_money"])
         if self._record is not None:
             call = self._meter.tally.summary(self.seconds, self.call.utterances.playout.underruns)
-            self._record.close({"phrases": savings, "call": call})
+            summary = {"phrases": savings, "call": call}
+            self._record.close({**summary, "listening": heard} if heard else summary)
         if self._reporter is not None:
             now = self._clock() - self._started_at
-            costs = {"speech_saved_money": savings.get("saved_money", 0.0)}
+            spent = {name: n for name, n in savings.items() if name.startswith(("chars_", "cost_"))}
+            costs = {"speech_saved_money": savings.get("saved_money", 0.0), **spent}
+            for name, amount in heard.items():
+                costs[name] = costs.get(name, 0.0) + amount
             self._reporter.ended(self.call, self._why, self._agent_said, self._abilities.account(), costs, now)
 
 

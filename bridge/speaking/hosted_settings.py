@@ -162,7 +162,7 @@ class GoogleVoiceSettings(HostedVoiceSettings, frozen=True, tag_field="kind", ta
 
     @property
     def address(self) -> str:
-        """The URL in use."""
+        """Where the service is spoken to."""
         place = "" if self.location == "global" else f"{self.location}-"
         return self.url.rstrip("/") or f"https://{place}texttospeech.googleapis.com"
 

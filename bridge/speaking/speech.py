@@ -19,6 +19,7 @@ from bridge.call.commands import PullSpeech, Synthesise
 from bridge.call.events import Event, SpeechArrived, SpeechEnded, SpeechFailed, Word
 from bridge.errors import VoiceError
 from bridge.http import HttpClient, OpenClient
+from bridge.speaking.hosted_settings import HostedVoiceSettings
 from bridge.speaking.phrases.beginnings import Foresight
 from bridge.speaking.phrases.cache import PhraseCache
 from bridge.speaking.phrases.phrase import WORKER, Phrase, PhraseKey, loudness_db, normalise
@@ -83,8 +84,11 @@ class SpeechService:
             settings.cache, directory, redis_url=redis_url, redis_prefix=redis_prefix, secret=secret
         )
         self._formats = tuple(formats)
-        prices = {name: getattr(one, "price_per_million_chars", 0.0) for name, one in settings.providers.items()}
-        self._prices = {name: price for name, price in prices.items() if price}
+        self._prices = {
+            name: one.price_per_million_chars
+            for name, one in settings.providers.items()
+            if isinstance(one, HostedVoiceSettings)
+        }
         self._local: LocalWorker | None = None
         if WORKER not in (providers or {}) and not settings.workers:
             self._local = LocalWorker(worker)
@@ -268,6 +272,15 @@ class SpeechService:
     def headroom(self) -> float:
         """0 (no new call should be taken for speech's sake) .. 1 (idle)."""
         return self._pool.headroom
+
+    def usage(self) -> dict[str, tuple[float, float]]:
+        """Characters that each hosted voice was sent, and their price, since the process started."""
+        found: dict[str, tuple[float, float]] = {}
+        for name, providers in self._pool.groups.items():
+            for its in (provider.provider.stats() for provider in providers):
+                if "cost" in its:
+                    found[name] = (its.get("characters", 0.0), its["cost"])
+        return found
 
     def stats(self) -> dict[str, float]:
         """Counters of the cache, of the phrases made and of each worker (`worker0_...`)."""

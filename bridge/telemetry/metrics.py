@@ -130,6 +130,19 @@ class Metrics:
             "bridge_lead_seconds", "Sent but not yet heard, at each refill", buckets=LEAD_S, registry=self._registry
         )
 
+        self.vendor_characters = Counter(
+            "bridge_vendor_characters", "Characters sent to hosted voices", ["vendor"], registry=self._registry
+        )
+        self.vendor_audio = Counter(
+            "bridge_vendor_audio_seconds", "Audio given to hosted recognisers", ["vendor"], registry=self._registry
+        )
+        self.vendor_cost = Counter(
+            "bridge_vendor_cost",
+            "What hosted voices and recognisers have cost, by the configured prices",
+            ["vendor", "what"],
+            registry=self._registry,
+        )
+
     def _refusals(self) -> None:
         self.refused = Counter(
             "bridge_calls_refused", "Calls turned away at the webhook or at start", ["why"], registry=self._registry

@@ -42,6 +42,9 @@ class QuietEar:
     def transcribe(self, command: Transcribe) -> None:
         self.asked.append(command)
 
+    def costs(self) -> dict[str, float]:
+        return {}
+
     def close(self) -> None:
         self.closed += 1
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -11,20 +13,23 @@ import pytest
 
 from bridge.agents.settings import ScriptSettings
 from bridge.app import Application
+from bridge.call.transcript import transcript
 from bridge.config import Settings
 from bridge.gateway.settings import GatewaySettings
-from bridge.listening.settings import ListeningSettings, NoTurnModelSettings
+from bridge.listening.settings import ListeningSettings, NoRecogniserSettings, NoTurnModelSettings
 from bridge.simulator import virtual
 from bridge.simulator.runner import PlacedCall, place_call
 from bridge.simulator.scenario import parse
 from bridge.speaking.settings import SpeakingSettings, VoiceRoute
 from bridge.speaking.speech import SpeechService
-from tests.doubles.listening.base import KEY
+from bridge.telemetry.settings import TelemetrySettings
+from tests.doubles.listening.base import KEY, ListeningDouble
 from tests.doubles.listening.catalogue import DOUBLES as RECOGNISERS
 from tests.doubles.listening.catalogue import VIRTUAL as VIRTUAL_RECOGNISERS
 from tests.doubles.speaking.catalogue import DOUBLES as VOICES
 from tests.doubles.speaking.catalogue import VIRTUAL as VIRTUAL_VOICES
 from tests.listening.recogniser_contract import plain
+from tests.listening.test_second import CounselDouble
 from tests.simulator.virtual_bridge import PUBLIC, SECRETS, TOKEN
 from tests.speaking.tiny_voice import TinyProvider
 
@@ -44,18 +49,27 @@ PAIRS = [
 ]  # more recognisers than voices: each is there at least once
 
 
-async def call(recogniser: str, voice: str, folder: Path) -> tuple[PlacedCall, Any, Any, dict[str, float]]:
+async def call(
+    recogniser: str, voice: str, folder: Path, along: ListeningDouble | None = None
+) -> tuple[PlacedCall, Any, Any, dict[str, float]]:
     ear, mouth = RECOGNISERS[recogniser](), VOICES[voice]()
-    async with ear.serve() as ear_url, mouth.serve() as mouth_url:
+    async with ear.serve() as ear_url, mouth.serve() as mouth_url, (along or ListeningDouble()).serve() as along_url:
+        second = NoRecogniserSettings() if along is None else along.settings(along_url)
         settings = Settings(
             gateway=GatewaySettings(public_url=PUBLIC),
-            listening=ListeningSettings(recogniser=ear.settings(ear_url), turn=NoTurnModelSettings()),
+            listening=ListeningSettings(
+                recogniser=ear.settings(ear_url),
+                second_recogniser=second,
+                turn=NoTurnModelSettings(),
+                prices_per_minute={"deepgram": 0.6},
+            ),
+            telemetry=TelemetrySettings(record_directory="records"),
             agent=ScriptSettings(file="shop.yaml"),
         )
         application = Application(settings, directory=folder, environ={**SECRETS, "VENDOR_KEY": KEY})
         application.speech = SpeechService(
             SpeakingSettings(
-                providers={"vendor": mouth.settings(mouth_url)},
+                providers={"vendor": mouth.settings(mouth_url, price_per_million_chars=1e6)},
                 voices={"anna": (VoiceRoute(provider="vendor"),)},
                 voice="anna",
             ),
@@ -73,6 +87,9 @@ async def call(recogniser: str, voice: str, folder: Path) -> tuple[PlacedCall, A
                 natural_voice=False,
             )
         stats = application.speech.stats()
+        await asyncio.sleep(10.0)  # virtual: until the page is up to date
+        page = application.metrics.page().decode()
+        stats |= {name: float(value) for name, value in re.findall(r"^(bridge_vendor\S+) (\S+)$", page, re.MULTILINE)}
         await application.stop()
         await asyncio.sleep(0)
     return placed, ear, mouth, stats
@@ -93,3 +110,26 @@ def test_a_call_is_heard_and_answered(
     assert len(ear.sessions) >= 1
     assert ear.sessions[0].audio_s > 3.0
     assert stats["vendor0_characters"] >= len("Hello there.")
+
+
+def test_a_second_recogniser_and_what_all_of_it_cost_are_in_the_record(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("VENDOR_KEY", KEY)
+    monkeypatch.setattr(aiohttp, "TCPConnector", lambda **_how: virtual.MemoryConnector())
+    (tmp_path / "shop.yaml").write_text(SCRIPT)
+    along = CounselDouble()
+    _, _, mouth, stats = virtual.run(lambda: call("speechmatics", "cartesia", tmp_path, along))
+    [record] = (tmp_path / "records").rglob("*.jsonl")
+    [turn] = [line for line in transcript(record.read_bytes().splitlines()) if line.speaker == "caller"]
+    assert plain(turn.text) == "i want to cancel my order"
+    assert plain(turn.otherwise) == "deepgram i want to counsel my order"
+    told = json.loads(record.read_bytes().splitlines()[-1])["summary"]
+    heard_s = told["listening"]["seconds_deepgram"]
+    assert heard_s == told["listening"]["seconds_speechmatics"] > 3.0
+    assert told["listening"]["cost_deepgram"] == pytest.approx(heard_s / 60 * 0.6, abs=0.001)
+    assert "cost_speechmatics" not in told["listening"], "it has no price"
+    assert told["phrases"]["cost_vendor"] == told["phrases"]["chars_vendor"] > 0
+    assert stats['bridge_vendor_audio_seconds_total{vendor="deepgram"}'] == pytest.approx(heard_s, abs=0.02)
+    assert stats['bridge_vendor_characters_total{vendor="vendor"}'] == sum(map(len, mouth.texts))
+    assert stats['bridge_vendor_cost_total{vendor="vendor",what="speaking"}'] == sum(map(len, mouth.texts))

@@ -25,6 +25,8 @@ class RecogniserCounters(msgspec.Struct):
     failed: int = 0
     replaced: int = 0
     """Streams of it whose audio was given to another stream."""
+    heard_s: float = 0.0
+    """Audio that it was given, which is what services bill."""
 
 
 class RankedRecogniser:
@@ -57,6 +59,7 @@ class RankedRecogniser:
         return {
             f"{name}_failed": self.counters.failed,
             f"{name}_replaced": self.counters.replaced,
+            f"{name}_heard_s": self.counters.heard_s,
             f"{name}_open": not self.breaker.closed,
         }
 

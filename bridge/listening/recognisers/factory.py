@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 
 from bridge.errors import ConfigError
@@ -60,17 +61,27 @@ class CallRecognisers:
         self._environ = environ
         self._ranked: dict[SomeRecogniser, RankedRecogniser] = {}
         self._chains: dict[RecogniserSettings, RecogniserChain] = {}
+        self._seconds: dict[RecogniserSettings, RecogniserChain] = {}
+        """For comparison: with a health of their own, since no call waits for them."""
         self._none = RecogniserChain((), clock)
 
-    async def load(self, orders: Sequence[Order], pool_of: Callable[[WhisperSettings], EnginePool]) -> None:
-        """Build what these orders name, and get it ready. Raises ConfigError."""
-        for settings in dict.fromkeys(one for order in orders for one in order):
+    async def load(
+        self,
+        orders: Sequence[Order],
+        pool_of: Callable[[WhisperSettings], EnginePool],
+        seconds: Sequence[SomeRecogniser] = (),
+    ) -> None:
+        """Build what these orders name, and those that listen along, and get them ready. Raises ConfigError."""
+        for settings in dict.fromkeys([*(one for order in orders for one in order), *seconds]):
             recogniser = build_recogniser(settings, pool_of, self.open_client, self._environ)
             ranked = RankedRecogniser(len(self._ranked), recogniser)
             self._ranked[settings] = ranked
             await ranked.recogniser.load()
         for order in filter(None, orders):
             self._chains[order[0]] = RecogniserChain([self._ranked[one] for one in order], self._clock)
+        for settings in seconds:
+            own = RankedRecogniser(self._ranked[settings].rank, self._ranked[settings].recogniser)
+            self._seconds[settings] = RecogniserChain([own], self._clock)
 
     async def unload(self) -> None:
         """Let go of all of them."""
@@ -80,6 +91,18 @@ class CallRecognisers:
     def chain(self, first: RecogniserSettings) -> RecogniserChain:
         """Who is to be asked on calls whose recogniser is this one."""
         return self._none if isinstance(first, NoRecogniserSettings) else self._chains[first]
+
+    def second(self, settings: RecogniserSettings) -> RecogniserChain | None:
+        """Who listens along with these settings; None: nobody."""
+        return self._seconds.get(settings)
+
+    def heard_s(self) -> dict[str, float]:
+        """Audio that each recogniser was given since the process started, by its name."""
+        along = (ranked for chain in self._seconds.values() for ranked in chain.ranked)
+        found: defaultdict[str, float] = defaultdict(float)
+        for ranked in (*self._ranked.values(), *along):
+            found[ranked.recogniser.name] += ranked.counters.heard_s
+        return found
 
     def stats(self) -> dict[str, float]:
         """Counters by recogniser, for the metrics page."""

@@ -36,13 +36,13 @@ class Channel(Protocol):
     """An open connection. `send` and `receive` raise LinkFailed, aiohttp.ClientError or OSError when it breaks."""
 
     async def send(self, message: Message) -> None:
-        """Send one message."""
+        """Send one message to the service."""
 
     async def receive(self) -> Message | Closed:
-        """Wait for the next message."""
+        """Wait for the service's next message."""
 
     async def close(self) -> None:
-        """Hang up; may be called again."""
+        """Hang up; this may be called again."""
 
 
 class Link(Protocol):

@@ -12,7 +12,7 @@ from bridge.speaking.phrases.synthesis import Synthesis
 class Savings:
     """Counts a call's phrases, what those that were not made for it would have cost, and what the others did cost.
 
-    prices  per million characters, by the names of the providers that have one
+    prices  per million characters of each hosted voice, 0 where it has none
     """
 
     def __init__(self, price_per_million_chars: float, prices: Mapping[str, float] | None = None) -> None:
@@ -46,11 +46,11 @@ class Savings:
 
     def report(self) -> dict[str, float]:
         """Return what was saved as `phrases`, `hits`, `hit_rate`, `saved_audio_s`, `saved_synthesis_s` and
-        `saved_money`; what was paid as `cost`, and of each provider that has a price as `chars_...` and `cost_...`."""
+        `saved_money`; what was paid as `cost`, and of each hosted voice as `chars_...` and `cost_...`."""
         costs = {name: self._billed[name] * price / 1e6 for name, price in self._prices.items() if self._billed[name]}
         return {
             **{f"chars_{name}": self._billed[name] for name in costs},
-            **{f"cost_{name}": cost for name, cost in costs.items()},
+            **{f"cost_{name}": cost for name, cost in costs.items() if cost},
             "cost": sum(costs.values()),
             "phrases": self.phrases,
             "hits": self.hits,

@@ -63,11 +63,11 @@ class GoogleVoiceWire(RequestWire):
         return tuple(one.SerializeToString() for one in told)
 
     def gives(self, wanted: AudioFormat) -> AudioFormat:
-        """It has mu-law and linear16 at every rate of ours."""
+        """Every format of ours is one of theirs."""
         return wanted
 
     def feed(self, data: bytes) -> Sequence[VoiceEvent]:
-        """Understand one message."""
+        """Understand one message of the answer."""
         told = self._response()
         try:
             told.MergeFromString(data)
