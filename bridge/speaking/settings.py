@@ -98,6 +98,9 @@ class SpeakingSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, 
     """No audio after this long: the stream is tried on another worker."""
     stall_ms: float = 1500.0
     """A caller who waits this long in the middle of an utterance: the rest is made by another worker."""
+    switch_ms: float = 900.0
+    """Where the next provider of a voice's order could go on, no longer is waited than this, for first audio or in the
+    middle: with the lead of a call hardly any of it is heard."""
     give_up_ms: float = 3500.0
     """No audio from any worker after this long: the utterance has failed."""
     ahead_ms: float = 3000.0

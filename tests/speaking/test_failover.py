@@ -131,6 +131,19 @@ def test_a_stream_is_late_only_while_somebody_waits() -> None:
     assert deadlines.verdict(99.0) == "wait"
 
 
+def test_who_can_be_replaced_is_waited_for_less() -> None:
+    deadlines = Deadlines(WaitLimits(1.0, 1.5, 3.5, switch_s=0.6), 0.0)
+    deadlines.waits(True, 0.0)
+    deadlines.opened(0.0, replaceable=True)
+    assert deadlines.due() == 0.6
+    deadlines.opened(0.6)
+    assert deadlines.due() == 1.6, "nobody else is left"
+    deadlines.opened(1.6, replaceable=True)
+    deadlines.heard(2.0)
+    deadlines.waits(True, 2.0)
+    assert deadlines.due() == pytest.approx(2.6)
+
+
 def test_however_many_are_asked_the_phrase_is_given_up_in_time() -> None:
     deadlines = Deadlines(LIMITS, 0.0)
     deadlines.waits(True, 0.0)

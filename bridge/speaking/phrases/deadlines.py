@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Literal
 
 import msgspec
@@ -16,6 +17,8 @@ class WaitLimits(msgspec.Struct, frozen=True):
     """For more audio of a stream that has begun."""
     give_up_s: float
     """For any audio, whoever is asked."""
+    switch_s: float = math.inf
+    """For audio of a stream that another could take over: no longer than this, whatever stands above."""
 
 
 Verdict = Literal["wait", "late", "give up"]
@@ -26,13 +29,15 @@ class Deadlines:
 
     def __init__(self, patience: WaitLimits, now: float) -> None:
         self._patience = patience
+        self._most_s = math.inf
         self._waiting_since: float | None = None
         self._quiet_since = now
         self._stream: Literal["none", "opened", "begun"] = "none"
 
-    def opened(self, now: float) -> None:
-        """Take note that another stream was asked for the phrase."""
+    def opened(self, now: float, *, replaceable: bool = False) -> None:
+        """Take note that another stream was asked for the phrase, and whether somebody else could take over."""
         self._quiet_since, self._stream = now, "opened"
+        self._most_s = self._patience.switch_s if replaceable else math.inf
 
     def closed(self) -> None:
         """There is no stream now."""
@@ -59,7 +64,7 @@ class Deadlines:
         if self._stream == "none":
             return give_up
         longest_s = self._patience.stall_s if self._stream == "begun" else self._patience.first_audio_s
-        return min(give_up, max(self._waiting_since, self._quiet_since) + longest_s)
+        return min(give_up, max(self._waiting_since, self._quiet_since) + min(longest_s, self._most_s))
 
     def verdict(self, now: float) -> Verdict:
         """What is to be done now: `late` concerns the stream alone, `give up` the phrase."""

@@ -37,6 +37,11 @@ class Failover:
                     return provider, route
         return None
 
+    def replaceable(self, route: Route) -> bool:
+        """Whether somebody else could go on now, on another route than this one."""
+        others = (one for one in self._routes if one.provider != route.provider and one not in self._rejected)
+        return any(self._pool.choose(other, self._passed_over) is not None for other in others)
+
     def failed(self, provider: MonitoredProvider, route: Route, error: VoiceError) -> None:
         """Take note that this provider gave nothing, or nothing more."""
         self.last_error = error

@@ -37,7 +37,10 @@ class PhraseSource:
         self._cache = cache
         self.flight = Flight(cache.redis, settings.first_audio_ms / 2000) if cache.redis is not None else None
         self._patience = WaitLimits(
-            settings.first_audio_ms / 1000, settings.stall_ms / 1000, settings.give_up_ms / 1000
+            settings.first_audio_ms / 1000,
+            settings.stall_ms / 1000,
+            settings.give_up_ms / 1000,
+            settings.switch_ms / 1000,
         )
         self.templates = Templates()
         self.beginnings = Beginnings()

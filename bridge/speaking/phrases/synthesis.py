@@ -248,7 +248,7 @@ class Synthesis:
             return
         provider, route = self._asked
         self.buffer.begin(at)
-        self._deadlines.opened(self._loop.time())
+        self._deadlines.opened(self._loop.time(), replaceable=self._failover.replaceable(route))
         read_in = nearest(self.request.language, route.language)
         request = msgspec.structs.replace(self.request, text=text, voice=route.voice, language=read_in)
         self.billed[route.provider] += len(text)
