@@ -43,9 +43,9 @@ def repeated(unit: str, length: int) -> str:
     return (unit * (length // len(unit) + 1))[:length]
 
 
-def varied(kind: str, length: int) -> str:
-    """So many characters of different things of one kind, the same at every call."""
-    r, make = random.Random(kind), VARIED[kind]
+def varied(kind: str, length: int, seed: str = "") -> str:
+    """So many characters of different things of one kind, the same at every call with a seed."""
+    r, make = random.Random(kind + seed), VARIED[kind]
     words: list[str] = []
     while sum(map(len, words)) + len(words) < length:
         words += [make(r) for _ in range(100)]

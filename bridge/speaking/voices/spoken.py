@@ -15,9 +15,10 @@ from bridge.call.events import Word
 from bridge.errors import VoiceError
 from bridge.speaking.voices.base import SpeechListener, SpeechProvider, SpeechRequest, SpeechStream
 from bridge.text.chunker import Chunker, says_something, unhurried
-from bridge.text.spoken.form import SpokenToken, spoken_form
+from bridge.text.spoken.form import spoken_form
 from bridge.text.spoken.language import Language
 from bridge.text.spoken.languages import language
+from bridge.text.spoken.lexicon import SpokenToken
 
 DEFAULT_LANGUAGE = "en-US"
 """Of a voice that declares none."""

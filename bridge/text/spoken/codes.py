@@ -92,6 +92,11 @@ def _collect(c: Cursor) -> tuple[str, int]:
     texts: list[str] = []
     while len(texts) < 8:
         part = c.part(len(texts))
+        if part.core.isdecimal() and not part.lead and len(part.core) <= 15:
+            texts.append(part.core)
+            if part.trail.strip(")"):
+                break
+            continue
         lead = part.lead if part.lead in ("", "(") else None
         end = part.trail.startswith(")")
         core = part.lead + part.core + (")" if end and part.lead == "(" else "")
@@ -121,6 +126,9 @@ def _called(context: Iterable[str], language: Language) -> bool:
 def _looks_like_phone(text: str, numbers: list[str], total: int, called: bool, language: Language) -> bool:
     if called and total >= 3:
         return not (len(numbers) > 1 and total < 6) and not re.fullmatch(r"\d{1,3}(?:[.,]\d{3})+|\d+\.\d{1,2}", text)
+    longest = max(map(len, numbers))
+    if longest == 1 and numbers[0] != "0":
+        return False
     if _NORTH_AMERICAN.fullmatch(text) or _LOCAL.fullmatch(text) or _SOCIAL.fullmatch(text):
         return True
     if len(numbers) == 1:
@@ -129,7 +137,6 @@ def _looks_like_phone(text: str, numbers: list[str], total: int, called: bool, l
         return False
     if numbers[0][0] == "0" and total >= 8 and len(numbers[0]) <= 6:
         return True
-    longest = max(map(len, numbers))
     return len(numbers) >= 3 and total >= 8 and longest <= 5 and min(map(len, numbers[1:])) >= 2 and " " in text
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from bridge.text.spoken.language import Language
@@ -53,38 +53,41 @@ class Reading(NamedTuple):
     """What is left of the marks after the last token, where the rule has read some of them."""
 
 
+def _shape(tokens: Sequence[str]) -> str:
+    """A character for each token, the same for the same, and a margin."""
+    marks = {token: chr(number) for number, token in enumerate(dict.fromkeys(tokens), 1)}
+    return "\0" * _BEYOND + "".join(map(marks.__getitem__, tokens)) + "\0" * _BEYOND
+
+
 class Cursor:
     """Tokens of a text, and the one that is to be read next."""
 
     __slots__ = ("_calls", "_names_code", "_parts", "_shape", "at", "language", "no_phone_before", "tokens")
 
-    def __init__(self, tokens: list[str], at: int, language: Language) -> None:
+    def __init__(self, tokens: list[str], parts: Sequence[Part], at: int, language: Language) -> None:
         self.tokens, self.at, self.language = tokens, at, language
-        known = dict.fromkeys(tokens)
-        parts = {token: part(token) for token in known}
-        self._parts = [*_MARGIN, *map(parts.__getitem__, tokens), *_MARGIN]
-        marks = {token: chr(number) for number, token in enumerate(known, 1)}
-        self._shape = "\0" * _BEYOND + "".join(map(marks.__getitem__, tokens)) + "\0" * _BEYOND
-        """A character for each token, the same for the same."""
+        self._parts = [*_MARGIN, *parts, *_MARGIN]
+        self._shape = ""
         self.no_phone_before = 0
         """Digits up to here were found to be no telephone number."""
-        naming = language.code_words | language.weak_code_words | {two.split()[0] for two in language.endings}
-        self._names_code = self._after(naming, parts)
-        self._calls = self._after(language.phone_words, parts)
+        self._names_code = self._calls = bytearray()
 
-    def _after(self, words: frozenset[str], parts: dict[str, Part]) -> bytearray:
-        """For each token whether one of these words is among the five before it."""
+    def hear(self, naming: Iterable[int], calling: Iterable[int]) -> None:
+        """Take the places of words after which codes and telephone numbers follow."""
+        self._names_code, self._calls = self._after(naming), self._after(calling)
+
+    def _after(self, places: Iterable[int]) -> bytearray:
+        """For each token whether one of these places is among the five before it."""
         after = bytearray(len(self.tokens) + _BEYOND)
-        heard = {token for token, part in parts.items() if part.word.rstrip(":#") in words}
-        if heard:
-            for place, token in enumerate(self.tokens):
-                if token in heard:
-                    after[place + 1 : place + 6] = b"\1" * 5
+        for place in places:
+            after[place + 1 : place + 6] = b"\1" * 5
         return after
 
     @property
     def surroundings(self) -> str:
         """All that the reading at the cursor can depend on, as a key: equal within a text where tokens around are."""
+        if not self._shape:
+            self._shape = _shape(self.tokens)
         at = self.at + _BEYOND
         seen, known = self._shape[at - _BACK : at + _BEYOND], self.no_phone_before - self.at
         return seen if known <= 0 else seen + chr(min(_BEYOND, known))

@@ -16,44 +16,23 @@ from typing import NamedTuple
 
 from bridge.text import marks
 from bridge.text.spoken import codes
-from bridge.text.spoken.cursor import CLOSERS, LONGEST_TOKEN, OPENERS, Cursor, Part, Reading, part
+from bridge.text.spoken.cursor import LONGEST_TOKEN, Cursor, Part, Reading, part
 from bridge.text.spoken.language import Language
+from bridge.text.spoken.lexicon import STRIPPED, Entry, Lexicon, Shape, SpokenToken, lexicon, with_plain_marks
 from bridge.text.spoken.numerals import parse, say
-from bridge.text.spoken.rules import (
-    DIGIT,
-    INFLECTED,
-    LOOKING_AHEAD,
-    NEIGHBOURLESS,
-    Continuation,
-    Continuations,
-    Rules,
-    watched,
-)
+from bridge.text.spoken.rules import CONTINUED, INFLECTED, After
 
 RULES_VERSION = 3
 """Raised when anything is said in other words than before: phrases that were made under other rules are not played."""
 
-_STRIPPED = OPENERS + CLOSERS
-_PLAIN = re.compile(r"[^\W\d_]?[^\W\d_A-ZÀ-ÖØ-Þ]*(?:['’\-][^\W\d_]?[^\W\d_A-ZÀ-ÖØ-Þ]+)*")
-"""A word that only a table of abbreviations could know."""
 _AMOUNT_BEGINS = frozenset("0123456789-+$€£")
+_CONTINUED, _DIGITS = int(CONTINUED), int(After.DIGITS)
+_TRIED = 200
+"""After so many tokens that stand among others than before, a text does not repeat itself."""
 _DASHES = frozenset(("-", "--", "---", "–", "—"))
 _ATOMS = re.compile(r"\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?|[^\W\d_½¼¾⅓⅔⅛⅜⅝⅞⅕²³]+(?:['’][^\W\d_]+)*|.", re.DOTALL)
-_MARKS = str.maketrans(
-    {"’": "'", "‘": "'", "ʼ": "'", "“": '"', "”": '"', "„": '"', "«": '"', "»": '"', "‹": '"', "›": '"', "‚": "'",
-     "[": "(", "]": ")", "{": "(", "}": ")", "<": None, ">": None, "。": ".", "！": "!", "？": "?", "，": ",",
-     "、": ",", "¿": None, "¡": None}
-)  # fmt: skip
 
 Span = tuple[float, float]
-
-
-class SpokenToken(NamedTuple):
-    """Some written text, one token or several that are read together, and its words."""
-
-    written: str
-    spoken: str
-    """Empty where nothing is said, as of a lone picture."""
 
 
 class SpokenText(NamedTuple):
@@ -117,34 +96,26 @@ def spoken_form(
         text = marks.plain(text)
     tokens = _tokens(text)
     past = _tokens(marks.plain(before)[-80:])[-5:] if before else []
-    cursor = Cursor(past + tokens, len(past), language)
-    plain, row, reader = _Plain(language, pronunciations or {}), _Row(language), _Reader(cursor)
-    memory: dict[str, tuple[int, SpokenToken, int]] = {}
-    spoken: list[SpokenToken] = []
-    everything, end, at = [*cursor.tokens, ""], len(cursor.tokens), cursor.at
-    while at < end:
-        token = everything[at]
-        said = plain[token]
-        if told and at - len(past) in told:
-            said = SpokenToken(token, told[at - len(past)])
-        if said is None:
-            cursor.at = at
-            said = row.said(token, everything[at + 1], cursor) or reader.known(token)
-        if said is not None:
-            spoken.append(said)
-            at += 1
-            continue
-        key = cursor.surroundings
-        known = memory.get(key)
-        if known is None:
-            length, said = reader.say()
-            memory[key] = length, said, cursor.no_phone_before - at
-        else:
-            length, said, no_phone = known
-            cursor.no_phone_before = max(cursor.no_phone_before, at + no_phone)
-        spoken.append(said)
-        at += length
-    return SpokenText(tuple(spoken))
+    known = lexicon(language)
+    entries = known.entries(past + tokens)
+    cursor = Cursor(past + tokens, [entry.part for entry in entries], len(past), language)
+    cursor.hear(
+        [place for place, entry in enumerate(entries) if entry.shape.naming],
+        [place for place, entry in enumerate(entries) if entry.shape.calls],
+    )
+    builders = _builders(tokens, pronunciations, len(past)) if pronunciations else {}
+    builders |= {place + len(past): SpokenToken(tokens[place], said) for place, said in told.items()}
+    return SpokenText(tuple(_Reader(cursor, entries, known).all(builders)))
+
+
+def _builders(tokens: Sequence[str], pronunciations: Mapping[str, str], start: int) -> dict[int, SpokenToken]:
+    """The tokens that are said as the builder says, by their place."""
+    told: dict[int, SpokenToken] = {}
+    for place, token in enumerate(tokens, start):
+        bare = token.strip(STRIPPED)
+        if (word := bare.lower()) in pronunciations:
+            told[place] = SpokenToken(token, token.replace(bare, pronunciations[word], 1))
+    return told
 
 
 def _told(text: str, phonemes: Phonemes) -> dict[int, str]:
@@ -165,128 +136,116 @@ def _told(text: str, phonemes: Phonemes) -> dict[int, str]:
     return told
 
 
-class _Plain(dict[str, SpokenToken | None]):
-    """Tokens that are said as they stand, or as the builder says, whatever stands beside them; None: the others."""
-
-    def __init__(self, language: Language, pronunciations: Mapping[str, str]) -> None:
-        self._language, self._pronunciations = language, pronunciations
-        self._watched = watched(language)
-
-    def __missing__(self, token: str) -> SpokenToken | None:
-        if not self._pronunciations and (token[0].isdecimal() or token[-1].isdecimal()):
-            self[token] = None
-            return None
-        bare = token.strip(_STRIPPED)
-        word = bare.lower()
-        said: SpokenToken | None = None
-        if word in self._pronunciations:
-            said = SpokenToken(token, token.replace(bare, self._pronunciations[word], 1))
-        elif _plain(bare) and word not in self._watched and not _ending(bare, token, self._language):
-            said = SpokenToken(token, token if token.isalpha() else token.translate(_MARKS))
-        self[token] = said
-        return said
-
-
-class _Row(dict[str, tuple[SpokenToken, bool] | None]):
-    """Short numbers and single signs, which are said in one way among others of their kind; None: anything else.
-
-    With each, whether it is a number.
-    """
-
-    def __init__(self, language: Language) -> None:
-        self._language = language
-        self._parted = " " in language.group_marks
-        self[""] = None
-
-    def __missing__(self, token: str) -> tuple[SpokenToken, bool] | None:
-        core = token.strip(_STRIPPED)
-        number = core.isdecimal() and len(core) <= 3 and (core[0] != "0" or core == "0")
-        sign = len(core) <= 1 and not core.isalnum()
-        known = None
-        if number or sign:
-            known = _Reader(Cursor([token], 0, self._language)).say()[1], number
-        self[token] = known
-        return known
-
-    def said(self, token: str, following: str, cursor: Cursor) -> SpokenToken | None:
-        """How a token is said if the one after it is of its kind, so that nothing else can be meant."""
-        known, beside = self[token], self[following]
-        if known is None or beside is None or known[1] is not beside[1]:
-            return None
-        if known[1] and (not cursor.counts_on or (self._parted and len(following) >= 3)):
-            return None
-        return known[0]
-
-
 class _Reader:
-    """Asks the rules about the token at a cursor."""
+    """Reads a text's tokens: asks the rules about those that are not known by themselves."""
 
-    def __init__(self, cursor: Cursor) -> None:
-        self._cursor = cursor
-        self._rules = Rules(cursor.language)
-        self._among = Rules(cursor.language, among=True)
-        self._named = Rules(cursor.language, named=True)
-        self._named_among = Rules(cursor.language, named=True, among=True)
+    def __init__(self, cursor: Cursor, entries: Sequence[Entry], lexicon: Lexicon) -> None:
+        self._cursor, self._lexicon = cursor, lexicon
+        self._entries = [*entries, lexicon[""]]
         self._signs: dict[str, str] = {}
-        self._alone: dict[str, SpokenToken] = {}
-        self._complete: dict[tuple[str, bool], SpokenToken] = {}
-        """Of what the next token does not continue, by whether it can be a telephone number."""
-        self._continues = Continuations(cursor.language)
+        self._parted = " " in lexicon.language.group_marks
 
-    def known(self, token: str) -> SpokenToken | None:
-        """How the token at the cursor is said where that depends on nothing else, or at most on the one after it."""
-        cursor = self._cursor
-        core = cursor.core()
-        if cursor.may_be_named or core.isdecimal():
-            return None
-        if (said := self._alone.get(token)) is not None:
-            return said
-        rules = self._rules[core]
-        if NEIGHBOURLESS.issuperset(rules):
-            said = self._alone[token] = self.say()[1]
-        elif LOOKING_AHEAD.issuperset(rules):
-            goes_on = self._continues[cursor.core(1)]
-            phone = codes.telephone in rules and cursor.at >= cursor.no_phone_before
-            if goes_on is Continuation.MORE or (phone and (goes_on is Continuation.DIGITS or cursor.may_be_called)):
-                return None
-            said = self._complete.get((token, phone))
+    def all(self, told: Mapping[int, SpokenToken]) -> list[SpokenToken]:
+        """Every token from the cursor on.
+
+        told  how those are said that the builder knows better, by their place
+        """
+        cursor, entries = self._cursor, self._entries
+        memory: dict[str, tuple[int, SpokenToken, int]] = {}
+        spoken: list[SpokenToken] = []
+        at, end, misses = cursor.at, len(cursor.tokens), 0
+        while at < end:
+            entry = entries[at]
+            said = entry.said
+            if told and at in told:
+                said = told[at]
             if said is None:
-                said = self._complete[token, phone] = self.say()[1]
-        return said
+                cursor.at = at
+                shape = entry.shape
+                if shape.row or shape.neighbourless or shape.looking_ahead:
+                    said = self.known(entry, entries[at + 1])
+            if said is not None:
+                spoken.append(said)
+                at += 1
+                continue
+            key = cursor.surroundings if misses < _TRIED else ""
+            known = memory.get(key) if key else None
+            if known is not None:
+                length, said, no_phone = known
+                cursor.no_phone_before = max(cursor.no_phone_before, at + no_phone)
+                misses = 0
+            else:
+                length, said = self.say()
+                if key:
+                    memory[key] = length, said, cursor.no_phone_before - at
+                    misses += 1
+            spoken.append(said)
+            at += length
+        return spoken
+
+    def known(self, entry: Entry, following: Entry) -> SpokenToken | None:
+        """How the token at the cursor is said where that depends on nothing else, or at most on the one after it."""
+        shape = entry.shape
+        if shape.row and following.shape.row == shape.row and (said := self._among(entry, following)):
+            return said
+        if not (shape.neighbourless or shape.looking_ahead) or self._cursor.may_be_named:
+            return None
+        if shape.neighbourless:
+            if entry.alone is None:
+                entry.alone = self.say()[1]
+            return entry.alone
+        phone, goes_on = shape.phone and self._cursor.at >= self._cursor.no_phone_before, following.shape.after
+        if goes_on & _CONTINUED or (phone and (goes_on & _DIGITS or self._cursor.may_be_called)):
+            return None
+        if phone or not shape.phone:
+            if entry.alone is None:
+                entry.alone = self.say()[1]
+            return entry.alone
+        if entry.called is None:
+            entry.called = self.say()[1]
+        return entry.called
+
+    def _among(self, entry: Entry, following: Entry) -> SpokenToken | None:
+        """How a short number or a single sign is said if the token after it is one, so that nothing else is meant."""
+        if entry.shape.row == 1:
+            after = following.part.core
+            if not self._cursor.counts_on or (self._parted and len(after) >= 3):
+                return None
+            if _zeros_first(entry.part.core) or _zeros_first(after):
+                return None
+        if entry.among is None:
+            cursor = Cursor([entry.written], [entry.part], 0, self._cursor.language)
+            cursor.hear((), ())
+            entry.among = _Reader(cursor, [entry], self._lexicon).say()[1]
+        return entry.among
 
     def say(self) -> tuple[int, SpokenToken]:
         """How many tokens are read together at the cursor, and how."""
         cursor = self._cursor
-        first = last = cursor.part()
-        reading = self._read(first.core)
+        at = cursor.at
+        entry = self._entries[at]
+        shape, core = entry.shape, entry.part.core
+        reading = self._read(shape, core, self._entries[at + 1]) if core else self._marks(entry)
         length, words, keep_stop, trail = reading
-        if length > 1:
-            last = cursor.part(length - 1)
+        if length == 1 and keep_stop and trail is None and shape.simple and words.isascii():
+            return 1, SpokenToken(entry.written, words + shape.trail if words else "")
         if trail is None:
-            trail = last.trail
+            trail = self._entries[at + length - 1].shape.trail
         if trail and (not keep_stop or trail.startswith((".,", ".;", ".:", ".?", ".!"))):
             trail = trail.replace(".", "", 1)
-        words, lead = words.strip(), first.lead
-        if words and first.core and (lead or trail):
-            if lead.endswith("<") and first.core[0] in _AMOUNT_BEGINS and ">" not in trail:
+        words, lead = words.strip(), shape.lead
+        if words and core and (lead or trail):
+            if lead.endswith("<") and core[0] in _AMOUNT_BEGINS and ">" not in trail:
                 words = f"{cursor.language.symbols['<']} {words}"
-            words = (_opening(first, reading) + words + trail).translate(_MARKS)
+            words = with_plain_marks(_opening(entry.part, reading) + words + trail)
         elif not words.isascii():
-            words = words.translate(_MARKS)
-        return length, SpokenToken(cursor.tokens[cursor.at] if length == 1 else cursor.written(length), words)
+            words = with_plain_marks(words)
+        return length, SpokenToken(entry.written if length == 1 else cursor.written(length), words)
 
-    def _read(self, core: str) -> Reading:
+    def _read(self, shape: Shape, core: str, following: Entry) -> Reading:
         c = self._cursor
-        if not core:
-            if (token := c.tokens[c.at]) in ("<", ">"):
-                return Reading(1, c.language.symbols[token])
-            return Reading(1, "".join(mark for mark in c.part().trail if mark in ".,;:!?…"), keep_stop=False)
-        if core.isdecimal() and c.core(1).isdecimal():
-            rules = (self._named_among if c.may_be_named else self._among)[core]
-        else:
-            rules = (self._named if c.may_be_named else self._rules)[core]
-        for rule in rules:
-            reading = rule(c)
+        for rule in shape.rules(c.may_be_named, following.shape.after if shape.digits else 0):
+            reading: Reading | None = rule(c)
             if reading is not None:
                 if c.language.inflected is not None and rule in INFLECTED:
                     return reading._replace(spoken=c.language.inflected(c.word(-1), reading.spoken))
@@ -296,12 +255,15 @@ class _Reader:
             words = self._signs[core] = "—" if core in _DASHES else _sign_by_sign(core, c.language)
         return Reading(1, words)
 
+    def _marks(self, entry: Entry) -> Reading:
+        """What a token of marks alone is."""
+        if (token := entry.written) in ("<", ">"):
+            return Reading(1, self._cursor.language.symbols[token])
+        return Reading(1, "".join(mark for mark in entry.part.trail if mark in ".,;:!?…"), keep_stop=False)
 
-def _plain(bare: str) -> bool:
-    """Whether this is a word that only a table of abbreviations could know."""
-    if bare.isascii() and bare.isalpha():
-        return bare[1:].islower() or len(bare) == 1
-    return bool(bare) and _PLAIN.fullmatch(bare) is not None and (bare.isascii() or not DIGIT.search(bare))
+
+def _zeros_first(number: str) -> bool:
+    return number[0] == "0" and number != "0"
 
 
 def _opening(first: Part, reading: Reading) -> str:
@@ -315,12 +277,6 @@ def _tokens(text: str) -> list[str]:
     if len(text) > LONGEST_TOKEN and max(map(len, tokens), default=0) > LONGEST_TOKEN:
         return [token[i : i + LONGEST_TOKEN] for token in tokens for i in range(0, len(token), LONGEST_TOKEN)]
     return tokens
-
-
-def _ending(bare: str, token: str, language: Language) -> bool:
-    """Whether this is a range of days, or a word with an abbreviated end."""
-    days = "-" in bare and bare.partition("-")[0].lower() in language.weekday_abbreviations
-    return days or (token[-1] == "." and (len(bare) == 1 or bare.endswith(tuple(language.street_endings))))
 
 
 def _sign_by_sign(core: str, language: Language) -> str:

@@ -50,6 +50,8 @@ def may_measure(shape: str, language: Language) -> bool:
 def amount(c: Cursor) -> Reading | None:
     """Money, percent and measures: `-$45.20`, `12,50 €`, `$5 million`, `€5/month`, `70%`, `5 km/h`, `$5-$10`."""
     language, core = c.language, c.core()
+    if core.isdecimal() and not c.part().trail and c.core(1) not in ("-", "–", "—"):
+        return _counted_things(c, Number("", core, ""))
     if core[-1] == "°" and "°" in language.ordinal_marks and core[:-1].isdecimal() and c.core(1)[1:2].islower():
         return None  # "2° piano"
     if len(core) > 120 or (core[-1].isdecimal() and _NUMBER.fullmatch(core) and not may_count(c.core(1), language)):
@@ -68,6 +70,17 @@ def amount(c: Cursor) -> Reading | None:
         shortened = count > 1 and c.core(count - 1) in language.scales
         return Reading(count, _say(measure, language), keep_stop=not shortened or not c.core(count))
     return None
+
+
+def _counted_things(c: Cursor, number: Number) -> Reading | None:
+    """Digits with what they count after them: `5 km`, `3 million dollars`."""
+    bare = _Measure(number)
+    done = _after(c, bare, "", 0)
+    if done is None or done[1] is bare:
+        return None
+    count, measure = done
+    shortened = count > 1 and c.core(count - 1) in c.language.scales
+    return Reading(count, _say(measure, c.language), not shortened or not c.core(count))
 
 
 def may_count(word: str, language: Language) -> bool:
@@ -139,6 +152,8 @@ def _after(c: Cursor, measure: _Measure, glued: str, offset: int) -> tuple[int, 
             return count, measure._replace(per=named)
     while count < offset + 4 and (c.joined(count - 1) or _goes_on(c, count - 1)):
         following = c.core(count)
+        if not may_count(following, language):
+            break
         if following == "sq" and f"sq{c.core(count + 1)}" in language.units and c.joined(count):
             following, count = f"sq{c.core(count + 1)}", count + 1
         taken = _take(measure, following, language, apart=True)

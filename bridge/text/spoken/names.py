@@ -6,6 +6,7 @@ import re
 
 from bridge.text.spoken.codes import letters
 from bridge.text.spoken.cursor import Cursor, Reading
+from bridge.text.spoken.language import Language
 from bridge.text.spoken.numerals import whole
 
 _DOTTED = re.compile(r"(?:[^\W\d_]\.)+[^\W\d_]")
@@ -19,48 +20,52 @@ _VOWELS = re.compile(r"[AEIOUYÄÖÜÁÉÍÓÚÀÈÂÊÎÔÛÃÕ]")
 
 def abbreviation(c: Cursor) -> Reading | None:
     """`No. 5`, `Dr. Smith`, `12 Main St.`, `approx.`, each by what stands beside it."""
-    word, part, language = c.word(), c.part(), c.language
-    stopped = part.trail.startswith(".")
-    following = c.part(1)
-    both_letters = f"{word}.{c.word(1)}"
-    if stopped and following.trail.startswith(".") and both_letters in language.abbreviations:
-        ends = both_letters not in language.never_last and c.ends_sentence(1)
-        return _words(c, language.abbreviations[both_letters], keep_stop=ends)._replace(length=2)
-    before_number = following.core.lstrip("#(+")[:1].isdecimal() and part.trail in ("", ".", ":")
-    known = word in language.before_numbers and (stopped or len(word) > 2 or word[-1] in "º°")
-    if before_number and known and not (word in ("sec", "no") and c.core(-1)[:1].isdecimal()):
-        return _words(c, language.before_numbers[word], keep_stop=False)
+    part, following, language = c.part(), c.part(1), c.language
+    word, stopped = part.word, part.trail[:1] == "."
+    if stopped and following.trail[:1] == "." and (letters_ := f"{word}.{following.word}") in language.abbreviations:
+        ends = letters_ not in language.never_last and c.ends_sentence(1)
+        return _words(c, language.abbreviations[letters_], keep_stop=ends)._replace(length=2)
+    known = word in language.before_numbers and part.trail in ("", ".", ":")
+    if known and following.core.lstrip("#(+")[:1].isdecimal():
+        known = stopped or len(word) > 2 or word[-1] in "º°"
+        if known and not (word in ("sec", "no") and c.core(-1)[:1].isdecimal()):
+            return _words(c, language.before_numbers[word], keep_stop=False)
     capital = part.core[:1].isupper()
     street = word in language.streets and capital and _after_a_street(c, stopped)
-    named = (
+    title = word in language.titles
+    named = title and (
         following.core[:1].isupper()
         and following.core[1:2].islower()
         and part.trail in ("", ".")
         and not following.lead
     )
     named = named and (len(word) > 1 or len(c.core(-1)) != 1)  # "A M. Saint" goes on with letters
-    both = following.core in ("and", "&") and c.word(2) in language.titles
-    if street and not (word in language.titles and named and not c.core(-2)[:1].isdecimal() and _title_fits(c)):
+    if street and not (named and not c.core(-2)[:1].isdecimal() and _title_fits(c)):
         goes_on = len(word) == 1 or following.core.lower() in language.streets | language.before_numbers
         return Reading(1, language.streets[word], keep_stop=not stopped or (c.ends_sentence(0) and not goes_on))
     if (
-        word in language.titles
+        title
         and capital
-        and (named or both)
         and (stopped or word in language.always_titles or word == "st")
+        and (named or (following.core in ("and", "&") and c.word(2) in language.titles))
     ):
         return _words(c, language.titles[word], keep_stop=False)
     if stopped and word in language.always_titles:
         return _words(c, language.titles[word], keep_stop=not following.core)
     if capital and stopped and word in language.streets and len(word) > 1:
         return Reading(1, language.streets[word], keep_stop=c.ends_sentence(0))
-    if stopped and (end := next((e for e in language.street_endings if word.endswith(e) and word != e), "")):
+    if stopped and language.street_endings and (end := _shortened_end(word, language)):
         said = part.core[: -len(end)] + language.street_endings[end]
         return Reading(1, said, keep_stop=c.ends_sentence(0))
     if word in language.abbreviations and (stopped or "." in word or word not in language.needs_stop):
         last = word not in language.never_last and c.ends_sentence(0)
         return _words(c, language.abbreviations[word], keep_stop=not stopped or last)
     return None
+
+
+def _shortened_end(word: str, language: Language) -> str:
+    """The abbreviated end of a longer word: `hauptstr`."""
+    return next((end for end in language.street_endings if word.endswith(end) and word != end), "")
 
 
 def numeric_abbreviation(c: Cursor) -> Reading | None:
@@ -154,14 +159,14 @@ def initials(c: Cursor) -> Reading | None:
             return None
         dotted = part.trail.startswith(".")
         return Reading(1, letters(core.replace(".", ""), language), keep_stop=not dotted or c.ends_sentence(0))
-    before, after = c.part(-1), c.part(1)
-    if part.trail != "." or not core.isupper() or not after.core[:1].isupper():
+    if part.trail != "." or not core.isupper() or not c.core(1)[:1].isupper():
         return None
+    before, after = c.part(-1), c.part(1)
     if len(before.core) == 1 and not before.trail:
         return None  # letters that were spelled already
     name = after.core[1:2].islower() or (len(after.core) == 1 and after.trail == ".")
     if name and (core not in "IA" or before.core[:1].isupper()):
-        return Reading(1, letters(core, language), keep_stop=False)
+        return Reading(1, language.letters.get(core, core), False)
     return None
 
 
@@ -185,14 +190,8 @@ def acronym(c: Cursor) -> Reading | None:
 
 def _shouted(c: Cursor) -> bool:
     """Whether the words around are capitals too, so that it is all emphasis."""
-    long = 0
-    for offset in (-2, -1, 1, 2):
-        core = c.core(offset)
-        if len(core) >= 2 and core.isalpha():
-            if not core.isupper():
-                return False
-            long += 1
-    return long >= 2
+    around = [core for core in (c.core(1), c.core(-1), c.core(2), c.core(-2)) if len(core) >= 2 and core.isalpha()]
+    return len(around) >= 2 and "".join(around).isupper()
 
 
 def numbered(c: Cursor) -> Reading | None:

@@ -19,13 +19,34 @@ from bridge.text.spoken.language import Language
 Rule = Callable[[Cursor], Reading | None]
 
 DIGIT, _LETTER = re.compile(r"[\d½¼¾⅓⅔⅛⅜⅝⅞⅕²³]"), re.compile(r"[^\W\d_]")
+PLAIN_WORD = re.compile(r"[^\W\d_]?[^\W\d_A-ZÀ-ÖØ-Þ]*(?:['’\-][^\W\d_]?[^\W\d_A-ZÀ-ÖØ-Þ]+)*")
+"""A word that only a table of abbreviations could know."""
 _DASH = re.compile(r"[-–—]")
-_SHAPES_REMEMBERED = 8192
-_FIGURES = str.maketrans("123456789", "000000000")
+FIGURES = str.maketrans("123456789", "000000000")
+"""Makes a token its shape."""
 _CASE = str.maketrans(
     "ABEFGHJKNOPQRSTUWYZVLCDMabcdfghijklmnopqrtuvwyz", "AAAAAAAAAAAAAAAAAAAIIIIIaaaaaaaaaaaaaaaaaaaaaaa"
 )
 """Capitals of roman numerals look like `I` and others like `A`, but for the `X` of hidden digits."""
+
+
+class After(enum.IntFlag):
+    """What a token may be to a number before it."""
+
+    DIGITS = enum.auto()
+    """More digits of a telephone number."""
+    MONTH = enum.auto()
+    CLOCK = enum.auto()
+    """It makes the number an hour."""
+    COUNTED = enum.auto()
+    """What is counted or measured."""
+    DASH = enum.auto()
+    """The dash or the stroke before the other end of a range, or the sign before another factor."""
+    FRACTION = enum.auto()
+
+
+CONTINUED = After.MONTH | After.CLOCK | After.COUNTED | After.DASH
+"""What makes one reading of a number and the token after it."""
 
 
 class _Asked(NamedTuple):
@@ -37,6 +58,8 @@ class _Asked(NamedTuple):
     """It only knows words of some tables of the language; given is the word in lower case."""
     fits: Callable[[str, Language], bool] = lambda shape, language: True
     """What else its shape needs to have."""
+    before: int = 0
+    """It only knows digits before a token that is one of these to them; 0: before any."""
 
 
 def _asked(rule: Rule, shape: str = ".+") -> _Asked:
@@ -75,22 +98,20 @@ _OPERATOR = _asked(quantities.operator, "[*×xX·÷/+=−–—-]")
 _KEYS = _asked(codes.keys, r"[*#\d]+")
 
 _INTEGERS = (
-    _asked(codes.card, r"\d{4}|\d{15,16}"),
+    _asked(codes.card, r"\d{4}")._replace(before=After.DIGITS),
+    _asked(codes.card, r"\d{15,16}"),
     _NAMED,
-    _asked(dates.day_and_month, r"\d{1,2}"),
-    _asked(dates.time, r"\d{1,2}"),
-    _asked(codes.telephone),
-    _asked(quantities.mixed_fraction, r"\d{1,3}"),
-    _asked(measures.amount),
-    _asked(quantities.ordinal, r"\d{1,2}"),
+    _asked(dates.day_and_month, r"\d{1,2}")._replace(before=After.MONTH),
+    _asked(dates.time, r"\d{1,2}")._replace(before=After.DASH | After.CLOCK),
+    _asked(codes.telephone, r"\d{1,2}")._replace(before=After.DASH | After.DIGITS),
+    _asked(codes.telephone, r"\d{3,}"),
+    _asked(quantities.mixed_fraction, r"\d{1,3}")._replace(before=After.FRACTION),
+    _asked(measures.amount)._replace(before=After.COUNTED),
+    _asked(quantities.ordinal, r"\d{1,2}")._replace(fits=lambda shape, language: language.ordinal_stop),
     _asked(codes.code),
     _asked(quantities.number),
 )
 """For a token of digits alone."""
-_AMONG_INTEGERS = tuple(
-    one for one in _INTEGERS if one.rule in (codes.card, codes.named, codes.telephone, codes.code, quantities.number)
-)
-"""For one that another such token follows: the others read what has a letter or a sign."""
 _NUMERIC = (
     _EMAIL,
     _listed(names.numeric_abbreviation, lambda word, language: word in language.abbreviations),
@@ -174,7 +195,6 @@ INFLECTED = frozenset((
 """Those whose words have another ending after some words, in languages that have endings."""
 _TABLES = {
     "integer": _INTEGERS,
-    "among": _AMONG_INTEGERS,
     "numeric": _NUMERIC,
     "mixed": _MIXED,
     "lettered": _LETTERED,
@@ -182,72 +202,46 @@ _TABLES = {
 }
 
 
-_LISTS = {name: [one for one in table if one.lists] for name, table in _TABLES.items()}
-
-
-class Rules(dict[str, tuple[Rule, ...]]):
-    """Which rules may know a token, whatever stands beside it, by the token without its marks.
+def rules_for(core: str, language: Language, *, named: bool = False, after: int = ~0) -> tuple[Rule, ...]:
+    """Which rules may know a token, by the token without its marks.
 
     named   a word before it says that it names something
-    among   it is digits, and so is the token after it
+    after   what the token after it is to digits
     """
-
-    def __init__(self, language: Language, *, named: bool = False, among: bool = False) -> None:
-        self._language, self._named, self._among = language, named, among
-
-    def __missing__(self, core: str) -> tuple[Rule, ...]:
-        if core.isdecimal():
-            table, shape = "among" if self._among else "integer", core.translate(_FIGURES)
-        elif DIGIT.search(core):
-            table, shape = "mixed" if core[0].isalpha() else "numeric", core.translate(_FIGURES)
-        elif _LETTER.search(core):
-            table, shape = "lettered", core.translate(_CASE)
-        else:
-            table, shape = "signs", core
-        word, language = core.lower(), self._language
-        unlisted = tuple(one.rule for one in _LISTS[table] if one.lists and not one.lists(word, language))
-        rules = self[core] = _rules(table, shape, unlisted, self._named, language)
-        return rules
-
-
-@functools.lru_cache(_SHAPES_REMEMBERED)
-def _rules(table: str, shape: str, unlisted: tuple[Rule, ...], named: bool, language: Language) -> tuple[Rule, ...]:
-    """The rules of a table that may know tokens of a shape."""
+    if core.isdecimal():
+        table, shape = "integer", core.translate(FIGURES)
+    elif DIGIT.search(core):
+        table, shape = "mixed" if core[0].isalpha() else "numeric", core.translate(FIGURES)
+    elif _LETTER.search(core):
+        table, shape = "lettered", core.translate(_CASE)
+    else:
+        table, shape = "signs", core
+    word = core.lower()
     return tuple(
         one.rule
         for one in _TABLES[table]
-        if one.shape.fullmatch(shape)
-        and one.rule not in unlisted
-        and (named or one.rule is not codes.named)
+        if (named or one.rule is not codes.named)
+        and (not one.before or one.before & after)
+        and (one.lists is None or one.lists(word, language))
+        and one.shape.fullmatch(shape)
         and one.fits(shape, language)
     )
 
 
-class Continuation(enum.Enum):
-    """What a token may be to a number before it."""
-
-    NOTHING = enum.auto()
-    DIGITS = enum.auto()
-    """More digits of a telephone number."""
-    MORE = enum.auto()
-    """Its unit, its month, the other end of a range and the like."""
-
-
-class Continuations(dict[str, Continuation]):
-    """What tokens may be to a number before them, by the token without its marks."""
-
-    def __init__(self, language: Language) -> None:
-        self._language = language
-
-    def __missing__(self, core: str) -> Continuation:
-        word, language = core.lower(), self._language
-        more = core[:1] in ("-", "–", "—", "/", "x", "X") or "€" in core or measures.may_count(core, language)
-        if more or dates.marks_time(word, language) or dates.names_month(word, language):
-            continues = Continuation.MORE
-        else:
-            continues = Continuation.DIGITS if core[:1].isdecimal() else Continuation.NOTHING
-        self[core] = continues
-        return continues
+def after_digits(core: str, language: Language) -> After:
+    """What a token may be to a number before it, by the token without its marks."""
+    word, found = core.lower(), After(0)
+    if core[:1].isdecimal():
+        found |= After.DIGITS
+    if dates.names_month(word, language):
+        found |= After.MONTH
+    if dates.marks_time(word, language):
+        found |= After.CLOCK
+    if "€" in core or measures.may_count(core, language):
+        found |= After.COUNTED
+    if core[:1] and core[:1] in "-–—/xX":
+        found |= After.DASH
+    return found | After.FRACTION if "/" in core or "⁄" in core else found
 
 
 @functools.cache

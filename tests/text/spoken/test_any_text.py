@@ -13,6 +13,8 @@ from bridge.text import marks
 from bridge.text.spoken.cursor import Cursor
 from bridge.text.spoken.form import spoken_form
 from bridge.text.spoken.languages import CODES, language
+from bridge.text.spoken.lexicon import Shape, lexicon
+from bridge.text.spoken.rules import FIGURES
 from tests.text.counting import steps
 from tests.text.kinds import REPEATED, VARIED, repeated, varied
 
@@ -114,9 +116,38 @@ def test_what_is_remembered_of_a_text_changes_nothing(code: str) -> None:
         remembered = spoken_form(text, known)
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(Cursor, "surroundings", property(lambda cursor: str(cursor.at)))
-            patch.setattr("bridge.text.spoken.form._Row.said", lambda *_: None)
             patch.setattr("bridge.text.spoken.form._Reader.known", lambda *_: None)
             assert spoken_form(text, known) == remembered, text
+
+
+def _met(code: str) -> list[str]:
+    """Some tokens with digits of every kind, with marks around them."""
+    r = random.Random(code)
+    signs = "01234567890123456789aAxX.,:;-–/'()$€%&@#+*hm²º½"
+    tokens = [token for kind in VARIED for token in varied(kind, 40, code).split()]
+    return tokens + ["".join(r.choices(signs, k=r.randint(1, 9))) for _ in range(80)]
+
+
+@pytest.mark.parametrize("code", CODES)
+def test_tokens_that_differ_in_their_digits_alone_are_of_one_shape(code: str) -> None:
+    known = language(code)
+    words = [word for table in (known.abbreviations, known.units) for word in table if any(map(str.isdecimal, word))]
+    for token in [*_met(code), *words]:
+        shape, own = Shape(token.translate(FIGURES), known), Shape(token, known)
+        if shape.exact:
+            continue
+        for name in set(Shape.__slots__) - {"_core", "_rules"}:
+            assert getattr(shape, name) == getattr(own, name), (token, name)
+        for following in (0, ~0):
+            assert shape.rules(True, following) == own.rules(True, following), token
+
+
+def test_what_was_read_before_changes_nothing() -> None:
+    texts = [varied(kind, 600) for kind in VARIED]
+    before = [spoken_form(text, language("en")) for text in texts]
+    lexicon.cache_clear()
+
+    assert [spoken_form(text, language("en")) for text in reversed(texts)] == before[::-1]
 
 
 @pytest.mark.parametrize("text", [".-1", "1-.-5", "1-.", "-.5-", "١9:30", "1‒.–2"])

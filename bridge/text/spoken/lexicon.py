@@ -1,0 +1,181 @@
+"""What a token is whatever stands beside it, remembered from text to text. Pure.
+
+The shape of a token, its digits alike, decides where it opens and closes, which rules may know it and what it can be to
+a number before it; a few shapes stand for all numbers of a kind, so that a token that was never seen costs little.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from bridge.text.spoken.codes import telephone
+from bridge.text.spoken.cursor import CLOSERS, OPENERS, Part, part
+from bridge.text.spoken.language import Language
+from bridge.text.spoken.rules import (
+    DIGIT,
+    FIGURES,
+    LOOKING_AHEAD,
+    NEIGHBOURLESS,
+    PLAIN_WORD,
+    Rule,
+    after_digits,
+    rules_for,
+    watched,
+)
+
+TOKENS_REMEMBERED = 16_384
+"""Tokens of a language, and shapes of them, that are remembered at a time."""
+STRIPPED = OPENERS + CLOSERS
+_MARKS = str.maketrans(
+    {"’": "'", "‘": "'", "ʼ": "'", "“": '"', "”": '"', "„": '"', "«": '"', "»": '"', "‹": '"', "›": '"', "‚": "'",
+     "[": "(", "]": ")", "{": "(", "}": ")", "<": None, ">": None, "。": ".", "！": "!", "？": "?", "，": ",",
+     "、": ",", "¿": None, "¡": None}
+)  # fmt: skip
+
+
+class SpokenToken(NamedTuple):
+    """Some written text, one token or several that are read together, and its words."""
+
+    written: str
+    spoken: str
+    """Empty where nothing is said, as of a lone picture."""
+
+
+def with_plain_marks(words: str) -> str:
+    """Words with the quotation marks, brackets and stops that voices know."""
+    return words.translate(_MARKS)
+
+
+class Shape:
+    """What all tokens have in common that differ in their digits alone."""
+
+    __slots__ = (
+        "_core", "_language", "_rules", "after", "begins", "calls", "digits", "ends", "exact", "figures", "lead",
+        "looking_ahead", "naming", "neighbourless", "phone", "plain", "row", "simple", "trail",
+    )  # fmt: skip
+
+    def __init__(self, token: str, language: Language) -> None:
+        lead, core, trail, word = part(token)
+        self.lead, self.trail = lead, trail
+        self.begins, self.ends = len(lead), len(token) - len(trail)
+        self.figures = DIGIT.search(token) is not None
+        self.exact = self.figures and word in _with_digits(language)
+        """The digits of the shape are those of a word in some table, so that a token must be looked at itself."""
+        self.after = int(after_digits(core, language))
+        self.digits = digits = core.isdecimal()
+        number = digits and len(core) <= 3
+        self.row = 1 if number else 2 if len(core) <= 1 and not core.isalnum() else 0
+        """Short numbers (1) and single signs (2) are said in one way among others of their kind."""
+        self._core, self._language = core, language
+        self._rules: dict[int, tuple[Rule, ...]] = {}
+        self.simple = not lead and len(trail) <= 1 and trail in ".,;:!?"
+        """Nothing opens it, and one mark at most that every voice knows closes it."""
+        rules = self.rules(False, 0)
+        self.neighbourless = not digits and NEIGHBOURLESS.issuperset(rules)
+        self.looking_ahead = not digits and LOOKING_AHEAD.issuperset(rules)
+        self.phone = telephone in rules
+        self.plain = _is_plain(token, language)
+        self.naming = self.calls = False
+        if not self.figures:
+            bare = word.rstrip(":#")
+            self.naming, self.calls = bare in _naming(language), bare in language.phone_words
+
+    def rules(self, named: bool, following: int) -> tuple[Rule, ...]:
+        """Which rules may know such a token, by whether it may name something and what the token after it is."""
+        key = following << 1 | named
+        rules = self._rules.get(key)
+        if rules is None:
+            rules = rules_for(self._core, self._language, named=named, after=key >> 1) if self._core else ()
+            self._rules[key] = rules
+        return rules
+
+
+class Entry:
+    """A token taken apart, and how it is said where that is known."""
+
+    __slots__ = ("alone", "among", "called", "part", "said", "shape", "written")
+
+    def __init__(self, token: str, shape: Shape) -> None:
+        self.written, self.shape = token, shape
+        core = token[shape.begins : shape.ends]
+        self.part = Part(shape.lead, core, shape.trail, core.lower())
+        self.said = SpokenToken(token, token if token.isalpha() else with_plain_marks(token)) if shape.plain else None
+        """How it is said whatever stands beside it."""
+        self.among: SpokenToken | None = None
+        """How it is said among others of its kind."""
+        self.alone: SpokenToken | None = None
+        """How it is said where the token after it does not continue it."""
+        self.called: SpokenToken | None = None
+        """The same where it can be no telephone number."""
+
+
+class Lexicon(dict[str, Entry]):
+    """The tokens of one language that were met."""
+
+    def __init__(self, language: Language) -> None:
+        self.language = language
+        self._shapes: dict[str, Shape] = {}
+
+    def __missing__(self, token: str) -> Entry:
+        key = token.translate(FIGURES)
+        shape = self._shapes.get(key)
+        if shape is None:
+            shape = self._shape(key)
+        entry = self[token] = Entry(token, Shape(token, self.language) if shape.exact else shape)
+        return entry
+
+    def entries(self, tokens: Iterable[str]) -> list[Entry]:
+        """What is known of some tokens."""
+        if len(self) > TOKENS_REMEMBERED:
+            self.clear()
+        return list(map(self.__getitem__, tokens))
+
+    def _shape(self, key: str) -> Shape:
+        if len(self._shapes) > TOKENS_REMEMBERED:
+            self._shapes.clear()
+        shape = self._shapes[key] = Shape(key, self.language)
+        return shape
+
+
+@functools.cache
+def lexicon(language: Language) -> Lexicon:
+    """All that is remembered of a language's tokens."""
+    return Lexicon(language)
+
+
+def _is_plain(token: str, language: Language) -> bool:
+    """Whether a token is said as it stands, whatever stands beside it: a word that no rule of the language knows."""
+    if not token or token[0].isdecimal() or token[-1].isdecimal():
+        return False
+    bare = token.strip(STRIPPED)
+    if not _is_word(bare) or bare.lower() in watched(language):
+        return False
+    days = "-" in bare and bare.partition("-")[0].lower() in language.weekday_abbreviations
+    shortened = token[-1] == "." and (len(bare) == 1 or bare.endswith(tuple(language.street_endings)))
+    return not days and not shortened
+
+
+def _is_word(bare: str) -> bool:
+    """Whether this is a word that only a table of abbreviations could know."""
+    if bare.isascii() and bare.isalpha():
+        return bare[1:].islower() or len(bare) == 1
+    return bool(bare) and PLAIN_WORD.fullmatch(bare) is not None and (bare.isascii() or not DIGIT.search(bare))
+
+
+@functools.cache
+def _naming(language: Language) -> frozenset[str]:
+    """Words after which codes may follow."""
+    return language.code_words | language.weak_code_words | {two.split()[0] for two in language.endings}
+
+
+@functools.cache
+def _with_digits(language: Language) -> frozenset[str]:
+    """The shapes of what the tables of a language know that has digits: `24/7`, `m2`."""
+    tables = (
+        language.abbreviations, language.units, language.currencies, language.scales, language.before_numbers,
+        language.titles, language.streets, language.per_units, language.symbols, language.capitals,
+        language.month_abbreviations, language.weekday_abbreviations, language.clock_words, language.code_words,
+    )  # fmt: skip
+    return frozenset(word.lower().translate(FIGURES) for table in tables for word in table if DIGIT.search(word))
