@@ -24,7 +24,7 @@ from bridge.agents.relay_link import RelayLink, connect
 from bridge.agents.settings import ConversationRelaySettings
 from bridge.agents.transfers import Transfers
 from bridge.call.account import AgentAccount
-from bridge.call.actions import KEYS, RECORDING, Action, Expect, HangUp, Interruption, Prompt, Say
+from bridge.call.actions import KEYS, RECORDING, Action, ChangeLanguage, Expect, HangUp, Interruption, Prompt, Say
 from bridge.call.commands import Command, Decided
 from bridge.call.events import AgentWantsFloor, DigitPressed, Event
 from bridge.call.machine import Call
@@ -42,6 +42,7 @@ from bridge.carriers.conversation_relay import (
 )
 from bridge.errors import BadMessage
 from bridge.http import HttpClient
+from bridge.text.spoken.languages import language
 
 _KEYS = tuple("0123456789*#")
 """Each key is an answer by itself, and ends no number."""
@@ -205,7 +206,8 @@ class RelayAgent:
                 return [Say(token, not last, self._interruption(message), voice)]
             case AppLanguage(tts_language=spoken, transcription_language=heard):
                 self._spoken, self._heard = spoken or self._spoken, heard or self._heard
-                return [Expect("open", tuple(self._settings.hints), self._heard, keys=_KEYS)]
+                expected = Expect("open", tuple(self._settings.hints), self._heard, keys=_KEYS)
+                return [*self._changes(spoken), expected]
             case AppEnd():
                 self._link.close()
                 self._handoff = message.handoff
@@ -216,6 +218,18 @@ class RelayAgent:
                 return [Say(f"keys {digits}", False, "protected", KEYS + digits, cacheable=False)]
             case _Lost(why):
                 raise AgentError(Failure.SESSION_OVER, why)
+
+    def _changes(self, spoken: str | None) -> list[Action]:
+        """Have figures and our own sentences said in another language, where that can be spoken."""
+        if not spoken:
+            return []
+        try:
+            language(spoken)
+        except KeyError as error:
+            self._factory.report(self._info, AgentError(Failure.BAD_ACTION, str(error.args[0]), spoken[:_SHOWN]))
+            self._link.send(self._session.error(f"invalid message: ttsLanguage: {error.args[0]}"))
+            return []
+        return [ChangeLanguage(spoken)]
 
     def _plays(self, play: AppPlay) -> list[Action]:
         """Play the recording that the settings name for this source; nothing is fetched from elsewhere."""

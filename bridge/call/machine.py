@@ -88,6 +88,11 @@ class Call:
         return self._caller.words_so_far
 
     @property
+    def language(self) -> str:
+        """In which the bot speaks now, a tag such as `en`."""
+        return self._bot.language
+
+    @property
     def utterances(self) -> Utterances:
         """What is said, sent and heard."""
         return self._bot.utterances

@@ -294,6 +294,17 @@ async def test_languages_are_changed_for_both_sides() -> None:
         assert application.caller.of("prompt")[0]["lang"] == "es-MX"
         assert call.doubles.ears.calls[0].expected.language == "es-MX"
         assert call.session.call.ledger[1].voice == "maria"
+        assert call.session.call.language == "es-ES", "of figures and of our own sentences"
+
+
+async def test_a_language_that_nobody_can_speak_is_named_to_the_application_and_the_call_stays_in_its_own() -> None:
+    async with rings() as (application, call):
+        await application.caller.send(type="language", ttsLanguage="xx-XX")
+        await call.until(lambda: application.caller.of("error"))
+        assert "'xx-XX' is not a language that can be spoken" in application.caller.of("error")[0]["description"]
+        await application.caller.says("Still here.")
+        await call.until(lambda: call.texts == ["Still here."])
+        assert call.session.call.language == "en"
 
 
 @pytest.mark.parametrize(

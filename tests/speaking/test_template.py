@@ -102,7 +102,7 @@ async def test_the_first_words_come_at_once_and_the_value_is_never_kept(
 ) -> None:
     speech = await open_speech(impatient(fake))
     await speech.warm(["Your code is {digits}."])
-    assert fake.texts == ["Your code is four two seven."]
+    assert fake.texts == ["Your code is 4 2 7."]
     ear = Ear()
     call = speech.open_call(ear.deliver)
     call.synthesise(Synthesise(1, "Your code is 9 1 3.", True))
@@ -112,6 +112,25 @@ async def test_the_first_words_come_at_once_and_the_value_is_never_kept(
     assert ear.text() == "Your code is 9 1 3."
     assert [entry.text for entry in await speech.cache.list()] == ["your code is {}"]
     assert len(ear.audio()) == len("Your code is 9 1 3.".split()) * 1600
+
+
+async def test_a_template_of_a_language_is_made_and_filled_in_that_language(
+    fake: FakeWorker, open_speech: OpenSpeech
+) -> None:
+    speech = await open_speech(impatient(fake))
+    await speech.warm(["Ihr Code ist {digits}."], language="de-DE")
+    ear = Ear()
+    call = speech.open_call(ear.deliver)
+    call.synthesise(Synthesise(1, "Ihr Code ist 9 1 3.", True, language="de-DE"))
+    call.pull(PullSpeech(1, FAR, 0))
+    assert ear.text() == "Ihr Code ist", "before the worker was even asked"
+    await ear.end()
+    assert ear.text() == "Ihr Code ist 9 1 3."
+    call.synthesise(Synthesise(2, "Ihr Code ist 8.", True))
+    call.pull(PullSpeech(2, FAR, 0))
+    assert not ear.text(2), "in the call's own language it was never made"
+    await ear.end(2)
+    assert fake.languages == ["de-DE", "de-DE", ""]
 
 
 async def test_when_the_worker_dies_before_the_slot_the_rest_is_made_by_another(

@@ -117,9 +117,9 @@ class PhraseSource:
                 self.counts["joined"] += 1
                 self._tell_hit(key, priority)
                 return shared
-        template = None if fixed or language else self.templates.match(text)
+        template = None if fixed else self.templates.match(text)
         if template is not None:
-            return self._fill(template, text, voice, tenant, priority, audio_format)
+            return self._fill(template, text, voice, tenant, priority, audio_format, language)
         key = key if cacheable else None
         return self._make(text, voice, key, priority, audio_format, earlier=keys[:-1], language=language)
 
@@ -165,7 +165,7 @@ class PhraseSource:
             ).key
             self._know(key)
         else:
-            head = await self._make_head(template, voice, tenant, audio_format)
+            head = await self._make_head(template, voice, tenant, audio_format, language)
             if head is None:
                 log.warning("no word times to cut at, so %r is no template", template.text)
                 self.templates.discard(template)
@@ -182,15 +182,15 @@ class PhraseSource:
         self.beginnings.add(key.tenant, key.voice, key.text)
 
     async def _make_head(
-        self, template: Template, voice: str | None, tenant: str, audio_format: AudioFormat
+        self, template: Template, voice: str | None, tenant: str, audio_format: AudioFormat, language: str
     ) -> PhraseKey | None:
         """A template's first words, in memory; None if the voice does not say where its words are."""
-        key = self.key(template.kept_as, voice, tenant, audio_format)
+        key = self.key(template.kept_as, voice, tenant, audio_format, language)
         if key is not None and (self._cache.now(key) or await self._cache.fetch(key)):
             return key
-        synthesis = self._make(template.carrier, voice, None, "prefetch", audio_format)
+        synthesis = self._make(template.carrier, voice, None, "prefetch", audio_format, language=language)
         carrier = await self._wait_for(synthesis, tenant)
-        key = self.key(template.kept_as, voice, tenant, audio_format)
+        key = self.key(template.kept_as, voice, tenant, audio_format, language)
         if key is None or len(carrier.words) <= len(template.head):
             return None
         audio, words = cut_head(carrier.audio, carrier.words, len(template.head), audio_format)
@@ -205,12 +205,13 @@ class PhraseSource:
         tenant: str,
         priority: Priority,
         audio_format: AudioFormat,
+        language: str,
     ) -> Synthesis:
-        key = self.key(template.kept_as, voice, tenant, audio_format)
+        key = self.key(template.kept_as, voice, tenant, audio_format, language)
         head = self._cache.now(key) if key else None
         if head is not None:
             self.counts["filled"] += 1
-        return self._make(text, voice, None, priority, audio_format, head=head)
+        return self._make(text, voice, None, priority, audio_format, head=head, language=language)
 
     def _make(
         self,

@@ -21,18 +21,19 @@ from bridge.speaking.phrases.phrase import Phrase, linear, loudness_db, normalis
 
 _SLOT = re.compile(r"\{(\w+)\}")
 _SAMPLES = {
-    "digits": "four two seven",
-    "number": "four",
+    "digits": "4 2 7",
+    "number": "4",
     "name": "Taylor",
-    "date": "Tuesday the fourth",
-    "time": "ten thirty",
-    "amount": "twenty dollars",
-    "code": "four two seven",
-    "phone": "five five five",
-    "email": "taylor at example dot com",
+    "date": "2026-03-04",
+    "time": "10:30",
+    "amount": "20",
+    "code": "4 2 7",
+    "phone": "5 5 5",
+    "email": "taylor@example.com",
     "spelled": "A, B, C",
 }
-_ANY_SAMPLE = "ten"
+_ANY_SAMPLE = "10"
+"""Samples are figures, which are read in the language of the sentence."""
 _FEWEST_WORDS = 2
 _FADE_MS = 4
 _FADE_DB = -30.0
