@@ -107,6 +107,7 @@ class ResidentEngine(Engine):
         self._inner: Engine | None = engine
         self.name, self.rate_hz, self.batch = engine.name, engine.rate_hz, engine.batch
         self._accents = {voice: engine.accent(voice) for voice in voices}
+        self._languages = {voice: engine.language(voice) for voice in voices}
         self._models = {voice: engine.model(voice) for voice in voices}
         self._gains_db = {voice: engine.gain_db(voice) for voice in voices}
         self._encoder = engine.encoder(MULAW_8000, 1.0)
@@ -168,6 +169,10 @@ class ResidentEngine(Engine):
     def model(self, voice: str) -> str:
         """The model's name, as it was at the first loading."""
         return self._models[voice]
+
+    def language(self, voice: str) -> str:
+        """The language that the voice says itself to speak, as it was at the first loading."""
+        return self._languages[voice]
 
     def accent(self, voice: str) -> str:
         """The accent of the voice's front end, as it was at the first loading."""

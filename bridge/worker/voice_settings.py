@@ -19,7 +19,8 @@ class _AnyVoice(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
     chunking: Chunking = "clause"
     """Where text that arrives is cut into pieces, see `bridge.text.settings.Chunking`."""
     language: str = ""
-    """In which written text is said (`en-US`, `de`), numbers and addresses above all; empty: its own English."""
+    """In which written text is said (`en-US`, `de`), numbers and addresses above all; empty: the one
+    that its files declare, or else English."""
     pronunciations: dict[str, str] = msgspec.field(default_factory=dict)
     """How this voice says words that it does not know: `Nguyen: win`, or in the phonetic alphabet, `Nguyen: /wɪn/`.
     Voices without the default voice's front end ignore the latter."""

@@ -119,7 +119,7 @@ def _load_group(group: dict[str, VoiceSettings], load: Loader, residency: Reside
             voice.voice,
             10 ** (gain_db / 20),
             voice.chunking,
-            _language(name, voice),
+            _language(name, voice, engine.language(voice.voice)),
             _pronunciations(name, voice, accent),
             functools.partial(in_text, accent=accent) if accent else None,
         )
@@ -147,13 +147,16 @@ def _pronunciations(name: str, voice: VoiceSettings, accent: str) -> dict[str, s
     return taken
 
 
-def _language(name: str, voice: VoiceSettings) -> str:
-    """The code of the language that a voice's texts are said in. Raises ConfigError for one that is not known."""
-    british = voice.voice.startswith(("bf_", "bm_"))
+def _language(name: str, voice: VoiceSettings, declared: str) -> str:
+    """The code of the language that a voice's texts are said in. Raises ConfigError for one that is not known.
+
+    declared  what the voice says of itself; it holds where the settings say nothing
+    """
     try:
-        return language(voice.language or ("en-GB" if british else DEFAULT_LANGUAGE)).code
+        return language(voice.language or declared or DEFAULT_LANGUAGE).code
     except KeyError as error:
-        raise ConfigError(f"worker.voices.{name}.language: {error.args[0]}") from None
+        where = f"worker.voices.{name}" + (".language" if voice.language else "")
+        raise ConfigError(f"{where}: {error.args[0]}") from None
 
 
 def _described(group: dict[str, VoiceSettings]) -> str:

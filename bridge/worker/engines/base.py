@@ -55,6 +55,10 @@ class Engine(ABC):
     def model(self, voice: str) -> str:
         """Name and version of everything that this voice's sound depends on."""
 
+    def language(self, voice: str) -> str:
+        """Return the language that a voice says itself to speak, a tag such as `de`; "" if it says nothing."""
+        return ""
+
     def accent(self, voice: str) -> str:
         """Return the accent for which a voice takes phonemes in its text (`misaki.in_text`); "" if it takes none."""
         return ""

@@ -76,7 +76,7 @@ class EnglishReader:
             phonemes += group
         phonemes = phonemes[:LONGEST]
         edges = [min(start, len(phonemes)) for start in starts] + [len(phonemes)]
-        return Reading(phonemes, tuple(_sound(phonemes, edges, span) for span in spans))
+        return Reading(phonemes, tuple(sound_within(phonemes, edges, span) for span in spans))
 
     def _groups(self, normal: str) -> list[str]:
         """Phonemes of each white-space separated token; empty where it is not read."""
@@ -113,7 +113,7 @@ def _in_parts(word: re.Match[str]) -> str:
     return " ".join("".join(runs[start : start + RUNS]) for start in range(0, len(runs), RUNS))
 
 
-def _sound(phonemes: str, edges: list[int], span: Span) -> Span:
+def sound_within(phonemes: str, edges: list[int], span: Span) -> Span:
     """Indices of the sounds within a span of tokens; at whole tokens the pauses around them are left out."""
     if len(edges) < 2:
         return 0.0, 0.0

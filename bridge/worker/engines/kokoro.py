@@ -1,4 +1,4 @@
-"""Kokoro-82M in torch: English text in any of its voices and their blends, batched across streams.
+"""Kokoro-82M in torch: text in any of its voices and their blends, batched across streams.
 
 The weights are not part of this package. They are published as hexgrad/Kokoro-82M (Apache-2.0) on huggingface.co; put
 `config.json`, `kokoro-v1_0.pth` and the wanted files of `voices/` into one folder, as they are there, for instance by
@@ -7,6 +7,10 @@ The weights are not part of this package. They are published as hexgrad/Kokoro-8
     voices:
       heart: {engine: kokoro, model: kokoro, voice: af_heart}
       ours: {engine: kokoro, model: kokoro, voice: af_heart*0.6+am_michael*0.4}
+
+A voice's first letter is its language: English (`a`, `b`) is read by the default voice's front end, Spanish (`e`),
+French (`f`), Hindi (`h`), Italian (`i`) and Portuguese (`p`) by espeak-ng where it is installed
+(`bridge.worker.engines.phonemiser`); Japanese and Chinese are refused.
 
 Voices of one folder share its network. A voice may also be raw little-endian float32, `voices/NAME.bin`, 510 x 256.
 
@@ -42,9 +46,10 @@ from bridge.worker.engines.device import pick_device, settle
 from bridge.worker.engines.device_encoder import DeviceEncoder
 from bridge.worker.engines.english import SILENT, EnglishReader, Reading, word_times
 from bridge.worker.engines.kokoro_config import RATE_HZ, KokoroConfig, read_config
-from bridge.worker.engines.kokoro_styles import DEFAULT, Styles, is_british
+from bridge.worker.engines.kokoro_styles import DEFAULT, UNREAD, Styles, language_of
 from bridge.worker.engines.kokoro_weights import load_network
 from bridge.worker.engines.level import SAMPLE, gain_of
+from bridge.worker.engines.phonemiser import PhonemeReader
 
 EDGE_FRAMES = 3
 """Frames of 25 ms kept before the first sound and after the last, by the durations; silence among them is not sent."""
@@ -124,7 +129,7 @@ class KokoroEngine(Engine):
         with checkpoint.open("rb") as file:
             self._version = file_digest(file, lambda: blake2b(digest_size=6)).hexdigest()
         self._stem = checkpoint.stem
-        self._readers: dict[bool, EnglishReader] = {}
+        self._readers: dict[str, EnglishReader | PhonemeReader] = {}
         for voice in voices:
             self._reader(voice)
         self._gains_db: dict[str, float] = {}
@@ -135,9 +140,13 @@ class KokoroEngine(Engine):
         style = blake2b(self._styles.style(voice or DEFAULT).tobytes(), digest_size=4).hexdigest()
         return f"{self.name}/{self._stem}-{self._version}/{voice or DEFAULT}-{style}"
 
+    def language(self, voice: str) -> str:
+        """Return the language of a voice by its name."""
+        return language_of(voice or DEFAULT)
+
     def accent(self, voice: str) -> str:
-        """Return the accent of the voice's front end."""
-        return "british" if is_british(voice) else "american"
+        """Return the accent of the voice's front end, if it is the English one."""
+        return self._reader(voice).accent
 
     def gain_db(self, voice: str) -> float:
         """Measured on one sentence when first asked."""
@@ -203,11 +212,18 @@ class KokoroEngine(Engine):
                 ids.append(self._config.vocab[phoneme])
         return [*ids, 0], places
 
-    def _reader(self, voice: str) -> EnglishReader:
-        british = is_british(voice)
-        if british not in self._readers:
-            self._readers[british] = EnglishReader(british)
-        return self._readers[british]
+    def _reader(self, voice: str) -> EnglishReader | PhonemeReader:
+        spoken = language_of(voice or DEFAULT)
+        if spoken not in self._readers:
+            if spoken in UNREAD:
+                raise ConfigError(f"kokoro: {voice} speaks {spoken}, whose text cannot be read aloud yet")
+            english = spoken.startswith("en")
+            try:
+                reader = EnglishReader(spoken == "en-gb") if english else PhonemeReader(spoken, misaki=True)
+            except ConfigError as error:
+                raise ConfigError(f"kokoro: {voice} speaks {spoken}; {error}") from error
+            self._readers[spoken] = reader
+        return self._readers[spoken]
 
     def _plan(self, pieces: list[_Piece]) -> list[Step]:
         """The next part of each piece."""

@@ -45,6 +45,14 @@ class Styles:
         return load_style(file, self._config)
 
 
+LANGUAGES = {
+    "a": "en-us", "b": "en-gb", "e": "es", "f": "fr-fr", "h": "hi", "i": "it", "j": "ja", "p": "pt-br", "z": "zh",
+}  # fmt: skip
+"""By the first letter of a voice's name, as the publisher has it."""
+UNREAD = frozenset(("ja", "zh"))
+"""Languages for which the publisher uses front ends of their own."""
+
+
 def blend(voice: str) -> dict[str, float]:
     """Voices and their shares, which add up to 1; a voice without a number has the weight 1. Raises ConfigError."""
     weights: dict[str, float] = {}
@@ -61,7 +69,7 @@ def blend(voice: str) -> dict[str, float]:
     return {name: weight / total for name, weight in weights.items()}
 
 
-def is_british(voice: str) -> bool:
-    """By the name of the largest part: b is for British, as in `bf_emma`."""
+def language_of(voice: str) -> str:
+    """The language of a voice by the first letter of the name of its largest part: `b` is British, `e` Spanish."""
     shares = blend(voice)
-    return max(shares, key=lambda name: shares[name]).startswith("b")
+    return LANGUAGES.get(max(shares, key=lambda name: shares[name])[:1], "en-us")

@@ -4,8 +4,9 @@ A piece takes one `plan` step (text, durations, the latent of the whole piece) a
 of latent frames, decoded with as many more on either side as the decoder can see, so chunks joined equal the whole
 piece.
 
-English text is read by the default voice's front end, whose phonemes are rewritten as espeak-ng's. Voices trained on
-plain text (`"phoneme_type": "text"`) need no front end, in any language.
+English text is read by the default voice's front end, whose phonemes are rewritten as espeak-ng's; that of other
+languages by espeak-ng itself, where it is installed (`bridge.worker.engines.phonemiser`). Voices trained on plain text
+(`"phoneme_type": "text"`) need no front end, in any language.
 """
 
 from __future__ import annotations
@@ -37,6 +38,7 @@ from bridge.worker.engines.english import LONGEST, EnglishReader, Reading, word_
 from bridge.worker.engines.espeak import to_espeak
 from bridge.worker.engines.graphs import BatchStep, Inputs, Shape, fixed_frames, shapes
 from bridge.worker.engines.level import SAMPLE, gain_of
+from bridge.worker.engines.phonemiser import PhonemeReader
 from bridge.worker.engines.vits_network import VitsNetwork
 from bridge.worker.engines.vits_weights import load_vits, random_noise
 
@@ -117,6 +119,12 @@ class PiperEngine(Engine):
         """The file's name and a hash of what it holds."""
         precision = "" if self._precision is torch.float32 else f"-{name_of(self._precision)}"
         return f"{self.name}/{self._path.stem}-{self._version}{precision}/{voice or 0}"
+
+    def language(self, voice: str) -> str:
+        """Return the language of the file: what its description calls it, or else that of its phonemes."""
+        declared = self._config.get("language")
+        code = declared.get("code") if isinstance(declared, dict) else declared
+        return str(code or self._config.get("espeak", {}).get("voice", "")).replace("_", "-")
 
     def accent(self, voice: str) -> str:
         """Return the accent of the file's front end, if it is the English one."""
@@ -301,15 +309,18 @@ class TextReader:
         return Reading(joined[:LONGEST], tuple((min(a, limit), min(b, limit)) for a, b in spans))
 
 
-def _reader(config: dict[str, Any], path: Path) -> EnglishReader | TextReader:
+def _reader(config: dict[str, Any], path: Path) -> EnglishReader | PhonemeReader | TextReader:
     if config.get("phoneme_type") == "text":
         return TextReader()
-    language = str(config.get("espeak", {}).get("voice", ""))
-    if not language.startswith("en"):
-        raise ConfigError(
-            f"{path}: speaks {language or 'an unnamed language'}; only English text can be read aloud yet"
-        )
-    return EnglishReader(british=language.startswith("en-gb"))
+    voice = str(config.get("espeak", {}).get("voice", ""))
+    if voice.startswith("en"):
+        return EnglishReader(british=voice.startswith("en-gb"))
+    if not voice:
+        raise ConfigError(f"{path}: names no language (espeak.voice in its description)")
+    try:
+        return PhonemeReader(voice)
+    except ConfigError as error:
+        raise ConfigError(f"{path}: speaks {voice}; {error}") from error
 
 
 def _read_config(path: Path) -> dict[str, Any]:
