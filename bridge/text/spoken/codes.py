@@ -244,7 +244,7 @@ def machine(c: Cursor) -> Reading | None:
         return None
     words = [whole(run, language) if run.isdecimal() else dot for run in re.findall(r"\d+|\.", core)]
     head = f"{language.before_numbers['v']} " if lettered else ""
-    return Reading(1, head + " ".join(words).replace(dot, language.point))
+    return Reading(1, head + " ".join(words).replace(dot, dot if language.decimal_mark == "," else language.point))
 
 
 def code(c: Cursor) -> Reading | None:
@@ -264,6 +264,8 @@ def named(c: Cursor) -> Reading | None:
     core = c.core()
     if not c.may_be_named or not any(map(str.isdecimal, core)) or not CODE.fullmatch(core) or not _names(c, core):
         return None
+    if core[0] == "0" and core.isdecimal() and c.core(1).isdecimal() and c.joined(0) and (phone := telephone(c)):
+        return phone
     if _CLOCK_OR_DATE.fullmatch(core) or _NORTH_AMERICAN.fullmatch(core) or _LOCAL.fullmatch(core):
         return None
     return Reading(1, spelled(core, c.language))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
@@ -11,6 +12,10 @@ OPENERS = "([{\"'“‘«‹„‚¿¡<"
 CLOSERS = ".,;:!?…)]}\"'”’»›>。！？，、"
 LONGEST_TOKEN = 200
 """Characters of a token that the rules look at; a longer one is cut into tokens of this length."""
+
+
+_ELIDED = re.compile(r"(?:[ld]|[nds]ell|all|dall|sull|qu)['’](?=\d)", re.IGNORECASE)
+"""What has lost its vowel before a number: Italian `l'8 maggio`."""
 
 
 class Part(NamedTuple):
@@ -36,6 +41,8 @@ def part(token: str) -> Part:
     if token.isalnum():
         return Part("", token, "", token.lower())
     rest = token.lstrip(OPENERS)
+    if ("'" in rest or "’" in rest) and (elided := _ELIDED.match(rest)):
+        rest = rest[elided.end() :]
     core = rest.rstrip(CLOSERS)
     return Part(token[: len(token) - len(rest)], core, rest[len(core) :], core.lower())
 

@@ -14,13 +14,14 @@ _ISO = re.compile(r"(\d{4})([-/.])(\d{1,2})\2(\d{1,2})(?:T(\d{2}:\d{2})(?::\d{2}
 _DAY_MONTH = re.compile(r"(\d{1,2})([/.])(\d{1,2})")
 _DAY = re.compile(r"(\d{1,2})(?:st|nd|rd|th|er|º|ª|°|e|o)?")
 _DAYS = re.compile(r"(\d{1,2})(?:st|nd|rd|th)?[-–—](\d{1,2})(?:st|nd|rd|th)?")
+_DAY_OF_MONTH = re.compile(r"\d{1,2}(?!\d)")
 _YEAR = re.compile(r"\d{4}")
 _SHORT_YEAR = re.compile(r"'\d{2}")
 _CLOCK = re.compile(r"(\d{1,2})(?:[:.hH](\d{2}))?(?::(\d{2}))?(h|H|[ap]\.?m\.?|[AP]\.?M\.?)?")
 _HALF_RANGE = re.compile(r"([aApP]\.?[mM]\.?)[-–—](\d.{0,8})")
 _HALVES = {"am": "am", "a.m": "am", "pm": "pm", "p.m": "pm"}
 _RANGE = re.compile(r"[-–—]")
-_BETWEEN_DAYS = frozenset("- – — & / +".split())
+_BETWEEN_DAYS = frozenset("- – — & / + t/m".split())
 _SHORT_YEARS_FROM = 50
 """Two digits from here on are a year of the last century."""
 
@@ -62,6 +63,9 @@ def date_without_year(c: Cursor) -> Reading | None:
     if found is None:
         return None
     first, second, stop = int(found[1]), int(found[3]), c.part().trail.startswith(".")
+    if found[2] == "/" and len(found[3]) == 2 and 1 <= first <= 12 and second > 12 and _expires(c):
+        joiner = f" {language.year_joiner} " if language.year_joiner else " "
+        return Reading(1, f"{language.months[first - 1]}{joiner}{language.year(2000 + second)}")
     if found[2] == ".":
         if not (language.ordinal_stop and stop):
             return None
@@ -76,6 +80,11 @@ def date_without_year(c: Cursor) -> Reading | None:
         return None
     words = _date(day, month, None, language)
     return Reading(1, words) if words else None
+
+
+def _expires(c: Cursor) -> bool:
+    """Whether one of the three words before says that something ends: the month and the year of a card."""
+    return any(word.rstrip(":") in c.language.expiry_words for word in c.before(3))
 
 
 def _full_year(text: str) -> int:
@@ -98,6 +107,10 @@ def month_name(c: Cursor) -> Reading | None:
         return None
     if part.core.isupper() and len(part.core) < len(language.months[month - 1]) and not c.core(1)[:1].isdigit():
         return None  # "4.25% APR"
+    named = language.weekday_abbreviations
+    listed = c.word(1) in language.counted_stops and c.word(2) in named
+    if word in named and not language.month_first and (listed or _DAY_OF_MONTH.match(c.core(1))):
+        return None  # Spanish "mar. 3/04" is a Tuesday
     name = language.months[month - 1]
     day = _DAY.fullmatch(c.core(1)) if part.trail in ("", ".") and language.month_first else None
     if day is not None and 1 <= int(day[1]) <= 31 and not _unit_follows(c, 1):
@@ -188,6 +201,8 @@ def time(c: Cursor) -> Reading | None:
     language, core = c.language, c.core()
     if core.endswith("-ish") and (about := _clock(core[:-4], language)) is not None and about.sure:
         return Reading(1, f"{_say(about, language)} ish")
+    if core.isdecimal() and c.core(1) in language.units and c.core(1) not in language.clock_words - {"h"}:
+        return None  # "2 h" is as long
     if core.isdecimal() and not (len(core) <= 2 and (c.core(1) in "-–—" or marks_time(c.word(1), language))):
         return None
     ends = [core] if core[-1] != "." and not _RANGE.search(core) else _ends(core)
@@ -207,7 +222,18 @@ def time(c: Cursor) -> Reading | None:
         both = _range(c, core, c.core(2), 3)
         if both is not None:
             return both
+    if not first.sure and "." in core and language.decimal_mark == "," and _at_a_time(c):
+        first = first._replace(sure=True)
     return _with_half(c, first, 1, lambda clock: _say(clock, language))
+
+
+def _at_a_time(c: Cursor) -> bool:
+    """Whether `9.30` stands where a time does: after a word such as "from", or before the other end of its range."""
+    language = c.language
+    if c.word(-1) in language.time_words:
+        return True
+    last = c.core(2).replace("–", "-")
+    return c.word(1) in (language.range_to, "-", "–") and _CLOCK.fullmatch(last) is not None and "." in last
 
 
 def _ends(core: str) -> list[str]:
@@ -229,14 +255,15 @@ def _range(c: Cursor, start: str, end: str, count: int) -> Reading | None:
     first, last = _clock(start, language), _clock(end, language)
     if first is None or last is None:
         return None
-    sure = first.sure or last.sure
+    dotted = "." in start and "." in end and language.decimal_mark == "," and len(start) >= 4 and len(end) >= 4
+    sure = first.sure or last.sure or dotted
 
     def words(clock: _Clock) -> str:
         if clock.half and not first.half and first.minutes == 0:
             return f"{language.cardinal(first.hours, '')} {language.range_to} {_say(clock, language)}"
         return f"{_say(first, language)} {language.range_to} {_say(clock, language)}"
 
-    reading = _with_half(c, last, count, words)
+    reading = _with_half(c, last._replace(sure=last.sure or dotted), count, words)
     return reading if sure or (reading is not None and reading.length > count) else None
 
 

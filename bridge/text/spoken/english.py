@@ -281,9 +281,8 @@ AMERICAN = Language(
         "has have it i you we they he she the a an now today tomorrow again ending with not".split()
     ),
     ending_in="ending in",
-    endings=frozenset(
-        ("ending in", "ends in", "ended in", "end in", "ending with", "ends with", "digits are", "four digits")
-    ),
+    endings=frozenset(("ending in", "ends in", "end in", "ending with", "ends with", "digits are", "four digits")),
+    expiry_words=frozenset("expires expire expiring expiry expiration exp valid thru through until".split()),
     version_words=frozenset("version v release python ios android macos ubuntu windows firmware build".split()),
     press_words=frozenset("press presses pressing dial hit push enter key keys use type or and then".split()),
     date_words=frozenset(

@@ -22,7 +22,7 @@ from bridge.text.spoken.lexicon import STRIPPED, Entry, Lexicon, Shape, SpokenTo
 from bridge.text.spoken.numerals import parse, say
 from bridge.text.spoken.rules import CONTINUED, INFLECTED, After
 
-RULES_VERSION = 3
+RULES_VERSION = 4
 """Raised when anything is said in other words than before: phrases that were made under other rules are not played."""
 
 _AMOUNT_BEGINS = frozenset("0123456789-+$€£")

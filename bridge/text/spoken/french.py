@@ -104,6 +104,18 @@ def _date(day: int, month: int, year: int | None) -> str:
     return said if year is None else f"{said} {_cardinal(year)}"
 
 
+_FEMININE = (
+    "ion", "ée", "té", "ette", "nne", "ure", "chambre", "nuit", "heure", "minute", "seconde", "semaine", "carte",
+    "commande", "fois", "page", "place", "pièce", "table", "adresse", "ligne", "voie", "porte", "touche", "lettre",
+    "réponse", "offre", "remise", "demande", "personne", "date", "boîte", "ville", "rue", "valise", "tasse",
+    "bouteille", "lampe", "salle", "classe", "étape", "douzaine", "vingtaine", "centaine", "dizaine", "aine",
+)  # fmt: skip
+
+
+def _noun_gender(noun: str) -> Gender:
+    return "f" if noun.removesuffix("s").endswith(_FEMININE) or noun == "fois" else "m"
+
+
 FRENCH = Language(
     code="fr-FR",
     cardinal=_cardinal,
@@ -116,7 +128,7 @@ FRENCH = Language(
     decimals_as_number=True,
     fraction=_fraction,
     half_after_whole="et",
-    noun_gender=lambda noun: "f" if noun.removesuffix("s").endswith(("ion", "ée", "té", "ette", "nne", "ure")) else "m",
+    noun_gender=_noun_gender,
     ordinal_marks=("ère", "re", "er", "ème", "e"),
     scales=scales("""
 mille mille mille
@@ -214,10 +226,10 @@ x fois fois f
         "p.ex par exemple | ex exemple | etc et cetera | env environ | tél téléphone | av avenue | bd boulevard | "
         "blvd boulevard | c.-à-d c'est-à-dire | cf voir | svp s'il vous plaît | rdv rendez-vous | qqch quelque chose | "
         "apt appartement | bât bâtiment | ét étage | st saint | ste sainte | s.a S A | sarl S A R L | ttc T T C | "
-        "et/ou et ou"
+        "max maximum | min minimum | et/ou et ou"
     ),
-    needs_stop=words("ex env av st ste apt"),
-    never_last=words("p.ex ex env av bd c.-à-d cf st ste"),
+    needs_stop=words("max min ex env av st ste apt"),
+    never_last=words("max min bât ét p.ex ex env av bd c.-à-d cf st ste"),
     titles=pairs("m monsieur | mme madame | mlle mademoiselle | mm messieurs | dr docteur | pr professeur | me maître"),
     always_titles=words("mme mlle dr"),
     before_numbers=pairs(
@@ -251,6 +263,8 @@ x fois fois f
     ),
     ending_in="se terminant par",
     endings=words_of("terminant par | termine par | terminent par | finissant par | finit par"),
+    expiry_words=words("expire expiration expirant valable jusqu'au jusqu'en"),
+    elides=True,
     version_words=words("version v android ios windows python"),
     press_words=words("appuyez tapez touche touches sur composez puis ou et faites"),
     date_words=words("le du au dès lundi mardi mercredi jeudi vendredi samedi dimanche date"),

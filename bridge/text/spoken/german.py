@@ -79,7 +79,7 @@ def _after(before: str, spoken: str) -> str:
     first, cut, rest = spoken.partition(" ")
     if first.endswith("te") and before in _ARTICLES:
         return first + "n" + cut + rest
-    if not first.endswith("er"):
+    if not first.endswith("ter"):
         return spoken
     if before in ("der", "die", "das", "diese", "dieser", "jede"):
         return first[:-1] + cut + rest
@@ -107,7 +107,18 @@ def _fraction(numerator: int, denominator: int) -> str:
 def _noun_gender(noun: str) -> Gender:
     if not noun[0].isupper():
         return ""
-    return "f" if noun.endswith(("e", "ung", "heit", "keit", "ion", "tät", "schaft", "ei", "frau")) else "m"
+    if noun.endswith(_NEUTER):
+        return "n"
+    return "f" if noun.endswith(_FEMININE) else "m"
+
+
+_NEUTER = ("Ende", "Auge", "Gebäude", "Interesse", "Angebote", "Kind", "Zimmer", "Bett", "Konto", "Paket", "Stück")
+_FEMININE = (
+    "e", "ung", "heit", "keit", "ion", "tät", "schaft", "ei", "frau", "nacht", "Nacht", "stadt", "Stadt", "Person",
+    "person", "nummer", "Nummer", "zahl", "Zahl", "fahrt", "Fahrt", "Antwort", "antwort", "Mail", "mail", "SMS", "Uhr",
+    "Bank", "Tür", "Hand", "zeit", "Zeit", "kraft", "Schicht", "Auskunft", "Steuer", "Option",
+)  # fmt: skip
+"""Ends of nouns, by their gender; others are taken for masculine."""
 
 
 def _clock(hours: int, minutes: int, seconds: int | None, half: str) -> str:
@@ -212,7 +223,7 @@ Milliarde|Milliarden|Mrd Milliarde Milliarden
     number_sign="Nummer",
     hashtag="Hashtag",
     currencies=currencies("""
-€|EUR Euro Euro Cent Cent m m
+€|EUR|Euro Euro Euro Cent Cent m m
 $|USD|US$ Dollar Dollar Cent Cent m m
 £|GBP Pfund Pfund Penny Pence n m
 CHF|Fr Schweizer_Franken Schweizer_Franken Rappen Rappen m m
@@ -246,10 +257,11 @@ CAD kanadischer_Dollar kanadische_Dollar Cent Cent m m
         "zuzüglich | "
         "u.a unter anderem | o.ä oder ähnlich | vgl vergleiche | mfg mit freundlichen Grüßen | mwst Mehrwertsteuer | "
         "s.o siehe oben | s.u siehe unten | v.a vor allem | i.d.r in der Regel | abs Absatz | tel Telefon | "
+        "max maximal | min minimal | mind mindestens | zw zwischen | u und | bzgl bezüglich | "
         "gmbh G M B H | kg K G | ag A G | plz Postleitzahl | und/oder und oder | 24/7 rund um die Uhr | str Straße"
     ),
-    needs_stop=words("abs kg tel str ca"),
-    never_last=words("z.b d.h ca bzw evtl ggf inkl exkl zzgl u.a vgl s.o s.u v.a i.d.r"),
+    needs_stop=words("abs kg tel str ca max min u zw"),
+    never_last=words("max min mind zw u bzgl z.b d.h ca bzw evtl ggf inkl exkl zzgl u.a vgl s.o s.u v.a i.d.r"),
     titles=pairs("hr Herr | fr Frau | dr Doktor | prof Professor | st Sankt | ing Ingenieur | dipl Diplom"),
     always_titles=words("dr prof hr"),
     before_numbers=pairs(
@@ -296,6 +308,9 @@ CAD kanadischer_Dollar kanadische_Dollar Cent Cent m m
         "ich du sie wir er es ein eine jetzt heute morgen nicht mit an am"
     ),
     ending_in="endet auf",
+    expiry_words=words("gültig gültigkeit ablaufdatum läuft abläuft verfällt bis"),
+    time_words=words("von um ab bis gegen zwischen und vor nach seit"),
+    half_suffix="einhalb",
     version_words=words("version v android ios windows python release"),
     press_words=words("drücken drücke taste tasten wählen wähle und oder dann"),
     date_words=words("am vom zum bis ab seit montag dienstag mittwoch donnerstag freitag samstag sonntag datum"),

@@ -87,7 +87,15 @@ def _date(day: int, month: int, year: int | None) -> str:
 
 
 def _noun_gender(noun: str) -> Gender:
-    return "f" if noun.endswith(("a", "zione", "tà", "gione")) else "m"
+    masculine = noun.endswith(("programma", "problema", "sistema", "tema", "pigiama"))
+    return "f" if not masculine and noun.endswith(_FEMININE) else "m"
+
+
+_FEMININE = (
+    "a", "zione", "zioni", "sione", "sioni", "tà", "gione", "notte", "notti", "parte", "parti", "classe", "classi",
+    "chiave", "chiavi", "persone", "camere", "ore", "carte", "volte", "settimane", "stanze", "mele", "linee", "pagine",
+    "lettere", "email", "mail",
+)  # fmt: skip
 
 
 ITALIAN = Language(
@@ -193,11 +201,13 @@ x volte volte f
     clock=_clock,
     abbreviations=pairs(
         "ecc eccetera | es esempio | p.es per esempio | ad.es ad esempio | ca circa | tel telefono | v.le viale | "
-        "p.za piazza | c.so corso | pag pagina | s.p.a S P A | spa S P A | s.r.l S R L | srl S R L | n.b nota bene | "
+        "p.za piazza | p.zza piazza | v.lo vicolo | "
+        "max massimo | min minimo | c.so corso | pag pagina | "
+        " s.p.a S P A | spa S P A | s.r.l S R L | srl S R L | n.b nota bene | "
         "a.c avanti Cristo | d.c dopo Cristo | e/o e o | sig.ra signora | sig.na signorina | dott.ssa dottoressa"
     ),
-    needs_stop=words("es ca tel spa pag"),
-    never_last=words("p.es ad.es es ca v.le p.za c.so sig.ra sig.na dott.ssa"),
+    needs_stop=words("min es ca tel spa pag"),
+    never_last=words("max min p.zza v.lo p.es ad.es es ca v.le p.za c.so sig.ra sig.na dott.ssa"),
     titles=pairs(
         "sig signor | sigg signori | dott dottor | dr dottor | prof professor | ing ingegner | avv avvocato | s san"
     ),
@@ -212,7 +222,7 @@ x volte volte f
         "non o ogni oggi ora per più qui se si sì solo sono su sua suo tu tutti tutto un una uno va via vi voi "
         "grazie stop"
     ),
-    spoken_acronyms=words("NATO ONU NASA PIN SIM UNESCO FIAT IVA INPS SPID ISTAT ANSA IBAN"),
+    spoken_acronyms=words("CAP NATO ONU NASA PIN SIM UNESCO FIAT IVA INPS SPID ISTAT ANSA IBAN"),
     roman_after=words("capitolo parte atto volume tomo fase titolo livello"),
     roman_centuries=words("secolo"),
     roman_ordinal_first=True,
@@ -225,9 +235,8 @@ x volte volte f
         "polizza serie biglietto conferma cap password interno cliente tessera spedizione iban targa fiscale"
     ),
     weak_code_words=words("numero n° nº linea casella"),
-    phone_words=words(
-        "telefono tel chiami chiamate chiamare chiamaci componga comporre cellulare fax numero telefonare"
-    ),
+    phone_words=words("verde")
+    | words("telefono tel chiami chiamate chiamare chiamaci componga comporre cellulare fax numero telefonare"),
     link_words=words("è sono numero n° nº # : il la lo i le suo sua mio mia del della di e o - – ="),
     phone_links=words("al allo a ci ora per favore noi il"),
     year_words=words("nel dal del al anno anni fino in verso estate inverno autunno primavera dopo prima"),
@@ -235,6 +244,8 @@ x volte volte f
         "è sono era e o a per se quando di da in con ma poi perché che sarà ha io lei il la un una oggi domani ora non"
     ),
     ending_in="che termina con",
+    expiry_words=words("scade scadenza valida valido fino"),
+    time_words=words("alle dalle ore le fino"),
     version_words=words("versione v android ios windows python"),
     press_words=words("prema premere premi digiti digitare tasto tasti o poi e"),
     date_words=words("il del al dal lunedì martedì mercoledì giovedì venerdì sabato domenica data entro"),

@@ -70,6 +70,18 @@ class Language:
     """Two decimals are read as one number: "douze virgule cinquante"."""
     ordinal_stop: bool = False
     """Digits with a stop before a word are an ordinal: `3. Mai`."""
+    half_suffix: str = ""
+    """What makes a whole one with a half: German `einhalb`."""
+    elides: bool = False
+    """A joiner loses its vowel before another: "millions d'euros"."""
+    postcode_letters: bool = False
+    """Four digits before two capitals are a postcode: `1017 GA`."""
+    time_words: frozenset[str] = frozenset()
+    """Lower-case words after which `9.30` is a time."""
+    year_joiner: str = ""
+    """Between a month and its year: Spanish "de"."""
+    expiry_words: frozenset[str] = frozenset()
+    """Lower-case words after which `09/27` is a month of a year."""
     inflected: Callable[[str, str], str] | None = None
     """The word before a date or an ordinal, and its words: the words with the ending that they have there."""
     noun_gender: Callable[[str], Gender] | None = None

@@ -10,7 +10,9 @@ from bridge.text.spoken.cursor import Cursor, Reading
 from bridge.text.spoken.language import Currency, Gender, Language
 from bridge.text.spoken.numerals import Number, digits, parse, say, signed
 
-_AMOUNT = re.compile(r"([-+−±~]?)([^\d\s.,+\-−±~]{0,4})([-+−]?)([.,]?\d[\d.,'’]{0,40})([^\d\s]{0,24})")
+_AMOUNT = re.compile(
+    r"([-+−±~]?)([^\d\s.,+\-−±~]{0,4})([-+−]?)([.,]?\d[\d.,'’]{0,40}?)(?:,[-–—]{1,2})?((?:[^\d\s.,'’][^\d\s]{0,23})?)"
+)
 """Sign, what stands before the digits, sign again, digits with their marks, what stands after them."""
 _TWO_AMOUNTS = re.compile(
     r"([-+−±~]?[^\d\s.,+\-−±~]{0,4}[.,]?\d[\d.,'’]{0,40}[^\d\s\-–—]{0,8})[-–—]([^\d\s.,+\-−±~]{0,4}[.,]?\d[\d.,'’]{0,40}[^\d\s]{0,24})"
@@ -102,12 +104,15 @@ def _after_numbers(language: Language) -> frozenset[str]:
 
 def currency_first(c: Cursor) -> Reading | None:
     """Read an amount after its currency, such as `USD 5`, `€ 12,50` or `Rs. 500`."""
-    language = c.language
-    currency = language.currencies.get(c.core())
-    found = _AMOUNT.fullmatch(c.core(1)) if currency is not None and c.part().trail in ("", ".") else None
-    if found is None or found[2]:
+    language, core = c.language, c.core()
+    sign = core[0] if core[0] in "-+−" else ""
+    currency = language.currencies.get(core[len(sign) :])
+    found = (
+        _AMOUNT.fullmatch(c.core(1)) if currency is not None and c.part().trail in ("", "."[: len(core) < 4]) else None
+    )
+    if found is None or found[2] or (sign and (found[1] or found[3])):
         return None
-    number = parse(found[1] + found[3] + found[4], language)
+    number = parse((sign or found[1] + found[3]) + found[4], language)
     done = _after(c, _Measure(number, currency), found[5], 1) if number is not None else None
     return Reading(done[0], _say(done[1], language)) if done is not None else None
 
@@ -190,6 +195,8 @@ def _take(measure: _Measure, word: str, language: Language, apart: bool = False)
         return measure._replace(scale=word)
     if word[:-1] in language.scales and word[-1] in language.currencies and measure == _Measure(measure.number):
         return measure._replace(currency=language.currencies[word[-1]], scale=word[:-1])  # "M€"
+    if apart and measure.currency is not None and word.isalpha() and _same(word, measure.currency, language):
+        return measure  # "$5 USD"
     if word in language.currencies and measure.currency is None and not measure.unit:
         return measure._replace(currency=language.currencies[word])
     if word in language.units and not measure.unit and measure.currency is None:
@@ -198,6 +205,12 @@ def _take(measure: _Measure, word: str, language: Language, apart: bool = False)
         unit = language.units[word]
         return measure._replace(unit=unit.one if measure.number.is_one and not measure.scale else unit.many)
     return None
+
+
+def _same(word: str, currency: Currency, language: Language) -> bool:
+    """Whether a word names a sum's currency once more: `$5 USD`."""
+    named = language.currencies.get(word)
+    return named is not None and named.one.endswith(currency.one)
 
 
 def _scaled(number: Number, letter: str) -> bool:
@@ -242,7 +255,7 @@ def money(number: Number, currency: Currency, scale: str, language: Language) ->
         words = say(number._replace(sign=""), language)
         scaled = language.scales[scale][0 if number.is_one else 1]
         joiner = (
-            f" {language.scale_joins_noun} "
+            _joined(currency.many, language)
             if language.scale_joins_noun and scaled not in language.plain_scales
             else " "
         )
@@ -254,7 +267,7 @@ def money(number: Number, currency: Currency, scale: str, language: Language) ->
     parts = []
     if units or not cents:
         joiner = (
-            f" {language.scale_joins_noun} "
+            _joined(currency.many, language)
             if language.scale_joins_noun and units >= 10**6 and not units % 10**6
             else " "
         )
@@ -264,6 +277,12 @@ def money(number: Number, currency: Currency, scale: str, language: Language) ->
         name = currency.cent if cents == 1 else currency.cents
         parts.append(f"{language.cardinal(cents, currency.cent_gender)} {name}")
     return sign + language.and_cents.join(parts)
+
+
+def _joined(noun: str, language: Language) -> str:
+    """What joins a million to its noun: "millones de euros", "millions d'euros"."""
+    elided = language.elides and noun[0] in "aeiouéhy"
+    return f" {language.scale_joins_noun[0]}'" if elided else f" {language.scale_joins_noun} "
 
 
 def _counted(text: str, value: int, language: Language, gender: Gender) -> str:

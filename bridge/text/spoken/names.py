@@ -26,6 +26,9 @@ def abbreviation(c: Cursor) -> Reading | None:
         ends = letters_ not in language.never_last and c.ends_sentence(1)
         return _words(c, language.abbreviations[letters_], keep_stop=ends)._replace(length=2)
     known = word in language.before_numbers and part.trail in ("", ".", ":")
+    if stopped and word == "no" and c.core(1) in ("is", "was") and c.core(-1).isalpha() and not c.part(-1).trail:
+        return _words(c, language.before_numbers.get(word, part.core), keep_stop=False)  # "the policy no. is"
+    known = known and not (part.core.isupper() and len(word) > 2 and not stopped)  # "CAP 00184"
     if known and following.core.lstrip("#(+")[:1].isdecimal():
         known = stopped or len(word) > 2 or word[-1] in "º°"
         if known and not (word in ("sec", "no") and c.core(-1)[:1].isdecimal()):

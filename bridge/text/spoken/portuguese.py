@@ -117,7 +117,28 @@ def _date(day: int, month: int, year: int | None) -> str:
 
 
 def _noun_gender(noun: str) -> Gender:
-    return "f" if noun.removesuffix("s").endswith(("a", "ção", "çõe", "dade", "gem")) else "m"
+    one = noun.removesuffix("s")
+    masculine = one.endswith(("dia", "programa", "problema", "sistema", "mapa", "idioma", "tema", "clima"))
+    return "f" if not masculine and one.endswith(_FEMININE) else "m"
+
+
+_FEMININE = (
+    "a",
+    "ção",
+    "çõe",
+    "são",
+    "sõe",
+    "dade",
+    "gem",
+    "gen",
+    "noite",
+    "vez",
+    "veze",
+    "parte",
+    "chave",
+    "classe",
+    "tarde",
+)
 
 
 BRAZILIAN = Language(
@@ -225,11 +246,12 @@ x vezes vezes f
     hours_by_letter=True,
     clock_words=words("horas"),
     abbreviations=pairs(
+        "máx máximo | mín mínimo | "
         "p.ex por exemplo | ex exemplo | etc et cetera | aprox aproximadamente | tel telefone | av avenida | r rua | "
         "pça praça | apto apartamento | ltda limitada | s.a S A | cia companhia | obs observação | vc você | e/ou e ou"
     ),
-    needs_stop=words("ex tel av r obs"),
-    never_last=words("p.ex ex aprox av r pça"),
+    needs_stop=words("máx mín ex tel av r obs"),
+    never_last=words("máx mín p.ex ex aprox av r pça"),
     titles=pairs(
         "sr senhor | sra senhora | srta senhorita | dr doutor | dra doutora | prof professor | profa professora"
     ),
@@ -262,9 +284,11 @@ x vezes vezes f
         "agora não"
     ),
     ending_in="com final",
-    endings=words_of("termina em | terminado em | terminada em | terminam em | com final"),
+    endings=words_of("cartão final | final em | termina em | terminado em | terminada em | terminam em | com final"),
     roman_ordinals_to=10,
     roman_names=words("luís afonso manuel paulo pedro joão dom pio"),
+    expiry_words=words("validade válido válida vence vencimento expira até"),
+    year_joiner="de",
     version_words=words("versão v android ios windows python"),
     press_words=words("pressione pressionar digite tecle tecla teclas disque aperte ou e depois"),
     date_words=words("em no dia até desde segunda-feira terça-feira quarta-feira quinta-feira sexta-feira data"),

@@ -76,15 +76,15 @@ def written_fraction(c: Cursor) -> Reading | None:
         top, bottom = _VULGAR[found[3]]
         part = language.fraction(top, bottom)
         if not found[2]:
-            return Reading(1, signed(found[1], language) + part)
+            return _with_unit(c, 1, signed(found[1], language) + part)
         both = f"{whole(found[2], language)} {language.half_after_whole} {_article(part, language)}"
-        return Reading(1, signed(found[1], language) + both)
+        return _with_unit(c, 1, signed(found[1], language) + _mixed(found[2], top, bottom, both, language))
     found = _FRACTION.fullmatch(core)
     if found is None:
         return None
     top, bottom = int(found[2]), int(found[3])
     if top and 2 <= bottom <= 20 and (top < bottom or bottom <= 10) and not found[2].startswith("0"):
-        return Reading(1, signed(found[1], language) + language.fraction(top, bottom))
+        return _with_unit(c, 1, signed(found[1], language) + language.fraction(top, bottom))
     return None
 
 
@@ -95,7 +95,26 @@ def mixed_fraction(c: Cursor) -> Reading | None:
     if found is None or found[1] or not c.joined(0) or not 1 <= int(found[2]) < int(found[3]) <= 16:
         return None
     part = _article(language.fraction(int(found[2]), int(found[3])), language)
-    return Reading(2, f"{whole(c.core(), language)} {language.half_after_whole} {part}")
+    both = f"{whole(c.core(), language)} {language.half_after_whole} {part}"
+    return _with_unit(c, 2, _mixed(c.core(), int(found[1 + 1]), int(found[3]), both, language))
+
+
+def _mixed(figures: str, top: int, bottom: int, words: str, language: Language) -> str:
+    """A whole with its fraction: German says "zweieinhalb"."""
+    if (top, bottom) == (1, 2) and language.half_suffix:
+        return language.cardinal(int(figures), "m").removesuffix("s") + language.half_suffix
+    return words
+
+
+def _with_unit(c: Cursor, count: int, words: str) -> Reading:
+    """A fraction or a rectangle with the unit after it: `2 1/2 lbs`, `40x30 cm`."""
+    unit = c.language.units.get(c.core(count))
+    if unit is None or not c.joined(count - 1) or c.core(count) in ("in", "a", "x", "t", "mo", "cal"):
+        return Reading(count, words)
+    return Reading(
+        count + 1,
+        f"{words} {unit.one if words in (c.language.fraction(1, 2), c.language.fraction(1, 4)) else unit.many}",
+    )
 
 
 def _article(part: str, language: Language) -> str:
@@ -231,7 +250,8 @@ def arithmetic(c: Cursor) -> Reading | None:
             words.append(say(read, language) if read else digits(number, language))
         else:
             words.append(_operator(sign, sum_, language))
-    return Reading(1, " ".join(word for word in words if word))
+    said = " ".join(word for word in words if word)
+    return Reading(1, said) if sum_ else _with_unit(c, 1, said)
 
 
 def _operator(sign: str, sum_: bool, language: Language) -> str:
@@ -299,6 +319,8 @@ def number(c: Cursor) -> Reading | None:
         return spaced
     if len(core) == 4 and _is_year(c, core):
         return Reading(1, language.year(int(core)))
+    if language.postcode_letters and len(core) == 4 and len(c.core(1)) == 2 and c.core(1).isupper() and c.joined(0):
+        return Reading(1, digits(core, language))
     state = len(core) == 5 and len(c.core(-1)) == 2 and c.core(-1).isupper()  # "DC 20500"
     town = language.capital_nouns and len(core) == 5 and c.part(-1).trail == "," and core[-2:] != "00"
     state = state or (town and c.core(1)[:1].isupper())  # "Hauptstr. 5, 10115 Berlin"

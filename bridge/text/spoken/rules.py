@@ -76,7 +76,7 @@ def _is_day(word: str, language: Language) -> bool:
 
 
 def _is_currency(word: str, language: Language) -> bool:
-    return word in _currencies(language)
+    return word.lstrip("-+−") in _currencies(language)
 
 
 def _is_abbreviation(word: str, language: Language) -> bool:
@@ -173,7 +173,7 @@ _LETTERED = (
 """For one without a digit that is no plain word."""
 _SIGNS = (
     _CARD,
-    _asked(measures.currency_first)._replace(fits=lambda shape, language: shape in language.currencies),
+    _asked(measures.currency_first)._replace(fits=lambda shape, language: shape.lstrip("-+−") in language.currencies),
     _OPERATOR,
     _KEYS,
 )
@@ -181,11 +181,17 @@ _SIGNS = (
 NEIGHBOURLESS = frozenset((
     addresses.email, addresses.url, dates.date, addresses.handle, codes.code, codes.numbered, names.numbered,
     names.numeric_abbreviation, names.joined, quantities.compound, quantities.period, quantities.ratio,
-    quantities.scientific, quantities.written_fraction, quantities.marked_ordinal,
+    quantities.scientific, quantities.marked_ordinal,
     quantities.marked_number,
 ))  # fmt: skip
 """Those that look at nothing but the token."""
-LOOKING_AHEAD = NEIGHBOURLESS | {measures.amount, dates.day_and_month, dates.time, codes.telephone}
+LOOKING_AHEAD = NEIGHBOURLESS | {
+    measures.amount,
+    quantities.written_fraction,
+    dates.day_and_month,
+    dates.time,
+    codes.telephone,
+}
 """Those that look at the token and, where it is not of digits alone, at one after it if that continues it; the last
 also at words before it that are about telephones."""
 INFLECTED = frozenset((

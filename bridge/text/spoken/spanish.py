@@ -108,6 +108,18 @@ def _date(day: int, month: int, year: int | None) -> str:
     return said if year is None else f"{said} de {_cardinal(year)}"
 
 
+_MASCULINE = ("día", "mapa", "idioma", "programa", "problema", "sistema", "tema", "clima", "cajero", "planeta")
+_FEMININE = (
+    "a", "ión", "dad", "tud", "noche", "calle", "clase", "llave", "parte", "tarde", "fuente", "imagen", "vez", "ve",
+)  # fmt: skip
+
+
+def _noun_gender(noun: str) -> Gender:
+    one = noun.removesuffix("es") if noun.endswith(("iones", "dades", "tudes")) else noun.removesuffix("s")
+    one = one.replace("ion", "ión") if one.endswith("ion") else one
+    return "f" if not one.endswith(_MASCULINE) and (one.endswith(_FEMININE) or noun == "veces") else "m"
+
+
 SPANISH = Language(
     code="es-ES",
     cardinal=_cardinal,
@@ -120,7 +132,7 @@ SPANISH = Language(
     decimals_as_number=True,
     fraction=_fraction,
     half_after_whole="y",
-    noun_gender=lambda noun: "f" if noun.removesuffix("s").endswith(("a", "ión", "iones", "dad", "tud")) else "m",
+    noun_gender=_noun_gender,
     ordinal_marks=("º", "ª", "er", "°"),
     scales=scales("""
 mil mil mil
@@ -211,12 +223,13 @@ x veces veces f
     clock=_clock,
     clock_words=words("h"),
     abbreviations=pairs(
+        "máx máximo | mín mínimo | "
         "p.ej por ejemplo | etc etcétera | aprox aproximadamente | tel teléfono | ud usted | uds ustedes | "
         "c/ calle | avda avenida | av avenida | pza plaza | dpto departamento | admón administración | cía compañía | "
         "s.a S A | s.l S L | ee.uu Estados Unidos | y/o y o | a.c antes de Cristo | d.c después de Cristo"
     ),
-    needs_stop=words("tel av"),
-    never_last=words("p.ej aprox c/ avda av pza"),
+    needs_stop=words("máx mín tel av"),
+    never_last=words("máx mín p.ej aprox c/ avda av pza"),
     titles=pairs("sr señor | sra señora | srta señorita | dr doctor | dra doctora | prof profesor | d don | dña doña"),
     always_titles=words("sr sra srta dr dra"),
     before_numbers=pairs(
@@ -250,6 +263,9 @@ x veces veces f
     endings=words_of("termina en | terminada en | terminado en | terminan en | acaba en | acabada en"),
     roman_ordinals_to=10,
     roman_names=words("juan alfonso pablo pío isabel juana felipe fernando carlos"),
+    expiry_words=words("caduca caducidad vence vencimiento válida válido hasta expira"),
+    year_joiner="de",
+    time_words=words("las la"),
     version_words=words("versión v android ios windows python"),
     press_words=words("pulse pulsar pulsa marque marcar marca presione tecla teclas o y luego"),
     date_words=words("el al del hasta desde lunes martes miércoles jueves viernes sábado domingo fecha"),

@@ -108,6 +108,14 @@ TABLES: dict[str, dict[str, str]] = {
         "9:00-17:00": "nine o'clock to seventeen hundred",
         "2024-0031": "two zero two four dash zero zero three one",
     },
+    "what phone agents write": {
+        "Your card expires 09/27.": "Your card expires September twenty twenty-seven.",
+        "It is 40x30x20 cm.": "It is forty by thirty by twenty centimeters.",
+        "Take 2 1/2 lbs or 2½ kg.": "Take two and a half pounds or two and a half kilograms.",
+        "It ended in 1945.": "It ended in nineteen forty-five.",
+        "The policy no. is 5, not no.": "The policy number is five, not no.",
+        "That is $5 USD or -€ 5.": "That is five dollars or minus five euros.",
+    },
     "no": {
         "No. 5": "Number five",
         "in room no. 12": "in room number one two",
@@ -386,3 +394,11 @@ def test_each_written_token_knows_its_words() -> None:
     ]
     assert form.written == ("It", "costs", "12,50 €", "today.")
     assert form.counts == (1, 1, 5, 1)
+
+
+@pytest.mark.parametrize("around", ["{}", "{} it is", "well, {} then", "as I said: {}", "Right. {}. Anything else?"])
+@pytest.mark.parametrize("written", [one for one in TABLES["the trouble reports"] if not one.endswith((".", "ring"))])
+def test_the_start_and_the_end_of_a_sentence_are_not_special(written: str, around: str) -> None:
+    said = TABLES["the trouble reports"][written]
+
+    assert around.format(said) == spoken_form(around.format(written), language("en-US")).text
