@@ -18,7 +18,7 @@ from bridge.text import marks
 from bridge.text.spoken import codes
 from bridge.text.spoken.cursor import LONGEST_TOKEN, Cursor, Part, Reading, part
 from bridge.text.spoken.language import Language
-from bridge.text.spoken.lexicon import STRIPPED, Entry, Lexicon, Shape, SpokenToken, lexicon, with_plain_marks
+from bridge.text.spoken.lexicon import STRIPPED, Entry, KnownTokens, Shape, SpokenToken, lexicon, with_plain_marks
 from bridge.text.spoken.numerals import parse, say
 from bridge.text.spoken.rules import CONTINUED, INFLECTED, After
 
@@ -139,7 +139,7 @@ def _told(text: str, phonemes: Phonemes) -> dict[int, str]:
 class _Reader:
     """Reads a text's tokens: asks the rules about those that are not known by themselves."""
 
-    def __init__(self, cursor: Cursor, entries: Sequence[Entry], lexicon: Lexicon) -> None:
+    def __init__(self, cursor: Cursor, entries: Sequence[Entry], lexicon: KnownTokens) -> None:
         self._cursor, self._lexicon = cursor, lexicon
         self._entries = [*entries, lexicon[""]]
         self._signs: dict[str, str] = {}

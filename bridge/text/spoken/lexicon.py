@@ -111,7 +111,7 @@ class Entry:
         """The same where it can be no telephone number."""
 
 
-class Lexicon(dict[str, Entry]):
+class KnownTokens(dict[str, Entry]):
     """The tokens of one language that were met."""
 
     def __init__(self, language: Language) -> None:
@@ -140,9 +140,9 @@ class Lexicon(dict[str, Entry]):
 
 
 @functools.cache
-def lexicon(language: Language) -> Lexicon:
+def lexicon(language: Language) -> KnownTokens:
     """All that is remembered of a language's tokens."""
-    return Lexicon(language)
+    return KnownTokens(language)
 
 
 def _is_plain(token: str, language: Language) -> bool:
