@@ -24,7 +24,7 @@ from bridge.errors import ConfigError, VoiceError
 from bridge.gateway.server import Gateway
 from bridge.http import HttpClient
 from bridge.listening.service import ListeningService
-from bridge.numbers import every_profile
+from bridge.numbers import MULTILINGUAL, every_profile, not_understood
 from bridge.profiles import Agents, call_profiles, fixed_lines
 from bridge.session.failures import report_agent_error
 from bridge.speaking.speech import SpeechService
@@ -220,6 +220,8 @@ class Application:
             await console.start()
         await self.gateway.start(host, port, reuse_port=reuse_port)
         self._progress(f"listening on {host}:{self.gateway.port}")
+        for mistake in not_understood(self.settings):
+            self._progress(f"warning: {mistake}; {MULTILINGUAL}")
         self._progress("loading voice activity, speech recognition and the voice")
         languages = asyncio.to_thread(read_languages)
         await _all_of(self.listening.start(), self.speech.start(), self._prepare_agents(), languages)

@@ -37,7 +37,7 @@ from bridge.listening.settings import (
     SmartTurnSettings,
     WhisperSettings,
 )
-from bridge.numbers import every_profile
+from bridge.numbers import MULTILINGUAL, every_profile, not_understood
 from bridge.speaking.settings import WorkerProviderSettings
 
 
@@ -260,6 +260,7 @@ def engines(settings: Settings) -> list[Finding]:
 
     findings = [_tried("voice activity", SileroModel, "reinstall the bridge: its model files are missing or damaged")]
     findings += [_whisper(one) for one in _ranked(settings) if isinstance(one, WhisperSettings)]
+    findings += [Finding("recogniser", "warn", mistake, MULTILINGUAL) for mistake in not_understood(settings)]
     match settings.listening.turn:
         case NoTurnModelSettings():
             findings.append(Finding("end of turn", "skip", "judged by silence alone"))

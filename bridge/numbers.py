@@ -75,6 +75,21 @@ def every_profile(settings: Settings) -> Iterator[tuple[str, NumberSettings]]:
     yield from settings.numbers.items()
 
 
+MULTILINGUAL = "name a hosted recogniser, or the folder of a multilingual Whisper in CTranslate2 form, in `recogniser`"
+"""The remedy where callers speak what the embedded recogniser does not understand."""
+
+
+def not_understood(settings: Settings) -> list[str]:
+    """Where callers are expected to speak what the embedded recogniser, whose model is English, does not understand."""
+    profiles = [(name, its) for name, its in every_profile(settings) if its.agent is not None or not settings.numbers]
+    what = "the embedded recogniser understands English only, not"
+    return [
+        f"{f'numbers.{name}' if name else 'language'}: {what} {its.language}"
+        for name, its in profiles
+        if isinstance(its.recogniser, WhisperSettings) and not its.recogniser.model and its.language[:2].lower() != "en"
+    ]
+
+
 def merged(own: dict[str, Any], raw: dict[str, Any]) -> dict[str, Any]:
     """A number's own data over that of the whole file, as data of `NumberSettings`."""
 

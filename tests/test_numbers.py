@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -17,7 +18,7 @@ from bridge.config import Settings, parse_settings
 from bridge.dialled import normalised
 from bridge.errors import ConfigError
 from bridge.listening.settings import NoRecogniserSettings, OpenAITranscriptionSettings, WhisperSettings
-from bridge.numbers import every_profile
+from bridge.numbers import NumberSettings, every_profile, not_understood
 from bridge.profiles import Agents, fixed_lines
 from bridge.simulator.runner import PlacedCall, place_call
 from bridge.simulator.scenario import parse
@@ -250,3 +251,16 @@ async def test_each_number_has_its_own_greeting_voice_and_language(tmp_path: Pat
     assert (german.listens, english.listens) == (False, True)
     assert german.goodbye == "Auf Wiederhören."
     assert settings.numbers["+4930123456"].recogniser == NoRecogniserSettings()
+
+
+def test_languages_that_the_embedded_recogniser_does_not_understand_are_named_by_number() -> None:
+    german = NumberSettings(agent=ScriptSettings(file="termin.yaml"), language="de-DE")
+    named = msgspec.structs.replace(german, recogniser=WhisperSettings(model="multilingual"))
+    english = msgspec.structs.replace(german, language="en-GB")
+    settings = Settings(language="fr", numbers={"+49301": german, "+49302": named, "+44203": english})
+
+    assert not_understood(settings) == ["numbers.+49301: the embedded recogniser understands English only, not de-DE"]
+    assert not_understood(Settings(language="fr")) == [
+        "language: the embedded recogniser understands English only, not fr"
+    ]
+    assert not_understood(Settings()) == []
