@@ -186,3 +186,6 @@ def _serve_as_one_of_many(
         sys.exit(2)
     except Terminated:
         sys.exit(0)
+    except Exception:  # multiprocessing would print it, whatever form our logs have
+        logger.critical("not caught", exc_info=True)
+        sys.exit(1)

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import logging
+from functools import partial
 from pathlib import Path
+
+logger = logging.getLogger(__name__)
 
 DESCRIPTION = """\
 Synthesise speech for bridges, over the WebSocket protocol described in bridge/worker/protocol.py.
@@ -29,6 +33,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Serve until SIGTERM or Ctrl-C."""
     from bridge.config import load_settings
-    from bridge.worker.main import run_worker, settings_from
+    from bridge.errors import ConfigError
+    from bridge.telemetry import logs
+    from bridge.worker.main import run_worker, say_ready, settings_from
+    from bridge.worker.settings import WRONG_SETTINGS_EXIT_CODE
 
-    return run_worker(settings_from(arguments, load_settings(arguments.config).worker))
+    settings = load_settings(arguments.config)
+    logs.configure_logs(settings.telemetry)
+    in_json = settings.telemetry.log_format == "json"  # whoever reads the log reads JSON alone
+    try:
+        worker = settings_from(arguments, settings.worker)
+        return run_worker(worker, partial(logs.event, logger) if in_json else say_ready)
+    except ConfigError as error:
+        if not in_json:
+            raise
+        logger.error("%s", error)
+        return WRONG_SETTINGS_EXIT_CODE

@@ -38,8 +38,11 @@ from bridge.listening.engine_messages import (
     answers,
     pack,
 )
+from bridge.system.child_logs import pass_on, read_lines
 
 log = logging.getLogger(__name__)
+_readers: set[asyncio.Task[None]] = set()
+"""Of what the processes write on their standard error; each ends with its process."""
 
 SpareEngine = Literal["ready", "light"]
 
@@ -288,14 +291,25 @@ class EnginePool:
 
 async def _spawn() -> asyncio.subprocess.Process:
     """A process that loads its libraries and waits for its set-up."""
-    return await asyncio.create_subprocess_exec(
+    process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
         "bridge.listening.engine_process",
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
         env={**os.environ, "PYTHONPATH": os.pathsep.join([_SOURCES, *_existing_path()])},
     )
+    if process.stderr is not None:
+        reading = asyncio.create_task(read_lines(process.stderr, _tell))
+        _readers.add(reading)
+        reading.add_done_callback(_readers.discard)
+    return process
+
+
+def _tell(line: str) -> None:
+    """Log its libraries' complaints, and why it ended."""
+    pass_on(log, "engine process", line, logging.WARNING)
 
 
 def _existing_path() -> list[str]:

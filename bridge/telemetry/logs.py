@@ -9,9 +9,11 @@ from __future__ import annotations
 import json
 import logging
 import sys
+import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable
+from types import TracebackType
 
 from aiohttp.http_exceptions import HttpProcessingError
 
@@ -43,7 +45,7 @@ def event(logger: logging.Logger, what: str, /, level: int = logging.INFO, **fie
 
 
 def configure_logs(settings: TelemetrySettings) -> None:
-    """Send this process's logs to standard error in the chosen form."""
+    """Send this process's logs to standard error in the chosen form, with Python's warnings and what nobody caught."""
     handler = logging.StreamHandler(sys.stderr)
     formatter = JsonFormatter if settings.log_format == "json" else TextFormatter
     handler.setFormatter(formatter(show_private=settings.log_private))
@@ -51,6 +53,19 @@ def configure_logs(settings: TelemetrySettings) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(settings.log_level.upper())
+    logging.captureWarnings(True)
+    sys.excepthook = _tell_uncaught
+    threading.excepthook = lambda uncaught: _tell_uncaught(
+        uncaught.exc_type, uncaught.exc_value, uncaught.exc_traceback
+    )
+
+
+def _tell_uncaught(kind: type[BaseException], error: BaseException | None, traceback: TracebackType | None) -> None:
+    """What ends a process, or a thread, is a line of the log like any other."""
+    if issubclass(kind, Exception):
+        logging.getLogger("bridge").critical("not caught", exc_info=(kind, error or kind(), traceback))
+    else:
+        sys.__excepthook__(kind, error or kind(), traceback)
 
 
 class FloodGate(logging.Filter):

@@ -13,7 +13,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Literal
 
 import msgspec
 from aiohttp import web
@@ -23,6 +23,8 @@ from bridge.errors import ConfigError
 from bridge.system.lifetime import StopSignals, end_when_stuck
 from bridge.system.sockets import check_path, check_port, clear_socket
 from bridge.system.termination import Terminated, obey_sigterm
+from bridge.telemetry.logs import configure_logs
+from bridge.telemetry.settings import TelemetrySettings
 from bridge.worker.runner import THREAD_NAME
 from bridge.worker.server import Worker
 from bridge.worker.settings import HUNG_EXIT_CODE, WRONG_SETTINGS_EXIT_CODE, WorkerSettings
@@ -187,9 +189,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         action="store_true",
         help="read settings as a line of JSON from standard input, and end when that is closed",
     )
+    parser.add_argument("--log-level", default="info", choices=("debug", "info", "warning", "error"))
     parser.add_argument("--port", type=int, help="port to listen on (default 8090; 0: any free one)")
     parser.add_argument("--unix", help="path of a Unix socket to listen on instead")
     arguments = parser.parse_args(argv)
+    # A parent reads each line, and passes it on in its own form.
+    form: Literal["json", "text"] = "json" if arguments.supervised else "text"
+    configure_logs(TelemetrySettings(log_level=arguments.log_level, log_format=form))
     try:
         base = settings_from_parent(sys.stdin.buffer) if arguments.supervised else WorkerSettings()
         return run_worker(settings_from(arguments, base))

@@ -76,6 +76,17 @@ async def test_a_recogniser_and_a_turn_model_share_a_process() -> None:
         await pool.close()
 
 
+async def test_what_libraries_print_there_is_a_line_of_our_log(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("PYTHONWARNINGS", "nonsense")  # about which Python complains when it starts
+    pool = EnginePool(ONLY_TURN)
+    await pool.start()
+    await pool.close()
+    assert "engine process: Invalid -W option ignored" in caplog.text
+    assert capfd.readouterr().err == ""
+
+
 async def test_an_engine_that_is_not_configured_is_named(engines: EnginePool) -> None:
     with pytest.raises(EngineFailed, match="no embedded recogniser"):
         await engines.recognise(FINISHED, language="en", hints=())

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from aiohttp.http_exceptions import BadHttpMessage
 
 from bridge.telemetry import logs
@@ -114,3 +115,83 @@ def test_a_service_with_json_logs_prints_json_alone(tmp_path: Path) -> None:
     assert done.returncode == 2
     lines = [json.loads(line) for line in (done.stdout + done.stderr).splitlines()]
     assert any("none.yaml" in line["event"] for line in lines)
+
+
+def told(process: subprocess.Popen[str], until: str) -> list[dict[str, str]]:
+    """What a process says until a line holds these words, each line being an object."""
+    lines: list[dict[str, str]] = []
+    assert process.stdout is not None
+    for line in process.stdout:
+        lines.append(json.loads(line))
+        if until in lines[-1]["event"]:
+            return lines
+    raise AssertionError(f"it ended without saying {until!r}: {lines}")
+
+
+VOICES = "worker: {voices: {heart: {engine: hibari}, broken: {engine: piper, model: none.onnx}}}\n"
+SERVICES = {
+    "in one process": (["serve", "--port", "0"], "ready for calls"),
+    "in two": (["serve", "--port", "0", "--processes", "2"], "ready for calls"),
+    "the worker alone": (["worker", "--port", "0"], "speech worker ready"),
+}
+
+
+@pytest.mark.parametrize(("arguments", "ready"), SERVICES.values(), ids=SERVICES)
+def test_all_processes_of_a_service_with_json_logs_write_json_alone(
+    arguments: list[str], ready: str, tmp_path: Path
+) -> None:
+    """The worker's own complaint keeps its level, though another process writes it down."""
+    (tmp_path / "agent.yaml").write_text("start: only\nstates: {only: {say: Hello., hang_up: true}}\n")
+    config = tmp_path / "bridge.yaml"
+    config.write_text(
+        "gateway: {development_unsigned: true}\ntelemetry: {log_format: json}\n"
+        "listening: {recogniser: {kind: none}}\n"
+        "agent: {kind: script, file: agent.yaml}\n" + VOICES
+    )
+    command = [str(Path(sys.executable).parent / "bridge"), *arguments, "-c", str(config)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as service:
+        try:
+            lines = told(service, ready)
+        finally:
+            service.terminate()
+        assert service.stdout is not None
+        lines += [json.loads(line) for line in service.stdout]
+        assert service.wait() == 0
+    refused = [line["level"] for line in lines if "voice 'broken' is refused" in line["event"]]
+    assert refused == ["error"]
+
+
+def test_the_worker_obeys_the_level_of_the_logs(tmp_path: Path) -> None:
+    config = tmp_path / "bridge.yaml"
+    config.write_text("telemetry: {log_level: error}\n" + VOICES)
+    command = [str(Path(sys.executable).parent / "bridge"), "worker", "--port", "0", "-c", str(config)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as worker:
+        assert worker.stdout is not None
+        assert worker.stderr is not None
+        assert worker.stdout.readline().startswith("speech worker ready")
+        worker.terminate()
+        assert [line.split()[1] for line in worker.stderr] == ["error"]
+
+
+@pytest.mark.parametrize("format", ["json", "text"])
+def test_what_nobody_caught_and_warnings_of_libraries_are_lines_of_the_log(format: str) -> None:
+    program = f"""
+import threading, warnings
+from bridge.telemetry.logs import configure_logs
+from bridge.telemetry.settings import TelemetrySettings
+configure_logs(TelemetrySettings(log_format="{format}"))
+warnings.warn("old")
+thread = threading.Thread(target=lambda: 1 / 0)
+thread.start()
+thread.join()
+raise KeyError("odd")
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    if format == "json":
+        lines = [json.loads(line) for line in done.stderr.splitlines()]
+        assert [line["level"] for line in lines] == ["warning", "critical", "critical"]
+        said = zip(("old", "ZeroDivisionError", "KeyError"), lines, strict=True)
+        assert all(word in line["event"] + line.get("exception", "") for word, line in said)
+    else:
+        assert done.stderr.count(" critical not caught\nTraceback") == 2

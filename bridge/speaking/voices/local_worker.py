@@ -15,6 +15,7 @@ from collections.abc import Sequence
 import msgspec
 
 from bridge.errors import ConfigError, VoiceError
+from bridge.system.child_logs import level_name, pass_on, read_lines
 from bridge.system.lifetime import die_with_parent
 from bridge.system.sockets import socket_folder
 from bridge.worker.settings import HUNG_EXIT_CODE, WRONG_SETTINGS_EXIT_CODE, WorkerSettings
@@ -25,8 +26,6 @@ _RESTART_S = (0.1, 0.5, 2.0, 5.0, 15.0)
 _WELL_AFTER_S = 30.0
 _STOP_S = 5.0
 _LINES_KEPT = 200
-_LINE_BYTES = 8192
-"""What is kept of a line."""
 _LAST_WORDS = 5
 """Lines of a worker that ended which go into the bridge's own log."""
 _SOCKET = "worker.sock"
@@ -131,6 +130,8 @@ class LocalWorker:
         self._process = await asyncio.create_subprocess_exec(
             *self._command,
             "--supervised",
+            "--log-level",
+            level_name(),
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
@@ -143,25 +144,15 @@ class LocalWorker:
         assert self._process.stdout is not None
         self._process.stdin.write(msgspec.json.encode(self._settings) + b"\n")
         self._run_lines.clear()
-        rest = b""
-        while data := await self._process.stdout.read(_LINE_BYTES):
-            *lines, rest = (rest + data).split(b"\n")
-            if len(rest) > _LINE_BYTES:
-                lines, rest = [*lines, rest], b""
-            for line in lines:
-                self._said(line)
-        self._said(rest)
+        await read_lines(self._process.stdout, self._said)
         return await self._process.wait()
 
-    def _said(self, raw: bytes) -> None:
-        line = raw[:_LINE_BYTES].decode(errors="replace").rstrip()
-        if not line:
-            return
-        self.lines.append(line)
-        self._run_lines.append(line)
+    def _said(self, line: str) -> None:
+        told = pass_on(log, "worker", line, logging.INFO).splitlines() or [line]
+        self.lines.extend(told)
+        self._run_lines.extend(told)
         if line.startswith("speech worker ready"):
             self._ready.set()
-        log.info("worker: %s", line)
 
     def _last_words(self) -> str:
         """The end of what the latest process wrote: of a traceback, the error."""
