@@ -10,6 +10,7 @@ import pytest
 
 from bridge.agents.script import ScriptFactory
 from bridge.agents.script_load import load_script
+from bridge.simulator.carriers import CARRIERS
 from bridge.simulator.pytest_plugin import CityFixture, Heard
 from bridge.simulator.scenario import parse
 from bridge.simulator.spelled import reader, words_of
@@ -36,7 +37,7 @@ def ring(city: CityFixture, folder: Path, carrier: str, scenario: str) -> Heard:
     @contextlib.asynccontextmanager
     async def bridge() -> AsyncIterator[tuple[str, str]]:
         async with virtual_bridge(AGENTS / "booth.yaml", agents=agents) as (_, origin):
-            yield f"{PUBLIC}/{carrier}/voice", origin
+            yield f"{PUBLIC}/{carrier}/{CARRIERS[carrier].dial_path}", origin
 
     (heard,) = city(
         bridge, [parse(scenario)], auth_token=TOKEN, carrier=carrier, understand=reader(EARS), natural_voice=False
@@ -54,8 +55,8 @@ def test_whoever_answers_is_told_what_it_is_about_and_the_caller_does_not_hear_i
     assert not heard.says("bill")
 
 
-@pytest.mark.parametrize("carrier", ["twilio", "telnyx", "plivo"])
-@pytest.mark.parametrize("does", ["busy", "no_answer"])
+@pytest.mark.parametrize("carrier", CARRIERS)
+@pytest.mark.parametrize("does", ["busy", "no_answer", "failed"])
 def test_when_nobody_answers_the_caller_is_back_with_the_agent_who_knows_it(
     city: CityFixture, tmp_path: Path, carrier: str, does: str
 ) -> None:

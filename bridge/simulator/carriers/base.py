@@ -320,10 +320,9 @@ class Carrier(abc.ABC):
         return self.document(call, verb.action, verb.method, "in-progress")
 
     def after_dial(self, call: Call, verb: Dial, result: DialResult) -> Webhook:
-        """The request for the document after somebody was dialled, in the words that most carriers share."""
+        """The request for the document after somebody was dialled, in the words of TwiML."""
         asked = self.document(call, verb.action, verb.method, "in-progress")
-        said = {"no_answer": "no-answer"}.get(result, result)
-        return replace(asked, form={**asked.form, "DialCallStatus": said, "DialStatus": said})
+        return replace(asked, form={**asked.form, "DialCallStatus": result.replace("_", "-")})
 
     def party_answered(self, call: Call, url: str) -> Webhook:
         """The request for what whoever was dialled hears before they are connected: a call of its own."""

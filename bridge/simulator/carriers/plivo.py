@@ -15,6 +15,7 @@ import json
 import re
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
@@ -23,6 +24,7 @@ from bridge.simulator.carriers.audio import AudioFormat
 from bridge.simulator.carriers.base import (
     Call,
     Carrier,
+    DialResult,
     Echoed,
     MediaStream,
     Message,
@@ -33,7 +35,7 @@ from bridge.simulator.carriers.base import (
     digest,
     uuid_of,
 )
-from bridge.simulator.carriers.verbs import Hangup, Reject, Stream, Verb
+from bridge.simulator.carriers.verbs import Dial, Hangup, Reject, Stream, Verb
 
 HEADERS_LIMIT = 512
 """Bytes of `extraHeaders`; keys and values are letters and digits."""
@@ -104,6 +106,11 @@ class Plivo(Carrier):
     def document(self, call: Call, url: str, method: str, status: str) -> Webhook:
         """The answer URL, or the one of a `<Redirect>`."""
         return Webhook(status, method, url, self.form(call, status, "StartApp" if status == "ringing" else "Redirect"))
+
+    def after_dial(self, call: Call, verb: Dial, result: DialResult) -> Webhook:
+        """The request to the action URL of a `<Dial>`: https://www.plivo.com/docs/voice/xml/dial."""
+        asked = self.document(call, verb.action, verb.method, "in-progress")
+        return replace(asked, form={**asked.form, "DialStatus": result.replace("_", "-")})
 
     def stream_event(
         self, call: Call, verb: Stream, stream_sid: str, event: StreamEvent, error: str, now: float

@@ -19,6 +19,7 @@ from bridge.simulator.carriers.audio import AudioFormat
 from bridge.simulator.carriers.base import (
     Call,
     Carrier,
+    DialResult,
     Echoed,
     MediaStream,
     Message,
@@ -101,6 +102,16 @@ class Vonage(Carrier):
         event = self._event(call, stream_sid, status, 0.0) | {"headers": verb.parameters}
         return Webhook(status, verb.method, verb.action, json=event)
 
+    def after_dial(self, call: Call, verb: Dial, result: DialResult) -> Webhook:
+        """The event of the dialled leg, a call of its own, that it was never connected: the answer may be an NCCO.
+
+        Statuses: https://developer.vonage.com/en/voice/voice-api/webhook-reference.
+        """
+        status = {"busy": "busy", "no_answer": "unanswered"}.get(result, "failed")
+        event = self._event(call, uuid_of(f"dialled/{call.seed}"), status, 0.0)
+        event |= {"direction": "outbound", "to": verb.targets[0].lstrip("+")}
+        return Webhook(status, verb.method, verb.action, json=event)
+
     def stream_event(
         self, call: Call, verb: Stream, stream_sid: str, event: StreamEvent, error: str, now: float
     ) -> Webhook | None:
@@ -181,13 +192,18 @@ class Vonage(Carrier):
         endpoint = endpoints[0]
         match endpoint.get("type"):
             case "phone":
-                return Dial((self._dialled(endpoint.get("number")),))
+                return self._dial(action, self._dialled(endpoint.get("number")))
             case "sip":
-                return Dial((str(endpoint.get("uri", "")),))
+                return self._dial(action, str(endpoint.get("uri", "")))
             case "websocket":
                 return self._socket(action, endpoint)
             case other:
                 raise self.error("document", f"endpoint type {str(other)[:40]!r}, expected websocket, phone or sip")
+
+    def _dial(self, action: Mapping[str, Any], target: str) -> Dial:
+        """Only the answer to a synchronous event is carried out: without one the call is over with the dialled leg."""
+        url = _url(action.get("eventUrl")) if action.get("eventType") == "synchronous" else ""
+        return Dial((target,), url, str(action.get("eventMethod", "POST")))
 
     def _dialled(self, number: object) -> str:
         """An endpoint's number, which Vonage writes as E.164 without its plus, as everybody else writes it."""
