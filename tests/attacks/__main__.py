@@ -28,6 +28,7 @@ from bridge.simulator.load import Load, Step
 from bridge.simulator.load_generator import Job
 from bridge.simulator.processes import listening_on
 from bridge.simulator.trunk import Trunk
+from bridge.system.lifetime import die_with_parent
 from tests.attacks.attacks import (
     ATTACKS,
     OUTSIDERS,
@@ -61,7 +62,10 @@ async def here(names: list[str], heard_s: float) -> bool:
 def voice(path: str) -> Iterator[str]:
     """A speech worker of our own; its address."""
     worker = subprocess.Popen(
-        [sys.executable, "-m", "bridge.worker", "--unix", path], stdout=subprocess.PIPE, text=True
+        [sys.executable, "-m", "bridge.worker", "--unix", path],
+        stdout=subprocess.PIPE,
+        text=True,
+        preexec_fn=die_with_parent(),
     )
     try:
         assert worker.stdout is not None

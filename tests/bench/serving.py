@@ -10,8 +10,10 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+
+from bridge.system.lifetime import die_with_parent
 
 ROOT = Path(__file__).parents[2]
 TOKEN = "bench"
@@ -28,6 +30,18 @@ def rss_mb(pid: int) -> float:
     """Memory of a process."""
     pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
     return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
+
+
+def _begins(core: int) -> Callable[[], None]:
+    """What the server does first: it keeps to its core, and ends when the benchmark does, even one that is killed."""
+    end_with_parent = die_with_parent()
+
+    def begin() -> None:
+        os.sched_setaffinity(0, {core})
+        if end_with_parent is not None:
+            end_with_parent()
+
+    return begin
 
 
 @contextlib.contextmanager
@@ -47,7 +61,7 @@ def server(core: int, *, floor: bool) -> Iterator[tuple[int, str]]:
         env=environment,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
-        preexec_fn=lambda: os.sched_setaffinity(0, {core}),
+        preexec_fn=_begins(core),
     )
     base = f"http://127.0.0.1:{port}"
     try:

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from bridge.system.lifetime import die_with_parent
+
 
 @pytest.fixture(scope="session")
 def voice_address() -> Iterator[str]:
@@ -14,7 +16,10 @@ def voice_address() -> Iterator[str]:
     with tempfile.TemporaryDirectory(prefix="bridge-test-") as folder:
         path = f"{folder}/worker.sock"
         process = subprocess.Popen(
-            [sys.executable, "-m", "bridge.worker", "--unix", path], stdout=subprocess.PIPE, text=True
+            [sys.executable, "-m", "bridge.worker", "--unix", path],
+            stdout=subprocess.PIPE,
+            text=True,
+            preexec_fn=die_with_parent(),
         )
         assert process.stdout is not None
         try:

@@ -9,6 +9,7 @@ import pytest
 
 from bridge.speaking.settings import CacheSettings, SpeakingSettings
 from bridge.speaking.speech import SpeechService
+from bridge.system.lifetime import die_with_parent
 from tests.speaking.doubles import FakeWorker
 
 
@@ -18,7 +19,10 @@ def worker() -> Iterator[str]:
     with tempfile.TemporaryDirectory(prefix="bridge-test-") as folder:
         path = f"{folder}/worker.sock"
         process = subprocess.Popen(
-            [sys.executable, "-m", "bridge.worker", "--unix", path], stdout=subprocess.PIPE, text=True
+            [sys.executable, "-m", "bridge.worker", "--unix", path],
+            stdout=subprocess.PIPE,
+            text=True,
+            preexec_fn=die_with_parent(),
         )
         assert process.stdout is not None
         try:
