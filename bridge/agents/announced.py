@@ -40,7 +40,7 @@ class _AnnouncedAgent:
         reply = self.inner.reply(prompt)
         try:
             if prompt.kind == "call_started":
-                yield Say(self._announcement, interruption="protected")
+                yield Say(self._announcement, interruption="protected", cacheable=True)
             async for action in reply:
                 yield action
         finally:

@@ -80,7 +80,7 @@ class ChatAgent:
     async def reply(self, prompt: Prompt) -> AsyncGenerator[Action, None]:
         """Stream the model's answer as it is written, then what its tools ask for. Raises AgentError."""
         if prompt.kind == "call_started" and self._settings.greeting:
-            yield Say(self._settings.greeting)
+            yield Say(self._settings.greeting, cacheable=True)
             return
         async with aclosing(self._factory.guard.answer(self._info, prompt, self._ask)) as actions:
             async for action in actions:

@@ -81,14 +81,14 @@ class ToolRound:
         filler = next((tool.filler for _, tool in self._calls if tool.filler), self._settings.filler)
         if await_turn and not self._answer.said:
             self._answer.said = True
-            yield Say(filler or _MOMENT)  # the turn counts when this was heard
+            yield Say(filler or _MOMENT, cacheable=True)  # the turn counts when this was heard
         tasks = [asyncio.ensure_future(self._call(place)) for place in range(len(self._calls))]
         try:
             patience_s = _NEXT_FILLER_S if self._answer.said else self._settings.filler_after_ms / 1000
             _, late = await asyncio.wait(tasks, timeout=patience_s)
             if late and filler:
                 self._answer.said = True
-                yield Say(filler)
+                yield Say(filler, cacheable=True)
             if late:
                 await asyncio.wait(tasks)
         finally:

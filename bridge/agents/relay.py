@@ -143,7 +143,8 @@ class RelayAgent:
         await self._reach(prompt)
         match prompt.kind:
             case "call_started" | "handed_over" if self._settings.welcome_greeting:
-                yield Say(self._settings.welcome_greeting, False, _INTERRUPTIONS[self._settings.welcome_interruptible])
+                interruption = _INTERRUPTIONS[self._settings.welcome_interruptible]
+                yield Say(self._settings.welcome_greeting, False, interruption, cacheable=True)
             case "caller_said" if prompt.text:
                 self._drop_unsaid(tell=True)
                 self._link.send(self._session.prompt(prompt.text, self._heard))

@@ -25,15 +25,15 @@ class Say(msgspec.Struct, frozen=True, tag="say"):
     """Speak this text to the caller.
 
     `more` announces that the next `Say` goes on with the same utterance, so that text is spoken
-    while it is still being written. `cacheable` is false for text that must not be kept, such as
-    what a caller told us.
+    while it is still being written. `cacheable` says that the audio may be kept for other calls; text is not kept
+    unless whoever wrote it says so, since it may hold what a caller told us.
     """
 
     text: str
     more: bool = False
     interruption: Interruption = "interruptible"
     voice: str | None = None
-    cacheable: bool = True
+    cacheable: bool = False
     by: str | UnsetType = UNSET
     """Which agent of a team says it."""
     language: str = ""

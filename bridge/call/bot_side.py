@@ -242,8 +242,8 @@ class BotSide:
         settings = self._settings
         text: str = settings.fallback.text if name == "fallback" else getattr(settings, name)
         if self.language != settings.language and text == sentences(settings.language)[name]:
-            return Say(sentences(self.language)[name])
-        return Say(text, language=settings.language)
+            return Say(sentences(self.language)[name], cacheable=True)
+        return Say(text, cacheable=True, language=settings.language)
 
     def agent_done(self, now: float) -> list[Command]:
         """The answer is complete; one without words and actions is a failure."""

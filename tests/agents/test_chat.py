@@ -405,7 +405,7 @@ async def test_the_model_sees_what_was_heard_and_nothing_else() -> None:
 async def test_a_fixed_greeting_needs_no_model() -> None:
     factory = ChatFactory(ChatSettings(url="http://127.0.0.1:9/v1", model="small", greeting="Hello."))
     agent = factory.open_call(INFO)
-    assert [action async for action in agent.reply(Prompt("call_started"))] == [Say("Hello.")]
+    assert [action async for action in agent.reply(Prompt("call_started"))] == [Say("Hello.", cacheable=True)]
     assert factory.phrases() == [FixedLine("Hello.")]
 
 

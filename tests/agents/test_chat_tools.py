@@ -175,7 +175,7 @@ def test_what_changes_the_world_waits_for_the_turn_to_count_and_is_finished(virt
         async with server, agent(server, FUNCTIONS) as bot:
             guess = Prompt("caller_said", "Book Tuesday", turn=2, guess=True)
             reply = bot.reply(guess)
-            assert await anext(reply) == Say("I am booking it.")
+            assert await anext(reply) == Say("I am booking it.", cacheable=True)
             pending = asyncio.ensure_future(anext(reply))
             await asyncio.sleep(1.0)
             assert Shop.booked == []

@@ -121,7 +121,7 @@ async def test_a_dialogue_reads_from_top_to_bottom() -> None:
     assert (await line.says("the fourth of March 2027")).startswith("I have ")
     prompt = line.prompt("yes")
     reply = line.agent.reply(prompt)
-    assert await anext(reply) == Say("I am booking it.")
+    assert await anext(reply) == Say("I am booking it.", cacheable=True)
     assert World.booked == []  # nobody has heard a word of the answer
     line.agent.confirmed(prompt.turn)
     rest = [action async for action in reply]

@@ -364,7 +364,7 @@ states:
 """
     call = Conversation(compile_script(script, "name.yaml"))
     call.starts()
-    assert call.actions[-1] == Say("Hello friend, what is your name?")
+    assert call.actions[-1] == Say("Hello friend, what is your name?", cacheable=True)
     call.says("Ada")
     assert call.actions[0] == Say("Goodbye Ada.", cacheable=False)
 
@@ -416,8 +416,8 @@ def test_whom_a_caller_is_put_through_to(states: str, settings: dict[str, Any], 
         return
     assert call.ended is None
     assert [action for action in call.actions if isinstance(action, Say)][-2:] == [
-        Say("I'm sorry, I could not connect you."),
-        Say("Which number?"),
+        Say("I'm sorry, I could not connect you.", cacheable=True),
+        Say("Which number?", cacheable=True),
     ]
     assert call.expected == "digits:11"
 
@@ -442,7 +442,11 @@ def test_a_caller_whom_nobody_answered_is_asked_again() -> None:
     call = fraud(ASK % '{say: One moment., transfer: "+15550100"}')
     assert call.ended == Transfer("+15550100")
     actions = call.agent.answer(Prompt("transfer_failed", "busy"))
-    assert actions == [Say("I'm sorry, I could not connect you."), Expect("digits:11"), Say("Which number?")]
+    assert actions == [
+        Say("I'm sorry, I could not connect you.", cacheable=True),
+        Expect("digits:11"),
+        Say("Which number?", cacheable=True),
+    ]
     call.presses("12025550123")
     assert call.ended == Transfer("+15550100")
 
@@ -451,9 +455,9 @@ def test_a_new_agent_begins_with_what_happened_to_a_caller_who_comes_back() -> N
     script = compile_script("start: ask\nstates:\n" + ASK % "ask", "back.yaml")
     agent = ScriptAgent(script, CallInfo(call_id="CA1"))
     assert agent.answer(Prompt("transfer_failed", "busy")) == [
-        Say("I'm sorry, I could not connect you."),
+        Say("I'm sorry, I could not connect you.", cacheable=True),
         Expect("digits:11"),
-        Say("Which number?"),
+        Say("Which number?", cacheable=True),
     ]
 
 

@@ -36,7 +36,7 @@ async def ask(server: Server, secret: str = "", **settings: Any) -> list[Action]
 async def test_every_action_can_be_said_in_json() -> None:
     async with service(
         '{"type": "say", "text": "I have an opening", "more": true}\n',
-        '{"type": "say", "text": " at nine.", "interruption": "protected", "voice": "joe", "cacheable": false}\n\n',
+        '{"type": "say", "text": " at nine.", "interruption": "protected", "voice": "joe", "cacheable": true}\n\n',
         '{"type": "wait", "seconds": 0.5}\n{"type": "expect", "answer": "yes_no"}\n',
         '{"type": "transfer", "target": "desk"}\n',
         '{"type": "hang_up"}',
@@ -44,12 +44,21 @@ async def test_every_action_can_be_said_in_json() -> None:
         actions = await ask(server, transfers=TransferSettings(targets={"desk": "+15550123"}))
     assert actions == [
         Say("I have an opening", more=True),
-        Say(" at nine.", interruption="protected", voice="joe", cacheable=False),
+        Say(" at nine.", interruption="protected", voice="joe", cacheable=True),
         Wait(0.5),
         Expect("yes_no"),
         Transfer("+15550123"),
         HangUp("agent"),
     ]
+
+
+async def test_only_what_the_service_says_may_be_kept_is_kept_for_other_calls() -> None:
+    async with service(
+        '{"type": "say", "text": "Your card ends in 4411."}\n',
+        '{"type": "say", "text": "We open at nine.", "cacheable": true}\n',
+    ) as server:
+        actions = await ask(server)
+    assert [action.cacheable for action in actions if isinstance(action, Say)] == [False, True]
 
 
 async def test_the_service_gets_the_call_the_prompt_and_the_secret() -> None:
