@@ -17,6 +17,7 @@ from bridge.audio.encoder import Samples
 from bridge.audio.formats import FORMATS
 from bridge.call.events import Word
 from bridge.errors import VoiceError
+from bridge.system import memory
 from bridge.worker.engines.base import NO_SAMPLES, Engine, Job, Step
 from bridge.worker.memory import OutOfMemory, give_back, ran_out
 from bridge.worker.runaway import Runaway
@@ -30,6 +31,8 @@ THREAD_NAME = "engine-"
 """With the engine's name behind it."""
 
 
+_IDLE_S = 2.0
+"""Nobody has spoken for so long: what the steps needed goes back to the system."""
 _SLOW_FACTOR = 20.0
 """Of a step's expected time, see `SchedulerSettings.slow_step_s`."""
 
@@ -76,6 +79,8 @@ class EngineRunner:
         self._hung = hung
         self._streams: dict[QueueEntry, Stream] = {}
         self._news = asyncio.Event()
+        self._tidy_at = 0
+        """How many jobs were done when memory was last given back."""
         self._thread = ThreadPoolExecutor(1, thread_name_prefix=THREAD_NAME + engine.name)
         self._task: asyncio.Task[None] | None = None
 
@@ -136,9 +141,15 @@ class EngineRunner:
     async def _rest(self) -> None:
         wake_at = self.scheduler.wake_at()
         self._news.clear()
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(None if wake_at is None else max(wake_at - now(), 0.001)):
+        done = wake_at is None and not self._streams and self._tidy_at != self.counts.jobs
+        patience_s = None if wake_at is None else max(wake_at - now(), 0.001)
+        try:
+            async with asyncio.timeout(_IDLE_S if done else patience_s):
                 await self._news.wait()
+        except TimeoutError:
+            if done:
+                self._tidy_at = self.counts.jobs
+                await self._in_thread(memory.give_back)
 
     def _reply(self, stream: Stream, outcome: StepAudio | Exception) -> None:
         made, error = (StepAudio(), outcome) if isinstance(outcome, Exception) else (outcome, None)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import io
 import json
+import threading
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
@@ -14,6 +15,7 @@ import pytest
 from aiohttp import web
 
 from bridge.errors import ConfigError, VoiceError, VoiceLost
+from bridge.worker import runner
 from bridge.worker.client import RemoteSpeech, connect
 from bridge.worker.engines.base import Job, Step
 from bridge.worker.main import listen, say_ready, serve
@@ -146,6 +148,29 @@ async def test_a_batch_too_large_for_the_memory_is_made_in_parts(error: Exceptio
         assert counts.out_of_memory == 1 + 2 + 1 + 1, "of all eight, of both halves, of the quarter with it, alone"
         assert max(map(len, engine.batches)) == 2
         assert worker.counts["error_out_of_memory"] == 1
+
+
+async def test_what_streams_needed_is_given_back_once_when_nobody_speaks_any_more(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    given_back: list[str] = []
+    told = asyncio.Event()
+
+    def give_back() -> None:
+        given_back.append(threading.current_thread().name)
+        loop.call_soon_threadsafe(told.set)
+
+    loop = asyncio.get_running_loop()
+    monkeypatch.setattr(runner, "_IDLE_S", 0.001)
+    monkeypatch.setattr(runner.memory, "give_back", give_back)
+    async with working(ToneEngine()) as (_, address), await connect(address) as link:
+        for _ in range(2):
+            told.clear()
+            assert await words_of(say(link, "well spoken", "tone")) == ["well", "spoken"]
+            async with asyncio.timeout(PATIENCE_S):
+                await told.wait()
+    assert len(given_back) == 2
+    assert all(name.startswith(runner.THREAD_NAME) for name in given_back), "the sockets' loop does not wait for it"
 
 
 async def test_memory_that_ends_while_a_piece_is_begun_harms_its_stream_alone() -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
@@ -126,3 +129,28 @@ def test_a_word_that_is_no_word_is_cut_off(hibari: HibariEngine) -> None:
 def test_a_voice_that_is_not_there_is_named() -> None:
     with pytest.raises(ConfigError, match="hart"):
         HibariEngine(["hart"])
+
+
+NEEDS = """
+from pathlib import Path
+from bridge.system.memory import give_back
+from bridge.worker.engines.hibari import HibariEngine
+
+def say(text):
+    engine.run([engine.begin(text, text.split(), "heart", 1.0)])
+    give_back()
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * 4096 / 2**20
+
+engine = HibariEngine()
+engine.warm()
+before = say("Good morning and thank you for calling.")
+print(say("one two three four five six seven " * 11) - before)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_what_a_long_piece_needed_is_not_kept() -> None:
+    """77 MiB would be; what stays is a few."""
+    told = subprocess.run([sys.executable, "-c", NEEDS], capture_output=True, text=True, check=True)
+    assert float(told.stdout) < 40
