@@ -54,8 +54,8 @@ def test_our_own_sentences_follow() -> None:
 def test_a_sentence_that_the_operator_wrote_is_said_as_it_is_and_in_its_own_language() -> None:
     phone = called(Phone(bilingual, CallSettings(goodbye="So long.", fallback=FallbackSettings(text="Hold the line."))))
 
-    assert phone.call._bot.sentence("goodbye") == Say("So long.", language="en")
-    assert phone.call._bot.sentence("fallback") == Say("Hold the line.", language="en")
+    assert phone.call._bot.sentence("goodbye") == Say("So long.", cacheable=True, language="en")
+    assert phone.call._bot.sentence("fallback") == Say("Hold the line.", cacheable=True, language="en")
 
 
 def test_a_call_that_is_moved_goes_on_in_the_language() -> None:

@@ -15,6 +15,7 @@ import pytest
 from aiohttp import web
 
 from bridge.errors import ConfigError, VoiceError, VoiceLost
+from bridge.system import memory
 from bridge.worker import runner
 from bridge.worker.client import RemoteSpeech, connect
 from bridge.worker.engines.base import Job, Step
@@ -162,7 +163,7 @@ async def test_what_streams_needed_is_given_back_once_when_nobody_speaks_any_mor
 
     loop = asyncio.get_running_loop()
     monkeypatch.setattr(runner, "_IDLE_S", 0.001)
-    monkeypatch.setattr(runner.memory, "give_back", give_back)
+    monkeypatch.setattr(memory, "give_back", give_back)
     async with working(ToneEngine()) as (_, address), await connect(address) as link:
         for _ in range(2):
             told.clear()
