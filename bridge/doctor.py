@@ -116,6 +116,8 @@ _KINDS = {
     "ChatSettings": "chat model",
     "WebSettings": "web service",
     "ConversationRelaySettings": "application behind the relay",
+    "RealtimeAgentSettings": "speaking model",
+    "GeminiLiveSettings": "speaking model",
 }
 """What answers, by its settings."""
 
@@ -149,7 +151,7 @@ async def _opened(agents: AgentFactory, settings: MemberSettings, *, offline: bo
     """Look at an agent that could be made of its settings."""
     from bridge.agents.relay import RelayFactory
     from bridge.agents.script import ScriptFactory
-    from bridge.agents.settings import ChatSettings, PythonSettings, ScriptSettings
+    from bridge.agents.settings import ChatSettings, LiveSettings, PythonSettings, ScriptSettings
 
     if isinstance(agents, ScriptFactory):
         assert isinstance(settings, ScriptSettings)
@@ -162,7 +164,9 @@ async def _opened(agents: AgentFactory, settings: MemberSettings, *, offline: bo
     assert not isinstance(settings, ScriptSettings)
     kind = _KINDS[type(settings).__name__]
     known = Finding("agent", "ok", f"{kind} at {settings.url}")
-    tools = await services.tools(agents, settings) if isinstance(settings, ChatSettings) and not offline else []
+    tools: list[Finding] = []
+    if isinstance(settings, ChatSettings | LiveSettings) and not offline:
+        tools = await services.tools(agents, settings)
     if offline:
         await agents.close()
         return [known, Finding("agent answers", "skip", "not asked (--offline)")]

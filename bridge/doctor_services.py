@@ -21,7 +21,7 @@ import msgspec
 from bridge import variables
 from bridge.agents.base import AgentError, AgentFactory, CallInfo, Failure
 from bridge.agents.relay import RelayFactory
-from bridge.agents.settings import ChatSettings
+from bridge.agents.settings import ChatSettings, LiveSettings
 from bridge.audio import mulaw
 from bridge.call.actions import Prompt
 from bridge.call.events import Word
@@ -47,6 +47,7 @@ _REMEDIES = {
     Failure.UNREACHABLE: "start the service, or correct agent.url; for a proxy: http.proxy",
     Failure.TIMEOUT: "look why it is slow: callers would have been told that something went wrong",
     Failure.CUT_OFF: "raise agent.max_tokens",
+    Failure.REFUSED: "look at the key (agent.key_env), the account, agent.model and agent.voice",
 }
 _BY_STATUS = (
     (
@@ -68,11 +69,12 @@ _REFUSED = {
 }
 
 
-async def tools(agents: AgentFactory, settings: ChatSettings) -> list[Finding]:
-    """Look which tools a chat model has, and whether servers of tools are away."""
+async def tools(agents: AgentFactory, settings: ChatSettings | LiveSettings) -> list[Finding]:
+    """Look which tools a model has, and whether servers of tools are away."""
     from bridge.agents.chat import ChatFactory
+    from bridge.agents.live.factory import LiveFactory
 
-    if not settings.functions or not isinstance(agents, ChatFactory):
+    if not settings.functions or not isinstance(agents, ChatFactory | LiveFactory):
         return []
     await agents.prepare()
     if empty := [str(place) for place in agents.toolbox.empty()]:
@@ -84,7 +86,7 @@ async def tools(agents: AgentFactory, settings: ChatSettings) -> list[Finding]:
 
 
 async def agent_answers(agents: AgentFactory) -> Finding:
-    """Ask a chat model or a web service for one answer."""
+    """Ask a model or a web service for one answer, up to its first word or sound."""
     started_at = time.perf_counter()
     try:
         async with asyncio.timeout(_PATIENCE_S):

@@ -12,11 +12,13 @@ from typing import NamedTuple, Protocol, runtime_checkable
 
 import msgspec
 
+from bridge.audio.formats import AudioFormat
 from bridge.call.account import AgentAccount
 from bridge.call.actions import Action, Prompt
 from bridge.call.commands import Command
 from bridge.call.events import AgentWantsFloor, Event
 from bridge.call.machine import Call
+from bridge.call.supplied import SuppliedSpeech
 from bridge.errors import BridgeError
 
 
@@ -44,6 +46,8 @@ class Failure(StrEnum):
     """Neither a word that can be spoken nor an action, twice."""
     CUT_OFF = "cut_off"
     """The model reached its limit of tokens."""
+    REFUSED = "refused"
+    """The service will have none of it until somebody acts: its key, its account, or what is asked of it."""
     SESSION_OVER = "session_over"
     """The service has left the call for good."""
     BUDGET_SPENT = "budget_spent"
@@ -163,6 +167,23 @@ class AccountableAgent(Protocol):
         ...
 
 
+@runtime_checkable
+class TalkingAgent(Protocol):
+    """What an agent offers that listens with its own ears and speaks with its own voice."""
+
+    def line(self, audio_format: AudioFormat) -> None:
+        """Take note of the format that its speech is to have; told before the call begins. Never blocks."""
+        ...
+
+    def hear(self, ulaw: bytes, now: float) -> None:
+        """Take a frame of the caller's audio, mu-law at 8 kHz, which came at this time of the call. Never blocks."""
+        ...
+
+    def speech(self, voice: str) -> SuppliedSpeech | None:
+        """Return the speech that this voice of a `Say` stands for, while it is kept. Never blocks."""
+        ...
+
+
 def attentive(agent: Agent) -> AttentiveAgent | None:
     """Return the agent, or the one that it stands before (`inner`), if that follows its call."""
     return next((one for one in _inside(agent) if isinstance(one, AttentiveAgent)), None)
@@ -171,6 +192,11 @@ def attentive(agent: Agent) -> AttentiveAgent | None:
 def accountable(agent: Agent) -> AccountableAgent | None:
     """Return the agent, or the one that it stands before (`inner`), if that can give an account."""
     return next((one for one in _inside(agent) if isinstance(one, AccountableAgent)), None)
+
+
+def talking(agent: Agent) -> TalkingAgent | None:
+    """Return the agent, or the one that it stands before (`inner`), if that listens and speaks itself."""
+    return next((one for one in _inside(agent) if isinstance(one, TalkingAgent)), None)
 
 
 def _inside(agent: object | None) -> Iterator[object]:

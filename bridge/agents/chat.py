@@ -10,8 +10,6 @@ from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
 from typing import Any
 
-import msgspec
-
 from bridge.agents.base import AgentError, CallInfo, Failure, FixedLine, LikelyLine, Report, no_report
 from bridge.agents.chat_memory import ChatMemory
 from bridge.agents.chat_model import ChatModel, Contest, ModelAnswer
@@ -19,31 +17,14 @@ from bridge.agents.chat_prompts import as_messages, tools_on_offer
 from bridge.agents.chat_stream import ToolCall
 from bridge.agents.chat_tools import AnswerInProgress, Background, ToolRound, exchange_of
 from bridge.agents.guard import Guard
+from bridge.agents.own_tools import OWN_TOOLS, action_of
 from bridge.agents.settings import ChatSettings
 from bridge.agents.tools.base import Tool
 from bridge.agents.tools.factory import Toolbox
 from bridge.agents.transfers import Transfers
 from bridge.call.account import AgentAccount
-from bridge.call.actions import Action, ChangeLanguage, Expect, HangUp, Prompt, Say, Transfer
+from bridge.call.actions import Action, ChangeLanguage, HangUp, Prompt, Say, Transfer
 from bridge.http import HttpClient
-from bridge.understanding.understand import ANSWER
-
-_SHOWN = 100
-OWN_TOOLS = frozenset({"hang_up", "expect", "transfer", "set_language"})
-"""Names of the tools that are actions."""
-
-
-class _Arguments(msgspec.Struct):
-    """The arguments of all our tools; models like to say `null` for what they leave out."""
-
-    target: str | None = None
-    summary: str | None = None
-    language: str | None = None
-    answer: str | None = None
-    digits: int | None = None
-    choices: list[str] | None = None
-    keys: list[str] | None = None
-    reason: str | None = None
 
 
 class ChatAgent:
@@ -105,7 +86,8 @@ class ChatAgent:
             answer = contest.answer
             calls = answer.stream.tool_calls()
             wanted = [(call, tools[call.name]) for call in calls if call.name in tools]
-            actions = [self._action(call) for call in calls if call.name not in tools]
+            own, model = factory.own_names, factory.model.client.name
+            actions = [action_of(call, own, model) for call in calls if call.name not in tools]
             if wanted:
                 async for filler in self._call_tools(wanted, words, progress, prompt):
                     yield filler
@@ -166,38 +148,6 @@ class ChatAgent:
             if not spoke:
                 raise error
             self._factory.report(self._info, error)  # what was said stands, as the caller has begun to hear it
-
-    def _action(self, call: ToolCall) -> Action:
-        """The action that a tool call stands for. Raises AgentError."""
-        name = self._factory.model.client.name
-        if call.name not in self._factory.own_names:
-            raise AgentError(
-                Failure.TOOL_NOT_ON_OFFER, f"{name} called a tool that is not on offer", call.name[:_SHOWN]
-            )
-        try:
-            arguments = msgspec.json.decode(call.arguments.strip() or "{}", type=_Arguments, strict=False)
-        except (msgspec.DecodeError, UnicodeError) as error:
-            what = f"{name} called {call.name} with arguments that cannot be read: {error}"
-            raise AgentError(Failure.BAD_ACTION, what, call.arguments[:_SHOWN]) from None
-        match call.name:
-            case "hang_up":
-                return HangUp(arguments.reason or "agent")
-            case "transfer":
-                return Transfer(arguments.target or "", arguments.summary or "")
-            case "set_language":
-                return ChangeLanguage(arguments.language or "")
-            case _:
-                return self._expect(arguments, call)
-
-    def _expect(self, arguments: _Arguments, call: ToolCall) -> Expect:
-        answer = arguments.answer or "open"
-        if answer == "digits" and arguments.digits:
-            answer = f"digits:{arguments.digits}"
-        if not ANSWER.fullmatch(answer):
-            what = f"{self._factory.model.client.name} expects what cannot be expected"
-            raise AgentError(Failure.BAD_ACTION, what, call.arguments[:_SHOWN])
-        choices = dict.fromkeys(arguments.choices or (), ())
-        return Expect(answer, tuple(choices), choices=dict(choices), keys=tuple(arguments.keys or ()))
 
 
 class ChatFactory:

@@ -46,7 +46,7 @@ def as_messages(
     turns = [_turn(turn) for turn in prompt.history]
     last = prompt.history[-1] if prompt.history else None
     if prompt.kind != "caller_said" or last is None or last.speaker != "caller" or last.text != prompt.text:
-        turns.append(_message("user", _happening(prompt, info, settings.transfers.targets)))
+        turns.append(_message("user", happening(prompt, info, settings.transfers.targets)))
     if prompt.hint:
         turns.append(_message("user", f"[Your supervisor whispers to you alone: {prompt.hint}]"))
     if changed_to:
@@ -105,7 +105,7 @@ def with_results(messages: list[Message]) -> list[Message]:
     return grouped
 
 
-def _happening(prompt: Prompt, info: CallInfo, targets: dict[str, str]) -> str:
+def happening(prompt: Prompt, info: CallInfo, targets: dict[str, str]) -> str:
     """What just happened, in words that a model understands."""
     match prompt.kind:
         case "call_started":
@@ -122,7 +122,7 @@ def _happening(prompt: Prompt, info: CallInfo, targets: dict[str, str]) -> str:
                 "your colleague, or answer: nothing.]"
             )
         case "digits":
-            return f"[The caller pressed these keys: {prompt.text}]{_value(prompt)}"
+            return f"[The caller pressed these keys: {prompt.text}]{understood_note(prompt)}"
         case "no_input":
             return f"[The caller has been silent, time {max(1, prompt.attempt)} in a row. Ask again, briefly.]"
         case "transfer_refused":
@@ -139,7 +139,7 @@ def _happening(prompt: Prompt, info: CallInfo, targets: dict[str, str]) -> str:
         case _:
             if not prompt.text:
                 return "[The caller spoke, but the words are not known.]"
-            return f"{prompt.text}{_value(prompt)}"
+            return f"{prompt.text}{understood_note(prompt)}"
 
 
 def _handed_over(info: CallInfo) -> str:
@@ -150,7 +150,7 @@ def _handed_over(info: CallInfo) -> str:
     return (f" They say: {summary}" if summary else "") + (f" Known so far: {known}." if known else "")
 
 
-def _value(prompt: Prompt) -> str:
+def understood_note(prompt: Prompt) -> str:
     """What the telephone system made of an answer whose kind was declared."""
     if prompt.answer == "open":
         return ""

@@ -14,7 +14,7 @@ import msgspec
 from bridge.agents.chat_memory import FAILED
 from bridge.agents.chat_prompts import Exchange, Message
 from bridge.agents.chat_stream import ToolCall
-from bridge.agents.settings import ChatSettings
+from bridge.agents.settings import ChatSettings, LiveSettings
 from bridge.agents.tools.base import Tool, ToolFailed, as_text
 from bridge.call.actions import Action, Say
 
@@ -55,7 +55,7 @@ class ToolRound:
 
     def __init__(
         self,
-        settings: ChatSettings,
+        settings: ChatSettings | LiveSettings,
         calls: Sequence[tuple[ToolCall, Tool]],
         words: str,
         answer: AnswerInProgress,

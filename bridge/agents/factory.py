@@ -17,6 +17,7 @@ from bridge.agents.settings import (
     ConversationRelaySettings,
     MemberSettings,
     PythonSettings,
+    RealtimeAgentSettings,
     ScriptSettings,
     TeamSettings,
     WebSettings,
@@ -90,6 +91,8 @@ def _build(
             return RelayFactory(
                 settings, variables.header(settings.auth_token_env, environ), http=client, report=report
             )
+        case RealtimeAgentSettings():
+            return _live(settings, directory, environ, http, report)
         case PythonSettings():
             from bridge.agents.python import PythonFactory
             from bridge.agents.python_load import AgentClass
@@ -110,8 +113,9 @@ def with_colleagues(team: TeamSettings, name: str) -> MemberSettings:
 def _chat(
     settings: ChatSettings, directory: Path, environ: Mapping[str, str], http: HttpSettings | None, report: Report
 ) -> AgentFactory:
-    from bridge.agents.chat import OWN_TOOLS, ChatFactory
+    from bridge.agents.chat import ChatFactory
     from bridge.agents.chat_model import ChatModel
+    from bridge.agents.own_tools import OWN_TOOLS
     from bridge.agents.tools.factory import build_tools
 
     def client() -> HttpClient:
@@ -130,6 +134,31 @@ def _chat(
         secret_headers=_secret_headers(settings.headers_env, environ),
         report=report,
         second=second,
+        toolbox=build_tools(settings.functions, OWN_TOOLS, directory, environ, client),
+    )
+
+
+def _live(
+    settings: RealtimeAgentSettings,
+    directory: Path,
+    environ: Mapping[str, str],
+    http: HttpSettings | None,
+    report: Report,
+) -> AgentFactory:
+    from bridge.agents.live.factory import LiveFactory
+    from bridge.agents.own_tools import OWN_TOOLS
+    from bridge.agents.tools.factory import build_tools
+
+    def client() -> HttpClient:
+        return HttpClient(http, connect_deadline_s=settings.connect_deadline_s, directory=directory, environ=environ)
+
+    _check_url(settings.url, "agent.url", "ws")
+    return LiveFactory(
+        settings,
+        variables.header(settings.key_env, environ),
+        http=client(),
+        secret_headers=_secret_headers(settings.headers_env, environ),
+        report=report,
         toolbox=build_tools(settings.functions, OWN_TOOLS, directory, environ, client),
     )
 

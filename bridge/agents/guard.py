@@ -16,7 +16,7 @@ import msgspec
 from bridge.agents.base import AgentError, CallInfo, Failure, LikelyLine, Report
 from bridge.agents.settings import AnswerLimits
 from bridge.agents.transfers import TransferRefused, Transfers
-from bridge.call.actions import Action, ChangeLanguage, Expect, HangUp, Prompt, Say, Spoken, Transfer, Wait
+from bridge.call.actions import Action, ChangeLanguage, Expect, HangUp, Prompt, Say, Spoken, Transfer, Wait, is_supplied
 from bridge.text.spoken.languages import CODES, language
 from bridge.understanding.understand import ANSWER, ANSWERS
 
@@ -150,7 +150,7 @@ class _Unspoken:
         """What may be said now."""
         if not self._open:
             self._held.append(say)
-            if not speakable(say.text):
+            if not speakable(say.text) and not (say.more and is_supplied(say.voice)):
                 if not say.more:
                     self._held.clear()
                 return []

@@ -227,7 +227,81 @@ class ConversationRelaySettings(
     """An application that does not answer a ping within half of this time is lost."""
 
 
-MemberSettings = ScriptSettings | ChatSettings | WebSettings | PythonSettings | ConversationRelaySettings
+class SpeechBudget(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """The most that one call with a speaking model may use, after which it is given up. 0: no limit."""
+
+    answers: int = 0
+    """Answers that the model was asked for."""
+    tokens: int = 0
+    """Read and written together, text and audio, as the service counts them."""
+    money: float = 0.0
+    """In the currency of the prices, which are those of a million tokens."""
+    price_text_read: float = 0.0
+    price_text_written: float = 0.0
+    price_audio_read: float = 0.0
+    price_audio_written: float = 0.0
+    price_cached_read: float | None = None
+    """Of what the service had read before; not set: as if it had not."""
+
+
+class LiveSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What all models have in common that listen and speak themselves (`bridge/agents/speech-to-speech.md`)."""
+
+    model: str
+    headers: dict[str, str] = {}
+    """Further headers of the handshake."""
+    headers_env: dict[str, Variable] = {}
+    """Further headers whose values are secret: the header's name, and the environment variable with its value."""
+    voice: str = ""
+    """One of the service's voices; empty: its default."""
+    instructions: str = (
+        "You are answering a phone call. Speak in short, plain sentences. Answer in the caller's language."
+    )
+    greeting: str = ""
+    """What the model is told to begin with, word for word; empty lets it greet as it likes."""
+    languages: tuple[str, ...] = ()
+    """Languages that the model may go on in, such as `[en, de]`, by the tool `set_language`; empty: none is told us."""
+    tools: bool = True
+    """Offer the model tools for hanging up, transfers and expected answers."""
+    functions: list[ToolSettings] = []
+    """Where further tools come from: functions in Python, HTTP, OpenAPI files, MCP servers."""
+    filler: str = "One moment, please."
+    """Said, in the call's own voice, while tools take long that have no words of their own for it; empty: nothing."""
+    filler_after_ms: int = 700
+    tool_rounds: int = 5
+    """How often in one answer the model may call tools before it must have an answer."""
+    result_characters: int = 4000
+    """What the model gets of one tool's result."""
+    extra: dict[str, Any] = {}
+    """Further fields of the session's configuration, in the service's own words; `null` leaves one out."""
+    budget: SpeechBudget = SpeechBudget()
+    transfers: TransferSettings = TransferSettings()
+    limits: AnswerLimits = AnswerLimits()
+    longest_answer_s: float = 120.0
+    """Of speech in one answer, which is held here until the caller has heard it: a second takes 8 kB or more."""
+    connect_deadline_s: float = 3.0
+    first_audio_deadline_s: float = 6.0
+    audio_deadline_s: float = 6.0
+    """The longest pause between two pieces of one answer's audio."""
+
+
+class RealtimeAgentSettings(LiveSettings, frozen=True, tag_field="kind", tag="openai_realtime"):
+    """A model behind OpenAI's Realtime API over WebSocket."""
+
+    url: str = "wss://api.openai.com/v1/realtime"
+    query: dict[str, str] = {}
+    """What follows the address after `?`, besides `model`."""
+    key_env: VariableOrNone = "OPENAI_API_KEY"
+    """The environment variable that holds the API key; without the variable no key is sent."""
+    key_header: str = "Authorization"
+    """Where the key goes: `Authorization` sends it as a bearer token, any other header (`api-key`) as it is."""
+    session_s: float = 3300.0
+    """After so long a session is replaced by a new one: the service ends one after 60 minutes, without warning."""
+
+
+MemberSettings = (
+    ScriptSettings | ChatSettings | WebSettings | PythonSettings | ConversationRelaySettings | RealtimeAgentSettings
+)
 """Every kind of agent that answers by itself."""
 
 COLLEAGUE = "agent:"
@@ -269,4 +343,4 @@ class TeamSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
 
 
 AgentSettings = MemberSettings | TeamSettings
-"""`kind: script`, `chat`, `web`, `python`, `conversation_relay`, or a `team` of those."""
+"""`kind: script`, `chat`, `web`, `python`, `conversation_relay`, `openai_realtime`, or a `team`."""

@@ -25,17 +25,21 @@ from bridge.agents.base import (
     LikelyLine,
     PreparedFactory,
     Report,
+    TalkingAgent,
     accountable,
     attentive,
     no_report,
+    talking,
 )
 from bridge.agents.guard import speakable
 from bridge.agents.settings import COLLEAGUE, TeamMember, TeamSettings
+from bridge.audio.formats import AudioFormat
 from bridge.call.account import AgentAccount, ToolUse
 from bridge.call.actions import Action, Expect, Prompt, Say, Spoken, Transfer
 from bridge.call.commands import Command
 from bridge.call.events import AgentWantsFloor, Event
 from bridge.call.machine import Call
+from bridge.call.supplied import SuppliedSpeech
 from bridge.errors import BadMessage
 
 _MOST_HANDOVERS = 3
@@ -72,6 +76,9 @@ class TeamAgent:
         self._factory = factory
         self._info = info
         self._ask: Callable[[AgentWantsFloor], None] = _nobody
+        self._line: AudioFormat | None = None
+        self._spoke_before: TalkingAgent | None = None
+        """Who spoke itself and has left: the caller may still hear of that."""
         self._seat = self._seated(factory.settings.first, {})
         self._before: _Seat | None = None
         """Who was at work before a handover that is not certain yet, since the caller may go on speaking."""
@@ -161,6 +168,9 @@ class TeamAgent:
     def _seated(self, name: str, parameters: dict[str, str]) -> _Seat:
         info = msgspec.structs.replace(self._info, parameters={**self._info.parameters, **parameters})
         seat = _Seat(name, self._factory.members[name].open_call(info), parameters)
+        talker = talking(seat.agent)
+        if talker is not None and self._line is not None:
+            talker.line(self._line)
         follower = attentive(seat.agent)
         if follower is not None:
             follower.attend(lambda wants: self._ask(wants) if self._seat is seat else None)
@@ -196,6 +206,7 @@ class TeamAgent:
 
     def _part_with(self, seat: _Seat, *, account: bool = True) -> None:
         """An agent has done its part of the call."""
+        self._spoke_before = talking(seat.agent) or self._spoke_before
         told = accountable(seat.agent)
         if account and told is not None:
             self._account = _together(self._account, told.account())
@@ -253,6 +264,22 @@ class TeamAgent:
             self._hint = hint
 
     # -- what happens on the call --------------------------------------------------------------------
+
+    def line(self, audio_format: AudioFormat) -> None:
+        """Let whoever speaks itself know of the line's format."""
+        self._line = audio_format
+        if (talker := talking(self._seat.agent)) is not None:
+            talker.line(audio_format)
+
+    def hear(self, ulaw: bytes, now: float) -> None:
+        """Let the agent at work hear the caller, if it has ears of its own."""
+        if (talker := talking(self._seat.agent)) is not None:
+            talker.hear(ulaw, now)
+
+    def speech(self, voice: str) -> SuppliedSpeech | None:
+        """Return what somebody of the team has said itself, under this name."""
+        talkers = (talking(self._seat.agent), self._spoke_before)
+        return next((found for one in talkers if one is not None and (found := one.speech(voice))), None)
 
     def attend(self, ask: Callable[[AgentWantsFloor], None]) -> None:
         """The call is here; the agent at work may ask for the floor."""

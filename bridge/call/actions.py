@@ -19,6 +19,14 @@ RECORDING = "recording:"
 """A voice of this beginning plays the recording of that name (`speaking.recordings`), whose words are the text."""
 KEYS = "keys:"
 """A voice of this beginning plays the tones of these keys; `w` is half a second of silence."""
+SUPPLIED = "supplied:"
+"""A voice of this beginning plays speech that the agent makes itself (`bridge.call.supplied`); the text says its words,
+which may come after it."""
+
+
+def is_supplied(voice: str | None) -> bool:
+    """Whether this voice stands for speech that the agent makes itself."""
+    return voice is not None and voice.startswith(SUPPLIED)
 
 
 class Say(msgspec.Struct, frozen=True, tag="say"):

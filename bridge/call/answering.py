@@ -12,7 +12,7 @@ EMPTY = "neither words nor actions"
 """What the call itself finds wrong with an answer; all else the agent's side has told it."""
 _PASSING = frozenset({"unreachable", "http_status", "broken_stream", "service_error", EMPTY})
 """Failures (`bridge.agents.base.Failure`) that may be over in a moment."""
-FINAL = frozenset({"session_over", "budget_spent"})
+FINAL = frozenset({"session_over", "budget_spent", "refused"})
 """Failures after which nothing more can be had of the agent."""
 _QUICK_S = 1.5
 """A failure that came later than this leaves no time to ask again before the silence is felt."""

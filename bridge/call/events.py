@@ -150,10 +150,12 @@ class SpeechArrived(msgspec.Struct, frozen=True, tag="speech_arrived"):
     words: tuple[Word, ...] = ()
 
 
-class SpeechEnded(msgspec.Struct, frozen=True, tag="speech_ended"):
+class SpeechEnded(msgspec.Struct, frozen=True, omit_defaults=True, tag="speech_ended"):
     """All audio of the utterance has arrived."""
 
     utterance: int
+    partial: bool = False
+    """No more of it will come, though not all of its text was spoken: what counts as said are the words placed."""
 
 
 class SpeechFailed(msgspec.Struct, frozen=True, tag="speech_failed"):

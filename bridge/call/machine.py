@@ -207,8 +207,8 @@ class Call:
                 bot.utterances.echoed(event, now)
             case SpeechArrived():
                 bot.utterances.arrived(event)
-            case SpeechEnded(utterance):
-                bot.utterances.ended(utterance)
+            case SpeechEnded(utterance, partial):
+                bot.utterances.ended(utterance, partial=partial)
             case SpeechFailed(utterance, reason):
                 return bot.speech_failed(utterance, reason, now)
             case AgentActed(turn, action) if bot.answering.counts(turn):

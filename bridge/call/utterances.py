@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from bridge.audio.formats import AudioFormat
-from bridge.call.actions import Interruption, Say
+from bridge.call.actions import Interruption, Say, is_supplied
 from bridge.call.commands import CancelSynthesis, Command, Synthesise
 from bridge.call.events import MarkEchoed, MarkFate, SpeechArrived, Word
 from bridge.call.ledger import Ledger, Utterance
@@ -41,7 +41,7 @@ class Utterances:
             before = self.finish_text()  # another agent has taken over in the middle of it
         utterance = self._open
         if utterance is None:
-            if not say.text.strip():
+            if not say.text.strip() and not (say.more and is_supplied(say.voice)):
                 return before
             utterance = self._begin(say.interruption, by_bridge=by_bridge)
             utterance.voice, utterance.cacheable, utterance.by = say.voice, say.cacheable, say.by
@@ -79,11 +79,16 @@ class Utterances:
         if self.playout.arrived(speech.utterance, speech.audio):
             self._ledger[speech.utterance].place(speech.words)
 
-    def ended(self, utterance: int) -> None:
-        """Note that an utterance is complete."""
+    def ended(self, utterance: int, *, partial: bool = False) -> None:
+        """Note that an utterance is complete; `partial`: as far as its audio goes, not its text."""
         track = self.playout.ended(utterance)
-        if track is not None:
-            self._ledger[utterance].finish(track.arrived_ms)
+        if track is None:
+            return
+        entry = self._ledger[utterance]
+        if partial:
+            entry.cut, entry.audio_ms = True, track.arrived_ms
+        else:
+            entry.finish(track.arrived_ms)
 
     def broke_off(self, utterance: int) -> bool:
         """Note that no more will come. False when nobody waits for it any more."""

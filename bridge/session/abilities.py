@@ -5,11 +5,13 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 
-from bridge.agents.base import Agent, CallInfo, Failure, accountable, attentive
+from bridge.agents.base import Agent, CallInfo, Failure, accountable, attentive, talking
+from bridge.audio.formats import AudioFormat
 from bridge.call.account import AgentAccount
 from bridge.call.commands import Command
 from bridge.call.events import AgentWantsFloor, Event
 from bridge.call.machine import Call
+from bridge.session.ports import CallSpeaker
 from bridge.telemetry.metrics import Metrics
 
 logger = logging.getLogger(__name__)
@@ -23,6 +25,24 @@ class AgentAbilities:
         self._metrics = metrics
         self._attentive = self._follower = attentive(agent)
         self._accountable = accountable(agent)
+        self._talking = talking(agent)
+        self.hears = self._talking is not None
+        """Whether it is to be told of the caller's audio."""
+
+    def joins(self, voice: CallSpeaker, audio_format: AudioFormat) -> None:
+        """Let an agent that speaks itself be heard through the call's voice."""
+        if self._talking is not None:
+            self._talking.line(audio_format)
+            voice.supply(self._talking.speech)
+
+    def hear(self, ulaw: bytes, now: float) -> None:
+        """Let the agent hear the caller; one that fails at it hears no more."""
+        try:
+            if self._talking is not None:
+                self._talking.hear(ulaw, now)
+        except Exception:
+            self.hears = False
+            self._failed("could not hear its caller")
 
     def attend(self, ask: Callable[[AgentWantsFloor], None]) -> None:
         """The call begins, or goes on here."""

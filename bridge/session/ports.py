@@ -11,6 +11,7 @@ from bridge.agents.base import AgentFactory, LikelyLine
 from bridge.audio.formats import AudioFormat
 from bridge.call.commands import ExpectSpeech, PullSpeech, Synthesise, Transcribe
 from bridge.call.events import Event
+from bridge.call.supplied import FindSpeech
 from bridge.carriers.base import Outcome
 
 Deliver = Callable[[Event], None]
@@ -100,6 +101,10 @@ class CallSpeaker(Protocol):
 
     def expect(self, lines: Iterable[LikelyLine]) -> None:
         """Take note of what will probably be said next; may be made ahead."""
+        ...
+
+    def supply(self, find: FindSpeech) -> None:
+        """Play what the agent makes itself: `find` gives it by the name of its voice."""
         ...
 
     def savings(self) -> dict[str, float]:

@@ -120,6 +120,7 @@ class CallSession:
         if resume is not None:
             self._remind_agent(resume)
         self._voice = services.speech.open_call(self.tell, audio_format=our_format)
+        self._abilities.joins(self._voice, our_format)
         try:
             self._ear = services.listening.open_call(self.tell, started_at=self._started_at)
         except BaseException:
@@ -190,6 +191,8 @@ class CallSession:
         if self._caller_to_ear is not None:
             audio = self._caller_to_ear.feed(audio)
         self._ear.hear(audio, now)
+        if self._abilities.hears:
+            self._abilities.hear(audio, now)
         if self._taps:
             self._taps.heard(audio, now)
 

@@ -15,8 +15,10 @@ from pathlib import Path
 import msgspec
 
 from bridge.audio.formats import MULAW_8000, AudioFormat
+from bridge.call.actions import is_supplied
 from bridge.call.commands import PullSpeech, Synthesise
 from bridge.call.events import Event, SpeechArrived, SpeechEnded, SpeechFailed, Word
+from bridge.call.supplied import FindSpeech
 from bridge.errors import VoiceError
 from bridge.http import HttpClient, OpenClient
 from bridge.speaking.hosted_settings import HostedVoiceSettings
@@ -29,6 +31,7 @@ from bridge.speaking.phrases.source import PhraseSource
 from bridge.speaking.providers import build_pool
 from bridge.speaking.recordings import Recordings
 from bridge.speaking.settings import SpeakingSettings
+from bridge.speaking.supplied import SuppliedUtterance
 from bridge.speaking.utterance import UtteranceContext, UtteranceStream
 from bridge.speaking.voices.base import SpeechListener, SpeechProvider, SpeechRequest, SpeechStream
 from bridge.speaking.voices.local_worker import LocalWorker
@@ -327,8 +330,9 @@ class CallSpeech:
         self._prefetcher = prefetcher
         self._on_closed = closed
         self._closed = False
-        self._utterances: dict[int, UtteranceStream] = {}
+        self._utterances: dict[int, UtteranceStream | SuppliedUtterance] = {}
         self._newest = 0
+        self._find: FindSpeech = _none_supplied
 
     def synthesise(self, command: Synthesise) -> None:
         """Add text to an utterance, the first of which begins it. Text for one that is over is ignored."""
@@ -337,10 +341,21 @@ class CallSpeech:
             if self._closed or command.utterance <= self._newest:
                 return
             self._newest = command.utterance
-            foresight = Foresight(self._foresee, self._prefetcher.came_out)
-            utterance = UtteranceStream(command.utterance, self._context, foresight, self._forget)
-            self._utterances[command.utterance] = utterance
-        utterance.add(command.text, command.final, command.voice, command.cacheable, command.language)
+            utterance = self._utterances[command.utterance] = self._open(command)
+        voice = None if is_supplied(command.voice) else command.voice
+        utterance.add(command.text, command.final, voice, command.cacheable, command.language)
+
+    def _open(self, command: Synthesise) -> UtteranceStream | SuppliedUtterance:
+        context = self._context
+        supplied = self._find(command.voice or "") if is_supplied(command.voice) else None
+        if supplied is not None:
+            return SuppliedUtterance(command.utterance, supplied, context.audio_format, context.deliver, self._forget)
+        foresight = Foresight(self._foresee, self._prefetcher.came_out)
+        return UtteranceStream(command.utterance, context, foresight, self._forget)
+
+    def supply(self, find: FindSpeech) -> None:
+        """Play what the agent makes itself, which `find` gives by the name of its voice; else its words are spoken."""
+        self._find = find
 
     def pull(self, command: PullSpeech) -> None:
         """Deliver audio up to `upto_ms`; pulls for an utterance that is over are ignored."""
@@ -391,3 +406,7 @@ class CallSpeech:
 def _same(one: str, other: str) -> bool:
     """Whether two tags are of one language, whatever the country."""
     return one.partition("-")[0] == other.partition("-")[0]
+
+
+def _none_supplied(_voice: str) -> None:
+    """Stands in for an agent that makes no speech itself."""

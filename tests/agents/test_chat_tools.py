@@ -14,7 +14,8 @@ import pytest
 from aiohttp import web
 
 from bridge.agents.base import AgentError, CallInfo, Failure
-from bridge.agents.chat import OWN_TOOLS, ChatAgent, ChatFactory
+from bridge.agents.chat import ChatAgent, ChatFactory
+from bridge.agents.own_tools import OWN_TOOLS
 from bridge.agents.settings import ChatSettings, TransferSettings
 from bridge.agents.tools.base import ToolFailed, as_text
 from bridge.agents.tools.factory import Toolbox, build_tools

@@ -13,6 +13,7 @@ from bridge.audio.formats import MULAW_8000, AudioFormat
 from bridge.call.actions import Action, HangUp, Prompt, Say
 from bridge.call.commands import ExpectSpeech, PullSpeech, Synthesise, Transcribe
 from bridge.call.events import Event, SpeechArrived, SpeechEnded, Word
+from bridge.call.supplied import FindSpeech
 from bridge.carriers.base import Outcome
 from bridge.session.ports import CallServices, Deliver, KeptCall
 
@@ -103,6 +104,8 @@ class ToneVoice:
 
     def expect(self, lines: Iterable[LikelyLine]) -> None:
         self.expected = list(lines)
+
+    def supply(self, find: FindSpeech) -> None: ...
 
     def savings(self) -> dict[str, float]:
         return {"phrases": 4, "hits": 3, "hit_rate": 0.75, "saved_synthesis_s": 1.5, "saved_money": 0.25}

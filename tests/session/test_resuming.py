@@ -19,6 +19,7 @@ from bridge.call.record import replay
 from bridge.call.settings import CallSettings
 from bridge.call.state import CallState, decode, encode
 from bridge.call.states import EndReason
+from bridge.call.supplied import FindSpeech
 from bridge.session.ports import CallServices, Deliver
 from bridge.session.session import CallSession
 from bridge.session.timers import TimerWheel
@@ -74,6 +75,8 @@ class WordVoice:
 
     def expect(self, lines: Iterable[LikelyLine]) -> None:
         pass
+
+    def supply(self, find: FindSpeech) -> None: ...
 
     def savings(self) -> dict[str, float]:
         return {}
