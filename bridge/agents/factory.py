@@ -15,6 +15,7 @@ from bridge.agents.settings import (
     AgentSettings,
     ChatSettings,
     ConversationRelaySettings,
+    GeminiLiveSettings,
     MemberSettings,
     PythonSettings,
     RealtimeAgentSettings,
@@ -91,7 +92,7 @@ def _build(
             return RelayFactory(
                 settings, variables.header(settings.auth_token_env, environ), http=client, report=report
             )
-        case RealtimeAgentSettings():
+        case RealtimeAgentSettings() | GeminiLiveSettings():
             return _live(settings, directory, environ, http, report)
         case PythonSettings():
             from bridge.agents.python import PythonFactory
@@ -139,7 +140,7 @@ def _chat(
 
 
 def _live(
-    settings: RealtimeAgentSettings,
+    settings: RealtimeAgentSettings | GeminiLiveSettings,
     directory: Path,
     environ: Mapping[str, str],
     http: HttpSettings | None,

@@ -299,8 +299,29 @@ class RealtimeAgentSettings(LiveSettings, frozen=True, tag_field="kind", tag="op
     """After so long a session is replaced by a new one: the service ends one after 60 minutes, without warning."""
 
 
+class GeminiLiveSettings(LiveSettings, frozen=True, tag_field="kind", tag="gemini_live"):
+    """A model behind Google's Gemini Live API over WebSocket."""
+
+    url: str = (
+        "wss://generativelanguage.googleapis.com/ws/"
+        "google.ai.generativelanguage.v1beta.GenerativeService.BidiGenerateContent"
+    )
+    key_env: VariableOrNone = "GEMINI_API_KEY"
+    """The environment variable that holds the API key; without the variable no key is sent."""
+    key_header: str = "x-goog-api-key"
+    """Where the key goes: `Authorization` sends it as a bearer token, any other header as it is."""
+    session_s: float = 540.0
+    """After so long a session is replaced by a new one: the service ends a connection after some 10 minutes."""
+
+
 MemberSettings = (
-    ScriptSettings | ChatSettings | WebSettings | PythonSettings | ConversationRelaySettings | RealtimeAgentSettings
+    ScriptSettings
+    | ChatSettings
+    | WebSettings
+    | PythonSettings
+    | ConversationRelaySettings
+    | RealtimeAgentSettings
+    | GeminiLiveSettings
 )
 """Every kind of agent that answers by itself."""
 
@@ -343,4 +364,4 @@ class TeamSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
 
 
 AgentSettings = MemberSettings | TeamSettings
-"""`kind: script`, `chat`, `web`, `python`, `conversation_relay`, `openai_realtime`, or a `team`."""
+"""`kind: script`, `chat`, `web`, `python`, `conversation_relay`, `openai_realtime`, `gemini_live`, or a `team`."""

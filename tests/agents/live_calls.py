@@ -13,7 +13,7 @@ import aiohttp
 
 from bridge.agents.base import AgentError, AgentFactory, CallInfo
 from bridge.agents.live.factory import LiveFactory
-from bridge.agents.settings import RealtimeAgentSettings
+from bridge.agents.settings import GeminiLiveSettings, RealtimeAgentSettings
 from bridge.agents.tools.factory import Toolbox
 from bridge.call.account import ToolUse
 from bridge.call.actions import Action, Prompt, Spoken
@@ -24,6 +24,7 @@ from bridge.simulator.scenario import parse
 from bridge.simulator.spelled import HeardWord, read, reader, words_of
 from bridge.simulator.virtual import MemoryConnector
 from tests.doubles.live.base import KEY, LiveConversation, LiveDouble
+from tests.doubles.live.gemini import GeminiDouble
 from tests.simulator.virtual_bridge import AGENTS, PUBLIC, TOKEN, virtual_bridge
 
 FIXTURES = Path(__file__).parents[2] / "fixtures" / "scenarios"
@@ -148,7 +149,12 @@ class Telephone:
         return f"{call.apology} {call.last_apology} {call.fallback.text} {call.goodbye}"
 
     def factory(self, double: LiveDouble, at: str, settings: dict[str, Any]) -> LiveFactory:
-        made = RealtimeAgentSettings(model="gpt-realtime", url=f"ws://{at}{double.path}", **settings)
+        url = f"ws://{at}{double.path}"
+        made: RealtimeAgentSettings | GeminiLiveSettings
+        if isinstance(double, GeminiDouble):
+            made = GeminiLiveSettings(model="gemini-live", url=url, **settings)
+        else:
+            made = RealtimeAgentSettings(model="gpt-realtime", url=url, **settings)
         return LiveFactory(
             made, KEY, http=VirtualHttp(), report=lambda _, error: self.problems.append(error), toolbox=self.toolbox
         )

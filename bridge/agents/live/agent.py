@@ -75,6 +75,8 @@ class LiveAgent:
         self._bridge_turns = 0
         """What the bridge itself has said, as far as the model knows of it."""
         self._counts = asyncio.Event()
+        self._waits_to_ask = False
+        """A question is put as soon as the caller's turn is surely over."""
         self._turn_over = asyncio.Event()
         self._turn_over.set()
 
@@ -163,8 +165,7 @@ class LiveAgent:
 
     async def _question(self, prompt: Prompt) -> LiveSession:
         """Put the prompt to the model, in a session that knows all that came before. Raises AgentError."""
-        if not self._factory.speculates:
-            await self._turn_over.wait()
+        await self._certain()
         self._memory.check(self._settings.budget)
         session = await self._connections.ready()
         if not await session.settled(_SETTLE_S):
@@ -185,6 +186,15 @@ class LiveAgent:
         text = "" if spoken else self._in_words(prompt)
         session.send(wire.ask(spoken=spoken, text=text, notes=notes))
         return session
+
+    async def _certain(self) -> None:
+        """Wait until the caller's turn is surely over, where an answer cannot be taken back."""
+        self._waits_to_ask = True
+        try:
+            while not self._factory.speculates and not self._turn_over.is_set():
+                await self._turn_over.wait()
+        finally:
+            self._waits_to_ask = False
 
     def _in_words(self, prompt: Prompt) -> str:
         if prompt.kind == "call_started" and self._settings.greeting:
@@ -325,7 +335,7 @@ class LiveAgent:
             self._begin_to_listen(call)
         elif turn is None and ears.listening:
             ears.end()
-            if not any(isinstance(command, AskAgent) for command in commands):
+            if not self._waits_to_ask and not any(isinstance(command, AskAgent) for command in commands):
                 self._nothing_said()
 
     def _begin_to_listen(self, call: Call) -> None:

@@ -12,11 +12,12 @@ from bridge.agents.chat_prompts import tools_on_offer
 from bridge.agents.chat_tools import Background
 from bridge.agents.guard import Guard
 from bridge.agents.live.agent import LiveAgent
+from bridge.agents.live.gemini import GeminiWire
 from bridge.agents.live.realtime import RealtimeWire
 from bridge.agents.live.session import LiveSession
 from bridge.agents.live.wire import LiveEvent, LiveWire
 from bridge.agents.own_tools import OWN_TOOLS
-from bridge.agents.settings import RealtimeAgentSettings
+from bridge.agents.settings import GeminiLiveSettings, RealtimeAgentSettings
 from bridge.agents.tools.factory import Toolbox
 from bridge.agents.transfers import Transfers
 from bridge.audio.formats import AudioFormat
@@ -31,7 +32,7 @@ class LiveFactory:
 
     def __init__(
         self,
-        settings: RealtimeAgentSettings,
+        settings: RealtimeAgentSettings | GeminiLiveSettings,
         key: str = "",
         *,
         http: HttpClient | None = None,
@@ -45,7 +46,7 @@ class LiveFactory:
         self.toolbox = toolbox or Toolbox([], OWN_TOOLS)
         self.background = Background()
         self.session_s = settings.session_s
-        self.speculates = RealtimeWire.speculates
+        self.speculates = isinstance(settings, RealtimeAgentSettings)
         self._own_tools = tools_on_offer(self.guard.transfers, settings.languages) if settings.tools else []
         self.own_names = frozenset(str(tool["function"]["name"]) for tool in self._own_tools)
         self._key = key
@@ -58,6 +59,9 @@ class LiveFactory:
         """Return the protocol for a new connection; `history`: there is a conversation that it will be told of."""
         tools: list[Mapping[str, Any]] = [*self._own_tools]
         tools += [tool.offered() for tool in self.toolbox.tools().values()]
+        if isinstance(self.settings, GeminiLiveSettings):
+            own = self.settings, self._key, self._headers, tools
+            return GeminiWire(*own, history=history, goes_on_from=goes_on_from)
         return RealtimeWire(self.settings, self._key, self._headers, tools, audio_format)
 
     async def connect(self, wire: LiveWire, happened: Callable[[LiveSession, LiveEvent], None]) -> LiveSession:

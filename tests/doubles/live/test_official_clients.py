@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from tests.doubles.live.base import KEY, Answer, sounds
+from tests.doubles.live.gemini import GeminiDouble
 from tests.doubles.live.realtime import RealtimeDouble
 
 TEXT = "we open at nine"
@@ -54,6 +55,61 @@ async def test_openai_realtime() -> None:
             done = (await until(connection, "response.done"))[-1].response
             assert (done.status, done.status_details.reason) == ("cancelled", "client_cancelled")
             assert [item.kept_ms for item in double.conversation.said("assistant")] == [300, None]
+
+
+async def test_gemini_live(monkeypatch: pytest.MonkeyPatch) -> None:
+    genai = pytest.importorskip("google.genai")
+    live, types = pytest.importorskip("google.genai.live"), genai.types
+    connect = live.ws_connect
+
+    def in_the_clear(uri: str, **options: Any) -> Any:  # the client knows no other scheme than wss
+        return connect(uri.replace("wss://", "ws://"), **{**options, "ssl": None})
+
+    monkeypatch.setattr(live, "ws_connect", in_the_clear)
+    answers = [Answer(TEXT, [("look_up", {"day": "Monday"})]), Answer("until five", pace=1.0), Answer("bye")]
+    double = GeminiDouble(answers)
+    async with double.serve() as at, asyncio.timeout(20):
+        options = types.HttpOptions(base_url=f"http://{at}", api_version="v1beta")
+        client = genai.Client(api_key=KEY, http_options=options)
+        config = {
+            "response_modalities": ["AUDIO"],
+            "realtime_input_config": {"automatic_activity_detection": {"disabled": True}},
+            "output_audio_transcription": {},
+            "session_resumption": {},
+        }
+        async with client.aio.live.connect(model="gemini-live", config=config) as session:
+            await session.send_realtime_input(activity_start=types.ActivityStart())
+            await session.send_realtime_input(audio=types.Blob(data=b"\0" * 3200, mime_type="audio/pcm;rate=16000"))
+            await session.send_realtime_input(activity_end=types.ActivityEnd())
+            heard, words, called = b"", "", None
+            async for message in session.receive():
+                heard += message.data or b""
+                content = message.server_content
+                words += (content and content.output_transcription and content.output_transcription.text) or ""
+                if message.tool_call:
+                    called = message.tool_call.function_calls[0]
+                    break
+            assert heard == sounds(TEXT, 24000)
+            assert words.split() == TEXT.split()
+            assert called is not None
+            assert (called.name, called.args) == ("look_up", {"day": "Monday"})
+            result = types.FunctionResponse(id=called.id, name=called.name, response={"result": "nine"})
+            await session.send_tool_response(function_responses=result)
+            interrupted, used, handle = False, None, ""
+            async for message in session.receive():
+                if message.data and not double.conversation.said("user")[1:]:
+                    await session.send_realtime_input(activity_start=types.ActivityStart())
+                interrupted |= bool(message.server_content and message.server_content.interrupted)
+                used = message.usage_metadata or used
+                if message.session_resumption_update and message.session_resumption_update.resumable:
+                    handle = message.session_resumption_update.new_handle
+            assert interrupted
+            assert used is not None
+            assert used.response_tokens_details[0].modality == types.MediaModality.AUDIO
+            assert double.conversation.results == {called.id: {"result": "nine"}}
+            assert double.conversation.errors == []
+            assert handle == ""  # it comes behind the turn's end, which ends the iteration
+        assert double.handles
 
 
 async def until(connection: Any, kind: str) -> list[Any]:
