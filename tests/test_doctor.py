@@ -21,6 +21,9 @@ from bridge.http import HttpClient
 from bridge.telemetry.after_call.settings import AfterCallSettings
 from tests.agents.relay_application import RelayApplication
 from tests.doubles.listening.deepgram import DeepgramDouble
+from tests.doubles.live.base import Answer
+from tests.doubles.live.gemini import GeminiDouble
+from tests.doubles.live.realtime import RealtimeDouble
 from tests.doubles.speaking.sonic import SonicDouble
 from tests.speaking.doubles import FakeWorker
 from tests.telemetry.test_after_call import office
@@ -162,6 +165,32 @@ async def test_models_and_web_agents_are_asked_once(
     assert remedy in asked.remedy or remedy in asked.found
     assert not_asked.status == "skip"
     assert 1 <= len(server.asked) <= 2  # an answer without words is asked for once more
+
+
+SPEAKING_MODELS = {
+    "one that speaks": ("vendor-key", Answer("hello there"), "ok", ""),
+    "one without our key": ("another", Answer("hello there"), "fail", "agent.key_env"),
+    "one without money": ("vendor-key", Answer(error={"code": "insufficient_quota", "type": "x"}), "fail", "account"),
+}
+
+
+@pytest.mark.parametrize(("key", "answer", "found", "remedy"), SPEAKING_MODELS.values(), ids=SPEAKING_MODELS)
+@pytest.mark.parametrize("kind", ["openai_realtime", "gemini_live"])
+async def test_models_that_speak_themselves_are_asked_for_a_sound(
+    kind: str, key: str, answer: Answer, found: str, remedy: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    double = RealtimeDouble([answer] * 2) if kind == "openai_realtime" else GeminiDouble([answer] * 2)
+    if kind == "gemini_live" and answer.error is not None:
+        double.refuses = 402
+    monkeypatch.setenv("MODEL_KEY", key)
+    async with double.serve() as at:
+        url = f"ws://{at}{double.path}"
+        agent = settings(f"agent: {{kind: {kind}, url: '{url}', model: any, key_env: MODEL_KEY}}")
+        known, asked = await doctor.agent(agent, Path())
+        offline, skipped = await doctor.agent(agent, Path(), offline=True)
+    assert "speaking model" in known.found == offline.found
+    assert (asked.status, skipped.status) == (found, "skip"), asked
+    assert remedy in asked.remedy
 
 
 async def test_an_application_behind_the_relay_is_reached_and_told_nothing() -> None:

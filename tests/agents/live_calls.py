@@ -91,10 +91,11 @@ class Telephone:
         double: LiveDouble,
         *steps: str,
         line: str = "{}",
+        number: str = "/twilio/voice",
         team: Callable[[LiveFactory], AgentFactory] | None = None,
         **settings: Any,
     ) -> LiveCall:
-        """One caller, who does these steps; `team` puts the model among others."""
+        """One caller, who rings this path and does these steps; `team` puts the model among others."""
         agents: list[Any] = []
 
         def made(at: str) -> AgentFactory:
@@ -114,7 +115,7 @@ class Telephone:
             async with double.serve() as at:
                 agent = AGENTS / "booth.yaml"
                 async with virtual_bridge(agent, agents=made(at), call=self.call) as (_, origin):
-                    yield f"{PUBLIC}/twilio/voice", origin
+                    yield PUBLIC + number, origin
                     for _ in range(3):
                         await asyncio.sleep(0.5)  # goodbyes are said in the background
 

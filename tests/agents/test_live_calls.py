@@ -339,3 +339,11 @@ states:
     assert call.said == "press one please wait doctor speaking good luck thank you goodbye"
     assert [turn.audio_ms > 1500 for turn in call.talk.said("user")] == [False, True], "the key, and then the voice"
     assert [one.text for one in call.talk.said("assistant")][:2] == ["Press one.", "Please wait."]
+
+
+def test_a_wide_line_is_given_the_wide_sound(telephone: Telephone) -> None:
+    double = RealtimeDouble([Answer(GREETING), Answer("goodbye for now", [("hang_up", {})])])
+    call = telephone.rings(double, LISTENS, ASKS, "wait_for_hang_up", number="/vonage/answer")
+    assert call.said == f"{GREETING} goodbye for now"
+    assert call.talk.setup["audio"]["output"]["format"] == {"type": "audio/pcm", "rate": 24000}
+    assert all(word.likeness > 0.99 for word in call.words if word.complete), "resampled, and no worse for it"

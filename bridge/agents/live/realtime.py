@@ -9,6 +9,7 @@ interrupt nothing, and nobody is answered who only says "mm-hm".
 from __future__ import annotations
 
 import base64
+import binascii
 from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import urlencode
@@ -253,7 +254,7 @@ class RealtimeWire(LiveWire):
             return ()
         match event.type:
             case "response.output_audio.delta":
-                audio = base64.b64decode(event.delta, validate=True)
+                audio = binascii.a2b_base64(event.delta)
                 self._sounded.add(event.item_id)
                 return (SpeechPart(event.item_id, audio, 0 if self._mulaw else _RATE_HZ),)
             case "response.output_audio_transcript.delta":

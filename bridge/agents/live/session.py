@@ -28,12 +28,12 @@ from bridge.http import HttpClient
 
 _MOST_UNSENT = 512
 """Messages; a service that has not read so many does not read at all. Audio comes in ten a second."""
-_LONGEST_MESSAGE = 4 * 1024 * 1024
-"""Bytes: more than a minute of audio at once."""
+_LONGEST_MESSAGE = 2 * 1024 * 1024
+"""Bytes: half a minute of linear audio at once."""
 _CLOSE_S = 2.0
 _HEARTBEAT_S = 20.0
-_AT_ONCE = 24_000
-"""Bytes of audio that are passed on in one go: half a second, linear at 24 kHz."""
+_AT_ONCE = 9_600
+"""Bytes of audio that are passed on in one go: a fifth of a second, linear at 24 kHz."""
 _SHOWN = 100
 
 FAILURES: dict[FailureKind, Failure] = {
