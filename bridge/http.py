@@ -103,6 +103,11 @@ class HttpClient:
         """The PEM file of authorities that are trusted besides the usual ones; empty: none."""
         return self._bundle.read_bytes() if self._bundle is not None else b""
 
+    @property
+    def trust(self) -> ssl.SSLContext | None:
+        """Who is trusted, where that is more than the system trusts by itself."""
+        return self._ssl
+
     async def _send(self, fresh: bool, method: str, url: str, data: Any, **options: Any) -> aiohttp.ClientResponse:
         body = data() if callable(data) else data
         proxy = self._routes.proxy_for(url)

@@ -28,7 +28,7 @@ from bridge.agents.tools.settings import (
 )
 from bridge.call.actions import Action, HangUp, Prompt, Say, Spoken
 from bridge.errors import ConfigError
-from bridge.http import HttpClient
+from bridge.http import HttpClient, HttpSettings
 from tests.agents.doubles import Line, Server, VirtualTime
 from tests.agents.orders import Shop
 from tests.agents.test_chat import STOP, chunk, tool
@@ -453,6 +453,42 @@ async def test_tools_of_an_mcp_server_over_http_in_a_whole_answer() -> None:
     offered = [each["function"]["name"] for each in server.bodies[0]["tools"]]
     assert offered == ["hang_up", "expect", "shop_find_order", "shop_book_visit"]
     assert "on its way" in server.bodies[1]["messages"][-1]["content"]
+
+
+async def test_an_mcp_server_over_https_is_reached_through_the_proxy_and_our_own_authority_is_trusted(
+    tmp_path: Path,
+) -> None:
+    import trustme
+    import uvicorn
+    from mcp.server.transport_security import TransportSecuritySettings
+
+    from tests.agents.orders import serve
+    from tests.http_doubles import Proxy, listening
+
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(str(tmp_path / "ours.pem"))
+    authority.issue_cert("elsewhere.test").private_key_and_cert_chain_pem.write_to_path(str(tmp_path / "server.pem"))
+    anybody = TransportSecuritySettings(enable_dns_rebinding_protection=False)
+    app = serve().streamable_http_app(transport_security=anybody)
+    running = uvicorn.Server(uvicorn.Config(app, port=0, log_level="error", ssl_certfile=str(tmp_path / "server.pem")))
+    serving = asyncio.ensure_future(running.serve())
+    while not running.started:
+        await asyncio.sleep(0.01)
+    proxy = Proxy(running.servers[0].sockets[0].getsockname()[1])
+    try:
+        async with listening(proxy.handle) as port:
+            http = HttpSettings(ca_bundle="ours.pem", proxy=f"http://127.0.0.1:{port}")
+            sources: list[ToolSettings] = [McpSettings(url="https://elsewhere.test/mcp")]
+            box = build_tools(sources, OWN_TOOLS, HERE, {}, lambda: HttpClient(http, directory=tmp_path, environ={}))
+            await box.start()
+            try:
+                assert (await box.tools()["find_order"].call({"number": "123456"}))["state"] == "on its way"
+            finally:
+                await box.close()
+    finally:
+        running.should_exit = True
+        await serving
+    assert set(proxy.asked) == {"CONNECT elsewhere.test:443 HTTP/1.1"}
 
 
 async def test_a_call_begins_without_the_tools_of_a_server_that_is_away(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -83,7 +83,7 @@ def _source(
     if isinstance(settings, McpSettings):
         from bridge.agents.tools.mcp import McpTools
 
-        return McpTools(settings, directory, headers, where)
+        return McpTools(settings, directory, headers, where, open_client())
     from bridge.agents.tools.http import HttpTools, http_tool, openapi_tools
 
     if isinstance(settings, OpenApiSettings):

@@ -19,6 +19,7 @@ from typing import Any
 from bridge.agents.tools.base import Arguments, Tool, ToolFailed
 from bridge.agents.tools.settings import McpSettings
 from bridge.errors import ConfigError
+from bridge.http import HttpClient
 
 logger = logging.getLogger(__name__)
 
@@ -33,7 +34,9 @@ _MOST_PAGES = 20
 class McpTools:
     """The tools of one server, as far as it is there. Raises ConfigError without the package."""
 
-    def __init__(self, settings: McpSettings, directory: Path, headers: Mapping[str, str], where: str) -> None:
+    def __init__(
+        self, settings: McpSettings, directory: Path, headers: Mapping[str, str], where: str, http: HttpClient
+    ) -> None:
         try:
             import mcp
         except ImportError:
@@ -45,6 +48,7 @@ class McpTools:
         self._settings = settings
         self._directory = directory
         self._headers = headers
+        self._http = http
         self._client: Any = None
         self._lost = asyncio.Event()
         self._listed = asyncio.Event()
@@ -90,7 +94,15 @@ class McpTools:
                 from mcp.client.streamable_http import streamable_http_client
 
                 patience = httpx2.Timeout(_START_S, read=300.0)  # a server may hold a stream of events open
-                http = await stack.enter_async_context(httpx2.AsyncClient(headers=self._headers, timeout=patience))
+                http = await stack.enter_async_context(
+                    httpx2.AsyncClient(
+                        headers=self._headers,
+                        timeout=patience,
+                        proxy=self._http.proxy_for(settings.url),
+                        verify=self._http.trust or True,
+                        trust_env=False,  # `http:` says whether the environment counts, and has read it
+                    )
+                )
                 server: Any = streamable_http_client(settings.url, http_client=http)
             else:
                 environment = {name: os.environ[name] for name in settings.pass_env if name in os.environ}
