@@ -66,9 +66,12 @@ def _build(
         case ScriptSettings():
             from bridge.agents.script import ScriptFactory
             from bridge.agents.script_load import load_script
+            from bridge.agents.script_requests import ScriptServices
             from bridge.agents.transfers import Transfers
 
-            return ScriptFactory(load_script(directory / settings.file, Transfers(settings.transfers)), report)
+            script = load_script(directory / settings.file, Transfers(settings.transfers))
+            services = ScriptServices(script, HttpClient(http, directory=directory, environ=environ), environ)
+            return ScriptFactory(script, report, services)
         case ChatSettings():
             _check_url(settings.url, "agent.url")
             return _chat(settings, directory, environ, http, report)

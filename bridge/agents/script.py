@@ -1,18 +1,22 @@
 """A scripted dialogue on one call: which state it is in, what it knows, and what it says next.
 
-Nothing is awaited between a prompt and the last action of its answer, so an answer exists in the same
-turn of the event loop as the question, and a broken-off reply leaves the script in a whole state.
+Nothing but a service over HTTP is awaited between a prompt and the last action of its answer, so an answer exists in
+the same turn of the event loop as the question, and a broken-off reply leaves the script in a whole state.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Iterable, Iterator
+import asyncio
+from collections.abc import AsyncGenerator, Callable, Iterable, Iterator
+from contextlib import aclosing
+from datetime import UTC, datetime
 
 from bridge.agents import script_memory
 from bridge.agents.answers import understood_as
 from bridge.agents.base import AgentError, CallInfo, Failure, FixedLine, LikelyLine, Report, no_report
 from bridge.agents.script_memory import ScriptMemory
-from bridge.agents.script_states import Script, ScriptLine, State, Step
+from bridge.agents.script_requests import ScriptRequests, ScriptServices
+from bridge.agents.script_states import HoursCheck, HttpStep, Script, ScriptLine, State, Step, Switch
 from bridge.agents.transfers import Origin, TransferRefused
 from bridge.call.account import AgentAccount
 from bridge.call.actions import Action, ChangeLanguage, HangUp, Prompt, Say, Transfer, Wait
@@ -26,15 +30,32 @@ _AFTER_INTENTS = ("open", "yes_no", "spelling", "name")
 """Kinds of answers that an intent's words come before."""
 _KEYED = ("digits", "phone", "number")
 """Kinds of answers that can be given by keys."""
+_MOST_REQUESTS = 16
+"""Requests that one answer may lead to."""
+Clock = Callable[[], datetime]
+"""Gives the time of day, which knows its own time zone."""
 _NOT_ANSWERED = 0.1
 """How probable silence is, and words that fit nothing, each; what is left is shared evenly by the state's answers."""
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
 
 
 class ScriptAgent:
     """Runs a script on one call."""
 
-    def __init__(self, script: Script, info: CallInfo, report: Report = no_report) -> None:
+    def __init__(
+        self,
+        script: Script,
+        info: CallInfo,
+        report: Report = no_report,
+        services: ScriptServices | None = None,
+        clock: Clock = _now,
+    ) -> None:
         self._script = script
+        self._requests = ScriptRequests(services)
+        self._clock = clock
         self._info = info
         self._report = report
         self._refusals: list[TransferRefused] = []
@@ -63,8 +84,8 @@ class ScriptAgent:
         return self._now.state.name if self._now.state else ""
 
     def account(self) -> AgentAccount:
-        """Tell the slots, which is all that a script gathers."""
-        return AgentAccount(slots=dict(self._now.slots))
+        """Tell the slots, and the requests that were made."""
+        return AgentAccount(slots=dict(self._now.slots), tools=tuple(self._requests.uses))
 
     @property
     def slots(self) -> dict[str, str]:
@@ -102,27 +123,53 @@ class ScriptAgent:
         return [LikelyLine(text, min(chance, 1.0), voice) for (text, voice), chance in chances.items()]
 
     def confirmed(self, turn: int) -> None:
-        """Change nothing for a guess that was right: an answer to a wrong one is taken back by the prompt after it."""
+        """Let a request change the world; all else of a wrong guess is taken back by the prompt after it."""
+        if turn == self._turn:
+            self._requests.counts.set()
 
     async def reply(self, prompt: Prompt) -> AsyncGenerator[Action, None]:
-        """Answer a prompt; all actions are there at once."""
-        for action in self.answer(prompt):
-            yield action
+        """Answer a prompt; all actions are there at once, but for what services have to say."""
+        requests = self._requests
+        requests.counts = asyncio.Event()
+        if not prompt.guess:
+            requests.counts.set()
+        actions, said = self.answer(prompt), False
+        for _ in range(_MOST_REQUESTS):
+            for action in actions:
+                said = said or isinstance(action, Say)
+                yield action
+            check = self._now.state.check if self._now.state and not self._leaving else None
+            if not isinstance(check, HttpStep):
+                return
+            async with aclosing(requests.followed(self._now, check, said=said)) as lines:
+                async for line in lines:
+                    said = True
+                    for filler in self._say([line]):
+                        yield filler
+            if self._now.begun:
+                self._before = None  # what has changed the world is not taken back
+            step = requests.step(self._now, check)
+            actions = self._noted(list(self._take(step)) if step else [])
+        raise AgentError(Failure.TOO_MUCH, f"made more than {_MOST_REQUESTS} requests in one answer")
 
     def answer(self, prompt: Prompt) -> list[Action]:
-        """All actions that answer a prompt: never none, for any prompt in any state."""
+        """All actions that answer a prompt at once: never none, but in a state that asks a service."""
         self._refusals.clear()
-        actions = self._answer(prompt)
+        return self._noted(self._answer(prompt))
+
+    def _noted(self, actions: list[Action]) -> list[Action]:
+        """The same actions; whom they would have dialled, and must not, is told."""
         for refused in self._refusals:
             self._report(self._info, AgentError(Failure.TRANSFER_REFUSED, str(refused), refused.target))
-        self._leaving = isinstance(actions[-1], HangUp | Transfer)
+        self._refusals.clear()
+        self._leaving = bool(actions) and isinstance(actions[-1], HangUp | Transfer)
         return actions
 
     def _answer(self, prompt: Prompt) -> list[Action]:
         put_before = 0 < prompt.turn == self._turn
         self._turn = prompt.turn
         # People who know a menu press the next key before they hear anything: that replaces nothing.
-        if self._before and (put_before or (prompt.again and prompt.kind != "digits")):
+        if self._before and not self._now.begun and (put_before or (prompt.again and prompt.kind != "digits")):
             self._now = self._before.copy()
         if self._now.state is None or prompt.kind == "call_started":
             self._before = None
@@ -131,7 +178,9 @@ class ScriptAgent:
                 self._script.states[self._script.start].transfer_failed if prompt.kind == "transfer_failed" else ()
             )
             return [*self._say(returned), *self._take(Step(goto=self._script.start))]
-        self._before = self._now.copy()
+        self._before = None if self._now.begun else self._now.copy()
+        if isinstance(self._now.state.check, HttpStep):
+            return []  # broken off while a service was asked: it is asked again
         match prompt.kind:
             case "caller_said":
                 step = self._step_for_speech(self._now.state, prompt)
@@ -270,13 +319,24 @@ class ScriptAgent:
             self._now.state = state
             if state.language:
                 yield ChangeLanguage(state.language)
-            if state.onward is None:
+            if state.waits:
                 self._now.asked = state
                 yield state.expectation()
             yield from self._say(state.say)
-            if state.onward is None:
+            following = state.onward or self._looked_up(state)
+            if following is None:
                 return
-            step = state.onward
+            step = following
+
+    def _looked_up(self, state: State) -> Step | None:
+        """What follows from the time, or from a slot's value; None: the caller, or a service, has the next word."""
+        match state.check:
+            case HoursCheck():
+                return state.check.step(self._clock())
+            case Switch():
+                return state.check.step(self._now.slots)
+            case _:
+                return None
 
     def _transfer_failed(self, state: State | None) -> Iterator[Action]:
         """Go on with a caller whom nobody can be found for; a second refusal in one answer ends the call."""
@@ -335,17 +395,27 @@ def _count(chances: dict[tuple[str, str | None], float], actions: Iterable[Actio
 class ScriptFactory:
     """Opens one dialogue per call on the same script."""
 
-    def __init__(self, script: Script, report: Report = no_report) -> None:
+    def __init__(
+        self,
+        script: Script,
+        report: Report = no_report,
+        services: ScriptServices | None = None,
+        clock: Clock = _now,
+    ) -> None:
         self.script = script
         self._report = report
+        self._services = services
+        self._clock = clock
 
     def open_call(self, info: CallInfo) -> ScriptAgent:
         """Start the script for a call."""
-        return ScriptAgent(self.script, info, self._report)
+        return ScriptAgent(self.script, info, self._report, self._services, self._clock)
 
     def phrases(self) -> list[FixedLine]:
         """List the script's fixed lines, which can be synthesised before any call."""
         return self.script.phrases()
 
     async def close(self) -> None:
-        """Close without effect, since a script opens nothing."""
+        """Close the connections to the services that the script asks."""
+        if self._services is not None:
+            await self._services.close()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterator
 
-from bridge.agents.script_states import Script, ScriptLine, State, Step, slots_of
+from bridge.agents.script_states import HttpStep, Script, ScriptLine, State, Step, Switch, slots_of
 from bridge.understanding.results import PARTS
 
 _CALL_SLOTS = frozenset({"from_number", "to_number"})
@@ -18,8 +18,8 @@ def find_mistakes(script: Script) -> list[str]:
 
 
 def find_oddities(script: Script) -> list[str]:
-    """What can run but is hardly meant: states that no way leads to, and slots that may still be empty."""
-    return [*_unreachable(script), *_unset_slots(script)]
+    """What can run but is hardly meant: states that no way leads to, empty slots, answers nobody confirms."""
+    return [*_unreachable(script), *_unset_slots(script), *_not_read_back(script)]
 
 
 def reachable(script: Script) -> set[str]:
@@ -58,29 +58,41 @@ def _dead_ends(script: Script) -> Iterator[str]:
         if not own:
             yield (
                 f"state {state.name!r}: nothing leads on from here; "
-                "expected when, digits, on_yes, on_no, on_answer, on_speech, goto, transfer or hang_up"
+                "expected when, digits, on_yes, on_no, on_answer, on_speech, goto, http, hours, switch, transfer "
+                "or hang_up"
             )
-        if not state.say and (state.onward is None):
+        if not state.say and state.waits:
             yield f"state {state.name!r}: say: nothing: a state that waits for the caller must say something first"
         if state.capture and not state.on_answer:
             yield f"state {state.name!r}: capture: {state.capture!r}: expected on_answer, which says where to go then"
 
 
 def _endless(script: Script) -> Iterator[str]:
-    """Rings of `goto` that never wait for the caller."""
-    for first in script.states.values():
-        ring = [first.name]
-        state: State | None = first
-        while state and state.onward and state.onward.goto:
-            target = state.onward.goto
-            if target == first.name:
-                if min(ring) == first.name:
-                    yield f"state {first.name!r}: goto {' -> '.join([*ring, target])} never waits for the caller"
-                break
-            if target in ring:
-                break
-            ring.append(target)
-            state = script.states.get(target)
+    """Rings of states that never wait for the caller, whatever is looked up on the way."""
+    told: set[str] = set()
+    for first in sorted(script.states):
+        ring = _ring(script, first)
+        if ring and not told & set(ring):
+            told |= set(ring)
+            yield f"state {first!r}: goto {' -> '.join([*ring, first])} never waits for the caller"
+
+
+def _ring(script: Script, first: str) -> list[str]:
+    """The states from this one back to itself without the caller; the shortest way."""
+    ways: dict[str, list[str]] = {first: [first]}
+    queue = [first]
+    for name in queue:
+        state = script.states.get(name)
+        if state is None:
+            continue
+        steps = [step for _, step in state.checked()] + ([state.onward] if state.onward else [])
+        for target in (step.goto for step in steps if step.goto):
+            if target == first:
+                return ways[name]
+            if target not in ways:
+                ways[target] = [*ways[name], target]
+                queue.append(target)
+    return []
 
 
 def _said_in(state: State) -> Iterator[ScriptLine]:
@@ -92,6 +104,8 @@ def _said_in(state: State) -> Iterator[ScriptLine]:
 def _fills(state: State, step: Step) -> set[str]:
     """Slots that are filled by taking this step."""
     filled = {name for name, _ in step.set}
+    if isinstance(state.check, HttpStep) and step is state.check.on_result:
+        filled |= state.check.keep.keys()
     if state.capture and any(step is answer for answer in (state.on_answer, state.on_yes, state.on_no)):
         filled.add(state.capture)
         filled |= {f"{state.capture}_{part}" for part in PARTS.get(state.expect.partition(":")[0], ())}
@@ -115,6 +129,8 @@ def _unknown_slots(script: Script) -> Iterator[str]:
         said += [line.text for line in state.transfer_failed]
         said += [text for step in state.steps() for text in (step.transfer, step.summary) if text]
         said += [value for step in state.steps() for _, value in step.set]
+        said += state.check.texts() if isinstance(state.check, HttpStep) else ()
+        said += [f"{{{state.check.slot}}}"] if isinstance(state.check, Switch) else ()
         unknown = {name: text for text in said for name in slots_of(text) if name not in filled}
         for name, text in unknown.items():
             near = difflib.get_close_matches(name, filled, n=1)
@@ -139,6 +155,18 @@ def _unset_slots(script: Script) -> Iterator[str]:
             for slot in line.slots:
                 if slot not in filled:
                     yield f"state {name!r}: {line.text!r}: {slot!r} may still be empty here"
+
+
+_MISHEARD = ("phone", "email", "name", "spelling", "date", "time", "amount")
+"""Kinds of answers that a recogniser gets wrong so often that callers want to hear what was understood."""
+
+
+def _not_read_back(script: Script) -> Iterator[str]:
+    """Answers that are kept, and that no line ever says back to the caller."""
+    said = {slot for state in script.states.values() for line in _said_in(state) for slot in line.slots}
+    for name, state in script.states.items():
+        if state.capture and state.capture not in said and state.expect.partition(":")[0] in _MISHEARD:
+            yield f"state {name!r}: capture: {state.capture!r}: no line says it back, so that nobody can correct it"
 
 
 def _filled_on_every_way(script: Script) -> dict[str, set[str]]:

@@ -50,6 +50,8 @@ def _ways_from(state: State) -> Iterator[Way]:
         yield from _way(state, step, f"says {_wording(intent)}")
     for keys, step in state.digits.items():
         yield from _way(state, step, f"presses {keys}")
+    for by, step in state.checked():
+        yield from _way(state, step, by)
     named: tuple[tuple[str, Step | None], ...] = (
         ("yes", state.on_yes),
         ("no", state.on_no),

@@ -12,8 +12,11 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from bridge.agents.script_check import find_mistakes, find_oddities
+from bridge.agents.script_hours import HoursSpec, OpeningHours, Standing, opening_hours
 from bridge.agents.script_schema import (
     Go,
+    HttpSpec,
+    Include,
     IntentSpec,
     Lines,
     LineSpec,
@@ -23,7 +26,19 @@ from bridge.agents.script_schema import (
     StepSpec,
     parse,
 )
-from bridge.agents.script_states import READ_OUT, Script, ScriptLine, State, Step, formats_of
+from bridge.agents.script_states import (
+    READ_OUT,
+    HoursCheck,
+    HttpStep,
+    Script,
+    ScriptLine,
+    State,
+    Step,
+    Switch,
+    formats_of,
+    slots_of,
+)
+from bridge.agents.tools.http import Request
 from bridge.agents.transfers import Origin, TransferRefused, Transfers
 from bridge.call.actions import Interruption
 from bridge.errors import ConfigError
@@ -34,6 +49,13 @@ from bridge.understanding.understand import ANSWER, ANSWERS
 _SLOT = re.compile(r"\{\w+\}")
 _KEYS = re.compile(r"[0-9*#A-D]+")
 _LONGEST_PAUSE_S = 30.0
+_LONGEST_REQUEST_S = 60.0
+_CHECKS = (
+    ("http", ("on_result", "on_failed"), ()),
+    ("hours", ("open", "closed"), ("holiday",)),
+    ("switch", ("otherwise",), ("cases",)),
+)
+"""What is looked at in a state: the ways on that it needs, and those that it may have."""
 
 
 def load_script(path: Path, transfers: Transfers | None = None) -> Script:
@@ -42,21 +64,30 @@ def load_script(path: Path, transfers: Transfers | None = None) -> Script:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: the script cannot be read: {error}") from None
-    return compile_script(text, str(path), transfers)
+    return compile_script(text, str(path), transfers, beside(path))
 
 
-def compile_script(text: str, source: str, transfers: Transfers | None = None) -> Script:
+def beside(path: Path) -> Include:
+    """How a script that is this file includes others: their names are relative to its folder."""
+    return lambda name: (path.parent / name).read_text(encoding="utf-8")
+
+
+def compile_script(
+    text: str, source: str, transfers: Transfers | None = None, include: Include | None = None
+) -> Script:
     """Check a script's YAML and make it ready to run; `source` stands before each mistake."""
-    script, mistakes = examined(text, transfers)
+    script, mistakes = examined(text, transfers, include)
     if script is None or mistakes:
         raise ConfigError("\n".join(f"{source}: {mistake}" for mistake in mistakes))
     return dataclasses.replace(script, warnings=tuple(find_oddities(script)))
 
 
-def examined(text: str, transfers: Transfers | None = None) -> tuple[Script | None, list[str]]:
+def examined(
+    text: str, transfers: Transfers | None = None, include: Include | None = None
+) -> tuple[Script | None, list[str]]:
     """A script as far as it can be made of its YAML, and all that is wrong with it."""
     mistakes = Mistakes()
-    spec = parse(text, mistakes)
+    spec = parse(text, mistakes, include)
     if mistakes:
         return None, list(mistakes)
     script = _Compiler(spec, mistakes, transfers or Transfers()).script()
@@ -70,6 +101,7 @@ class _Compiler:
         self._spec = spec
         self._transfers = transfers
         self._mistakes = mistakes
+        self._hours = dict(self._opening_hours(spec.hours))
         self._intents = {name: self._intent(name, intent) for name, intent in spec.intents.items()}
 
     def script(self) -> Script:
@@ -117,6 +149,7 @@ class _Compiler:
             attempts=spec.attempts or max(1, whole.attempts),
             give_up=self._step(spec.give_up or whole.give_up, f"{where}, give_up"),
             onward=self._onward(spec, where),
+            check=self._check(spec, where),
             language=self._language(spec.language, where),
             transfer_failed=self._lines(whole.transfer_failed, "transfer_failed", whole.interruption),
             on_transfer_failed=self._step(
@@ -169,6 +202,90 @@ class _Compiler:
     def _onward(self, spec: StateSpec, where: str) -> Step | None:
         go = StepSpec(goto=spec.goto, transfer=spec.transfer, summary=spec.summary, hang_up=spec.hang_up)
         return self._step(go, where) if spec.goto or spec.transfer or spec.hang_up else None
+
+    def _opening_hours(self, specs: Mapping[str, HoursSpec]) -> Iterable[tuple[str, OpeningHours]]:
+        for name, spec in specs.items():
+            try:
+                yield name, opening_hours(spec)
+            except ValueError as error:
+                self._mistakes.append(f"hours {name!r}, {error}")
+
+    def _check(self, spec: StateSpec, where: str) -> HoursCheck | Switch | HttpStep | None:
+        """What is looked at in this state, if anything is."""
+        kinds = [key for key in ("http", "hours", "switch") if getattr(spec, key)]
+        onward = [key for key in ("goto", "transfer", "hang_up") if getattr(spec, key)]
+        if len(kinds) > 1 or (kinds and onward):
+            self._mistakes.note(where, [*kinds, *onward], "expected only one of http, hours, switch, goto, transfer")
+        self._check_keys(spec, kinds, where)
+        if spec.hours:
+            return self._hours_check(spec, where)
+        if spec.switch:
+            cases = {key.lower(): step for key, go in spec.cases.items() if (step := self._step(go, f"{where}, {key}"))}
+            return Switch(spec.switch, cases, self._step(spec.otherwise, f"{where}, otherwise"))
+        return None if spec.http is None else self._http(spec.http, spec, where)
+
+    def _check_keys(self, spec: StateSpec, kinds: list[str], where: str) -> None:
+        """Each kind of look needs its own ways on, and no others."""
+        for kind, needed, more in _CHECKS:
+            for key in (*needed, *more):
+                if getattr(spec, key) and kind not in kinds:
+                    self._mistakes.note(where, key, f"expected `{kind}` beside it")
+            for key in needed:
+                if kind in kinds and not getattr(spec, key):
+                    self._mistakes.note(f"{where}, {kind}", key, f"expected `{key}`, which says where to go then")
+
+    def _hours_check(self, spec: StateSpec, where: str) -> HoursCheck | None:
+        hours = self._hours.get(spec.hours)
+        if hours is None:
+            known = ", ".join(sorted(self._spec.hours)) or "none yet"
+            self._mistakes.note(
+                f"{where}, hours", spec.hours, f"expected the name of opening hours; `hours` has {known}"
+            )
+            return None
+        steps: dict[Standing, Step] = {}
+        goes: tuple[tuple[Standing, Go], ...] = (
+            ("open", spec.open),
+            ("closed", spec.closed),
+            ("holiday", spec.holiday or spec.closed),
+        )
+        for standing, go in goes:
+            step = self._step(go, f"{where}, {standing}")
+            if step:
+                steps[standing] = step
+        return HoursCheck(hours, steps)
+
+    def _http(self, http: HttpSpec, spec: StateSpec, where: str) -> HttpStep:
+        where = f"{where}, http"
+        if not http.url.startswith(("http://", "https://")) or "{" in http.url.split("/")[2]:
+            expected = "expected an address that starts with http:// or https://, and a host without slots"
+            self._mistakes.note(f"{where}, url", http.url, expected)
+        for name in slots_of(http.url):
+            if name in http.fields:
+                self._mistakes.note(f"{where}, fields", name, "expected another name than the address has")
+        if not 0 < http.deadline_s <= _LONGEST_REQUEST_S:
+            self._mistakes.note(f"{where}, deadline_s", http.deadline_s, f"expected up to {_LONGEST_REQUEST_S:g}")
+        statuses = {}
+        for status, go in http.on_status.items():
+            step = self._step(go, f"{where}, on_status, {status}")
+            if not (status.isascii() and status.isdecimal() and len(status) == 3):
+                self._mistakes.note(f"{where}, on_status", status, "expected a status such as 404")
+            elif step:
+                statuses[int(status)] = step
+        filler = self._lines(http.filler, f"{where}, filler", self._spec.interruption)
+        if not filler:
+            self._mistakes.note(f"{where}, filler", http.filler, "expected words to say")
+        return HttpStep(
+            request=Request(http.method, http.url, frozenset(), http.headers),
+            fields=http.fields,
+            headers_env=http.headers_env,
+            keep=http.keep,
+            changes=http.method != "GET" if http.changes is None else http.changes,
+            deadline_s=http.deadline_s,
+            filler=(*filler, ScriptLine(""))[0],
+            on_result=self._step(spec.on_result, f"{where}, on_result"),
+            on_failed=self._step(spec.on_failed, f"{where}, on_failed"),
+            on_status=statuses,
+        )
 
     def _step(self, go: Go, where: str) -> Step | None:
         if not go:

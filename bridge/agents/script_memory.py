@@ -28,6 +28,8 @@ class ScriptMemory:
     """Slots that hold what the caller said, or was made of it."""
     misses: int = 0
     """Answers in a row that the script did not understand."""
+    begun: bool = False
+    """A request of this state, which changes the world, was begun, and its answer is not known yet."""
 
     def copy(self) -> ScriptMemory:
         """Return a memory that stays as this one is now."""
@@ -38,6 +40,12 @@ class ScriptMemory:
         self.slots[slot] = value
         self.fixed.discard(slot)
         self.told.add(slot)
+
+    def learn(self, slot: str, value: str) -> None:
+        """Remember something that a service has answered."""
+        self.slots[slot] = value
+        self.fixed.discard(slot)
+        self.told.discard(slot)
 
     def set(self, slot: str, value: ScriptLine) -> None:
         """Remember something that the script says, with the slots in it filled."""
@@ -64,6 +72,7 @@ class _Kept(msgspec.Struct, frozen=True):
     fixed: set[str]
     told: set[str]
     misses: int
+    begun: bool = False
 
 
 class _Moved(msgspec.Struct, frozen=True):
@@ -100,6 +109,7 @@ def _kept(memory: ScriptMemory) -> _Kept:
         memory.fixed,
         memory.told,
         memory.misses,
+        memory.begun,
     )
 
 
@@ -108,4 +118,5 @@ def _read(kept: _Kept, script: Script) -> ScriptMemory:
         if name and name not in script.states:
             raise BadMessage(f"a script's state from elsewhere: this script has no state {name!r}")
     states = script.states
-    return ScriptMemory(states.get(kept.state), states.get(kept.asked), kept.slots, kept.fixed, kept.told, kept.misses)
+    at, asked = states.get(kept.state), states.get(kept.asked)
+    return ScriptMemory(at, asked, kept.slots, kept.fixed, kept.told, kept.misses, kept.begun)

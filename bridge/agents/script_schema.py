@@ -25,12 +25,15 @@ from __future__ import annotations
 
 import difflib
 import re
-from typing import Any
+from collections.abc import Callable
+from typing import Any, Literal
 
 import msgspec
 import yaml
 
+from bridge.agents.script_hours import HoursSpec
 from bridge.call.actions import Interruption
+from bridge.variables import Variable
 
 
 class LineSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -74,6 +77,27 @@ class IntentSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     unless: list[str] = []
 
 
+class HttpSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A request to a service while the caller waits; `{slot}` stands for its value, in the address and the fields."""
+
+    url: str
+    method: Literal["GET", "POST", "PUT", "PATCH", "DELETE"] = "GET"
+    fields: dict[str, str] = {}
+    """Sent in the query (GET, DELETE), else as a JSON object."""
+    headers: dict[str, str] = {}
+    headers_env: dict[str, Variable] = {}
+    """Headers whose values are secret: the header's name, and the environment variable with its value."""
+    keep: dict[str, str] = {}
+    """Slots, and where in the answer their values are: `{day: delivery.day, first: items.0.name}`."""
+    changes: bool | None = None
+    """Whether it changes the world; left out: every method but GET does. Then it is asked once the turn counts."""
+    deadline_s: float = 5.0
+    filler: str = "One moment, please."
+    """Said when it takes longer than 700 ms."""
+    on_status: dict[str, Go] = {}
+    """What to do for a status such as 404; `on_failed` for all others that are no success."""
+
+
 class StateSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """One point of the dialogue."""
 
@@ -112,6 +136,22 @@ class StateSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
     summary: str = ""
     """What whoever takes the caller over from a transfer is told first; it may name slots."""
     hang_up: str = ""
+    http: HttpSpec | None = None
+    """A request, made when the state is reached; then `on_result` or `on_failed`."""
+    on_result: Go = ""
+    on_failed: Go = ""
+    """For no answer in time, and for a status that is no success."""
+    hours: str = ""
+    """The name of opening hours, looked at when the state is reached; then `open`, `closed` or `holiday`."""
+    open: Go = ""
+    closed: Go = ""
+    holiday: Go = ""
+    """What to do on a holiday; `closed` unless given."""
+    switch: str = ""
+    """A slot, whose value is looked at when the state is reached; then one of `cases`, or `otherwise`."""
+    cases: dict[str, Go] = {}
+    """What to do for each value, in small or capital letters."""
+    otherwise: Go = ""
     on_transfer_failed: Go = ""
     """What to do when a transfer from here is not allowed, or nobody answers it."""
 
@@ -139,6 +179,8 @@ class ScriptSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     """Said when a transfer does not come about; then the last question is asked again."""
     on_transfer_failed: Go = ""
     """What to do instead."""
+    hours: dict[str, HoursSpec] = {}
+    """Opening hours by name; see `script_hours.py`."""
     states: dict[str, StateSpec] = {}
 
 
@@ -170,22 +212,83 @@ class Mistakes(list[str]):
         self.append(f"{where}: {shown if len(shown) < 80 else shown[:77] + '...'}: {expected}")
 
 
-def parse(text: str, mistakes: Mistakes) -> ScriptSpec:
-    """Read a script's YAML. What is wrong is added to `mistakes`; the rest is returned."""
-    try:
-        raw = yaml.load(text, Loader=_Loader)  # a BaseLoader makes nothing but text, lists and mappings
-    except yaml.YAMLError as error:
-        what = " ".join(str(error).split()).replace('in "<unicode string>", ', "at ")
-        mistakes.append(f"not readable as YAML: {what}")
+Include = Callable[[str], str]
+"""Gives the text of a file by the name that a script knows it by. Raises OSError and UnicodeDecodeError."""
+
+_SHARED = ("values", "intents", "anywhere", "anywhere_digits", "hours", "states")
+"""Keys whose entries may be spread over included files; everything else stands in the script itself."""
+_MOST_INCLUDED = 32
+
+
+def parse(text: str, mistakes: Mistakes, include: Include | None = None) -> ScriptSpec:
+    """Read a script's YAML and what it includes. What is wrong is added to `mistakes`; the rest is returned."""
+    parts = _read(text, "", mistakes)
+    if parts is None:
         return ScriptSpec()
-    if not isinstance(raw, dict):
-        mistakes.note("the file", raw, "expected a mapping with `start`, `intents` and `states`")
-        return ScriptSpec()
-    parts: dict[str, Any] = dict(raw)
+    _included(parts, mistakes, include)
     states = _section(parts, "states", StateSpec, "state", mistakes)
     intents = _section(parts, "intents", list[str] | IntentSpec, "intent", mistakes)
     spec = _convert(parts, ScriptSpec, "", mistakes) or ScriptSpec()
     return msgspec.structs.replace(spec, states=states, intents=intents)
+
+
+def _read(text: str, file: str, mistakes: Mistakes) -> dict[str, Any] | None:
+    """One file's mapping; None, with the mistake noted, where there is none."""
+    try:
+        raw = yaml.load(text, Loader=_Loader)  # a BaseLoader makes nothing but text, lists and mappings
+    except yaml.YAMLError as error:
+        what = " ".join(str(error).split()).replace('in "<unicode string>", ', "at ")
+        mistakes.append(f"{file and f'include {file!r}: '}not readable as YAML: {what}")
+        return None
+    if not isinstance(raw, dict):
+        expected = "expected a mapping with `start`, `intents` and `states`"
+        mistakes.note(f"include {file!r}" if file else "the file", raw, expected)
+        return None
+    return dict(raw)
+
+
+def _included(parts: dict[str, Any], mistakes: Mistakes, include: Include | None) -> None:
+    """Put in what the files of `include` hold, and those that they include; no entry may come twice."""
+    waiting, seen = _names(parts.pop("include", []), mistakes), set[str]()
+    for file in waiting:  # grows
+        if file in seen:
+            continue
+        seen.add(file)
+        if include is None or len(seen) > _MOST_INCLUDED:
+            mistakes.note("include", file, f"expected at most {_MOST_INCLUDED} files, beside a script that is a file")
+            return
+        try:
+            text = include(file)
+        except (OSError, UnicodeDecodeError) as error:
+            mistakes.note("include", file, f"cannot be read: {getattr(error, 'strerror', None) or error}")
+            continue
+        theirs = _read(text, file, mistakes)
+        if theirs is None:
+            continue
+        waiting += _names(theirs.pop("include", []), mistakes)
+        _merge(parts, theirs, file, mistakes)
+
+
+def _names(raw: Any, mistakes: Mistakes) -> list[str]:
+    names = [raw] if isinstance(raw, str) else raw
+    if isinstance(names, list) and all(isinstance(name, str) for name in names):
+        return [name for name in names if name]
+    mistakes.note("include", raw, "expected a list of files")
+    return []
+
+
+def _merge(parts: dict[str, Any], theirs: dict[str, Any], file: str, mistakes: Mistakes) -> None:
+    where = f"include {file!r}"
+    for key, entries in theirs.items():
+        ours = parts.setdefault(key, {}) if key in _SHARED else None
+        if ours is None:
+            mistakes.append(f"{where}: {key!r}: expected only {', '.join(_SHARED)} and include in an included file")
+        elif not isinstance(entries, dict) or not isinstance(ours, dict):
+            mistakes.note(f"{where}, {key}", entries, "expected a mapping")
+        else:
+            for name in entries.keys() & ours.keys():
+                mistakes.append(f"{where}, {key}: {name!r}: is there already")
+            parts[key] = {**entries, **ours}
 
 
 def _section(parts: dict[str, Any], key: str, kind: Any, noun: str, mistakes: Mistakes) -> dict[str, Any]:

@@ -6,8 +6,11 @@ import functools
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from bridge.agents.base import FixedLine
+from bridge.agents.script_hours import OpeningHours, Standing
+from bridge.agents.tools.http import Request
 from bridge.agents.transfers import Transfers
 from bridge.call.actions import Expect, Interruption
 from bridge.text.readback import FORMATS, read_back
@@ -90,6 +93,70 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True)
+class Switch:
+    """What follows from a slot's value."""
+
+    slot: str
+    cases: Mapping[str, Step]
+    """By the value in small letters."""
+    otherwise: Step | None
+
+    def step(self, slots: Mapping[str, str]) -> Step | None:
+        """What to do for the value of the moment."""
+        return self.cases.get(" ".join(slots.get(self.slot, "").lower().split()), self.otherwise)
+
+    def ways(self) -> Iterator[tuple[str, Step]]:
+        """Each step, and what leads to it."""
+        yield from ((f"{self.slot} is {value or 'empty'}", step) for value, step in self.cases.items())
+        if self.otherwise:
+            yield f"{self.slot} is anything else", self.otherwise
+
+
+@dataclass(frozen=True, slots=True)
+class HoursCheck:
+    """What follows from the time of day."""
+
+    hours: OpeningHours
+    steps: Mapping[Standing, Step]
+
+    def step(self, now: datetime) -> Step | None:
+        """What to do at this moment."""
+        return self.steps.get(self.hours.at(now))
+
+    def ways(self) -> Iterator[tuple[str, Step]]:
+        """Each step, and what leads to it."""
+        yield from self.steps.items()
+
+
+@dataclass(frozen=True, slots=True)
+class HttpStep:
+    """A request to a service, and what follows from its answer."""
+
+    request: Request
+    fields: Mapping[str, str]
+    headers_env: Mapping[str, str]
+    keep: Mapping[str, str]
+    changes: bool
+    deadline_s: float
+    filler: ScriptLine
+    on_result: Step | None
+    on_failed: Step | None
+    on_status: Mapping[int, Step]
+
+    def ways(self) -> Iterator[tuple[str, Step]]:
+        """Each step, and what leads to it."""
+        if self.on_result:
+            yield "answered", self.on_result
+        yield from ((f"status {status}", step) for status, step in self.on_status.items())
+        if self.on_failed:
+            yield "failed", self.on_failed
+
+    def texts(self) -> tuple[str, ...]:
+        """All that slots may stand in."""
+        return (self.request.url, *self.fields.values())
+
+
+@dataclass(frozen=True, slots=True)
 class State:
     """One point of the dialogue, with the script's defaults filled in."""
 
@@ -115,6 +182,17 @@ class State:
     transfer_failed: tuple[ScriptLine, ...] = ()
     on_transfer_failed: Step | None = None
     language: str = ""
+    check: HoursCheck | Switch | HttpStep | None = None
+    """What is looked at when the state is reached, instead of waiting for the caller."""
+
+    @property
+    def waits(self) -> bool:
+        """Whether the caller is asked here."""
+        return self.onward is None and self.check is None
+
+    def checked(self) -> list[tuple[str, Step]]:
+        """What may follow from what is looked at here."""
+        return list(self.check.ways()) if self.check else []
 
     def expectation(self) -> Expect:
         """What the caller is about to answer, for the call."""
@@ -123,6 +201,7 @@ class State:
     def steps(self) -> Iterator[Step]:
         """Every step that can be taken from here."""
         yield from self.answers()
+        yield from (step for _, step in self.checked())
         yield from (step for step in (self.give_up, self.onward, self.on_transfer_failed) if step)
 
     def answers(self) -> Iterator[Step]:
@@ -167,6 +246,7 @@ class Script:
             said = [*state.say, *state.ask, *state.no_input, *state.not_understood]
             said += state.transfer_failed if any(step.transfer for step in state.steps()) else ()
             said += [line for step in state.steps() for line in step.say]
+            said += [state.check.filler] if isinstance(state.check, HttpStep) else ()
             yield from (line for line in said if line.text)
 
     def _own_slots(self) -> set[str]:
@@ -175,6 +255,7 @@ class Script:
         foreign = {"from_number", "to_number", *self.parameters}
         for state in self.states.values():
             foreign.add(state.capture)
+            foreign.update(state.check.keep if isinstance(state.check, HttpStep) else ())
             for intent, _ in state.intents:
                 foreign.update(name for pattern in intent.patterns for name in pattern.groupindex)
             for step in state.steps():

@@ -37,7 +37,7 @@ def run(arguments: argparse.Namespace) -> int:
     from bridge.agents.script_check import find_oddities
     from bridge.agents.script_drawing import drawing
     from bridge.agents.script_graph import without_end
-    from bridge.agents.script_load import examined
+    from bridge.agents.script_load import beside, examined
     from bridge.errors import ConfigError
 
     file: Path = arguments.file
@@ -45,7 +45,7 @@ def run(arguments: argparse.Namespace) -> int:
         text = file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{file}: the script cannot be read: {error}") from None
-    script, mistakes = examined(text, _transfers(arguments.config, file))
+    script, mistakes = examined(text, _transfers(arguments.config, file), beside(file))
     for mistake in mistakes:
         print(f"{file}: {mistake}")
     if script is None:

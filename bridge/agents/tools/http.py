@@ -37,6 +37,11 @@ class Request:
     in_query: frozenset[str]
     headers: Mapping[str, str]
 
+    @property
+    def slots(self) -> list[str]:
+        """Names in the address that arguments are put in place of."""
+        return _SLOT.findall(self.url)
+
     def made(self, arguments: Arguments) -> tuple[str, dict[str, str], bytes | None]:
         """The address, the query and the body. Raises ToolFailed for an argument that the path lacks."""
         left = dict(arguments)
@@ -74,34 +79,41 @@ class HttpTools:
         return Tool(tool.name, tool.description, tool.parameters, call, tool.changes, tool.filler, tool.deadline_s)
 
     async def _call(self, request: Request, arguments: Arguments) -> Any:
-        url, query, body = request.made(arguments)
-        headers = {"Accept": "application/json", **({"Content-Type": "application/json"} if body else {})}
-        try:
-            response = await self._http.request(
-                request.method,
-                url,
-                data=body,
-                params=query or None,
-                headers={**headers, **request.headers},
-                allow_redirects=False,
-            )
-        except TimeoutError:
-            raise ToolFailed("the service cannot be reached in time") from None
-        except (aiohttp.ClientError, OSError) as error:
-            raise ToolFailed(f"the service cannot be reached: {type(error).__name__}") from None
-        try:
-            raw = await _capped(response)
-        except (aiohttp.ClientError, OSError) as error:
-            raise ToolFailed(f"the service broke off: {type(error).__name__}") from None
-        finally:
-            response.close() if not response.content.at_eof() else response.release()
-        text = raw.decode("utf-8", "replace")
-        if not 200 <= response.status < 300:
-            raise ToolFailed(f"the service answered {response.status}: {' '.join(text[:500].split())}")
-        try:
-            return json.loads(text)
-        except (ValueError, RecursionError):
-            return text
+        status, answer = await fetched(self._http, request, arguments)
+        if not 200 <= status < 300:
+            told = answer if isinstance(answer, str) else json.dumps(answer, ensure_ascii=False)
+            raise ToolFailed(f"the service answered {status}: {' '.join(told[:500].split())}")
+        return answer
+
+
+async def fetched(http: HttpClient, request: Request, arguments: Arguments) -> tuple[int, Any]:
+    """Send a request; its status, and the JSON of its answer, or the text that is none. Raises ToolFailed."""
+    url, query, body = request.made(arguments)
+    headers = {"Accept": "application/json", **({"Content-Type": "application/json"} if body else {})}
+    try:
+        response = await http.request(
+            request.method,
+            url,
+            data=body,
+            params=query or None,
+            headers={**headers, **request.headers},
+            allow_redirects=False,
+        )
+    except TimeoutError:
+        raise ToolFailed("the service cannot be reached in time") from None
+    except (aiohttp.ClientError, OSError) as error:
+        raise ToolFailed(f"the service cannot be reached: {type(error).__name__}") from None
+    try:
+        raw = await _capped(response)
+    except (aiohttp.ClientError, OSError) as error:
+        raise ToolFailed(f"the service broke off: {type(error).__name__}") from None
+    finally:
+        response.close() if not response.content.at_eof() else response.release()
+    text = raw.decode("utf-8", "replace")
+    try:
+        return response.status, json.loads(text)
+    except (ValueError, RecursionError):
+        return response.status, text
 
 
 async def _capped(response: aiohttp.ClientResponse) -> bytes:
