@@ -89,6 +89,8 @@ def _build(
             from bridge.agents.relay import RelayFactory
 
             _check_url(settings.url, "agent.url", "ws")
+            if settings.action:
+                _check_url(settings.action, "agent.action")
             client = HttpClient(
                 http, connect_deadline_s=settings.connect_deadline_s, directory=directory, environ=environ
             )

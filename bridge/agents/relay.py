@@ -20,6 +20,7 @@ import msgspec
 
 from bridge.agents.base import AgentError, CallInfo, Failure, FixedLine, LikelyLine, Report, no_report
 from bridge.agents.guard import Guard
+from bridge.agents.relay_action import SessionAction
 from bridge.agents.relay_link import RelayLink, connect
 from bridge.agents.settings import ConversationRelaySettings
 from bridge.agents.transfers import Transfers
@@ -40,6 +41,7 @@ from bridge.carriers.conversation_relay import (
     RelaySession,
     handshake_headers,
 )
+from bridge.carriers.relay_action import action_fields
 from bridge.errors import BadMessage
 from bridge.http import HttpClient
 from bridge.text.spoken.languages import language
@@ -100,6 +102,7 @@ class RelayAgent:
         self._room.set()
         self._turn_over.set()
         self._handoff = ""
+        self._began_at = time.monotonic()
         self._speaking = False
         self._in_cycle = False
         """Text was said whose cycle is not over."""
@@ -181,6 +184,10 @@ class RelayAgent:
         try:
             while (message := await self._next()) and not (said and _preempts(message)):
                 self._forget(message)
+                if self._factory.action.url and isinstance(message, AppEnd | _Lost):
+                    for action in await self._after_session(message):
+                        yield action
+                    return
                 for action in self._actions(message):
                     said = True
                     yield action
@@ -188,6 +195,27 @@ class RelayAgent:
             self._speaking = False
             if self._waiting:  # what came in the very last moment, or cuts this short
                 self._want_floor(cut=_preempts(self._waiting[0]))
+
+    async def _after_session(self, ended: AppEnd | _Lost) -> list[Action]:
+        """What the application wants to be done with the call, now that its session is over. Raises AgentError."""
+        self._link.close()
+        if isinstance(ended, AppEnd):
+            self._handoff = ended.handoff
+        fields = action_fields(
+            account_id=self._settings.account_id,
+            call_id=self._info.call_id,
+            from_number=self._info.from_number,
+            to_number=self._info.to_number,
+            session_id=self._session.session_id,
+            seconds=time.monotonic() - self._began_at,
+            handoff=self._handoff,
+            broken_off=ended.why if isinstance(ended, _Lost) else "",
+        )
+        try:
+            return await self._factory.action.ask(fields)
+        except AgentError as error:
+            self._factory.report(self._info, error)
+            raise AgentError(Failure.SESSION_OVER, str(error), error.quoted) from None
 
     async def _next(self) -> AppMessage | _Lost | None:
         """What waits; None when nothing does, and no cycle is open or its rest is too long in coming."""
@@ -418,6 +446,7 @@ class RelayFactory:
         self.http = http or HttpClient(connect_deadline_s=settings.connect_deadline_s)
         self.guard = Guard(settings.limits, Transfers(settings.transfers), report)
         self.headers = handshake_headers(auth_token, settings.url)
+        self.action = SessionAction(settings.action, auth_token, self.http, settings.action_deadline_s)
 
     def open_call(self, info: CallInfo) -> RelayAgent:
         """Open an agent; the application is reached when the call begins."""

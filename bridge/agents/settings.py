@@ -216,6 +216,9 @@ class ConversationRelaySettings(
     """Lines that the application often says word for word, kept ready as audio."""
     recordings: dict[str, str] = {}
     """What to play where the application says `play`: its `source`, and a name of `speaking.recordings`."""
+    action: str = ""
+    """Asked what becomes of the call when the session is over, as that of `<Connect>` is; empty: the call ends."""
+    action_deadline_s: float = 5.0
     application_reconnect: bool = False
     """Reach an application again whose socket breaks; without it the session is over then."""
     transfers: TransferSettings = TransferSettings()
