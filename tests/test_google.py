@@ -68,7 +68,7 @@ async def test_googles_own_client_understands_the_double_of_its_recogniser() -> 
         for piece in pieces():
             yield speech.StreamingRecognizeRequest(audio=piece)
 
-    async with GoogleDouble().serve() as url, asyncio.timeout(20):
+    async with GoogleDouble().serve() as url, asyncio.timeout(60):
         channel = grpc.aio.insecure_channel(url.removeprefix("http://"))
         transport = speech.SpeechAsyncClient.get_transport_class("grpc_asyncio")(channel=channel)
         client = speech.SpeechAsyncClient(transport=transport)
@@ -95,7 +95,7 @@ async def test_googles_own_client_understands_the_double_of_its_voice() -> None:
         yield speaking.StreamingSynthesizeRequest(input=speaking.StreamingSynthesisInput(text="one two "))
         yield speaking.StreamingSynthesizeRequest(input=speaking.StreamingSynthesisInput(text="three"))
 
-    async with GoogleVoiceDouble().serve() as url, asyncio.timeout(20):
+    async with GoogleVoiceDouble().serve() as url, asyncio.timeout(60):
         channel = grpc.aio.insecure_channel(url.removeprefix("http://"))
         transport = speaking.TextToSpeechAsyncClient.get_transport_class("grpc_asyncio")(channel=channel)
         client = speaking.TextToSpeechAsyncClient(transport=transport)

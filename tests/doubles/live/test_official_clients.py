@@ -23,7 +23,7 @@ async def test_openai_realtime() -> None:
     openai = pytest.importorskip("openai")
     pytest.importorskip("websockets")  # which its realtime extra brings
     double = RealtimeDouble([Answer(TEXT, [("look_up", {"day": "Monday"})]), Answer("until five", pace=1.0)])
-    async with double.serve() as at, asyncio.timeout(20):
+    async with double.serve() as at, asyncio.timeout(60):
         client = openai.AsyncOpenAI(api_key=KEY, base_url=f"http://{at}/v1", websocket_base_url=f"ws://{at}/v1")
         async with client.realtime.connect(model="gpt-realtime") as connection:
             assert (await connection.recv()).type == "session.created"
@@ -68,7 +68,7 @@ async def test_gemini_live(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(live, "ws_connect", in_the_clear)
     answers = [Answer(TEXT, [("look_up", {"day": "Monday"})]), Answer("until five", pace=1.0), Answer("bye")]
     double = GeminiDouble(answers)
-    async with double.serve() as at, asyncio.timeout(20):
+    async with double.serve() as at, asyncio.timeout(60):
         options = types.HttpOptions(base_url=f"http://{at}", api_version="v1beta")
         client = genai.Client(api_key=KEY, http_options=options)
         config = {
