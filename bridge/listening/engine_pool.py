@@ -120,6 +120,7 @@ class EnginePool:
             raise ConfigError(f"listening: the engine process did not start: {error}") from error
         self._tasks = [asyncio.create_task(self._run(process)) for process in first]
         self._preparing = asyncio.create_task(self._prepare_spare())
+        await asyncio.sleep(0)  # a task that is cancelled before it has begun does not end its process
 
     async def close(self) -> None:
         """End the processes; waiting jobs fail."""
