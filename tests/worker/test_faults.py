@@ -128,7 +128,7 @@ async def test_a_hung_step_ends_the_streams_of_its_engine_and_others_are_heard_t
 )
 async def test_a_batch_too_large_for_the_memory_is_made_in_parts(error: Exception) -> None:
     engine = TightEngine(batch=8, error=error)
-    async with working(engine) as (worker, address), await connect(address) as link:
+    async with working(engine, step_s=PATIENCE_S) as (worker, address), await connect(address) as link:
         engine.gate.clear()
         first = say(link, "first", "tone")
         await asyncio.to_thread(engine.begun.wait, PATIENCE_S)
