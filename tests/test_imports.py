@@ -47,7 +47,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "store": PURE | {"session", "system"},
     "session": PURE | {"telemetry", "listening", "speaking", "agents"},
     "gateway": PURE | {"telemetry", "listening", "speaking", "agents", "store", "session", "api", "system"},
-    "api": PURE | {"telemetry", "speaking", "gateway", "worker.protocol", "worker.protocol_server", "session"},
+    "api": PURE
+    | {"telemetry", "speaking", "gateway", "worker.protocol", "worker.protocol_server", "session", "system"},
     "console": PURE | {"telemetry", "agents", "store", "session", "gateway", "carriers.browser"},
     "bench": {"audio", "text", "call", "worker", "speaking.voices.base", "listening", "simulator"},
     "simulator": {"audio", "text", "call", "speaking", "worker", "listening", "agents", "telemetry", "system"},

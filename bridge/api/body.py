@@ -10,8 +10,8 @@ from aiohttp import web
 
 from bridge.api.access import ApiError
 from bridge.api.formats import ResponseFormat, format_of
-from bridge.gateway.connections import read_body
 from bridge.gateway.settings import SpeechApiSettings
+from bridge.system.connections import read_body
 from bridge.text import ssml
 from bridge.text.spoken.languages import language
 from bridge.worker.protocol import FASTEST, SLOWEST

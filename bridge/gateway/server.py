@@ -27,7 +27,6 @@ from bridge.call.states import EndReason
 from bridge.carriers.base import Carrier
 from bridge.errors import ConfigError
 from bridge.gateway.admission import Admission, CallLimits, LoopLag
-from bridge.gateway.connections import Connections, LimitedSite, limits_of_requests
 from bridge.gateway.control import CallControl
 from bridge.gateway.departures import Departures
 from bridge.gateway.endpoint import MediaEndpoint
@@ -44,6 +43,7 @@ from bridge.store.kept_calls import KeptCalls
 from bridge.store.memory import MemoryStore
 from bridge.store.outcomes import Outcomes
 from bridge.store.tickets import TicketIssuer
+from bridge.system.connections import Connections, LimitedSite, limits_of_requests
 from bridge.telemetry import logs
 from bridge.telemetry.after_call.delivery import AfterCallPost
 from bridge.telemetry.metrics import Metrics
@@ -171,7 +171,12 @@ class Gateway:
             app, access_log=None, handle_signals=False, shutdown_timeout=1.0, auto_decompress=False
         )
         await self._runner.setup()
-        limits = Connections(self._settings.connections, self.metrics, self.process.signatures.is_proxy)
+        limits = Connections(
+            self._settings.connections,
+            count=lambda why: self.metrics.connections_refused.labels(why).inc(),
+            tell_open=self.metrics.connections.set,
+            is_exempt=self.process.signatures.is_proxy,
+        )
         site = LimitedSite(self._runner, host, port, limits, backlog=_BACKLOG, reuse_port=reuse_port)
         try:
             await site.start()

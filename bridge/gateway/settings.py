@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from bridge.system.settings import ConnectionSettings
 from bridge.variables import VariableOrNone
 
 Positive = Annotated[float, msgspec.Meta(gt=0)]
@@ -33,23 +34,6 @@ class SpeechApiSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True,
     """Refuse speeds that no voice has (below 0.5, above 2) instead of taking the nearest that they have."""
     stall_s: Positive = 15.0
     """A stream that brings no audio for this long has failed."""
-
-
-class ConnectionSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Connections to the port, before and between requests; calls have limits of their own."""
-
-    most: Count = 4096
-    """At the same time, of each process; never more than its descriptors allow."""
-    most_silent_per_address: Count = 256
-    """Of one address, those that have not asked for anything yet; `trusted_proxies` may have more."""
-    head_s: Positive = 10.0
-    """The first request's head must be there by then."""
-    body_s: Positive = 10.0
-    """And every body so long after its head."""
-    idle_s: Positive = 30.0
-    """Between two requests."""
-    linger_s: Positive = 1.0
-    """What comes of a body after its answer is read and thrown away for this long."""
 
 
 class MetricsSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

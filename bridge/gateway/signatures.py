@@ -17,8 +17,8 @@ from aiohttp import web
 from bridge.carriers.base import Carrier, NotGenuine
 from bridge.carriers.web import CarrierRequest, UnreadableRequest
 from bridge.errors import BridgeError, ConfigError
-from bridge.gateway.connections import read_body
 from bridge.gateway.settings import GatewaySettings
+from bridge.system.connections import read_body
 from bridge.telemetry import logs
 from bridge.telemetry.metrics import Metrics
 

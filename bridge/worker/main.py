@@ -20,7 +20,9 @@ from aiohttp import web
 
 from bridge import variables
 from bridge.errors import ConfigError
+from bridge.system.connections import Connections, LimitedSite
 from bridge.system.lifetime import StopSignals, end_when_stuck
+from bridge.system.settings import ConnectionSettings
 from bridge.system.sockets import check_path, check_port, clear_socket
 from bridge.system.termination import Terminated, obey_sigterm
 from bridge.telemetry.logs import configure_logs
@@ -32,6 +34,8 @@ from bridge.worker.voices import load_sound_voices
 
 log = logging.getLogger(__name__)
 
+LIMITS = ConnectionSettings()
+BACKLOG = 128
 LAST_STEP_S = 5.0
 """How long a step that is running when the worker stops may still take."""
 
@@ -92,7 +96,7 @@ async def serve(settings: WorkerSettings, announce: Callable[[str], None], stop:
     stop = stop or StopSignals().asked
     worker = Worker(settings, voices, {name: str(error) for name, error in refused.items()})
     stopping, failing = asyncio.create_task(stop.wait()), asyncio.create_task(worker.failed.wait())
-    server = web.AppRunner(worker.application(), access_log=None, shutdown_timeout=1.0)
+    server = runner_of(worker)
     lifeline = None
     try:
         starting = asyncio.create_task(worker.start())
@@ -103,7 +107,8 @@ async def serve(settings: WorkerSettings, announce: Callable[[str], None], stop:
         starting.result()
         await server.setup()
         lifeline = asyncio.create_task(end_when_stuck(2 * settings.step_s))
-        announce(f"speech worker ready on {await listen(server, settings)}, voices: {', '.join(worker.voices)}")
+        address = await listen(server, settings, worker.refused_connection)
+        announce(f"speech worker ready on {address}, voices: {', '.join(worker.voices)}")
         await asyncio.wait({stopping, failing}, return_when=asyncio.FIRST_COMPLETED)
         await worker.drain()
     finally:
@@ -139,13 +144,27 @@ def _is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
-async def listen(server: web.AppRunner, settings: WorkerSettings) -> str:
-    """Open the socket; returns the address that clients use."""
+def runner_of(worker: Worker) -> web.AppRunner:
+    """Serve the worker's routes. Nothing is inflated: no client sends compressed bodies, and a bomb holds the loop."""
+    return web.AppRunner(worker.application(), access_log=None, shutdown_timeout=1.0, auto_decompress=False)
+
+
+async def listen(
+    server: web.AppRunner,
+    settings: WorkerSettings,
+    count: Callable[[str], None] = lambda _why: None,
+    limits: ConnectionSettings = LIMITS,
+) -> str:
+    """Open the socket; returns the address that clients use. `count` is told of connections closed before their time.
+
+    A port can be reached by others, whose connections are under the limits; a Unix socket by whom its folder lets in.
+    """
     try:
         if settings.unix:
             await web.UnixSite(server, settings.unix).start()
             return f"unix:{settings.unix}"
-        await web.TCPSite(server, settings.host, settings.port).start()
+        connections = Connections(limits, count)
+        await LimitedSite(server, settings.host, settings.port, connections, backlog=BACKLOG).start()
     except OSError as error:
         where = settings.unix or f"{settings.host}:{settings.port}"
         raise ConfigError(f"worker: cannot listen on {where}: {error}") from error

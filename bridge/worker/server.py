@@ -17,6 +17,7 @@ from aiohttp import WSCloseCode, WSMsgType, web
 from bridge import variables
 from bridge.audio.formats import FORMATS
 from bridge.errors import BadMessage
+from bridge.system.connections import limits_of_requests
 from bridge.worker import metrics, protocol
 from bridge.worker.connection import Connection
 from bridge.worker.engines.base import Engine
@@ -94,6 +95,10 @@ class Worker:
         if self.draining and not any(connection.streams for connection in self.connections):
             self._idle.set()
 
+    def refused_connection(self, why: str) -> None:
+        """Count a connection that was closed before it was anybody's."""
+        self.counts[f"connection_{why}"] += 1
+
     def _hung(self, engine: Engine) -> None:
         for connection in list(self.connections):
             connection.fail_all(engine, "engine_hung", f"engine {engine.name} does not answer; this worker stops")
@@ -120,7 +125,7 @@ class Worker:
 
     def application(self) -> web.Application:
         """`GET /` is the WebSocket; `/healthz`, `/readyz`, `/stats` and `/metrics` are for operators."""
-        app = web.Application()
+        app = web.Application(middlewares=[limits_of_requests])
         app.router.add_get("/", self._socket)
         app.router.add_get("/healthz", self._health)
         app.router.add_get("/readyz", self._readiness)

@@ -13,11 +13,12 @@ import msgspec
 import pytest
 
 from bridge.gateway.admission import Admission, LoopLag
-from bridge.gateway.connections import raise_descriptor_limit
 from bridge.gateway.server import Gateway
-from bridge.gateway.settings import ConnectionSettings, GatewaySettings, MetricsSettings
+from bridge.gateway.settings import GatewaySettings, MetricsSettings
 from bridge.session.profiles import CallProfiles
 from bridge.store.memory import MemoryStore
+from bridge.system.connections import raise_descriptor_limit
+from bridge.system.settings import ConnectionSettings
 from tests.gateway.carrier import CALL_SETTINGS, PUBLIC, RINGING, SETTINGS, running, sign
 from tests.gateway.doubles import ServiceDoubles
 

@@ -16,8 +16,7 @@ from aiohttp import StreamReader, web
 from aiohttp.http_exceptions import HttpProcessingError, PayloadEncodingError
 from aiohttp.typedefs import Handler
 
-from bridge.gateway.settings import ConnectionSettings
-from bridge.telemetry.metrics import Metrics
+from bridge.system.settings import ConnectionSettings
 
 RESERVED_DESCRIPTORS = 256
 """For files, workers, models and whatever else a process holds open."""
@@ -44,17 +43,26 @@ def raise_descriptor_limit() -> int:
 
 
 class Connections:
-    """The connections of one process. `is_exempt` says of which addresses many may wait: those of trusted proxies."""
+    """The connections of one process.
+
+    `count` is told why one was turned away, `tell_open` how many there are. `is_exempt` says of which addresses many
+    may wait: those of trusted proxies.
+    """
 
     def __init__(
-        self, settings: ConnectionSettings, metrics: Metrics, is_exempt: Callable[[str], bool] = lambda _address: False
+        self,
+        settings: ConnectionSettings,
+        count: Callable[[str], None],
+        tell_open: Callable[[int], None] = lambda _open: None,
+        is_exempt: Callable[[str], bool] = lambda _address: False,
     ) -> None:
         self.settings = settings
         self.open = 0
         self.most = max(1, min(settings.most, raise_descriptor_limit() - RESERVED_DESCRIPTORS))
         self.silent: Counter[str] = Counter()
         """Of each address, those that have asked for nothing yet."""
-        self._metrics = metrics
+        self._count = count
+        self._tell_open = tell_open
         self._is_exempt = is_exempt
 
     def admit(self, address: str) -> bool:
@@ -69,12 +77,12 @@ class Connections:
 
     def turned_away(self, why: str) -> None:
         """Count a connection that is closed before its time."""
-        self._metrics.connections_refused.labels(why).inc()
+        self._count(why)
 
     def changed(self, by: int) -> None:
         """One has opened or closed."""
         self.open += by
-        self._metrics.connections.set(self.open)
+        self._tell_open(self.open)
 
 
 class LimitedConnection(web.RequestHandler):
@@ -182,7 +190,14 @@ class LimitedSite(web.BaseSite):
     __slots__ = ("_host", "_limits", "_options", "_port", "_reuse_port")
 
     def __init__(
-        self, runner: web.AppRunner, host: str, port: int, limits: Connections, *, backlog: int, reuse_port: bool
+        self,
+        runner: web.AppRunner,
+        host: str,
+        port: int,
+        limits: Connections,
+        *,
+        backlog: int,
+        reuse_port: bool = False,
     ) -> None:
         super().__init__(runner, backlog=backlog)
         self._host, self._port, self._limits, self._reuse_port = host, port, limits, reuse_port
