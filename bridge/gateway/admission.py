@@ -161,8 +161,7 @@ class Admission:
         """
         self._lapse()
         if call not in self._reserved and call not in self._running:
-            over = self._limits.over(number, account) if self.started and not self.draining else None
-            refusal = over or self.refusing
+            refusal = self.refusing or self._limits.over(number, account)
             if refusal is not None:
                 return refusal
         elif self.draining:

@@ -108,7 +108,7 @@ class Gateway:
                 max_loop_lag_ms=settings.max_loop_lag_ms,
                 lag=self._lag,
                 headroom=headroom,
-                limits=CallLimits(settings.max_calls_per_number, settings.max_calls_per_account),
+                limits=CallLimits(settings.calls_of_a_number, settings.max_calls_per_account),
             ),
             store=store,
             outcomes=Outcomes(store, ttl_s=settings.after_stream_ttl_s),

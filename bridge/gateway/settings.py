@@ -16,6 +16,9 @@ Count = Annotated[int, msgspec.Meta(ge=1)]
 Port = Annotated[int, msgspec.Meta(ge=0, le=65535)]
 
 
+_CALLS_OF_A_NUMBER = 20
+
+
 class SpeechApiSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Speech for other programs, see `bridge.api.speech`. Off while there is no key."""
 
@@ -66,8 +69,9 @@ class GatewaySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, k
     """Per process. Beyond it, or while the process is late, callers hear `busy_text` or ring `overflow_number`."""
     max_loop_lag_ms: Positive = 40.0
     """No new call while the event loop runs later than this (90th percentile over the last seconds)."""
-    max_calls_per_number: Count = 20
-    """Per process, of one calling number; further calls of it are told busy. Withheld numbers have no such limit."""
+    max_calls_per_number: Count | None = None
+    """Per process, of one calling number; further calls of it are told busy. Withheld numbers have no such limit. None:
+    half of `max_calls`, 20 at most."""
     max_calls_per_account: Count = 100_000
     """The same of one of a carrier's accounts."""
     busy_text: str = "All our lines are busy. Please call again in a few minutes."
@@ -109,6 +113,11 @@ class GatewaySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, k
     """After SIGTERM calls may run this long; then they are asked to end."""
     drain_goodbye_s: Positive = 15.0
     """After that they have this long for their last words."""
+
+    @property
+    def calls_of_a_number(self) -> int:
+        """How many calls one calling number may have in a process: never all of them, unless that is written."""
+        return self.max_calls_per_number or max(1, min(_CALLS_OF_A_NUMBER, self.max_calls // 2))
 
     def __post_init__(self) -> None:
         if self.public_url:

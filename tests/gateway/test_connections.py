@@ -218,6 +218,17 @@ def test_one_number_cannot_hold_all_lines() -> None:
     assert door.ask("call3", number="+15550100") == "admitted"
 
 
+@pytest.mark.parametrize(
+    ("max_calls", "written", "of_a_number"),
+    [(200, None, 20), (1000, None, 20), (20, None, 10), (5, None, 2), (2, None, 1), (1, None, 1), (20, 20, 20)],
+)
+def test_one_number_cannot_hold_all_lines_of_a_small_service_unless_that_is_written(
+    max_calls: int, written: int | None, of_a_number: int
+) -> None:
+    settings = GatewaySettings(max_calls=max_calls, max_calls_per_number=written)
+    assert settings.calls_of_a_number == of_a_number
+
+
 def test_withheld_numbers_are_many_people() -> None:
     door = admission(per_number=1)
     assert [door.ask(f"call{i}") for i in range(3)] == ["admitted"] * 3
