@@ -187,6 +187,49 @@ async def test_what_cannot_be_spoken_opens_no_utterance() -> None:
     assert await one([Say("***"), HELLO, Say("***")]) == ([HELLO], None)
 
 
+@pytest.mark.parametrize("more", [False, True])
+@pytest.mark.parametrize(
+    "text", ["\u0661\u0662\u0663 " * 700, ". . . a" * 400, "**a** _b_ " * 300, "x" * 3000, "a" * 501]
+)
+async def test_a_long_text_is_passed_on_in_portions_between_which_others_have_their_turn(text: str, more: bool) -> None:
+    async def ask(_prompt: Prompt) -> AsyncGenerator[Action, None]:
+        yield Say(text, more, "protected", "joe", True, language="de")
+
+    turns, loop, over = 0, asyncio.get_running_loop(), False
+
+    def turn() -> None:
+        nonlocal turns
+        turns += 1
+        if not over:
+            loop.call_soon(turn)
+
+    turn()
+    said: list[Say] = []
+    turn_of: list[int] = []
+    async for action in Guard(AnswerLimits(), Transfers(), lambda *_: None).answer(INFO, PROMPT, ask):
+        assert isinstance(action, Say)
+        said.append(action)
+        turn_of.append(turns)
+    assert "".join(say.text for say in said) == text
+    assert max(len(say.text) for say in said) <= 500
+    assert len(set(turn_of)) == len(said)
+    assert [say.more for say in said] == [True] * (len(said) - 1) + [more]
+    assert {(say.interruption, say.voice, say.cacheable, say.language) for say in said} == {
+        ("protected", "joe", True, "de")
+    }
+    over = True
+
+
+@pytest.mark.parametrize("voice", ["recording:" + "a" * 10, "keys:1"])
+async def test_what_is_played_and_not_spoken_is_never_divided(voice: str) -> None:
+    say = Say("a" * 600, voice=voice)
+
+    async def ask(_prompt: Prompt) -> AsyncGenerator[Action, None]:
+        yield say
+
+    assert [one async for one in Guard(AnswerLimits(), Transfers(), lambda *_: None).answer(INFO, PROMPT, ask)] == [say]
+
+
 async def test_an_error_after_words_ends_the_answer_as_it_is() -> None:
     broken = AgentError(Failure.BROKEN_STREAM, "broke off")
     assert await Service([HELLO, broken]).hears() == ([HELLO], broken)
