@@ -130,9 +130,14 @@ class TextFormatter(_Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         parts = [self._time(record), record.levelname.lower(), record.getMessage()]
-        parts += [f"{name}={value}" for name, value in self._fields(record).items()]
+        parts += [f"{name}={_in_one_line(value)}" for name, value in self._fields(record).items()]
         line = " ".join(parts)
         return f"{line}\n{self.formatException(record.exc_info)}" if record.exc_info else line
+
+
+def _in_one_line(value: Field) -> Field:
+    """Somebody else's words forge no line of ours: what cannot be printed is written as Python writes it."""
+    return value if not isinstance(value, str) or value.isprintable() else repr(value)
 
 
 class JsonFormatter(_Formatter):

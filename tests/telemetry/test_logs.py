@@ -49,6 +49,18 @@ def test_a_text_line_reads_from_left_to_right() -> None:
     assert line.endswith("Z info call started call=CA1 seconds=3")
 
 
+@pytest.mark.parametrize("end", ["\n", "\r", "\x0b", "\x85", "\u2028", "\x1b[2K\x1b[1G"])
+@pytest.mark.parametrize("private", [False, True])
+def test_nobody_elses_words_forge_a_line(end: str, private: bool) -> None:
+    told = f"busy{end}2026-01-01T00:00:00.000Z info ready port=8080"
+    record = logged(error=logs.private(told) if private else told, call="CA1")
+    line = TextFormatter(show_private=True).format(record)
+    assert len(line.splitlines()) == 1
+    assert "\x1b" not in line
+    assert line.endswith(" call=CA1")
+    assert len(JsonFormatter(show_private=True).format(record).split("\n")) == 1
+
+
 def test_an_exception_is_part_of_its_line() -> None:
     try:
         raise ValueError("the cause")
