@@ -141,3 +141,35 @@ async def test_a_worker_that_was_never_started_leaves_nothing_behind() -> None:
     worker = LocalWorker()
     assert not Path(worker.address.removeprefix("unix:")).parent.exists()
     await worker.close()
+
+
+async def test_a_worker_that_was_stopped_is_killed_and_replaced(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As by a debugger, or a machine that has frozen it: connections to it are still taken, and nothing comes back."""
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[2]))
+    worker = LocalWorker(command=(sys.executable, "-m", "tests.worker.hanging"), stuck_s=8.0)
+    await worker.start(60)
+    try:
+        first = worker.pid
+        assert first is not None
+        watched = asyncio.Event()
+        whole = worker._answers
+
+        async def answers(within_s: float) -> bool:
+            answered = await whole(within_s)
+            if answered:
+                watched.set()
+            return answered
+
+        monkeypatch.setattr(worker, "_answers", answers)
+        async with asyncio.timeout(60):
+            await watched.wait()
+        os.kill(first, signal.SIGSTOP)
+        async with asyncio.timeout(60):
+            while worker.pid in (first, None):
+                await asyncio.sleep(0.02)
+        assert "the speech worker has not answered for 8 s" in caplog.text
+        assert "the speech worker has ended (killed by SIGKILL); starting another" in caplog.text
+    finally:
+        await worker.close()

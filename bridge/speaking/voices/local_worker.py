@@ -16,7 +16,7 @@ import msgspec
 
 from bridge.errors import ConfigError, VoiceError
 from bridge.system.child_logs import level_name, pass_on, read_lines
-from bridge.system.lifetime import die_with_parent
+from bridge.system.lifetime import STUCK_S, die_with_parent
 from bridge.system.sockets import socket_folder
 from bridge.worker.settings import HUNG_EXIT_CODE, WRONG_SETTINGS_EXIT_CODE, WorkerSettings
 
@@ -34,7 +34,8 @@ _SOCKET = "worker.sock"
 class LocalWorker:
     """The process `python -m bridge.worker --supervised`; its address never changes while it is restarted.
 
-    It gets its settings on standard input, and ends when that is closed. It asks nobody for a token: its socket is in a
+    It gets its settings on standard input, and ends when that is closed. One that has answered and then does not for
+    `stuck_s`, as one that was stopped, is killed and replaced. It asks nobody for a token: its socket is in a
     folder that is ours alone. Raises ConfigError when there is no place for its socket.
     """
 
@@ -43,8 +44,10 @@ class LocalWorker:
         settings: WorkerSettings | None = None,
         *,
         command: Sequence[str] = (sys.executable, "-m", "bridge.worker"),
+        stuck_s: float = STUCK_S,
     ) -> None:
         self._command = tuple(command)
+        self._stuck_s = stuck_s
         # Made when the worker starts: one that never does leaves nothing behind.
         self._folder = socket_folder("bridge-voice", _SOCKET)
         self._socket = self._folder / _SOCKET
@@ -144,8 +147,39 @@ class LocalWorker:
         assert self._process.stdout is not None
         self._process.stdin.write(msgspec.json.encode(self._settings) + b"\n")
         self._run_lines.clear()
-        await read_lines(self._process.stdout, self._said)
-        return await self._process.wait()
+        watching = asyncio.create_task(self._watch(self._process))
+        try:
+            await read_lines(self._process.stdout, self._said)
+            return await self._process.wait()
+        finally:
+            watching.cancel()
+
+    async def _watch(self, process: asyncio.subprocess.Process) -> None:
+        """Kill a worker that does not answer any more: it has its sockets still, and would be given speech to make."""
+        well, missed = False, 0
+        while missed < 2:
+            await asyncio.sleep(self._stuck_s / 8)
+            if await self._answers(self._stuck_s / 2):
+                well, missed = True, 0
+            elif well:
+                missed += 1
+        log.error("the speech worker has not answered for %g s", self._stuck_s)
+        with contextlib.suppress(ProcessLookupError):
+            process.kill()
+
+    async def _answers(self, within_s: float) -> bool:
+        """Whether the worker answers anything at all in this time."""
+        writer = None
+        try:
+            async with asyncio.timeout(within_s):
+                reader, writer = await asyncio.open_unix_connection(str(self._socket))
+                writer.write(b"GET /healthz HTTP/1.1\r\nHost: worker\r\nConnection: close\r\n\r\n")
+                return bool(await reader.read(1))
+        except (TimeoutError, OSError):
+            return False
+        finally:
+            if writer is not None:
+                writer.close()
 
     def _said(self, line: str) -> None:
         told = pass_on(log, "worker", line, logging.INFO).splitlines() or [line]
