@@ -38,6 +38,7 @@ ANSWERS: dict[str, Callable[[], Iterator[bytes]]] = {
     "huge": lambda: iter([_say("All of our words, one after the other. " * 6400)]),
     "numbers": lambda: (_say(f"{number}, ", more=True) for number in range(1_000_000)),
     "odd_words": lambda: (_say(word, more=True) for word in ODD_WORDS),
+    "odd_signs": lambda: (_say((signs * 2900)[:2900]) for signs in ("\u221a2 \u00d7 \u00b2 ", "\u0661\u0662\u0663 ")),
     "letters": lambda: (_say("a" * 20, more=True) for _ in range(1_000_000)),
     "actions": lambda: _forever(b'{"type":"wait","seconds":0.001}\n'),
     "expect": lambda: iter([b'{"type":"expect","answer":"digits:ten"}\n', b'{"type":"expect","answer":5}\n']),

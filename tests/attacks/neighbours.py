@@ -280,8 +280,13 @@ class Neighbours:
 
 
 def speak_on(prompt: Prompt) -> list[Action]:
-    """A long answer of one sentence that is ready, so that a gap is the loop's doing and nobody else's."""
-    return [Say(" ".join([SENTENCE] * 36), interruption="protected")] if prompt.kind == "call_started" else []
+    """A long answer of one sentence that is ready, so that a gap is the loop's doing and nobody else's.
+
+    Said sentence by sentence: what it takes to cut all of it at once would hide what an attack takes.
+    """
+    if prompt.kind != "call_started":
+        return []
+    return [Say(SENTENCE + " ", number < 35, "protected") for number in range(36)]
 
 
 @asynccontextmanager
