@@ -61,6 +61,8 @@ class Connections:
         self.most = max(1, min(settings.most, raise_descriptor_limit() - RESERVED_DESCRIPTORS))
         self.silent: Counter[str] = Counter()
         """Of each address, those that have asked for nothing yet."""
+        self.idle: Counter[str] = Counter()
+        """Of each address, those that may ask again."""
         self._count = count
         self._tell_open = tell_open
         self._is_exempt = is_exempt
@@ -75,6 +77,10 @@ class Connections:
             return False
         return True
 
+    def may_idle(self, address: str) -> bool:
+        """Whether one more of this address may be kept open after its answer."""
+        return self.idle[address] < self.settings.most_idle_per_address or self._is_exempt(address)
+
     def turned_away(self, why: str) -> None:
         """Count a connection that is closed before its time."""
         self._count(why)
@@ -88,13 +94,15 @@ class Connections:
 class LimitedConnection(web.RequestHandler):
     """One connection under the limits."""
 
-    __slots__ = ("_address", "_counted", "_deadline", "_limits")
+    __slots__ = ("_address", "_counted", "_deadline", "_idles", "_limits", "_peer")
 
     def __init__(self, server: web.Server, limits: Connections, **options: Any) -> None:
         super().__init__(server, loop=asyncio.get_running_loop(), **options)
         self._limits = limits
         self._address: str | None = None
         """While it has asked for nothing."""
+        self._peer = ""
+        self._idles = False
         self._counted = False
         self._deadline: asyncio.TimerHandle | None = None
 
@@ -107,7 +115,7 @@ class LimitedConnection(web.RequestHandler):
             assert isinstance(transport, asyncio.Transport)
             transport.abort()
             return
-        self._counted, self._address = True, address
+        self._counted, self._address, self._peer = True, address, address
         limits.changed(+1)
         limits.silent[address] += 1
         super().connection_made(transport)
@@ -121,6 +129,20 @@ class LimitedConnection(web.RequestHandler):
         self._limits.changed(-1)
         self._speaks()
         super().connection_lost(exc)
+
+    async def finish_response(
+        self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
+    ) -> tuple[web.StreamResponse, bool]:
+        """Send what is left of an answer; after it the connection is kept open, unless its address has enough."""
+        if self._counted and not self._upgraded and not self._idles:
+            if self._limits.may_idle(self._peer):
+                self._idles = True
+                self._limits.idle[self._peer] += 1
+            else:
+                self._limits.turned_away("too_many_idle")
+                resp.force_close()  # which the answer says, unless it has begun
+                self.close()
+        return await super().finish_response(request, resp, start_time)
 
     def data_received(self, data: bytes) -> None:
         """Take what has come, unless it is HTTP of so many lines or chunks that taking it apart would hold the loop."""
@@ -163,13 +185,12 @@ class LimitedConnection(web.RequestHandler):
         if self._deadline is not None:
             self._deadline.cancel()
             self._deadline = None
-        if self._address is None:
-            return
-        silent = self._limits.silent
-        silent[self._address] -= 1
-        if silent[self._address] <= 0:
-            del silent[self._address]
-        self._address = None
+        if self._idles:
+            self._idles = False
+            _one_less(self._limits.idle, self._peer)
+        if self._address is not None:
+            _one_less(self._limits.silent, self._address)
+            self._address = None
 
     def _set_deadline(self, limit_s: float, why: str, body: StreamReader | None) -> None:
         self._deadline = asyncio.get_running_loop().call_later(limit_s, self._late, why, body)
@@ -182,6 +203,12 @@ class LimitedConnection(web.RequestHandler):
         if self.transport is not None:
             assert isinstance(self.transport, asyncio.Transport)
             self.transport.abort()
+
+
+def _one_less(counts: Counter[str], address: str) -> None:
+    counts[address] -= 1
+    if counts[address] <= 0:
+        del counts[address]
 
 
 class LimitedSite(web.BaseSite):

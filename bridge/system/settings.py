@@ -17,6 +17,9 @@ class ConnectionSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True
     """At the same time, of each process; never more than its descriptors allow."""
     most_silent_per_address: Count = 256
     """Of one address, those that have not asked for anything yet; `trusted_proxies` may have more."""
+    most_idle_per_address: Count = 64
+    """Of one address, those kept open between two requests; more are closed after their answer, but for those of
+    `trusted_proxies`."""
     head_s: Positive = 10.0
     """The first request's head must be there by then."""
     body_s: Positive = 10.0

@@ -62,7 +62,12 @@ async def rest(reader: asyncio.StreamReader) -> bytes:
 
 
 def refused(one: Gateway, why: str) -> float:
-    wanted = f'bridge_connections_refused_total{{why="{why}"}} '
+    return number(one, f'bridge_connections_refused_total{{why="{why}"}}')
+
+
+def number(one: Gateway, name: str) -> float:
+    """One from the metrics page."""
+    wanted = f"{name} "
     lines = one.metrics.page().decode().splitlines()
     return next((float(line.removeprefix(wanted)) for line in lines if line.startswith(wanted)), 0.0)
 
@@ -92,6 +97,41 @@ async def test_a_connection_that_asks_and_then_waits_is_closed_when_idle_for_lon
         reader, writer = await connect(one, b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
         assert (await rest(reader)).startswith(b"HTTP/1.1 200")
         writer.close()
+
+
+async def ask(open_one: tuple[asyncio.StreamReader, asyncio.StreamWriter]) -> bytes:
+    """Ask once, and leave the connection open; the head of the answer."""
+    reader, writer = open_one
+    writer.write(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+    async with asyncio.timeout(PATIENCE_S):
+        head = await reader.readuntil(b"\r\n\r\n")
+        length = next(line for line in head.lower().splitlines() if line.startswith(b"content-length:"))
+        await reader.readexactly(int(length.split(b":")[1]))
+    return head
+
+
+async def test_an_address_that_asks_once_on_many_connections_leaves_room_for_others() -> None:
+    async with gateway(most=8, most_idle_per_address=3) as one:
+        kept = [await connect(one) for _ in range(3)]
+        for each in kept:
+            assert b"200 OK" in await ask(each)
+        for _ in range(10):  # each is answered, and not kept
+            more = await connect(one)
+            assert b"Connection: close" in await ask(more)
+            assert await rest(more[0]) == b""
+            more[1].close()
+        assert refused(one, "too_many_idle") == 10
+        first, second, third = kept
+        first[1].close()
+        second[1].close()
+        async with asyncio.timeout(PATIENCE_S):
+            while number(one, "bridge_connections") > 1:
+                await asyncio.sleep(0.001)
+        for each in (third, await connect(one), await connect(one)):
+            for _ in range(2):  # those that are kept can ask again
+                assert b"200 OK" in await ask(each)
+            each[1].close()
+        assert refused(one, "too_many_idle") == 10
 
 
 async def test_silent_connections_of_one_address_have_a_ceiling_and_leave_room_for_those_who_speak() -> None:
