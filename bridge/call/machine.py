@@ -67,6 +67,8 @@ class Call:
         self._started_at: float | None = None
         self.changes = 0
         """Counts what would be missing from a state that was written before: it is worth writing again."""
+        self._settings_hash = ""
+        """Made when it is first asked for."""
         self._resuming: CallState | None = None
         self._seen: tuple[Bot, Caller, int] = (Bot.IDLE, Caller.SILENT, 0)
         self._bot = BotSide(settings, audio_format, pacing)
@@ -148,9 +150,10 @@ class Call:
         """The call as it will be if its stream ends now, for another process. Changes nothing."""
         if self._resuming is not None:
             return self._resuming
+        self._settings_hash = self._settings_hash or settings_hash(self.settings)
         return CallState(
             VERSION,
-            settings_hash(self.settings),
+            self._settings_hash,
             0.0 if self._started_at is None else now - self._started_at,
             self._bot.written(now, guessing=self._caller.guessing),
             self._caller.written(),

@@ -95,6 +95,8 @@ class EndReason(StrEnum):
     AGENT_FAILED = "agent failed"
     SPEECH_FAILED = "speech failed"
     DRAIN = "drain"
+    MOVED = "moved"
+    """Another process goes on with the call."""
     OPERATOR = "operator"
     """Somebody who looks after the service ended it."""
     FAILURE = "failure"

@@ -120,8 +120,7 @@ class Admission:
         self._clock = clock
         self._reserved: dict[str, float] = {}
         self._running: set[str] = set()
-        self.started = False
-        """Set once everything is warm; before that nobody is admitted."""
+        self._opened = asyncio.Event()
         self.draining = False
 
     @property
@@ -154,13 +153,34 @@ class Admission:
             return "late"
         return "no headroom" if self._headroom() <= 0.0 else None
 
-    def ask(self, call: str, *, number: str = "", account: str = "") -> Verdict:
+    @property
+    def started(self) -> bool:
+        """Whether everything is warm; before that nobody is admitted."""
+        return self._opened.is_set()
+
+    @started.setter
+    def started(self, started: bool) -> None:
+        (self._opened.set if started else self._opened.clear)()
+
+    async def opened(self, patience_s: float) -> bool:
+        """Wait until everything is warm; False when that takes longer."""
+        try:
+            async with asyncio.timeout(patience_s):
+                return await self._opened.wait()
+        except TimeoutError:
+            return False
+
+    def ask(self, call: str, *, number: str = "", account: str = "", returning: bool = False) -> Verdict:
         """Admit this call, or say why not. A repeated webhook gets the place it already has.
 
-        `number` is who calls, empty where that is withheld.
+        `number` is who calls, empty where that is withheld. A call that is `returning` was admitted when it began:
+        no count and no lateness turns it away now.
         """
         self._lapse()
-        if call not in self._reserved and call not in self._running:
+        if returning:
+            if not self.started or self.draining:
+                return "starting" if not self.started else "draining"
+        elif call not in self._reserved and call not in self._running:
             refusal = self.refusing or self._limits.over(number, account)
             if refusal is not None:
                 return refusal
@@ -171,10 +191,10 @@ class Admission:
             self._limits.add(call, number, account)
         return "admitted"
 
-    def begin(self, call: str) -> bool:
+    def begin(self, call: str, *, returning: bool = False) -> bool:
         """The call's media stream has started. False when there is no room: its webhook was another process's."""
         self._reserved.pop(call, None)
-        if len(self._running) >= self._max_calls:
+        if len(self._running) >= self._max_calls and not returning:
             self._limits.drop(call)
             return False
         self._running.add(call)

@@ -71,6 +71,29 @@ class MediaEndpoint:
             if socket.session is not None:
                 socket.session.tell(EndRequested(reason))
 
+    def completed(self, key: str) -> bool:
+        """The carrier says that this call is over; False when it is none of ours."""
+        socket = self.sockets.get(key)
+        if socket is not None:
+            socket.carrier_completed()
+        return socket is not None
+
+    def moved(self, key: str) -> None:
+        """Another process has the stream of this call, and goes on with it."""
+        socket = self.sockets.get(key)
+        if socket is not None:
+            socket.moved()
+
+    async def move_all(self) -> None:
+        """Close every media socket, and leave the calls to those who share the store: carriers bring them there."""
+        moving = list(self.sockets.items())
+        for key, _ in moving:
+            self.process.keeper.lost(key)
+        await self.process.keeper.settled()
+        for _, socket in moving:
+            socket.moved()
+        await asyncio.gather(*(socket.closed() for _, socket in moving))
+
     async def close_all(self) -> None:
         """Close every media socket at once."""
         sockets = list(self.sockets.values())

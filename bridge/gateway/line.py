@@ -55,7 +55,7 @@ class CarrierLine:
         self._carrier = carrier
         self._call = call
         self._addresses = addresses
-        self._key = key
+        self.key = key
         self._process = process
         self._max_unsent = process.gateway.max_unsent_bytes
         self._queued: list[bytes] = []
@@ -84,7 +84,8 @@ class CarrierLine:
         """Leave the call; only the first call of this counts. `kept`: to go on with should the caller come back."""
         if self._ending is None:
             self.flush()
-            self._process.departures.leaves(self._key)
+            self._process.departures.leaves(self.key)
+            self._process.keeper.leave(self.key, keep=kept is not None)
             self._ending = asyncio.get_running_loop().create_task(self._end(outcome, kept))
 
     def flush(self) -> None:
@@ -113,11 +114,12 @@ class CarrierLine:
             if isinstance(outcome, ForwardCall) and outcome.summary:
                 outcome = await self._announced(outcome)
             if kept is not None:
-                await process.kept_calls.keep(self._key, kept)
-            await process.outcomes.note(self._key, outcome)
+                await process.keeper.settled()  # what it wrote of the call as it went must not come later
+                await process.kept_calls.keep(self.key, kept)
+            await process.outcomes.note(self.key, outcome)
             by_rest = not isinstance(outcome, Apologise | LineBusy)
             if by_rest and await process.control.carry_out(outcome, self._carrier, self._call, self._addresses):
-                process.departures.told(self._key)
+                process.departures.told(self.key)
                 # The carrier now closes the stream itself; if it does not, we do.
                 await asyncio.sleep(process.gateway.end_by_rest_grace_s)
         except Exception:

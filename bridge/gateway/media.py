@@ -14,6 +14,7 @@ Whatever the other end does has one answer. The first column is also the `kind` 
 | unsupported_format | close 1003: a codec or rate that is not spoken with this carrier | |
 | duplicate_call | close 1008: the call has a stream already, which goes on | |
 | reconnected | the call goes on here, and its old socket is closed; only with carriers that open lost sockets again | |
+| (opened again at another process) | the call goes on there, if nobody has its stream now | `bridge_calls_resumed` |
 | (no room) | close 1013; the next webhook says busy | `bridge_calls_refused{why="no room"}` |
 | (no agent for this number) | close 1013; the next webhook says busy | `bridge_calls_refused{why="no agent"}` |
 | second_start | close 1008, the call ends | |
@@ -27,7 +28,7 @@ Whatever the other end does has one answer. The first column is also the `kind` 
 | odd_payload | used: audio need not come in 20 ms; none at all is ignored | |
 | no_media | close 1001, the call ends: the line is dead | |
 | not_reading | close 1008, the call ends: what we send piles up | |
-| abrupt_close | the call ends: closed or lost without `stop`; the next webhook apologises | |
+| abrupt_close | closed or lost without `stop`: the next webhook brings the call back (`returning.py`) | |
 | (`stop`, or an orderly close where the carrier has no such message) | close 1000, the call ends | |
 | (a bug of ours) | close 1011; the next webhook apologises | `bridge_call_failures` |
 
@@ -39,6 +40,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from functools import partial
 from typing import TYPE_CHECKING
 
 from aiohttp import WebSocketError, WSCloseCode, WSMsgType, web
@@ -66,11 +68,12 @@ from bridge.errors import BadMessage
 from bridge.gateway.admission import RESERVED_S
 from bridge.gateway.line import CarrierLine
 from bridge.gateway.process import BEGUN, call_key
-from bridge.gateway.returning import kept_call
+from bridge.gateway.returning import LOST_STREAM, is_abandoned, kept_call
+from bridge.session.ports import KeptCall
 from bridge.session.profiles import CallProfile
 from bridge.session.session import CallSession
 from bridge.session.timers import Timer
-from bridge.store.tickets import Ticket, TicketRefused
+from bridge.store.tickets import Refusal, Ticket, TicketRefused
 from bridge.telemetry import logs
 
 if TYPE_CHECKING:
@@ -84,6 +87,8 @@ _WATCHED_S = 0.3
 """So long we look whether a socket still brings the caller's audio before another one goes on with its call."""
 _IN_FLIGHT_S = 0.15
 """What was on its way when the carrier left a socket is read within this time."""
+_OPENS_S = 8.0
+"""A stream that comes to a process that is just starting waits this long for it."""
 _AT_ONCE = 64
 """Frames of audio that are taken before it is the others' turn."""
 _HAPPENING = 4
@@ -135,7 +140,7 @@ class MediaSocket:
         self._odd_payloads = 0
         self._unreadable = 0
         self._lost_at: float | None = None
-        self._nonce = ""
+        self._nonce = self._key = ""
         self._line: CarrierLine | None = None
         self.session: CallSession | None = None
 
@@ -170,12 +175,29 @@ class MediaSocket:
         self._process.wheel.set(self._watch, None)
         if session is None:
             return
-        ours = self._code is not None  # closed by us
-        if reason is EndReason.LOST and not ours and self._carrier.pacing.reconnects and not session.over:
+        if reason is not EndReason.LOST or self._code is not None or session.over:  # closed by us, or with a reason
+            session.stream_closed(reason)
+        elif self._carrier.pacing.reconnects:
+            self._process.keeper.lost(self._key)
             self._lost_at = time.monotonic()
             self._process.wheel.set(self._watch, self._lost_at + self._process.gateway.reconnect_s)
         else:
-            session.stream_closed(reason)
+            self.lost()
+
+    def lost(self) -> None:
+        """The stream is gone though nobody has ended the call: whoever gets its next stream goes on with it."""
+        session = self.session
+        if session is not None and not session.over:
+            self._process.keeper.lost(self._key)
+            session.stream_closed(EndReason.LOST)
+        self.close(WSCloseCode.OK)
+
+    def moved(self) -> None:
+        """Another process goes on with the call, or will."""
+        self._process.keeper.leave(self._key, keep=True)
+        if self.session is not None and not self.session.over:
+            self.session.stream_closed(EndReason.MOVED)
+        self.close(WSCloseCode.GOING_AWAY)
 
     async def _read_until_closing(self) -> EndReason:
         """Read until either side closes; why the call is over."""
@@ -286,26 +308,32 @@ class MediaSocket:
             raise Violation("second_start", WSCloseCode.POLICY_VIOLATION, "a stream starts once")
         process, key = self._process, call_key(self._carrier, start.call_id)
         parameters = dict(start.parameters)
-        before = self._endpoint.sockets.get(key) if self._carrier.pacing.reconnects else None
+        reconnects = self._carrier.pacing.reconnects
+        before = self._endpoint.sockets.get(key) if reconnects else None
+        returned = parameters.pop("returned", "")
         try:
             ticket = process.tickets.check(
                 parameters.pop("ticket", None),
                 carrier=self._carrier.name,
                 call_id=start.call_id,
                 account_id=start.account_id or None,
-                at_any_age=before is not None,
+                at_any_age=reconnects,
             )
             is_same = before is not None and before._nonce == ticket.nonce
             if before is not None and is_same and await before.is_quiet() and self._take_over(before):
                 return
-            if not await process.store.add(f"ticket:{ticket.nonce}", b"", 2 * process.gateway.ticket_ttl_s):
-                raise TicketRefused("spent")
+            refusal = await self._spend(ticket)
+            if refusal is not None:
+                if not reconnects or not await is_abandoned(process, key):
+                    raise TicketRefused(refusal)
+                returned = LOST_STREAM  # another process had this call
         except TicketRefused as refusal:
             raise Violation(f"ticket_{refusal.why}", WSCloseCode.POLICY_VIOLATION, str(refusal)) from None
         if key in self._endpoint.sockets:
             raise Violation("duplicate_call", WSCloseCode.POLICY_VIOLATION, "the call has a stream already")
         profile = process.profiles.find(parameters.get("to", ""))
-        if profile is None or not process.admission.begin(key):
+        await process.admission.opened(_OPENS_S)
+        if profile is None or not process.admission.begin(key, returning=bool(returned)):
             process.metrics.refused.labels("no agent" if profile is None else "no room").inc()
             await process.outcomes.note(key, LineBusy())
             raise NoRoom
@@ -315,21 +343,46 @@ class MediaSocket:
             call_id=start.call_id,
             from_number=parameters.pop("from", ""),
             to_number=parameters.pop("to", ""),
-            transfer_failed=parameters.pop("returned", ""),
+            transfer_failed="" if returned == LOST_STREAM else returned,
             parameters=parameters,
         )
         try:
-            info, state = await kept_call(process, info, key)
-            self._begin(info, profile, ticket, key, state)
+            info, state, kept = await kept_call(process, info, key) if returned else (info, None, None)
+            if self._request.transport is None:
+                await self._vanished(key, kept)
+            self._begin(info, profile, ticket, key, state, 0 if kept is None else kept.returns)
+        except Violation:
+            raise
         except Exception:
             self._release(key)
             await process.outcomes.note(key, Apologise(profile.call.last_apology))
             raise
         # The process whose webhook admitted the call may be another one, which keeps a place for it until it sees this.
-        await process.store.put(BEGUN + key, b"", RESERVED_S)
+        await process.store.put(BEGUN + key, process.keeper.process.encode(), RESERVED_S)
+
+    async def _vanished(self, key: str, kept: KeptCall | None) -> None:
+        """The socket has broken while we were getting ready: the call waits for the next one. Raises Violation."""
+        self._release(key)
+        if kept is not None:
+            await self._process.kept_calls.keep(key, kept)
+        raise Violation("abrupt_close", WSCloseCode.GOING_AWAY, "closed before the call had begun")
+
+    async def _spend(self, ticket: Ticket) -> Refusal | None:
+        """Spend a ticket; why it is not good any more, if it is not."""
+        process = self._process
+        if process.tickets.has_expired(ticket):
+            return "expired"
+        is_first = await process.store.add(f"ticket:{ticket.nonce}", b"", 2 * process.gateway.ticket_ttl_s)
+        return None if is_first else "spent"
 
     def _begin(
-        self, info: CallInfo, profile: CallProfile, ticket: Ticket, key: str, state: CallState | None = None
+        self,
+        info: CallInfo,
+        profile: CallProfile,
+        ticket: Ticket,
+        key: str,
+        state: CallState | None = None,
+        returns: int = 0,
     ) -> None:
         process, carrier = self._process, self._carrier
         addresses = Addresses(f"{process.signatures.public_url(self._request)}/{carrier.name}")
@@ -367,8 +420,10 @@ class MediaSocket:
             taps=() if recording is None else (recording,),
             reporter=reporter,
             resume=state,
-            on_ended=lambda: self._release(key),
+            on_changed=partial(process.keeper.changed, key),
+            on_ended=partial(self._release, key),
         )
+        process.keeper.follow(key, self.session, ticket.account_id, returns=returns)
         logs.event(
             logger,
             "call started",
@@ -384,6 +439,7 @@ class MediaSocket:
         """Let the line write here."""
         assert self._request.transport is not None
         self._line, self._nonce = line, nonce
+        self._key = line.key
         self._frame_bytes = self._stream.caller_format.frame_bytes
         line.connect(self._request.transport, self._stream, self)
 
@@ -410,12 +466,14 @@ class MediaSocket:
         self.session = session
         self._connect(line, before._nonce)
         session.stream_reopened()
+        self._process.keeper.found(key)
         self._process.wheel.set(self._watch, time.monotonic() + self._process.gateway.no_media_s)
         return True
 
     def _release(self, key: str) -> None:
         self._endpoint.sockets.pop(key, None)
         self._process.admission.end(key)
+        self._process.keeper.leave(key)
 
     def _watch_due(self) -> None:
         """`start` has not come in time, the line may be dead, or the carrier has not opened its socket again."""

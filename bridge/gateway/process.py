@@ -8,6 +8,8 @@ from bridge.carriers.base import Carrier
 from bridge.gateway.admission import Admission
 from bridge.gateway.control import CallControl
 from bridge.gateway.departures import Departures
+from bridge.gateway.keeping import CallKeeper
+from bridge.gateway.neighbours import Neighbours
 from bridge.gateway.settings import GatewaySettings
 from bridge.gateway.signatures import Signatures
 from bridge.session.profiles import CallProfiles
@@ -37,6 +39,8 @@ class Process:
     store: Store
     outcomes: Outcomes
     kept_calls: KeptCalls
+    keeper: CallKeeper
+    neighbours: Neighbours
     tickets: TicketIssuer
     signatures: Signatures
     control: CallControl
@@ -51,4 +55,6 @@ def call_key(carrier: Carrier, call_id: str) -> str:
 ANNOUNCED = "announced:"
 """Begins the store's keys of what parties are told to whom a call is handed over."""
 BEGUN = "begun:"
-"""Begins the store's keys of calls whose media streams have come, to whichever process."""
+"""Begins the store's keys of calls whose media streams have come; the value is the name of the process."""
+OVER = "over:"
+"""Begins the store's keys of calls that are over, as their carriers report to any process."""

@@ -1,31 +1,107 @@
-"""Callers who come back from a transfer that nobody answered: to the conversation that they left."""
+"""Callers who come back to the conversation that they left, whichever process it was in.
+
+| why | how we learn of it | what they find |
+| --- | --- | --- |
+| a transfer that nobody answered | the webhook after it | the agent, told of it |
+| their stream is gone | the webhook after a stream, or a second `start` | the first unheard word |
+
+A stream is gone when its process died, or moved its calls, or when the network broke. A call that was ended, by either
+side, leaves nothing in the store, and nobody goes on with it.
+"""
 
 from __future__ import annotations
 
+import asyncio
 import logging
 
 import msgspec
 
 from bridge.agents.base import CallInfo
-from bridge.call.state import CallState, decode
+from bridge.call.state import CallState, decode, encode, played_on
 from bridge.errors import BadMessage
+from bridge.gateway.keeping import BEAT_S
 from bridge.gateway.process import Process
+from bridge.session.ports import KeptCall
 from bridge.telemetry import logs
 
 logger = logging.getLogger(__name__)
 
+LOST_STREAM = "lost"
+"""In the parameter `returned`: the caller has not been anywhere, the stream has."""
+_MOST_RETURNS = 8
+"""In a row, of a call of which no stream lasts: then the carrier apologises for us."""
+_SILENT_S = 2.5 * BEAT_S
+"""A process that has not been heard of for so long is gone."""
 
-async def kept_call(process: Process, info: CallInfo, key: str) -> tuple[CallInfo, CallState | None]:
-    """The call that a new stream goes on with, and what was known of it; None for one that begins.
+
+async def come_back(process: Process, key: str) -> KeptCall | None:
+    """The call whose stream is gone, reckoned on to the moment when it was lost; None where nobody can go on with it.
+
+    May be asked again: the reckoning is done once.
+    """
+    await process.keeper.settled()  # what this process has just lost may still be on its way to the store
+    kept = await process.kept_calls.ask(key)
+    if kept is None or kept.returns >= _MOST_RETURNS:
+        return None
+    try:
+        kept = await _reckoned(process, kept)
+    except BadMessage as error:
+        logs.event(logger, "call cannot be gone on with", logging.WARNING, call=key, why=str(error))
+        return None
+    kept = msgspec.structs.replace(kept, returns=kept.returns + 1)
+    await process.kept_calls.keep(key, kept)
+    return kept
+
+
+async def is_abandoned(process: Process, key: str) -> bool:
+    """Whether the call is in the store, and no process has its stream: the one that wrote it lost it, or is gone."""
+    kept = await process.kept_calls.ask(key)
+    if kept is None:
+        return False
+    if not kept.process:
+        return True
+    last = await _last_alive(process, kept.process)
+    if process.keeper.now - last < _SILENT_S:
+        await asyncio.sleep(_SILENT_S)
+        kept = await process.kept_calls.ask(key)
+        return kept is not None and (not kept.process or await _last_alive(process, kept.process) == last)
+    return True
+
+
+async def kept_call(process: Process, info: CallInfo, key: str) -> tuple[CallInfo, CallState | None, KeptCall | None]:
+    """The call that a new stream goes on with: its facts, its state, and all that was kept of it.
 
     A caller who comes back when nothing was kept, or what cannot be read, meets an agent that is told so and no more.
     """
-    kept = await process.kept_calls.take(key) if info.transfer_failed else None
+    kept = await process.kept_calls.take(key)
     if kept is None:
-        return info, None
+        return info, None, None
     info = msgspec.structs.replace(info, parameters=kept.parameters)
     try:
-        return info, decode(kept.state)
+        kept = await _reckoned(process, kept)
+        return info, decode(kept.state), kept
     except BadMessage as error:
         logs.event(logger, "call cannot be gone on with", logging.WARNING, call=info.call_id, why=str(error))
-        return info, None
+        return info, None, None
+
+
+async def _reckoned(process: Process, kept: KeptCall) -> KeptCall:
+    """The call as it was when its process was last alive, give or take half a beat; nobody's from then on.
+
+    Raises BadMessage for a state that cannot be read.
+    """
+    if not kept.process:
+        return kept
+    last = await _last_alive(process, kept.process)
+    later_s = max(last + BEAT_S / 2 - kept.written_at, 0.0)
+    state = encode(played_on(decode(kept.state), later_s))
+    return msgspec.structs.replace(kept, state=state, process="", written_at=0.0)
+
+
+async def _last_alive(process: Process, name: str) -> float:
+    """When a process was last heard of, on its own clock; long ago when never."""
+    value = await process.store.get(f"alive:{name}")
+    try:
+        return 0.0 if value is None else msgspec.msgpack.decode(value, type=float)
+    except msgspec.DecodeError:
+        return 0.0

@@ -11,9 +11,9 @@ import re
 from collections import OrderedDict
 from functools import partial
 
-from aiohttp import WSCloseCode, web
+import msgspec
+from aiohttp import web
 
-from bridge.call.states import EndReason
 from bridge.carriers.base import (
     Addresses,
     Announce,
@@ -35,7 +35,8 @@ from bridge.carriers.base import (
 )
 from bridge.carriers.web import UnreadableRequest
 from bridge.gateway.endpoint import MediaEndpoint
-from bridge.gateway.process import ANNOUNCED, Process, call_key
+from bridge.gateway.process import ANNOUNCED, OVER, Process, call_key
+from bridge.gateway.returning import LOST_STREAM, come_back
 from bridge.gateway.signatures import RequestRefused
 from bridge.telemetry import logs
 
@@ -44,6 +45,9 @@ logger = logging.getLogger(__name__)
 _REMEMBERED = 4096
 _NUMBER = re.compile(r"\+?[0-9]{3,15}|sips?:\S{1,200}", re.IGNORECASE)
 """What is none of these, such as `anonymous`, is a number withheld."""
+_OPENS_S = 8.0
+"""A caller who comes back to a process that is just starting waits this long for it; carriers wait for 10 and more."""
+_TOLD_S = 10.0
 _LONGEST_CALL_ID = 150
 """It becomes part of a key in the store."""
 
@@ -94,7 +98,7 @@ class CarrierRoutes:
             case StreamReport():
                 self._stream_report(webhook)
             case CallReport():
-                self._call_report(webhook)
+                await self._call_report(webhook)
         return web.Response(status=204)
 
     async def _ringing(self, route: str, call: Ringing) -> Outcome:
@@ -102,7 +106,23 @@ class CarrierRoutes:
         parameters = {"from": call.from_number, "to": call.to_number}
         return self._open(route, ComeBack(call.call_id, call.account_id, parameters))
 
-    def _open(self, route: str, call: ComeBack) -> Outcome:
+    async def _come_back(self, stream: StreamOver, key: str) -> ComeBack | None:
+        """Go on with a call whose stream is gone though nobody ended it; None where nobody can."""
+        process = self._process
+        if stream.call_over:
+            await process.kept_calls.forget(key)
+            return None
+        if process.admission.draining and not process.neighbours.serving:
+            return None
+        await process.admission.opened(_OPENS_S)
+        kept = await come_back(process, key)
+        if kept is None:
+            return None
+        logs.event(logger, "call comes back", call=stream.call_id)
+        parameters = {"from": kept.from_number, "to": kept.to_number, "returned": kept.returned or LOST_STREAM}
+        return ComeBack(stream.call_id, kept.account_id, parameters)
+
+    def _open(self, route: str, call: ComeBack, *, returning: bool = False) -> Outcome:
         """Open a media stream for a call that rings or comes back, or say that there is no room."""
         dialled = call.parameters.get("to", "")
         if self._process.profiles.find(dialled) is None:
@@ -112,8 +132,10 @@ class CarrierRoutes:
             call_key(self._carrier, call.call_id),
             number=caller if _NUMBER.fullmatch(caller) else "",
             account=call.account_id,
+            returning=returning,
         )
-        if verdict != "admitted":
+        elsewhere = verdict == "draining" and returning and self._process.neighbours.serving
+        if verdict != "admitted" and not elsewhere:
             return self._refused(route, call.call_id, verdict, dialled)
         self._count(route, "stream")
         ticket = self._process.tickets.issue(self._carrier.name, call.call_id, call.account_id)
@@ -136,14 +158,13 @@ class CarrierRoutes:
             # Asked again, and late, about a stream before this one: it was answered then, and the call goes on.
             self._count(route, "late")
             return EndCall()
-        if socket is not None and socket.session is not None:
+        if socket is not None:
             # The carrier knows before our socket does that the stream is gone: nobody will close it any more but us.
-            socket.session.stream_closed(EndReason.LOST)
-            socket.close(WSCloseCode.OK)
+            socket.lost()
         if outcome is None:
-            outcome = self._lost(stream)
+            outcome = await self._come_back(stream, key) or self._lost(stream)
         if isinstance(outcome, ComeBack):
-            return self._open(route, outcome)
+            return self._open(route, outcome, returning=True)
         self._count(route, type(outcome).__name__.lower())
         return self._busy() if isinstance(outcome, LineBusy) else outcome
 
@@ -159,6 +180,8 @@ class CarrierRoutes:
             (forward.from_number, forward.to_number) if kept is None else (kept.from_number, kept.to_number)
         )
         parameters = {"from": caller, "to": called, "returned": forward.result}
+        if kept is not None:  # should the stream that they come back on be lost, too
+            await self._process.kept_calls.keep(key, msgspec.structs.replace(kept, returned=forward.result))
         await self._process.outcomes.forget(key)
         return self._open(route, ComeBack(forward.call_id, forward.account_id, parameters))
 
@@ -182,14 +205,16 @@ class CarrierRoutes:
                 error=report.problem[:300],
             )
 
-    def _call_report(self, report: CallReport) -> None:
-        """The carrier tells how a call fares; one that is over needs no socket any more."""
+    async def _call_report(self, report: CallReport) -> None:
+        """The carrier tells how a call fares; one that is over needs no socket any more, in any process."""
         if self._is_news(report.key):
             self._process.metrics.callbacks.labels("call-status", report.status).inc()
             logs.event(logger, "call status", call=report.call_id, status=report.status)
-        socket = self._media.sockets.get(call_key(self._carrier, report.call_id))
-        if report.call_over and socket is not None:
-            socket.carrier_completed()
+        if report.call_over:
+            key = call_key(self._carrier, report.call_id)
+            if not self._media.completed(key):
+                await self._process.store.put(OVER + key, b"", _TOLD_S)
+                await self._process.kept_calls.forget(key)
 
     def _lost(self, stream: StreamOver) -> Outcome:
         """Nobody ended the call, and yet its stream is gone: it broke off, or never began."""

@@ -30,8 +30,10 @@ from bridge.gateway.admission import Admission, CallLimits, LoopLag
 from bridge.gateway.control import CallControl
 from bridge.gateway.departures import Departures
 from bridge.gateway.endpoint import MediaEndpoint
+from bridge.gateway.keeping import CallKeeper
 from bridge.gateway.metrics_port import MetricsPage
-from bridge.gateway.process import BEGUN, Process
+from bridge.gateway.neighbours import Neighbours
+from bridge.gateway.process import BEGUN, OVER, Process
 from bridge.gateway.routes import CarrierRoutes
 from bridge.gateway.settings import GatewaySettings
 from bridge.gateway.signatures import Signatures
@@ -53,6 +55,8 @@ from bridge.telemetry.recording import SoundRecorder
 logger = logging.getLogger(__name__)
 
 _BACKLOG = 1024
+_NEWS_S = 0.3
+"""By then processes that were told to stop at the same time know of each other."""
 
 
 class Pages(Protocol):
@@ -95,6 +99,8 @@ class Gateway:
         store = store or MemoryStore()
         self._settings = settings
         self._lag = LoopLag(metrics=self.metrics)
+        kept_calls = KeptCalls(store, ttl_s=settings.after_stream_ttl_s)
+        keeper = CallKeeper(store, kept_calls, ttl_s=settings.after_stream_ttl_s)
         self.process = Process(
             gateway=settings,
             profiles=profiles,
@@ -112,7 +118,9 @@ class Gateway:
             ),
             store=store,
             outcomes=Outcomes(store, ttl_s=settings.after_stream_ttl_s),
-            kept_calls=KeptCalls(store, ttl_s=settings.after_stream_ttl_s),
+            kept_calls=kept_calls,
+            keeper=keeper,
+            neighbours=Neighbours(store, keeper.process, self._takes_calls),
             tickets=TicketIssuer(
                 (ticket_secret or secrets.token_hex(16),),
                 ttl_s=settings.ticket_ttl_s,
@@ -139,8 +147,9 @@ class Gateway:
             open_to_all=settings.development_unsigned,
         )
         self._pages: list[Pages] = []
-        self._unwatch: Callable[[], None] = lambda: None
+        self._unwatch: list[Callable[[], None]] = []
         self._runner: web.AppRunner | None = None
+        self._site: LimitedSite | None = None
         self.port = 0
         """The port in use, once started."""
 
@@ -177,7 +186,7 @@ class Gateway:
             tell_open=self.metrics.connections.set,
             is_exempt=self.process.signatures.is_proxy,
         )
-        site = LimitedSite(self._runner, host, port, limits, backlog=_BACKLOG, reuse_port=reuse_port)
+        site = self._site = LimitedSite(self._runner, host, port, limits, backlog=_BACKLOG, reuse_port=reuse_port)
         try:
             await site.start()
             await self._metrics_page.start(reuse_port=reuse_port)
@@ -188,40 +197,78 @@ class Gateway:
         admission = self.process.admission
         self._lag.each_second = lambda: self.metrics.use.set(admission.use)
         self._lag.start()
-        self._unwatch = self.process.store.watch(
-            BEGUN, lambda key, _: admission.came_elsewhere(key.removeprefix(BEGUN))
-        )
+        watch = self.process.store.watch
+        self._unwatch = [
+            watch(BEGUN, self._begun),
+            watch(OVER, self._over),
+        ]
+        self.process.neighbours.start()
+
+    def _begun(self, key: str, process: bytes) -> None:
+        """A call's stream has come to some process."""
+        if process.decode() != self.process.keeper.process:
+            call = key.removeprefix(BEGUN)
+            self.process.admission.came_elsewhere(call)
+            self.media.moved(call)
+
+    def _over(self, key: str, _value: bytes) -> None:
+        """A call's carrier has told some process that it is over."""
+        self.media.completed(key.removeprefix(OVER))
+
+    def _takes_calls(self) -> bool:
+        admission = self.process.admission
+        return admission.started and not admission.draining
 
     def open_doors(self) -> None:
         """Everything is warm: admit calls."""
         self.process.admission.started = True
+        self.process.neighbours.changed()
         self.metrics.ready.set(1)
         logs.event(logger, "ready", port=self.port)
 
     async def drain(self, deadline_s: float | None = None) -> None:
-        """Admit nobody, let calls finish, ask those that last too long to end; returns when none is left."""
+        """Admit nobody and let calls finish; returns when none is left.
+
+        Those that last too long move to another process of the store; where none takes calls, they are asked to end.
+        """
         admission = self.process.admission
         if not admission.draining:
             admission.draining = True
             self.metrics.ready.set(0)
+            self.process.neighbours.changed()
             logs.event(logger, "draining", calls=self.calls)
         limit_s = self._settings.drain_deadline_s if deadline_s is None else deadline_s
-        if await self._none_left(limit_s):
+        if await self._none_left(max(limit_s, _NEWS_S)):
+            return
+        if self.process.neighbours.serving:
+            await self._move_calls()
             return
         logs.event(logger, "asking calls to end", calls=self.calls)
         self.media.end_all(EndReason.DRAIN)
         if not await self._none_left(self._settings.drain_goodbye_s):
             logs.event(logger, "closing calls", logging.WARNING, calls=self.calls)
 
+    async def _move_calls(self) -> None:
+        """Leave the calls to the other processes, where their carriers find them once this port is closed."""
+        logs.event(logger, "moving calls", calls=self.calls)
+        if self._site is not None:
+            await self._site.stop()
+        await self.media.move_all()
+
     async def stop(self) -> None:
         """Close what is still open, and the port once the carrier knows what becomes of the calls that were."""
         self.process.admission.draining = True
         self.metrics.ready.set(0)
+        if self.calls and self.process.neighbours.serving:
+            await self._move_calls()
         await self.media.close_all()
         if not await self.process.departures.all_told():
             logs.event(logger, "the carrier did not ask what comes after a stream", logging.WARNING)
         await self._speech_sockets.close()
-        self._unwatch()
+        for unwatch in self._unwatch:
+            unwatch()
+        await self.process.neighbours.close()
+        await self.process.keeper.close()
         await self._metrics_page.stop()
         if self._runner is not None:
             await self._runner.cleanup()

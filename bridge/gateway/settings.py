@@ -100,17 +100,17 @@ class GatewaySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, k
     speech_api: SpeechApiSettings = SpeechApiSettings()
 
     after_stream_ttl_s: Positive = 120.0
-    """How long the next webhook of a call may ask what is to happen after its stream."""
+    """How long the next webhook of a call may ask what is to happen after its stream, and its state is kept for it."""
     after_stream_s: Annotated[float, msgspec.Meta(ge=0)] = 3.0
     """A process that stops keeps its port this long for those webhooks of calls that it has just ended."""
     on_lost_stream: Literal["apologise", "hang_up"] = "apologise"
-    """What a caller gets whose media stream broke off though nobody ended the call."""
+    """What a caller gets whose media stream broke off, or never began, and with whose call nobody can go on."""
     rest_timeout_s: Positive = 5.0
     """How long a carrier's API may take to answer."""
     end_by_rest_grace_s: Positive = 2.0
     """After a REST request ended a call, the carrier has this long to close the socket before we do."""
     drain_deadline_s: Positive = 60.0
-    """After SIGTERM calls may run this long; then they are asked to end."""
+    """After SIGTERM calls may run this long; then they move to another process, or are asked to end."""
     drain_goodbye_s: Positive = 15.0
     """After that they have this long for their last words."""
 

@@ -18,14 +18,23 @@ Deliver = Callable[[Event], None]
 """How a room hands an event to its call: on the event loop, never from a thread."""
 
 
-class KeptCall(msgspec.Struct, frozen=True):
-    """What a caller who was transferred comes back to when nobody answers: the call, and what was known of it."""
+class KeptCall(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What a caller finds who comes back, from a transfer or because the stream broke off: the call, and its facts."""
 
     state: bytes
     """`bridge.call.state.encode`."""
     from_number: str = ""
     to_number: str = ""
     parameters: dict[str, str] = {}
+    account_id: str = ""
+    process: str = ""
+    """The process that wrote this while the call went on there; empty: nothing was heard after it was written."""
+    written_at: float = 0.0
+    """On that process's clock."""
+    returned: str = ""
+    """From where the caller comes back: `bridge.agents.base.CallInfo.transfer_failed`; empty: from nowhere."""
+    returns: int = 0
+    """How often in a row the call has come back without going on for long."""
 
 
 class Line(Protocol):

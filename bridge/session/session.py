@@ -84,6 +84,7 @@ class CallSession:
         taps: Sequence[CallTap] = (),
         reporter: CallReporter | None = None,
         resume: CallState | None = None,
+        on_changed: Callable[[], None] = lambda: None,
         on_ended: Callable[[], None] = lambda: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -98,6 +99,7 @@ class CallSession:
         self._metrics = metrics
         self._record = record
         self._reporter = reporter
+        self._on_changed = on_changed
         self._on_ended = on_ended
         self._clock = clock
         self._started_at = self.last_frame_at = clock()
@@ -106,6 +108,7 @@ class CallSession:
         self._taps = Taps(self.call.utterances.playout.clock, metrics.call_failures.labels("tap").inc, taps)
         self._timer = Timer(self._wake)
         self._waiting: deque[Event] = deque()
+        self._changes_told = 0
         self._busy = False
         self._last_events: deque[tuple[float, Event]] = deque(maxlen=_LAST_EVENTS)
         self._answers: dict[int, asyncio.Task[None]] = {}
@@ -221,6 +224,9 @@ class CallSession:
         if self.over or self.call.ended:
             self._release()
         else:
+            if self.call.changes != self._changes_told:
+                self._changes_told = self.call.changes
+                self._on_changed()
             wake_at = self.call.wake_at
             self._wheel.set(self._timer, None if wake_at is None else self._started_at + wake_at)
 
@@ -301,10 +307,10 @@ class CallSession:
 
     def _transfer(self, command: order.Redirect) -> None:
         outcome = ForwardCall(command.target, come_back=True, call_id=self.info.call_id, summary=command.summary)
-        self._end(outcome, EndReason.TRANSFER, self._kept())
+        self._end(outcome, EndReason.TRANSFER, self.kept())
 
-    def _kept(self) -> KeptCall | None:
-        """The call as the caller finds it who comes back from a transfer; None where the agent has no state to give."""
+    def kept(self) -> KeptCall | None:
+        """The call as its caller finds it who comes back; None where the agent has no state to give."""
         info = self.info
         try:
             return KeptCall(encode(self.state()), info.from_number, info.to_number, info.parameters)
@@ -413,7 +419,7 @@ class CallSession:
             call = self._meter.tally.summary(self.seconds, self.call.utterances.playout.underruns)
             summary = {"phrases": savings, "call": call}
             self._record.close({**summary, "listening": heard} if heard else summary)
-        if self._reporter is not None:
+        if self._reporter is not None and self._why is not EndReason.MOVED:  # it will be reported where it ends
             now = self._clock() - self._started_at
             spent = {name: n for name, n in savings.items() if name.startswith(("chars_", "cost_"))}
             costs = {"speech_saved_money": savings.get("saved_money", 0.0), **spent}

@@ -23,6 +23,7 @@ from bridge.carriers.twilio.requests import CallsApi
 from bridge.gateway.server import Gateway
 from bridge.gateway.settings import GatewaySettings
 from bridge.session.profiles import CallProfiles
+from bridge.store.base import Store
 from bridge.telemetry.recorder import Recorder
 from tests.gateway.doubles import FRAME, ServiceDoubles
 
@@ -228,6 +229,7 @@ async def running(
     doors_open: bool = True,
     before: Callable[[Gateway], None] = lambda _gateway: None,
     headroom: Callable[[], float] = lambda: 1.0,
+    store: Store | None = None,
 ) -> AsyncIterator[Carrier]:
     """A gateway on a free port, and a carrier that knows it."""
     doubles = doubles or ServiceDoubles()
@@ -239,6 +241,7 @@ async def running(
         recorder=recorder,
         ticket_secret=SECRET,
         headroom=headroom,
+        store=store,
     )
     before(gateway)
     await gateway.start("127.0.0.1", 0)

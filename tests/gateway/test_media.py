@@ -292,7 +292,7 @@ async def test_a_line_on_which_no_audio_comes_is_dead() -> None:
         assert await carrier.count("bridge_calls_ended_total", why="no media") == 1
 
 
-async def test_an_abrupt_close_ends_the_call_and_the_next_webhook_apologises(carrier: Carrier) -> None:
+async def test_after_an_abrupt_close_the_next_webhook_brings_the_call_back(carrier: Carrier) -> None:
     leg = await carrier.call()
     await leg.until_audio(1)
     transport = leg.socket._response.connection and leg.socket._response.connection.transport
@@ -301,7 +301,14 @@ async def test_an_abrupt_close_ends_the_call_and_the_next_webhook_apologises(car
     await carrier.until_calls(0)
     assert await carrier.refused_with("abrupt_close") == 1
     assert await carrier.count("bridge_calls_ended_total", why="lost") == 1
-    assert [one.tag for one in await carrier.after_stream()] == ["Say", "Hangup"]
+    document = await carrier.after_stream()
+    assert [one.tag for one in document] == ["Connect", "Redirect"]
+    back = Leg(await carrier.open(), CALL, "MZ2")
+    await back.start({one.attrib["name"]: one.attrib["value"] for one in document.iter("Parameter")})
+    await back.press("9")
+    await back.until_closed()
+    assert bytes(back.audio).endswith(FRAME * len("bye"))
+    assert [one.tag for one in await carrier.after_stream()] == ["Hangup"]
 
 
 # Tickets and formats

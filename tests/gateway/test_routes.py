@@ -348,7 +348,10 @@ async def test_what_was_to_become_of_the_first_stream_does_not_befall_the_second
         await (await carrier.call()).until_closed()
         await carrier.after_stream()
         await dialled(carrier, "busy")
-        assert [one.tag for one in await carrier.after_stream()] == ["Say", "Hangup"]  # and nobody is dialled again
+        document = await carrier.after_stream()  # the second stream could not be opened: nobody is dialled again
+        assert [one.tag for one in document] == ["Connect", "Redirect"]
+        parameters = {one.attrib["name"]: one.attrib["value"] for one in document.iter("Parameter")}
+        assert parameters["returned"] == "busy"
 
 
 async def test_a_late_question_about_the_first_stream_does_not_end_the_second() -> None:
@@ -410,10 +413,10 @@ async def test_a_lost_stream_may_end_without_words() -> None:
         assert [one.tag for one in await carrier.after_stream()] == ["Hangup"]
 
 
-async def test_when_the_webhook_knows_first_that_the_stream_is_gone_the_call_ends(carrier: Carrier) -> None:
+async def test_when_the_webhook_knows_first_that_the_stream_is_gone_the_call_comes_back(carrier: Carrier) -> None:
     leg = await carrier.call()
     await leg.until_audio(1)
-    assert [one.tag for one in await carrier.after_stream()] == ["Say", "Hangup"]
+    assert [one.tag for one in await carrier.after_stream()] == ["Connect", "Redirect"]
     await carrier.until_calls(0)
     assert await leg.until_closed() == 1000  # the carrier, which has forgotten it, would leave the socket open
 

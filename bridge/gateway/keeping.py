@@ -1,0 +1,211 @@
+"""The states of a process's calls, written to the store as the calls go: what is left of them when it is gone.
+
+A call is written again when something that matters has changed, not with every frame, and all that have changed in one
+go; nothing waits for it. Beside them the process leaves the time at which it was last alive (`alive:PROCESS`), so that
+whoever goes on with its calls can tell how much was heard after a state was written: both times are of one clock.
+
+| a call | what is in the store |
+| --- | --- |
+| goes on | its state of `APART_S` ago at most, and whose it is |
+| has lost its stream, or is moved | its state at that moment, nobody's |
+| has ended in any other way | nothing |
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+import time
+from collections.abc import Callable, Coroutine
+from typing import Any, Protocol
+
+import msgspec
+
+from bridge.session.ports import KeptCall
+from bridge.store.base import LARGEST_VALUE, Store
+from bridge.store.kept_calls import KeptCalls
+
+logger = logging.getLogger(__name__)
+
+BEAT_S = 0.1
+APART_S = 0.5
+"""Between two states of one call: what changes in quick succession is written once."""
+_SETTLED_S = 30.0
+"""A call that has gone on for so long counts as one that never came back."""
+
+
+class KeptSession(Protocol):
+    """The session of a call, as far as it is kept."""
+
+    @property
+    def seconds(self) -> float:
+        """How long it lasts already."""
+        ...
+
+    def kept(self) -> KeptCall | None:
+        """Write the call down as it will be if its stream ends now; None where that cannot be done."""
+        ...
+
+
+class _Entry:
+    __slots__ = ("account_id", "changed", "paused", "returns", "session", "written_at")
+
+    def __init__(self, session: KeptSession, account_id: str, returns: int) -> None:
+        self.session = session
+        self.account_id = account_id
+        self.returns = returns
+        self.changed = True
+        self.paused = False
+        self.written_at = float("-inf")
+
+
+class CallKeeper:
+    """Keeps the calls of one process. All methods belong to the event loop; only coroutines wait.
+
+    ttl_s   how long a state is good for without being written again
+    clock   seconds since 1970, told to nobody but together with another time of the same process
+    """
+
+    def __init__(
+        self, store: Store, kept_calls: KeptCalls, *, ttl_s: float, clock: Callable[[], float] = time.time
+    ) -> None:
+        self.process = secrets.token_hex(6)
+        """This process's name among those that share the store."""
+        self.written = 0
+        """States written so far."""
+        self._store = store
+        self._kept_calls = kept_calls
+        self._ttl_s = ttl_s
+        self._clock = clock
+        self._calls: dict[str, _Entry] = {}
+        self._timer: asyncio.TimerHandle | None = None
+        self._writing: asyncio.Task[None] | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    @property
+    def now(self) -> float:
+        """The time by which states are written."""
+        return self._clock()
+
+    def follow(self, key: str, session: KeptSession, account_id: str, *, returns: int = 0) -> None:
+        """Write this call down from now on; it has come back so many times."""
+        self._calls[key] = _Entry(session, account_id, returns)
+        if self._timer is None or returns:
+            self._beat_after(0.0 if returns else BEAT_S)  # one that came back is in nobody's hands until it is written
+
+    def changed(self, key: str) -> None:
+        """Something that matters has changed in this call."""
+        entry = self._calls.get(key)
+        if entry is not None:
+            entry.changed = True
+
+    def lost(self, key: str) -> None:
+        """The call's stream has ended, or is about to: write it down as it is, for whoever goes on with it."""
+        entry = self._calls.get(key)
+        if entry is not None and not entry.paused:
+            entry.paused = True
+            kept = self._written_down(entry)
+            if kept is not None:
+                self._start(self._keep_alone(key, msgspec.structs.replace(kept, process="", written_at=0.0)))
+
+    def found(self, key: str) -> None:
+        """The carrier has replaced the stream that was lost by another one, here."""
+        entry = self._calls.get(key)
+        if entry is not None:
+            entry.paused, entry.changed = False, True
+
+    def leave(self, key: str, *, keep: bool = False) -> None:
+        """The call is over here. `keep` what is in the store: others go on with it; else it is forgotten."""
+        entry = self._calls.pop(key, None)
+        if entry is not None and not keep and not entry.paused:
+            self._start(self._forget(key))
+
+    async def settled(self) -> None:
+        """Wait until everything that was to be written so far is."""
+        while waiting := [task for task in (*self._tasks, self._writing) if task is not None and not task.done()]:
+            await asyncio.wait(waiting)
+
+    async def close(self) -> None:
+        """Write what is on its way, and no more."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        self._calls.clear()
+        await self.settled()
+
+    # -- as the calls go -----------------------------------------------------------------------------------------
+
+    def _beat_after(self, seconds: float) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = asyncio.get_running_loop().call_later(seconds, self.beat)
+
+    def beat(self) -> None:
+        self._timer = None
+        if not self._calls:
+            return
+        self._beat_after(BEAT_S)
+        if self._writing is not None and not self._writing.done():
+            return  # a slow store gets fewer states, not a queue of them
+        now = self._clock()
+        values = {f"alive:{self.process}": msgspec.msgpack.encode(now)}
+        for key, entry in list(self._calls.items()):
+            if self._is_due(entry, now):
+                kept = self._written_down(entry)
+                if kept is None:
+                    self.leave(key)  # an agent that cannot tell its state: better none than an old one
+                else:
+                    values[KeptCalls.key(key)] = self._kept_calls.encode(kept)
+        self._writing = asyncio.get_running_loop().create_task(self._write(values))
+
+    def _is_due(self, entry: _Entry, now: float) -> bool:
+        if entry.paused:
+            return False
+        age_s = now - entry.written_at
+        return age_s >= (APART_S if entry.changed else self._ttl_s / 2)
+
+    def _written_down(self, entry: _Entry) -> KeptCall | None:
+        now = self._clock()
+        kept = entry.session.kept()
+        entry.changed, entry.written_at = False, now
+        if kept is None:
+            return None
+        self.written += 1
+        settled = entry.session.seconds >= _SETTLED_S
+        return msgspec.structs.replace(
+            kept,
+            account_id=entry.account_id,
+            process=self.process,
+            written_at=now,
+            returns=0 if settled else entry.returns,
+        )
+
+    async def _write(self, values: dict[str, bytes]) -> None:
+        try:
+            await self._store.keep_all(values, self._ttl_s)
+        except ValueError as error:  # one of them is too large; the others are worth a try of their own
+            logger.warning("a call cannot be kept: %s", error)
+            small = {key: value for key, value in values.items() if len(value) <= LARGEST_VALUE}
+            await self._store.keep_all(small, self._ttl_s)
+
+    # -- one call ------------------------------------------------------------------------------------------------
+
+    def _start(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _keep_alone(self, key: str, kept: KeptCall) -> None:
+        await self._after_the_others()
+        await self._kept_calls.keep(key, kept)
+
+    async def _forget(self, key: str) -> None:
+        await self._after_the_others()
+        if key not in self._calls:
+            await self._kept_calls.forget(key)
+
+    async def _after_the_others(self) -> None:
+        """What was written before must not come after: a store may have several connections."""
+        if self._writing is not None and not self._writing.done():
+            await asyncio.wait([self._writing])

@@ -1,0 +1,79 @@
+"""Who else takes calls: processes that share a store tell each other once a second whether a call can go to them.
+
+A process that is about to stop moves its calls when somebody else is there, and says goodbye to them when not.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+
+from bridge.store.base import Store
+
+BEAT_S = 1.0
+_FRESH_S = 3.5
+_SERVING = "serving:"
+_YES, _NO = b"1", b"0"
+
+
+class Neighbours:
+    """The processes that share a store, as one of them sees the others; `start` on a running loop, `close` at the end.
+
+    `serves` is asked whether this one takes calls; `told` is to be called when that has changed.
+    """
+
+    def __init__(
+        self, store: Store, process: str, serves: Callable[[], bool], clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._store = store
+        self._process = process
+        self._serves = serves
+        self._clock = clock
+        self._others: dict[str, float] = {}
+        self._news = asyncio.Event()
+        self._beating: asyncio.Task[None] | None = None
+        self._unwatch: Callable[[], None] = lambda: None
+
+    def start(self) -> None:
+        """Take part from now on."""
+        self._unwatch = self._store.watch(_SERVING, self._heard)
+        self._beating = asyncio.get_running_loop().create_task(self._beat(), name="neighbours")
+
+    async def close(self) -> None:
+        """Tell nobody anything any more."""
+        self._unwatch()
+        if self._beating is not None:
+            self._beating.cancel()
+            await asyncio.gather(self._beating, return_exceptions=True)
+
+    @property
+    def serving(self) -> int:
+        """How many others take calls now."""
+        now = self._clock()
+        self._others = {name: at for name, at in self._others.items() if now - at < _FRESH_S}
+        return len(self._others)
+
+    def changed(self) -> None:
+        """Tell the others at once that this process takes calls now, or no more."""
+        self._news.set()
+
+    async def _beat(self) -> None:
+        while True:
+            self._news.clear()
+            value = _YES if self._serves() else _NO
+            await self._store.put(f"{_SERVING}{self._process}", value, 2 * _FRESH_S)
+            try:
+                async with asyncio.timeout(BEAT_S):
+                    await self._news.wait()
+            except TimeoutError:
+                pass
+
+    def _heard(self, key: str, value: bytes) -> None:
+        name = key.removeprefix(_SERVING)
+        if name == self._process:
+            return
+        if value == _YES:
+            self._others[name] = self._clock()
+        else:
+            self._others.pop(name, None)

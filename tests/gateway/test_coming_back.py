@@ -1,0 +1,239 @@
+"""A call whose stream is gone goes on in another process: two gateways, one store, every carrier over real sockets."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import msgspec
+import pytest
+
+from bridge.call.actions import Action, Expect, HangUp, Prompt, Say
+from bridge.call.settings import CallSettings
+from bridge.call.states import Bot
+from bridge.carriers.base import Addresses, Apologise, EndCall, Outcome
+from bridge.carriers.web import Document
+from bridge.gateway.process import call_key
+from bridge.store.sqlite import SqliteStore
+from tests.carriers.contract import Example
+from tests.carriers.test_telnyx import TestTelnyx as Telnyx
+from tests.gateway.carrier import CALL, RINGING, SETTINGS, Carrier, Leg, running
+from tests.gateway.doubles import FRAME, ServiceDoubles
+from tests.gateway.test_carriers import EXAMPLES, Phone, each
+from tests.store.contract import until
+
+CALL_SETTINGS = CallSettings(listens=False, inter_digit_s=30.0)
+GREETING = "key in four digits"
+
+
+def desk(prompt: Prompt) -> list[Action]:
+    if prompt.kind == "call_started":
+        return [Say(GREETING), Expect("digits:4")]
+    return [Say(f"{prompt.kind} {prompt.text}")]
+
+
+@asynccontextmanager
+async def two_processes(folder: Path, **changes: Any) -> AsyncIterator[tuple[Carrier, Carrier]]:
+    """Two processes that share a store, and a carrier that knows both."""
+    settings = msgspec.structs.replace(SETTINGS, **{"after_stream_s": 0.05, "reconnect_s": 30.0} | changes)
+    others = [one.carrier for one in EXAMPLES if one.carrier.name != "twilio"]
+    stores = [SqliteStore(folder / "store") for _ in range(2)]
+    for store in stores:
+        await store.start()
+    try:
+        async with (
+            running(settings, ServiceDoubles(desk), others=others, store=stores[0], call=CALL_SETTINGS) as one,
+            running(settings, ServiceDoubles(desk), others=others, store=stores[1], call=CALL_SETTINGS) as other,
+        ):
+            await until(lambda: bool(one.gateway.process.neighbours.serving))
+            await until(lambda: bool(other.gateway.process.neighbours.serving))
+            yield one, other
+    finally:
+        for store in stores:
+            await store.close()
+
+
+def breaks(socket: aiohttp.ClientWebSocketResponse) -> None:
+    """The network between carrier and service breaks: no stop, no close frame."""
+    transport = socket._response.connection and socket._response.connection.transport
+    assert transport is not None
+    transport.abort()
+
+
+async def keyed(phone: Phone) -> None:
+    """The caller has heard the greeting and pressed half of the keys."""
+    await phone.until_ms(20 * len(GREETING))
+    session = phone.gateway.gateway.media.sockets[call_key(phone.example.carrier, phone.example.call_id)].session
+    assert session is not None
+    reading = asyncio.create_task(phone.until_closed())  # which also sends the last mark back
+    await until(lambda: session.call.bot is Bot.IDLE)
+    reading.cancel()
+    await asyncio.gather(reading, return_exceptions=True)
+    await phone.press("5")
+    await phone.press("1")
+    await until(lambda: session.state().caller.keys == "51")
+
+
+async def goes_on(phone: Phone, process: Carrier, document: Document) -> None:
+    """The carrier follows the document to this process, where the other half of the keys is pressed."""
+    phone.gateway, phone.audio = process, bytearray()
+    await phone.connect(document)
+    await phone.press("2")
+    await phone.press("4")
+    await phone.until_ms(20 * len("digits 5124"))
+    (agent,) = process.doubles.agents.calls
+    assert [(one.kind, one.text) for one in agent.prompts] == [("digits", "5124")]
+    assert [one.text for one in agent.prompts[0].history if one.speaker == "bot"] == [GREETING]
+    assert agent.resumed_from == f"of {phone.example.call_id}".encode()
+    assert agent.info.from_number == "+15005550006"
+    assert await process.count("bridge_calls_resumed_total") == 1
+    assert await process.count("bridge_calls_started_total") == 0
+    await phone.socket.close()
+
+
+async def asks(phone: Phone, process: Carrier) -> Document:
+    """The carrier asks this process what comes after the stream."""
+    phone.gateway = process
+    status, document = await phone.ask(phone.example.stream_over(time.time()))
+    assert status == 200
+    return document
+
+
+def is_document(example: Example, document: Document, outcome: Outcome) -> bool:
+    name = example.carrier.name
+    return document.text == example.carrier.document(outcome, Addresses(f"https://bridge.example.com/{name}")).text
+
+
+@each
+async def test_a_call_whose_stream_broke_off_goes_on_in_another_process(example: Example, tmp_path: Path) -> None:
+    async with two_processes(tmp_path) as (one, other):
+        phone = Phone(one, example)
+        await phone.call()
+        await keyed(phone)
+        breaks(phone.socket)
+        if not example.carrier.pacing.reconnects:
+            await one.until_calls(0)
+        await goes_on(phone, other, await asks(phone, other))
+        await one.until_calls(0)  # where the carrier might have opened it again, too
+
+
+@each
+async def test_a_process_at_its_deadline_moves_its_calls(example: Example, tmp_path: Path) -> None:
+    async with two_processes(tmp_path) as (one, other):
+        phone = Phone(one, example)
+        await phone.call()
+        await keyed(phone)
+        draining = asyncio.create_task(one.gateway.drain(0.0))
+        assert await phone.until_closed() == 1001
+        await draining
+        await goes_on(phone, other, await asks(phone, other))
+        assert await one.count("bridge_calls_ended_total", why="moved") == 1
+        with pytest.raises(aiohttp.ClientConnectorError):  # whoever asks now must be sent to another process
+            await one.ring("CA9")
+
+
+async def test_processes_that_stop_together_say_goodbye(tmp_path: Path) -> None:
+    async with two_processes(tmp_path) as (one, other):
+        leg = await one.call()
+        await leg.until_audio(len(FRAME) * len(GREETING))
+        draining = [asyncio.create_task(each.gateway.drain(0.0)) for each in (one, other)]
+        assert await leg.until_closed() == 1000
+        await asyncio.gather(*draining)
+        assert await one.count("bridge_calls_ended_total", why="drain") == 1
+
+
+@each
+@pytest.mark.parametrize("how", ["agent", "caller"])
+async def test_a_call_that_was_ended_is_not_brought_back(example: Example, how: str, tmp_path: Path) -> None:
+    async with two_processes(tmp_path) as (one, other):
+        goodbye: list[Action] = [HangUp()] if how == "agent" else []
+        one.doubles.agents.answer = lambda _prompt: [Say("hello"), *goodbye]
+        phone = Phone(one, example)
+        await phone.call()
+        if how == "agent":
+            assert await phone.until_closed() == 1000
+        else:
+            await phone.until_ms(20 * len("hello"))
+            await phone.hang_up()
+        await one.until_calls(0)
+        await one.gateway.process.keeper.settled()
+        document = await asks(phone, other)
+        ends = EndCall() if how == "agent" else Apologise(other.gateway.process.profiles.last_apology(""))
+        assert is_document(example, document, ends)
+        assert other.doubles.agents.calls == []
+
+
+async def test_a_carrier_that_opens_a_lost_socket_again_may_do_so_at_another_process(tmp_path: Path) -> None:
+    async with two_processes(tmp_path) as (one, other):
+        phone = Phone(one, Telnyx.example)
+        document = await phone.ring()
+        await phone.connect(document)
+        await keyed(phone)
+        breaks(phone.socket)
+        await goes_on(phone, other, document)  # the same document: the same ticket
+        await one.until_calls(0)
+        assert await one.count("bridge_calls_ended_total", why="moved") == 1
+
+
+async def test_who_has_stolen_a_ticket_gets_no_call_at_another_process_either(tmp_path: Path) -> None:
+    async with two_processes(tmp_path) as (one, other):
+        phone = Phone(one, Telnyx.example)
+        document = await phone.ring()
+        await phone.connect(document)
+        await keyed(phone)
+        thief = Phone(other, Telnyx.example)
+        await thief.connect(document)
+        assert await thief.until_closed() == 1008
+        assert await other.count("bridge_protocol_errors_total", carrier="telnyx", kind="ticket_spent") == 1
+        await phone.press("2")
+        await phone.press("4")
+        await phone.until_ms(20 * (len(GREETING) + len("digits 5124")))
+
+
+async def test_a_call_that_never_gets_a_stream_is_given_up_with_an_apology(tmp_path: Path) -> None:
+    async with two_processes(tmp_path) as (one, other):
+        leg = await one.call()
+        await leg.until_audio(len(FRAME))
+        breaks(leg.socket)
+        await one.until_calls(0)
+        asked = [[verb.tag for verb in await other.after_stream()] for _ in range(9)]
+        assert asked == [["Connect", "Redirect"]] * 8 + [["Say", "Hangup"]]
+
+
+async def test_a_returning_call_is_not_turned_away_from_a_full_house(tmp_path: Path) -> None:
+    async with two_processes(tmp_path, max_calls=1) as (one, other):
+        leg = await one.call()
+        await leg.until_audio(len(FRAME) * len(GREETING))
+        there = await other.call("CA9", "MZ9")
+        await there.until_audio(len(FRAME))
+        breaks(leg.socket)
+        await one.until_calls(0)
+        document = await other.after_stream()
+        back = Leg(await other.open(), CALL, "MZ2")
+        await back.start({one.attrib["name"]: one.attrib["value"] for one in document.iter("Parameter")})
+        await back.press("1")
+        await other.until_calls(2)
+
+
+async def test_a_status_callback_reaches_the_process_that_has_the_call(tmp_path: Path) -> None:
+    async with two_processes(tmp_path) as (one, other):
+        leg = await one.call()
+        await leg.until_audio(len(FRAME))
+        status, _, _ = await other.post("/twilio/call-status", {**RINGING, "CallStatus": "completed"})
+        assert status == 204
+        assert await leg.until_closed() == 1000
+        assert await one.count("bridge_calls_ended_total", why="carrier completed") == 1
+
+
+async def test_a_place_that_one_process_kept_is_free_when_another_has_the_stream(tmp_path: Path) -> None:
+    async with two_processes(tmp_path, max_calls=1) as (one, other):
+        parameters = await one.ring()
+        assert one.gateway.process.admission.refusing == "full"
+        leg = Leg(await other.open())
+        await leg.start(parameters)
+        await until(lambda: one.gateway.process.admission.refusing is None)

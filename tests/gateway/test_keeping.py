@@ -1,0 +1,181 @@
+"""What a process writes of its calls: when something has changed, all together, and never more than it must."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+
+from bridge.gateway.keeping import APART_S, BEAT_S, CallKeeper
+from bridge.session.ports import KeptCall
+from bridge.store.kept_calls import KeptCalls
+from bridge.store.memory import MemoryStore
+
+
+class Session:
+    """A call that has been written down so many times."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+        self.times = 0
+        self.fails = False
+
+    def kept(self) -> KeptCall | None:
+        self.times += 1
+        return None if self.fails else KeptCall(b"%d" % self.times, "+15005550006")
+
+
+class CountingStore(MemoryStore):
+    """Counts what is written in one go, and may be slow."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.goes: list[list[str]] = []
+        self.may_go_on = asyncio.Event()
+        self.may_go_on.set()
+
+    async def keep_all(self, values: Mapping[str, bytes], ttl_s: float) -> None:
+        await self.may_go_on.wait()
+        self.goes.append([key for key in values if key.startswith("kept:")])
+        await super().keep_all(values, ttl_s)
+
+
+class Keeping:
+    """A keeper whose time stands still until it is told to pass."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+        self.store = CountingStore()
+        self.calls = KeptCalls(self.store, ttl_s=120.0)
+        self.keeper = CallKeeper(self.store, self.calls, ttl_s=120.0, clock=lambda: self.now)
+
+    async def passes(self, seconds: float) -> None:
+        for _ in range(round(seconds / BEAT_S)):
+            self.now += BEAT_S
+            self.keeper.beat()
+            await self.keeper.settled()
+
+    async def state(self, key: str) -> bytes | None:
+        kept = await self.calls.ask(key)
+        return None if kept is None else kept.state
+
+
+async def test_a_call_is_written_when_it_changes_and_at_most_twice_a_second() -> None:
+    keeping, session = Keeping(), Session()
+    keeping.keeper.follow("CA1", session, "AC1")
+    await keeping.passes(5.0)
+    assert session.times == 1
+    for _ in range(10):  # a second in which everything happens
+        keeping.keeper.changed("CA1")
+        await keeping.passes(BEAT_S)
+    await keeping.passes(5.0)
+    assert 2 <= session.times - 1 <= 1 / APART_S + 1
+    assert await keeping.state("CA1") == b"%d" % session.times
+    assert sum(map(len, keeping.store.goes)) == session.times == keeping.keeper.written
+
+
+async def test_what_is_kept_says_whose_it_is_and_when_it_was_written() -> None:
+    keeping, session = Keeping(), Session()
+    keeping.keeper.follow("CA1", session, "AC1", returns=2)
+    await keeping.passes(1.0)
+    kept = await keeping.calls.ask("CA1")
+    assert kept == KeptCall(
+        b"1",
+        "+15005550006",
+        account_id="AC1",
+        process=keeping.keeper.process,
+        written_at=1000.0 + BEAT_S,
+        returns=2,
+    )
+    session.seconds = 60.0  # it has gone on for long enough
+    keeping.keeper.changed("CA1")
+    await keeping.passes(1.0)
+    kept = await keeping.calls.ask("CA1")
+    assert kept is not None
+    assert kept.returns == 0
+
+
+async def test_all_calls_that_have_changed_are_written_in_one_go() -> None:
+    keeping = Keeping()
+    for number in range(50):
+        keeping.keeper.follow(f"CA{number}", Session(), "AC1")
+    await keeping.passes(1.0)
+    assert [len(keys) for keys in keeping.store.goes if keys] == [50]
+
+
+async def test_a_quiet_call_is_written_again_before_its_state_expires() -> None:
+    keeping, session = Keeping(), Session()
+    keeping.keeper.follow("CA1", session, "AC1")
+    await keeping.passes(BEAT_S)
+    keeping.now += 59.0
+    await keeping.passes(BEAT_S)
+    assert session.times == 1
+    await keeping.passes(1.0)
+    assert session.times == 2
+
+
+async def test_a_slow_store_gets_fewer_states_and_the_last_one() -> None:
+    keeping, session = Keeping(), Session()
+    keeping.keeper.follow("CA1", session, "AC1")
+    keeping.store.may_go_on.clear()
+    for _ in range(100):
+        keeping.keeper.changed("CA1")
+        keeping.now += BEAT_S
+        keeping.keeper.beat()
+        await asyncio.sleep(0)
+    assert session.times == 1
+    keeping.store.may_go_on.set()
+    await keeping.keeper.settled()
+    await keeping.passes(1.0)
+    assert await keeping.state("CA1") == b"2"
+
+
+async def test_nothing_is_left_of_a_call_that_has_ended() -> None:
+    keeping = Keeping()
+    keeping.keeper.follow("CA1", Session(), "AC1")
+    await keeping.passes(1.0)
+    keeping.store.may_go_on.clear()
+    keeping.keeper.changed("CA1")
+    keeping.now += 1.0
+    keeping.keeper.beat()  # on its way to the store while the call ends
+    await asyncio.sleep(0)
+    keeping.keeper.leave("CA1")
+    keeping.store.may_go_on.set()
+    await keeping.keeper.settled()
+    assert await keeping.state("CA1") is None
+    await keeping.passes(1.0)
+    assert await keeping.state("CA1") is None
+
+
+async def test_a_call_that_lost_its_stream_is_kept_as_it_was_then_until_the_stream_is_found_again() -> None:
+    keeping, session = Keeping(), Session()
+    keeping.keeper.follow("CA1", session, "AC1")
+    await keeping.passes(1.0)
+    keeping.keeper.lost("CA1")
+    keeping.keeper.changed("CA1")  # what it says now, nobody hears
+    await keeping.passes(1.0)
+    kept = await keeping.calls.ask("CA1")
+    assert kept is not None
+    assert (kept.state, kept.process, kept.written_at) == (b"2", "", 0.0)
+    keeping.keeper.found("CA1")
+    await keeping.passes(1.0)
+    kept = await keeping.calls.ask("CA1")
+    assert kept is not None
+    assert (kept.state, kept.process) == (b"3", keeping.keeper.process)
+    keeping.keeper.lost("CA1")
+    keeping.keeper.leave("CA1")
+    await keeping.keeper.settled()
+    assert await keeping.state("CA1") == b"4"
+
+
+async def test_a_call_that_cannot_be_written_is_not_tried_again_and_leaves_no_old_state() -> None:
+    keeping, session = Keeping(), Session()
+    keeping.keeper.follow("CA1", session, "AC1")
+    await keeping.passes(1.0)
+    session.fails = True
+    keeping.keeper.changed("CA1")
+    await keeping.passes(1.0)
+    keeping.keeper.changed("CA1")
+    await keeping.passes(1.0)
+    assert session.times == 2
+    assert await keeping.state("CA1") is None
+    await keeping.keeper.close()
