@@ -149,18 +149,19 @@ class Application:
         """The port in use, once started."""
         return 0 if self.gateway is None else self.gateway.port
 
-    async def start(self, host: str, port: int, *, reuse_port: bool = False) -> None:
+    async def start(self, host: str, port: int, *, reuse_port: bool = False, listen_when_warm: bool = False) -> None:
         """Listen, load and warm everything, then admit calls. On failure nothing is left running.
 
-        The port answers from the beginning, callers hear that all lines are busy until the warm-up is over.
+        The port answers from the beginning, callers hear that all lines are busy until the warm-up is over; where
+        others share the port, it may be theirs until then (`listen_when_warm`).
         """
         try:
-            await self._start(host, port, reuse_port=reuse_port)
+            await self._start(host, port, reuse_port=reuse_port, listen_when_warm=listen_when_warm)
         except BaseException:
             await self.stop()
             raise
 
-    async def _start(self, host: str, port: int, *, reuse_port: bool) -> None:
+    async def _start(self, host: str, port: int, *, reuse_port: bool, listen_when_warm: bool) -> None:
         settings = self.settings
         if settings.telemetry.record_directory:
             records = self._directory / settings.telemetry.record_directory
@@ -218,8 +219,8 @@ class Application:
         await self.store.start()
         if console is not None:
             await console.start()
-        await self.gateway.start(host, port, reuse_port=reuse_port)
-        self._progress(f"listening on {host}:{self.gateway.port}")
+        if not listen_when_warm:
+            await self._listen(host, port, reuse_port=reuse_port)
         for mistake in not_understood(self.settings):
             self._progress(f"warning: {mistake}; {MULTILINGUAL}")
         self._progress("loading voice activity, speech recognition and the voice")
@@ -227,8 +228,15 @@ class Application:
         await _all_of(self.listening.start(), self.speech.start(), self._prepare_agents(), languages)
         await self._warm()
         self._refreshing = asyncio.create_task(self._refresh())
+        if listen_when_warm:
+            await self._listen(host, port, reuse_port=reuse_port)
         self.gateway.open_doors()
         self._progress("ready for calls")
+
+    async def _listen(self, host: str, port: int, *, reuse_port: bool) -> None:
+        assert self.gateway is not None
+        await self.gateway.start(host, port, reuse_port=reuse_port)
+        self._progress(f"listening on {host}:{self.gateway.port}")
 
     def _open_post(self) -> AfterCallPost | None:
         """Whoever delivers the reports of calls, where somebody wants them."""

@@ -84,6 +84,7 @@ async def _serve(
     *,
     reuse_port: bool = False,
     beat: c_double | None = None,
+    listen_when_warm: bool = False,
 ) -> None:
     """One process: start, serve, drain. A signal before it is ready ends it, too, and so does a loop that is stuck."""
 
@@ -93,7 +94,8 @@ async def _serve(
 
     watchdog: asyncio.Task[None] | None = None
     try:
-        if await stop.unless_asked(application.start(host, port, reuse_port=reuse_port)):
+        starting = application.start(host, port, reuse_port=reuse_port, listen_when_warm=listen_when_warm)
+        if await stop.unless_asked(starting):
             freeze_garbage()
             watchdog = asyncio.create_task(end_when_stuck(STUCK_S, still_alive))
             await application.run(stop)
@@ -157,6 +159,7 @@ def _serve_as_one_of_many(
     use: Array[c_double],
     place: int,
     beat: c_double,
+    replaces: bool,
 ) -> None:
     """What each of several processes does."""
     obey_sigterm()
@@ -176,7 +179,8 @@ def _serve_as_one_of_many(
             secret=secret,
             key_use=KeyUse(keys, cast(MutableSequence[float], use), place),
         )
-        await _serve(application, stop, host, port, reuse_port=True, beat=beat)
+        # Callers who come back from a process that died are served by the others, and must not wait for this one.
+        await _serve(application, stop, host, port, reuse_port=True, beat=beat, listen_when_warm=replaces)
 
     try:
         with asyncio.Runner(loop_factory=new_loop) as runner:

@@ -25,13 +25,13 @@ _WELL_AFTER_S = 60.0
 
 
 class ProcessGroup:
-    """Runs `target(*arguments, place, beat)` in `count` fresh processes until `stop`.
+    """Runs `target(*arguments, place, beat, replaces)` in `count` fresh processes until `stop`.
 
-    `place` counts them from 0. A process that ends by itself is replaced, after growing pauses when it keeps
-    ending. One that has begun to keep its `beat` (the time of `time.monotonic()`, which all processes of a machine
-    share) and then does not for `stuck_s` is killed and replaced: stopped or stuck, it would still be handed its
-    share of the calls. Exit code 2 means that its
-    settings are wrong: then all are ended, since another would fare no better.
+    `place` counts them from 0, and `replaces` says that another one had the place before. A process that ends by itself
+    is replaced, after growing pauses when it keeps ending. One that has begun to keep its `beat` (the time of
+    `time.monotonic()`, which all processes of a machine share) and then does not for `stuck_s` is killed and replaced:
+    stopped or stuck, it would still be handed its share of the calls. Exit code 2 means that its settings are wrong:
+    then all are ended, since another would fare no better.
     """
 
     def __init__(
@@ -66,10 +66,11 @@ class ProcessGroup:
 
     async def _keep(self, place: int) -> None:
         loop = asyncio.get_running_loop()
-        attempt = 0
+        attempt, replaces = 0, False
         while True:
             started_at = loop.time()
-            code = await self._run_one(place)
+            code = await self._run_one(place, replaces=replaces)
+            replaces = True
             if code == 2:
                 self.refused = True
                 self.stop()
@@ -80,12 +81,12 @@ class ProcessGroup:
             logs.event(logger, "process ended", logging.ERROR, place=place, code=code, restart_s=pause_s)
             await asyncio.sleep(pause_s)
 
-    async def _run_one(self, place: int) -> int:
+    async def _run_one(self, place: int, *, replaces: bool) -> int:
         """Start a process and wait for its end; its exit code."""
         if self._stopping:
             return 0
         beat = RawValue(c_double, 0.0)  # without a lock, which a killed process could keep
-        arguments = (*self._arguments, place, beat)
+        arguments = (*self._arguments, place, beat, replaces)
         process = self._context.Process(target=self._target, args=arguments, name=f"bridge-{place}")
         process.start()
         self._processes[place] = process

@@ -14,21 +14,21 @@ from pathlib import Path
 from bridge.gateway.processes import ProcessGroup
 
 
-def stay(directory: str, _place: int, _beat: object) -> None:
-    """Lives until it is told to end; leaves a file with its number."""
-    Path(directory, str(os.getpid())).touch()
+def stay(directory: str, _place: int, _beat: object, replaces: bool) -> None:
+    """Lives until it is told to end; leaves a file with its number, and in it whether it replaces another."""
+    Path(directory, str(os.getpid())).write_text(str(replaces))
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     threading.Event().wait(30.0)
 
 
-def stop_by_itself(directory: str, _place: int, beat: c_double) -> None:
+def stop_by_itself(directory: str, _place: int, beat: c_double, _replaces: bool) -> None:
     """Keeps its beat once, and is then stopped as by a debugger: it can do nothing any more, and keeps its sockets."""
     beat.value = time.monotonic()
     Path(directory, str(os.getpid())).touch()
     os.kill(os.getpid(), signal.SIGSTOP)
 
 
-def refuse(_directory: str, _place: int, _beat: object) -> None:
+def refuse(_directory: str, _place: int, _beat: object, _replaces: bool) -> None:
     sys.exit(2)
 
 
@@ -48,6 +48,12 @@ async def test_a_process_that_dies_is_replaced_and_a_stop_ends_all(tmp_path: Pat
     everybody = await until_files(tmp_path, 3)
     await asyncio.sleep(0)
     assert set(group.pids) <= everybody - {victim}
+    (third,) = everybody - first - {victim}
+    async with asyncio.timeout(20.0):
+        while (told := Path(tmp_path, str(third)).read_text()) == "":
+            await asyncio.sleep(0.02)
+    assert told == "True"
+    assert {Path(tmp_path, str(one)).read_text() for one in first} == {"False"}
     group.stop()
     await asyncio.wait_for(running, 10.0)
     assert group.pids == []
