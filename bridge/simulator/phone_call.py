@@ -150,6 +150,7 @@ class PhoneCall:
         for _ in range(_DOCUMENTS):
             if isinstance(course, Webhook):
                 base = course.url
+                await self._trips(1)
                 verbs, text = await self.webhooks.document(course, may_be_empty=may_be_empty)
                 self.note("document", " ".join(text.split())[:300])
                 verbs = verbs or (rest if may_be_empty else [])
@@ -174,6 +175,7 @@ class PhoneCall:
             match verb:
                 case Stream():
                     ending = await self._run_stream(verb, base)
+                    await self._trips(0.5)
                     if ending == "order":
                         return self._take_order(), [], False
                     if ending not in ("server", "dropped"):
@@ -246,6 +248,11 @@ class PhoneCall:
             return False
         return True
 
+    async def _trips(self, count: float) -> None:
+        """What so many round trips between carrier and server take."""
+        if self._scenario.carrier.round_trip_ms:
+            await asyncio.sleep(count * self._scenario.carrier.round_trip_ms / 1000.0)
+
     def _take_order(self) -> Sequence[Verb] | Webhook:
         order, self._order = self._order.result(), self._loop.create_future()
         self.note("rest", "the server asked for another course by REST")
@@ -285,6 +292,7 @@ class PhoneCall:
             if ending != "dropped" or not verb.reconnects:
                 break
             self.note("reconnect", "the carrier opens the broken stream anew")
+            await self._trips(0.5)
             ending = await self._open_stream(verb)
         if ending == "order" and not verb.blocks and not self._order.done():
             self.note("stream_error", "the document does not wait for its stream: the next verb runs at once")
@@ -339,6 +347,7 @@ class PhoneCall:
         if parts.scheme != "wss" and parts.hostname not in LOCAL:
             raise self.company.error("scheme", f"{url} must be wss")
         headers = self.webhooks.socket_headers(url, verb, signed=not self._scenario.carrier.no_socket_signature)
+        await self._trips(3)
         try:
             target = self.webhooks.real_address(url)
             return await asyncio.wait_for(

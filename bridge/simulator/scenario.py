@@ -135,6 +135,10 @@ class Carrier(_Strict, frozen=True):
     """The ways in which the carrier misbehaves."""
 
     webhook_delay_ms: int = 0
+    """Before the first webhook of a call is sent."""
+    round_trip_ms: float = 0.0
+    """Between carrier and server: a webhook takes one, opening a socket three (TCP, TLS, upgrade), and that a socket is
+    gone is noticed after half of one."""
     duplicate_webhook: bool = False
     wrong_signature: bool = False
     """Of webhooks and callbacks; the socket's is right."""
