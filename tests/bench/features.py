@@ -27,6 +27,7 @@ from bridge.listening.echo import EchoGate
 from bridge.listening.settings import ActivitySettings
 from bridge.listening.sound import AudioMemory
 from tests.bench.machine import keep
+from tests.bench.states import state_costs_ms
 from tests.call.phone import Phone
 
 CALLS = 128
@@ -129,15 +130,19 @@ def main() -> None:
         "duck by table, while ducked": time_us(lambda: loud.translate(mulaw.gain_table(-18.0)), 5000) / 1000 * 12.5,
         "record every event and command": time_us(write_record, 3) / 1000 / SECONDS,
     }
+    states = state_costs_ms(phone, settings, SECONDS)
     why = sum(isinstance(c, Decided) for _, c in phone.commands) / SECONDS
     print(f"{'ms of CPU per call-second':50}")
     for name, cost in costs.items():
         print(f"  {name:48} {max(cost, 0.0):7.3f}")
     print(f"  {'all of it':48} {sum(max(cost, 0.0) for cost in costs.values()):7.3f}")
+    for name, cost in states.items():
+        print(f"  {name:48} {cost:7.3f}")
     print(
         f"  ({len(phone.log) / SECONDS:.0f} events and {why:.1f} why records a second; sockets and loop not included)"
     )
-    print("kept in", keep("features", {"ms_per_call_second": {name: round(cost, 4) for name, cost in costs.items()}}))
+    kept = {name: round(cost, 4) for name, cost in {**costs, **states}.items()}
+    print("kept in", keep("features", {"ms_per_call_second": kept}))
 
 
 if __name__ == "__main__":

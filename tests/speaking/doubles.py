@@ -8,7 +8,8 @@ from __future__ import annotations
 import asyncio
 import json
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any, Literal
 
 from aiohttp import web
@@ -58,9 +59,20 @@ def heard(ulaw: bytes) -> list[str]:
 
 
 class FakeWorker:
-    """`mode` is how it treats the streams opened next; `after` is how many words it gets out before it misbehaves."""
+    """`mode` is how it treats the streams opened next; `after` is how many words it gets out before it misbehaves.
 
-    def __init__(self, voices: tuple[str, ...] = ("heart",), model: str = "fake-1") -> None:
+    `sounds` is what a word sounds like for `WORD_MS`, in each format that is spoken.
+    """
+
+    def __init__(
+        self,
+        voices: tuple[str, ...] = ("heart",),
+        model: str = "fake-1",
+        *,
+        sounds: Mapping[str, Callable[[str], bytes]] = MappingProxyType({"mulaw_8000": sound_of}),
+        port: int = 0,
+    ) -> None:
+        self.sounds = sounds
         self.mode: Mode = "well"
         self.after = 1
         self.slow_s = 0.6
@@ -82,7 +94,7 @@ class FakeWorker:
         self.hold: asyncio.Event | None = None
         """When set, streams wait for it before their audio beyond the first word."""
         self._runner: web.AppRunner | None = None
-        self._port = 0
+        self._port = port
 
     @property
     def address(self) -> str:
@@ -114,9 +126,10 @@ class FakeWorker:
         self.sockets.add(socket)
         streams: dict[int, str] = {}
         asked: dict[int, str] = {}
+        formats: dict[int, str] = {}
         speaking: dict[int, asyncio.Task[None]] = {}
         ready = {"type": "ready", "version": 1, "voices": list(self.voices), "default_voice": self.voices[0]}
-        ready |= {"models": dict.fromkeys(self.voices, self.model), "formats": ["mulaw_8000"], "limits": {}}
+        ready |= {"models": dict.fromkeys(self.voices, self.model), "formats": list(self.sounds), "limits": {}}
         await socket.send_str(json.dumps(ready))
         try:
             async for message in socket:
@@ -126,6 +139,7 @@ class FakeWorker:
                     case "open":
                         streams[stream] = ""
                         asked[stream] = order.get("voice") or self.voices[0]
+                        formats[stream] = order.get("format", "mulaw_8000")
                         self.asked_voices.append(asked[stream])
                         self.languages.append(order.get("language", ""))
                         self.priorities.append(order.get("priority", "live"))
@@ -134,7 +148,7 @@ class FakeWorker:
                     case "end":
                         self.texts.append(streams[stream])
                         speaking[stream] = asyncio.ensure_future(
-                            self._speak(socket, stream, streams[stream], asked[stream])
+                            self._speak(socket, stream, streams[stream], asked[stream], formats[stream])
                         )
                     case "playout":
                         self.leads.append(order["lead_ms"])
@@ -151,8 +165,10 @@ class FakeWorker:
                 task.cancel()
         return socket
 
-    async def _speak(self, socket: web.WebSocketResponse, stream: int, text: str, voice: str) -> None:
-        mode, after = self.mode, self.after
+    async def _speak(
+        self, socket: web.WebSocketResponse, stream: int, text: str, voice: str, audio_format: str
+    ) -> None:
+        mode, after, sound = self.mode, self.after, self.sounds[audio_format]
         if mode == "astray" and voice not in self.lost_voices:
             mode = "well"
 
@@ -186,12 +202,14 @@ class FakeWorker:
                 await socket.send_bytes(b"\x01")
                 return
             if index >= after and mode == "halves":
-                half = sound_of(word)[: WORD_BYTES // 2]
+                half = sound(word)[: WORD_BYTES // 2]
                 await socket.send_bytes(struct.pack("<II", stream, index * WORD_BYTES) + half)
                 _break(socket)
                 return
-            offset = index * WORD_BYTES + (160 if index >= after and mode == "shifted" else 0)
-            await socket.send_bytes(struct.pack("<II", stream, offset) + sound_of(word))
+            offset = index * len(sound(word)) // (2 if audio_format.startswith("pcm") else 1) + (
+                160 if index >= after and mode == "shifted" else 0
+            )
+            await socket.send_bytes(struct.pack("<II", stream, offset) + sound(word))
             if self.hold is not None:
                 await self.hold.wait()
         await say({"type": "done", "audio_ms": len(spoken) * WORD_MS})

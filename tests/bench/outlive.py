@@ -1,0 +1,202 @@
+"""What a crash costs callers: parts of a running service are killed one by one under calls of every carrier.
+
+    python -m tests.bench.outlive --calls 50 --processes 3 --store sqlite
+    python -m tests.bench.outlive --calls 50 --processes 3 --store redis --kill process process redis
+
+Each caller hears 44 words, each a tone of its own, and presses four keys, two of them after a pause; the sound in the
+caller's ear alone tells which words were lost, which were heard twice, and how long the silence at each seam was. The
+carriers are the simulator's, with `--round-trip-ms` to us; a seam's gap is what remains when the carrier's own round
+trips are taken off. The voice is a double that costs nothing, so that the processes are what is measured.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import shutil
+import signal
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from tests.bench.machine import keep
+from tests.processes.outliving import ENVIRONMENT, Account, busiest, command, ring, summary
+from tests.processes.running import Service, free_port, service, wait_until
+
+CARRIERS = ("twilio", "telnyx", "plivo", "vonage")
+
+
+@contextmanager
+def redis(folder: Path) -> Iterator[tuple[int, subprocess.Popen[bytes]]]:
+    """A Redis of its own; its port and process."""
+    port = free_port()
+    process = _redis(folder, port)
+    try:
+        yield port, process
+    finally:
+        process.kill()
+        process.wait()
+
+
+def _redis(folder: Path, port: int) -> subprocess.Popen[bytes]:
+    options = ["--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", str(folder)]
+    return subprocess.Popen(["redis-server", *options], stdout=subprocess.DEVNULL)
+
+
+@contextmanager
+def voice() -> Iterator[Voice]:
+    """The double of a speech worker, a process of its own."""
+    one = Voice(free_port())
+    one.start()
+    try:
+        yield one
+    finally:
+        one.kill()
+
+
+class Voice:
+    """A speech worker that costs next to nothing."""
+
+    def __init__(self, port: int) -> None:
+        self.address = f"ws://127.0.0.1:{port}"
+        self._port = port
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Begin to speak, soon."""
+        self._process = subprocess.Popen([sys.executable, "-m", "tests.processes.outliving", str(self._port)])
+
+    def kill(self) -> None:
+        """End it as a crash does."""
+        assert self._process is not None
+        self._process.kill()
+        self._process.wait()
+
+
+class Killer:
+    """Kills one part after another while calls are going on."""
+
+    def __init__(self, port: int, running: Service, worker: Voice, database: subprocess.Popen[bytes] | None) -> None:
+        self._port, self._running, self._worker, self._database = port, running, worker, database
+
+    async def kill(self, what: str) -> None:
+        """Kill a part, and wait until it is there again if somebody is to start it."""
+        match what:
+            case "process":
+                ready = self._running.said.count("ready for calls")
+                os.kill(busiest(self._port), signal.SIGKILL)
+                await asyncio.to_thread(wait_until, lambda: self._running.said.count("ready for calls") > ready)
+            case "stuck":
+                ready = self._running.said.count("ready for calls")
+                os.kill(busiest(self._port), signal.SIGSTOP)
+                await asyncio.to_thread(wait_until, lambda: self._running.said.count("ready for calls") > ready)
+            case "drain":
+                ready = self._running.said.count("ready for calls")
+                os.kill(busiest(self._port), signal.SIGTERM)
+                await asyncio.to_thread(wait_until, lambda: self._running.said.count("ready for calls") > ready)
+            case "redis" if self._database is not None:
+                self._database.kill()
+            case "worker":
+                self._worker.kill()
+                self._worker.start()
+            case _:
+                raise SystemExit(f"nobody here is called {what}")
+
+
+async def run(arguments: argparse.Namespace, folder: Path, more: str, database: Any) -> dict[str, Any]:
+    """All calls from the first to the last, and what was killed meanwhile."""
+    port = free_port()
+    (folder / "t").mkdir()
+    accounts: list[Account] = []
+    killed: list[dict[str, Any]] = []
+    with (
+        voice() as worker,
+        service(
+            command(folder, worker.address, port, arguments.processes, more),
+            folder / "t",
+            **ENVIRONMENT,
+            BRIDGE_SECRET="s" * 32,
+        ) as running,
+    ):
+        await asyncio.to_thread(wait_until, lambda: running.said.count("ready for calls") == arguments.processes)
+        killer, began, over = Killer(port, running, worker, database), time.monotonic(), False
+
+        async def caller(number: int) -> None:
+            """One call after the other, so that as many as were asked for are up at any time."""
+            await asyncio.sleep(number * 12.0 / arguments.calls)
+            turn = 0
+            while not over:
+                carrier = CARRIERS[number % len(CARRIERS)]
+                accounts.append(await ring(port, carrier, 1000 * number + turn, arguments.round_trip_ms))
+                turn += 1
+
+        callers = [asyncio.create_task(caller(number)) for number in range(arguments.calls)]
+        await asyncio.sleep(15.0)
+        for what in arguments.kill:
+            killed.append({"what": what, "at_s": round(time.monotonic() - began, 1)})
+            print(f"{killed[-1]['at_s']:6.1f} s  {what} is killed", flush=True)
+            await killer.kill(what)
+            await asyncio.sleep(5.0)
+        over = True
+        await asyncio.gather(*callers)
+    return report(accounts, killed)
+
+
+def report(accounts: list[Account], killed: list[dict[str, Any]]) -> dict[str, Any]:
+    """What the callers made of it."""
+    gaps = sorted(gap for one in accounts for gap in one.gaps_ms)
+    found: dict[str, Any] = {
+        "calls": len(accounts),
+        "killed": killed,
+        "came_back": sum(one.streams > 1 for one in accounts),
+        "lost_calls": sum(one.ended not in ("hung up", "no verb was left") for one in accounts),
+        "with_lost_words": sum(bool(one.lost) for one in accounts),
+        "with_words_twice": sum(bool(one.twice) for one in accounts),
+        "words_begun_anew": sum(len(one.again) for one in accounts),
+        "gaps": len(gaps),
+        "gap_ms": {
+            "p50": round(statistics.median(gaps)) if gaps else None,
+            "p95": round(gaps[int(0.95 * (len(gaps) - 1))]) if gaps else None,
+            "worst": round(gaps[-1]) if gaps else None,
+        },
+        "load_average": [round(one, 1) for one in os.getloadavg()],
+    }
+    print(summary(accounts))
+    for name, value in found.items():
+        print(f"{name.replace('_', ' '):18} {value}")
+    return found
+
+
+def main() -> None:
+    """Run it, print it, and keep it where asked to."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--calls", type=int, default=50)
+    parser.add_argument("--processes", type=int, default=3)
+    parser.add_argument("--store", choices=("sqlite", "redis"), default="sqlite")
+    parser.add_argument("--kill", nargs="+", default=["process"] * 3, metavar="WHAT")
+    parser.add_argument("--round-trip-ms", type=float, default=40.0)
+    parser.add_argument("--keep", default="", metavar="NAME", help="keep the result under this name")
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        if arguments.store == "redis":
+            if shutil.which("redis-server") is None:
+                raise SystemExit("there is no redis-server here")
+            with redis(folder) as (port, process):
+                more = f"store: {{redis_url: 'redis://127.0.0.1:{port}'}}\n"
+                result = asyncio.run(run(arguments, folder, more, process))
+        else:
+            result = asyncio.run(run(arguments, folder, "", None))
+    if arguments.keep:
+        print("kept in", keep(arguments.keep, result))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,233 @@
+"""A service of several processes, a voice whose every word is a tone of its own, and callers who know what they heard.
+
+The tones survive every carrier's codec, so that the ear can tell from the sound alone which words were heard, how much
+of each, and when.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import math
+import os
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import NamedTuple
+
+import aiohttp
+import numpy as np
+import numpy.typing as npt
+
+from bridge.audio import mulaw
+from bridge.simulator.caller import Caller
+from bridge.simulator.carriers.telnyx import public_key
+from bridge.simulator.phone_call import CallFacts, PhoneCall
+from bridge.simulator.scenario import Scenario, parse
+from bridge.simulator.sound import RATE_HZ, Sound
+from bridge.simulator.trunk import Trunk, new_call
+from bridge.system import sockets
+from tests.processes.running import SERVE
+from tests.speaking.doubles import WORD_MS, FakeWorker
+
+NUMBERS = (
+    "alpha bravo charlie delta echo foxtrot golf hotel. india juliet kilo lima mike november oscar papa. "
+    "quebec romeo sierra tango uniform victor whiskey yankee. zulu apple banana cherry damson elder fig grape."
+)
+THANKS = "hazel ivy jasmine kelp lemon mango nutmeg olive. peach quince radish sage."
+GREETING, GOODBYE = ([word.strip(".") for word in text.split()] for text in (NUMBERS, THANKS))
+VOCABULARY = [*GREETING, *GOODBYE]
+SCRIPT = f"""
+start: number
+states:
+  number:
+    say: {NUMBERS}
+    expect: digits:4
+    on_answer: thanks
+  thanks:
+    say: {THANKS}
+    hang_up: done
+"""
+CONFIG = """
+gateway: {{host: 127.0.0.1, max_loop_lag_ms: 10000}}
+listening: {{recogniser: {{kind: none}}, turn: {{kind: none}}}}
+speaking: {{workers: ["{worker}"]}}
+call: {{inter_digit_s: 30.0, no_input_s: 60.0}}
+agent: {{kind: script, file: script.yaml}}
+telemetry: {{recording: {{directory: recordings}}}}
+"""
+SECRET = "a-secret"
+ENVIRONMENT = {
+    "PUBLIC_URL": "https://bridge.example.com",
+    "TWILIO_AUTH_TOKEN": SECRET,
+    "PLIVO_AUTH_TOKEN": SECRET,
+    "VONAGE_SIGNATURE_SECRET": SECRET,
+    "TELNYX_PUBLIC_KEY": public_key(SECRET),
+}
+ROUTES = {"twilio": "voice", "telnyx": "voice", "plivo": "voice", "vonage": "answer"}
+STEPS = """
+name: four keys, two before and two after
+steps: [{wait_for_silence: 4000}, {digits: "51"}, {silence: 800}, {digits: "24"}, {wait_for_hang_up: 60}]
+"""
+_TONE_MS = 180
+_LOWEST_HZ, _STEP_HZ = 400.0, 55.0
+_STEP = RATE_HZ // 100
+_AUDIBLE = 0.01
+_KNOWN_WITHIN_MS = 150.0
+"""A process tells ten times a second that it is alive, and knows what was heard to within some 50 ms."""
+
+
+def _tone(word: str, rate_hz: int) -> npt.NDArray[np.int16]:
+    plain = word.strip(".").lower()
+    hz = _LOWEST_HZ + _STEP_HZ * (VOCABULARY.index(plain) if plain in VOCABULARY else -2)
+    times = np.arange(_TONE_MS * rate_hz // 1000) / rate_hz
+    silence = np.zeros((WORD_MS - _TONE_MS) * rate_hz // 1000)
+    samples: npt.NDArray[np.int16] = np.concatenate([np.sin(2 * math.pi * hz * times) * 6000, silence]).astype(np.int16)
+    return samples
+
+
+TONES: dict[str, Callable[[str], bytes]] = {
+    "mulaw_8000": cache(lambda word: bytes(mulaw.encode(_tone(word, 8000)))),
+    "pcm_16000": cache(lambda word: _tone(word, 16000).tobytes()),
+}
+"""How each word of the vocabulary sounds, by format."""
+
+
+class HeardWord(NamedTuple):
+    """A word in the caller's ear, from where to where."""
+
+    word: str
+    start_ms: int
+    end_ms: int
+
+    @property
+    def share(self) -> float:
+        """How much of it was heard."""
+        return (self.end_ms - self.start_ms) / _TONE_MS
+
+
+def words_in(sound: Sound) -> list[HeardWord]:
+    """The words in a recording; a word whose tone stops and begins again is there twice."""
+    found: list[HeardWord] = []
+    window = np.hanning(2 * _STEP)
+    for at in range(0, len(sound) - 2 * _STEP, _STEP):
+        frame = sound[at : at + 2 * _STEP]
+        if np.sqrt(np.mean(frame[_STEP // 2 : -_STEP // 2] ** 2)) < _AUDIBLE:
+            continue
+        spectrum = np.abs(np.fft.rfft(frame * window, 2048))
+        number = round((float(spectrum.argmax()) * RATE_HZ / 2048 - _LOWEST_HZ) / _STEP_HZ)
+        word = VOCABULARY[number] if 0 <= number < len(VOCABULARY) else "?"
+        start_ms = at * 1000 // RATE_HZ + 5
+        if found and found[-1].word == word and start_ms - found[-1].end_ms <= 5:
+            found[-1] = found[-1]._replace(end_ms=start_ms + 10)
+        else:
+            found.append(HeardWord(word, start_ms, start_ms + 10))
+    return [one for one in found if one.end_ms - one.start_ms > 20]
+
+
+@dataclass
+class Account:
+    """What a caller makes of a call."""
+
+    carrier: str
+    ended: str
+    lost: list[str]
+    twice: list[str]
+    streams: int
+    again: list[str] = field(default_factory=list)
+    """Words at whose end a stream broke off, said anew: nobody could know that they had just been heard."""
+    gaps_ms: list[float] = field(default_factory=list)
+    """At the seams in the middle of speech: silence, less the carrier's own round trips."""
+
+    @property
+    def fine(self) -> bool:
+        """Whether the call was heard whole, and ended as it should."""
+        return not self.lost and not self.twice and self.ended in ("hung up", "no verb was left")
+
+
+def account(carrier: str, facts: CallFacts, round_trip_ms: float) -> Account:
+    """Listen to a call that is over: every word once, but for the one in which a stream broke off."""
+    heard = words_in(facts.recording.bot.sound)
+    most = {word: max((one.share for one in heard if one.word == word), default=0.0) for word in VOCABULARY}
+    whole = [one.word for one in heard if one.share > 0.9]
+    streams = facts.streams
+    told = Account(
+        carrier,
+        facts.ended,
+        [word for word in VOCABULARY if most[word] < 0.6],
+        [word for word in VOCABULARY if whole.count(word) > 1],
+        len(streams),
+    )
+    for before in streams[:-1]:
+        ended_ms = (before.opened_at + len(before.heard) / RATE_HZ) * 1000
+        last = max((one for one in heard if one.start_ms < ended_ms), key=lambda one: one.start_ms, default=None)
+        if last is not None and last.word in told.twice and ended_ms - last.end_ms < _KNOWN_WITHIN_MS:
+            told.twice.remove(last.word)
+            told.again.append(last.word)
+    for before, after in itertools.pairwise(streams):
+        ended_ms = (before.opened_at + len(before.heard) / RATE_HZ) * 1000
+        silent_ms = max((one.end_ms for one in heard if one.start_ms < ended_ms), default=-1000)
+        first_ms = min((one.start_ms for one in heard if one.start_ms >= after.opened_at * 1000), default=None)
+        if first_ms is not None and ended_ms - silent_ms < WORD_MS:
+            trips = 3.5 if after.verb.reconnects else 4.5  # see `bridge.simulator.scenario.Carrier.round_trip_ms`
+            told.gaps_ms.append(first_ms - silent_ms - (WORD_MS - _TONE_MS) - trips * round_trip_ms)
+    return told
+
+
+def scenario(round_trip_ms: float) -> Scenario:
+    """Every caller's story."""
+    return parse(f"{STEPS}\ncarrier: {{round_trip_ms: {round_trip_ms}}}\nlongest_s: 240\n")
+
+
+async def ring(port: int, carrier: str, number: int, round_trip_ms: float) -> Account:
+    """One call from the beginning to the end."""
+    trunk = Trunk(
+        url=f"https://bridge.example.com/{carrier}/{ROUTES[carrier]}",
+        auth_token=SECRET,
+        carrier=carrier,
+        connect_to=f"http://127.0.0.1:{port}",
+    )
+    story = scenario(round_trip_ms)
+    call = new_call(f"+1500555{number % 10_000:04}", story.caller.called, f"{carrier}/{number}", carrier)
+    async with aiohttp.ClientSession() as session:
+        facts = await PhoneCall(trunk, call, story, Caller(story), session).run()
+    return await asyncio.to_thread(account, carrier, facts, round_trip_ms)
+
+
+def command(folder: Path, worker: str, port: int, processes: int, more: str = "") -> list[str]:
+    """How the service is started, with its files written to this folder."""
+    (folder / "script.yaml").write_text(SCRIPT)
+    (folder / "bridge.yaml").write_text(CONFIG.format(worker=worker) + more)
+    return [*SERVE, "-c", str(folder / "bridge.yaml"), "--port", str(port), "--processes", str(processes)]
+
+
+def busiest(port: int) -> int:
+    """The process with most sockets of all that listen on a port."""
+    return max(sockets.listeners(port), key=lambda pid: len(list(_sockets(pid))))
+
+
+def _sockets(pid: int) -> Iterator[str]:
+    for entry in Path(f"/proc/{pid}/fd").iterdir():
+        try:
+            target = os.readlink(entry)
+        except OSError:
+            continue
+        if target.startswith("socket:"):
+            yield target
+
+
+def summary(accounts: Sequence[Account]) -> str:
+    """What is wrong, a line each; for a test's message."""
+    return "\n".join(str(one) for one in accounts if not one.fine) or "all fine"
+
+
+async def _speak(port: int) -> None:
+    """Be the worker until killed."""
+    async with FakeWorker(sounds=TONES, port=port):
+        await asyncio.Event().wait()
+
+
+if __name__ == "__main__":
+    asyncio.run(_speak(int(sys.argv[1])))
