@@ -6,7 +6,7 @@ whoever goes on with its calls can tell how much was heard after a state was wri
 
 | a call | what is in the store |
 | --- | --- |
-| goes on | its state of `APART_S` ago at most, and whose it is |
+| goes on | its state of a moment ago, and whose it is |
 | has lost its stream, or is moved | its state at that moment, nobody's |
 | has ended in any other way | nothing |
 """
@@ -30,7 +30,9 @@ logger = logging.getLogger(__name__)
 
 BEAT_S = 0.1
 APART_S = 0.5
-"""Between two states of one call: what changes in quick succession is written once."""
+"""Between two states of one call, on the whole: what changes on and on is written twice a second."""
+_AT_ONCE = 3.0
+"""So many may follow on each other: when speech begins, much changes at once."""
 _SETTLED_S = 30.0
 """A call that has gone on for so long counts as one that never came back."""
 
@@ -49,7 +51,7 @@ class KeptSession(Protocol):
 
 
 class _Entry:
-    __slots__ = ("account_id", "changed", "paused", "returns", "session", "written_at")
+    __slots__ = ("account_id", "changed", "credit", "paused", "returns", "session", "written_at")
 
     def __init__(self, session: KeptSession, account_id: str, returns: int) -> None:
         self.session = session
@@ -57,6 +59,7 @@ class _Entry:
         self.returns = returns
         self.changed = True
         self.paused = False
+        self.credit = _AT_ONCE
         self.written_at = float("-inf")
 
 
@@ -163,11 +166,14 @@ class CallKeeper:
         if entry.paused:
             return False
         age_s = now - entry.written_at
-        return age_s >= (APART_S if entry.changed else self._ttl_s / 2)
+        if not entry.changed:
+            return age_s >= self._ttl_s / 2
+        return entry.credit + age_s / APART_S >= 1.0
 
     def _written_down(self, entry: _Entry) -> KeptCall | None:
         now = self._clock()
         kept = entry.session.kept()
+        entry.credit = min(entry.credit + (now - entry.written_at) / APART_S, _AT_ONCE) - 1.0
         entry.changed, entry.written_at = False, now
         if kept is None:
             return None

@@ -37,11 +37,13 @@ TOGETHER = 20
 
 def writes_per_s(phone: Phone, settings: CallSettings, seconds: float) -> float:
     """How often the conversation's call is written."""
-    call, written, count, last = Call(settings), -1, 0, float("-inf")
+    call, written, count, last, credit = Call(settings), -1, 0, 0.0, 3.0
     for now, event, _ in phone.log:
         call.receive(event, now)
-        if call.changes != written and now - last >= APART_S:
-            written, last, count = call.changes, now, count + 1
+        credit = min(credit + (now - last) / APART_S, 3.0)
+        last = now
+        if call.changes != written and credit >= 1.0:
+            written, credit, count = call.changes, credit - 1.0, count + 1
     return count / seconds
 
 

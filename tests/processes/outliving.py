@@ -75,8 +75,8 @@ _TONE_MS = 180
 _LOWEST_HZ, _STEP_HZ = 400.0, 55.0
 _STEP = RATE_HZ // 100
 _AUDIBLE = 0.01
-_KNOWN_WITHIN_MS = 150.0
-"""A process tells ten times a second that it is alive, and knows what was heard to within some 50 ms."""
+_KNOWN_WITHIN_MS = 1500.0
+"""A process tells ten times a second that it is alive, and later where its machine is busy."""
 
 
 def _tone(word: str, rate_hz: int) -> npt.NDArray[np.int16]:
@@ -137,7 +137,7 @@ class Account:
     twice: list[str]
     streams: int
     again: list[str] = field(default_factory=list)
-    """Words at whose end a stream broke off, said anew: nobody could know that they had just been heard."""
+    """Words after which a stream broke off soon, said anew: nobody could know that they had just been heard."""
     gaps_ms: list[float] = field(default_factory=list)
     """At the seams in the middle of speech: silence, less the carrier's own round trips."""
 
@@ -162,10 +162,10 @@ def account(carrier: str, facts: CallFacts, round_trip_ms: float) -> Account:
     )
     for before in streams[:-1]:
         ended_ms = (before.opened_at + len(before.heard) / RATE_HZ) * 1000
-        last = max((one for one in heard if one.start_ms < ended_ms), key=lambda one: one.start_ms, default=None)
-        if last is not None and last.word in told.twice and ended_ms - last.end_ms < _KNOWN_WITHIN_MS:
-            told.twice.remove(last.word)
-            told.again.append(last.word)
+        for one in heard:
+            if one.word in told.twice and ended_ms - _KNOWN_WITHIN_MS < one.end_ms <= ended_ms:
+                told.twice.remove(one.word)
+                told.again.append(one.word)
     for before, after in itertools.pairwise(streams):
         ended_ms = (before.opened_at + len(before.heard) / RATE_HZ) * 1000
         silent_ms = max((one.end_ms for one in heard if one.start_ms < ended_ms), default=-1000)
