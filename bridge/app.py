@@ -20,7 +20,9 @@ from bridge.audio.formats import MULAW_8000
 from bridge.carriers.catalogue import build_carriers
 from bridge.config import Settings, unset_variables
 from bridge.console.factory import browser_phone, build_console, build_logins
+from bridge.console.pages import Console
 from bridge.errors import ConfigError, VoiceError
+from bridge.gateway.observers import CallObservers
 from bridge.gateway.server import Gateway
 from bridge.http import HttpClient
 from bridge.listening.service import ListeningService
@@ -163,28 +165,14 @@ class Application:
 
     async def _start(self, host: str, port: int, *, reuse_port: bool, listen_when_warm: bool) -> None:
         settings = self.settings
-        if settings.telemetry.record_directory:
-            records = self._directory / settings.telemetry.record_directory
-            self._recorder = Recorder(
-                records,
-                self.metrics,
-                max_waiting=settings.telemetry.record_waiting,
-                keep_days=settings.telemetry.record_days,
-            )
-        recording = settings.telemetry.recording
-        if recording.directory:
-            self._sound_recorder = SoundRecorder(
-                self._directory / recording.directory, self.metrics, keep_days=recording.days
-            )
         after_call = self._open_post()
+        self._open_recorders()
         self.gateway = Gateway(
             settings.gateway,
             call_profiles(settings, self.agents, self.listening, self.speech),
             self.carriers,
             metrics=self.metrics,
-            recorder=self._recorder,
-            sound_recorder=self._sound_recorder,
-            after_call=after_call,
+            observers=CallObservers(self._recorder, self._sound_recorder, after_call),
             store=self.store,
             ticket_secret=self._secret,
             headroom=self._headroom,
@@ -203,19 +191,7 @@ class Application:
         if after_call is not None:
             self._closers.insert(0, ("reports of calls", after_call.close))
             await after_call.start()
-        console = None
-        if self._logins is not None:
-            console = build_console(
-                settings.console,
-                self._logins,
-                self.gateway,
-                self.store,
-                settings.telemetry,
-                self._directory,
-                public_url=settings.gateway.public_url,
-            )
-            self.gateway.add_pages(console)
-            self._closers.append(("console", console.close))
+        console = self._open_console(self.gateway)
         await self.store.start()
         if console is not None:
             await console.start()
@@ -237,6 +213,39 @@ class Application:
         assert self.gateway is not None
         await self.gateway.start(host, port, reuse_port=reuse_port)
         self._progress(f"listening on {host}:{self.gateway.port}")
+
+    def _open_recorders(self) -> None:
+        """Those who write calls to files, where somebody wants them."""
+        wanted = self.settings.telemetry
+        if wanted.record_directory:
+            self._recorder = Recorder(
+                self._directory / wanted.record_directory,
+                self.metrics,
+                max_waiting=wanted.record_waiting,
+                keep_days=wanted.record_days,
+            )
+        recording = wanted.recording
+        if recording.directory:
+            self._sound_recorder = SoundRecorder(
+                self._directory / recording.directory, self.metrics, keep_days=recording.days
+            )
+
+    def _open_console(self, gateway: Gateway) -> Console | None:
+        """The pages about calls, for those who may log in."""
+        if self._logins is None:
+            return None
+        console = build_console(
+            self.settings.console,
+            self._logins,
+            gateway,
+            self.store,
+            self.settings.telemetry,
+            self._directory,
+            public_url=self.settings.gateway.public_url,
+        )
+        gateway.add_pages(console)
+        self._closers.append(("console", console.close))
+        return console
 
     def _open_post(self) -> AfterCallPost | None:
         """Whoever delivers the reports of calls, where somebody wants them."""

@@ -140,6 +140,11 @@ class Admission:
         return self.refusing is None
 
     @property
+    def takes_calls(self) -> bool:
+        """Whether the process is up and is not about to leave, however full it is at the moment."""
+        return self.started and not self.draining
+
+    @property
     def refusing(self) -> Verdict | None:
         """Why any new call would be refused now; None while it would not."""
         if not self.started:

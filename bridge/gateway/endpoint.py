@@ -65,6 +65,12 @@ class MediaEndpoint:
             socket.no_longer_waiting()
         return ws
 
+    def release(self, key: str) -> None:
+        """A call is over here: its place is free."""
+        self.sockets.pop(key, None)
+        self.process.admission.end(key)
+        self.process.keeper.leave(key)
+
     def end_all(self, reason: EndReason) -> None:
         """Ask every call to say goodbye."""
         for socket in list(self.sockets.values()):

@@ -40,23 +40,16 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from functools import partial
 from typing import TYPE_CHECKING
 
 from aiohttp import WebSocketError, WSCloseCode, WSMsgType, web
 
-from bridge.agents.base import CallInfo
 from bridge.call.events import DigitPressed, MarkEchoed, MarkFate
-from bridge.call.state import CallState
 from bridge.call.states import EndReason
 from bridge.carriers.base import (
-    Addresses,
-    Apologise,
     CallerAudio,
-    CallReference,
     Carrier,
     KeyPressed,
-    LineBusy,
     MarkReturned,
     OtherMessage,
     StreamEvent,
@@ -64,16 +57,11 @@ from bridge.carriers.base import (
     StreamStopped,
     StreamViolation,
 )
-from bridge.errors import BadMessage
-from bridge.gateway.admission import RESERVED_S
 from bridge.gateway.line import CarrierLine
-from bridge.gateway.process import BEGUN, call_key
-from bridge.gateway.returning import LOST_STREAM, is_abandoned, kept_call
-from bridge.session.ports import KeptCall
-from bridge.session.profiles import CallProfile
+from bridge.gateway.opening import StreamOpening
+from bridge.gateway.violations import CLOSE_CODES, NoRoom, Violation
 from bridge.session.session import CallSession
 from bridge.session.timers import Timer
-from bridge.store.tickets import Refusal, Ticket, TicketRefused
 from bridge.telemetry import logs
 
 if TYPE_CHECKING:
@@ -87,31 +75,10 @@ _WATCHED_S = 0.3
 """So long we look whether a socket still brings the caller's audio before another one goes on with its call."""
 _IN_FLIGHT_S = 0.15
 """What was on its way when the carrier left a socket is read within this time."""
-_OPENS_S = 8.0
-"""A stream that comes to a process that is just starting waits this long for it."""
 _AT_ONCE = 64
 """Frames of audio that are taken before it is the others' turn."""
 _HAPPENING = 4
 """What a mark or a key costs, in frames."""
-_CODES = {
-    "bad_message": WSCloseCode.INVALID_TEXT,
-    "binary_frame": WSCloseCode.UNSUPPORTED_DATA,
-    "wrong_stream": WSCloseCode.POLICY_VIOLATION,
-    "unsupported_format": WSCloseCode.UNSUPPORTED_DATA,
-}
-
-
-class Violation(BadMessage):
-    """The other end broke the protocol: `kind` is counted, `code` closes the socket."""
-
-    def __init__(self, kind: str, code: WSCloseCode, message: str) -> None:
-        super().__init__(message)
-        self.kind = kind
-        self.code = code
-
-
-class NoRoom(Exception):
-    """The stream was expected, but this process has no room for its call."""
 
 
 class MediaSocket:
@@ -127,10 +94,10 @@ class MediaSocket:
     ) -> None:
         self._endpoint = endpoint
         self._process = endpoint.process
-        self._carrier = carrier
-        self._stream = carrier.open_stream()
+        self.carrier = carrier
+        self.stream = carrier.open_stream()
         self._ws = ws
-        self._request = request
+        self.request = request
         self._address: str | None = address
         self._watch = Timer(self._watch_due)
         self._reading: asyncio.Timeout | None = None
@@ -140,7 +107,7 @@ class MediaSocket:
         self._odd_payloads = 0
         self._unreadable = 0
         self._lost_at: float | None = None
-        self._nonce = self._key = ""
+        self.nonce = self._key = ""
         self._line: CarrierLine | None = None
         self.session: CallSession | None = None
 
@@ -152,8 +119,8 @@ class MediaSocket:
             reason = await self._read_until_closing()
         finally:
             self._over(reason)
-            for kind, count in (("odd_payload", self._odd_payloads), ("odd_field", self._stream.odd_fields)):
-                self._process.metrics.protocol_errors.labels(self._carrier.name, kind).inc(count)
+            for kind, count in (("odd_payload", self._odd_payloads), ("odd_field", self.stream.odd_fields)):
+                self._process.metrics.protocol_errors.labels(self.carrier.name, kind).inc(count)
             self._done.set()
         await self._ws.close(code=self._code or WSCloseCode.OK)
 
@@ -177,7 +144,7 @@ class MediaSocket:
             return
         if reason is not EndReason.LOST or self._code is not None or session.over:  # closed by us, or with a reason
             session.stream_closed(reason)
-        elif self._carrier.pacing.reconnects:
+        elif self.carrier.pacing.reconnects:
             self._process.keeper.lost(self._key)
             self._lost_at = time.monotonic()
             self._process.wheel.set(self._watch, self._lost_at + self._process.gateway.reconnect_s)
@@ -215,7 +182,7 @@ class MediaSocket:
             return EndReason.FAILURE  # of no call: it has not begun
         except Exception:
             self._process.metrics.call_failures.labels("socket").inc()
-            logger.exception("a media socket failed, carrier=%s", self._carrier.name)
+            logger.exception("a media socket failed, carrier=%s", self.carrier.name)
             self._code = WSCloseCode.INTERNAL_ERROR
             return EndReason.FAILURE
         finally:
@@ -233,7 +200,7 @@ class MediaSocket:
 
     async def _read(self) -> EndReason:
         """Read until the stream ends; why it did."""
-        receive, read_text, read_binary = self._ws.receive, self._stream.read_text, self._stream.read_binary
+        receive, read_text, read_binary = self._ws.receive, self.stream.read_text, self.stream.read_binary
         taken = 0
         while True:
             if taken >= _AT_ONCE:
@@ -281,8 +248,8 @@ class MediaSocket:
             raise Violation("before_start", WSCloseCode.POLICY_VIOLATION, "a message before start")
         passed_over = self.session is not None and violation.kind == "bad_message"
         if not passed_over or self._unreadable >= _UNREADABLE_IN_A_ROW:
-            raise Violation(violation.kind, _CODES[violation.kind], str(violation))
-        self._process.metrics.protocol_errors.labels(self._carrier.name, violation.kind).inc()
+            raise Violation(violation.kind, CLOSE_CODES[violation.kind], str(violation))
+        self._process.metrics.protocol_errors.labels(self.carrier.name, violation.kind).inc()
         if self._unreadable == 1:
             self._log(violation.kind, str(violation))
 
@@ -303,145 +270,22 @@ class MediaSocket:
             self.session.tell(DigitPressed(event.digit))
 
     async def _start(self, start: StreamStarted) -> None:
-        """Check that this stream is ours to answer, and begin the call, or go on with it."""
+        """Begin the call of this stream, or go on with it."""
         if self.session is not None:
             raise Violation("second_start", WSCloseCode.POLICY_VIOLATION, "a stream starts once")
-        process, key = self._process, call_key(self._carrier, start.call_id)
-        parameters = dict(start.parameters)
-        reconnects = self._carrier.pacing.reconnects
-        before = self._endpoint.sockets.get(key) if reconnects else None
-        returned = parameters.pop("returned", "")
-        try:
-            ticket = process.tickets.check(
-                parameters.pop("ticket", None),
-                carrier=self._carrier.name,
-                call_id=start.call_id,
-                account_id=start.account_id or None,
-                at_any_age=reconnects,
-            )
-            is_same = before is not None and before._nonce == ticket.nonce
-            if before is not None and is_same and await before.is_quiet() and self._take_over(before):
-                return
-            refusal = await self._spend(ticket)
-            if refusal is not None:
-                if not reconnects or not await is_abandoned(process, key):
-                    raise TicketRefused(refusal)
-                returned = LOST_STREAM  # another process had this call
-        except TicketRefused as refusal:
-            raise Violation(f"ticket_{refusal.why}", WSCloseCode.POLICY_VIOLATION, str(refusal)) from None
-        if key in self._endpoint.sockets:
-            raise Violation("duplicate_call", WSCloseCode.POLICY_VIOLATION, "the call has a stream already")
-        profile = process.profiles.find(parameters.get("to", ""))
-        await process.admission.opened(_OPENS_S)
-        if profile is None or not process.admission.begin(key, returning=bool(returned)):
-            process.metrics.refused.labels("no agent" if profile is None else "no room").inc()
-            await process.outcomes.note(key, LineBusy())
-            raise NoRoom
-        self._endpoint.sockets[key] = self
-        self.no_longer_waiting()
-        info = CallInfo(
-            call_id=start.call_id,
-            from_number=parameters.pop("from", ""),
-            to_number=parameters.pop("to", ""),
-            transfer_failed="" if returned == LOST_STREAM else returned,
-            parameters=parameters,
-        )
-        try:
-            info, state, kept = await kept_call(process, info, key) if returned else (info, None, None)
-            if self._request.transport is None:
-                await self._vanished(key, kept)
-            self._begin(info, profile, ticket, key, state, 0 if kept is None else kept.returns)
-        except Violation:
-            raise
-        except Exception:
-            self._release(key)
-            await process.outcomes.note(key, Apologise(profile.call.last_apology))
-            raise
-        # The process whose webhook admitted the call may be another one, which keeps a place for it until it sees this.
-        await process.store.put(BEGUN + key, process.keeper.process.encode(), RESERVED_S)
+        await StreamOpening(self, self._endpoint, start).begin()
 
-    async def _vanished(self, key: str, kept: KeptCall | None) -> None:
-        """The socket has broken while we were getting ready: the call waits for the next one. Raises Violation."""
-        self._release(key)
-        if kept is not None:
-            await self._process.kept_calls.keep(key, kept)
-        raise Violation("abrupt_close", WSCloseCode.GOING_AWAY, "closed before the call had begun")
-
-    async def _spend(self, ticket: Ticket) -> Refusal | None:
-        """Spend a ticket; why it is not good any more, if it is not."""
-        process = self._process
-        if process.tickets.has_expired(ticket):
-            return "expired"
-        is_first = await process.store.add(f"ticket:{ticket.nonce}", b"", 2 * process.gateway.ticket_ttl_s)
-        return None if is_first else "spent"
-
-    def _begin(
-        self,
-        info: CallInfo,
-        profile: CallProfile,
-        ticket: Ticket,
-        key: str,
-        state: CallState | None = None,
-        returns: int = 0,
-    ) -> None:
-        process, carrier = self._process, self._carrier
-        addresses = Addresses(f"{process.signatures.public_url(self._request)}/{carrier.name}")
-        line = CarrierLine(carrier, CallReference(info.call_id, ticket.account_id), addresses, key, process)
-        self._connect(line, ticket.nonce)
-        about = {"carrier": carrier.name, "from": info.from_number, "to": info.to_number, "agent": profile.agent}
-        ours = self._stream.our_format
-        record = recording = reporter = None
-        if process.recorder is not None:
-            record = process.recorder.open_call(info.call_id, profile.call, about, ours, carrier.pacing, state)
-        if process.sound_recorder is not None:
-            recording = process.sound_recorder.open_call(info.call_id)
-        if process.after_call is not None:
-            reporter = process.after_call.open_call(
-                call_id=info.call_id,
-                carrier=carrier.name,
-                from_number=info.from_number,
-                to_number=info.to_number,
-                parameters=info.parameters,
-                resumed=state is not None,
-                record="" if record is None else str(record.path),
-                recording="" if recording is None else str(recording.path),
-            )
-        self.session = CallSession(
-            info,
-            profile.call,
-            line=line,
-            services=profile.services,
-            wheel=process.wheel,
-            metrics=process.metrics,
-            caller_format=self._stream.caller_format,
-            our_format=ours,
-            pacing=carrier.pacing,
-            record=record,
-            taps=() if recording is None else (recording,),
-            reporter=reporter,
-            resume=state,
-            on_changed=partial(process.keeper.changed, key),
-            on_ended=partial(self._release, key),
-        )
-        process.keeper.follow(key, self.session, ticket.account_id, returns=returns)
-        logs.event(
-            logger,
-            "call started",
-            carrier=carrier.name,
-            call=info.call_id,
-            caller=logs.private(info.from_number),
-            called=logs.private(info.to_number),
-        )
-        process.wheel.set(self._watch, time.monotonic() + process.gateway.no_media_s)
-        self.session.start()
-
-    def _connect(self, line: CarrierLine, nonce: str) -> None:
-        """Let the line write here."""
-        assert self._request.transport is not None
-        self._line, self._nonce = line, nonce
+    def serve(self, session: CallSession, line: CarrierLine, nonce: str) -> None:
+        """Make this the socket of a call: `line` writes here from now on."""
+        assert self.request.transport is not None
+        self.session, self._line, self.nonce = session, line, nonce
         self._key = line.key
-        self._frame_bytes = self._stream.caller_format.frame_bytes
-        line.connect(self._request.transport, self._stream, self)
+        self._frame_bytes = self.stream.caller_format.frame_bytes
+        line.connect(self.request.transport, self.stream, self)
+
+    def expect_audio(self) -> None:
+        """The call has begun, or goes on: a line that brings no audio is dead."""
+        self._process.wheel.set(self._watch, time.monotonic() + self._process.gateway.no_media_s)
 
     async def is_quiet(self) -> bool:
         """Wait a moment to see whether the carrier has left this socket; whoever else has its ticket gets no call."""
@@ -451,29 +295,22 @@ class MediaSocket:
             return self.session is None or self.session.last_frame_at <= asked_at + _IN_FLIGHT_S
         return True
 
-    def _take_over(self, before: MediaSocket) -> bool:
+    def take_over(self, before: MediaSocket) -> bool:
         """Go on with the call of another socket, which the carrier has replaced by this one; False when it is over."""
         session, line = before.session, before._line
         if session is None or line is None or session.over:
             return False
         self._count("reconnected", "the carrier has opened its media socket again")
-        key = call_key(self._carrier, session.info.call_id)
         before.session = None
         before._process.wheel.set(before._watch, None)
         before.close(WSCloseCode.OK)
-        self._endpoint.sockets[key] = self
+        self._endpoint.sockets[line.key] = self
         self.no_longer_waiting()
-        self.session = session
-        self._connect(line, before._nonce)
+        self.serve(session, line, before.nonce)
         session.stream_reopened()
-        self._process.keeper.found(key)
-        self._process.wheel.set(self._watch, time.monotonic() + self._process.gateway.no_media_s)
+        self._process.keeper.found(line.key)
+        self.expect_audio()
         return True
-
-    def _release(self, key: str) -> None:
-        self._endpoint.sockets.pop(key, None)
-        self._process.admission.end(key)
-        self._process.keeper.leave(key)
 
     def _watch_due(self) -> None:
         """`start` has not come in time, the line may be dead, or the carrier has not opened its socket again."""
@@ -516,14 +353,14 @@ class MediaSocket:
     def _closed(self, code: int | None) -> EndReason:
         """The socket is closed, by whomever; with a code where the other end has said that it closes."""
         orderly = code in (WSCloseCode.OK, WSCloseCode.GOING_AWAY)
-        if orderly and not self._carrier.pacing.says_stop:
+        if orderly and not self.carrier.pacing.says_stop:
             return EndReason.CALLER
         if self.session is not None and not self.session.over:
             self._count("abrupt_close", "closed without a stop message")
         return EndReason.LOST
 
     def _count(self, kind: str, what: str) -> None:
-        self._process.metrics.protocol_errors.labels(self._carrier.name, kind).inc()
+        self._process.metrics.protocol_errors.labels(self.carrier.name, kind).inc()
         self._log(kind, what)
 
     def _log(self, kind: str, what: str) -> None:
@@ -532,9 +369,9 @@ class MediaSocket:
             logger,
             "protocol error",
             logging.WARNING,
-            carrier=self._carrier.name,
+            carrier=self.carrier.name,
             kind=kind,
             call=call,
-            remote=self._process.signatures.address(self._request),  # by which a flood of them becomes a line a second
+            remote=self._process.signatures.address(self.request),  # by which a flood of them becomes a line a second
             detail=repr(what[:200]),
         )

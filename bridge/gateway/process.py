@@ -2,38 +2,37 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from bridge.carriers.base import Carrier
-from bridge.gateway.admission import Admission
+from bridge.gateway.admission import Admission, CallLimits, LoopLag
 from bridge.gateway.control import CallControl
 from bridge.gateway.departures import Departures
 from bridge.gateway.keeping import CallKeeper
 from bridge.gateway.neighbours import Neighbours
+from bridge.gateway.observers import CallObservers
 from bridge.gateway.settings import GatewaySettings
 from bridge.gateway.signatures import Signatures
+from bridge.http import OpenClient
 from bridge.session.profiles import CallProfiles
 from bridge.session.timers import TimerWheel
 from bridge.store.base import Store
 from bridge.store.kept_calls import KeptCalls
 from bridge.store.outcomes import Outcomes
 from bridge.store.tickets import TicketIssuer
-from bridge.telemetry.after_call.delivery import AfterCallPost
 from bridge.telemetry.metrics import Metrics
-from bridge.telemetry.recorder import Recorder
-from bridge.telemetry.recording import SoundRecorder
 
 
 @dataclass(frozen=True)
 class Process:
-    """One gateway process's parts; `bridge.gateway.server` puts them together."""
+    """One gateway process's parts, as `open_process` puts them together."""
 
     gateway: GatewaySettings
     profiles: CallProfiles
     metrics: Metrics
-    recorder: Recorder | None
-    sound_recorder: SoundRecorder | None
-    after_call: AfterCallPost | None
+    observers: CallObservers
     wheel: TimerWheel
     admission: Admission
     store: Store
@@ -45,6 +44,49 @@ class Process:
     signatures: Signatures
     control: CallControl
     departures: Departures
+    lag: LoopLag
+
+
+def open_process(
+    settings: GatewaySettings,
+    profiles: CallProfiles,
+    *,
+    store: Store,
+    ticket_secret: str,
+    metrics: Metrics,
+    observers: CallObservers,
+    headroom: Callable[[], float],
+    open_client: OpenClient,
+) -> Process:
+    """Put the parts of a process together, on a running loop. Raises ConfigError for settings that cannot be used."""
+    lag = LoopLag(metrics=metrics)
+    admission = Admission(
+        max_calls=settings.max_calls,
+        max_loop_lag_ms=settings.max_loop_lag_ms,
+        lag=lag,
+        headroom=headroom,
+        limits=CallLimits(settings.calls_of_a_number, settings.max_calls_per_account),
+    )
+    kept_calls = KeptCalls(store, ttl_s=settings.after_stream_ttl_s)
+    keeper = CallKeeper(store, kept_calls, ttl_s=settings.after_stream_ttl_s)
+    return Process(
+        gateway=settings,
+        profiles=profiles,
+        metrics=metrics,
+        observers=observers,
+        wheel=TimerWheel(asyncio.get_running_loop(), on_late=metrics.timer_lateness.observe),
+        admission=admission,
+        store=store,
+        outcomes=Outcomes(store, ttl_s=settings.after_stream_ttl_s),
+        kept_calls=kept_calls,
+        keeper=keeper,
+        neighbours=Neighbours(store, keeper.process, lambda: admission.takes_calls),
+        tickets=TicketIssuer((ticket_secret,), ttl_s=settings.ticket_ttl_s),
+        signatures=Signatures(settings, metrics),
+        control=CallControl(timeout_s=settings.rest_timeout_s, metrics=metrics, open_client=open_client),
+        departures=Departures(settings.after_stream_s),
+        lag=lag,
+    )
 
 
 def call_key(carrier: Carrier, call_id: str) -> str:

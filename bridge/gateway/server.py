@@ -26,31 +26,19 @@ from bridge.api.use import KeyUse
 from bridge.call.states import EndReason
 from bridge.carriers.base import Carrier
 from bridge.errors import ConfigError
-from bridge.gateway.admission import Admission, CallLimits, LoopLag
-from bridge.gateway.control import CallControl
-from bridge.gateway.departures import Departures
 from bridge.gateway.endpoint import MediaEndpoint
-from bridge.gateway.keeping import CallKeeper
 from bridge.gateway.metrics_port import MetricsPage
-from bridge.gateway.neighbours import Neighbours
-from bridge.gateway.process import BEGUN, OVER, Process
+from bridge.gateway.observers import NOBODY, CallObservers
+from bridge.gateway.process import BEGUN, OVER, open_process
 from bridge.gateway.routes import CarrierRoutes
 from bridge.gateway.settings import GatewaySettings
-from bridge.gateway.signatures import Signatures
 from bridge.http import HttpClient, OpenClient
 from bridge.session.profiles import CallProfiles
-from bridge.session.timers import TimerWheel
 from bridge.store.base import Store
-from bridge.store.kept_calls import KeptCalls
 from bridge.store.memory import MemoryStore
-from bridge.store.outcomes import Outcomes
-from bridge.store.tickets import TicketIssuer
 from bridge.system.connections import Connections, LimitedSite, limits_of_requests
 from bridge.telemetry import logs
-from bridge.telemetry.after_call.delivery import AfterCallPost
 from bridge.telemetry.metrics import Metrics
-from bridge.telemetry.recorder import Recorder
-from bridge.telemetry.recording import SoundRecorder
 
 logger = logging.getLogger(__name__)
 
@@ -84,9 +72,7 @@ class Gateway:
         carriers: Sequence[Carrier],
         *,
         metrics: Metrics | None = None,
-        recorder: Recorder | None = None,
-        sound_recorder: SoundRecorder | None = None,
-        after_call: AfterCallPost | None = None,
+        observers: CallObservers = NOBODY,
         store: Store | None = None,
         ticket_secret: str = "",
         headroom: Callable[[], float] = lambda: 1.0,
@@ -96,38 +82,16 @@ class Gateway:
         key_use: KeyUse | None = None,
     ) -> None:
         self.metrics = metrics or Metrics()
-        store = store or MemoryStore()
         self._settings = settings
-        self._lag = LoopLag(metrics=self.metrics)
-        kept_calls = KeptCalls(store, ttl_s=settings.after_stream_ttl_s)
-        keeper = CallKeeper(store, kept_calls, ttl_s=settings.after_stream_ttl_s)
-        self.process = Process(
-            gateway=settings,
-            profiles=profiles,
+        self.process = open_process(
+            settings,
+            profiles,
+            store=store or MemoryStore(),
+            ticket_secret=ticket_secret or secrets.token_hex(16),
             metrics=self.metrics,
-            recorder=recorder,
-            sound_recorder=sound_recorder,
-            after_call=after_call,
-            wheel=TimerWheel(asyncio.get_running_loop(), on_late=self.metrics.timer_lateness.observe),
-            admission=Admission(
-                max_calls=settings.max_calls,
-                max_loop_lag_ms=settings.max_loop_lag_ms,
-                lag=self._lag,
-                headroom=headroom,
-                limits=CallLimits(settings.calls_of_a_number, settings.max_calls_per_account),
-            ),
-            store=store,
-            outcomes=Outcomes(store, ttl_s=settings.after_stream_ttl_s),
-            kept_calls=kept_calls,
-            keeper=keeper,
-            neighbours=Neighbours(store, keeper.process, self._takes_calls),
-            tickets=TicketIssuer(
-                (ticket_secret or secrets.token_hex(16),),
-                ttl_s=settings.ticket_ttl_s,
-            ),
-            signatures=Signatures(settings, self.metrics),
-            control=CallControl(timeout_s=settings.rest_timeout_s, metrics=self.metrics, open_client=open_client),
-            departures=Departures(settings.after_stream_s),
+            observers=observers,
+            headroom=headroom,
+            open_client=open_client,
         )
         self.media = MediaEndpoint(self.process)
         self._carriers = [CarrierRoutes(carrier, self.process, self.media) for carrier in carriers]
@@ -194,9 +158,9 @@ class Gateway:
             await self._runner.cleanup()
             raise ConfigError(f"cannot listen on {host}:{port}: {error.strerror or error}") from None
         self.port = _port_of(self._runner)
-        admission = self.process.admission
-        self._lag.each_second = lambda: self.metrics.use.set(admission.use)
-        self._lag.start()
+        lag, admission = self.process.lag, self.process.admission
+        lag.each_second = lambda: self.metrics.use.set(admission.use)
+        lag.start()
         watch = self.process.store.watch
         self._unwatch = [
             watch(BEGUN, self._begun),
@@ -214,10 +178,6 @@ class Gateway:
     def _over(self, key: str, _value: bytes) -> None:
         """A call's carrier has told some process that it is over."""
         self.media.completed(key.removeprefix(OVER))
-
-    def _takes_calls(self) -> bool:
-        admission = self.process.admission
-        return admission.started and not admission.draining
 
     def open_doors(self) -> None:
         """Everything is warm: admit calls."""
@@ -273,7 +233,7 @@ class Gateway:
         if self._runner is not None:
             await self._runner.cleanup()
             self._runner = None
-        self._lag.stop()
+        self.process.lag.stop()
         self.process.wheel.close()
         await self.process.control.close()
 
@@ -297,7 +257,7 @@ class Gateway:
             "refusing": refusing or "",
             "draining": admission.draining,
             "calls": admission.calls,
-            "loop_lag_ms": round(self._lag.p90_ms, 1),
+            "loop_lag_ms": round(self.process.lag.p90_ms, 1),
         }
         return web.json_response(status, status=200 if refusing is None else 503)
 

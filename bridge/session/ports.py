@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from typing import Protocol
 
 import msgspec
 
 from bridge.agents.base import AgentFactory, LikelyLine
-from bridge.audio.formats import AudioFormat
+from bridge.audio.formats import MULAW_8000, AudioFormat
 from bridge.call.commands import ExpectSpeech, PullSpeech, Synthesise, Transcribe
 from bridge.call.events import Event
 from bridge.call.supplied import FindSpeech
-from bridge.carriers.base import Outcome
+from bridge.carriers.base import DEFAULT_PACING, Outcome, Pacing
 
 Deliver = Callable[[Event], None]
 """How a room hands an event to its call: on the event loop, never from a thread."""
@@ -35,6 +36,19 @@ class KeptCall(msgspec.Struct, frozen=True, omit_defaults=True):
     """From where the caller comes back: `bridge.agents.base.CallInfo.transfer_failed`; empty: from nowhere."""
     returns: int = 0
     """How often in a row the call has come back without going on for long."""
+
+
+@dataclass(frozen=True, slots=True)
+class LineAudio:
+    """How audio travels on a carrier's line: its format each way, and at what pace ours is sent."""
+
+    caller: AudioFormat = MULAW_8000
+    ours: AudioFormat = MULAW_8000
+    pacing: Pacing = DEFAULT_PACING
+
+
+PHONE_LINE = LineAudio()
+"""Mu-law at 8 kHz both ways, paced as most carriers are."""
 
 
 class Line(Protocol):

@@ -13,26 +13,20 @@ and never meets the machine.
 
 from __future__ import annotations
 
-import asyncio
 import logging
-import sys
 import time
 from collections import deque
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
 
-from bridge.agents.base import Agent, AgentError, CallInfo, Failure
+from bridge.agents.base import CallInfo, Failure
 from bridge.agents.guard import folded
-from bridge.audio.formats import MULAW_8000, AudioFormat
+from bridge.audio.formats import MULAW_8000
 from bridge.call import commands as order
-from bridge.call.actions import Prompt
 from bridge.call.commands import Command
 from bridge.call.events import (
-    AgentActed,
-    AgentFailed,
-    AgentFinished,
     CallResumed,
     CallStarted,
     Event,
@@ -44,25 +38,21 @@ from bridge.call.machine import Call
 from bridge.call.settings import CallSettings
 from bridge.call.state import CallState, encode, settings_hash
 from bridge.call.states import EndReason
-from bridge.carriers.base import DEFAULT_PACING, Apologise, EndCall, ForwardCall, Outcome, Pacing
-from bridge.errors import BadMessage
+from bridge.carriers.base import Apologise, EndCall, ForwardCall, Outcome
 from bridge.session.abilities import AgentAbilities
-from bridge.session.failures import report_agent_error
-from bridge.session.ports import CallServices, KeptCall, Line
+from bridge.session.books import NO_FOLLOWERS, CallBooks, CallFollowers
+from bridge.session.ports import PHONE_LINE, CallServices, KeptCall, Line, LineAudio
+from bridge.session.replies import AgentReplies
 from bridge.session.taps import CallTap, Taps
 from bridge.session.timers import Timer, TimerWheel
 from bridge.session.transcoding import transcoder
 from bridge.telemetry import logs
-from bridge.telemetry.after_call.reporter import CallReporter
-from bridge.telemetry.meter import CallMeter, CallTally
+from bridge.telemetry.meter import CallTally
 from bridge.telemetry.metrics import Metrics
-from bridge.telemetry.recorder import CallRecord
 
 logger = logging.getLogger(__name__)
 
 _LAST_EVENTS = 24
-_ACTIONS_AT_ONCE = 8
-_ACTIONS_A_TURN = 10_000
 
 
 class CallSession:
@@ -77,68 +67,65 @@ class CallSession:
         services: CallServices,
         wheel: TimerWheel,
         metrics: Metrics,
-        caller_format: AudioFormat = MULAW_8000,
-        our_format: AudioFormat = MULAW_8000,
-        pacing: Pacing = DEFAULT_PACING,
-        record: CallRecord | None = None,
-        taps: Sequence[CallTap] = (),
-        reporter: CallReporter | None = None,
+        audio: LineAudio = PHONE_LINE,
+        followers: CallFollowers = NO_FOLLOWERS,
         resume: CallState | None = None,
         on_changed: Callable[[], None] = lambda: None,
         on_ended: Callable[[], None] = lambda: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.info = info
+        self.over = False
         self._resumes = resume is not None
         self.call = (
-            Call(settings, our_format, pacing) if resume is None else Call.resume(resume, settings, our_format, pacing)
+            Call(settings, audio.ours, audio.pacing)
+            if resume is None
+            else Call.resume(resume, settings, audio.ours, audio.pacing)
         )
-        self.over = False
-        self._line = line
-        self._wheel = wheel
-        self._metrics = metrics
-        self._record = record
-        self._reporter = reporter
-        self._on_changed = on_changed
-        self._on_ended = on_ended
+        self._line, self._wheel, self._metrics = line, wheel, metrics
+        self._settings = settings
+        self._on_changed, self._on_ended = on_changed, on_ended
         self._clock = clock
         self._started_at = self.last_frame_at = clock()
-        self._settings = settings
-        self._meter = CallMeter(metrics, self.call)
-        self._taps = Taps(self.call.utterances.playout.clock, metrics.call_failures.labels("tap").inc, taps)
+        self._books = CallBooks(self.call, metrics, followers)
+        self._taps = Taps(self.call.utterances.playout.clock, metrics.call_failures.labels("tap").inc, followers.taps)
         self._timer = Timer(self._wake)
         self._waiting: deque[Event] = deque()
         self._changes_told = 0
         self._busy = False
         self._last_events: deque[tuple[float, Event]] = deque(maxlen=_LAST_EVENTS)
-        self._answers: dict[int, asyncio.Task[None]] = {}
         self._frames = 0
-        self._caller_to_ear = transcoder(caller_format, MULAW_8000)
-        self._our_format = our_format
-        self._ours_to_ear = transcoder(our_format, MULAW_8000)
+        self._our_format = audio.ours
+        self._caller_to_ear = transcoder(audio.caller, MULAW_8000)
+        self._ours_to_ear = transcoder(audio.ours, MULAW_8000)
         self._why = EndReason.FAILURE
         self._agent_said = ""
-        self._agent: Agent = services.agents.open_call(info)
-        self._abilities = AgentAbilities(self._agent, info, metrics)
+        agent = services.agents.open_call(info)
+        self._abilities = AgentAbilities(agent, info, metrics)
+        self._voice = services.speech.open_call(self.tell, audio_format=audio.ours)
+        self._replies = AgentReplies(agent, info, metrics, deliver=self.tell, expect=self._voice.expect)
         if resume is not None:
             self._remind_agent(resume)
-        self._voice = services.speech.open_call(self.tell, audio_format=our_format)
-        self._abilities.joins(self._voice, our_format)
+        self._abilities.joins(self._voice, audio.ours)
         try:
             self._ear = services.listening.open_call(self.tell, started_at=self._started_at)
         except BaseException:
             self._voice.close()
             raise
-        self._carry_out: dict[type[Command], Callable[[Any], None]] = {
+        self._carry_out = self._orders()
+
+    def _orders(self) -> dict[type[Command], Callable[[Any], None]]:
+        """Who carries out each kind of command."""
+        return {
             order.SendAudio: self._send_audio,
             order.SendMark: self._send_mark,
             order.ClearPlayout: self._clear_playout,
             order.Synthesise: self._voice.synthesise,
             order.PullSpeech: self._voice.pull,
             order.CancelSynthesis: self._cancel_synthesis,
-            order.AskAgent: self._ask_agent,
-            order.ConfirmAnswer: self._confirm_answer,
-            order.CancelAgent: self._cancel_agent,
+            order.AskAgent: self._replies.ask,
+            order.ConfirmAnswer: self._replies.confirm,
+            order.CancelAgent: self._replies.cancel,
             order.Transcribe: self._ear.transcribe,
             order.ExpectSpeech: self._ear.expect,
             order.Disconnect: self._hang_up,
@@ -162,7 +149,7 @@ class CallSession:
     @property
     def tally(self) -> CallTally:
         """What the call has come to so far."""
-        return self._meter.tally
+        return self._books.tally
 
     @property
     def changes(self) -> int:
@@ -171,18 +158,13 @@ class CallSession:
 
     def state(self) -> CallState:
         """The call as it will be if its stream ends now, its agent's memory included, to go on with elsewhere."""
-        return msgspec.structs.replace(self.call.state(self._clock() - self._started_at), agent=self._agent.state())
+        return msgspec.structs.replace(self.call.state(self._clock() - self._started_at), agent=self._replies.state())
 
     def _remind_agent(self, state: CallState) -> None:
-        """Give the agent its memory back; one that cannot read it begins anew, with what was said as its history."""
+        """Give the agent its memory back, whatever has changed in the settings meanwhile."""
         if state.settings_hash != settings_hash(self._settings):
             logs.event(logger, "call goes on under other settings", call=self.info.call_id)
-        try:
-            self._agent.resume(state.agent)
-        except Exception as error:
-            self._metrics.agent_failures.labels(Failure.RAISED).inc()
-            why = str(error) if isinstance(error, BadMessage) else repr(error)
-            logs.event(logger, "agent does not remember", logging.WARNING, call=self.info.call_id, why=why)
+        self._replies.remind(state.agent)
 
     def hear(self, audio: bytes) -> None:
         """Audio from the caller in the line's format, any number of samples."""
@@ -252,11 +234,7 @@ class CallSession:
         commands = self.call.receive(event, now)
         if tapped:
             self._taps.moment(now, event, commands)
-        if self._record is not None:
-            self._record.add(now, event, commands)
-        self._meter.saw(event, commands, now)
-        if self._reporter is not None:
-            self._reporter.saw(event, commands, self.call, now)
+        self._books.saw(event, commands, now)
         self._abilities.saw(event, commands, self.call)
         for command in commands:
             self._carry_out[type(command)](command)
@@ -290,17 +268,6 @@ class CallSession:
     def _cancel_synthesis(self, command: order.CancelSynthesis) -> None:
         self._voice.cancel(command.utterance)
 
-    def _ask_agent(self, command: order.AskAgent) -> None:
-        self._answers[command.turn] = _start(self._answer(command.turn, command.prompt))
-
-    def _confirm_answer(self, command: order.ConfirmAnswer) -> None:
-        self._agent.confirmed(command.turn)
-
-    def _cancel_agent(self, command: order.CancelAgent) -> None:
-        task = self._answers.pop(command.turn, None)
-        if task is not None:
-            task.cancel()
-
     def _hang_up(self, command: order.Disconnect) -> None:
         self._agent_said = command.said
         self._end(EndCall(), command.reason)
@@ -321,43 +288,6 @@ class CallSession:
 
     def _nothing(self, _command: order.Decided) -> None:
         """A why record is for the recorder and the meter, which have had it."""
-
-    async def _answer(self, turn: int, prompt: Prompt) -> None:
-        """Pass on what the agent wants, as it comes."""
-        reply = self._agent.reply(prompt)
-        try:
-            count = 0
-            async for action in reply:
-                self.tell(AgentActed(turn, action))
-                count += 1
-                if count % _ACTIONS_AT_ONCE == 0:
-                    await asyncio.sleep(0)  # an agent that never waits must not hold up the other calls
-                if count >= _ACTIONS_A_TURN:
-                    raise AgentError(Failure.TOO_MUCH, f"more than {_ACTIONS_A_TURN} actions in one answer")
-        except AgentError as error:
-            report_agent_error(self._metrics, self.info, error)
-            self.tell(AgentFailed(turn, error.kind.value))
-        except Exception:
-            self._metrics.agent_failures.labels(Failure.RAISED).inc()
-            logger.exception("agent raised, call=%s", self.info.call_id)
-            self.tell(AgentFailed(turn, Failure.RAISED.value))
-        else:
-            self.tell(AgentFinished(turn))
-            # Not now: what the answer has set going goes first.
-            asyncio.get_running_loop().call_soon(self._look_ahead)
-        finally:
-            self._answers.pop(turn, None)
-            await reply.aclose()
-
-    def _look_ahead(self) -> None:
-        """Let speech know what the agent will probably say next; a mistake in that ends no call."""
-        if self.over:
-            return
-        try:
-            self._voice.expect(self._agent.likely())
-        except Exception:
-            self._metrics.agent_failures.labels(Failure.RAISED).inc()
-            logger.exception("agent could not name its next lines, call=%s", self.info.call_id)
 
     # The end.
 
@@ -383,9 +313,7 @@ class CallSession:
         self.over = True
         self._wheel.set(self._timer, None)
         self._waiting.clear()
-        for task in self._answers.values():
-            task.cancel()
-        self._answers.clear()
+        self._replies.close()
         length_s = self._clock() - self._started_at
         closers = (self._ear.close, self._voice.close, self._sum_up, self._abilities.left)
         for close in (*closers, lambda: self._taps.end(length_s)):
@@ -410,31 +338,15 @@ class CallSession:
 
     def _sum_up(self) -> None:
         """After the voice has closed, so that what was being said counts, too."""
-        savings, heard = self._voice.savings(), self._ear.costs()
-        if savings.get("phrases"):
-            self._metrics.phrase_hit_rate.observe(savings["hit_rate"])
-            self._metrics.saved_synthesis.inc(savings["saved_synthesis_s"])
-            self._metrics.saved_money.inc(savings["saved_money"])
-        if self._record is not None:
-            call = self._meter.tally.summary(self.seconds, self.call.utterances.playout.underruns)
-            summary = {"phrases": savings, "call": call}
-            self._record.close({**summary, "listening": heard} if heard else summary)
-        if self._reporter is not None and self._why is not EndReason.MOVED:  # it will be reported where it ends
-            now = self._clock() - self._started_at
-            spent = {name: n for name, n in savings.items() if name.startswith(("chars_", "cost_"))}
-            costs = {"speech_saved_money": savings.get("saved_money", 0.0), **spent}
-            for name, amount in heard.items():
-                costs[name] = costs.get(name, 0.0) + amount
-            self._reporter.ended(self.call, self._why, self._agent_said, self._abilities.account(), costs, now)
+        self._books.close(
+            self.seconds,
+            self._why,
+            self._agent_said,
+            savings=self._voice.savings(),
+            heard=self._ear.costs(),
+            account=self._abilities.account,
+        )
 
 
 def _released() -> None:
     """Stands in for `on_ended` once it was called."""
-
-
-def _start(work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-    """Run `work` as a task, from Python 3.12 on at once until its first real wait."""
-    loop = asyncio.get_running_loop()
-    if sys.version_info >= (3, 12):
-        return asyncio.Task(work, loop=loop, eager_start=True)
-    return loop.create_task(work)

@@ -381,7 +381,7 @@ async def test_endless_text_is_cut_off_and_is_not_read_into_memory() -> None:
                 sent += 500
 
         flooding = asyncio.create_task(flood())
-        agent: Any = call.session._agent
+        agent: Any = call.session._replies._agent
         await call.until(lambda: agent._waiting_size > 20_000)
         await call.wait(1.0)
         assert agent._waiting_size < 22_000
@@ -406,7 +406,7 @@ async def test_the_call_that_is_over_closes_its_socket() -> None:
 
 async def test_a_session_goes_on_in_another_process_under_its_name() -> None:
     async with rings() as (application, call):
-        state = call.session._agent.state()
+        state = call.session._replies._agent.state()
         factory = RelayFactory(ConversationRelaySettings(url=application.url))
         other = factory.open_call(call.session.info)
         other.resume(state)

@@ -20,6 +20,7 @@ from bridge.call.settings import CallSettings
 from bridge.carriers.base import Carrier as CarrierDoor
 from bridge.carriers.twilio.carrier import TwilioCarrier
 from bridge.carriers.twilio.requests import CallsApi
+from bridge.gateway.observers import CallObservers
 from bridge.gateway.server import Gateway
 from bridge.gateway.settings import GatewaySettings
 from bridge.session.profiles import CallProfiles
@@ -238,7 +239,7 @@ async def running(
         settings,
         CallProfiles.for_all(call, doubles.services),
         carriers,
-        recorder=recorder,
+        observers=CallObservers(recorder),
         ticket_secret=SECRET,
         headroom=headroom,
         store=store,

@@ -22,6 +22,7 @@ from bridge.call.record import replay
 from bridge.call.settings import CallSettings
 from bridge.call.states import EndReason
 from bridge.carriers.base import Apologise, EndCall
+from bridge.session.books import NO_FOLLOWERS, CallFollowers
 from bridge.session.ports import CallServices
 from bridge.session.session import CallSession
 from bridge.session.timers import TimerWheel
@@ -44,6 +45,7 @@ class Phone:
         answer: Answer = greet,
         services: Callable[[ServiceDoubles], CallServices] = lambda doubles: doubles.services,
         settings: CallSettings = SETTINGS,
+        followers: CallFollowers = NO_FOLLOWERS,
     ) -> None:
         self.now = 1000.0
         self.doubles, self.line, self.metrics = ServiceDoubles(answer), PaperLine(), Metrics()
@@ -56,6 +58,7 @@ class Phone:
             services=services(self.doubles),
             wheel=self.wheel,
             metrics=self.metrics,
+            followers=followers,
             on_ended=self.count_end,
             clock=lambda: self.now,
         )
@@ -329,9 +332,8 @@ async def test_whatever_an_agent_says_about_its_hang_up_it_counts_as_the_agents(
 
 
 async def test_a_line_that_gives_up_while_it_is_written_to_ends_its_call_with_the_reason(tmp_path: Path) -> None:
-    phone = Phone()
-    recorder = Recorder(tmp_path, phone.metrics)
-    phone.session._record = recorder.open_call("CA1", SETTINGS)
+    recorder = Recorder(tmp_path, Metrics())
+    phone = Phone(followers=CallFollowers(recorder.open_call("CA1", SETTINGS)))
     flush = phone.line.flush
 
     def giving_up() -> None:
@@ -434,9 +436,8 @@ async def test_a_scripts_next_line_is_ready_before_the_caller_has_answered() -> 
 
 
 async def test_what_the_cache_spared_a_call_is_in_its_record_and_in_the_metrics(tmp_path: Path) -> None:
-    phone = Phone()
-    recorder = Recorder(tmp_path, phone.metrics)
-    phone.session._record = recorder.open_call("CA1", SETTINGS)
+    recorder = Recorder(tmp_path, Metrics())
+    phone = Phone(followers=CallFollowers(recorder.open_call("CA1", SETTINGS)))
     phone.session.start()
     await phone.wait(0.5)
     phone.session.stream_closed(EndReason.CALLER)

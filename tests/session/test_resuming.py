@@ -20,6 +20,7 @@ from bridge.call.settings import CallSettings
 from bridge.call.state import CallState, decode, encode
 from bridge.call.states import EndReason
 from bridge.call.supplied import FindSpeech
+from bridge.session.books import CallFollowers
 from bridge.session.ports import CallServices, Deliver
 from bridge.session.session import CallSession
 from bridge.session.timers import TimerWheel
@@ -150,7 +151,7 @@ class Caller:
             services=CallServices(Ears(), self.voices, self.script),
             wheel=self.wheel,
             metrics=self.metrics,
-            record=self.recorder.open_call("CA1", SETTINGS, resumed=state),
+            followers=CallFollowers(self.recorder.open_call("CA1", SETTINGS, resumed=state)),
             resume=state,
             clock=lambda: self.now,
         )
@@ -191,7 +192,7 @@ class Caller:
         return [self.voices.dictionary[byte] for byte, length in heard if length > WORD_MS * 8 * 0.8]
 
     def agent(self) -> ScriptAgent:
-        agent = self.session._agent
+        agent = self.session._replies._agent
         assert isinstance(agent, ScriptAgent)
         return agent
 

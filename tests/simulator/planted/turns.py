@@ -9,6 +9,7 @@ from bridge.call.caller_side import CallerSide
 from bridge.call.endpointing import Endpointing, Patience
 from bridge.call.events import DigitPressed, Event
 from bridge.call.keypad import Keypad
+from bridge.gateway.endpoint import MediaEndpoint
 from bridge.gateway.media import MediaSocket
 from bridge.session.session import CallSession
 from tests.simulator.planted.catalogue import CALLS_LEFT, DIGITS, Memory, Patch, bug, telling
@@ -61,7 +62,7 @@ def dead_line_is_never_noticed(patch: Patch) -> None:
 @bug("booth/patient", reported_as=(CALLS_LEFT,))
 def ended_calls_are_kept(patch: Patch) -> None:
     """Nobody takes a call off the list when it is over."""
-    patch.setattr(MediaSocket, "_release", lambda self, call_sid: None)
+    patch.setattr(MediaEndpoint, "release", lambda self, key: None)
 
 
 # -- the keypad ------------------------------------------------------------------------------------------

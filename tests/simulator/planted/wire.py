@@ -13,6 +13,7 @@ from bridge.carriers.web import CarrierRequest
 from bridge.gateway import line as gateway_line
 from bridge.gateway.frames import message_frame
 from bridge.gateway.media import MediaSocket
+from bridge.gateway.opening import StreamOpening
 from bridge.gateway.signatures import Signatures
 from bridge.store.memory import MemoryStore
 from bridge.store.tickets import Ticket, TicketIssuer, TicketRefused
@@ -70,11 +71,11 @@ def second_start_begins_a_second_call(patch: Patch) -> None:
         if self.session is None:
             await start(self, message)
         else:
-            name = self._carrier.name
-            ticket = Ticket(2_000_000_000, "x", name, message.call_id, message.account_id)
+            ticket = Ticket(2_000_000_000, "x", self.carrier.name, message.call_id, message.account_id)
             profile = self._process.profiles.find(self.session.info.to_number)
             assert profile is not None
-            self._begin(self.session.info, profile, ticket, f"{name}/{message.call_id}")
+            opening = StreamOpening(self, self._endpoint, message)
+            opening._begin(self.session.info, profile, ticket, None, 0)
 
     patch.setattr(MediaSocket, "_start", planted)
 
