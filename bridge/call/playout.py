@@ -13,15 +13,13 @@ from bridge.call.clock import PlayoutClock
 from bridge.call.commands import ClearPlayout, Command, PullSpeech, SendAudio, SendMark, decided
 from bridge.call.events import MarkFate
 from bridge.call.gain import Gain
+from bridge.call.lead import Lead
 from bridge.call.settings import PlayoutSettings
 from bridge.call.states import Decision
 from bridge.call.track import SentMark, Span, Track
 from bridge.carriers.base import Pacing
 
 _PULL_STEP_MS = 400
-_WIDEN_MS = 60.0
-_NARROW_MS = 20.0
-_CALM_S = 5.0
 _SURELY_MS = 50.0
 _SMALLEST_MESSAGE_MS = 20
 _CLEARED_MARKS = 32
@@ -36,13 +34,7 @@ class Playout:
         self._pacing = pacing
         self.audio_format = audio_format
         self.clock = PlayoutClock()
-        # Where nothing can be taken back, all that lies at the carrier is heard after an interruption, too.
-        calm_ms = settings.lead_ms if pacing.can_clear else settings.uncleared_lead_ms
-        most_ms = settings.lead_max_ms if pacing.can_clear else settings.uncleared_lead_max_ms
-        bound_ms = most_ms if pacing.lead_max_ms is None else pacing.lead_max_ms
-        self._calm_lead_ms = float(min(calm_ms, bound_ms))
-        self._most_lead_ms = float(max(min(most_ms, bound_ms), self._calm_lead_ms))
-        self.lead_target_ms = self._calm_lead_ms
+        self.lead = Lead(settings, pacing)
         self.held = False
         """Nothing is sent while held: a turn that is not over yet, or a caller we wait for."""
         self.underruns = 0
@@ -63,7 +55,6 @@ class Playout:
         self._broken_off = False
         """Something that left the queue may still lie at the carrier."""
         self._gain = Gain(audio_format)
-        self._calm_since = 0.0
 
     # -- filling ---------------------------------------------------------------------------------
 
@@ -128,10 +119,6 @@ class Playout:
                 return span.track.utterance
         return None
 
-    def lead_ms(self, now: float) -> float:
-        """Audio that lies unplayed at the carrier."""
-        return self.clock.lead_ms(now)
-
     def wake_at(self, now: float) -> float | None:
         """When to call `pump` again, as far as only time can bring it about."""
         times = []
@@ -163,7 +150,7 @@ class Playout:
         """The lead at or below which the next piece of a track is sent; None: wait for more of its audio."""
         message_ms = self._pacing.message_ms
         piece_ms = self._piece_ms(track)
-        room_ms = self.lead_target_ms - piece_ms
+        room_ms = self.lead.target_ms - piece_ms
         if track.complete or piece_ms == message_ms:
             return room_ms
         # Less than a whole message waits for the rest while there is time.
@@ -183,7 +170,7 @@ class Playout:
         """Whether the carrier owes us so many echoes that it must have stalled."""
         if not self.clock.marks_work:
             return False
-        window_ms = self.lead_target_ms + self.clock.round_trip_s * 1000 + self._settings.unanswered_ms
+        window_ms = self.lead.target_ms + self.clock.round_trip_s * 1000 + self._settings.unanswered_ms
         return self.clock.sent_ms - self.clock.acked_ms > window_ms
 
     def stalled(self, now: float) -> bool:
@@ -244,8 +231,7 @@ class Playout:
 
     def _underran(self, track: Track, commands: list[Command], now: float) -> None:
         self.underruns += 1
-        self.lead_target_ms = min(self.lead_target_ms + _WIDEN_MS, self._most_lead_ms)
-        self._calm_since = now
+        self.lead.ran_dry(now)
         commands.append(decided(Decision.UNDERRUN, utterance=track.utterance, offset_ms=track.sent_ms))
 
     def _mark(self, now: float) -> list[Command]:
@@ -258,7 +244,7 @@ class Playout:
         return [SendMark(name)]
 
     def _pull_due(self, commands: list[Command], now: float) -> None:
-        ahead_ms = self.lead_target_ms + self._settings.reserve_ms
+        ahead_ms = self.lead.target_ms + self._settings.reserve_ms
         lead_ms = max(self.clock.lead_ms(now), 0.0)
         for track in self._tracks:
             if not track.complete:
@@ -287,7 +273,7 @@ class Playout:
         if not self.clock.too_early(mark.position_ms, now):
             del self._marks[name]
             self.clock.echo(mark.position_ms, mark.sent_at, now)
-            self._adapt(now)
+            self.lead.follow(self.clock.jitter_ms, now)
         return None
 
     def awaits(self, name: str) -> bool:
@@ -313,14 +299,6 @@ class Playout:
         if self._restarts:  # nothing was sent since, so what was heard need not be sent again
             mark.track.sent_ms = max(mark.track.sent_ms, mark.offset_ms)
         return mark.track
-
-    def _adapt(self, now: float) -> None:
-        """Widen the lead at once when marks jitter, narrow it slowly when they are calm."""
-        wanted = min(self._calm_lead_ms + 1.5 * self.clock.jitter_ms, self._most_lead_ms)
-        if wanted > self.lead_target_ms:
-            self.lead_target_ms, self._calm_since = wanted, now
-        elif now - self._calm_since > _CALM_S:
-            self.lead_target_ms, self._calm_since = max(wanted, self.lead_target_ms - _NARROW_MS), now
 
     def listen(self, now: float) -> list[Track]:
         """Bring every track's `heard_ms` up to now; the tracks that are heard to their end leave the queue."""

@@ -75,7 +75,7 @@ def test_jitter_widens_the_lead_until_nothing_runs_dry() -> None:
     phone.answers()
     phone.wait(17)
     gaps = [b.start - a.end for a, b in zip(phone.line.played, phone.line.played[1:], strict=False) if b.start > 3.0]
-    assert phone.call.utterances.playout.lead_target_ms > 250
+    assert phone.call.utterances.playout.lead.target_ms > 250
     assert sum(gap > 0.001 for gap in gaps) == 0
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from bridge.call.clock import PlayoutClock
 from bridge.call.commands import Command, SendAudio
+from bridge.call.lead import Lead
 from bridge.call.playout import Playout
 from bridge.call.track import Track
 from bridge.session.session import CallSession
@@ -30,10 +31,10 @@ def lead(patch: Patch, lead_ms: float) -> None:
 
     def planted(self: Playout, *arguments: Any) -> None:
         initialise(self, *arguments)
-        self.lead_target_ms = lead_ms
+        self.lead.target_ms = lead_ms
 
     patch.setattr(Playout, "__init__", planted)
-    patch.setattr(Playout, "_adapt", lambda self, now: None)
+    patch.setattr(Lead, "follow", lambda self, jitter_ms, now: None)
 
 
 @bug("booth/patient", reported_as=("audio waiting",))
