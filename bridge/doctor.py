@@ -24,7 +24,8 @@ import msgspec
 from bridge import doctor_services as services
 from bridge.agents.base import AgentFactory
 from bridge.agents.settings import AgentSettings, MemberSettings
-from bridge.carriers.base import Addresses, CallReference, EndCall
+from bridge.carriers.addresses import Addresses
+from bridge.carriers.base import CallReference, EndCall
 from bridge.carriers.catalogue import KINDS, Secrets, build_carrier, configured, kind_of, variable_of
 from bridge.config import Settings, load_what_is_right, unset_variables
 from bridge.doctor_network import Finding, public_address, redis, workers

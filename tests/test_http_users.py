@@ -23,7 +23,8 @@ from bridge.agents.chat import ChatFactory
 from bridge.agents.settings import ChatSettings, WebSettings
 from bridge.agents.web import WebFactory
 from bridge.call.actions import Prompt, Say
-from bridge.carriers.base import Addresses, CallReference, EndCall
+from bridge.carriers.addresses import Addresses
+from bridge.carriers.base import CallReference, EndCall
 from bridge.carriers.twilio.carrier import TwilioCarrier
 from bridge.carriers.twilio.requests import CallsApi
 from bridge.config import Settings

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 
 from bridge import doctor, variables
 from bridge.app import Application
-from bridge.carriers.base import Addresses, CallReference, EndCall
+from bridge.carriers.addresses import Addresses
+from bridge.carriers.base import CallReference, EndCall
 from bridge.carriers.catalogue import KINDS, build_carriers
 from bridge.carriers.settings import TwilioSettings
 from bridge.config import Settings, parse_settings, unset_variables

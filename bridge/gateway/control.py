@@ -9,7 +9,8 @@ import time
 
 import aiohttp
 
-from bridge.carriers.base import Addresses, CallReference, Carrier, Outcome, RestAnswer
+from bridge.carriers.addresses import Addresses
+from bridge.carriers.base import CallReference, Carrier, Outcome, RestAnswer
 from bridge.carriers.web import RestRequest
 from bridge.http import HttpClient, OpenClient
 from bridge.telemetry import logs

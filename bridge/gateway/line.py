@@ -12,8 +12,8 @@ import msgspec
 from aiohttp import WSCloseCode
 
 from bridge.call.states import EndReason
+from bridge.carriers.addresses import Addresses
 from bridge.carriers.base import (
-    Addresses,
     Apologise,
     CallReference,
     Carrier,

@@ -10,7 +10,8 @@ from aiohttp import WSCloseCode
 
 from bridge.agents.base import CallInfo
 from bridge.call.state import CallState
-from bridge.carriers.base import Addresses, Apologise, CallReference, LineBusy, StreamStarted
+from bridge.carriers.addresses import Addresses
+from bridge.carriers.base import Apologise, CallReference, LineBusy, StreamStarted
 from bridge.gateway.admission import RESERVED_S
 from bridge.gateway.line import CarrierLine
 from bridge.gateway.process import BEGUN, call_key

@@ -14,8 +14,8 @@ from functools import partial
 import msgspec
 from aiohttp import web
 
+from bridge.carriers.addresses import Addresses
 from bridge.carriers.base import (
-    Addresses,
     Announce,
     Apologise,
     CallReport,

@@ -22,8 +22,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from bridge.carriers.addresses import Addresses
 from bridge.carriers.base import (
-    Addresses,
     Announce,
     Apologise,
     CallerAudio,

@@ -8,8 +8,8 @@ from urllib.parse import urlencode
 
 import pytest
 
+from bridge.carriers.addresses import Addresses
 from bridge.carriers.base import (
-    Addresses,
     Apologise,
     CallReference,
     ComeBack,

@@ -9,7 +9,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from bridge.carriers.base import Addresses, CallReference, Carrier, EndCall
+from bridge.carriers.addresses import Addresses
+from bridge.carriers.base import CallReference, Carrier, EndCall
 from bridge.carriers.catalogue import KINDS, build_carriers, variable_of
 from bridge.carriers.settings import CarrierSettings, TelnyxSettings, TwilioSettings
 from bridge.errors import ConfigError

@@ -17,8 +17,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bridge.audio import mulaw
+from bridge.carriers.addresses import Addresses
 from bridge.carriers.base import (
-    Addresses,
     CallerAudio,
     CallReference,
     CallReport,

@@ -12,8 +12,8 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
+from bridge.carriers.addresses import Addresses
 from bridge.carriers.base import (
-    Addresses,
     Apologise,
     CallerAudio,
     CallReference,

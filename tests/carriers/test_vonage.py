@@ -17,8 +17,8 @@ from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
+from bridge.carriers.addresses import Addresses
 from bridge.carriers.base import (
-    Addresses,
     Apologise,
     CallerAudio,
     CallReference,

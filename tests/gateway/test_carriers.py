@@ -16,7 +16,8 @@ import pytest
 from yarl import URL
 
 from bridge.call.actions import Action, Prompt, Say, Transfer
-from bridge.carriers.base import Addresses, EndCall, OpenStream, SocketMessage
+from bridge.carriers.addresses import Addresses
+from bridge.carriers.base import EndCall, OpenStream, SocketMessage
 from bridge.carriers.web import CarrierRequest, Document
 from tests.carriers.contract import Example
 from tests.carriers.test_plivo import TestPlivo as Plivo

@@ -16,7 +16,8 @@ import pytest
 from bridge.call.actions import Action, Expect, HangUp, Prompt, Say
 from bridge.call.settings import CallSettings
 from bridge.call.states import Bot
-from bridge.carriers.base import Addresses, Apologise, EndCall, Outcome
+from bridge.carriers.addresses import Addresses
+from bridge.carriers.base import Apologise, EndCall, Outcome
 from bridge.carriers.web import Document
 from bridge.gateway.process import call_key
 from bridge.store.sqlite import SqliteStore

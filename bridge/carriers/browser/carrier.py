@@ -11,8 +11,8 @@ import json
 from collections.abc import Callable
 from urllib.parse import urlsplit
 
+from bridge.carriers.addresses import Addresses
 from bridge.carriers.base import (
-    Addresses,
     Announce,
     Apologise,
     CallReference,

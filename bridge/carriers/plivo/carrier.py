@@ -12,8 +12,8 @@ from urllib.parse import quote
 
 import msgspec
 
+from bridge.carriers.addresses import Addresses, announcement_of
 from bridge.carriers.base import (
-    Addresses,
     Announce,
     Apologise,
     CallReference,
@@ -32,7 +32,6 @@ from bridge.carriers.base import (
     StreamOver,
     StreamReport,
     Webhook,
-    announcement_of,
     first,
     with_plus,
 )

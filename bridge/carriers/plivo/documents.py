@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from xml.etree.ElementTree import Element
 
-from bridge.carriers.base import media_address
+from bridge.carriers.addresses import media_address
 from bridge.carriers.plivo import headers
 from bridge.carriers.web import Document
 from bridge.carriers.xml import element, response

@@ -15,8 +15,8 @@ from urllib.parse import quote, urlencode
 import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
+from bridge.carriers.addresses import Addresses, announcement_of
 from bridge.carriers.base import (
-    Addresses,
     Announce,
     Apologise,
     CallReference,
@@ -35,7 +35,6 @@ from bridge.carriers.base import (
     StreamOver,
     StreamReport,
     Webhook,
-    announcement_of,
     first,
 )
 from bridge.carriers.telnyx import signatures

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from bridge.carriers.addresses import Addresses, announcement_of
 from bridge.carriers.base import (
-    Addresses,
     Announce,
     Apologise,
     CallReference,
@@ -27,7 +27,6 @@ from bridge.carriers.base import (
     StreamOver,
     StreamReport,
     Webhook,
-    announcement_of,
 )
 from bridge.carriers.twilio import documents as twiml
 from bridge.carriers.twilio import signatures

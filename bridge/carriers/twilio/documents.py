@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Literal
 from xml.etree.ElementTree import Element
 
-from bridge.carriers.base import media_address
+from bridge.carriers.addresses import media_address
 from bridge.carriers.web import Document
 from bridge.carriers.xml import element, response
 

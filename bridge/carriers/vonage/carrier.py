@@ -14,8 +14,8 @@ from urllib.parse import quote, urlencode
 import msgspec
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
+from bridge.carriers.addresses import Addresses
 from bridge.carriers.base import (
-    Addresses,
     Announce,
     Apologise,
     CallReference,

@@ -9,7 +9,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from bridge.carriers.base import media_address
+from bridge.carriers.addresses import media_address
 from bridge.carriers.web import JSON, Document
 
 LONGEST_HEADERS = 512
