@@ -20,7 +20,8 @@ from bridge.listening.settings import NoRecogniserSettings, RecogniserSettings
 from bridge.numbers import NumberSettings, every_profile
 from bridge.session.ports import CallServices, Deliver
 from bridge.session.profiles import CallProfile, CallProfiles
-from bridge.speaking.speech import CallSpeech, SpeechService
+from bridge.speaking.call_speech import CallSpeech
+from bridge.speaking.speech import SpeechService
 
 
 class Agents:

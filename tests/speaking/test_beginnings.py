@@ -8,10 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bridge.call.commands import PullSpeech, Synthesise
+from bridge.speaking.call_speech import CallSpeech
 from bridge.speaking.phrases.beginnings import Beginnings
 from bridge.speaking.phrases.phrase import normalise
 from bridge.speaking.settings import CacheSettings
-from bridge.speaking.speech import CallSpeech
 from tests.speaking.conftest import OpenSpeech, impatient
 from tests.speaking.doubles import Ear, FakeWorker, heard
 from tests.speaking.test_prefetch import FAR, until

@@ -9,9 +9,10 @@ import pytest
 
 from bridge.call.commands import PullSpeech, Synthesise
 from bridge.call.events import Event, SpeechArrived, SpeechEnded
+from bridge.speaking.call_speech import CallSpeech
 from bridge.speaking.phrases.phrase import quiet_ms
 from bridge.speaking.settings import CacheSettings, SpeakingSettings
-from bridge.speaking.speech import CallSpeech, SpeechService
+from bridge.speaking.speech import SpeechService
 from tests.speaking.conftest import OpenSpeech, impatient
 from tests.speaking.doubles import Ear, FakeWorker, heard
 
