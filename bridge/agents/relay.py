@@ -21,6 +21,7 @@ import msgspec
 from bridge.agents.base import AgentError, CallInfo, Failure, FixedLine, LikelyLine, Report, no_report
 from bridge.agents.guard import Guard
 from bridge.agents.relay_action import SessionAction
+from bridge.agents.relay_follower import RelayFollower
 from bridge.agents.relay_link import RelayLink, connect
 from bridge.agents.settings import ConversationRelaySettings
 from bridge.agents.transfers import Transfers
@@ -29,7 +30,7 @@ from bridge.call.actions import KEYS, RECORDING, Action, ChangeLanguage, Expect,
 from bridge.call.commands import Command, Decided
 from bridge.call.events import AgentWantsFloor, DigitPressed, Event
 from bridge.call.machine import Call
-from bridge.call.states import Caller, Decision
+from bridge.call.states import Decision
 from bridge.carriers.conversation_relay import (
     AppDigits,
     AppEnd,
@@ -107,7 +108,7 @@ class RelayAgent:
         self._in_cycle = False
         """Text was said whose cycle is not over."""
         self._ask: Callable[[AgentWantsFloor], None] = _nobody
-        self._follower = _Follower(settings, self._session, self._tell)
+        self._follower = RelayFollower(settings, self._session, self._tell)
 
     # -- an agent ------------------------------------------------------------------------------------
 
@@ -376,59 +377,6 @@ class RelayAgent:
         )
 
 
-class _Follower:
-    """Tells an application what it has asked to be told of while it happens: first words, speakers, heard words."""
-
-    def __init__(self, settings: ConversationRelaySettings, session: RelaySession, tell: Callable[[str], None]) -> None:
-        self._partial = settings.partial_prompts
-        self._speakers = "speaker-events" in settings.events
-        self._tokens = "tokens-played" in settings.events
-        self._session = session
-        self._tell = tell
-        self._words = ""
-        self._agent_speaks = self._caller_speaks = False
-        self._utterance = 0
-        self._played = 0
-
-    def saw(self, call: Call, language: str) -> None:
-        """Compare the call with how it was a moment ago."""
-        if self._partial:
-            self._tell_words(call.caller_words, language)
-        if self._speakers:
-            self._tell_speakers(call)
-        if self._tokens:
-            self._tell_played(call)
-
-    def _tell_words(self, words: str, language: str) -> None:
-        if words and words != self._words:
-            self._tell(self._session.prompt(words, language, last=False))
-        self._words = words
-
-    def _tell_speakers(self, call: Call) -> None:
-        speaks = not call.utterances.silent and call.utterances.playout.in_flight
-        if speaks != self._agent_speaks:
-            self._agent_speaks = speaks
-            self._tell(self._session.speaker("agentSpeaking", speaks, _epoch_ms()))
-        speaks = call.caller in (Caller.SPEAKING, Caller.PAUSED)
-        if speaks != self._caller_speaks:
-            self._caller_speaks = speaks
-            self._tell(self._session.speaker("clientSpeaking", speaks, _epoch_ms()))
-
-    def _tell_played(self, call: Call) -> None:
-        """Words of the utterance that is being heard, or was heard last."""
-        utterance = call.utterances.next_up()
-        number = call.utterances.number if utterance is None else utterance.number
-        for each in range(self._utterance, number + 1):
-            if each not in call.ledger:
-                continue
-            if each != self._utterance:
-                self._utterance, self._played = each, 0
-            words = call.ledger[each].heard_words()
-            if len(words) > self._played:
-                self._tell(self._session.tokens_played(" ".join(word.text for word in words[self._played :])))
-                self._played = len(words)
-
-
 class RelayFactory:
     """Opens a session with the application for each call."""
 
@@ -478,7 +426,3 @@ def _size(message: AppMessage | _Lost) -> int:
 
 def _preempts(message: AppMessage | _Lost) -> bool:
     return isinstance(message, AppText | AppPlay) and message.preempts
-
-
-def _epoch_ms() -> int:
-    return round(time.time() * 1000)
