@@ -9,28 +9,26 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any
-from urllib.parse import urljoin, urlsplit
 
 import aiohttp
 
 from bridge.errors import BadMessage
+from bridge.simulator.call_facts import CallFacts
 from bridge.simulator.caller import Caller
 from bridge.simulator.carriers import verbs as verb_kinds
 from bridge.simulator.carriers.base import Call, CarrierError, MediaStream, StreamEvent, Webhook
 from bridge.simulator.carriers.verbs import Stream, Verb
 from bridge.simulator.commentary import Commentary, InOrder
-from bridge.simulator.ear import Recording
 from bridge.simulator.line import LineConditions
+from bridge.simulator.media_connection import open_media_socket, whole_address, whole_addresses
 from bridge.simulator.media_leg import FRAME_S, Ending, LineClock, MediaLeg, send
 from bridge.simulator.misbehaviour import Misbehaviour
 from bridge.simulator.result import Happening, HungUpBy
 from bridge.simulator.scenario import Scenario
 from bridge.simulator.sound import Sound
 from bridge.simulator.trunk import Trunk, Webhooks
-
-LOCAL = ("127.0.0.1", "localhost", "::1", "[::1]")
 
 _DOCUMENTS = 20
 """A carrier gives up on documents that send it in circles."""
@@ -39,26 +37,6 @@ _LAST_CALLBACKS_S = 2.0
 _RECONNECTS = 3
 _SAYING_S = 0.06
 """For each character that the carrier's own voice says."""
-
-
-@dataclass(slots=True)
-class CallFacts:
-    """What happened on one call, before anything is measured."""
-
-    recording: Recording = field(default_factory=Recording)
-    streams: list[MediaStream] = field(default_factory=list)
-    happenings: list[Happening] = field(default_factory=list)
-    late_ms: list[float] = field(default_factory=list)
-    callbacks: list[str] = field(default_factory=list)
-    hung_up_by: HungUpBy = "nobody"
-    ended: str = ""
-    trouble: CarrierError | None = None
-    """Why the caller was never connected, or no longer, where the carrier could not use what it got."""
-    transferred_to: str = ""
-    announced: str = ""
-    """What the carrier's voice told whoever answered a transfer, before they were connected."""
-    duration_s: float = 0.0
-    unheard_ms: float = 0.0
 
 
 class PhoneCall:
@@ -182,13 +160,13 @@ class PhoneCall:
                         self._end("caller" if ending in ("caller", "patience") else "carrier", ending)
                         return None, [], False
                     if verb.action:
-                        absolute = self._with_urls(verb, base)
+                        absolute = whole_addresses(self.company, verb, base)
                         streams = self.facts.streams
                         sid = streams[-1].stream_sid if streams else self.call.stream_sid
                         course = self.company.after_stream(self.call, absolute, sid, opened=bool(streams))
                         return course, rest, verb.action_may_be_empty
                 case verb_kinds.Redirect():
-                    whole = replace(verb, url=self._join(base, verb.url))
+                    whole = replace(verb, url=whole_address(self.company, base, verb.url))
                     return self.company.redirected(self.call, whole), rest, verb.may_be_empty
                 case verb_kinds.Dial():
                     if not verb.targets:
@@ -219,14 +197,16 @@ class PhoneCall:
         if person.does == "answered" or not verb.action:
             self.facts.transferred_to = verb.targets[0]
             if verb.announce:
-                asked = self.company.party_answered(self.call, self._join(base, verb.announce))
+                asked = self.company.party_answered(self.call, whole_address(self.company, base, verb.announce))
                 verbs, _ = await self.webhooks.document(asked)
                 self.facts.announced = " ".join(one.text for one in verbs if isinstance(one, verb_kinds.Say))
                 self.note("announced", self.facts.announced[:300])
             return None
         await asyncio.sleep(person.after_ms / 1000.0)
         self.note("not_answered", person.does)
-        return self.company.after_dial(self.call, replace(verb, action=self._join(base, verb.action)), person.does)
+        return self.company.after_dial(
+            self.call, replace(verb, action=whole_address(self.company, base, verb.action)), person.does
+        )
 
     async def _carrier_acts(self, verb: Verb) -> bool:
         """Say, play or pause; False when the caller has hung up meanwhile, out of patience."""
@@ -258,22 +238,6 @@ class PhoneCall:
         self.note("rest", "the server asked for another course by REST")
         return order
 
-    def _join(self, base: str, url: str) -> str:
-        try:
-            joined = urljoin(base, url)
-            return joined if urlsplit(joined).hostname else base
-        except ValueError as error:
-            raise self.company.error("url", f"{url[:200]!r}: {error}") from None
-
-    def _with_urls(self, verb: Stream, base: str) -> Stream:
-        """Return the request with addresses that are whole URLs."""
-        made = {
-            "url": self._join(base.replace("http", "ws", 1), verb.url),
-            "action": self._join(base, verb.action) if verb.action else "",
-            "status_callback": self._join(base, verb.status_callback) if verb.status_callback else "",
-        }
-        return replace(verb, **made)  # type: ignore[arg-type]
-
     def _end(self, who: HungUpBy, how: str) -> None:
         facts = self.facts
         if facts.trouble is not None and not facts.streams:
@@ -285,7 +249,7 @@ class PhoneCall:
     async def _run_stream(self, verb: Stream, base: str) -> Ending:
         """Run a media stream, and the ones that follow it when its socket breaks; one that cannot be opened falls
         through like one that was closed."""
-        verb = self._with_urls(verb, base)
+        verb = whole_addresses(self.company, verb, base)
         await self._misbehaviour.before_the_stream(verb)
         ending = await self._open_stream(verb)
         for _ in range(_RECONNECTS):
@@ -342,27 +306,9 @@ class PhoneCall:
 
     async def connect(self, verb: Stream) -> aiohttp.ClientWebSocketResponse:
         """Open a media socket. Raises CarrierError."""
-        url = verb.url
-        parts = urlsplit(url)
-        if parts.scheme != "wss" and parts.hostname not in LOCAL:
-            raise self.company.error("scheme", f"{url} must be wss")
-        headers = self.webhooks.socket_headers(url, verb, signed=not self._scenario.carrier.no_socket_signature)
         await self._trips(3)
-        try:
-            target = self.webhooks.real_address(url)
-            return await asyncio.wait_for(
-                self._session.ws_connect(target, headers=headers, max_msg_size=0, autoclose=True), 10.0
-            )
-        except aiohttp.WSServerHandshakeError as error:
-            raise self.company.error("handshake", f"{url} answered {error.status}", status=error.status) from None
-        except TimeoutError:
-            raise self.company.error("timeout", url) from None
-        except aiohttp.InvalidURL:
-            raise self.company.error("url", url[:200]) from None
-        except (aiohttp.ClientError, OSError) as error:
-            raise self.company.error("refused", f"{url}: {error}") from None
-        except ValueError as error:
-            raise self.company.error("url", f"{url[:200]!r}: {error}") from None
+        signed = not self._scenario.carrier.no_socket_signature
+        return await open_media_socket(self._session, self.company, self.webhooks, verb, signed=signed)
 
     async def _start(self, socket: aiohttp.ClientWebSocketResponse, verb: Stream) -> MediaStream:
         settings = self._scenario.carrier

@@ -14,6 +14,7 @@ import aiohttp
 
 from bridge.simulator import ear
 from bridge.simulator import scenario as steps
+from bridge.simulator.call_facts import CallFacts
 from bridge.simulator.caller import Caller
 from bridge.simulator.carriers import carrier_named, carrier_of
 from bridge.simulator.carriers.audio import on_the_phone
@@ -21,7 +22,7 @@ from bridge.simulator.carriers.verbs import PCMU
 from bridge.simulator.ear import Recording, Understand
 from bridge.simulator.judge import judge
 from bridge.simulator.likeness import differences
-from bridge.simulator.phone_call import CallFacts, PhoneCall
+from bridge.simulator.phone_call import PhoneCall
 from bridge.simulator.remedies import remedy
 from bridge.simulator.rest import RestApi
 from bridge.simulator.result import CallResult, Happening, Timing, Verdict, percentile

@@ -22,9 +22,10 @@ import numpy as np
 import numpy.typing as npt
 
 from bridge.audio import mulaw
+from bridge.simulator.call_facts import CallFacts
 from bridge.simulator.caller import Caller
 from bridge.simulator.carriers.telnyx import public_key
-from bridge.simulator.phone_call import CallFacts, PhoneCall
+from bridge.simulator.phone_call import PhoneCall
 from bridge.simulator.scenario import Scenario, parse
 from bridge.simulator.sound import RATE_HZ, Sound
 from bridge.simulator.trunk import Trunk, new_call
