@@ -250,26 +250,9 @@ class Cleaner:
             self._space = self._space or char == "-"
             return True
         following = held[end : end + 1]
-        joined_before = not self._apart
-        joined_after = bool(following) and not following.isspace()
         self._at = end
-        spoken = False
-        match char:
-            case "-":
-                spoken = length < 3
-                self._space = self._space or not spoken
-            case "~":
-                spoken = length == 1
-            case "_":
-                spoken = joined_before and self._last.isalnum() and joined_after and following.isalnum()
-            case "*" if length == 1 and joined_before:
-                spoken = self._last.isdigit() and following.isdigit()
-            case "*" if length == 1:
-                # "press *", "dial *67" and "3 * 4" mean the sign; next to a letter it is emphasis.
-                spoken = not joined_after or following in ".,;!?" or following.isdigit()
-            case "*":
-                # "**** 4242" is a hidden number.
-                spoken = length >= 4 and not joined_before and (not joined_after or following.isdigit())
+        spoken = markup.is_said(char, length, before="" if self._apart else self._last, following=following)
+        self._space = self._space or (char == "-" and not spoken)
         if spoken:
             self._give(char * length)
         return True

@@ -78,3 +78,27 @@ SYSTEM_BEGUN = re.compile(r"<(?:<(?:/?S?Y?S?>?)?)?\Z")
 def closer(name: str) -> re.Pattern[str]:
     """What ends the text inside a tag of this name."""
     return re.compile(rf"</{re.escape(name)}\s{{0,4}}>", re.IGNORECASE)
+
+
+def is_said(sign: str, length: int, *, before: str, following: str) -> bool:
+    """Whether a run of `*`, `_`, `~`, `-` or a back tick is a sign that is read, and no emphasis, rule or code.
+
+    `before` and `following` are the characters that touch it; empty where none does, or white space.
+    """
+    joined_after = bool(following) and not following.isspace()
+    match sign:
+        case "-":
+            return length < 3
+        case "~":
+            return length == 1
+        case "_":
+            return bool(before) and before.isalnum() and joined_after and following.isalnum()
+        case "*" if length == 1 and before:
+            return before.isdigit() and following.isdigit()
+        case "*" if length == 1:
+            # "press *", "dial *67" and "3 * 4" mean the sign; next to a letter it is emphasis.
+            return not joined_after or following in ".,;!?" or following.isdigit()
+        case "*":
+            # "**** 4242" is a hidden number.
+            return length >= 4 and not before and (not joined_after or following.isdigit())
+    return False
