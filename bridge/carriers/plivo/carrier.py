@@ -14,16 +14,10 @@ import msgspec
 
 from bridge.carriers.addresses import Addresses, announcement_of
 from bridge.carriers.base import (
-    Announce,
-    Apologise,
     CallReference,
     CallReport,
-    ComeBack,
     EndCall,
-    ForwardCall,
     ForwardOver,
-    LineBusy,
-    OpenStream,
     Outcome,
     Pacing,
     PartyAnswered,
@@ -35,6 +29,7 @@ from bridge.carriers.base import (
     first,
     with_plus,
 )
+from bridge.carriers.documents import document_of
 from bridge.carriers.json_text import text_of
 from bridge.carriers.plivo import documents as xml
 from bridge.carriers.plivo import signatures
@@ -133,29 +128,7 @@ class PlivoCarrier:
 
     def document(self, outcome: Outcome, addresses: Addresses) -> Document:
         """XML for this outcome. Raises ValueError for what would be refused."""
-        match outcome:
-            case OpenStream(_, parameters):
-                return xml.stream(
-                    addresses.media,
-                    parameters=parameters,
-                    status_callback=addresses.webhook("stream-status"),
-                    then=addresses.webhook("after-stream"),
-                )
-            case ComeBack():
-                return xml.redirect(addresses.webhook("after-stream"))
-            case EndCall():
-                return xml.hang_up()
-            case ForwardCall(target, come_back=come_back, announcement=announcement):
-                then = addresses.webhook("after-dial") if come_back else ""
-                return xml.dial(
-                    target, caller_id=self._caller_id, then=then, announce=addresses.announcement(announcement)
-                )
-            case Announce(text):
-                return xml.speak(text)
-            case Apologise(text):
-                return xml.speak_and_hang_up(text)
-            case LineBusy(text):
-                return xml.speak_and_hang_up(text) if text else xml.reject()
+        return document_of(outcome, addresses, xml, xml.connect_stream, self._caller_id)
 
     def request(
         self, outcome: Outcome, call: CallReference, addresses: Addresses, *, now: float, nonce: str

@@ -17,7 +17,7 @@ _LONGEST_STREAM_S = 86_400
 _DIAL_TIMEOUT_S = 30
 
 
-def stream(stream_url: str, *, parameters: Mapping[str, str], status_callback: str, then: str) -> Document:
+def connect_stream(stream_url: str, *, parameters: Mapping[str, str], status_callback: str, then: str) -> Document:
     """Open a two-way media stream; when it ends, ask `then` what to do.
 
     Raises ValueError for what the carrier would refuse: an insecure address, a query string, headers that are too long.
@@ -64,12 +64,12 @@ def reject() -> Document:
     return response(element("Hangup", {"reason": "busy"}))
 
 
-def speak(words: str) -> Document:
+def say(words: str) -> Document:
     """Let the carrier's own voice speak, and go on with what the call was at."""
     return response(*([element("Speak", None, words)] if words else []))
 
 
-def speak_and_hang_up(words: str) -> Document:
+def say_and_hang_up(words: str) -> Document:
     """Let the carrier's own voice speak, and end the call."""
     return response(element("Speak", None, words), element("Hangup"))
 

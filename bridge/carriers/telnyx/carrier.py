@@ -10,6 +10,7 @@ Source: https://developers.telnyx.com/docs/voice/programmable-voice/texml-verbs/
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from urllib.parse import quote, urlencode
 
 import msgspec
@@ -17,16 +18,11 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from bridge.carriers.addresses import Addresses, announcement_of
 from bridge.carriers.base import (
-    Announce,
-    Apologise,
     CallReference,
     CallReport,
     ComeBack,
     EndCall,
-    ForwardCall,
     ForwardOver,
-    LineBusy,
-    OpenStream,
     Outcome,
     Pacing,
     PartyAnswered,
@@ -37,6 +33,7 @@ from bridge.carriers.base import (
     Webhook,
     first,
 )
+from bridge.carriers.documents import document_of
 from bridge.carriers.telnyx import signatures
 from bridge.carriers.telnyx.messages import FRAME_MS, TelnyxStream
 from bridge.carriers.twilio import documents as texml
@@ -57,6 +54,7 @@ _STREAM = {
     "bidirectionalCodec": "PCMU",
     "enableReconnect": "true",
 }
+_connect_stream = partial(texml.connect_stream, attributes=_STREAM)
 
 
 class TexmlApi(msgspec.Struct, frozen=True):
@@ -138,30 +136,7 @@ class TelnyxCarrier:
 
     def document(self, outcome: Outcome, addresses: Addresses) -> Document:
         """TeXML for this outcome. Raises ValueError for what would be refused."""
-        match outcome:
-            case OpenStream(_, parameters):
-                return texml.connect_stream(
-                    addresses.media,
-                    parameters=parameters,
-                    status_callback=addresses.webhook("stream-status"),
-                    then=addresses.webhook("after-stream"),
-                    attributes=_STREAM,
-                )
-            case ComeBack():
-                return texml.redirect(addresses.webhook("after-stream"))
-            case EndCall():
-                return texml.hang_up()
-            case ForwardCall(target, come_back=come_back, announcement=announcement):
-                then = addresses.webhook("after-dial") if come_back else ""
-                return texml.dial(
-                    target, caller_id=self._caller_id, then=then, announce=addresses.announcement(announcement)
-                )
-            case Announce(text):
-                return texml.say(text)
-            case Apologise(text):
-                return texml.say_and_hang_up(text)
-            case LineBusy(text):
-                return texml.say_and_hang_up(text) if text else texml.reject()
+        return document_of(outcome, addresses, texml, _connect_stream, self._caller_id)
 
     def request(
         self, outcome: Outcome, call: CallReference, addresses: Addresses, *, now: float, nonce: str

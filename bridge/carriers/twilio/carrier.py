@@ -9,16 +9,11 @@ from collections.abc import Sequence
 
 from bridge.carriers.addresses import Addresses, announcement_of
 from bridge.carriers.base import (
-    Announce,
-    Apologise,
     CallReference,
     CallReport,
     ComeBack,
     EndCall,
-    ForwardCall,
     ForwardOver,
-    LineBusy,
-    OpenStream,
     Outcome,
     Pacing,
     PartyAnswered,
@@ -28,6 +23,7 @@ from bridge.carriers.base import (
     StreamReport,
     Webhook,
 )
+from bridge.carriers.documents import document_of
 from bridge.carriers.twilio import documents as twiml
 from bridge.carriers.twilio import signatures
 from bridge.carriers.twilio.messages import TwilioStream
@@ -105,29 +101,7 @@ class TwilioCarrier:
 
     def document(self, outcome: Outcome, addresses: Addresses) -> Document:
         """TwiML for this outcome. Raises ValueError for what would be refused."""
-        match outcome:
-            case OpenStream(_, parameters):
-                return twiml.connect_stream(
-                    addresses.media,
-                    parameters=parameters,
-                    status_callback=addresses.webhook("stream-status"),
-                    then=addresses.webhook("after-stream"),
-                )
-            case ComeBack():
-                return twiml.redirect(addresses.webhook("after-stream"))
-            case EndCall():
-                return twiml.hang_up()
-            case ForwardCall(target, come_back=come_back, announcement=announcement):
-                then = addresses.webhook("after-dial") if come_back else ""
-                return twiml.dial(
-                    target, caller_id=self._caller_id, then=then, announce=addresses.announcement(announcement)
-                )
-            case Announce(text):
-                return twiml.say(text)
-            case Apologise(text):
-                return twiml.say_and_hang_up(text)
-            case LineBusy(text):
-                return twiml.say_and_hang_up(text) if text else twiml.reject()
+        return document_of(outcome, addresses, twiml, twiml.connect_stream, self._caller_id)
 
     def request(
         self, outcome: Outcome, call: CallReference, addresses: Addresses, *, now: float, nonce: str
