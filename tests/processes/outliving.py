@@ -52,7 +52,7 @@ states:
     hang_up: done
 """
 CONFIG = """
-gateway: {{host: 127.0.0.1, max_loop_lag_ms: 10000}}
+gateway: {{host: 127.0.0.1, max_loop_lag_ms: 10000, drain_deadline_s: 2.0}}
 listening: {{recogniser: {{kind: none}}, turn: {{kind: none}}}}
 speaking: {{workers: ["{worker}"]}}
 call: {{inter_digit_s: 30.0, no_input_s: 60.0}}
