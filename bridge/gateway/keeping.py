@@ -33,6 +33,8 @@ APART_S = 0.5
 """Between two states of one call, on the whole: what changes on and on is written twice a second."""
 _AT_ONCE = 3.0
 """So many may follow on each other: when speech begins, much changes at once."""
+_AGAIN_S = 5.0
+"""A call in which nothing changes is written again: what was written may have been lost, as while Redis was away."""
 _SETTLED_S = 30.0
 """A call that has gone on for so long counts as one that never came back."""
 
@@ -167,7 +169,7 @@ class CallKeeper:
             return False
         age_s = now - entry.written_at
         if not entry.changed:
-            return age_s >= self._ttl_s / 2
+            return age_s >= min(_AGAIN_S, self._ttl_s / 2)
         return entry.credit + age_s / APART_S >= 1.0
 
     def _written_down(self, entry: _Entry) -> KeptCall | None:

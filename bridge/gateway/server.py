@@ -218,8 +218,9 @@ class Gateway:
     async def stop(self) -> None:
         """Close what is still open, and the port once the carrier knows what becomes of the calls that were."""
         self.process.admission.draining = True
+        self.process.neighbours.changed()
         self.metrics.ready.set(0)
-        if self.calls and self.process.neighbours.serving:
+        if not await self._none_left(_NEWS_S) and self.process.neighbours.serving:
             await self._move_calls()
         await self.media.close_all()
         if not await self.process.departures.all_told():

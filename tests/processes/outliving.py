@@ -151,7 +151,10 @@ class Account:
 def account(carrier: str, facts: CallFacts, round_trip_ms: float) -> Account:
     """Listen to a call that is over: every word once, but for the one in which a stream broke off."""
     heard = words_in(facts.recording.bot.sound)
-    most = {word: max((one.share for one in heard if one.word == word), default=0.0) for word in VOCABULARY}
+    most = dict.fromkeys(VOCABULARY, 0.0)
+    for word, parts in itertools.groupby(heard, key=lambda one: one.word):  # of which an underrun may make several
+        if word in most:
+            most[word] = max(most[word], sum(one.share for one in parts))
     whole = [one.word for one in heard if one.share > 0.9]
     streams = facts.streams
     told = Account(
