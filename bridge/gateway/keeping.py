@@ -35,17 +35,10 @@ _AT_ONCE = 3.0
 """So many may follow on each other: when speech begins, much changes at once."""
 _AGAIN_S = 5.0
 """A call in which nothing changes is written again: what was written may have been lost, as while Redis was away."""
-_SETTLED_S = 30.0
-"""A call that has gone on for so long counts as one that never came back."""
 
 
 class KeptSession(Protocol):
     """The session of a call, as far as it is kept."""
-
-    @property
-    def seconds(self) -> float:
-        """How long it lasts already."""
-        ...
 
     def kept(self) -> KeptCall | None:
         """Write the call down as it will be if its stream ends now; None where that cannot be done."""
@@ -53,12 +46,11 @@ class KeptSession(Protocol):
 
 
 class _Entry:
-    __slots__ = ("account_id", "changed", "credit", "paused", "returns", "session", "written_at")
+    __slots__ = ("account_id", "changed", "credit", "paused", "session", "written_at")
 
-    def __init__(self, session: KeptSession, account_id: str, returns: int) -> None:
+    def __init__(self, session: KeptSession, account_id: str) -> None:
         self.session = session
         self.account_id = account_id
-        self.returns = returns
         self.changed = True
         self.paused = False
         self.credit = _AT_ONCE
@@ -93,11 +85,13 @@ class CallKeeper:
         """The time by which states are written."""
         return self._clock()
 
-    def follow(self, key: str, session: KeptSession, account_id: str, *, returns: int = 0) -> None:
-        """Write this call down from now on; it has come back so many times."""
-        self._calls[key] = _Entry(session, account_id, returns)
-        if self._timer is None or returns:
-            self._beat_after(0.0 if returns else BEAT_S)  # one that came back is in nobody's hands until it is written
+    def follow(self, key: str, session: KeptSession, account_id: str, *, returning: bool = False) -> None:
+        """Write this call down from now on; one that is `returning` at once."""
+        self._calls[key] = _Entry(session, account_id)
+        if self._timer is None or returning:
+            self._beat_after(
+                0.0 if returning else BEAT_S
+            )  # one that came back is in nobody's hands until it is written
 
     def changed(self, key: str) -> None:
         """Something that matters has changed in this call."""
@@ -180,13 +174,11 @@ class CallKeeper:
         if kept is None:
             return None
         self.written += 1
-        settled = entry.session.seconds >= _SETTLED_S
         return msgspec.structs.replace(
             kept,
             account_id=entry.account_id,
             process=self.process,
             written_at=now,
-            returns=0 if settled else entry.returns,
         )
 
     async def _write(self, values: dict[str, bytes]) -> None:

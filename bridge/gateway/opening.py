@@ -103,7 +103,7 @@ class StreamOpening:
             info, state, kept = await kept_call(process, info, key) if returned else (info, None, None)
             if self._socket.request.transport is None:
                 await self._vanished(kept)
-            self._begin(info, profile, ticket, state, 0 if kept is None else kept.returns)
+            self._begin(info, profile, ticket, state)
         except Violation:
             raise
         except Exception:
@@ -130,9 +130,7 @@ class StreamOpening:
             await self._process.kept_calls.keep(self._key, kept)
         raise Violation("abrupt_close", WSCloseCode.GOING_AWAY, "closed before the call had begun")
 
-    def _begin(
-        self, info: CallInfo, profile: CallProfile, ticket: Ticket, state: CallState | None, returns: int
-    ) -> None:
+    def _begin(self, info: CallInfo, profile: CallProfile, ticket: Ticket, state: CallState | None) -> None:
         process, carrier, socket, key = self._process, self._carrier, self._socket, self._key
         addresses = Addresses(f"{process.signatures.public_url(socket.request)}/{carrier.name}")
         line = CarrierLine(carrier, CallReference(info.call_id, ticket.account_id), addresses, key, process)
@@ -151,7 +149,7 @@ class StreamOpening:
             on_ended=partial(self._endpoint.release, key),
         )
         socket.serve(session, line, ticket.nonce)
-        process.keeper.follow(key, session, ticket.account_id, returns=returns)
+        process.keeper.follow(key, session, ticket.account_id, returning=state is not None)
         logs.event(
             logger,
             "call started",

@@ -28,28 +28,32 @@ logger = logging.getLogger(__name__)
 
 LOST_STREAM = "lost"
 """In the parameter `returned`: the caller has not been anywhere, the stream has."""
-_MOST_RETURNS = 8
+_MOST_RETURNS = 12
 """In a row, of a call of which no stream lasts: then the carrier apologises for us."""
+_SETTLED_S = 30.0
+"""After so long a return is forgotten."""
 _SILENT_S = 2.5 * BEAT_S
 """A process that has not been heard of for so long is gone."""
 
 
 async def come_back(process: Process, key: str) -> KeptCall | None:
-    """The call whose stream is gone, reckoned on to the moment when it was lost; None where nobody can go on with it.
+    """The call whose stream is gone; None where nobody can go on with it.
 
-    May be asked again: the reckoning is done once.
+    Only looked at: the same question may come twice, and late, when another process goes on with the call already.
     """
     await process.keeper.settled()  # what this process has just lost may still be on its way to the store
     kept = await process.kept_calls.ask(key)
-    if kept is None or kept.returns >= _MOST_RETURNS:
+    if kept is None:
         return None
     try:
-        kept = await _reckoned(process, kept)
+        decode(kept.state)
     except BadMessage as error:
         logs.event(logger, "call cannot be gone on with", logging.WARNING, call=key, why=str(error))
         return None
-    kept = msgspec.structs.replace(kept, returns=kept.returns + 1)
-    await process.kept_calls.keep(key, kept)
+    times = int(await process.store.get(f"returns:{key}") or b"0")
+    if times >= _MOST_RETURNS:
+        return None
+    await process.store.put(f"returns:{key}", b"%d" % (times + 1), _SETTLED_S)
     return kept
 
 
@@ -69,7 +73,7 @@ async def is_abandoned(process: Process, key: str) -> bool:
 
 
 async def kept_call(process: Process, info: CallInfo, key: str) -> tuple[CallInfo, CallState | None, KeptCall | None]:
-    """The call that a new stream goes on with: its facts, its state, and all that was kept of it.
+    """The call that a new stream goes on with: its facts, its state when it was lost, and what was kept of it.
 
     A caller who comes back when nothing was kept, or what cannot be read, meets an agent that is told so and no more.
     """

@@ -34,8 +34,6 @@ class KeptCall(msgspec.Struct, frozen=True, omit_defaults=True):
     """On that process's clock."""
     returned: str = ""
     """From where the caller comes back: `bridge.agents.base.CallInfo.transfer_failed`; empty: from nowhere."""
-    returns: int = 0
-    """How often in a row the call has come back without going on for long."""
 
 
 @dataclass(frozen=True, slots=True)

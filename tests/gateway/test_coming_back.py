@@ -202,8 +202,31 @@ async def test_a_call_that_never_gets_a_stream_is_given_up_with_an_apology(tmp_p
         await leg.until_audio(len(FRAME))
         breaks(leg.socket)
         await one.until_calls(0)
-        asked = [[verb.tag for verb in await other.after_stream()] for _ in range(9)]
-        assert asked == [["Connect", "Redirect"]] * 8 + [["Say", "Hangup"]]
+        asked = [[verb.tag for verb in await other.after_stream()] for _ in range(13)]
+        assert asked == [["Connect", "Redirect"]] * 12 + [["Say", "Hangup"]]
+
+
+async def test_a_question_that_comes_twice_does_not_bring_an_old_state_back(tmp_path: Path) -> None:
+    async with two_processes(tmp_path) as (one, other):
+        leg = await one.call()
+        await leg.until_audio(len(FRAME) * len(GREETING))
+        breaks(leg.socket)
+        await one.until_calls(0)
+        kept_calls = one.gateway.process.kept_calls
+        document = await other.after_stream()
+        old = await kept_calls.ask(f"twilio/{CALL}")
+        back = Leg(await other.open(), CALL, "MZ2")
+        await back.start({one.attrib["name"]: one.attrib["value"] for one in document.iter("Parameter")})
+        await other.until_calls(1)
+        async with asyncio.timeout(10.0):
+            while (new := await kept_calls.ask(f"twilio/{CALL}")) is None or not new.process:
+                await asyncio.sleep(0.01)
+        await one.after_stream()  # a carrier that asks twice, and reaches a process that is late
+        now = await kept_calls.ask(f"twilio/{CALL}")
+        assert old is not None
+        assert now is not None
+        assert now.process == other.gateway.process.keeper.process
+        assert now.written_at >= new.written_at
 
 
 async def test_a_returning_call_is_not_turned_away_from_a_full_house(tmp_path: Path) -> None:
