@@ -19,16 +19,18 @@ from bridge.call.states import Bot
 from bridge.carriers.addresses import Addresses
 from bridge.carriers.base import Apologise, EndCall, Outcome
 from bridge.carriers.web import Document
+from bridge.gateway import neighbours, returning, server
 from bridge.gateway.process import call_key
 from bridge.store.sqlite import SqliteStore
 from tests.carriers.contract import Example
 from tests.carriers.test_telnyx import TestTelnyx as Telnyx
-from tests.gateway.carrier import CALL, RINGING, SETTINGS, Carrier, Leg, running
+from tests.gateway.carrier import CALL, PATIENCE_S, RINGING, SETTINGS, Carrier, Leg, running
 from tests.gateway.doubles import FRAME, ServiceDoubles
 from tests.gateway.test_carriers import EXAMPLES, Phone, each
 from tests.store.contract import until
 
-CALL_SETTINGS = CallSettings(listens=False, inter_digit_s=30.0)
+LATER_S = 600.0
+CALL_SETTINGS = CallSettings(listens=False, inter_digit_s=LATER_S)
 GREETING = "key in four digits"
 
 
@@ -38,10 +40,17 @@ def desk(prompt: Prompt) -> list[Action]:
     return [Say(f"{prompt.kind} {prompt.text}")]
 
 
+@pytest.fixture(autouse=True)
+def slow_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Processes that are only late are not taken for gone: the tests of others may hold their processor."""
+    monkeypatch.setattr(neighbours, "_FRESH_S", LATER_S)
+    monkeypatch.setattr(returning, "_SILENT_S", 2.0)
+
+
 @asynccontextmanager
 async def two_processes(folder: Path, **changes: Any) -> AsyncIterator[tuple[Carrier, Carrier]]:
     """Two processes that share a store, and a carrier that knows both."""
-    settings = msgspec.structs.replace(SETTINGS, **{"after_stream_s": 0.05, "reconnect_s": 30.0} | changes)
+    settings = msgspec.structs.replace(SETTINGS, **{"after_stream_s": 0.05, "reconnect_s": LATER_S} | changes)
     others = [one.carrier for one in EXAMPLES if one.carrier.name != "twilio"]
     stores = [SqliteStore(folder / "store") for _ in range(2)]
     for store in stores:
@@ -138,7 +147,8 @@ async def test_a_process_at_its_deadline_moves_its_calls(example: Example, tmp_p
             await one.ring("CA9")
 
 
-async def test_processes_that_stop_together_say_goodbye(tmp_path: Path) -> None:
+async def test_processes_that_stop_together_say_goodbye(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server, "_NEWS_S", 3.0)  # as long as a slow machine takes
     async with two_processes(tmp_path) as (one, other):
         leg = await one.call()
         await leg.until_audio(len(FRAME) * len(GREETING))
@@ -218,7 +228,7 @@ async def test_a_question_that_comes_twice_does_not_bring_an_old_state_back(tmp_
         back = Leg(await other.open(), CALL, "MZ2")
         await back.start({one.attrib["name"]: one.attrib["value"] for one in document.iter("Parameter")})
         await other.until_calls(1)
-        async with asyncio.timeout(10.0):
+        async with asyncio.timeout(PATIENCE_S):
             while (new := await kept_calls.ask(f"twilio/{CALL}")) is None or not new.process:
                 await asyncio.sleep(0.01)
         await one.after_stream()  # a carrier that asks twice, and reaches a process that is late
