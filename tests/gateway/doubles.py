@@ -25,6 +25,7 @@ class QuietEar:
         self.deliver = deliver
         self.heard: list[bytes] = []
         self.sounds_sent: list[bytes] = []
+        self.spent: dict[str, float] = {}
         self.asked: list[Transcribe] = []
         self.closed = 0
 
@@ -44,7 +45,7 @@ class QuietEar:
         self.asked.append(command)
 
     def costs(self) -> dict[str, float]:
-        return {}
+        return self.spent
 
     def close(self) -> None:
         self.closed += 1
@@ -73,6 +74,7 @@ class ToneVoice:
         self.expected: list[LikelyLine] = []
         self.pulling = False
         self.closed = 0
+        self.spent: dict[str, float] = {}
 
     @property
     def texts(self) -> list[str]:
@@ -108,7 +110,13 @@ class ToneVoice:
     def supply(self, find: FindSpeech) -> None: ...
 
     def savings(self) -> dict[str, float]:
-        return {"phrases": 4, "hits": 3, "hit_rate": 0.75, "saved_synthesis_s": 1.5, "saved_money": 0.25}
+        return {
+            "phrases": 4,
+            "hits": 3,
+            "hit_rate": 0.75,
+            "saved_synthesis_s": 1.5,
+            "saved_money": 0.25,
+        } | self.spent
 
     def close(self) -> None:
         self.closed += 1

@@ -28,6 +28,7 @@ from bridge.session.session import CallSession
 from bridge.session.timers import TimerWheel
 from bridge.speaking.settings import SpeakingSettings
 from bridge.speaking.speech import SpeechService
+from bridge.telemetry.after_call.reporter import CallReporter
 from bridge.telemetry.logs import Private
 from bridge.telemetry.metrics import Metrics
 from bridge.telemetry.recorder import Recorder
@@ -449,3 +450,34 @@ async def test_what_the_cache_spared_a_call_is_in_its_record_and_in_the_metrics(
     assert "bridge_saved_money_total 0.25" in phone.page()
     assert 'bridge_call_phrase_hit_rate_bucket{le="0.7"} 0.0' in phone.page()
     assert 'bridge_call_phrase_hit_rate_bucket{le="0.8"} 1.0' in phone.page()
+
+
+class Letterbox:
+    """Keeps the reports that are posted."""
+
+    def __init__(self) -> None:
+        self.reports: list[bytes] = []
+
+    def put(self, identifier: str, body: bytes) -> None:
+        self.reports.append(body)
+
+
+async def test_what_services_were_paid_to_speak_and_to_hear_is_in_the_report(tmp_path: Path) -> None:
+    recorder, letterbox = Recorder(tmp_path, Metrics()), Letterbox()
+    reporter = CallReporter(letterbox, lambda: 1_800_000_000.0, call_id="CA1")
+    phone = Phone(followers=CallFollowers(recorder.open_call("CA1", SETTINGS), reporter))
+    phone.doubles.voices.calls[0].spent = {"chars_acme": 40.0, "cost_acme": 0.5}
+    phone.doubles.ears.calls[0].spent = {"seconds_acme": 3.0, "cost_acme": 0.25}
+    phone.session.start()
+    await phone.wait(0.5)
+    phone.session.stream_closed(EndReason.CALLER)
+    recorder.close()
+    (report,) = letterbox.reports
+    assert json.loads(report)["costs"] == {
+        "speech_saved_money": 0.25,
+        "chars_acme": 40.0,
+        "cost_acme": 0.75,
+        "seconds_acme": 3.0,
+    }
+    summary = json.loads((tmp_path / "CA1.jsonl").read_bytes().splitlines()[-1])["summary"]
+    assert summary["listening"] == {"seconds_acme": 3.0, "cost_acme": 0.25}
