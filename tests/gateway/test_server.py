@@ -180,3 +180,12 @@ async def test_a_call_over_the_wire_leaves_a_record_that_replays(tmp_path: Path)
     result = replay(lines)
     assert result.differences == []
     assert result.commands > 5
+
+
+async def test_a_small_service_keeps_half_of_its_lines_from_one_number_and_tells_how_full_it_is() -> None:
+    async with running(msgspec.structs.replace(SETTINGS, max_calls=2)) as carrier:
+        admission = carrier.gateway.process.admission
+        asked = [admission.ask(f"CA{n}", number=f"+1500555000{number}") for n, number in enumerate((6, 6, 7))]
+        assert asked == ["admitted", "number", "admitted"]
+        carrier.gateway.process.lag.each_second()
+        assert await carrier.count("bridge_use_ratio") == 1.0
