@@ -5,6 +5,7 @@ One `HttpClient` per server that is spoken to; it opens nothing before its first
 
 from __future__ import annotations
 
+import asyncio
 import ipaddress
 import os
 import ssl
@@ -23,6 +24,9 @@ from bridge.variables import without_password
 _PORTS = {"http": 80, "https": 443, "ws": 80, "wss": 443}
 _KEPT_S = 60.0
 """How long a connection is kept that nobody uses: longer than a caller's turn, shorter than most servers keep it."""
+_MESSAGES_AT_ONCE = 8
+_MOST_AFTER_GOODBYE = 64
+"""Messages that are read, and dropped, before the other end's goodbye."""
 _PLAIN = {"ws": "http", "wss": "https"}
 """A WebSocket begins as a request of this scheme, and goes through the proxy for it."""
 
@@ -39,6 +43,41 @@ class HttpSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     """Obey HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and NO_PROXY, in capitals or not."""
     ca_bundle: str = ""
     """PEM file, relative to the configuration file, of authorities that are trusted besides the system's own."""
+
+
+class _Parting:
+    """What is left to read of a WebSocket that is being closed: a little, and then the end, whatever comes."""
+
+    def __init__(self, reader: Any) -> None:
+        self._reader = reader
+        self._left = _MOST_AFTER_GOODBYE
+
+    async def read(self) -> Any:
+        self._left -= 1
+        if self._left < 0:
+            return aiohttp.WSMessage(aiohttp.WSMsgType.CLOSE, aiohttp.WSCloseCode.ABNORMAL_CLOSURE, None)
+        return await self._reader.read()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._reader, name)
+
+
+class FairSocket(aiohttp.ClientWebSocketResponse):
+    """A WebSocket whose messages, however many come at once, are read a few at a time: others have their turn."""
+
+    _received = 0
+
+    async def receive(self, timeout: float | None = None) -> Any:
+        """The next message; after every few of them the loop does what else there is to do."""
+        self._received += 1
+        if self._received % _MESSAGES_AT_ONCE == 0:
+            await asyncio.sleep(0)
+        return await super().receive(timeout)
+
+    async def close(self, *, code: int = aiohttp.WSCloseCode.OK, message: bytes = b"") -> bool:
+        """Close; whoever goes on sending instead of closing, too, is not listened to for long."""
+        self._reader: Any = _Parting(self._reader)
+        return await super().close(code=code, message=message)
 
 
 class HttpClient:
@@ -122,6 +161,7 @@ class HttpClient:
                 connector=aiohttp.TCPConnector(limit=0, ssl=tls, force_close=True)
                 if fresh
                 else aiohttp.TCPConnector(limit=0, ssl=tls, keepalive_timeout=_KEPT_S),
+                ws_response_class=FairSocket,
                 timeout=aiohttp.ClientTimeout(total=None, connect=self._connect_deadline_s),
                 trace_configs=[_reuse_noted()],
             )

@@ -11,6 +11,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 import trustme
+from aiohttp import web
 
 from bridge.errors import ConfigError
 from bridge.http import HttpClient, HttpSettings
@@ -181,3 +182,68 @@ async def test_an_answer_that_has_begun_is_not_asked_for_again() -> None:
             await post(client, port, b"two")
         await client.close()
     assert server.requests == [b"one", b"two"]
+
+
+@asynccontextmanager
+async def chatterbox(messages: int) -> AsyncIterator[str]:
+    """A WebSocket that sends so many messages at once, and its address."""
+
+    async def talk(request: web.Request) -> web.StreamResponse:
+        socket = web.WebSocketResponse()
+        await socket.prepare(request)
+        for _ in range(messages):
+            await socket.send_str("7")
+        async for _ in socket:
+            pass
+        return socket
+
+    app = web.Application()
+    app.router.add_get("/", talk)
+    runner = web.AppRunner(app, shutdown_timeout=0.2)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    try:
+        yield f"ws://127.0.0.1:{runner.addresses[0][1]}/"
+    finally:
+        await runner.cleanup()
+
+
+async def arrived(socket: aiohttp.ClientWebSocketResponse, messages: int) -> None:
+    """Wait until so many messages wait to be read."""
+    async with asyncio.timeout(60):
+        while len(socket._reader._buffer) < messages:
+            await asyncio.sleep(0.01)
+
+
+async def test_a_flood_of_messages_leaves_others_their_turn() -> None:
+    client = HttpClient()
+    async with chatterbox(2000) as address:
+        socket = await client.websocket(address)
+        await arrived(socket, 2000)
+        turns, over = 0, False
+
+        def turn() -> None:
+            nonlocal turns
+            turns += 1
+            if not over:
+                asyncio.get_running_loop().call_soon(turn)
+
+        turn()
+        for _ in range(2000):
+            assert (await socket.receive()).data == "7"
+        over = True
+        assert turns >= 200
+        await socket.close()
+        assert socket.close_code == 1000, "said goodbye in good order"
+    await client.close()
+
+
+async def test_a_socket_that_goes_on_sending_is_not_read_to_its_end_when_it_is_closed() -> None:
+    client = HttpClient()
+    async with chatterbox(2000) as address:
+        socket = await client.websocket(address)
+        await arrived(socket, 2000)
+        await socket.close()
+        assert socket.close_code == 1006
+        assert len(socket._reader._buffer) > 1900
+    await client.close()

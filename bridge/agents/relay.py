@@ -24,6 +24,7 @@ from bridge.agents.relay_action import SessionAction
 from bridge.agents.relay_follower import RelayFollower
 from bridge.agents.relay_link import RelayLink, connect
 from bridge.agents.settings import ConversationRelaySettings
+from bridge.agents.streaming import AnswerTimeouts, within
 from bridge.agents.transfers import Transfers
 from bridge.call.account import AgentAccount
 from bridge.call.actions import KEYS, RECORDING, Action, ChangeLanguage, Expect, HangUp, Interruption, Prompt, Say
@@ -55,6 +56,8 @@ _MESSAGE_COST = 50
 """What a message costs besides its text."""
 _MOST_TIMES = 20
 """That a recording is played in a row."""
+_MOST_COMPLAINTS = 50
+"""About one call's application."""
 _SHOWN = 100
 
 _INTERRUPTIONS: dict[Interruptible | bool, Interruption] = {
@@ -103,6 +106,7 @@ class RelayAgent:
         self._room.set()
         self._turn_over.set()
         self._handoff = ""
+        self._complaints = 0
         self._began_at = time.monotonic()
         self._speaking = False
         self._in_cycle = False
@@ -182,8 +186,12 @@ class RelayAgent:
     async def _speak(self) -> AsyncGenerator[Action, None]:
         """What the application has written, and what it writes until its cycle is over."""
         self._speaking, said = True, False
+        settings = self._settings
+        patience = AnswerTimeouts(settings.token_deadline_s, settings.token_deadline_s, settings.limits.answer_s)
         try:
-            while (message := await self._next()) and not (said and _preempts(message)):
+            while (message := await self._next(patience)) and not (said and _preempts(message)):
+                if not isinstance(message, AppText) or message.token.strip():
+                    patience.lively()
                 self._forget(message)
                 if self._factory.action.url and isinstance(message, AppEnd | _Lost):
                     for action in await self._after_session(message):
@@ -218,12 +226,11 @@ class RelayAgent:
             self._factory.report(self._info, error)
             raise AgentError(Failure.SESSION_OVER, str(error), error.quoted) from None
 
-    async def _next(self) -> AppMessage | _Lost | None:
-        """What waits; None when nothing does, and no cycle is open or its rest is too long in coming."""
+    async def _next(self, patience: AnswerTimeouts) -> AppMessage | _Lost | None:
+        """What waits; None when nothing does, and no cycle is open or its next word is too long in coming."""
         if not self._waiting and self._in_cycle:
             try:
-                async with asyncio.timeout(self._settings.token_deadline_s):
-                    await self._news.wait()
+                await within(patience, self._news.wait())
             except TimeoutError:
                 self._in_cycle = False
         return self._waiting[0] if self._waiting else None
@@ -256,7 +263,7 @@ class RelayAgent:
         try:
             language(spoken)
         except KeyError as error:
-            self._factory.report(self._info, AgentError(Failure.BAD_ACTION, str(error.args[0]), spoken[:_SHOWN]))
+            self._complain(AgentError(Failure.BAD_ACTION, str(error.args[0]), spoken[:_SHOWN]))
             self._link.send(self._session.error(f"invalid message: ttsLanguage: {error.args[0]}"))
             return []
         return [ChangeLanguage(spoken)]
@@ -266,7 +273,7 @@ class RelayAgent:
         name = self._settings.recordings.get(play.source)
         if name is None:
             what = "invalid message: source: no recording is set for it"
-            self._factory.report(self._info, AgentError(Failure.BAD_ACTION, what, play.source[:_SHOWN]))
+            self._complain(AgentError(Failure.BAD_ACTION, what, play.source[:_SHOWN]))
             self._link.send(self._session.error(what))
             return []
         times = min(play.loop or _MOST_TIMES, _MOST_TIMES)
@@ -284,13 +291,19 @@ class RelayAgent:
             message = self._session.read(raw)
         except BadMessage as error:
             quoted = raw[:_SHOWN] if isinstance(raw, str) else raw[:_SHOWN].decode("utf-8", "replace")
-            self._factory.report(self._info, AgentError(Failure.UNREADABLE_EVENT, str(error), quoted))
+            self._complain(AgentError(Failure.UNREADABLE_EVENT, str(error), quoted))
             self._link.send(self._session.error(str(error)))
             return
         if message is None:
             return
         self._put(message)
         await self._room.wait()
+
+    def _complain(self, error: AgentError) -> None:
+        """Report what the application got wrong, so that a flood of it fills no log: the application hears it all."""
+        self._complaints += 1
+        if self._complaints <= _MOST_COMPLAINTS:
+            self._factory.report(self._info, error)
 
     def reopened(self) -> str:
         """The application was lost, and is there again: it is told of the call anew, under the same session."""

@@ -82,7 +82,7 @@ class LineClient:
                 patience.waited(wait_s)
                 response = await self._ask(url, body, headers, patience, query)
             if response.status != 200:
-                begun = await _within(patience, response.content.read(_SHOWN_OF_ERROR))
+                begun = await within(patience, response.content.read(_SHOWN_OF_ERROR))
                 words = " ".join(begun.decode("utf-8", "replace").split())
                 raise AgentError(Failure.HTTP_STATUS, f"{self.name} answered {response.status}", words)
             async with aclosing(self._lines(response.content, patience)) as lines:
@@ -112,9 +112,7 @@ class LineClient:
     ) -> aiohttp.ClientResponse:
         """Send the request; the answer's head."""
         headers = {"Accept-Encoding": "identity", **headers}
-        return await _within(
-            patience, self._http.request("POST", url, data=body, params=query or None, headers=headers)
-        )
+        return await within(patience, self._http.request("POST", url, data=body, params=query or None, headers=headers))
 
     async def close(self) -> None:
         """Close all connections to the service."""
@@ -125,7 +123,7 @@ class LineClient:
         received = count = 0
         piece = b"-"
         while piece:
-            piece = await _within(patience, content.read(_PIECE_BYTES))
+            piece = await within(patience, content.read(_PIECE_BYTES))
             lines = splitter.feed(piece) if piece else splitter.close()
             received += len(piece) + _COST_OF_LINE * len(lines)
             if received > self._limits.answer_bytes:
@@ -159,8 +157,8 @@ async def finish(lines: AsyncGenerator[bytes, None]) -> None:
         pass  # the connection is closed, then
 
 
-async def _within(patience: AnswerTimeouts, work: Awaitable[_T]) -> _T:
-    """Wait for this as long as there is patience. Raises TimeoutError."""
+async def within(patience: AnswerTimeouts, work: Awaitable[_T]) -> _T:
+    """Wait for something as long as there is patience. Raises TimeoutError."""
     loop = asyncio.get_running_loop()
     began_at = loop.time()
     try:

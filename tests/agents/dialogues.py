@@ -210,14 +210,6 @@ class Clinic(PhoneAgent):
         await call.hang_up("booked")
 
 
-class Flood(PhoneAgent):
-    """Does far more than anybody wants."""
-
-    async def call_started(self, call: Conversation) -> None:
-        while True:
-            await call.wait(0.0)
-
-
 class Recorded(PhoneAgent):
     """Begins with a legal text that somebody has recorded."""
 

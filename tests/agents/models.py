@@ -1,4 +1,4 @@
-"""A model that holds the appointment dialogue with its tools, in each vendor's dialect; and some that are hostile."""
+"""A model that holds the appointment dialogue with its tools, in each vendor's dialect."""
 
 from __future__ import annotations
 
@@ -94,36 +94,3 @@ def receptionist(dialect: str) -> Server:
             await line.write(event)
 
     return Server(PATHS[dialect], "text/event-stream", answer)
-
-
-def hostile(kind: str) -> Server:
-    """A model that does nobody any good."""
-
-    async def answer(body: Any, line: Line) -> None:
-        match kind:
-            case "endless text":
-                while True:
-                    await line.write(next(events("openai", "and on and on ", [])))
-                    await asyncio.sleep(0.01)
-            case "silence":
-                await asyncio.sleep(3600)
-            case "comments":
-                while True:
-                    await line.write(": still here\n\n")
-                    await asyncio.sleep(0.5)
-            case "huge results":
-                for event in events("openai", "", [("huge", {})]):
-                    await line.write(event)
-            case "floods":
-                for event in events("openai", "", [("expect", {"answer": "open"})] * 500):
-                    await line.write(event)
-            case _:
-                await line.write(
-                    'data: {"choices": [{"delta": {"content": {"no": ["text"]}, "tool_calls": "none"}}]}\n\n'
-                )
-                await line.write('data: {"choices": "none"}\n\ndata: []\n\ndata: 7\n\n')
-
-    return Server(PATHS["openai"], "text/event-stream", answer)
-
-
-HOSTILE = ("endless text", "silence", "comments", "huge results", "floods", "wrong types")

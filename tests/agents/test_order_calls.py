@@ -1,4 +1,4 @@
-"""The appointment dialogue with an order look-up, held by each kind of agent; and hostile agents beside it.
+"""The appointment dialogue with an order look-up, held by each kind of agent.
 
 Real gateway, call machine, agents, HTTP and simulated callers, in virtual time.
 """
@@ -13,7 +13,7 @@ from contextlib import AbstractAsyncContextManager
 import aiohttp
 import pytest
 
-from bridge.agents.base import Agent, AgentFactory, CallInfo, FixedLine
+from bridge.agents.base import AgentFactory
 from bridge.agents.factory import build_agents
 from bridge.agents.python import PythonFactory
 from bridge.agents.python_load import AgentClass
@@ -24,7 +24,7 @@ from bridge.simulator.scenario import parse
 from bridge.simulator.spelled import read, reader, words_of
 from bridge.simulator.virtual import MemoryConnector
 from tests.agents.dialogues import World
-from tests.agents.models import HOSTILE, hostile, receptionist
+from tests.agents.models import receptionist
 from tests.agents.orders import Shop
 from tests.simulator.virtual_bridge import AGENTS, PUBLIC, TOKEN, virtual_bridge
 
@@ -100,38 +100,3 @@ def test_each_kind_of_agent_looks_an_order_up_and_books_a_visit(kind: str, city:
         assert (World.looked_up, World.booked) == (["123456"] * 3, ["Tuesday"] * 3)
     else:
         assert (Shop.asked, Shop.booked) == (["123456"] * 3, ["Tuesday morning 1"] * 3)
-
-
-class ByCaller:
-    """Good agents, and a bad one for one caller."""
-
-    def __init__(self, good: AgentFactory, bad: AgentFactory) -> None:
-        self._good, self._bad = good, bad
-
-    def open_call(self, info: CallInfo) -> Agent:
-        return (self._bad if info.from_number.endswith("0001") else self._good).open_call(info)
-
-    def phrases(self) -> list[FixedLine]:
-        return []
-
-    async def close(self) -> None:
-        pass
-
-
-@pytest.mark.parametrize("kind", [*HOSTILE, "Endless", "Silent", "Flood", "WrongTypes"])
-def test_a_hostile_agent_harms_its_own_call_alone(kind: str, city: CityFixture) -> None:
-    @contextlib.asynccontextmanager
-    async def agents() -> AsyncIterator[AgentFactory]:
-        good = dialogue("Clinic")
-        if kind not in HOSTILE:
-            yield ByCaller(good, dialogue(kind))
-            return
-        async with hostile(kind) as server:
-            settings = ChatSettings(url=f"{server.url}/v1", model="small", functions=[TOOLS])
-            bad = build_agents(settings, environ={})
-            yield ByCaller(good, bad)
-            await bad.close()
-
-    first, bad, third = ring(city, agents, [STEPS, "{wait_for_hang_up: 60}", STEPS])
-    assert words(first) == words(third) == words_of(LINES)
-    assert bad.hung_up_by in ("server", "caller")  # who is patient, but not for ever

@@ -12,6 +12,7 @@ from bridge.agents.base import AgentError, Failure
 from bridge.agents.live.session import LiveSession
 from bridge.agents.live.wire import AnswerOver, LiveEvent, SpeechOver, SpeechPart, TextPart, ToolCalled, Trouble
 from bridge.agents.settings import LiveSettings
+from bridge.agents.streaming import AnswerTimeouts, within
 from bridge.audio.encoder import Encoder, LinearDecoder
 from bridge.audio.formats import AudioFormat
 from bridge.call.actions import SUPPLIED, Say
@@ -19,6 +20,8 @@ from bridge.call.supplied import MS_PER_LETTER, SuppliedSpeech
 
 _MOST_CALLS = 32
 _LONGEST_ARGUMENTS = 64 * 1024
+_MOST_ITEMS = 32
+"""Utterances that one answer may be made of."""
 
 
 @dataclass(slots=True)
@@ -92,34 +95,52 @@ class LiveAnswer:
         self._said: deque[Say] = deque()
         self._news = asyncio.Event()
         self._heard = False
+        self._lively = False
+        """Sound, words or a call of a tool came lately: the model is at work."""
+        self._characters = 0
         self._failure: AgentError | None = None
 
     def happened(self, event: LiveEvent) -> None:
-        """Take in one event of the session."""
+        """Take in one event of the session; an answer that was too much takes in no more."""
+        if self._failure is None:
+            self._take(event)
+        self._news.set()
+
+    def _take(self, event: LiveEvent) -> None:
         match event:
             case SpeechPart(item, audio, rate_hz):
                 self._heard = True
-                self._sounds(self._item(item), audio, rate_hz)
+                self._lively = self._lively or bool(audio)
+                if (spoken := self._item(item)) is not None:
+                    self._sounds(spoken, audio, rate_hz)
             case TextPart(item, text):
-                spoken = self._item(item)
-                spoken.speech.say(text)
-                self._say(spoken, text)
+                self._lively = self._lively or bool(text.strip())
+                self._characters += max(len(text), 1)
+                if self._characters > self._settings.limits.answer_characters:
+                    self._too_much(f"says more than {self._settings.limits.answer_characters} characters")
+                elif (spoken := self._item(item)) is not None:
+                    spoken.speech.say(text)
+                    self._say(spoken, text)
             case SpeechOver(item):
                 self._end(item, whole=True)
             case ToolCalled(arguments=arguments):
+                self._lively = True
                 if len(self.calls) >= _MOST_CALLS or len(arguments) > _LONGEST_ARGUMENTS:
-                    self._failure = AgentError(Failure.TOO_MUCH, f"{self._name} calls too many tools, or with too much")
+                    self._too_much("calls too many tools, or with too much")
                 else:
                     self.calls.append(event)
             case AnswerOver():
                 self._finish(event)
             case Trouble():
                 self._finish(AnswerOver(event))
-        self._news.set()
+
+    def _too_much(self, what: str) -> None:
+        self._failure = AgentError(Failure.TOO_MUCH, f"{self._name} {what}")
 
     async def actions(self) -> AsyncGenerator[Say, None]:
         """What is to be said, as it comes, until the answer is over. Raises AgentError when that takes too long."""
         settings = self._settings
+        patience = AnswerTimeouts(settings.first_audio_deadline_s, settings.audio_deadline_s, settings.limits.answer_s)
         while True:
             while self._said:
                 yield self._said.popleft()
@@ -128,13 +149,14 @@ class LiveAnswer:
             if self.over is not None:
                 return
             self._news.clear()
-            deadline_s = settings.audio_deadline_s if self._heard else settings.first_audio_deadline_s
             try:
-                async with asyncio.timeout(deadline_s):
-                    await self._news.wait()
+                await within(patience, self._news.wait())
             except TimeoutError:
-                what = f"{self._name}: {'no more' if self._heard else 'no'} audio for {deadline_s:g} s"
+                what = f"{self._name}: {'no more' if self._heard else 'no'} audio in time"
                 raise AgentError(Failure.TIMEOUT, what) from None
+            if self._lively:
+                self._lively = False
+                patience.lively()
 
     def close(self) -> None:
         """Nothing more of it is wanted: what has come is all there is."""
@@ -145,8 +167,12 @@ class LiveAnswer:
     def _name(self) -> str:
         return self.session.wire.name
 
-    def _item(self, name: str) -> SpokenItem:
+    def _item(self, name: str) -> SpokenItem | None:
+        """The utterance of this name, begun where it is new; None where they are too many."""
         if name not in self._items:
+            if len(self._items) >= _MOST_ITEMS:
+                self._too_much(f"speaks in more than {_MOST_ITEMS} pieces")
+                return None
             self._items[name] = self._open[name] = self._voice.open(name, self.session)
             self._say(self._items[name], "")
         return self._items[name]
@@ -155,7 +181,7 @@ class LiveAnswer:
         self.spoke = True
         if spoken.speech.audio_ms > self._settings.longest_answer_s * 1000:
             longest_s = self._settings.longest_answer_s
-            self._failure = AgentError(Failure.TOO_MUCH, f"{self._name} speaks for more than {longest_s:g} s")
+            self._too_much(f"speaks for more than {longest_s:g} s")
             return
         if spoken.item in self._open:
             spoken.add(audio, rate_hz)

@@ -30,6 +30,10 @@ _MOST_UNSENT = 512
 """Messages; a service that has not read so many does not read at all. Audio comes in ten a second."""
 _LONGEST_MESSAGE = 2 * 1024 * 1024
 """Bytes: half a minute of linear audio at once."""
+_MOST_NONSENSE = 20
+"""Messages that cannot be understood; whoever sends more of them is no such service."""
+_MOST_ASIDES = 50
+"""Errors that concern no answer and are told of."""
 _CLOSE_S = 2.0
 _HEARTBEAT_S = 20.0
 _AT_ONCE = 9_600
@@ -69,6 +73,7 @@ class LiveSession:
         self._ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._quiet = asyncio.Event()
         self._closed = False
+        self._nonsense = self._asides = 0
 
     @property
     def usable(self) -> bool:
@@ -140,13 +145,7 @@ class LiveSession:
             message = await socket.receive()
             if message.type not in (aiohttp.WSMsgType.TEXT, aiohttp.WSMsgType.BINARY):
                 break
-            try:
-                events = self.wire.receive(message.data)
-            except (msgspec.MsgspecError, ValueError) as error:
-                what = f"sent what cannot be understood: {str(error)[:_SHOWN]}"
-                self._tell(Trouble("internal", what, aside=True))
-                continue
-            for event in events:
+            for event in self._understood(message.data):
                 await self._give(event)
                 if self._closed:
                     return
@@ -154,6 +153,16 @@ class LiveSession:
         broken = socket.exception()
         said = message.extra if isinstance(message.extra, str) else ""
         self._lose(self.wire.closed(socket.close_code, said if broken is None else str(broken)[:_SHOWN]))
+
+    def _understood(self, raw: str | bytes) -> Sequence[LiveEvent]:
+        """The events of a message; of one that makes no sense, that it makes none."""
+        try:
+            return self.wire.receive(raw)
+        except (msgspec.MsgspecError, ValueError, RecursionError) as error:
+            self._nonsense += 1
+            fatal = self._nonsense > _MOST_NONSENSE
+            what = f"sent what cannot be understood: {str(error)[:_SHOWN]}"
+            return (Trouble("internal", what, fatal=fatal, aside=not fatal),)
 
     async def _give(self, event: LiveEvent) -> None:
         match event:
@@ -171,6 +180,10 @@ class LiveSession:
                 self._lose(trouble)
             case Trouble(aside=False) as trouble if not self._ready.done():
                 self._lose(trouble)
+            case Trouble(aside=True) as trouble:
+                self._asides += 1
+                if self._asides <= _MOST_ASIDES:
+                    self._tell(trouble)
             case _:
                 self._tell(event)
 
