@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import html
 import re
+import string
 import unicodedata
 
 from bridge.text import marks, markup, ssml
@@ -17,7 +18,8 @@ from bridge.text.unspoken import ObjectScanner, unspeakable
 
 _PLAIN = re.compile(r"(?:[a-zA-Z0-9.,;:?'\"$%/@=)+#]+(?: (?=[a-zA-Z0-9'\"$]))?)+")
 """A run that no rule touches, whatever follows it, with single spaces."""
-_ESCAPABLE = frozenset("\\`*_{}[]()#+-.!~>|")
+_ESCAPABLE = frozenset(string.punctuation)
+"""Signs that Markdown lets be written after a back stroke: `\\$5`."""
 _RUNS = frozenset("*_~`-")
 _TYPOGRAPHIC = str.maketrans({"’": "'", "‘": "'", "ʼ": "'", "“": '"', "”": '"', "„": '"'})
 _CAN_TAKE_A_STOP = frozenset("\"')]%")
@@ -160,6 +162,10 @@ class Cleaner:
             return self._run_of_signs(char, final)
         elif char == "<":
             return self._angle(final)
+        elif char in "{[" and markup.OBJECT.match(self._held, self._at):
+            self._object = ObjectScanner()
+        elif char in "{[" and not final and markup.OBJECT_BEGUN.match(self._held, self._at):
+            return False
         elif char in "\\![&【":
             return self._opening(char, final)
         else:
@@ -190,16 +196,12 @@ class Cleaner:
             self._at = fence.end()
             self._newlines += 1
             return True
-        if markup.OBJECT.match(held, at):
-            self._object = ObjectScanner()
-            return True
         numbered = markup.NUMBERED.match(held, at)
         bullet = None if numbered else markup.BULLET.match(held, at)
         begun = (
             markup.FENCE_BEGUN.match(held, at)
             or markup.NUMBERED_BEGUN.match(held, at)
             or markup.BULLET_BEGUN.match(held, at)
-            or markup.OBJECT_BEGUN.match(held, at)
         )
         if begun and not final:
             return False
@@ -250,6 +252,13 @@ class Cleaner:
             self._space = self._space or char == "-"
             return True
         following = held[end : end + 1]
+        if char == "*" and length == 1 and self._apart and following.isdigit():
+            if emphasis := markup.EMPHASIS.match(held, self._at):
+                self._jump = self._jump or (emphasis.end() - 1, emphasis.end())
+                self._at = end
+                return True
+            if not final and markup.EMPHASIS_BEGUN.match(held, self._at):
+                return False
         self._at = end
         spoken = markup.is_said(char, length, before="" if self._apart else self._last, following=following)
         self._space = self._space or (char == "-" and not spoken)
@@ -262,6 +271,14 @@ class Cleaner:
         held, at = self._held, self._at
         if char in "\\!" and at + 1 == len(held) and not final:
             return False
+        if char == "\\" and held[at + 1 : at + 2] == "n":
+            if at + 2 == len(held) and not final:
+                return False
+            if not held[at + 2 : at + 3].islower():  # a line end that was escaped twice
+                self._at += 2
+                self._line_start, self._item_begins = True, False
+                self._newlines += 1
+                return True
         if char == "\\" and held[at + 1 : at + 2] in _ESCAPABLE:
             self._give(self._take(2)[1])
             return True
@@ -321,7 +338,7 @@ class Cleaner:
         if held.startswith("<!--", at):
             self._at, self._until = at + 4, markup.COMMENT_END
             return True
-        if not final and any(begun.match(held, at) for begun in _ANGLE_BEGUN):
+        if not final and any(begun.match(held, at) for begun in (ssml.ELEMENT_BEGUN, *markup.ANGLE_BEGUN)):
             return False
         if channel := markup.CHANNEL.match(held, at):
             self._at = at if channel[1] else channel.end()
@@ -331,6 +348,8 @@ class Cleaner:
             self._at, self._space = token.end(), True
             if token[1] and markup.TOKEN_CALL.search(token[1]):
                 self._until = markup.TOKEN_CALL_END
+            elif token[1] and markup.TOKEN_THOUGHT.fullmatch(token[1]):
+                self._until = markup.TOKEN_THOUGHT_END
             return True
         if control := markup.CONTROL.match(held, at):
             self._at, self._space = control.end(), True
@@ -364,7 +383,7 @@ class Cleaner:
             self._pause(ssml.pause(ssml.attributes(tag[3])))
         if name == "prosody" and not tag[4]:
             self._prosody(tag)
-        unspoken = name in markup.THOUGHTS or name in markup.CALLS
+        unspoken = markup.is_unspoken(name)
         if unspoken and not tag[1] and not tag[4]:
             self._until = markup.closer(tag[2])
         self._space = self._space or unspoken or name in markup.PARTING
@@ -375,17 +394,6 @@ class Cleaner:
         elif len(self._rates) < _MOST_NESTED:
             around = self._rates[-1] if self._rates else float(marks.NORMAL)
             self._rates.append(ssml.rate_percent(ssml.attributes(tag[3]).get("rate", ""), around))
-
-
-_ANGLE_BEGUN = (
-    ssml.ELEMENT_BEGUN,
-    markup.COMMENT_BEGUN,
-    markup.CHANNEL_BEGUN,
-    markup.TOKEN_BEGUN,
-    markup.SYSTEM_BEGUN,
-    markup.ADDRESS_BEGUN,
-    markup.TAG_BEGUN,
-)
 
 
 def clean(text: str) -> str:

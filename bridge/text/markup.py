@@ -16,6 +16,8 @@ THOUGHTS = frozenset(
     "critique".split()
 )
 """Tags around what a model tells itself."""
+_THOUGHT = re.compile(r"(?:.*[_-])?(?:think|thought|reason|reflect|deliberat|monologue|scratchpad|cot\b).*")
+"""The relatives of those tags: `inner_thoughts`, `chain_of_thought`."""
 CALLS = frozenset(
     "tool_call tool_calls function_call function_calls function invoke tool tool_use tool_code tool_response "
     "tool_result function_results parameter script style".split()
@@ -37,9 +39,9 @@ NUMBERED = re.compile(r"\d{1,2}[.)](?=[ \t])")
 NUMBERED_BEGUN = re.compile(r"\d{1,2}[.)]?\Z")
 FENCE = re.compile(r"(?:```|~~~)[^\n]{0,60}\n")
 FENCE_BEGUN = re.compile(r"(?:`{1,2}|~{1,2}|(?:```|~~~)[^\n]{0,60})\Z")
-OBJECT = re.compile(r"\{\s{0,4}[\"']")
-OBJECT_BEGUN = re.compile(r"\{\s{0,4}\Z")
-"""A tool call as bare JSON, at the beginning of a line."""
+OBJECT = re.compile(r"\{\s{0,4}[\"']|\[\s{0,4}\{\s{0,4}[\"']")
+OBJECT_BEGUN = re.compile(r"\[?\s{0,4}\{\s{0,4}\Z|\[\s{0,4}\Z")
+"""A tool call as bare JSON, or several in a list."""
 
 LINK = re.compile(r"\[([^\]\n]{0,200})\]\([^)\n]{0,300}\)")
 LINK_BEGUN = re.compile(r"\[[^\]\n]{0,200}(?:\](?:\([^)\n]{0,300})?)?\Z")
@@ -54,6 +56,9 @@ ENTITY_BEGUN = re.compile(r"&(?:[a-zA-Z]{0,8}|#[xX]?[0-9a-fA-F]{0,6})\Z")
 DIRECTION = re.compile(r"[*_(\[]([a-zA-Z]{1,12})(?:[ ,][a-z' ,-]{0,60})?([*_)\]])")
 DIRECTION_BEGUN = re.compile(r"[*_(\[]([a-zA-Z]{0,12})([ ,][a-z' ,-]{0,60})?\Z")
 
+EMPHASIS = re.compile(r"\*(?=\d)[^*\n]{0,24}[a-zA-Z%][^*\n]{0,24}(?<!\s)\*(?![\w#*])")
+EMPHASIS_BEGUN = re.compile(r"\*(?=\d)[^*\n]{0,48}\*?\Z")
+"""Words that begin with a digit between stars, rather than the key before digits: `*5 days*`, not `*67`."""
 COMMENT_END = re.compile(r"-->")
 TOKEN = re.compile(
     r"<[|｜](?:im_start|start_header_id|start)[|｜]>(?:assistant|system|user|tool|model)?|<[|｜]([^|｜<>\n]{1,60})[|｜]>"
@@ -62,6 +67,9 @@ TOKEN = re.compile(
 TOKEN_BEGUN = re.compile(r"<(?:[|｜](?:[^|｜<>\n]{0,60}(?:[|｜](?:>[a-z]{0,9})?)?)?)?\Z")
 TOKEN_CALL = re.compile(r"python_tag|tool.{0,8}(?:begin|start)|tool_call")
 """Special tokens after which a tool call is written."""
+TOKEN_THOUGHT = re.compile(r"(?:begin_of_|start_of_)?(?:think|thought|reason)[a-z]{0,8}(?:_start|_begin)?")
+"""Special tokens after which a thought is written."""
+TOKEN_THOUGHT_END = re.compile(r"<[|｜](?:end_of_[a-z]{1,12}|/[a-z]{1,12}|[a-z]{1,12}_end)[|｜]>")
 TOKEN_CALL_END = re.compile(r"<[|｜][^|｜<>\n]{0,40}(?:end|eom_id|eot_id)[^|｜<>\n]{0,20}[|｜]>")
 CHANNEL = re.compile(r"<\|channel\|>(?:(analysis|commentary)|final)(?:[^<\n]{0,40}<\|message\|>)?")
 """The channels of some open-weight models: only the last one is meant for the listener."""
@@ -73,6 +81,14 @@ TAG = re.compile(r"<(/?)([a-zA-Z][\w:.-]{0,30})((?:[=\s][^<>\n]{0,200})?)(/?)>")
 TAG_BEGUN = re.compile(r"</?(?:[a-zA-Z][\w:.-]{0,30}(?:[=\s][^<>\n]{0,200})?/?)?\Z")
 COMMENT_BEGUN = re.compile(r"<(?:!-{0,2})?\Z")
 SYSTEM_BEGUN = re.compile(r"<(?:<(?:/?S?Y?S?>?)?)?\Z")
+
+
+ANGLE_BEGUN = (COMMENT_BEGUN, CHANNEL_BEGUN, TOKEN_BEGUN, SYSTEM_BEGUN, ADDRESS_BEGUN, TAG_BEGUN)
+
+
+def is_unspoken(name: str) -> bool:
+    """Whether what stands within a tag of this name in lower case is nobody's to hear."""
+    return name in THOUGHTS or name in CALLS or _THOUGHT.fullmatch(name) is not None
 
 
 def closer(name: str) -> re.Pattern[str]:
@@ -94,10 +110,11 @@ def is_said(sign: str, length: int, *, before: str, following: str) -> bool:
         case "_":
             return bool(before) and before.isalnum() and joined_after and following.isalnum()
         case "*" if length == 1 and before:
-            return before.isdigit() and following.isdigit()
+            quoted = before in "'\"([„“‘«" and following in "'\")]”’»" and joined_after
+            return quoted or (before.isdigit() and following.isdigit())
         case "*" if length == 1:
             # "press *", "dial *67" and "3 * 4" mean the sign; next to a letter it is emphasis.
-            return not joined_after or following in ".,;!?" or following.isdigit()
+            return not joined_after or following in ".,;:!?#-/)" or following.isdigit()
         case "*":
             # "**** 4242" is a hidden number.
             return length >= 4 and not before and (not joined_after or following.isdigit())

@@ -6,7 +6,7 @@ import re
 import unicodedata
 
 _KEPT_SYMBOLS = frozenset("°©®№℃℉™")
-_BRACES = re.compile(r"[{}\"\\]")
+_BRACES = re.compile(r"[{}\[\]\"\\]")
 
 
 def unspeakable(char: str) -> bool:
@@ -44,7 +44,7 @@ class ObjectScanner:
             elif sign == '"':
                 self.quoted = not self.quoted
             elif not self.quoted:
-                self.depth += 1 if sign == "{" else -1
+                self.depth += 1 if sign in "{[" else -1
                 if self.depth == 0:
                     return at
         self.length += len(text) - start

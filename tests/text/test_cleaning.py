@@ -8,7 +8,7 @@ from bridge.text.cleaning import Cleaner, clean
 from tests.text.counting import steps
 
 SIGNS = st.one_of(
-    st.text(st.sampled_from("ab1 .*_`-~[]()!<>/\\#\n|’é👋\u200d\ufe0f中&;{}\"@"), max_size=40),
+    st.text(st.sampled_from("abn1% .*_`-~[]()!<>/\\#\n|’é👋\u200d\ufe0f中&;{}\"@"), max_size=40),
     st.lists(
         st.sampled_from(
             [
@@ -54,6 +54,11 @@ SIGNS = st.one_of(
         ("- [ ] milk\n- [x] bread", "milk. bread"),
         ("Hi [there](https://e.com/(x) you", "Hi there you"),
         ("Dear <name>, hello", "Dear , hello"),
+        ("Costs \\$5, \\#1, 50\\%", "Costs $5, #1, 50%"),
+        ("Press '*', (*), \"*\" or the *-key, then *#06#.", "Press '*', (*), \"*\" or the *-key, then *#06#."),
+        ("It is *100% free* for *5 days*; dial *67 now, *123*1#", "It is 100% free for 5 days; dial *67 now, *123*1#"),
+        ("Hello.\\nHow are you?\\n\\n- one\\n- two", "Hello. How are you? one. two"),
+        ("C:\\new\\docs", "C:\\new\\docs"),
     ],
 )
 def test_what_is_written_for_a_screen_is_said_like_a_person_would(written: str, spoken: str) -> None:
@@ -65,6 +70,12 @@ MODELS: list[tuple[str, str]] = [
     ("<thinking>\nHm.\n</thinking>\n\nAt nine.", "At nine."),
     ("<reasoning effort='low'>x</reasoning>At nine.", "At nine."),
     ("<think>never closed", ""),
+    ("<inner_thoughts>x</inner_thoughts>At nine.", "At nine."),
+    ("<chain_of_thought>x</chain_of_thought><cot>y</cot><deliberation>z</deliberation>At nine.", "At nine."),
+    ("<|begin_of_thought|>x<|end_of_thought|>At nine.", "At nine."),
+    ("<|thinking|>x<|/thinking|>At nine.", "At nine."),
+    ('[{"name": "a", "arguments": {}}, {"name": "b"}]\nAt nine.', "At nine."),
+    ('Sure. {"name": "x", "parameters": {"a": [1, 2]}} At nine.', "Sure. At nine."),
     ("They want a time.</think>At nine.", "They want a time. At nine."),
     ('Sure. <tool_call>{"name": "x"}</tool_call> Done.', "Sure. Done."),
     ('<function_calls><invoke name="x"><parameter name="y">1</parameter></invoke></function_calls>Done.', "Done."),

@@ -11,9 +11,9 @@ from bridge.text.spoken.numerals import digits
 
 _EMAIL = re.compile(r"(?:mailto:)?([\w.!#$%&'*+/=?^`{|}~-]{1,64})@([\w-]{1,63}(?:\.[\w-]{1,63}){0,8})")
 _URL = re.compile(r"(?:(https?|ftp|sips?|wss?)://)?([\w-]{1,63}(?:\.[\w-]{1,63}){0,8})(:\d{1,5})?((?:[/?#]\S*)?)")
-_NUMBER = re.compile(r"(?=[A-Z-]*\d)[A-Z0-9]{1,20}(?:[-.][A-Z0-9]{1,20}){0,6}")
+_NUMBER = re.compile(r"(?=[A-Z-]*\d)[A-Z0-9]{1,20}(?:[-./][A-Z0-9]{1,20}){0,6}")
 """What `#` says to be a number although it has letters: `#A-1234`."""
-_WORDS = re.compile(r"\d+|[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[^\W\d_]+|.")
+_WORDS = re.compile(r"\d+|[A-ZÀ-ÖØ-Þ]+(?![a-zß-öø-ÿ])|[A-ZÀ-ÖØ-Þ]?[a-zß-öø-ÿ]+|[^\W\d_]+|.")
 _VOWELS = re.compile(r"[aeiouyäöüáéíóúàèâêîôûãõ]", re.IGNORECASE)
 _DOMAINS = frozenset(
     "com org net edu gov info biz io ai app dev co uk us de fr es it nl pt br eu ca au at ch be mx ar cl pe ie nz in "
@@ -64,10 +64,12 @@ def url(c: Cursor) -> Reading | None:
 def handle(c: Cursor) -> Reading | None:
     """Read a handle, such as `@alice_b`, `#OpenDay` or `user@host`."""
     core, language = c.core(), c.language
-    if len(core) < 2 or core[0] not in "@#" or not re.fullmatch(r"\w[\w.-]{0,63}", core[1:]) or core[1:].isdecimal():
+    if len(core) < 2 or core[0] not in "@#" or core[1:].isdecimal():
         return None
     if core[0] == "#" and _NUMBER.fullmatch(core[1:]):
         return Reading(1, f"{language.number_sign} {spelled(core[1:], language)}")
+    if not re.fullmatch(r"\w[\w.-]{0,63}", core[1:]):
+        return None
     sign = language.address_signs["@"] if core[0] == "@" else language.hashtag
     return Reading(1, f"{sign} {_name(core[1:], language)}")
 

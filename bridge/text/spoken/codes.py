@@ -17,20 +17,27 @@ _RUNS = re.compile(r"\d+")
 _LOCAL = re.compile(r"\d{3}-\d{4}")
 _SOCIAL = re.compile(r"\d{3}-\d{2}-\d{4}")
 _LETTERED = re.compile(r"((?:\+?1[-. ])?\(?8\d{2}\)?)[-. ]([A-Z]{3,10}|[A-Z]{2,4}[-.][A-Z]{2,6})")
-_EXTENSION = re.compile(r"[xX](\d{1,6})")
+_EXTENSION = re.compile(r"(?:[xX]|[eE]xt\.?)(\d{1,6})")
+_NINE = re.compile(r"[1-9]\d{2}(?: \d{3}){2}")
 _MASKED = re.compile(r"(?:[*•·]{2,16}|[xX]{4,16})(?:-?(?:[*•·]{2,16}|[xX]{4,16})){0,4}-?(\d{2,6})")
 _MASK = re.compile(r"[*•·]{2,16}|[xX]{4,16}")
 _CARD = re.compile(r"\d{4}(?:[-.]\d{4}){3}")
 _VERSION = re.compile(r"[vV]?\d{1,6}(?:\.\d{1,6}){1,6}")
 _IP = re.compile(r"\d{1,3}(?:\.\d{1,3}){3}(?::\d{1,5}|/\d{1,2})?")
-_IP6 = re.compile(r"(?=.*::|(?:[^:]+:){7})[0-9a-fA-F]{1,4}(?::{1,2}[0-9a-fA-F]{1,4}){1,7}(?:::)?")
+_IP6 = re.compile(
+    r"::(?:[0-9a-fA-F]{1,4}:){0,6}[0-9a-fA-F]{1,4}|(?=.*::|(?:[^:]+:){7})[0-9a-fA-F]{1,4}(?::{1,2}[0-9a-fA-F]{1,4}){1,7}(?:::)?"
+)
 _KEYS = re.compile(r"[*#][*#\d]{1,15}|\d[\d*#]{0,14}[*#][\d*#]{0,14}")
 CODE = re.compile(r"[A-Za-z0-9]++(?:[-–/.:][A-Za-z0-9]++)*+")
-_PIECES = re.compile(r"\d+|[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[^\W\d_]+|.")
+_PIECES = re.compile(r"\d+|[A-ZÀ-ÖØ-Þ]+(?![a-zß-öø-ÿ])|[A-ZÀ-ÖØ-Þ]?[a-zß-öø-ÿ]+|[^\W\d_]+|.")
 _CLOCK_OR_DATE = re.compile(
     r"\d{1,2}:\d{2}(?:[ap]m)?|\d{1,2}[ap]m|\d{1,4}([/.-])\d{1,2}\1\d{2,4}|\d{1,3}(?:st|nd|rd|th)"
 )
 _IBAN = re.compile(r"[A-Z]{2}\d{2}[A-Z0-9]{11,30}")
+_OFFSET = re.compile(r"(GMT|UTC)[-−](\d{1,2})")
+_PLATE = re.compile(r"[A-Z]{1,3}(?:-[A-Z]{1,3}){0,2}")
+_UNSPEAKABLE = re.compile(r"[B-DF-HJ-NP-TV-XZ]{3}|Q(?!U)")
+_CRAMMED = re.compile(r"[B-DF-HJ-NP-TV-XZ]{4}")
 _VOWELS = re.compile(r"[aeiouyAEIOUYäöüáéíóúàèâêîôû]")
 _PHONE_DIGITS = range(7, 16)
 
@@ -55,7 +62,8 @@ def telephone(c: Cursor) -> Reading | None:
         return None
     called = _called(c.before(5), language)
     plus = text.lstrip("(").startswith("+")
-    if not (plus and total in _PHONE_DIGITS) and not _looks_like_phone(text, numbers, total, called, language):
+    known = (plus and total in _PHONE_DIGITS) or (_NINE.fullmatch(text) and not _is_quantity(c, text, count))
+    if not known and not _looks_like_phone(text, numbers, total, called, language):
         return None
     if part.lead.startswith("(") and count == 1 and ")" in part.trail and not called and total == 3:
         return None
@@ -66,6 +74,18 @@ def telephone(c: Cursor) -> Reading | None:
             count + 1, f"{words}{language.digit_groups}{language.extension} {digits(extension[1], language)}"
         )
     return Reading(count, words)
+
+
+def _is_quantity(c: Cursor, text: str, count: int) -> bool:
+    """Whether nine digits in groups count something: they are round, or what is counted follows them."""
+    language, after = c.language, c.core(count)
+    measured = after == "%" or after in language.currencies or after in language.units or after in language.scales
+    noun = after.islower() and after.isalpha() and after not in language.counted_stops
+    return (
+        text.endswith("000")
+        or (not c.part(count - 1).trail and (measured or noun))
+        or c.core(-1) in language.currencies
+    )
 
 
 def telephone_link(c: Cursor) -> Reading | None:
@@ -79,7 +99,8 @@ def telephone_words(text: str, language: Language) -> str:
     if len(numbers) == 1:
         words = _one_run(numbers[0], language, abroad="+" in text)
     else:
-        words = language.digit_groups.join(digits(run, language) for run in numbers)
+        single = max(map(len, numbers)) == 1
+        words = (" " if single else language.digit_groups).join(digits(run, language) for run in numbers)
     return _plus(text, language) + words
 
 
@@ -125,8 +146,12 @@ def _called(context: Iterable[str], language: Language) -> bool:
 
 def _looks_like_phone(text: str, numbers: list[str], total: int, called: bool, language: Language) -> bool:
     if called and total >= 3:
-        return not (len(numbers) > 1 and total < 6) and not re.fullmatch(r"\d{1,3}(?:[.,]\d{3})+|\d+\.\d{1,2}", text)
+        short = len(numbers) > 1 and total < 6 and max(map(len, numbers)) > 1
+        grouped = total < 9 and re.fullmatch(r"\d{1,3}(?:[.,]\d{3})+|\d+\.\d{1,2}", text)
+        return not short and not grouped
     longest = max(map(len, numbers))
+    if len(numbers) == 2 and 2 <= len(numbers[0]) <= 3 and 6 <= len(numbers[1]) <= 8 and total >= 9:
+        return True
     if longest == 1 and numbers[0] != "0":
         return False
     if _NORTH_AMERICAN.fullmatch(text) or _LOCAL.fullmatch(text) or _SOCIAL.fullmatch(text):
@@ -193,7 +218,7 @@ def keys(c: Cursor) -> Reading | None:
     """Read telephone keys, such as `*67`, `#31#`, `press 5#`, or `*` and `#` alone."""
     language, core, part = c.language, c.core(), c.part()
     if core in ("*", "#"):
-        if core == "#" and c.core(1)[:1].isdecimal() and c.joined(0) and not _pressed(c):
+        if core == "#" and c.core(1)[:1].isdecimal() and (c.joined(0) or part.trail == ":") and not _pressed(c):
             return Reading(1, language.number_sign)
         return Reading(1, language.keys[core])
     if not _KEYS.fullmatch(core) or part.lead[:1] == "[":
@@ -207,7 +232,11 @@ def keys(c: Cursor) -> Reading | None:
 
 
 def _pressed(c: Cursor) -> bool:
-    return c.word(-1) in c.language.press_words
+    language, pressed = c.language, c.language.press_words
+    joiners = pressed & (language.counted_stops | language.link_words)
+    if c.word(-1) in joiners:
+        return any(word in pressed and word not in joiners for word in c.before(6))
+    return c.word(-1) in pressed
 
 
 def numbered(c: Cursor) -> Reading | None:
@@ -254,6 +283,8 @@ def code(c: Cursor) -> Reading | None:
         if (len(core) > 1 and core[0] == "0") or (len(core) >= 7 and not _round(core)):
             return Reading(1, spaced_digits(core, language))
         return None
+    if offset := _OFFSET.fullmatch(core):
+        return Reading(1, f"{letters(offset[1], language)} {language.minus} {whole(offset[2], language)}")
     if not any(map(str.isalpha, core)) and not _split_by_dashes(core):
         return None
     return Reading(1, spelled(core, language))
@@ -269,6 +300,19 @@ def named(c: Cursor) -> Reading | None:
     if _CLOCK_OR_DATE.fullmatch(core) or _NORTH_AMERICAN.fullmatch(core) or _LOCAL.fullmatch(core):
         return None
     return Reading(1, spelled(core, c.language))
+
+
+def lettered(c: Cursor) -> Reading | None:
+    """Read capitals that name something: letters that are no word after `reference`, a plate's before its digits."""
+    core, language = c.core(), c.language
+    before = c.word(-1).rstrip(":#")
+    if not c.may_be_named or before not in language.code_words:
+        return None
+    if len(core) >= 5:
+        return Reading(1, letters(core, language)) if core.isalpha() and _UNSPEAKABLE.search(core) else None
+    if _PLATE.fullmatch(core) and c.core(1).isdecimal() and c.joined(0):
+        return Reading(1, ", ".join(letters(part, language) for part in core.split("-")))
+    return None
 
 
 def _round(core: str) -> bool:
@@ -325,7 +369,10 @@ def spelled(text: str, language: Language) -> str:
             words.append(spaced_digits(piece, language) if len(piece) > 5 else digits(piece, language))
         elif piece.isalpha():
             is_word = (
-                len(piece) >= 4 and _VOWELS.search(piece) and (piece.islower() or piece[1:].islower() or len(piece) > 5)
+                len(piece) >= 4
+                and _VOWELS.search(piece)
+                and not _CRAMMED.search(piece)
+                and (piece.islower() or piece[1:].islower() or len(piece) > 5)
             )
             words.append(piece.lower() if is_word else letters(piece, language))
         elif piece in language.address_signs:

@@ -2,24 +2,31 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Callable
 from typing import NamedTuple
 
+from bridge.text.spoken.codes import letters
 from bridge.text.spoken.cursor import Cursor, Reading
+from bridge.text.spoken.date_ranges import to_month
 from bridge.text.spoken.language import Language
 
 _DATE = re.compile(r"(\d{1,2})([/.\-])(\d{1,2})\2(\d{4}|\d{2})")
-_ISO = re.compile(r"(\d{4})([-/.])(\d{1,2})\2(\d{1,2})(?:T(\d{2}:\d{2})(?::\d{2})?Z?)?")
+_ISO = re.compile(
+    r"(\d{4})([-/.])(\d{1,2})\2(\d{1,2})(?:T(\d{2}:\d{2})(?::(?:00(?:\.0+)?|(\d{2})(?:\.\d{1,9})?))?(?:Z|([-+]\d{2}):?(\d{2}))?)?"
+)
 _DAY_MONTH = re.compile(r"(\d{1,2})([/.])(\d{1,2})")
 _DAY = re.compile(r"(\d{1,2})(?:st|nd|rd|th|er|º|ª|°|e|o)?")
 _DAYS = re.compile(r"(\d{1,2})(?:st|nd|rd|th)?[-–—](\d{1,2})(?:st|nd|rd|th)?")
 _DAY_OF_MONTH = re.compile(r"\d{1,2}(?!\d)")
 _YEAR = re.compile(r"\d{4}")
 _SHORT_YEAR = re.compile(r"'\d{2}")
-_CLOCK = re.compile(r"(\d{1,2})(?:[:.hH](\d{2}))?(?::(\d{2}))?(h|H|[ap]\.?m\.?|[AP]\.?M\.?)?")
+_CLOCK = re.compile(r"(\d{1,2})(?:[:.hHuU](\d{2}))?(?::(\d{2}))?(h|H|[ap]\.?m\.?|[AP]\.?M\.?)?")
 _HALF_RANGE = re.compile(r"([aApP]\.?[mM]\.?)[-–—](\d.{0,8})")
 _HALVES = {"am": "am", "a.m": "am", "pm": "pm", "p.m": "pm"}
+_HALVES_APART = {"a": "am", "p": "pm"}
+"""The first letter of those that are written apart: `9:30 a. m.`"""
 _RANGE = re.compile(r"[-–—]")
 _BETWEEN_DAYS = frozenset("- – — & / + t/m".split())
 _SHORT_YEARS_FROM = 50
@@ -42,9 +49,9 @@ def date(c: Cursor) -> Reading | None:
         words = _date(int(iso[4]), int(iso[3]), int(iso[1]), language)
         if words is not None:
             if iso[5]:
-                clock = _clock(iso[5], language)
+                clock = _clock(f"{iso[5]}:{iso[6]}" if iso[6] else iso[5], language)
                 words += f", {_say(clock, language)}" if clock else ""
-            return Reading(1, words)
+            return Reading(1, words + _offset(iso[7] or "", iso[8] or "", language))
         return None
     if (found := _DATE.fullmatch(core)) and not (found[2] == "/" and _unit_follows(c, 0)):
         first, second = int(found[1]), int(found[3])
@@ -75,7 +82,7 @@ def date_without_year(c: Cursor) -> Reading | None:
     if month > 12:
         day, month = month, day
     fraction_like = first < second <= 10 or (first < second and second in (12, 16, 20, 100))
-    dated = c.word(-1) in language.date_words
+    dated = c.word(-1) in language.date_words or c.word(-1) in days_of_week(language)
     if fraction_like and not dated:
         return None
     words = _date(day, month, None, language)
@@ -91,6 +98,15 @@ def _full_year(text: str) -> int:
     if len(text) == 4:
         return int(text)
     return int(text) + (1900 if int(text) >= _SHORT_YEARS_FROM else 2000)
+
+
+def _offset(hours: str, minutes: str, language: Language) -> str:
+    """How far a clock is from the world's, as it stands after a date: `+02:00`."""
+    if not hours or (int(hours) == 0 and minutes == "00"):
+        return ""
+    sign = language.minus if hours[0] == "-" else language.plus
+    said = f", {letters('UTC', language)} {sign} {language.cardinal(int(hours[1:]), '')}"
+    return said if minutes == "00" else f"{said} {language.cardinal(int(minutes), '')}"
 
 
 def _date(day: int, month: int, year: int | None, language: Language) -> str | None:
@@ -121,6 +137,9 @@ def month_name(c: Cursor) -> Reading | None:
     days = _DAYS.fullmatch(c.core(1)) if part.trail in ("", ".") and language.month_first else None
     if days is not None and 1 <= int(days[1]) < int(days[2]) <= 31:
         return Reading(2, f"{name} {language.day(int(days[1]))} {language.range_to} {language.day(int(days[2]))}")
+    if part.trail in ("", ".") and language.month_first and (ends := to_month(c)):
+        last = f"{language.months[ends[1] - 1]} {language.day(ends[2])}"
+        return Reading(3, f"{name} {language.day(ends[0])} {language.range_to} {last}")
     if part.trail in ("", ".", ",") and _YEAR.fullmatch(c.core(1)) and 1000 <= int(c.core(1)) <= 2999:
         return Reading(2, f"{name} {language.year(int(c.core(1)))}")
     if word != name.lower() and part.trail.startswith(".") and len(word) > 2:
@@ -171,14 +190,23 @@ def day_and_month(c: Cursor) -> Reading | None:
     return Reading(count, words_, stop)
 
 
+@functools.cache
+def days_of_week(language: Language) -> dict[str, str]:
+    """The names of days by their abbreviations and by themselves, in lower case."""
+    return {name.lower(): name for name in language.weekday_abbreviations.values()} | dict(
+        language.weekday_abbreviations
+    )
+
+
 def weekday(c: Cursor) -> Reading | None:
     """Read days of the week, such as `Mon.`, `Mon-Fri`, `Tue 5 May` or `Sat & Sun`."""
     language, core, part = c.language, c.core(), c.part()
     days = language.weekday_abbreviations
     ends = _RANGE.split(core)
     small = next(iter(days.values()))[0].islower()
-    if len(ends) == 2 and all(end.lower().rstrip(".") in days for end in ends) and (small or core[0].isupper()):
-        first, last = (days[end.lower().rstrip(".")] for end in ends)
+    named = days_of_week(language)
+    if len(ends) == 2 and all(end.lower().rstrip(".") in named for end in ends) and (small or core[0].isupper()):
+        first, last = (named[end.lower().rstrip(".")] for end in ends)
         return Reading(1, f"{first} {language.range_to} {last}", keep_stop=c.ends_sentence(0))
     name = days.get(core.lower())
     if name is None or (core.islower() and name[0].isupper()):
@@ -201,7 +229,7 @@ def time(c: Cursor) -> Reading | None:
     language, core = c.language, c.core()
     if core.endswith("-ish") and (about := _clock(core[:-4], language)) is not None and about.sure:
         return Reading(1, f"{_say(about, language)} ish")
-    if core.isdecimal() and c.core(1) in language.units and c.core(1) not in language.clock_words - {"h"}:
+    if core.isdecimal() and c.core(1) in language.units and c.core(1) not in language.clock_words - {"h", "hrs"}:
         return None  # "2 h" is as long
     if core.isdecimal() and not (len(core) <= 2 and (c.core(1) in "-–—" or marks_time(c.word(1), language))):
         return None
@@ -222,7 +250,7 @@ def time(c: Cursor) -> Reading | None:
         both = _range(c, core, c.core(2), 3)
         if both is not None:
             return both
-    if not first.sure and "." in core and language.decimal_mark == "," and _at_a_time(c):
+    if not first.sure and "." in core and language.time_words and _at_a_time(c):
         first = first._replace(sure=True)
     return _with_half(c, first, 1, lambda clock: _say(clock, language))
 
@@ -231,6 +259,8 @@ def _at_a_time(c: Cursor) -> bool:
     """Whether `9.30` stands where a time does: after a word such as "from", or before the other end of its range."""
     language = c.language
     if c.word(-1) in language.time_words:
+        return True
+    if c.word(-1) == language.range_to and "." in c.core(-2) and _CLOCK.fullmatch(c.core(-2)):
         return True
     last = c.core(2).replace("–", "-")
     return c.word(1) in (language.range_to, "-", "–") and _CLOCK.fullmatch(last) is not None and "." in last
@@ -245,6 +275,7 @@ def marks_time(word: str, language: Language) -> bool:
     """Whether a word in lower case says that digits before it are hours."""
     return (
         word in _HALVES
+        or word in _HALVES_APART
         or word in language.clock_words
         or (word[:1] in ("a", "p") and _HALF_RANGE.fullmatch(word) is not None)
     )
@@ -255,7 +286,7 @@ def _range(c: Cursor, start: str, end: str, count: int) -> Reading | None:
     first, last = _clock(start, language), _clock(end, language)
     if first is None or last is None:
         return None
-    dotted = "." in start and "." in end and language.decimal_mark == "," and len(start) >= 4 and len(end) >= 4
+    dotted = "." in start and "." in end and bool(language.time_words) and len(start) >= 4 and len(end) >= 4
     sure = first.sure or last.sure or dotted
 
     def words(clock: _Clock) -> str:
@@ -272,6 +303,11 @@ def _with_half(c: Cursor, clock: _Clock, count: int, words: Callable[[_Clock], s
     language, follows = c.language, c.part(count)
     joined = not c.part(count - 1).trail and not follows.lead
     half = _HALVES.get(follows.core.lower()) if joined and not clock.half else None
+    if joined and not clock.half and follows.trail == "." and c.word(count + 1) == "m":
+        half = _HALVES_APART.get(follows.word)
+        if half is not None and 1 <= clock.hours <= 12:
+            stop = not c.part(count + 1).trail.startswith(".") or c.ends_sentence(count + 1)
+            return Reading(count + 2, words(clock._replace(half=half, sure=True)), keep_stop=stop)
     if half == "am" and follows.core == "am" and c.word(count + 1) in ("i", "not"):
         half = None
     if half is not None and 1 <= clock.hours <= 12:
@@ -296,9 +332,12 @@ def _clock(text: str, language: Language) -> _Clock | None:
     mark = text[len(found[1]) : len(found[1]) + 1]
     if minutes > 59 or int(seconds or 0) > 59 or hours > 24 or (half in ("am", "pm") and not 1 <= hours <= 12):
         return None
-    hour_letter = half == "h" or mark in ("h", "H")
-    if hour_letter and not language.hours_by_letter:
+    lettered = mark.lower() in ("h", "u")
+    if lettered and (mark.lower() not in language.hour_marks or not (found[2] or language.hours_by_letter)):
         return None
+    if half == "h" and not language.hours_by_letter and not (found[2] and mark in (":", ".")):
+        return None
+    hour_letter = half == "h" or lettered
     if half == "h":
         half = ""
     sure = bool(half) or hour_letter or mark == ":"

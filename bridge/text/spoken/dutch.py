@@ -101,7 +101,7 @@ DUTCH = Language(
     noun_gender=lambda noun: "n",
     ordinal_marks=("ste", "de", "e"),
     scales=scales("""
-duizend duizend duizend
+duizend|k duizend duizend
 miljoen|mln|M miljoen miljoen
 miljard|mld miljard miljard
 """),
@@ -117,10 +117,12 @@ miljard|mld miljard miljard
     ratio_to="op",
     per="per",
     symbols=pairs(
-        "& en | @ apenstaartje | % procent | ° graden | § paragraaf | © copyright | ® geregistreerd | ± plus of min | "
+        "& en | @ apenstaartje | % procent | ° graden | § paragraaf | © copyright | ® geregistreerd | "
+        "± plus of min | "
         "× keer | ÷ gedeeld door | = is gelijk aan | < kleiner dan | > groter dan | + plus | ~ ongeveer | "
         "/ schuine streep | \\ backslash | _ laag streepje | ^ tot de macht | * sterretje | # hekje | → tot | € euro | "
-        "$ dollar | £ pond | ½ een half | ¼ een kwart | ¾ drie kwart | ² kwadraat | ³ tot de derde | − min | ‰ promille"
+        "$ dollar | £ pond | ½ een half | ¼ een kwart | ¾ drie kwart | ² kwadraat | ³ tot de derde | − min | "
+        "‰ promille"
     ),
     address_signs=pairs(
         ". punt | - streepje | _ laag streepje | / schuine streep | @ apenstaartje | + plus | : dubbele punt | # "
@@ -130,7 +132,15 @@ miljard|mld miljard miljard
     keys={"*": "sterretje", "#": "hekje"},
     number_sign="nummer",
     hashtag="hashtag",
+    hour_marks="hu",
     currencies=currencies("""
+₹|INR roepie roepies - - m -
+₽|RUB roebel roebel kopeke kopeken m m
+₺|TRY lira lira - - m -
+₩|KRW won won - - m -
+₿|BTC bitcoin bitcoin - - m -
+¢ cent cent - - m -
+SRD Surinaamse_dollar Surinaamse_dollar cent cent m m
 €|EUR euro euro cent cent m m
 $|USD|US$ dollar dollar cent cent m m
 £|GBP pond pond penny pence n m
@@ -171,8 +181,10 @@ ha hectare hectare m
 x keer keer m
 """),
     per_units=pairs(
-        "u uur | uur uur | dag dag | week week | maand maand | mnd maand | jaar jaar | persoon persoon | pp persoon | "
-        "nacht nacht | kg kilo | m² vierkante meter | km kilometer | l liter | kWh kilowattuur | min minuut | s seconde"
+        "u uur | uur uur | dag dag | week week | maand maand | mnd maand | jaar jaar | persoon persoon | "
+        "pp persoon | "
+        "nacht nacht | kg kilo | m² vierkante meter | km kilometer | l liter | kWh kilowattuur | min minuut | "
+        "s seconde"
     ),
     months=_MONTHS,
     month_abbreviations=_MONTH_NUMBERS,
@@ -185,22 +197,25 @@ x keer keer m
     clock=_clock,
     clock_words=words("uur"),
     abbreviations=pairs(
-        "bijv bijvoorbeeld | bv bijvoorbeeld | d.w.z dat wil zeggen | enz enzovoort | etc et cetera | ca circa | "
+        "24/7 vierentwintig uur per dag, zeven dagen per week | p/m per maand | p/p per persoon | p/u per uur | "
+        "i.p.v in plaats van | covid-19 covid negentien | bijv bijvoorbeeld | bv bijvoorbeeld | "
+        "d.w.z dat wil zeggen | enz enzovoort | etc et cetera | ca circa | "
         "o.a onder andere | m.b.t met betrekking tot | i.v.m in verband met | a.u.b alstublieft | tel telefoon | "
         "incl inclusief | excl exclusief | evt eventueel | t/m tot en met | n.v.t niet van toepassing | b.v B V | "
         "n.v N V | s.v.p alstublieft | en/of en of | str straat"
     ),
     needs_stop=words("bv tel str ca"),
-    never_last=words("bijv bv d.w.z ca o.a m.b.t i.v.m incl excl evt t/m"),
+    never_last=words("bijv bv d.w.z ca o.a m.b.t i.v.m i.p.v incl excl evt t/m"),
     titles=pairs(
         "dhr meneer | mw mevrouw | mevr mevrouw | dr dokter | drs doctorandus | prof professor | ir ingenieur"
     ),
     always_titles=words("dhr mw mevr dr prof"),
     before_numbers=pairs(
-        "nr nummer | art artikel | blz bladzijde | p pagina | hfst hoofdstuk | afb afbeelding | tel telefoon | "
+        "nr nummer | no nummer | art artikel | blz bladzijde | p pagina | hfst hoofdstuk | afb afbeelding | "
+        "tel telefoon | "
         "v versie | kmr kamer"
     ),
-    street_endings={"str": "straat"},
+    street_endings={"str": "straat", "nr": "nummer"},
     capitals=words(
         "aan al als bij dan dat de die dit door een en er geen gij haar heb het hij hoe hun ik in is ja je kan "
         "meer met "
@@ -212,9 +227,11 @@ x keer keer m
     roman_after=words("hoofdstuk deel akte fase band titel niveau"),
     code_words=words(
         "code codes pin pincode wachtwoord postcode kamer vlucht vluchtnummer boeking boekingsnummer bestelling "
-        "bestelnummer ordernummer klantnummer rekeningnummer rekening factuur factuurnummer polis polisnummer contract "
-        "referentie referentienummer serienummer kaart kaartnummer iban ticket toestel dossier dossiernummer bsn gate "
-        "kenteken bevestiging lidnummer"
+        "bestelnummer ordernummer klantnummer rekeningnummer rekening factuur factuurnummer polis polisnummer "
+        "contract "
+        "referentie referentienummer serienummer kaart kaartnummer iban ticket toestel dossier dossiernummer bsn "
+        "gate "
+        "bestelnr ordernr klantnr factuurnr polisnr rekeningnr kenteken bevestiging lidnummer"
     ),
     weak_code_words=words("nummer nr lijn postbus"),
     phone_words=words("telefoon tel telefoonnummer mobiel bel bellen belt fax nummer gsm"),

@@ -215,8 +215,8 @@ AMERICAN = Language(
     clock=clock,
     clock_words=frozenset(("o'clock", "hrs")),
     abbreviations=ABBREVIATIONS,
-    needs_stop=frozenset("co dept corp inc mfg temp viz jr esq univ bldg".split()),
-    never_last=frozenset("approx vs e.g i.e cf viz c/o p.o w/ attn incl excl".split()),
+    needs_stop=frozenset("co dept corp inc mfg temp viz jr esq univ bldg max min exp ref acct".split()),
+    never_last=frozenset("approx vs e.g i.e cf viz c/o p.o w/ attn incl excl max min exp ref acct".split()),
     titles=TITLES,
     always_titles=frozenset(("mr", "mrs", "ms", "dr", "prof")),
     before_numbers=BEFORE_NUMBERS,
@@ -228,17 +228,23 @@ AMERICAN = Language(
     - {"ROI", "SAT"},
     capitals=frozenset(
         "a an and any are as ask at be big both but buy by call can day did do does done dont end every exit fee few "
-        "first for free from full get go good had has have he help her here him his hold how if in into is it its just "
-        "key last let like live long lost low make man many may me more most much must my need never new next no none "
+        "first for free from full get go good had has have he help her here him his hold how if in into is its just "
+        "key last let like live long lost low make man many may me more most much must my need never new next no "
+        "none "
         "not note now of off on once one only open or our out over own paid part pay per please press rate read ring "
-        "said same save say see send set she so some stop such sure take tell than that the their them then there they "
+        "said same save say see send set she so some stop such sure take tell than that the their them then there "
+        "they "
         "this thank thanks time to today too top true try turn two under until up use very via wait want was way we "
         "well were what when where which who why will with within won word yes yet you your zero all also always am "
         "before after again about above account address answer back bank bill book box card care cash change check "
-        "city class clear close code cold copy cost date dear deep delay dial door down easy emergency error even ever "
-        "fact fast final find fire five four six seven eight nine ten three gate gift give great half happy hard hello "
-        "high home hot hour hours important inside item keep kind know large late later left less life line list look "
-        "main mind mine minute miss mode monday month move name near nice night number office old order other outside "
+        "city class clear close code cold copy cost date dear deep delay dial door down easy emergency error even "
+        "ever "
+        "fact fast final find fire five four six seven eight nine ten three gate gift give great half happy hard "
+        "hello "
+        "high home hot hour hours important inside item keep kind know large late later left less life line list "
+        "look "
+        "main mind mine minute miss mode monday month move name near nice night number office old order other "
+        "outside "
         "page park pass past person phone pick place plan point price private public quick quiet real really red "
         "refund right road room round rule safe sale second service shall ship shop short show side sign size slow "
         "small soon sorry sound start state stay step still store street strong sun tax team test text thing think "
@@ -251,7 +257,8 @@ AMERICAN = Language(
         "gemini episode round rocky title appendix tier schedule figure table".split()
     ),
     roman_names=frozenset(
-        "pope king queen henry louis edward george william charles james richard elizabeth napoleon pius benedict leo "
+        "pope king queen henry louis edward george william charles james richard elizabeth napoleon pius benedict "
+        "leo "
         "paul ramses frederick philip alexander nicholas peter catherine ivan gustav christian ferdinand john".split()
     ),
     roman_ordinal="the",
@@ -277,11 +284,31 @@ AMERICAN = Language(
         "autumn early late mid class © copyright established est".split()
     ),
     counted_stops=frozenset(
-        "is was are were or and to if when for from at on in by as but then so because that which who please will can "
+        "is was are were or and to if when for from at on in by as but then so because that which who please will "
+        "can "
         "has have it i you we they he she the a an now today tomorrow again ending with not".split()
     ),
     ending_in="ending in",
-    endings=frozenset(("ending in", "ends in", "end in", "ending with", "ends with", "digits are", "four digits")),
+    endings=frozenset(
+        (
+            "card ending",
+            "account ending",
+            "acct ending",
+            "number ending",
+            "visa ending",
+            "mastercard ending",
+            "amex ending",
+            "cards ending",
+            "phone ending",
+            "ending in",
+            "ends in",
+            "end in",
+            "ending with",
+            "ends with",
+            "digits are",
+            "four digits",
+        )
+    ),
     expiry_words=frozenset("expires expire expiring expiry expiration exp valid thru through until".split()),
     version_words=frozenset("version v release python ios android macos ubuntu windows firmware build".split()),
     press_words=frozenset("press presses pressing dial hit push enter key keys use type or and then".split()),
@@ -314,7 +341,10 @@ BRITISH = dataclasses.replace(
     year=functools.partial(spoken_year, british=True),
     keys={"*": "star", "#": "hash"},
     symbols={**AMERICAN.symbols, "#": "hash"},
-    units={form: Unit(_respelled(unit.one), _respelled(unit.many)) for form, unit in UNITS.items()},
+    abbreviations={**ABBREVIATIONS, "pcm": "per calendar month", "pw": "per week"},
+    time_words=frozenset("at from between until till before after around".split()),
+    units={form: Unit(_respelled(unit.one), _respelled(unit.many)) for form, unit in UNITS.items()}
+    | {"st": Unit("stone", "stone")},
     month_first=False,
     date=british_date,
     day=british_ordinal,

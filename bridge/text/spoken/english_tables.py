@@ -132,6 +132,11 @@ CURRENCIES = {
     "ZAR": Currency("rand", "rand", "cent", "cents"),
 }
 CURRENCIES |= {
+    "kr": Currency("kroner", "kroner", "øre", "øre"),
+    "CZK": Currency("Czech koruna", "Czech koruna", "heller", "heller"),
+    "zł": CURRENCIES["PLN"], "Kč": Currency("Czech koruna", "Czech koruna", "heller", "heller"),
+    "HUF": Currency("forint", "forint"), "THB": Currency("baht", "baht"), "AED": Currency("dirham", "dirhams"),
+    "RUB": CURRENCIES["₽"], "BTC": CURRENCIES["₿"], "KRW": CURRENCIES["₩"], "TRY": CURRENCIES["₺"],
     "USD": Currency("U S dollar", "U S dollars", "cent", "cents"),
     "EUR": CURRENCIES["€"], "GBP": CURRENCIES["£"], "JPY": CURRENCIES["¥"], "INR": CURRENCIES["₹"],
     "Rs": CURRENCIES["₹"], "US$": Currency("U S dollar", "U S dollars", "cent", "cents"),
@@ -141,6 +146,8 @@ CURRENCIES |= {
 }  # fmt: skip
 
 ABBREVIATIONS = {
+    "401k": "four oh one K", "403b": "four oh three B", "wwi": "World War One", "wwii": "World War Two",
+    "exp": "expires", "min": "minimum", "m-f": "Monday to Friday", "ref": "reference", "acct": "account",
     "approx": "approximately", "vs": "versus", "etc": "etcetera", "e.g": "for example", "eg": "for example",
     "i.e": "that is", "cf": "compare", "w/": "with", "w/o": "without", "dept": "department", "govt": "government",
     "assn": "association", "co": "company", "corp": "corporation", "inc": "incorporated", "ltd": "limited",
@@ -155,7 +162,7 @@ ABBREVIATIONS = {
     "24/7": "twenty-four seven", "ph.d": "P H D", "phd": "P H D", "b.a": "B A", "m.d": "M D",
     "d.d.s": "D D S", "ok": "okay", "o.k": "okay", "blvd": "boulevard", "univ": "university",
     "bldg": "building", "apt": "apartment",
-    "max.": "maximum", "min.": "minimum", "avg": "average", "wi-fi": "wi-fi", "covid-19": "covid nineteen",
+    "max": "maximum", "avg": "average", "wi-fi": "wi-fi", "covid-19": "covid nineteen",
     "o'clock": "o'clock",
 }  # fmt: skip
 TITLES = {

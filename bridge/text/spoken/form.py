@@ -22,7 +22,7 @@ from bridge.text.spoken.lexicon import STRIPPED, Entry, KnownTokens, Shape, Spok
 from bridge.text.spoken.numerals import parse, say
 from bridge.text.spoken.rules import CONTINUED, INFLECTED, After
 
-RULES_VERSION = 4
+RULES_VERSION = 5
 """Raised when anything is said in other words than before: phrases that were made under other rules are not played."""
 
 _AMOUNT_BEGINS = frozenset("0123456789-+$€£")
@@ -30,7 +30,10 @@ _CONTINUED, _DIGITS = int(CONTINUED), int(After.DIGITS)
 _TRIED = 200
 """After so many tokens that stand among others than before, a text does not repeat itself."""
 _DASHES = frozenset(("-", "--", "---", "–", "—"))
-_ATOMS = re.compile(r"\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?|[^\W\d_½¼¾⅓⅔⅛⅜⅝⅞⅕²³]+(?:['’][^\W\d_]+)*|.", re.DOTALL)
+_ATOMS = re.compile(
+    r"\d{1,3}(?:,\d{3})+(?:\.\d+)?|(?<![\d.,])\d+,\d+(?![\d.,])|\d+(?:\.\d+)?|[^\W\d_½¼¾⅓⅔⅛⅜⅝⅞⅕²³]+(?:['’][^\W\d_]+)*|.",
+    re.DOTALL,
+)
 
 Span = tuple[float, float]
 
@@ -195,7 +198,11 @@ class _Reader:
                 entry.alone = self.say()[1]
             return entry.alone
         phone, goes_on = shape.phone and self._cursor.at >= self._cursor.no_phone_before, following.shape.after
-        if goes_on & _CONTINUED or (phone and (goes_on & _DIGITS or self._cursor.may_be_called)):
+        if (
+            goes_on & _CONTINUED
+            or (shape.parted and goes_on & _DIGITS)
+            or (phone and (goes_on & _DIGITS or self._cursor.may_be_called))
+        ):
             return None
         if phone or not shape.phone:
             if entry.alone is None:
@@ -283,14 +290,18 @@ def _sign_by_sign(core: str, language: Language) -> str:
     """What no rule knows: words and numbers as they come, signs by their names, the rest not at all."""
     atoms = _ATOMS.findall(core)
     words: list[str] = []
+    currency = ""
     for place, atom in enumerate(atoms):
         before = atoms[place - 1] if place else ""
         after = atoms[place + 1] if place + 1 < len(atoms) else ""
         if atom[0].isdecimal():
             number = parse(atom, language) if len(atom) <= 3 or not atom.isdecimal() else None
-            words.append(say(number, language) if number else codes.spaced_digits(atom, language))
+            words += [say(number, language) if number else codes.spaced_digits(atom, language), currency]
+            currency = ""
         elif atom[0].isalpha():
             words.append(_letters(atom, language))
+        elif atom in language.currencies and after[:1].isdecimal() and not before[-1:].isdecimal():
+            currency = language.currencies[atom].many  # `$20-bill`
         else:
             words.append(_sign(atom, before, after, language))
     return " ".join(filter(None, words)).replace(" ,", ",")
@@ -322,4 +333,7 @@ def _sign(sign: str, before: str, after: str, language: Language) -> str:
         if before[-1:].isdecimal() or after[:1].isdecimal():
             return language.address_signs["_" if sign == "_" else "-"]
         return language.address_signs["_"] if sign == "_" and before and after else ""
-    return language.symbols.get(sign, "")
+    said = language.symbols.get(sign)
+    if said is None and sign in language.currencies:
+        return language.currencies[sign].many
+    return said or ""

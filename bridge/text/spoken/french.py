@@ -131,7 +131,7 @@ FRENCH = Language(
     noun_gender=_noun_gender,
     ordinal_marks=("ère", "re", "er", "ème", "e"),
     scales=scales("""
-mille mille mille
+mille|k mille mille
 million|millions|M million millions
 milliard|milliards|Md|Mds milliard milliards
 """),
@@ -143,7 +143,7 @@ milliard|milliards|Md|Mds milliard milliards
     plus_or_minus="plus ou moins",
     times="fois",
     divided_by="divisé par",
-    by="sur",
+    by="par",
     equals="égale",
     range_to="à",
     ratio_to="à",
@@ -164,6 +164,14 @@ milliard|milliards|Md|Mds milliard milliards
     number_sign="numéro",
     hashtag="hashtag",
     currencies=currencies("""
+₹|INR roupie roupies - - f -
+₽|RUB rouble roubles kopeck kopecks m m
+₺|TRY livre_turque livres_turques - - f -
+₩|KRW won wons - - m -
+₿|BTC bitcoin bitcoins - - m -
+¢ cent cents - - m -
+XOF|FCFA|XAF franc_CFA francs_CFA - - m -
+MAD dirham dirhams centime centimes m m
 €|EUR euro euros centime centimes m m
 $|USD|US$ dollar dollars cent cents m m
 £|GBP livre livres penny pence f m
@@ -220,11 +228,17 @@ x fois fois f
     day=_day,
     clock=_clock,
     hours_by_letter=True,
+    hour_marks="h",
     clock_words=words("heures heure"),
     letters={"W": "double V"},
     abbreviations=pairs(
-        "p.ex par exemple | ex exemple | etc et cetera | env environ | tél téléphone | av avenue | bd boulevard | "
-        "blvd boulevard | c.-à-d c'est-à-dire | cf voir | svp s'il vous plaît | rdv rendez-vous | qqch quelque chose | "
+        "24/7 vingt-quatre heures sur vingt-quatre, sept jours sur sept | "
+        "24h/24 vingt-quatre heures sur vingt-quatre | "
+        "24h/24h vingt-quatre heures sur vingt-quatre | 7j/7 sept jours sur sept | 7/7 sept jours sur sept | "
+        "n° numéro | covid-19 covid dix-neuf | p.ex par exemple | ex exemple | etc et cetera | env environ | "
+        "tél téléphone | av avenue | bd boulevard | "
+        "blvd boulevard | c.-à-d c'est-à-dire | cf voir | svp s'il vous plaît | rdv rendez-vous | "
+        "qqch quelque chose | "
         "apt appartement | bât bâtiment | ét étage | st saint | ste sainte | s.a S A | sarl S A R L | ttc T T C | "
         "max maximum | min minimum | et/ou et ou"
     ),

@@ -8,7 +8,8 @@ from bridge.text.spoken.language import Gender, Language
 from bridge.text.spoken.tables import currencies, months, pairs, scales, units, words, words_of
 
 _SMALL = (
-    "null eins zwei drei vier fünf sechs sieben acht neun zehn elf zwölf dreizehn vierzehn fünfzehn sechzehn siebzehn "
+    "null eins zwei drei vier fünf sechs sieben acht neun zehn elf zwölf dreizehn vierzehn fünfzehn sechzehn "
+    "siebzehn "
     "achtzehn neunzehn"
 ).split()
 _TENS = "zwanzig dreißig vierzig fünfzig sechzig siebzig achtzig neunzig".split()
@@ -189,6 +190,7 @@ GERMAN = Language(
     ordinal_marks=(),
     ordinal_stop=True,
     inflected=_after,
+    hour_marks="h",
     capital_nouns=True,
     noun_gender=_noun_gender,
     scales=scales("""
@@ -223,6 +225,17 @@ Milliarde|Milliarden|Mrd Milliarde Milliarden
     number_sign="Nummer",
     hashtag="Hashtag",
     currencies=currencies("""
+₹|INR Rupie Rupien - - f -
+₽|RUB Rubel Rubel Kopeke Kopeken m f
+₺|TRY Lira Lira Kuruş Kuruş f m
+₩|KRW Won Won - - m -
+₿|BTC Bitcoin Bitcoin - - m -
+¢ Cent Cent - - m -
+PLN|zł Zloty Zloty Grosz Groszy m m
+SEK schwedische_Krone schwedische_Kronen Öre Öre f n
+NOK norwegische_Krone norwegische_Kronen Öre Öre f n
+DKK dänische_Krone dänische_Kronen Öre Öre f n
+CZK|Kč tschechische_Krone tschechische_Kronen Heller Heller f m
 €|EUR|Euro Euro Euro Cent Cent m m
 $|USD|US$ Dollar Dollar Cent Cent m m
 £|GBP Pfund Pfund Penny Pence n m
@@ -235,9 +248,11 @@ CAD kanadischer_Dollar kanadische_Dollar Cent Cent m m
     and_cents=" und ",
     units=_UNITS,
     per_units=pairs(
+        "mtl Monat | Mon Monat | Pers Person | Stk Stück | Std Stunde | "
         "h Stunde | Std Stunde | Stunde Stunde | Tag Tag | Woche Woche | Monat Monat | Mon Monat | Jahr Jahr | J "
         "Jahr | "
-        "Person Person | kg Kilogramm | m² Quadratmeter | km Kilometer | l Liter | kWh Kilowattstunde | Nacht Nacht | "
+        "Person Person | kg Kilogramm | m² Quadratmeter | km Kilometer | l Liter | kWh Kilowattstunde | "
+        "Nacht Nacht | "
         "min Minute | Min Minute | s Sekunde | Stück Stück | Stk Stück"
     ),
     months=_MONTHS,
@@ -258,10 +273,17 @@ CAD kanadischer_Dollar kanadische_Dollar Cent Cent m m
         "u.a unter anderem | o.ä oder ähnlich | vgl vergleiche | mfg mit freundlichen Grüßen | mwst Mehrwertsteuer | "
         "s.o siehe oben | s.u siehe unten | v.a vor allem | i.d.r in der Regel | abs Absatz | tel Telefon | "
         "max maximal | min minimal | mind mindestens | zw zwischen | u und | bzgl bezüglich | "
+        "kd.-nr Kundennummer | kd.nr Kundennummer | best.-nr Bestellnummer | rg.-nr Rechnungsnummer | "
+        "re.-nr Rechnungsnummer | "
+        "art.-nr Artikelnummer | tel.-nr Telefonnummer | vers.-nr Versicherungsnummer | dipl.-ing Diplom-Ingenieur | "
+        "fa Firma | geb geboren | §§ Paragrafen | 3mal dreimal | 2mal zweimal | "
         "gmbh G M B H | kg K G | ag A G | plz Postleitzahl | und/oder und oder | 24/7 rund um die Uhr | str Straße"
     ),
-    needs_stop=words("abs kg tel str ca max min u zw"),
-    never_last=words("max min mind zw u bzgl z.b d.h ca bzw evtl ggf inkl exkl zzgl u.a vgl s.o s.u v.a i.d.r"),
+    needs_stop=words("abs kg tel str ca max min u zw fa geb"),
+    never_last=words(
+        "fa geb kd.-nr kd.nr best.-nr rg.-nr re.-nr art.-nr tel.-nr vers.-nr dipl.-ing max min mind zw u bzgl z.b "
+        "d.h ca bzw evtl ggf inkl exkl zzgl u.a vgl s.o s.u v.a i.d.r"
+    ),
     titles=pairs("hr Herr | fr Frau | dr Doktor | prof Professor | st Sankt | ing Ingenieur | dipl Diplom"),
     always_titles=words("dr prof hr"),
     before_numbers=pairs(
@@ -271,15 +293,20 @@ CAD kanadischer_Dollar kanadische_Dollar Cent Cent m m
     street_endings={"str": "straße", "nr": "nummer"},
     decade=_decade,
     decade_mark="er",
-    endings=words_of("endet auf | endend auf | enden auf | ziffern lauten | ziffern sind"),
+    endings=words_of(
+        "der endung | endung auf | den endziffern | endziffern sind | endet auf | endend auf | enden auf | "
+        "ziffern lauten | ziffern sind"
+    ),
     roman_names=words(
         "ludwig friedrich wilhelm heinrich karl otto philipp paul benedikt pius georg johannes leopold franz rudolf "
         "leo max maximilian albert alexander nikolaus christian gustav napoleon"
     ),
     roman_ordinal="der",
     capitals=words(
-        "ab am an auf aus bei bis das dem den der des die ein eine er es für hat ich im in ist ja jetzt kein mit nach "
-        "nein neu nicht nie nur oder ohne per sie sind so stop stopp um und uns vom von vor was wer wie wir zu zum zur "
+        "ab am an auf aus bei bis das dem den der des die ein eine er es für hat ich im in ist ja jetzt kein mit "
+        "nach "
+        "nein neu nicht nie nur oder ohne per sie sind so stop stopp um und uns vom von vor was wer wie wir zu zum "
+        "zur "
         "bitte heute hier kann alle alles auch mehr noch nun sehr sofort immer muss achtung wichtig halt los"
     ),
     spoken_acronyms=words("NATO NASA PIN TAN SIM IBAN BIC AIDS UNO IKEA LKA BAFÖG SCHUFA ELSTER"),
@@ -290,7 +317,7 @@ CAD kanadischer_Dollar kanadische_Dollar Cent Cent m m
         "rechnungsnummer vertrag vertragsnummer referenz referenznummer seriennummer karte kartennummer iban ticket "
         "ticketnummer durchwahl sendungsnummer vorgang vorgangsnummer aktenzeichen versichertennummer gate kennung "
         "mitgliedsnummer bankleitzahl blz bestellnr kundennr auftragsnr rechnungsnr vertragsnr buchungsnr kontonr "
-        "referenznr seriennr"
+        "referenznr seriennr kd.-nr kd.nr best.-nr rg.-nr re.-nr art.-nr vers.-nr kennzeichen bic endziffern"
     ),
     weak_code_words=words("nummer nr linie postfach"),
     phone_words=words(
@@ -304,7 +331,8 @@ CAD kanadischer_Dollar kanadische_Dollar Cent Cent m m
         "in im jahr jahre seit von bis ab vor nach um anno sommer winter herbst frühjahr frühling anfang ende"
     ),
     counted_stops=words(
-        "ist sind war und oder zu bis wenn für von auf in um bei als aber dann so weil das die der bitte wird kann hat "
+        "ist sind war und oder zu bis wenn für von auf in um bei als aber dann so weil das die der bitte wird kann "
+        "hat "
         "ich du sie wir er es ein eine jetzt heute morgen nicht mit an am"
     ),
     ending_in="endet auf",

@@ -113,7 +113,7 @@ ITALIAN = Language(
     noun_gender=_noun_gender,
     ordinal_marks=("º", "ª", "°"),
     scales=scales("""
-mila mila mila
+mila|k mila mila
 milione|milioni|mln|M milione milioni
 miliardo|miliardi|mld miliardo miliardi
 """),
@@ -145,7 +145,14 @@ miliardo|miliardi|mld miliardo miliardi
     keys={"*": "asterisco", "#": "cancelletto"},
     number_sign="numero",
     hashtag="hashtag",
+    hour_marks="h",
     currencies=currencies("""
+₹|INR rupia rupie - - f -
+₽|RUB rublo rubli copeco copechi m m
+₺|TRY lira_turca lire_turche - - f -
+₩|KRW won won - - m -
+₿|BTC bitcoin bitcoin - - m -
+¢ centesimo centesimi - - m -
 €|EUR euro euro centesimo centesimi m m
 $|USD|US$ dollaro dollari centesimo centesimi m m
 £|GBP sterlina sterline penny pence f m
@@ -186,8 +193,10 @@ ha ettaro ettari m
 x volte volte f
 """),
     per_units=pairs(
-        "h ora | ora ora | giorno giorno | g giorno | settimana settimana | mese mese | anno anno | persona persona | "
-        "notte notte | kg chilogrammo | m² metro quadrato | km chilometro | l litro | kWh chilowattora | min minuto | "
+        "h ora | ora ora | giorno giorno | g giorno | settimana settimana | mese mese | anno anno | "
+        "persona persona | "
+        "notte notte | kg chilogrammo | m² metro quadrato | km chilometro | l litro | kWh chilowattora | "
+        "min minuto | "
         "s secondo"
     ),
     months=_MONTHS,
@@ -200,7 +209,9 @@ x volte volte f
     day=_day,
     clock=_clock,
     abbreviations=pairs(
-        "ecc eccetera | es esempio | p.es per esempio | ad.es ad esempio | ca circa | tel telefono | v.le viale | "
+        "24/7 ventiquattro ore su ventiquattro | h24 ventiquattro ore su ventiquattro | 7/7 sette giorni su sette | "
+        "covid-19 covid diciannove | pagg pagine | ecc eccetera | es esempio | p.es per esempio | "
+        "ad.es ad esempio | ca circa | tel telefono | v.le viale | "
         "p.za piazza | p.zza piazza | v.lo vicolo | "
         "max massimo | min minimo | c.so corso | pag pagina | "
         " s.p.a S P A | spa S P A | s.r.l S R L | srl S R L | n.b nota bene | "
@@ -213,7 +224,8 @@ x volte volte f
     ),
     always_titles=words("sig dott dr"),
     before_numbers=pairs(
-        "n numero | n° numero | nº numero | num numero | pag pagina | art articolo | cap capitolo | vol volume | "
+        "nr numero | n numero | n° numero | nº numero | num numero | pag pagina | art articolo | cap capitolo | "
+        "vol volume | "
         "tel telefono | int interno | v versione | fig figura"
     ),
     capitals=words(
@@ -229,7 +241,9 @@ x volte volte f
     roman_names=words(
         "luigi paolo pio benedetto carlo vittorio emanuele umberto enrico filippo federico giovanni leone clemente"
     ),
-    endings=words_of("termina con | terminano con | finisce con | termina in"),
+    endings=words_of(
+        "con finale | finale carta | carta finale | termina con | terminano con | finisce con | termina in"
+    ),
     code_words=words(
         "codice codici pin camera stanza volo prenotazione ordine conto carta riferimento pratica fattura contratto "
         "polizza serie biglietto conferma cap password interno cliente tessera spedizione iban targa fiscale"
@@ -245,7 +259,7 @@ x volte volte f
     ),
     ending_in="che termina con",
     expiry_words=words("scade scadenza valida valido fino"),
-    time_words=words("alle dalle ore le fino"),
+    time_words=words("h alle dalle ore le fino"),
     version_words=words("versione v android ios windows python"),
     press_words=words("prema premere premi digiti digitare tasto tasti o poi e"),
     date_words=words("il del al dal lunedì martedì mercoledì giovedì venerdì sabato domenica data entro"),

@@ -154,7 +154,9 @@ class Language:
     clock: Callable[[int, int, int | None, str], str]
     """Hours, minutes, seconds if given, and "am", "pm" or ""."""
     hours_by_letter: bool = False
-    """`14h30` is a time."""
+    """`14h` is a time."""
+    hour_marks: str = ""
+    """Letters that may stand between hours and minutes: `14h30` in French."""
     clock_words: frozenset[str] = frozenset()
     """What may follow a time and is in `clock`'s words already (German `Uhr`)."""
 

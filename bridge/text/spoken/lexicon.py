@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from bridge.text.spoken.codes import telephone
 from bridge.text.spoken.cursor import CLOSERS, OPENERS, Part, part
+from bridge.text.spoken.dates import days_of_week
 from bridge.text.spoken.language import Language
 from bridge.text.spoken.rules import (
     DIGIT,
@@ -53,7 +54,7 @@ class Shape:
 
     __slots__ = (
         "_core", "_language", "_rules", "after", "begins", "calls", "digits", "ends", "exact", "figures", "lead",
-        "looking_ahead", "naming", "neighbourless", "phone", "plain", "row", "simple", "trail",
+        "looking_ahead", "naming", "neighbourless", "parted", "phone", "plain", "row", "simple", "trail",
     )  # fmt: skip
 
     def __init__(self, token: str, language: Language) -> None:
@@ -76,6 +77,8 @@ class Shape:
         self.neighbourless = not digits and NEIGHBOURLESS.issuperset(rules)
         self.looking_ahead = not digits and LOOKING_AHEAD.issuperset(rules)
         self.phone = telephone in rules
+        self.parted = core[-1:].isdecimal() and len(core.lstrip("-+−")) <= 6 and _begins_with_currency(core, language)
+        """A sum whose thousands may be parted from it by a space."""
         self.plain = _is_plain(token, language)
         self.naming = self.calls = False
         if not self.figures:
@@ -145,6 +148,10 @@ def lexicon(language: Language) -> KnownTokens:
     return KnownTokens(language)
 
 
+def _begins_with_currency(core: str, language: Language) -> bool:
+    return core.strip("-+−0123456789") in language.currencies
+
+
 def _is_plain(token: str, language: Language) -> bool:
     """Whether a token is said as it stands, whatever stands beside it: a word that no rule of the language knows."""
     if not token or token[0].isdecimal() or token[-1].isdecimal():
@@ -152,7 +159,7 @@ def _is_plain(token: str, language: Language) -> bool:
     bare = token.strip(STRIPPED)
     if not _is_word(bare) or bare.lower() in watched(language):
         return False
-    days = "-" in bare and bare.partition("-")[0].lower() in language.weekday_abbreviations
+    days = "-" in bare and bare.partition("-")[0].lower() in days_of_week(language)
     shortened = token[-1] == "." and (len(bare) == 1 or bare.endswith(tuple(language.street_endings)))
     return not days and not shortened
 

@@ -11,12 +11,13 @@ from bridge.text.spoken.language import Currency, Gender, Language
 from bridge.text.spoken.numerals import Number, digits, parse, say, signed
 
 _AMOUNT = re.compile(
-    r"([-+−±~]?)([^\d\s.,+\-−±~]{0,4})([-+−]?)([.,]?\d[\d.,'’]{0,40}?)(?:,[-–—]{1,2})?((?:[^\d\s.,'’][^\d\s]{0,23})?)"
+    r"([-+−±~]?)([^\d\s.,+\-−±~]{0,4})([-+−]?)([.,]?\d[\d.,'’]{0,40}?)(?:[.,][-–—]{1,2})?((?:[^\d\s.,'’][^\d\s]{0,23})?)"
 )
 """Sign, what stands before the digits, sign again, digits with their marks, what stands after them."""
 _TWO_AMOUNTS = re.compile(
     r"([-+−±~]?[^\d\s.,+\-−±~]{0,4}[.,]?\d[\d.,'’]{0,40}[^\d\s\-–—]{0,8})[-–—]([^\d\s.,+\-−±~]{0,4}[.,]?\d[\d.,'’]{0,40}[^\d\s]{0,24})"
 )
+_LAST_GROUP = re.compile(r"(\d{3})[.,](\d{2})")
 _NUMBER = re.compile(r"[-+−±~]?[.,]?\d[\d.,'’]*")
 _NOT_APART = frozenset("in pt mo cal x t a".split())
 """Units that are also words, so that they must be glued to their number."""
@@ -69,20 +70,30 @@ def amount(c: Cursor) -> Reading | None:
     found = _AMOUNT.fullmatch(core)
     if found is not None and (read := _measure(c, found, 0)):
         count, measure = read
-        shortened = count > 1 and c.core(count - 1) in language.scales
-        return Reading(count, _say(measure, language), keep_stop=not shortened or not c.core(count))
+        return Reading(count, _say(measure, language), keep_stop=_ends(c, count))
     return None
 
 
 def _counted_things(c: Cursor, number: Number) -> Reading | None:
     """Digits with what they count after them: `5 km`, `3 million dollars`."""
-    bare = _Measure(number)
+    bare, language = _Measure(number), c.language
+    if c.core(1) == "in" and c.word(-1) in ("ft", "feet", "foot") and language.feet_and_inches and c.joined(0):
+        unit = language.units["in"]
+        return Reading(2, f"{say(number, language)} {unit.one if number.is_one else unit.many}")
     done = _after(c, bare, "", 0)
     if done is None or done[1] is bare:
         return None
     count, measure = done
-    shortened = count > 1 and c.core(count - 1) in c.language.scales
-    return Reading(count, _say(measure, c.language), not shortened or not c.core(count))
+    return Reading(count, _say(measure, c.language), _ends(c, count))
+
+
+def _ends(c: Cursor, count: int) -> bool:
+    """Whether the stop after a measure ends a sentence: not that of `5 Mio.`, nor that of `1 Std. 30 Min.`"""
+    if count < 2 or not c.core(count):
+        return True
+    last, language = c.core(count - 1), c.language
+    goes_on = last in language.units and c.core(count).isdecimal() and c.core(count + 1) in language.units
+    return last not in language.scales and not goes_on
 
 
 def may_count(word: str, language: Language) -> bool:
@@ -110,11 +121,41 @@ def currency_first(c: Cursor) -> Reading | None:
     found = (
         _AMOUNT.fullmatch(c.core(1)) if currency is not None and c.part().trail in ("", "."[: len(core) < 4]) else None
     )
+    both = _both_ends(c) if currency is not None and not c.part().trail else None
+    if both is not None:
+        return both
     if found is None or found[2] or (sign and (found[1] or found[3])):
         return None
     number = parse((sign or found[1] + found[3]) + found[4], language)
-    done = _after(c, _Measure(number, currency), found[5], 1) if number is not None else None
+    if number is None:
+        return None
+    number, count = _spaced(c, number, found[5], 1)
+    done = _after(c, _Measure(number, currency), found[5] if count == 1 else "", count)
     return Reading(done[0], _say(done[1], language)) if done is not None else None
+
+
+def _both_ends(c: Cursor) -> Reading | None:
+    """`€ 10-20`, `€ 10 - 20` and `€ 10 - € 20`, with a space after the currency."""
+    sign, first, dash = c.core(), c.core(1), c.core(2)
+    if two := _TWO_AMOUNTS.fullmatch(first):
+        return _between(c, sign + two[1], two[2], 2) if two[1][:1].isdecimal() else None
+    if dash not in ("-", "–", "—") or not c.joined(1) or not first[:1].isdecimal() or len(first) > 20:
+        return None
+    if c.core(3) == sign and c.core(4)[:1].isdecimal():
+        return _between(c, sign + first, sign + c.core(4), 5)
+    return _between(c, sign + first, c.core(3), 4) if c.core(3)[:1].isdecimal() else None
+
+
+def _spaced(c: Cursor, number: Number, glued: str, offset: int) -> tuple[Number, int]:
+    """A sum whose thousands are parted by spaces after its currency, and where it ends: `€ 1 234,50`."""
+    if glued or number.fraction or len(number.whole) > 3 or not c.joined(offset) or number.whole[0] == "0":
+        return number, offset
+    found, last = number.whole, offset
+    while last < offset + 3 and len(c.core(last + 1)) == 3 and c.core(last + 1).isdecimal() and c.joined(last):
+        found, last = found + c.core(last + 1), last + 1
+    if c.joined(last) and (cents := _LAST_GROUP.fullmatch(c.core(last + 1))):
+        return number._replace(whole=found + cents[1], fraction=cents[2]), last + 1
+    return (number._replace(whole=found), last) if " " in c.language.group_marks else (number, offset)
 
 
 def _measure(c: Cursor, found: re.Match[str], offset: int) -> tuple[int, _Measure] | None:
@@ -127,8 +168,13 @@ def _measure(c: Cursor, found: re.Match[str], offset: int) -> tuple[int, _Measur
     currency = language.currencies.get(before) if before else None
     if before and currency is None:
         return None
+    if currency is not None:
+        number, last = _spaced(c, number, found[5], offset)
+        found_after, offset = (found[5], offset) if last == offset else ("", last)
+    else:
+        found_after = found[5]
     bare = _Measure(number, currency)
-    done = _after(c, bare, found[5], offset)
+    done = _after(c, bare, found_after, offset)
     if done is None or (currency is None and done[1] is bare):
         return None
     count, measure = done
@@ -151,7 +197,8 @@ def _after(c: Cursor, measure: _Measure, glued: str, offset: int) -> tuple[int, 
             return None
         measure = taken
         if slash and not whole_unit:
-            named = language.per_units.get(per)
+            named = language.per_units.get(per) or language.per_units.get(per.lower())
+            named = named or (per if len(per) >= 3 and per.isalpha() else None)
             if named is None:
                 return None
             return count, measure._replace(per=named)
@@ -159,6 +206,8 @@ def _after(c: Cursor, measure: _Measure, glued: str, offset: int) -> tuple[int, 
         following = c.core(count)
         if not may_count(following, language):
             break
+        if following == "/" and c.core(count + 1) in language.per_units and c.joined(count):
+            return count + 2, measure._replace(per=language.per_units[c.core(count + 1)])
         if following == "sq" and f"sq{c.core(count + 1)}" in language.units and c.joined(count):
             following, count = f"sq{c.core(count + 1)}", count + 1
         taken = _take(measure, following, language, apart=True)
@@ -200,6 +249,8 @@ def _take(measure: _Measure, word: str, language: Language, apart: bool = False)
     if word in language.currencies and measure.currency is None and not measure.unit:
         return measure._replace(currency=language.currencies[word])
     if word in language.units and not measure.unit and measure.currency is None:
+        if not apart and word == "st":
+            return None  # "1st"
         if apart and (word in _NOT_APART or (len(word) == 1 and word.isupper())):
             return None
         unit = language.units[word]

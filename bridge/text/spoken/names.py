@@ -11,6 +11,7 @@ from bridge.text.spoken.numerals import whole
 
 _DOTTED = re.compile(r"(?:[^\W\d_]\.)+[^\W\d_]")
 _ROMAN = re.compile(r"(?=[IVXLC])M{0,3}(?:CM|CD|D?C{0,3})(?:XC|XL|L?X{0,3})(?:IX|IV|V?I{0,3})")
+DIGIT = re.compile(r"\d")
 _VALUES = {"I": 1, "V": 5, "X": 10, "L": 50, "C": 100, "D": 500, "M": 1000}
 _CAPITALS = re.compile(r"([A-ZÀ-ÖØ-Þ]{2,8})('?s)?")
 _ORDINAL_STREET = re.compile(r"\d{1,3}(?:st|nd|rd|th)")
@@ -29,8 +30,9 @@ def abbreviation(c: Cursor) -> Reading | None:
     if stopped and word == "no" and c.core(1) in ("is", "was") and c.core(-1).isalpha() and not c.part(-1).trail:
         return _words(c, language.before_numbers.get(word, part.core), keep_stop=False)  # "the policy no. is"
     known = known and not (part.core.isupper() and len(word) > 2 and not stopped)  # "CAP 00184"
-    if known and following.core.lstrip("#(+")[:1].isdecimal():
-        known = stopped or len(word) > 2 or word[-1] in "º°"
+    after = following.core.lstrip("#(+")
+    if known and (after[:1].isdecimal() or (word in _NUMBERS and after.isupper() and DIGIT.search(after))):
+        known = stopped or len(word) > 2 or word[-1] in "º°" or (word in _NUMBERS and _numbers(c))
         if known and not (word in ("sec", "no") and c.core(-1)[:1].isdecimal()):
             return _words(c, language.before_numbers[word], keep_stop=False)
     capital = part.core[:1].isupper()
@@ -59,11 +61,21 @@ def abbreviation(c: Cursor) -> Reading | None:
         return Reading(1, language.streets[word], keep_stop=c.ends_sentence(0))
     if stopped and language.street_endings and (end := _shortened_end(word, language)):
         said = part.core[: -len(end)] + language.street_endings[end]
-        return Reading(1, said, keep_stop=c.ends_sentence(0))
+        return Reading(1, said, keep_stop=end not in _NUMBERS and c.ends_sentence(0))
     if word in language.abbreviations and (stopped or "." in word or word not in language.needs_stop):
         last = word not in language.never_last and c.ends_sentence(0)
         return _words(c, language.abbreviations[word], keep_stop=not stopped or last)
     return None
+
+
+_NUMBERS = frozenset(("no", "nr", "n", "nº", "n°"))
+"""Abbreviations of "number"."""
+
+
+def _numbers(c: Cursor) -> bool:
+    """Whether "no" without a stop means a number: where it is no word, or after what has one."""
+    language = c.language
+    return c.word() not in language.capitals or c.word(-1) in language.code_words | language.weak_code_words
 
 
 def _shortened_end(word: str, language: Language) -> str:
@@ -111,8 +123,15 @@ def _title_fits(c: Cursor) -> bool:
 def roman(c: Cursor) -> Reading | None:
     """Read a Roman numeral after a name, such as `Chapter IV`, `Henry VIII` or `Luis XIV`."""
     core, language = c.core(), c.language
+    if core == "Ier" and language.roman_ordinal_first:
+        return Reading(1, language.ordinal(1, "m"))
     if language.roman_ordinal_first and c.word(1) in language.roman_centuries:
         core = core.removesuffix("e")
+    owner = core[-2:] if core[-2:] in ("'s", "’s") else ""
+    if owner:
+        core = core[:-2]
+        if c.word(-1) not in language.roman_names:
+            return None
     if not _ROMAN.fullmatch(core):
         return None
     before = c.word(-1)
@@ -131,7 +150,8 @@ def roman(c: Cursor) -> Reading | None:
     if (before in language.roman_names and c.core(-1)[:1].isupper() and core != "I") or (
         core == "I" and before in language.roman_names and c.core(-1)[:1].isupper() and not c.core(1)[:1].islower()
     ):
-        return _ordinal_of_a_name(c, value)
+        named = _ordinal_of_a_name(c, value)
+        return named._replace(spoken=named.spoken + owner)
     if (
         language.ordinal_stop
         and c.part().trail.startswith(".")
@@ -139,6 +159,10 @@ def roman(c: Cursor) -> Reading | None:
         and c.core(1)[:1].islower()
     ):
         return _ordinal_of_a_name(c, value)
+    if language.ordinal_stop and c.part().trail == "." and len(core) > 1 and c.core(1)[1:2].islower():
+        return Reading(1, language.ordinal(value, ""), keep_stop=False)
+    if core == "IV" and language.feet_and_inches and not c.core(-1)[:1].isupper():
+        return Reading(1, letters(core, language))  # "IV drip"
     if len(core) > 1 and not set(core) - set("IVX"):
         return Reading(1, language.cardinal(value, ""))
     return None
@@ -191,6 +215,12 @@ def acronym(c: Cursor) -> Reading | None:
     return None
 
 
+def _is_acronym(word: str, language: Language) -> bool:
+    """Whether capitals are read one by one."""
+    short = 2 <= len(word) <= 4 and word not in language.spoken_acronyms
+    return short and _CAPITALS.fullmatch(word) is not None and word.lower() not in language.capitals
+
+
 def _shouted(c: Cursor) -> bool:
     """Whether the words around are capitals too, so that it is all emphasis."""
     around = [core for core in (c.core(1), c.core(-1), c.core(2), c.core(-2)) if len(core) >= 2 and core.isalpha()]
@@ -213,7 +243,11 @@ def joined(c: Cursor) -> Reading | None:
         return Reading(1, words)
     head, stroke, tail = c.core().partition("/")
     if stroke and head.isalpha() and tail.isalpha():
+        days = language.weekday_abbreviations
+        if head.lower() in days and tail.lower() in days and head[:1].isupper() == tail[:1].isupper():
+            return Reading(1, f"{days[head.lower()]} {language.symbols['&']} {days[tail.lower()]}")
         if len(head) == 1 and len(tail) == 1:
             return Reading(1, f"{letters(head, language)} {language.symbols['/']} {letters(tail, language)}")
-        return Reading(1, f"{head} {language.symbols['/']} {tail}")
+        said = [letters(word, language) if _is_acronym(word, language) else word for word in (head, tail)]
+        return Reading(1, f"{said[0]} {language.symbols['/']} {said[1]}")
     return None

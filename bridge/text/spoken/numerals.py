@@ -66,7 +66,11 @@ def _split(text: str, marks: list[str]) -> list[str]:
 
 
 def _grouped(parts: list[str]) -> bool:
-    return 1 <= len(parts[0]) <= 3 and parts[0][0] != "0" and all(len(part) == 3 for part in parts[1:])
+    """Whether digits are parted by thousands, or after the last thousand by hundreds as in India: `1,50,000`."""
+    if not 1 <= len(parts[0]) <= 3 or parts[0][0] == "0" or len(parts[-1]) != 3:
+        return len(parts) == 1 and 1 <= len(parts[0]) <= 3 and parts[0][0] != "0"
+    between = {len(part) for part in parts[1:-1]}
+    return between <= {3} or (between == {2} and len(parts[0]) <= 2)
 
 
 def digits(text: str, language: Language) -> str:

@@ -156,7 +156,7 @@ BRAZILIAN = Language(
     noun_gender=_noun_gender,
     ordinal_marks=("º", "ª", "°"),
     scales=scales("""
-mil mil mil
+mil|k mil mil
 milhão|milhões|mi|M milhão milhões
 bilhão|bilhões|bi bilhão bilhões
 """),
@@ -188,6 +188,13 @@ bilhão|bilhões|bi bilhão bilhões
     number_sign="número",
     hashtag="hashtag",
     currencies=currencies("""
+₹|INR rupia rupias - - f -
+₽|RUB rublo rublos copeque copeques m m
+₺|TRY lira_turca liras_turcas - - f -
+₩|KRW won wons - - m -
+₿|BTC bitcoin bitcoins - - m -
+¢ centavo centavos - - m -
+AOA|Kz kwanza kwanzas cêntimo cêntimos m m
 R$|BRL real reais centavo centavos m m
 €|EUR euro euros cêntimo cêntimos m m
 $|USD|US$ dólar dólares centavo centavos m m
@@ -244,16 +251,23 @@ x vezes vezes f
     day_month_joiner=" de ",
     clock=_clock,
     hours_by_letter=True,
+    hour_marks="h",
     clock_words=words("horas"),
     abbreviations=pairs(
-        "máx máximo | mín mínimo | "
+        "máx máximo | mín mínimo | 24/7 vinte e quatro horas por dia, sete dias por semana | "
+        "24h/24 vinte e quatro horas por dia | covid-19 covid dezenove | "
+        "2ª-feira segunda-feira | 3ª-feira terça-feira | 4ª-feira quarta-feira | 5ª-feira quinta-feira | "
+        "6ª-feira sexta-feira | "
+        "v.exa Vossa Excelência | exmo excelentíssimo | exma excelentíssima | "
         "p.ex por exemplo | ex exemplo | etc et cetera | aprox aproximadamente | tel telefone | av avenida | r rua | "
-        "pça praça | apto apartamento | ltda limitada | s.a S A | cia companhia | obs observação | vc você | e/ou e ou"
+        "pça praça | apto apartamento | ltda limitada | s.a S A | cia companhia | obs observação | vc você | "
+        "e/ou e ou"
     ),
     needs_stop=words("máx mín ex tel av r obs"),
-    never_last=words("máx mín p.ex ex aprox av r pça"),
+    never_last=words("exmo exma v.exa máx mín p.ex ex aprox av r pça"),
     titles=pairs(
-        "sr senhor | sra senhora | srta senhorita | dr doutor | dra doutora | prof professor | profa professora"
+        "sr senhor | sra senhora | srta senhorita | dr doutor | dra doutora | prof professor | profa professora | "
+        "d dom | eng engenheiro"
     ),
     always_titles=words("sr sra srta dr dra"),
     before_numbers=pairs(
@@ -321,6 +335,7 @@ EUROPEAN = dataclasses.replace(
         form: unit._replace(one=_respelled(unit.one), many=_respelled(unit.many))
         for form, unit in BRAZILIAN.units.items()
     },
+    abbreviations={**BRAZILIAN.abbreviations, "covid-19": "covid dezanove"},
     extension="extensão",
     area_groups=(3, 3, 3),
     zero_begins_phone=False,

@@ -9,7 +9,7 @@ from bridge.text.spoken.language import Gender, Language
 from bridge.text.spoken.measures import money, unit_genders
 from bridge.text.spoken.numerals import Number, digits, parse, say, signed, whole
 
-_FRACTION = re.compile(r"([-+−]?)(\d{1,3})[/⁄](\d{1,2})")
+_FRACTION = re.compile(r"([-+−]?)(\d{1,3})[/⁄](\d{1,2})(?:rds|ths|rd|th)?")
 _VULGAR = {
     "½": (1, 2),
     "¼": (1, 4),
@@ -30,10 +30,8 @@ _RATIO = re.compile(r"(\d{1,4}(?:[.,]\d{1,3})?):(\d{1,4}(?:[.,]\d{1,3})?)")
 _SCIENTIFIC = re.compile(
     r"([-+−]?\d{1,15}(?:[.,]\d{1,15})?)[eE]([-+−]\d{1,3}|(?<=[.,]\d\d[eE])\d{1,3}|(?<=[.,]\d[eE])\d{1,3})"
 )
-_DECADE = re.compile(r"'?(\d{1,3}0)('?[a-z]{1,2})")
-_BETWEEN = re.compile(r"(\d{1,3})-([a-z]{2,4})-(\d{1,3})")
-_ORDINAL_FIRST = re.compile(r"(\d{1,3}(?:st|nd|rd|th))-([a-z]{3,20})")
-_DURATION = re.compile(r"(\d{1,2})h(\d{1,2})m(?:in)?")
+_DURATION = re.compile(r"(\d{1,2})h(\d{1,2})(?:m(?:in)?)?")
+_HOURS = re.compile(r"\d{1,2}h(?:rs?)?")
 _LAST_GROUP = re.compile(r"(\d{3}),(\d{1,3})")
 _PERIOD = re.compile(r"(\d{4})[-–—/](\d{4}|\d{2})")
 
@@ -50,16 +48,18 @@ def marked_ordinal(c: Cursor) -> Reading | None:
     """Read digits with the letters of an ordinal, such as `1st`, `22nd`, `3º` or `1st-3rd`."""
     language, core = c.language, c.core()
     first, dash, last = core.partition("-")
-    if dash and (ends := [_marked(end, language) for end in (first, last)]) and all(ends):
+    if dash and (ends := [marked(end, language) for end in (first, last)]) and all(ends):
         return Reading(1, f" {language.range_to} ".join(end for end in ends if end))
-    words = _marked(core, language)
+    words = marked(core, language)
     return Reading(1, words) if words else None
 
 
-def _marked(core: str, language: Language) -> str | None:
+def marked(core: str, language: Language) -> str | None:
     """An ordinal by the letters after its digits."""
     for mark in (*language.ordinal_marks, "º", "ª"):
         figures = core[: -len(mark)].removesuffix("." if mark in ("º", "ª") else "")
+        if "," in figures and language.decimal_mark == "." and (read := parse(figures, language)):
+            figures = figures if read.fraction else read.whole
         if core.endswith(mark) and figures.isdecimal() and len(figures) <= 4:
             number = int(figures)
             if mark == "er" and number and (words := language.ordinal(number, "m")).endswith("ero"):
@@ -164,8 +164,11 @@ def scientific(c: Cursor) -> Reading | None:
 
 
 def duration(c: Cursor) -> Reading | None:
-    """Read hours with minutes, such as `2h30m`."""
+    """Read hours with minutes, such as `2h30m`, or the minutes of `2h 30m`."""
     found, language = _DURATION.fullmatch(c.core()), c.language
+    if c.core()[-1] == "m" and c.core()[:-1].isdecimal() and _HOURS.fullmatch(c.core(-1)) and c.joined(-1):
+        number, unit = c.core()[:-1], language.units["min"]
+        return Reading(1, f"{whole(number, language, unit.gender)} {unit.one if number == '1' else unit.many}")
     if found is None:
         return None
     words = []
@@ -175,20 +178,6 @@ def duration(c: Cursor) -> Reading | None:
             f"{whole(number.lstrip('0') or '0', language, unit.gender)} {unit.one if int(number) == 1 else unit.many}"
         )
     return Reading(1, " ".join(words))
-
-
-def decade(c: Cursor) -> Reading | None:
-    """Read a decade such as `1990s` or `the '80s`."""
-    language = c.language
-    found = _DECADE.fullmatch(c.core())
-    if found is None or language.decade is None or found[2].lstrip("'") != language.decade_mark:
-        return None
-    if len(found[1]) not in (2, 4):
-        return None
-    sure = "'" in c.part().lead.replace("’", "'") or "'" in found[2] or len(language.decade_mark) > 1
-    if len(found[1]) == 2 and not sure and c.word(-1) not in language.decade_words:
-        return None
-    return Reading(1, language.decade(int(found[1])))
 
 
 def period(c: Cursor) -> Reading | None:
@@ -206,24 +195,6 @@ def period(c: Cursor) -> Reading | None:
         if cut and first_.isdecimal() and last_.isdecimal() and _a_range(first_, last_):
             return Reading(1, f"{whole(first_, language)} {language.range_to} {whole(last_, language)}")
     return None
-
-
-def compound(c: Cursor) -> Reading | None:
-    """`10-year`, `2-bedroom`, `5-star`: a number that is part of a word."""
-    head, dash, tail = c.core().partition("-")
-    if (between := _BETWEEN.fullmatch(c.core())) is not None:
-        numbers = [whole(figures, c.language) for figures in (between[1], between[3])]
-        return Reading(1, f"{numbers[0]} {between[2]} {numbers[1]}")
-    if (first := _ORDINAL_FIRST.fullmatch(c.core())) and (words := _marked(first[1], c.language)):
-        return Reading(1, f"{words} {first[2]}")
-    if not dash or not head.isdecimal() or len(head) > 4 or not tail.replace("-", "").isalpha() or len(tail) < 2:
-        return None
-    unit = c.language.units.get(tail)
-    return (
-        Reading(1, f"{whole(head, c.language)} {unit.one if unit else tail.replace('-', ' ')}")
-        if tail.islower() or (len(tail) > 3 and tail.istitle())
-        else None
-    )
 
 
 def _a_range(first: str, last: str) -> bool:
@@ -307,8 +278,11 @@ def _dated(c: Cursor, offset: int) -> bool:
 
 def marked_number(c: Cursor) -> Reading | None:
     """Read a number with a sign, decimals or parted thousands, such as `-5`, `3.14` or `1,200`."""
-    read = parse(c.core(), c.language)
-    return Reading(1, say(read, c.language)) if read is not None else None
+    core, language = c.core(), c.language
+    if c.may_be_named and core[0] == "-" and core[1:].isdecimal() and c.word(-1) in language.code_words:
+        return Reading(1, digits(core, language))  # "Durchwahl -12"
+    read = parse(core, language)
+    return Reading(1, say(read, language)) if read is not None else None
 
 
 def number(c: Cursor) -> Reading | None:
@@ -363,6 +337,8 @@ def _spaced_groups(c: Cursor) -> Reading | None:
 
 def _is_year(c: Cursor, core: str) -> bool:
     value, before, after = int(core), c.word(-1), c.core(1)
+    if before in ("in", "since", "from") and 1010 <= value < 1100 and after.lower() in c.language.counted_stops | {""}:
+        return True
     if not 1100 <= value <= 2099 or (core[2:] == "00" and value % 1000 == 0):
         return False
     if before in c.language.year_words or before in c.language.month_abbreviations:

@@ -12,7 +12,7 @@ import re
 from collections.abc import Callable
 from typing import NamedTuple
 
-from bridge.text.spoken import addresses, codes, dates, measures, names, quantities
+from bridge.text.spoken import addresses, codes, compounds, date_ranges, dates, measures, names, quantities
 from bridge.text.spoken.cursor import Cursor, Reading
 from bridge.text.spoken.language import Language
 
@@ -72,7 +72,7 @@ def _listed(rule: Rule, lists: Callable[[str, Language], bool]) -> _Asked:
 
 def _is_day(word: str, language: Language) -> bool:
     """Whether a word is a day of the week or a range of such days."""
-    return _DASH.split(word)[0].rstrip(".") in language.weekday_abbreviations
+    return _DASH.split(word)[0].rstrip(".") in dates.days_of_week(language)
 
 
 def _is_currency(word: str, language: Language) -> bool:
@@ -118,10 +118,11 @@ _NUMERIC = (
     _asked(quantities.feet, r"\d{1,3}['’′].*"),
     _CARD,
     _NAMED,
+    _asked(date_ranges.date_range, r"\d{1,2}[/.].{0,9}?[-–—]\d.*|\d{1,2}[/.]\d{1,2}(?:[/.]\d{2,4})?"),
     _asked(dates.date, r"\d{1,4}([/.\-])\d{1,2}\1\d.*"),
     _asked(dates.date_without_year, r"\d{1,2}[/.]\d{1,2}"),
     _asked(dates.day_and_month, r"\d{1,2}(?:[-–—a-zº°ª].*)?"),
-    _asked(dates.time, r"\d{1,2}(?:[:.hHapAP].*|[-–—].*)?"),
+    _asked(dates.time, r"\d{1,2}(?:[:.hHuUapAP].*|[-–—].*)?"),
     _asked(codes.telephone, r"\+?\(?\d[\d()./ –-]*(?:[-. ][A-Z][A-Z.-]+)?"),
     _asked(quantities.ratio, r"\d[\d.,]*:\d[\d.,]*"),
     _asked(quantities.scientific, r".*\d[eE].*"),
@@ -130,12 +131,12 @@ _NUMERIC = (
     _asked(quantities.arithmetic, r"[-+−]?\d[\d.,]*(?:[*×xX·÷+=].*|[/−-].*=.*)"),
     _KEYS,
     _asked(codes.numbered, r"[#№]\d+"),
-    _asked(quantities.decade, r"'?\d{1,4}'?[a-z]{1,2}"),
-    _asked(quantities.duration, r"\d{1,2}h\d{1,2}m.*"),
+    _asked(compounds.decade, r"'?\d{1,4}'?[a-z]{1,2}"),
+    _asked(quantities.duration, r"\d{1,2}(?:h\d{1,2}(?:m.*)?|m)"),
     _AMOUNT,
     _asked(quantities.marked_ordinal, r"\d.*[^\d]")._replace(fits=_marked),
     _asked(quantities.period, r"\d+[-–—/]\d+"),
-    _asked(quantities.compound, r"\d{1,4}(?:st|nd|rd|th)?-[^\W\d_].*"),
+    _asked(compounds.compound, r"\d{1,4}(?:st|nd|rd|th)?-[^\W\d_].*"),
     _CODE,
     _asked(quantities.marked_number, r"[-+−±~≈]?[\d.,'’]+"),
     _URL,
@@ -151,6 +152,7 @@ _MIXED = (
     _NAMED,
     _asked(codes.machine, r"[vV]\d+\..*|[0-9a-fA-F:]*:[0-9a-fA-F:]*"),
     _asked(codes.telephone_link, r"tel:\+?[\d().-]{3,24}"),
+    _asked(compounds.prefixed, r"[^\d]{3,6}-\d{1,4}s?"),
     _AMOUNT,
     _CODE,
 )
@@ -160,12 +162,13 @@ _LETTERED = (
     _URL,
     _listed(dates.month_name, lambda word, language: word in language.month_abbreviations),
     _listed(dates.weekday, _is_day),
-    _asked(names.roman, "[IX]+e?"),
+    _asked(names.roman, r"[IX]+(?:ea?|['’]s)?"),
     _listed(names.abbreviation, _is_abbreviation),
     _asked(names.initials, r"\w|.*\..*"),
     _listed(measures.currency_first, _is_currency),
     _OPERATOR,
     _asked(codes.card, "[xX]{4}.*"),
+    _asked(codes.lettered, "[AEIX-]{1,12}"),
     _asked(names.acronym, r"[AEIXÀ-ÖØ-Þ]{2,8}(?:'?s)?|[AEIX]{1,3}&[AEIX]{1,3}"),
     _asked(names.joined, ".*/.*"),
     _asked(addresses.handle, "[@#].*"),
@@ -180,7 +183,7 @@ _SIGNS = (
 """For one without a letter or digit."""
 NEIGHBOURLESS = frozenset((
     addresses.email, addresses.url, dates.date, addresses.handle, codes.code, codes.numbered, names.numbered,
-    names.numeric_abbreviation, names.joined, quantities.compound, quantities.period, quantities.ratio,
+    names.numeric_abbreviation, names.joined, compounds.compound, quantities.period, quantities.ratio,
     quantities.scientific, quantities.marked_ordinal,
     quantities.marked_number,
 ))  # fmt: skip
@@ -188,6 +191,7 @@ NEIGHBOURLESS = frozenset((
 LOOKING_AHEAD = NEIGHBOURLESS | {
     measures.amount,
     quantities.written_fraction,
+    date_ranges.date_range,
     dates.day_and_month,
     dates.time,
     codes.telephone,
@@ -245,7 +249,7 @@ def after_digits(core: str, language: Language) -> After:
         found |= After.CLOCK
     if "€" in core or measures.may_count(core, language):
         found |= After.COUNTED
-    if core[:1] and core[:1] in "-–—/xX":
+    if core[:1] and (core[0] in "-–—/xX" or word.startswith("ext")):
         found |= After.DASH
     return found | After.FRACTION if "/" in core or "⁄" in core else found
 

@@ -135,7 +135,7 @@ SPANISH = Language(
     noun_gender=_noun_gender,
     ordinal_marks=("º", "ª", "er", "°"),
     scales=scales("""
-mil mil mil
+mil|k mil mil
 millón|millones|M millón millones
 """),
     scale_joins_noun="de",
@@ -164,7 +164,19 @@ millón|millones|M millón millones
     keys={"*": "asterisco", "#": "almohadilla"},
     number_sign="número",
     hashtag="hashtag",
+    hour_marks="h",
     currencies=currencies("""
+₹|INR rupia rupias - - f -
+₽|RUB rublo rublos kopek kopeks m m
+₺|TRY lira_turca liras_turcas - - f -
+₩|KRW won wones - - m -
+₿|BTC bitcoin bitcoines - - m -
+¢ centavo centavos - - m -
+PEN|S/ sol soles céntimo céntimos m m
+COP peso_colombiano pesos_colombianos centavo centavos m m
+ARS peso_argentino pesos_argentinos centavo centavos m m
+CLP peso_chileno pesos_chilenos - - m -
+BRL|R$ real reales centavo centavos m m
 €|EUR euro euros céntimo céntimos m m
 $|USD|US$ dólar dólares centavo centavos m m
 £|GBP libra libras penique peniques f m
@@ -213,7 +225,8 @@ x veces veces f
     months=_MONTHS,
     month_abbreviations=_MONTH_NUMBERS,
     weekday_abbreviations=pairs(
-        "lun lunes | mar martes | mié miércoles | mie miércoles | jue jueves | vie viernes | sáb sábado | sab sábado | "
+        "lun lunes | mar martes | mié miércoles | mie miércoles | jue jueves | vie viernes | sáb sábado | "
+        "sab sábado | "
         "dom domingo"
     ),
     month_first=False,
@@ -223,9 +236,11 @@ x veces veces f
     clock=_clock,
     clock_words=words("h"),
     abbreviations=pairs(
-        "máx máximo | mín mínimo | "
+        "máx máximo | mín mínimo | 24/7 las veinticuatro horas, los siete días | l-v lunes a viernes | "
+        "covid-19 covid diecinueve | "
         "p.ej por ejemplo | etc etcétera | aprox aproximadamente | tel teléfono | ud usted | uds ustedes | "
-        "c/ calle | avda avenida | av avenida | pza plaza | dpto departamento | admón administración | cía compañía | "
+        "c/ calle | avda avenida | av avenida | pza plaza | dpto departamento | admón administración | "
+        "cía compañía | "
         "s.a S A | s.l S L | ee.uu Estados Unidos | y/o y o | a.c antes de Cristo | d.c después de Cristo"
     ),
     needs_stop=words("máx mín tel av"),
@@ -233,7 +248,8 @@ x veces veces f
     titles=pairs("sr señor | sra señora | srta señorita | dr doctor | dra doctora | prof profesor | d don | dña doña"),
     always_titles=words("sr sra srta dr dra"),
     before_numbers=pairs(
-        "n.º número | nº número | núm número | no número | pág página | págs páginas | art artículo | cap capítulo | "
+        "núms números | pp páginas | s siglo | n.º número | nº número | núm número | no número | pág página | "
+        "págs páginas | art artículo | cap capítulo | "
         "vol volumen | tel teléfono | ext extensión | hab habitación | v versión | fig figura | piso piso"
     ),
     capitals=words(
@@ -260,7 +276,10 @@ x veces veces f
         "un una hoy mañana ahora no"
     ),
     ending_in="terminada en",
-    endings=words_of("termina en | terminada en | terminado en | terminan en | acaba en | acabada en"),
+    endings=words_of(
+        "terminación en | tarjeta terminación | acabado en | termina en | terminada en | terminado en | "
+        "terminan en | acaba en | acabada en"
+    ),
     roman_ordinals_to=10,
     roman_names=words("juan alfonso pablo pío isabel juana felipe fernando carlos"),
     expiry_words=words("caduca caducidad vence vencimiento válida válido hasta expira"),

@@ -206,7 +206,7 @@ TABLES: dict[str, dict[str, str]] = {
         "$2bn": "two billion dollars",
         "€5/month": "five euros per month",
         "$3.99/lb": "three dollars and ninety-nine cents per pound",
-        "12 € / h": "twelve euros slash h",
+        "12 € / h": "twelve euros per hour",
         "$5-$10": "five to ten dollars",
         "$5-10": "five to ten dollars",
         "5 USD": "five U S dollars",
