@@ -25,6 +25,7 @@ logger = logging.getLogger(__name__)
 
 _START_S = 10.0
 _AGAIN_S = (0.5, 2.0, 10.0, 30.0)
+_CANCEL_AGAIN_S = 0.2
 _CLOSED, _ENDED = -32000, "Session terminated"
 """How the package says that a connection is closed, and that a server over HTTP has forgotten us."""
 _MOST_TOOLS = 64
@@ -53,6 +54,7 @@ class McpTools:
         self._lost = asyncio.Event()
         self._listed = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
+        self._closed = False
 
     async def start(self) -> None:
         """Connect and list the tools; a server that is not there in time goes on being looked for."""
@@ -64,13 +66,14 @@ class McpTools:
 
     async def close(self) -> None:
         """Disconnect, and end the program that was started."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.wait({self._task})
+        self._closed = True
+        while self._task is not None and not self._task.done():
+            self._task.cancel()  # whoever connects may take one for a failure of their own
+            await asyncio.wait({self._task}, timeout=_CANCEL_AGAIN_S)
 
     async def _stay_connected(self) -> None:
         tries = 0
-        while True:
+        while not self._closed:
             try:
                 async with self._opened() as client:
                     self._client, tries = client, 0
