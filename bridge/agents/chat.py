@@ -11,10 +11,10 @@ from contextlib import aclosing
 from typing import Any
 
 from bridge.agents.base import AgentError, CallInfo, Failure, FixedLine, LikelyLine, Report, no_report
+from bridge.agents.chat_calls import ToolCall
 from bridge.agents.chat_memory import ChatMemory
 from bridge.agents.chat_model import ChatModel, Contest, ModelAnswer
 from bridge.agents.chat_prompts import as_messages, tools_on_offer
-from bridge.agents.chat_stream import ToolCall
 from bridge.agents.chat_tools import AnswerInProgress, Background, ToolRound, exchange_of
 from bridge.agents.guard import Guard
 from bridge.agents.own_tools import OWN_TOOLS, action_of

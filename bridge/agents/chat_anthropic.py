@@ -10,8 +10,9 @@ from typing import Any
 import msgspec
 
 from bridge.agents.base import AgentError, Failure
+from bridge.agents.chat_calls import LONGEST_ARGUMENTS, MOST_TOOL_CALLS, ToolCall, grown_arguments, settled
 from bridge.agents.chat_prompts import Message, with_results
-from bridge.agents.chat_stream import LONGEST_ARGUMENTS, MOST_TOOL_CALLS, ToolCall, Usage
+from bridge.agents.chat_stream import Usage, has_words
 from bridge.agents.lines import EventReader, ServerEvent
 from bridge.agents.settings import ChatSettings
 
@@ -100,16 +101,20 @@ class AnthropicStream:
         return words
 
     def tool_calls(self) -> list[ToolCall]:
-        """Return the calls in order; of an answer that reached its limit of tokens, those that are whole."""
-        calls = [self._calls[index] for index in sorted(self._calls)]
+        """Return the calls in order; of an answer that was cut off, those that may be carried out."""
+        calls = [settled(self._calls[index]) for index in sorted(self._calls)]
+        if self.finish_reason == "content_filter":
+            return []
         return [call for call in calls if call.whole] if self.finish_reason == "max_tokens" else calls
 
     def _event(self, event: ServerEvent) -> str:
         value = event.value
+        if event.name != "error" and value in (None, "", []):
+            return ""
         if not isinstance(value, dict):
             raise AgentError(Failure.UNREADABLE_EVENT, "an event that is no object", event.data[:200])
         index = place if isinstance(place := value.get("index"), int) else len(self._calls)
-        match value.get("type") or event.name:
+        match "error" if value.get("error") else value.get("type") or event.name:
             case "error":
                 inner = value.get("error")
                 kind = str(inner.get("type", "")) if isinstance(inner, dict) else ""
@@ -151,10 +156,11 @@ class AnthropicStream:
             case "text_delta":
                 return self._words(delta.get("text"))
             case "input_json_delta":
-                self.lively = True
+                piece = str(delta.get("partial_json") or "")
+                self.lively = bool(piece.strip())
                 call = self._calls.get(index)
                 if call is not None:
-                    call.arguments += str(delta.get("partial_json") or "")
+                    call.arguments = grown_arguments(call.arguments, piece)
                     if len(call.arguments) > LONGEST_ARGUMENTS:
                         raise AgentError(Failure.TOO_MUCH, f"a tool call of more than {LONGEST_ARGUMENTS} characters")
             case "thinking_delta" | "signature_delta":
@@ -163,7 +169,7 @@ class AnthropicStream:
 
     def _words(self, text: Any) -> str:
         words = text if isinstance(text, str) else ""
-        self.lively = self.lively or bool(words.strip())
+        self.lively = self.lively or has_words(words)
         return words
 
     def _used(self, usage: Any) -> None:

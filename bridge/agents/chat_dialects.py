@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from typing import Any, Protocol
 
 from bridge.agents.chat_anthropic import VERSION, AnthropicStream, anthropic_request
+from bridge.agents.chat_calls import ToolCall
 from bridge.agents.chat_gemini import GeminiStream, gemini_request
 from bridge.agents.chat_prompts import Message
-from bridge.agents.chat_stream import ChatStream, ToolCall, Usage
+from bridge.agents.chat_stream import ChatStream, Usage
 from bridge.agents.settings import ChatSettings
 
 

@@ -11,8 +11,9 @@ import msgspec
 
 from bridge.agents.base import AgentError, Failure
 from bridge.agents.chat_anthropic import as_object
+from bridge.agents.chat_calls import LONGEST_ARGUMENTS, MOST_TOOL_CALLS, ToolCall, settled
 from bridge.agents.chat_prompts import Message, with_results
-from bridge.agents.chat_stream import LONGEST_ARGUMENTS, MOST_TOOL_CALLS, ToolCall, Usage
+from bridge.agents.chat_stream import Usage, has_words
 from bridge.agents.lines import EventReader, ServerEvent
 from bridge.agents.settings import ChatSettings
 
@@ -89,11 +90,13 @@ class GeminiStream:
         return words
 
     def tool_calls(self) -> list[ToolCall]:
-        """Return the calls of a whole answer, in order; each came in one piece."""
-        return self._calls
+        """Return the calls of a whole answer, in order; each came in one piece. Of one that a filter stopped: none."""
+        return [] if self.finish_reason == "content_filter" else [settled(call) for call in self._calls]
 
     def _event(self, event: ServerEvent) -> str:
         value = event.value[0] if isinstance(event.value, list) and event.value else event.value
+        if event.name != "error" and value in (None, "", []):
+            return ""
         if not isinstance(value, dict):
             raise AgentError(Failure.UNREADABLE_EVENT, "an event that is no object", event.data[:200])
         if value.get("error"):
@@ -135,9 +138,9 @@ class GeminiStream:
             return ""
         text = part.get("text")
         if not isinstance(text, str) or part.get("thought"):
-            self.lively = self.lively or bool(text)
+            self.lively = self.lively or (isinstance(text, str) and bool(text.strip()))
             return ""
-        self.lively = self.lively or bool(text.strip())
+        self.lively = self.lively or has_words(text)
         return text
 
     def _used(self, usage: Any) -> None:

@@ -6,21 +6,18 @@ how. What is certain is the end: an answer is whole when it gave a `finish_reaso
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+import re
 from typing import Any, NamedTuple
 
-import msgspec
-
 from bridge.agents.base import AgentError, Failure
+from bridge.agents.chat_calls import ToolCall, ToolCalls
+from bridge.agents.chat_endings import finish_reason, reported, reports_error, shown
 from bridge.agents.lines import EventReader, ServerEvent, readable
 
-_THOUGHTS = ("reasoning_content", "reasoning", "reasoning_details", "thinking", "thinking_blocks")
-_THOUGHT_PARTS = frozenset({"reasoning", "thinking", "redacted_thinking"})
+_THOUGHT = re.compile("reason|think|thought|summary", re.IGNORECASE)
+"""In the names of fields, and in the types of parts, that hold what the model thinks and does not say."""
+_LABELS = frozenset({"type", "format", "id", "index"})
 _TAGS = {"<think>": "</think>", "<thinking>": "</thinking>"}
-MOST_TOOL_CALLS = 16
-LONGEST_ARGUMENTS = 16 * 1024
-_SHOWN = 200
 
 
 class Usage(NamedTuple):
@@ -28,24 +25,6 @@ class Usage(NamedTuple):
 
     read: int = 0
     written: int = 0
-
-
-@dataclass(slots=True)
-class ToolCall:
-    """One call of a tool, as far as it has come."""
-
-    index: int | None
-    id: str
-    name: str = ""
-    arguments: str = ""
-    extra: dict[str, Any] = field(default_factory=dict)
-    """What the server wants back with this call, such as Gemini's `extra_content`."""
-
-    @property
-    def whole(self) -> bool:
-        """Whether the arguments are a complete JSON object."""
-        known, value = readable(self.arguments.encode())
-        return known and isinstance(value, dict)
 
 
 class ChatStream:
@@ -56,6 +35,7 @@ class ChatStream:
         self._calls = ToolCalls(tool_names)
         self._inline = InlineThoughts()
         self._any_event = False
+        self._any_delta = False
         self.usage = Usage()
         self.finish_reason = ""
         self.done = False
@@ -78,16 +58,17 @@ class ChatStream:
         words += self._inline.close()
         if not self.done and not self.finish_reason:
             raise AgentError(Failure.BROKEN_STREAM, "the answer ended without a finish_reason and without [DONE]")
+        if not self.finish_reason and not all(call.arguments for call in self.tool_calls()):
+            raise AgentError(Failure.BROKEN_STREAM, "the answer ended before the arguments of a tool call")
         return words
 
     def tool_calls(self) -> list[ToolCall]:
-        """The calls of a whole answer, in order; of one that reached its limit of tokens, those that are whole."""
-        calls = self._calls.calls
-        return [call for call in calls if call.whole] if self.finish_reason in ("length", "max_tokens") else calls
+        """The calls of a whole answer, in order; of one that was cut off, those that may be carried out."""
+        return self._calls.settled(self.finish_reason)
 
     def _event(self, event: ServerEvent) -> str:
         self._any_event = True
-        if event.data == "[DONE]":
+        if event.data == "[DONE]" and event.name != "error":
             self.done = True
             return ""
         return self._value(event.value, event.data, is_error=event.name == "error")
@@ -98,7 +79,7 @@ class ChatStream:
         if not known:
             what = "an answer that is no event stream" if raw else "an answer without a single event"
             raise AgentError(
-                Failure.UNREADABLE_EVENT if raw else Failure.BROKEN_STREAM, what, _shown(raw.decode("utf-8", "replace"))
+                Failure.UNREADABLE_EVENT if raw else Failure.BROKEN_STREAM, what, shown(raw.decode("utf-8", "replace"))
             )
         return self._value(value, raw.decode("utf-8", "replace"), is_error=False)
 
@@ -106,21 +87,27 @@ class ChatStream:
         """One JSON value of the stream."""
         if isinstance(value, list) and value:
             value = value[0]  # Google wraps errors in a list
-        if is_error or not isinstance(value, dict) or _reports_error(value):
-            if value is None and not is_error:
-                return ""
-            raise _reported(value, data, is_error=is_error)
+        if not is_error and value in (None, "", []):
+            return ""
+        if is_error or not isinstance(value, dict) or reports_error(value):
+            raise reported(value, data, is_error=is_error)
         self._used(value)
         words = ""
         for choice in _dicts(value.get("choices"))[:1]:
-            reason = choice.get("finish_reason")
-            if isinstance(reason, str) and reason:
-                self.finish_reason = reason
-            for delta in (choice.get("delta"), choice.get("message")):
-                if isinstance(delta, dict):
-                    words += self._delta(delta)
-        if self.finish_reason == "error":
-            raise AgentError(Failure.SERVICE_ERROR, "the answer ended with finish_reason error", _shown(data))
+            words += self._choice(choice)
+            self.finish_reason = finish_reason(choice.get("finish_reason")) or self.finish_reason
+        return words
+
+    def _choice(self, choice: dict[str, Any]) -> str:
+        """The words of a choice; a whole `message` beside deltas says what they have said (Perplexity)."""
+        delta, message, text = choice.get("delta"), choice.get("message"), choice.get("text")
+        if isinstance(delta, dict) and any(delta.get(name) for name in ("content", "tool_calls", "function_call")):
+            self._any_delta = True
+        words = self._delta(delta) if isinstance(delta, dict) else ""
+        if isinstance(message, dict) and not self._any_delta:
+            words += self._delta(message)
+        elif isinstance(text, str) and not self._any_delta:
+            words += self._delta({"content": text})
         return words
 
     def _used(self, value: dict[str, Any]) -> None:
@@ -134,11 +121,9 @@ class ChatStream:
 
     def _delta(self, delta: dict[str, Any]) -> str:
         for piece in _dicts(delta.get("tool_calls")):
-            self.lively = True
-            self._calls.add(piece)
+            self.lively = self._calls.add(piece) or self.lively
         if isinstance(function := delta.get("function_call"), dict):  # as before tools
-            self.lively = True
-            self._calls.add({"index": 0, "function": function})
+            self.lively = self._calls.add({"index": 0, "function": function}) or self.lively
         written, thought = _content(delta.get("content"))
         words = self._inline.feed(written)
         refusal = delta.get("refusal")
@@ -146,60 +131,12 @@ class ChatStream:
             words += refusal
         self.lively = (
             self.lively
-            or bool(written.strip() or words.strip() or thought)
-            or any(delta.get(name) for name in _THOUGHTS)
+            or thought
+            or has_words(written)
+            or has_words(words)
+            or any(_says(each) for name, each in delta.items() if _THOUGHT.search(name))
         )
         return words
-
-
-class ToolCalls:
-    """Joins the pieces of tool calls: by id, else by index, else by what makes sense."""
-
-    def __init__(self, names: frozenset[str]) -> None:
-        self._names = names
-        self.calls: list[ToolCall] = []
-
-    def add(self, piece: dict[str, Any]) -> None:
-        """One piece. Raises AgentError when they are too many or too long."""
-        function = piece.get("function")
-        function = function if isinstance(function, dict) else {}
-        name = function.get("name")
-        name = name if isinstance(name, str) else ""
-        arguments = _arguments(function.get("arguments"))
-        index = piece.get("index")
-        index = index if isinstance(index, int) else None
-        call_id = piece.get("id")
-        call_id = call_id if isinstance(call_id, str) else ""
-        call = self._find(index, call_id, name, arguments)
-        call.name = _grown(call.name, name)
-        call.arguments = _grown_arguments(call.arguments, arguments)
-        call.id = call.id or call_id
-        if isinstance(extra := piece.get("extra_content"), dict):
-            call.extra = {"extra_content": extra}
-        if len(call.arguments) > LONGEST_ARGUMENTS or len(call.name) > _SHOWN:
-            raise AgentError(Failure.TOO_MUCH, f"a tool call of more than {LONGEST_ARGUMENTS} characters")
-
-    def _find(self, index: int | None, call_id: str, name: str, arguments: str) -> ToolCall:
-        """The call that a piece belongs to, begun if there is none yet."""
-        if call_id:
-            for call in self.calls:
-                if call.id == call_id and (index is None or call.index in (None, index)):
-                    return call
-        at = [call for call in self.calls if index is None or call.index == index]
-        if at and not self._begins(at[-1], call_id, name, arguments):
-            return at[-1]
-        if len(self.calls) >= MOST_TOOL_CALLS:
-            raise AgentError(Failure.TOO_MUCH, f"more than {MOST_TOOL_CALLS} tool calls in one answer")
-        self.calls.append(ToolCall(index, call_id))
-        return self.calls[-1]
-
-    def _begins(self, last: ToolCall, call_id: str, name: str, arguments: str) -> bool:
-        """Whether a piece at the place of `last` begins another call: servers repeat indices, and leave out ids."""
-        if call_id and last.id:
-            return True  # ids were compared before: this one is new
-        if not name or (arguments and arguments.startswith(last.arguments or " ")):
-            return False  # a further piece, or all of it again with more
-        return last.whole or (name != last.name and {name, last.name} <= self._names)
 
 
 class InlineThoughts:
@@ -255,62 +192,39 @@ def _content(content: Any) -> tuple[str, bool]:
         if isinstance(part, str):
             words += part
         elif isinstance(part, dict):
-            text = part.get("text")
-            if part.get("type") in _THOUGHT_PARTS:
-                thought = True
-            elif isinstance(text, str):
-                words += text
+            if part.get("thought") or _THOUGHT.search(str(part.get("type", ""))):
+                thought = thought or _says(part)
+            else:
+                words += _part(part)
     return words, thought
 
 
-def _arguments(value: Any) -> str:
-    """A piece of arguments as text; some servers send the object itself."""
-    if isinstance(value, str):
-        return value
-    return "" if value is None else msgspec.json.encode(value).decode()
-
-
-def _grown(name: str, piece: str) -> str:
-    """A name with a piece added; some servers repeat the name in each piece."""
-    if not piece or piece == name:
-        return name
-    return piece if piece.startswith(name) else name + piece
-
-
-def _grown_arguments(arguments: str, piece: str) -> str:
-    """Arguments with a piece added; some servers send all so far each time, which no piece of ours begins with."""
-    return piece if arguments and piece.startswith(arguments) else arguments + piece
-
-
-def _reports_error(value: dict[str, Any]) -> bool:
-    """Whether an object is an error, in one of the shapes that servers have for it."""
-    if value.get("error") or value.get("object") == "error" or value.get("type") == "error":
-        return True
-    return "choices" not in value and any(value.get(name) for name in ("message", "detail", "errors"))
-
-
-def _reported(value: Any, data: str, *, is_error: bool) -> AgentError:
-    if isinstance(value, dict) or is_error:
-        return AgentError(Failure.SERVICE_ERROR, f"reported an error{_code(value)}", _shown(data))
-    return AgentError(Failure.UNREADABLE_EVENT, "an event that is no object", _shown(data))
-
-
-def _code(value: Any) -> str:
-    """The error's code in brackets, where it is short enough to be one."""
-    for place in _error_objects(value):
-        for name in ("code", "type", "status"):
-            code = place.get(name)
-            if isinstance(code, int | str) and 0 < len(str(code)) <= 40 and code != "error" and str(code).isascii():
-                return f" ({str(code) if str(code).replace('_', '').isalnum() else 'odd code'})"
+def _part(part: dict[str, Any]) -> str:
+    """The words of one part of a content: its text, or what that is wrapped in."""
+    for name in ("text", "content", "refusal"):
+        text = part.get(name)
+        if isinstance(text, dict):
+            text = text.get("value")
+        if isinstance(text, str):
+            return text
     return ""
 
 
-def _error_objects(value: Any) -> Iterator[dict[str, Any]]:
-    if isinstance(value, dict):
-        if isinstance(inner := value.get("error"), dict):
-            yield inner
-        yield value
+def _says(value: Any) -> bool:
+    """Whether a field holds anything that is written, however deep: a type is not."""
+    match value:
+        case str():
+            return bool(value.strip())
+        case int():
+            return bool(value)
+        case list():
+            return any(map(_says, value))
+        case dict():
+            return any(_says(each) for name, each in value.items() if name not in _LABELS)
+        case _:
+            return False
 
 
-def _shown(text: str) -> str:
-    return " ".join(text[:_SHOWN].split())
+def has_words(text: str) -> bool:
+    """Whether a text holds a word, or a part of one: spaces, dots and characters without width keep nobody waiting."""
+    return any(map(str.isalnum, text))

@@ -11,9 +11,9 @@ from typing import Any
 
 import msgspec
 
+from bridge.agents.chat_calls import ToolCall
 from bridge.agents.chat_memory import FAILED
 from bridge.agents.chat_prompts import Exchange, Message
-from bridge.agents.chat_stream import ToolCall
 from bridge.agents.settings import ChatSettings, LiveSettings
 from bridge.agents.tools.base import Tool, ToolFailed, as_text
 from bridge.call.actions import Action, Say

@@ -6,6 +6,7 @@ https://html.spec.whatwg.org/multipage/server-sent-events.html#parsing-an-event-
 from __future__ import annotations
 
 import json
+import re
 from typing import Any, NamedTuple
 
 import msgspec
@@ -14,6 +15,7 @@ from bridge.agents.base import AgentError, Failure
 
 LONGEST_LINE = 256 * 1024
 _BOM = b"\xef\xbb\xbf"
+_DONE = re.compile(rb'"?\[DONE\]', re.IGNORECASE)
 _LONGEST_EVENT = 1024 * 1024
 _LONGEST_STRANGE = 64 * 1024
 
@@ -85,6 +87,7 @@ class EventReader:
 
     def line(self, line: bytes) -> ServerEvent | None:
         """The event that this line completes."""
+        line = line.removeprefix(_BOM)
         if not line.strip():
             return self.close()
         field, colon, rest = line.partition(b":")
@@ -93,7 +96,8 @@ class EventReader:
             case b"data" if colon:
                 return self._data(rest.strip())
             case b"event" if colon:
-                self._name = _text(rest).strip()
+                name = _text(rest).strip()
+                self._name = "error" if error_event(name) else name
             case b"" if colon:
                 pass  # a comment, which keeps proxies from closing the connection
             case b"id" | b"retry":
@@ -110,7 +114,7 @@ class EventReader:
         name, pending = self._name, self._pending
         self._name, self._pending, self._pending_bytes = "", [], 0
         if not pending:
-            return None
+            return ServerEvent(name, "", None) if name == "error" else None
         data = b"\n".join(pending)
         known, value = readable(data)
         if not known:
@@ -118,9 +122,10 @@ class EventReader:
         return ServerEvent(name, _text(data), value)
 
     def _data(self, data: bytes) -> ServerEvent | None:
+        data = data.removeprefix(b"data:").strip()  # gateways that stream what was streamed to them
         if not data:
             return None
-        if data.startswith(b"[DONE]") and not self._pending:
+        if self._name != "error" and not self._pending and _DONE.match(data):
             return ServerEvent(self._name, "[DONE]", None)
         if not self._pending:
             if self._name == "error":  # of any form
@@ -137,14 +142,22 @@ class EventReader:
         return None
 
 
+def error_event(name: str) -> bool:
+    """Whether an event of this name reports an error, whatever it holds."""
+    return name.lower() in ("exception", "fatal") or name.lower().endswith(("error", "errors"))
+
+
 def readable(raw: bytes) -> tuple[bool, Any]:
-    """Whether this is JSON, and its value; lone surrogates and broken UTF-8, as some servers send, are left out."""
+    """Whether this is JSON, and its value, also with what some servers send and JSON has not.
+
+    Lone surrogates are left out; broken UTF-8, control characters, NaN and a byte order mark are taken.
+    """
     try:
         return True, msgspec.json.decode(raw)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         pass
     try:
-        return True, _without_surrogates(json.loads(_text(raw)))
+        return True, _without_surrogates(json.loads(_text(raw.removeprefix(_BOM)), strict=False))
     except (ValueError, RecursionError):
         return False, None
 

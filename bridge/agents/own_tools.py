@@ -7,7 +7,7 @@ from collections.abc import Collection
 import msgspec
 
 from bridge.agents.base import AgentError, Failure
-from bridge.agents.chat_stream import ToolCall
+from bridge.agents.chat_calls import ToolCall
 from bridge.call.actions import Action, ChangeLanguage, Expect, HangUp, Transfer
 from bridge.understanding.understand import ANSWER
 

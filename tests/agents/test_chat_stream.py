@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bridge.agents.base import AgentError, Failure
-from bridge.agents.chat_stream import ChatStream, InlineThoughts, ToolCalls
+from bridge.agents.chat_calls import ToolCalls
+from bridge.agents.chat_stream import ChatStream, InlineThoughts
 
 TOOLS = frozenset({"hang_up", "expect", "transfer"})
 DONE = "data: [DONE]"
@@ -27,6 +28,10 @@ def said(text: str) -> str:
 
 def call(**piece: Any) -> str:
     return chunk({"tool_calls": [piece]})
+
+
+def both(delta: str, message: str) -> str:
+    return "data: " + json.dumps({"choices": [{"delta": {"content": delta}, "message": {"content": message}}]})
 
 
 STOP = chunk(finish="stop")
@@ -61,6 +66,26 @@ def together(lines: list[str]) -> str:
         [said("Good day."), DONE],  # no finish_reason
         [said("Good day."), STOP, "data:[DONE]"],
         [said("Good day."), STOP, "data: [DONE]extra"],
+        [said("Good day."), 'data: "[DONE]"'],
+        [said("Good day."), "data:[done]"],
+        [said("Good day."), chunk(finish="FinishReason.STOP")],
+        [said("Good"), chunk({"content": " day."}, finish="null"), STOP],  # DashScope, before the end
+        ['data: ""', "data: []", "data: {}", said("Good day."), STOP],
+        ["data: " + said("Good day."), STOP],
+        [b"\xef\xbb\xbf" + said("Good day.").encode(), b"\xef\xbb\xbf" + STOP.encode()],
+        [b"data: \xef\xbb\xbf" + said("Good day.").encode()[6:], STOP],
+        [both("Good", "Good"), both(" day.", "Good day."), both("", "Good day."), STOP],  # Perplexity
+        [said("Good day."), 'data: {"choices": [{"message": {"content": "Good day."}, "finish_reason": "stop"}]}'],
+        ['data: {"choices": [{"delta": null, "text": "Good day."}]}', STOP],
+        [chunk({"content": [{"type": "text", "text": {"value": "Good day."}}]}), STOP],
+        [chunk({"content": [{"type": "text", "content": "Good day."}]}), STOP],
+        [chunk({"content": [{"type": "output_text", "text": "Good day."}]}), STOP],
+        [chunk({"content": [{"text": "hm", "thought": True}, {"text": "Good day."}]}), STOP],
+        [chunk({"content": [{"type": "reasoning_text", "text": "hm"}, {"type": "text", "text": "Good day."}]}), STOP],
+        [chunk({"content": [{"type": "summary_text", "text": "hm"}]}), said("Good day."), STOP],
+        [call(index=0, id="a", function=None), said("Good day."), STOP],
+        ['data: {"code": 0, "message": "Success", "sid": "x"}', said("Good day."), STOP],
+        [b'data: {"choices":[{"delta":{"content":"Good day."},"logprobs":NaN,"x":"\x07"}]}', STOP],
         ["data:", "data: ", ": OPENROUTER PROCESSING", said("Good day."), STOP],
         ['data: {"choices": [], "prompt_filter_results": []}', said("Good day."), STOP],
         ['data: {"choices": null}', said("Good day."), STOP],
@@ -133,6 +158,11 @@ def test_lines_that_belong_together_and_lines_that_should_not_stand_together(lin
         ([said("Good"), 'data: {"error": {"message": "late"}}', STOP], Failure.SERVICE_ERROR),
         ([said("Good"), chunk(finish="error")], Failure.SERVICE_ERROR),
         ([said("Good"), chunk({}, finish="error", error={"code": 502})], Failure.SERVICE_ERROR),
+        ([said("Good"), chunk(finish="null")], Failure.BROKEN_STREAM),
+        ([said("Good"), chunk(finish="abort"), DONE], Failure.BROKEN_STREAM),  # vLLM
+        ([said("Good"), chunk(finish="insufficient_system_resource"), DONE], Failure.SERVICE_ERROR),  # DeepSeek
+        ([said("Good"), chunk(finish="network_error"), DONE], Failure.SERVICE_ERROR),  # Zhipu
+        ([call(index=0, id="a", function={"name": "hang_up", "arguments": ""}), DONE], Failure.BROKEN_STREAM),
         (["Internal Server Error"], Failure.UNREADABLE_EVENT),
         (["<html><body>502 Bad Gateway</body></html>"], Failure.UNREADABLE_EVENT),
         (['{"error": {"message": "no such model"}}'], Failure.SERVICE_ERROR),
@@ -150,6 +180,65 @@ def test_a_broken_answer_is_an_error_of_a_kind(lines: list[str], kind: Failure) 
     assert broken.value.kind is kind
     for word in ("overloaded", "late", "no such model", "hello", "Bad Gateway", "Good"):
         assert word not in str(broken.value).replace("(overloaded_error)", ""), "words of others are private"
+
+
+@pytest.mark.parametrize(
+    "report",
+    [
+        ['data: {"code": 500, "msg": "x"}'],
+        ['data: {"status": "error", "data": "x"}'],
+        ['data: {"error_code": 336003, "error_msg": "x"}'],
+        ['data: {"errorMessage": "x"}'],
+        ['data: {"Error": {"Code": "x"}}'],
+        ['data: {"Message": "x"}'],
+        ['data: {"fault": {"faultstring": "x"}}'],
+        ['data: {"exception": "x"}'],
+        ['data: {"title": "Bad Gateway", "status": 502}'],
+        ['data: {"success": false}'],
+        ['data: {"reason": "overloaded"}'],
+        ['data: {"event": "error", "data": "x"}'],
+        ['data: {"type": "invalid_request_error"}'],
+        ['data: {"response": {"error": {"message": "x"}}}'],
+        ['data: {"error": true}'],
+        ['data: {"choices": [], "message": "x"}'],
+        ['data: {"choices": null, "detail": "x"}'],
+        ['data: {"choices": [{"delta": {}, "error": {"code": 502, "message": "x"}}]}'],  # OpenRouter
+        ["event: error"],
+        ["event: error", "data:"],
+        ["event: error", "data: [DONE]"],
+        ["event: Error", 'data: {"id": "x"}'],
+        ["event: internal_error", 'data: {"id": "x"}'],
+    ],
+)
+def test_an_error_in_any_shape_is_no_whole_answer_whatever_follows(report: list[str]) -> None:
+    with pytest.raises(AgentError) as broken:
+        together([said("Good"), "", *report, "", STOP, DONE])
+    assert broken.value.kind is Failure.SERVICE_ERROR
+
+
+@pytest.mark.parametrize(
+    ("finish", "meant"),
+    [
+        ("length", "length"),
+        ("max_tokens", "length"),
+        ("MAX_TOKENS", "length"),
+        ("model_length", "length"),  # Mistral
+        ("FinishReason.MAX_TOKENS", "length"),
+        ("content_filter", "content_filter"),
+        ("content-filter", "content_filter"),
+        ("SAFETY", "content_filter"),
+        ("sensitive", "content_filter"),  # Zhipu
+        ("guardrail_intervened", "content_filter"),
+    ],
+)
+def test_who_else_ended_an_answer_is_known_by_any_of_its_names(finish: str, meant: str) -> None:
+    stream = ChatStream(TOOLS)
+    stream.line(call(index=0, id="a", function=HANG_UP).encode())
+    stream.line(call(index=1, id="b", function={"name": "expect", "arguments": '{"answer": "yes'}).encode())
+    stream.line(chunk(finish=finish).encode())
+    stream.close()
+    assert stream.finish_reason == meant
+    assert [each.name for each in stream.tool_calls()] == (["hang_up"] if meant == "length" else [])
 
 
 def test_an_errors_code_is_shown_and_its_words_are_kept_apart() -> None:
@@ -182,6 +271,14 @@ HANG_UP = {"name": "hang_up", "arguments": "{}"}
             call(index=0, function={"arguments": '"yes_no"}'}),
             call(index=1, function={"arguments": "{}"}),
         ],
+        [  # the place as a text
+            call(index="0", id="a", function={"name": "expect", "arguments": '{"answer":'}),
+            call(index="1", id="b", function={"name": "hang_up", "arguments": "{"}),
+            call(index="0", function={"arguments": '"yes_no"}'}),
+            call(index="1", function={"arguments": "}"}),
+        ],
+        [call(id="x", function=EXPECT), call(id="x", function=HANG_UP)],  # one id for all
+        [call(index=0, id=1, function=EXPECT), call(index=0, id=2, function=HANG_UP)],
         [  # pieces go by id where the index is always 0
             call(index=0, id="a", function={"name": "expect", "arguments": '{"answer":'}),
             call(index=0, id="b", function={"name": "hang_up", "arguments": "{}"}),
@@ -220,6 +317,43 @@ def test_parallel_calls_are_told_apart(lines: list[str]) -> None:
             call(index=0, function={"name": "ect", "arguments": '{"answer":"yes_no"}'}),
         ],
         [chunk({"function_call": {"name": "expect", "arguments": '{"answer":"yes_no"}'}})],
+        [  # an id of its own for each piece
+            call(index=0, id="a", function={"name": "expect", "arguments": '{"answer"'}),
+            call(index=0, id="b", function={"arguments": ':"yes_'}),
+            call(index=0, id="c", function={"name": "", "arguments": 'no"}'}),
+            call(index=0, id="d", function={"name": None, "arguments": ""}),
+        ],
+        [  # the same without an index, and the name in each
+            call(id="a", function={"name": "expect", "arguments": '{"answer"'}),
+            call(id="b", function={"name": "expect", "arguments": ':"yes_no"}'}),
+        ],
+        [  # the same, all so far each time
+            call(index=0, id="a", function={"name": "expect", "arguments": '{"ans'}),
+            call(index=0, id="b", function={"name": "expect", "arguments": '{"answer":"yes_no"}'}),
+        ],
+        *(
+            [  # something in place of nothing, before the arguments
+                call(index=0, id="a", function={"name": "expect", "arguments": nothing}),
+                call(index=0, function={"arguments": '{"answer":'}),
+                call(index=0, function={"arguments": '"yes_no"}'}),
+            ]
+            for nothing in ("{}", {}, "null", [], "[]", '""')
+        ),
+        [  # objects, all so far each time
+            call(index=0, id="a", function={"name": "expect", "arguments": {"answer": "yes"}}),
+            call(index=0, id="a", function={"name": "expect", "arguments": {"answer": "yes_no"}}),
+        ],
+        [  # in pieces, and then all of it as its server would write it
+            call(index=0, id="a", function={"name": "expect", "arguments": '{ "answer"'}),
+            call(index=0, id="a", function={"arguments": ': "yes_no"}'}),
+            call(index=0, id="a", function={"name": "expect", "arguments": '{"answer":"yes_no"}'}),
+        ],
+        [
+            call(index=0, id="a", function={"name": "expect", "arguments": '"{\\"answer\\":\\"yes_no\\"}"'})
+        ],  # wrapped twice
+        [call(index=0, id="a", function={"name": "expect", "arguments": '{"answer":"yes_no"}\n\n'})],
+        [call(index=0, id="a", function={"name": "expect", "arguments": '{"answer":"yes_no\\ud83d"}'})],
+        [call(index=0, id="a", function=EXPECT), chunk({"tool_calls": [{}, {"index": 1}, {"function": {"name": ""}}]})],
         [call(index=0, id=7, function={"name": "expect", "arguments": '{"answer":"yes_no"}'}, type=None)],
     ],
 )
@@ -257,6 +391,19 @@ def test_too_many_and_too_long_calls_are_refused() -> None:
         (chunk({"role": "assistant"}), False),
         (chunk({"reasoning_content": "hm"}), True),
         (chunk({"reasoning_content": ""}), False),
+        (chunk({"reasoning_content": " "}), False),
+        (chunk({"reasoning_details": [{"type": "reasoning.text", "text": ""}]}), False),
+        (chunk({"reasoning_text": "hm"}), True),
+        (chunk({"thought": "hm"}), True),
+        (chunk({"reasoning": {"text": "hm"}}), True),
+        (chunk({"thinking_blocks": [{"type": "thinking", "thinking": "hm"}]}), True),
+        (chunk({"reasoning_steps": [1]}), True),
+        (chunk({"content": [{"type": "thinking", "thinking": ""}]}), False),
+        (said("..."), False),
+        (said("\u200b"), False),
+        (said("\ufeff"), False),
+        (chunk({"tool_calls": [{}]}), False),
+        (call(index=0, function={"arguments": "  "}), False),
         (chunk({"reasoning_details": [{"text": "hm"}]}), True),
         (said("<think>hm"), True),
         (chunk({"content": [{"type": "thinking", "thinking": "hm"}]}), True),

@@ -73,7 +73,17 @@ def events(*raw: bytes) -> list[tuple[str, object]]:
         ([b"event: error", b"data: no luck", b""], [("error", None)]),
         ([b"event: error", b'data: {"message": "x"}', b""], [("error", {"message": "x"})]),
         ([b'error: {"code": 500}'], [("error", {"code": 500})]),
-        ([b"event: error", b"", b'data: {"a": 1}', b""], [("", {"a": 1})]),  # a name lasts until the empty line
+        ([b"event: ping", b"", b'data: {"a": 1}', b""], [("", {"a": 1})]),  # a name lasts until the empty line
+        ([b"event: error", b"", b'data: {"a": 1}', b""], [("error", None), ("", {"a": 1})]),  # an error without words
+        ([b"event: error", b"data:", b""], [("error", None)]),
+        ([b"event: ERROR", b"data: {}"], [("error", {})]),
+        ([b"event: stream_error", b"data: x"], [("error", None)]),
+        ([b"event: exception", b"data: x"], [("error", None)]),
+        ([b'data: "[DONE]"'], [("", "done")]),
+        ([b"data: [done]"], [("", "done")]),
+        ([b'data: data: {"a": 1}'], [("", {"a": 1})]),
+        ([b'\xef\xbb\xbfdata: {"a": 1}', b'\xef\xbb\xbfdata: \xef\xbb\xbf{"a": 2}'], [("", {"a": 1}), ("", {"a": 2})]),
+        ([b"\xef\xbb\xbf", b'data: {"a": "x\ty"}'], [("", {"a": "x\ty"})]),
     ],
 )
 def test_events(raw: list[bytes], expected: list[tuple[str, object]]) -> None:
@@ -111,6 +121,8 @@ def test_what_is_no_event_is_kept_for_a_look_but_not_all_of_it() -> None:
         (rb'[{"a": ["\ud83d"]}]', [{"a": [""]}]),
         (rb'{"a": "\ud83d\ude00"}', {"a": "\U0001f600"}),
         (b'{"a": "\xff"}', {"a": "�"}),
+        (b'\xef\xbb\xbf{"a": 1}', {"a": 1}),
+        (b'{"a": "x\ny\x00"}', {"a": "x\ny\x00"}),
     ],
 )
 def test_broken_characters_do_not_spoil_the_rest(raw: bytes, expected: object) -> None:

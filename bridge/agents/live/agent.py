@@ -16,9 +16,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from bridge.agents.base import AgentError, CallInfo, Failure, LikelyLine
+from bridge.agents.chat_calls import ToolCall
 from bridge.agents.chat_memory import FAILED
 from bridge.agents.chat_prompts import happening, understood_note
-from bridge.agents.chat_stream import ToolCall
 from bridge.agents.chat_tools import AnswerInProgress, ToolRound
 from bridge.agents.live.account import LiveMemory, memory_of
 from bridge.agents.live.answer import LiveAnswer, Voice
