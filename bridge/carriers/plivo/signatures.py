@@ -40,7 +40,8 @@ def check_webhook(tokens: Sequence[str], request: CarrierRequest) -> None:
         # Only fields are signed: a body of another kind would be anybody's.
         raise NotGenuine("no_body_hash")
     parts = urlsplit(request.url)
-    urls = spellings(urlunsplit(parts._replace(query="", fragment="")))
+    address = urlunsplit(parts._replace(query="", fragment=""))
+    urls = spellings(address, host=request.headers.get("host", ""), covers=len(parts.query) + len(request.body))
     genuine = False
     for token in tokens:
         for url in urls:

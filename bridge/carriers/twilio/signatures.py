@@ -23,7 +23,7 @@ _ALGORITHMS = {"HMAC_SHA1": hashlib.sha1, "HMAC_SHA256": hashlib.sha256}
 
 def sign(token: str, url: str, fields: Iterable[tuple[str, str]] = (), algorithm: str = "HMAC_SHA1") -> str:
     """The signature of a URL and form fields; `fields` may repeat a name."""
-    return _digest(token, url, _sorted(fields), algorithm)
+    return _digest(token, _bytes(url) + _bytes(_sorted(fields)), algorithm)
 
 
 def check_webhook(tokens: Sequence[str], request: CarrierRequest) -> None:
@@ -33,7 +33,9 @@ def check_webhook(tokens: Sequence[str], request: CarrierRequest) -> None:
         fields = request.form
     else:
         _check_body(request)
-    _check(tokens, spellings(request.url), _sorted(fields), request.headers)
+    signed = _sorted(fields)
+    urls = spellings(request.url, host=request.headers.get("host", ""), covers=len(signed))
+    _check(tokens, urls, signed, request.headers)
 
 
 def check_socket(tokens: Sequence[str], request: CarrierRequest) -> None:
@@ -41,7 +43,7 @@ def check_socket(tokens: Sequence[str], request: CarrierRequest) -> None:
     parts = urlsplit(request.url)
     url = urlunsplit(parts._replace(scheme={"https": "wss", "http": "ws"}.get(parts.scheme, parts.scheme)))
     # With and without a slash at the end: which of them is signed is not documented for sockets.
-    _check(tokens, spellings(url, slash=True), "", request.headers)
+    _check(tokens, spellings(url, slash=True, host=request.headers.get("host", "")), "", request.headers)
 
 
 def _sorted(fields: Iterable[tuple[str, str]]) -> str:
@@ -52,8 +54,8 @@ def _sorted(fields: Iterable[tuple[str, str]]) -> str:
     return "".join(name + value for name in sorted(values) for value in sorted(values[name]))
 
 
-def _digest(token: str, url: str, fields: str, algorithm: str) -> str:
-    digest = hmac.new(token.encode(), _bytes(url + fields), _ALGORITHMS[algorithm]).digest()
+def _digest(token: str, signed: bytes, algorithm: str) -> str:
+    digest = hmac.digest(token.encode(), signed, _ALGORITHMS[algorithm])
     return base64.b64encode(digest).decode()
 
 
@@ -64,13 +66,12 @@ def _check(tokens: Sequence[str], urls: Sequence[str], fields: str, headers: Map
         raise NotGenuine("no_signature")
     if algorithm not in _ALGORITHMS:
         raise NotGenuine("unknown_algorithm")
-    genuine = False
-    for token in tokens:
-        for url in urls:
+    genuine, ends = False, _bytes(fields)
+    for url in urls:
+        signed = _bytes(url) + ends
+        for token in tokens:
             # Every comparison is made, so that the time taken tells nothing. An empty token signs nothing.
-            genuine |= bool(token) and hmac.compare_digest(
-                _bytes(_digest(token, url, fields, algorithm)), _bytes(given)
-            )
+            genuine |= bool(token) and hmac.compare_digest(_bytes(_digest(token, signed, algorithm)), _bytes(given))
     if not genuine:
         raise NotGenuine("wrong_signature")
 
