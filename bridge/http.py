@@ -27,6 +27,8 @@ _KEPT_S = 60.0
 _MESSAGES_AT_ONCE = 8
 _MOST_AFTER_GOODBYE = 64
 """Messages that are read, and dropped, before the other end's goodbye."""
+_CLOSES = 408
+"""What some servers say as they close a connection that was idle."""
 _PLAIN = {"ws": "http", "wss": "https"}
 """A WebSocket begins as a request of this scheme, and goes through the proxy for it."""
 
@@ -107,15 +109,19 @@ class HttpClient:
 
         `data` is the body, or makes it (a form can be sent but once); `options` are those of `aiohttp.request`.
 
-        A server may close a kept connection in the moment in which it is used again (RFC 9112, 9.3.1). Nothing is
-        wrong then, and the request is sent once more on a connection of its own. It may thus arrive twice where the
-        server closed after reading it: whoever acts on requests needs something in them to tell that by.
+        A server may close a kept connection in the moment in which it is used again (RFC 9112, 9.3.1), with the
+        status 408 or without a word (RFC 9110, 15.5.9). Nothing is wrong then, and the request is sent once more on a
+        connection of its own. It may thus arrive twice where the server closed after reading it: whoever acts on
+        requests needs something in them to tell that by.
 
         Raises aiohttp.ClientError, OSError or TimeoutError.
         """
         context = SimpleNamespace(reused=False)
         try:
-            return await self._send(False, method, url, data, trace_request_ctx=context, **options)
+            answer = await self._send(False, method, url, data, trace_request_ctx=context, **options)
+            if not context.reused or answer.status != _CLOSES:
+                return answer
+            answer.close()
         except aiohttp.ClientConnectionError as error:
             if not context.reused or isinstance(error, TimeoutError):
                 raise

@@ -43,9 +43,9 @@ async def read_request(reader: asyncio.StreamReader) -> bytes:
     return head + await reader.readexactly(length)
 
 
-def answer(body: str | bytes, content_type: str = "text/plain") -> bytes:
+def answer(body: str | bytes, content_type: str = "text/plain", status: str = "200 OK") -> bytes:
     data = body.encode() if isinstance(body, str) else body
-    return f"HTTP/1.1 200 OK\r\nContent-Type: {content_type}\r\nContent-Length: {len(data)}\r\n\r\n".encode() + data
+    return f"HTTP/1.1 {status}\r\nContent-Type: {content_type}\r\nContent-Length: {len(data)}\r\n\r\n".encode() + data
 
 
 class Proxy:
@@ -77,8 +77,16 @@ class Proxy:
 class Closing:
     """Keeps its connections, and closes a kept one in the moment in which it is used again."""
 
-    def __init__(self, *, at_first: bool = False, in_the_answer: bool = False, says: bytes | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        at_first: bool = False,
+        in_the_answer: bool = False,
+        says: bytes | None = None,
+        closes_with: bytes = b"",
+    ) -> None:
         self._says = answer("hello") if says is None else says
+        self._closes_with = closes_with
         self._at_first = at_first
         self._in_the_answer = in_the_answer
         self.requests: list[bytes] = []
@@ -89,6 +97,7 @@ class Closing:
         for count in range(2):
             self.requests.append((await read_request(reader)).rpartition(b"\r\n\r\n")[2])
             if self._at_first or (count and not self._in_the_answer):
+                writer.write(self._closes_with)
                 return
             if count:
                 writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhel")

@@ -165,6 +165,25 @@ async def test_a_request_on_a_kept_connection_that_just_closed_is_sent_once_more
     assert server.connections == 2
 
 
+async def test_a_server_may_say_that_it_closes_a_connection_that_was_idle() -> None:
+    refused = answer("", status="408 Request Timeout")
+    server, client = Closing(closes_with=refused), HttpClient(environ={})
+    async with listening(server.handle) as port:
+        assert await post(client, port, b"one") == "hello"
+        assert await post(client, port, b"two") == "hello"
+        await client.close()
+    assert (server.requests, server.connections) == ([b"one", b"two", b"two"], 2)
+
+
+async def test_a_request_that_comes_too_late_on_a_connection_of_its_own_is_late() -> None:
+    server, client = Closing(says=answer("", status="408 Request Timeout")), HttpClient(environ={})
+    async with listening(server.handle) as port:
+        async with await client.request("POST", f"http://127.0.0.1:{port}/", data=b"one") as response:
+            assert response.status == 408
+        await client.close()
+    assert server.requests == [b"one"]
+
+
 async def test_a_request_on_a_connection_of_its_own_is_sent_once() -> None:
     server, client = Closing(at_first=True), HttpClient(environ={})
     async with listening(server.handle) as port:
