@@ -12,7 +12,8 @@ import msgspec
 from bridge.agents.base import AgentError, Failure
 from bridge.agents.chat_calls import LONGEST_ARGUMENTS, MOST_TOOL_CALLS, ToolCall, grown_arguments, settled
 from bridge.agents.chat_prompts import Message, with_results
-from bridge.agents.chat_stream import Usage, has_words
+from bridge.agents.chat_stream import Usage
+from bridge.agents.guard import speakable
 from bridge.agents.lines import EventReader, ServerEvent
 from bridge.agents.settings import ChatSettings
 
@@ -169,7 +170,7 @@ class AnthropicStream:
 
     def _words(self, text: Any) -> str:
         words = text if isinstance(text, str) else ""
-        self.lively = self.lively or has_words(words)
+        self.lively = self.lively or speakable(words)
         return words
 
     def _used(self, usage: Any) -> None:

@@ -13,7 +13,8 @@ from bridge.agents.base import AgentError, Failure
 from bridge.agents.chat_anthropic import as_object
 from bridge.agents.chat_calls import LONGEST_ARGUMENTS, MOST_TOOL_CALLS, ToolCall, settled
 from bridge.agents.chat_prompts import Message, with_results
-from bridge.agents.chat_stream import Usage, has_words
+from bridge.agents.chat_stream import Usage
+from bridge.agents.guard import speakable
 from bridge.agents.lines import EventReader, ServerEvent
 from bridge.agents.settings import ChatSettings
 
@@ -140,7 +141,7 @@ class GeminiStream:
         if not isinstance(text, str) or part.get("thought"):
             self.lively = self.lively or (isinstance(text, str) and bool(text.strip()))
             return ""
-        self.lively = self.lively or has_words(text)
+        self.lively = self.lively or speakable(text)
         return text
 
     def _used(self, usage: Any) -> None:

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from bridge.agents.base import AgentError, Failure
 from bridge.agents.chat_calls import ToolCall, ToolCalls
 from bridge.agents.chat_endings import finish_reason, reported, reports_error, shown
+from bridge.agents.guard import speakable
 from bridge.agents.lines import EventReader, ServerEvent, readable
 
 _THOUGHT = re.compile("reason|think|thought|summary", re.IGNORECASE)
@@ -132,8 +133,8 @@ class ChatStream:
         self.lively = (
             self.lively
             or thought
-            or has_words(written)
-            or has_words(words)
+            or speakable(written)
+            or speakable(words)
             or any(_says(each) for name, each in delta.items() if _THOUGHT.search(name))
         )
         return words
@@ -223,8 +224,3 @@ def _says(value: Any) -> bool:
             return any(_says(each) for name, each in value.items() if name not in _LABELS)
         case _:
             return False
-
-
-def has_words(text: str) -> bool:
-    """Whether a text holds a word, or a part of one: spaces, dots and characters without width keep nobody waiting."""
-    return any(map(str.isalnum, text))

@@ -14,12 +14,12 @@ import msgspec
 
 from bridge.agents.answers import understood
 from bridge.agents.base import AgentError, CallInfo, Failure, FixedLine, LikelyLine, Report, no_report
-from bridge.agents.guard import Guard, checked_likely
+from bridge.agents.guard import Guard, checked_likely, speakable
 from bridge.agents.lines import readable
 from bridge.agents.settings import WebSettings
 from bridge.agents.streaming import AnswerTimeouts, LineClient
 from bridge.agents.transfers import Transfers
-from bridge.call.actions import Action, Prompt
+from bridge.call.actions import Action, Prompt, Say
 from bridge.errors import BadMessage
 from bridge.http import HttpClient
 from bridge.understanding.results import Understood
@@ -105,8 +105,9 @@ class WebAgent:
             async for line in lines:
                 if not line.strip():
                     continue
-                patience.lively()
                 said = self._decode(line)
+                if _keeps_alive(said):
+                    patience.lively()
                 if isinstance(said, _Likely):
                     self._likely = checked_likely(said.lines, settings.limits)
                 elif isinstance(said, _Error):
@@ -192,6 +193,13 @@ class WebFactory:
                     pass  # there is nothing to answer
         except AgentError as error:
             self.report(info, error)
+
+
+def _keeps_alive(said: Action | _Likely | _Error) -> bool:
+    """Whether a service that sends this is at work on its answer: texts without a word and likely lines are no sign."""
+    if isinstance(said, Say):
+        return bool(said.voice) or speakable(said.text)
+    return not isinstance(said, _Likely)
 
 
 def _plain(error: Exception) -> str:

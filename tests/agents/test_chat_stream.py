@@ -247,6 +247,7 @@ def test_an_errors_code_is_shown_and_its_words_are_kept_apart() -> None:
     assert "+15550142" in broken.value.quoted
 
 
+NOTHING: list[Any] = ["{}", {}, "null", [], "[]", '""']
 PARALLEL = [("expect", '{"answer":"yes_no"}'), ("hang_up", "{}")]
 EXPECT = {"name": "expect", "arguments": '{"answer":"yes_no"}'}
 HANG_UP = {"name": "hang_up", "arguments": "{}"}
@@ -337,7 +338,7 @@ def test_parallel_calls_are_told_apart(lines: list[str]) -> None:
                 call(index=0, function={"arguments": '{"answer":'}),
                 call(index=0, function={"arguments": '"yes_no"}'}),
             ]
-            for nothing in ("{}", {}, "null", [], "[]", '""')
+            for nothing in NOTHING
         ),
         [  # objects, all so far each time
             call(index=0, id="a", function={"name": "expect", "arguments": {"answer": "yes"}}),

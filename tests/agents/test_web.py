@@ -163,10 +163,21 @@ async def test_an_address_where_nobody_listens_is_unreachable() -> None:
     assert refused.value.kind is Failure.UNREACHABLE
 
 
-def test_empty_lines_do_not_keep_an_answer_alive(virtual_time: VirtualTime) -> None:
+@pytest.mark.parametrize(
+    "beat",
+    [
+        "\n",
+        '{"type": "say", "text": ""}\n',
+        '{"type": "say", "text": " ... ", "more": true}\n',
+        '{"type": "say", "text": "\\u200b"}\n',
+        '{"type": "likely", "lines": []}\n',
+        '{"type": "likely", "lines": [{"text": "We open at nine.", "likelihood": 0.5}]}\n',
+    ],
+)
+def test_lines_without_a_word_do_not_keep_an_answer_alive(beat: str, virtual_time: VirtualTime) -> None:
     async def answer(body: Any, line: Line) -> None:
         while True:
-            await line.write("\n")
+            await line.write(beat)
             await asyncio.sleep(1.0)
 
     async def call() -> list[Action]:
