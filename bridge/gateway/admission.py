@@ -15,6 +15,8 @@ _BEATS = 60
 _BEATS_A_SECOND = 20
 _ENOUGH_BEATS = 20
 """Fewer say nothing: one hiccup among three is no lateness."""
+_FOR_OTHERS = 5
+"""One place of so many is kept for other accounts than the one that has all others."""
 RESERVED_S = 15.0
 """A call that was admitted but has brought no media stream by now went elsewhere, or gave up."""
 
@@ -68,21 +70,37 @@ class LoopLag:
 
 
 class CallLimits:
-    """How many calls one calling number, and one of a carrier's accounts, has in this process."""
+    """How many calls one calling number, and one of a carrier's accounts, has in this process.
 
-    def __init__(self, per_number: int = 1 << 30, per_account: int = 1 << 30) -> None:
-        self._most = (per_number, per_account)
+    Where `per_account` is not set, an account may have all of the `places` while it is the only one that calls, and
+    leaves a fifth of them to the others once another has.
+    """
+
+    def __init__(self, per_number: int = 1 << 30, per_account: int | None = None, places: int = 1 << 30) -> None:
+        self._per_number = per_number
+        self._per_account = per_account
+        self._places = places
+        self._accounts: set[str] = set()
+        """The first two that have called."""
         self._counts: Counter[tuple[int, str]] = Counter()
         self._of: dict[str, list[tuple[int, str]]] = {}
 
     def over(self, number: str, account: str) -> Literal["number", "account"] | None:
         """Return which of the two, number or account, has as many calls as it may; None when neither."""
-        if number and self._counts[0, number] >= self._most[0]:
+        if number and self._counts[0, number] >= self._per_number:
             return "number"
-        return "account" if account and self._counts[1, account] >= self._most[1] else None
+        return "account" if account and self._counts[1, account] >= self._most_of(account) else None
+
+    def _most_of(self, account: str) -> int:
+        if self._per_account is not None:
+            return self._per_account
+        shares = bool(self._accounts - {account})
+        return max(1, self._places - max(1, self._places // _FOR_OTHERS)) if shares else self._places
 
     def add(self, call: str, number: str, account: str) -> None:
         """A call was admitted; one that was before counts once."""
+        if account and len(self._accounts) < 2:
+            self._accounts.add(account)
         if call not in self._of:
             self._of[call] = [(kind, who) for kind, who in enumerate((number, account)) if who]
             self._counts.update(self._of[call])

@@ -10,13 +10,19 @@ import hmac
 import time
 from collections.abc import Callable
 
+import msgspec
 from aiohttp import web
 
 from bridge.errors import ConfigError
 from bridge.gateway.settings import MetricsSettings
+from bridge.system.connections import Connections, LimitedSite, limits_of_requests
+from bridge.system.settings import ConnectionSettings
 from bridge.telemetry.metrics import CONTENT_TYPE, Metrics
 
 KEPT_S = 1.0
+MOST_CONNECTIONS = 128
+"""At the same time, to the page's own port: what reads it are a few programs."""
+_BACKLOG = 64
 
 
 class MetricsPage:
@@ -30,7 +36,14 @@ class MetricsPage:
         token: str = "",
         open_to_all: bool = False,
         clock: Callable[[], float] = time.monotonic,
+        connections: ConnectionSettings | None = None,
     ) -> None:
+        few = connections or ConnectionSettings()
+        self.limits = Connections(
+            msgspec.structs.replace(few, most=min(few.most, MOST_CONNECTIONS)),
+            lambda why: metrics.connections_refused.labels(why).inc(),
+        )
+        """Of the page's own port: those of the service's port, for fewer connections."""
         self._settings = settings
         self._metrics = metrics
         self._token = token
@@ -51,12 +64,15 @@ class MetricsPage:
         settings = self._settings
         if not settings.port:
             return
-        app = web.Application(client_max_size=0)
+        app = web.Application(client_max_size=0, middlewares=[limits_of_requests])
         app.router.add_get("/metrics", self._own)
-        self._runner = web.AppRunner(app, access_log=None, auto_decompress=False, keepalive_timeout=30.0)
+        self._runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=1.0)
         await self._runner.setup()
         try:
-            await web.TCPSite(self._runner, settings.host, settings.port, reuse_port=reuse_port or None).start()
+            site = LimitedSite(
+                self._runner, settings.host, settings.port, self.limits, backlog=_BACKLOG, reuse_port=reuse_port
+            )
+            await site.start()
         except OSError as error:
             await self.stop()
             where = f"{settings.host}:{settings.port}"

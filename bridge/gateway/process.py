@@ -65,7 +65,7 @@ def open_process(
         max_loop_lag_ms=settings.max_loop_lag_ms,
         lag=lag,
         headroom=headroom,
-        limits=CallLimits(settings.calls_of_a_number, settings.max_calls_per_account),
+        limits=CallLimits(settings.calls_of_a_number, settings.max_calls_per_account, settings.max_calls),
     )
     kept_calls = KeptCalls(store, ttl_s=settings.after_stream_ttl_s)
     keeper = CallKeeper(store, kept_calls, ttl_s=settings.after_stream_ttl_s)

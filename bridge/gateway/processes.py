@@ -30,14 +30,22 @@ class ProcessGroup:
     `place` counts them from 0, and `replaces` says that another one had the place before. A process that ends by itself
     is replaced, after growing pauses when it keeps ending. One that has begun to keep its `beat` (the time of
     `time.monotonic()`, which all processes of a machine share) and then does not for `stuck_s` is killed and replaced:
-    stopped or stuck, it would still be handed its share of the calls. Exit code 2 means that its settings are wrong:
-    then all are ended, since another would fare no better.
+    stopped or stuck, it would still be handed its share of the calls. So is one without a first beat `first_beat_s`
+    after it was started, in which what it is made of can be loaded on any machine. Exit code 2 means that its settings
+    are wrong: then all are ended, since another would fare no better.
     """
 
     def __init__(
-        self, target: Callable[..., Any], arguments: tuple[Any, ...], count: int, *, stuck_s: float = 15.0
+        self,
+        target: Callable[..., Any],
+        arguments: tuple[Any, ...],
+        count: int,
+        *,
+        stuck_s: float = 15.0,
+        first_beat_s: float = 120.0,
     ) -> None:
         self._stuck_s = stuck_s
+        self._first_beat_s = first_beat_s
         self._target = target
         self._arguments = arguments
         self._count = count
@@ -105,11 +113,12 @@ class ProcessGroup:
         return process.exitcode or 0
 
     async def _watch(self, process: SpawnProcess, beat: c_double) -> None:
-        """Kill a process that does not keep its beat any more."""
+        """Kill a process that does not keep its beat any more, or never begins to."""
+        started_at = time.monotonic()
         while True:
-            await asyncio.sleep(self._stuck_s / 8)
-            silent_s = time.monotonic() - beat.value
-            if beat.value and silent_s > self._stuck_s:
+            await asyncio.sleep(min(self._stuck_s, self._first_beat_s) / 8)
+            silent_s = time.monotonic() - (beat.value or started_at)
+            if silent_s > (self._stuck_s if beat.value else self._first_beat_s):
                 logs.event(logger, "process is stuck", logging.CRITICAL, pid=process.pid, silent_s=round(silent_s, 1))
                 process.kill()
                 return

@@ -109,6 +109,7 @@ class Gateway:
             self.metrics,
             token=variables.header(settings.metrics.token_env, environ),
             open_to_all=settings.development_unsigned,
+            connections=settings.connections,
         )
         self._pages: list[Pages] = []
         self._unwatch: list[Callable[[], None]] = []

@@ -72,8 +72,8 @@ class GatewaySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, k
     max_calls_per_number: Count | None = None
     """Per process, of one calling number; further calls of it are told busy. Withheld numbers have no such limit. None:
     half of `max_calls`, 20 at most."""
-    max_calls_per_account: Count = 100_000
-    """The same of one of a carrier's accounts."""
+    max_calls_per_account: Count | None = None
+    """The same of one of a carrier's accounts. None: all, while no other account calls; four fifths once one has."""
     busy_text: str = "All our lines are busy. Please call again in a few minutes."
     overflow_number: str = ""
 

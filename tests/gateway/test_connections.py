@@ -221,6 +221,56 @@ async def test_a_port_of_their_own_answers_on_this_machine(unused_tcp_port: int)
         assert (await page(one, one.port))[0] == 404
 
 
+ON_ITS_OWN_PORT = {
+    "nothing": (b"", "slow_head", b""),
+    "a head without end": (b"GET /metrics HTTP/1.1\r\nHost: x\r\n", "slow_head", b""),
+    "a body that never comes": (
+        b"POST /metrics HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nx", "slow_body", b"HTTP/1.1 405",
+    ),
+    "a compressed body": (
+        b"POST /metrics HTTP/1.1\r\nHost: x\r\nContent-Encoding: gzip\r\nContent-Length: 1\r\n\r\nx",
+        "",
+        b"HTTP/1.1 415",
+    ),
+    "many thousand lines": (b"GET /metrics HTTP/1.1\r\n" + b"a:b\r\n" * 9000, "unreadable", b""),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("sent", "why", "answer"), ON_ITS_OWN_PORT.values(), ids=ON_ITS_OWN_PORT)
+async def test_the_port_of_the_metrics_has_the_deadlines_of_the_public_one(
+    sent: bytes, why: str, answer: bytes, unused_tcp_port: int
+) -> None:
+    settings = msgspec.structs.replace(SETTINGS, metrics=MetricsSettings(port=unused_tcp_port))
+    async with gateway(settings, head_s=SOON_S, body_s=SOON_S, linger_s=LATER_S) as one:
+        reader, writer = await asyncio.open_connection("127.0.0.1", unused_tcp_port)
+        writer.write(sent)
+        said = await rest(reader)
+        writer.close()
+        assert said.startswith(answer)
+        assert bool(said) is bool(answer)
+        assert not why or refused(one, why) == 1
+
+
+async def test_the_port_of_the_metrics_has_the_ceilings_of_the_public_one(unused_tcp_port: int) -> None:
+    settings = msgspec.structs.replace(SETTINGS, metrics=MetricsSettings(port=unused_tcp_port))
+    async with gateway(settings, most_silent_per_address=1, most_idle_per_address=1) as one:
+        _, silent = await asyncio.open_connection("127.0.0.1", unused_tcp_port)
+        reader, writer = await asyncio.open_connection("127.0.0.1", unused_tcp_port)
+        assert await rest(reader) == b""
+        assert refused(one, "too_many_of_address") == 1
+        silent.write(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n")  # kept open
+        async with asyncio.timeout(PATIENCE_S):
+            while not one._metrics_page.limits.idle:
+                await asyncio.sleep(0)
+        third, more = await asyncio.open_connection("127.0.0.1", unused_tcp_port)
+        more.write(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert b"Connection: close" in await rest(third)
+        assert refused(one, "too_many_idle") == 1
+        for each in (silent, writer, more):
+            each.close()
+        assert (await page(one, one.port))[0] == 404
+
+
 async def test_a_page_is_written_once_a_second_however_often_it_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BRIDGE_METRICS_TOKEN", "secret")
     async with gateway() as one:
@@ -278,6 +328,23 @@ def test_one_account_cannot_hold_all_lines() -> None:
     door = admission(per_account=1)
     assert [door.ask(f"call{i}", number=f"+1555010{i}", account="AC1") for i in range(2)] == ["admitted", "account"]
     assert door.ask("call2", account="AC2") == "admitted"
+
+
+@pytest.mark.parametrize(("places", "of_one"), [(10, 8), (200, 160), (2, 1), (1, 1)])
+def test_no_account_holds_all_lines_once_another_calls(places: int, of_one: int) -> None:
+    from bridge.gateway.admission import CallLimits
+
+    def admitted(limits: CallLimits, account: str) -> int:
+        door = Admission(max_calls=places, max_loop_lag_ms=1000, lag=LoopLag(), limits=limits)
+        door.started = True
+        return [door.ask(f"{account}{i}", account=account) for i in range(places)].count("admitted")
+
+    assert admitted(CallLimits(places=places), "AC1") == places, "it is the only one"
+    shared = CallLimits(places=places)
+    shared.add("another's", "", "AC2")
+    shared.drop("another's")
+    assert admitted(shared, "AC1") == of_one
+    assert admitted(CallLimits(per_account=places, places=places), "AC1") == places
 
 
 def test_a_place_is_free_at_once_when_the_call_came_to_another_process() -> None:

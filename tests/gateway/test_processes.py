@@ -8,6 +8,7 @@ import signal
 import sys
 import threading
 import time
+from contextlib import suppress
 from ctypes import c_double
 from pathlib import Path
 
@@ -72,7 +73,23 @@ async def test_a_process_that_does_not_answer_any_more_is_killed_and_replaced(tm
     first, *_ = await until_files(tmp_path, 1)
     await until_files(tmp_path, 2)
     assert first not in group.pids
+    await end(group, running)
+
+
+async def test_a_process_that_never_begins_to_answer_is_killed_and_replaced(tmp_path: Path) -> None:
+    group = ProcessGroup(stay, (str(tmp_path),), 1, stuck_s=600.0, first_beat_s=0.5)  # it keeps no beat
+    running = asyncio.create_task(group.run())
+    seen: set[int] = set()
+    async with asyncio.timeout(60):
+        while len(seen) < 2:
+            seen |= set(group.pids)
+            await asyncio.sleep(0.02)
+    await end(group, running)
+
+
+async def end(group: ProcessGroup, running: asyncio.Task[None]) -> None:
     group.stop()
     for pid in group.pids:
-        os.kill(pid, signal.SIGKILL)
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
     await asyncio.wait_for(running, 20.0)
