@@ -24,7 +24,7 @@ from bridge.api.use import KeyUse, cells_needed
 from bridge.app import Application, Progress, freeze_garbage, new_loop, service_secret
 from bridge.config import Settings, unset_variables
 from bridge.errors import BridgeError, ConfigError
-from bridge.gateway.processes import ProcessGroup
+from bridge.gateway.processes import ProcessGroup, say_starting
 from bridge.gateway.server import free_port
 from bridge.speaking.voices.local_worker import LocalWorker
 from bridge.system.lifetime import STUCK_S, StopSignals, end_when_stuck, when_parent_dies
@@ -93,17 +93,21 @@ async def _serve(
             beat.value = time.monotonic()
 
     watchdog: asyncio.Task[None] | None = None
+    beating = asyncio.create_task(say_starting(beat)) if beat is not None else None
     try:
         starting = application.start(host, port, reuse_port=reuse_port, listen_when_warm=listen_when_warm)
         if await stop.unless_asked(starting):
             freeze_garbage()
+            if beating is not None:
+                beating.cancel()
             watchdog = asyncio.create_task(end_when_stuck(STUCK_S, still_alive))
             await application.run(stop)
     finally:
         await application.stop()
-        if watchdog is not None:
-            watchdog.cancel()
-            await asyncio.gather(watchdog, return_exceptions=True)
+        for task in (watchdog, beating):
+            if task is not None:
+                task.cancel()
+                await asyncio.gather(task, return_exceptions=True)
 
 
 async def _serve_by_many(

@@ -22,6 +22,7 @@ logger = logging.getLogger(__name__)
 
 _RESTART_S = (0.2, 1.0, 5.0, 15.0)
 _WELL_AFTER_S = 60.0
+_STARTING_BEAT_S = 1.0
 
 
 class ProcessGroup:
@@ -30,9 +31,9 @@ class ProcessGroup:
     `place` counts them from 0, and `replaces` says that another one had the place before. A process that ends by itself
     is replaced, after growing pauses when it keeps ending. One that has begun to keep its `beat` (the time of
     `time.monotonic()`, which all processes of a machine share) and then does not for `stuck_s` is killed and replaced:
-    stopped or stuck, it would still be handed its share of the calls. So is one without a first beat `first_beat_s`
-    after it was started, in which what it is made of can be loaded on any machine. Exit code 2 means that its settings
-    are wrong: then all are ended, since another would fare no better.
+    stopped or stuck, it would still be handed its share of the calls. One that is not ready yet writes that time
+    negative, and may be silent for `starting_s`, before its first beat, too: while it loads models it keeps none. Exit
+    code 2 means that its settings are wrong: then all are ended, since another would fare no better.
     """
 
     def __init__(
@@ -42,10 +43,10 @@ class ProcessGroup:
         count: int,
         *,
         stuck_s: float = 15.0,
-        first_beat_s: float = 120.0,
+        starting_s: float = 120.0,
     ) -> None:
         self._stuck_s = stuck_s
-        self._first_beat_s = first_beat_s
+        self._starting_s = starting_s
         self._target = target
         self._arguments = arguments
         self._count = count
@@ -116,9 +117,17 @@ class ProcessGroup:
         """Kill a process that does not keep its beat any more, or never begins to."""
         started_at = time.monotonic()
         while True:
-            await asyncio.sleep(min(self._stuck_s, self._first_beat_s) / 8)
-            silent_s = time.monotonic() - (beat.value or started_at)
-            if silent_s > (self._stuck_s if beat.value else self._first_beat_s):
+            await asyncio.sleep(min(self._stuck_s, self._starting_s) / 8)
+            last_at = abs(beat.value) or started_at
+            silent_s = time.monotonic() - last_at
+            if silent_s > (self._stuck_s if beat.value > 0 else self._starting_s):
                 logs.event(logger, "process is stuck", logging.CRITICAL, pid=process.pid, silent_s=round(silent_s, 1))
                 process.kill()
                 return
+
+
+async def say_starting(beat: c_double) -> None:
+    """Keep the beat of a process that is not ready yet, until cancelled."""
+    while True:
+        beat.value = -time.monotonic()
+        await asyncio.sleep(_STARTING_BEAT_S)

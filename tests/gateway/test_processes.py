@@ -12,7 +12,7 @@ from contextlib import suppress
 from ctypes import c_double
 from pathlib import Path
 
-from bridge.gateway.processes import ProcessGroup
+from bridge.gateway.processes import ProcessGroup, say_starting
 
 
 def stay(directory: str, _place: int, _beat: object, replaces: bool) -> None:
@@ -77,7 +77,7 @@ async def test_a_process_that_does_not_answer_any_more_is_killed_and_replaced(tm
 
 
 async def test_a_process_that_never_begins_to_answer_is_killed_and_replaced(tmp_path: Path) -> None:
-    group = ProcessGroup(stay, (str(tmp_path),), 1, stuck_s=600.0, first_beat_s=0.5)  # it keeps no beat
+    group = ProcessGroup(stay, (str(tmp_path),), 1, stuck_s=600.0, starting_s=0.5)  # it keeps no beat
     running = asyncio.create_task(group.run())
     seen: set[int] = set()
     async with asyncio.timeout(60):
@@ -85,6 +85,31 @@ async def test_a_process_that_never_begins_to_answer_is_killed_and_replaced(tmp_
             seen |= set(group.pids)
             await asyncio.sleep(0.02)
     await end(group, running)
+
+
+def start_for_long(directory: str, _place: int, beat: c_double, _replaces: bool) -> None:
+    """Is not ready for longer than a process may be silent, and says so all the time; then it is silent."""
+    for _ in range(100):
+        beat.value = -time.monotonic()
+        time.sleep(0.02)
+    Path(directory, str(os.getpid())).touch()
+    threading.Event().wait(600.0)
+
+
+async def test_a_process_that_takes_long_to_be_ready_is_left_alone_while_it_says_so(tmp_path: Path) -> None:
+    group = ProcessGroup(start_for_long, (str(tmp_path),), 1, stuck_s=0.1, starting_s=20.0)
+    running = asyncio.create_task(group.run())
+    (first,) = await until_files(tmp_path, 1)
+    assert group.pids == [first]
+    await end(group, running)
+
+
+async def test_a_process_says_that_it_is_starting() -> None:
+    beat = c_double(0.0)
+    saying = asyncio.create_task(say_starting(beat))
+    await asyncio.sleep(0)
+    assert beat.value < 0
+    saying.cancel()
 
 
 async def end(group: ProcessGroup, running: asyncio.Task[None]) -> None:
