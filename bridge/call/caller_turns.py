@@ -22,8 +22,6 @@ from bridge.call.turn import CallerTurn
 _SHORT_NOISE_S = 0.6
 """Activity this short in which nothing was recognised counts for nothing; longer may have been words."""
 _WORDS_EXPECTED_S = 1.5
-_SURE_MS = 190.0
-"""So much of a turn must surely have been a voice before we say that we did not understand it."""
 _MOST_REQUESTS = 2
 """To say it again: so often in a row."""
 _WORDLESS_TURNS = 2
@@ -78,7 +76,7 @@ class CallerTurns:
         is_speech = self.floor.is_caller(window, has_floor=True)
         if self.state is Caller.SPEAKING:
             if is_speech:
-                turn.heard(window)
+                turn.heard(window, self._settings.endpoint)
                 self.floor.learn(window)
                 if self.shadow is not None:
                     self.shadow.learn(window)
@@ -238,7 +236,8 @@ class CallerTurns:
         """Whether somebody surely spoke to us and was not understood; noises and the room are not that sure."""
         if text or turn.over_our_voice or turn.unrecognised or turn.endpoint.text is None:
             return False
-        if not self._settings.listens or not self._settings.not_understood or turn.sure_ms < _SURE_MS:
+        s = self._settings
+        if not s.listens or not s.not_understood or turn.voice_ms < s.endpoint.voice_ms:
             return False
         return self._bot.state is Bot.IDLE and self._asked_again < _MOST_REQUESTS
 

@@ -18,6 +18,8 @@ from bridge.understanding.completeness import SPOKEN_WITH_PAUSES, Progress, Stag
 
 _MOST_DIGITS_A_SECOND = 8.0
 """Nobody says digits faster; a recogniser that wrote more has made some of them up."""
+_LONE_S = 1.0
+"""Nobody takes longer for one word."""
 _RAMP = 0.3
 """Log-odds in which one silence passes into the next: no decision hangs on an edge that another processor's rounding
 could push it over."""
@@ -134,7 +136,14 @@ class Endpointing:
             return Patience(s.long_ms, "last word asks for more")
         if self.probability is None:
             return Patience(s.short_ms, "sounds finished" if text else "no words")
-        return self._weighed(odds(self.probability, text, self.earlier_pauses))
+        weighed = self._weighed(odds(self.probability, text, self.earlier_pauses))
+        if weighed.silence_ms > s.lone_ms and self._is_lone_sound(text):
+            return Patience(s.lone_ms, "one short sound")
+        return weighed
+
+    def _is_lone_sound(self, text: str) -> bool:
+        """Whether all that was said is one short sound: a word, or none that was recognised."""
+        return len(text.split()) <= 1 and not self.earlier_pauses and 0.0 < self.spoken_s < _LONE_S
 
     def _weighed(self, found: float) -> Patience:
         """The silence for these log-odds of a finished turn."""

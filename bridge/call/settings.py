@@ -63,6 +63,8 @@ class EndpointSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, 
     """Silence that ends a turn of which nobody can tell how finished it sounds, there being no recogniser."""
     long_ms: int = 1250
     """Silence that ends a turn which sounds unfinished."""
+    lone_ms: int = 640
+    """The most that ends a turn of one short sound, a word or none known: its tone says little about so short a sound."""
     ceiling_ms: int = 2000
     """Silence that ends any turn, whatever is still unanswered."""
     unsettled_ms: int = 800
@@ -79,6 +81,11 @@ class EndpointSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, 
     words_every_s: float = 10.0
     """A turn without a pause is recognised as far as it goes this often."""
     longest_turn_s: float = 60.0
+    voice_probability: float = 0.75
+    """Windows of at least this probability were a voice, for `not_understood`: a lone word may have few of them."""
+    voice_ms: int = 64
+    """So much of a turn, behind the two windows that began it, must have been a voice for its speaker to be asked again,
+    no word of it being recognised. A cough seldom has as much."""
 
 
 class PlayoutSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

@@ -18,8 +18,6 @@ _LATE_AUDIO_S = 1.5
 silence."""
 _RESUME_WINDOWS = 2
 _LEVEL_WEIGHT = 0.1
-_SURE = 0.9
-"""Probability from which a window is a voice beyond doubt."""
 _WINDOW_MS = 32.0
 _RISE_DB = 10.0
 
@@ -40,7 +38,7 @@ class CallerTurn:
     lively_windows: int = 0
     asked_at: float = 0.0
     """How far the audio went that was last given to the recogniser."""
-    sure_ms: float = 0.0
+    voice_ms: float = 0.0
     """How much of it was surely a voice."""
     unrecognised: bool = False
     """The recogniser failed: the words are unknown, which is not the same as nothing."""
@@ -56,11 +54,11 @@ class CallerTurn:
     level_db: float = -100.0
     """Running level of the speech."""
 
-    def heard(self, window: VoiceActivity) -> None:
+    def heard(self, window: VoiceActivity, settings: EndpointSettings) -> None:
         """Take in one window of the caller's speech."""
         self.last_speech_at = window.at
-        if window.probability >= _SURE:
-            self.sure_ms += _WINDOW_MS
+        if window.probability >= settings.voice_probability:
+            self.voice_ms += _WINDOW_MS
         quieter = self.level_db + _LEVEL_WEIGHT * (window.level_db - self.level_db)
         self.level_db = max(quieter, window.level_db) if self.level_db < window.level_db - _RISE_DB else quieter
 

@@ -42,6 +42,30 @@ def test_a_word_that_may_go_on_is_judged_by_its_tone(text: str) -> None:
     assert patience("open", text, 0.04) == SETTINGS.long_ms
 
 
+def lone(text: str, spoken_s: float, pauses: int = 0) -> float:
+    endpoint = Endpointing(SETTINGS, "open", earlier_pauses=pauses)
+    endpoint.text, endpoint.probability, endpoint.spoken_s = text, 0.04, spoken_s
+    return endpoint.patience(listens=True).silence_ms
+
+
+@pytest.mark.parametrize("text", ["Tuesday.", "Maybe?", "Oh.", ""])
+def test_one_short_sound_is_answered_or_asked_about_soon_whatever_its_tone(text: str) -> None:
+    assert lone(text, 0.4) == SETTINGS.lone_ms
+
+
+@pytest.mark.parametrize(
+    ("text", "spoken_s", "pauses"),
+    [
+        ("And", 0.4, 0),  # asks for more
+        ("Tuesday at nine.", 0.9, 0),
+        ("Tuesday.", 0.4, 1),  # the speaker pauses between words
+        ("", 1.8, 0),  # may have been a sentence
+    ],
+)
+def test_what_may_go_on_is_no_lone_sound(text: str, spoken_s: float, pauses: int) -> None:
+    assert lone(text, spoken_s, pauses) == SETTINGS.long_ms
+
+
 def test_a_declared_answer_sets_the_patience() -> None:
     assert patience("yes_no", "Yeah.", 0.1) == SETTINGS.short_ms
     assert patience("digits:10", "555 123") == SETTINGS.ceiling_ms

@@ -76,3 +76,13 @@ def test_settings_that_came_later_do_as_was_done_before() -> None:
     assert call.settings.endpoint.unheard_ms == call.settings.endpoint.short_ms
     call, _ = moments([header(CallSettings(listens=False))])
     assert call.settings.endpoint.unheard_ms == 650
+
+
+def test_lone_words_of_a_record_made_before_they_were_looked_at_are_waited_for_as_they_were() -> None:
+    lines = header(CallSettings()).decode()
+    for later in ('"lone_ms":640,', '"voice_probability":0.75,', ',"voice_ms":64'):
+        assert later in lines
+        lines = lines.replace(later, "")
+    endpoint = moments([lines])[0].settings.endpoint
+    assert endpoint.lone_ms == endpoint.long_ms
+    assert (endpoint.voice_probability, endpoint.voice_ms) == (0.9, 190)

@@ -322,6 +322,17 @@ def test_after_being_asked_again_the_caller_need_not_be_louder() -> None:
     assert phone.call.floor.room_level_db is None
 
 
+@pytest.mark.parametrize("seconds", [0.21, 0.3, 0.45])
+def test_a_lone_word_that_was_not_recognised_is_asked_about_soon(seconds: float) -> None:
+    phone = nothing_understood()
+    phone.caller_speaks(seconds)
+    said_until = phone.now + seconds
+    phone.wait(4)
+    assert phone.decided().count("not understood") == 1
+    sorry = [piece.start for piece in phone.line.played if piece.start > said_until]
+    assert sorry[0] - said_until <= 0.8
+
+
 def test_a_click_or_a_noise_is_not_asked_about() -> None:
     phone = nothing_understood()
     phone.caller_speaks(0.12)
