@@ -37,8 +37,8 @@ _ENDED_BY_US = frozenset(
 def with_later_settings(header: dict[str, Any]) -> dict[str, Any]:
     """A first line's plain data in which settings that came later say what was done before there were any.
 
-    Without a recogniser the short silence ended a turn, the tone of a lone word was believed like that of a sentence, and
-    its speaker had to be surer before we asked again.
+    Without a recogniser the short silence ended a turn, the tone of a lone word was believed like that of a sentence,
+    and more of it had to be a voice before we asked again.
     """
     settings = header.get("settings")
     if not isinstance(settings, dict) or not isinstance(settings.get("endpoint", {}), dict):

@@ -64,7 +64,7 @@ class EndpointSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, 
     long_ms: int = 1250
     """Silence that ends a turn which sounds unfinished."""
     lone_ms: int = 640
-    """The most that ends a turn of one short sound, a word or none known: its tone says little about so short a sound."""
+    """The most that ends a turn of one short sound, a word or none known: the tone of so short a sound says little."""
     ceiling_ms: int = 2000
     """Silence that ends any turn, whatever is still unanswered."""
     unsettled_ms: int = 800
@@ -84,8 +84,8 @@ class EndpointSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, 
     voice_probability: float = 0.75
     """Windows of at least this probability were a voice, for `not_understood`: a lone word may have few of them."""
     voice_ms: int = 64
-    """So much of a turn, behind the two windows that began it, must have been a voice for its speaker to be asked again,
-    no word of it being recognised. A cough seldom has as much."""
+    """So much of a turn, behind the two windows that began it, must have been a voice for its speaker to be asked
+    again when no word of it was recognised. A cough seldom has as much."""
 
 
 class PlayoutSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

@@ -9,7 +9,7 @@ from bridge.understanding.lexicon import Lexicon
 from bridge.understanding.numbers import groups
 from bridge.understanding.phrases import Intent, normalise
 from bridge.understanding.results import CERTAIN, FAIR, LIKELY, Interpretation
-from bridge.understanding.words import Token, split, spoken
+from bridge.understanding.words import Token, at, split, spoken
 
 Choices = Mapping[str, Sequence[str]]
 """What may be chosen, in the order offered, each with other ways to say it."""
@@ -21,11 +21,26 @@ _CLEARLY = 0.25
 def read_choice(words: Sequence[Token], lexicon: Lexicon, choices: Choices) -> Interpretation | None:
     """The name of the choice that was meant; None where none fits, or two do equally well."""
     best: Interpretation | None = None
-    for because, said in segments(words, lexicon):
+    for because, said in segments(_bound(words, lexicon, choices), lexicon):
         found = _chosen(said, lexicon, choices)
         if found is not None or because in ("strong", "restart"):
             best = found
     return best
+
+
+def _bound(words: Sequence[Token], lexicon: Lexicon, choices: Choices) -> list[Token]:
+    """The words, those that name a choice as one where a change of mind could be heard in them: "no power"."""
+    names = [way for name, others in choices.items() for way in (name.replace("_", " "), *others)]
+    phrases = [plain for name in names if len(plain := spoken(split(name))) > 1]
+    whole = frozenset(tuple(plain) for plain in phrases if any((word,) in lexicon.weak_corrections for word in plain))
+    kept: list[Token] = []
+    place = 0
+    while place < len(words):
+        length = at([word.text for word in words[place : place + 6]], 0, whole)
+        run = words[place : place + max(length, 1)]
+        kept.append(run[0]._replace(text=" ".join(word.text for word in run)) if length else run[0])
+        place += len(run)
+    return kept
 
 
 def _chosen(words: list[Token], lexicon: Lexicon, choices: Choices) -> Interpretation | None:
@@ -59,7 +74,8 @@ def _not_denied(words: list[Token], lexicon: Lexicon, choices: Choices) -> Inter
 
 def _one_form(words: Sequence[Token], lexicon: Lexicon) -> tuple[str, ...]:
     """Words in the form that phrases are compared in, whose word for a denial is "not"."""
-    return normalise(" ".join("not" if word.text in lexicon.negations else word.text for word in words))
+    plain = " ".join(word.text for word in words).split()
+    return normalise(" ".join("not" if word in lexicon.negations else word for word in plain))
 
 
 def _score(said: tuple[str, ...], name: str, others: Sequence[str], lexicon: Lexicon) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
@@ -29,7 +30,8 @@ def segments(words: Sequence[Token], lexicon: Lexicon, *, but: Phrases = frozens
         strength, length = _marker(words, place, lexicon)
         plain = tuple(word.text for word in words[place : place + length] if not word.is_sign)
         begins = len(cut) == 1 and not any(not word.is_sign for word in cut[0].words)
-        if length and not (strength == "weak" and (begins or plain in but)):
+        denies = begins and bool(plain) and plain[-1] in lexicon.negations  # "no, not the red one"
+        if length and not denies and not (strength == "weak" and (begins or plain in but)):
             cut.append(Segment(strength, []))
             place += length
         else:
@@ -53,8 +55,9 @@ def _marker(words: Sequence[Token], place: int, lexicon: Lexicon) -> tuple[Stren
         ("strong", lexicon.corrections),
         ("weak", lexicon.weak_corrections),
     )
-    if at(plain, 0, lexicon.not_numbers):
-        return "", 0  # "no one"
+    together = next((count for count, end in enumerate(ends) if end > count + 1), len(ends))
+    if at(plain[:together], 0, lexicon.not_numbers):
+        return "", 0  # "no one", but not "no, one"
     for strength, phrases in kinds:
         length = at(plain, 0, phrases)
         if length:
@@ -70,21 +73,25 @@ def amended(before: str, after: str, because: Strength, wanted: int = 0) -> str:
     if not before or because == "restart":
         return after
     rest = len(before)
-    at_place, alike = _alignment(before, after)
+    places, alike = _alignments(before, after)
     tail = before[: max(rest - len(after), 0)] + after
-    aligned = before[:at_place] + after
-    ways = [aligned] if alike > 1 else []
-    ways += [after, tail] if len(after) >= rest else [tail, aligned, after]
+    aligned = [before[:place] + after for place in places]
+    ways = aligned if alike > 1 else []
+    ways += [after, tail] if len(after) >= rest else [tail, *aligned, after]
     return next((way for way in ways if len(way) == wanted), ways[0])
 
 
-def _alignment(before: str, after: str) -> tuple[int, int]:
-    """Where in `before` the beginning of `after` was said already, and how many digits are alike there."""
-    best = (0, 0)
-    for place in range(len(before)):
-        alike = 0
-        while place + alike < len(before) and alike < len(after) and before[place + alike] == after[alike]:
-            alike += 1
-        if alike >= best[1]:
-            best = (place, alike)
-    return best
+def _alignments(before: str, after: str) -> tuple[list[int], int]:
+    """Where in `before` the beginning of `after` was said already, the likeliest first, and how many digits are alike.
+
+    Where several are, what leaves the number as long as it was is meant, else the last.
+    """
+    found = {place: _alike(before[place:], after) for place in range(len(before))}
+    most = max(found.values(), default=0)
+    places = [place for place, alike in found.items() if alike == most]
+    return sorted(places, key=lambda place: (place + len(after) == len(before), place), reverse=True), most
+
+
+def _alike(one: str, other: str) -> int:
+    """How many characters two texts begin alike with."""
+    return sum(1 for _ in itertools.takewhile(lambda pair: pair[0] == pair[1], zip(one, other, strict=False)))

@@ -252,12 +252,29 @@ def _counted_from(words: list[Token], lexicon: Lexicon, today: Day | None) -> _D
             for length in (5, 4, 3, 2, 1):
                 days = lexicon.days.get(tuple(plain[place : place + length]))
                 if days is not None:
-                    return _exactly(today.plus(days), CERTAIN)
+                    more = _span_beside(plain[:place], plain[place + length :], lexicon)
+                    return _exactly(today.plus(days + more), LIKELY if more else CERTAIN)
     return _span(words, lexicon, today) or _weekday(plain, lexicon, today) or _day_of_month(words, lexicon, today)
 
 
 def _exactly(day: Day, confidence: float) -> _Date:
     return _Date(*day, confidence)
+
+
+def _span_beside(before: Sequence[str], after: Sequence[str], lexicon: Lexicon) -> int:
+    """How many days later is meant: "two weeks from today", "a fortnight tomorrow", "today week"."""
+    if after and after[0] in lexicon.week_behind:
+        return 7
+    for end in (len(before) - 1, len(before) - 2):
+        unit = lexicon.spans.get(before[end]) if end > 0 else None
+        if unit is None:
+            continue
+        found = groups([Token(word, word, joined=False) for word in before[:end]], lexicon)
+        if found and found[-1].end == end and 0 < found[-1].value <= 400:
+            return found[-1].value * unit
+        if before[end - 1] in lexicon.articles | lexicon.ones:
+            return unit
+    return 0
 
 
 def _span(words: list[Token], lexicon: Lexicon, today: Day) -> _Date | None:

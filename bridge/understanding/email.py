@@ -225,7 +225,7 @@ def _local(words: Sequence[Token], lexicon: Lexicon) -> tuple[str, bool]:
             if not (single or before[1] in ("sign", "spelled") or (taken and atoms[place + 1][1] == "sign")):
                 break
             bound = bound or before[1] == "sign"
-        elif kind == "stop" or (not bound and _leads(text, lexicon)):
+        elif kind == "stop" or (not bound and _leads(text, lexicon) and not _in_spelling(atoms, place)):
             break
         else:
             joined = joined or not (
@@ -235,6 +235,11 @@ def _local(words: Sequence[Token], lexicon: Lexicon) -> tuple[str, bool]:
             bound = False
         place -= 1
     return "".join(reversed(taken)).strip("._-+"), joined
+
+
+def _in_spelling(atoms: Sequence[tuple[str, str]], place: int) -> bool:
+    """Whether this is a letter of a row that was spelled: a letter, and another one after it."""
+    return all(len(text) == 1 and text.isalpha() for text, _ in atoms[place : place + 2]) and place + 1 < len(atoms)
 
 
 def _is_name(atom: tuple[str, str], lexicon: Lexicon) -> bool:
@@ -298,7 +303,9 @@ def _atom(words: Sequence[Token], place: int, lexicon: Lexicon) -> tuple[str, in
     spelled = letters(words[place : place + 8], lexicon, digits=False)
     first = spelled[0] if spelled and spelled[0].start == 0 else None
     if first and first.end > 1 and first.sure:
-        return first.text, first.end
+        last = place + first.end - 1
+        zeros = set(first.text) == {"o"} and words[last].text == "oh" and _beside_digit(words, last, lexicon)
+        return ("0" * len(first.text) if zeros else first.text), first.end
     number = next((g for g in groups(words[place : place + 8], lexicon) if g.start == 0 and g.sure), None)
     if number:
         return number.digits, number.end

@@ -30,6 +30,8 @@ class Lexicon:
     """Agreement when nothing else is said: "good", "okay"."""
     neither: Phrases = frozenset()
     """What decides nothing although a word of it would."""
+    auxiliaries: Words = frozenset()
+    """Verbs that agree only when nothing follows that declines: "I am", but "I am afraid not"."""
     negations: Words = frozenset()
     """Words that turn an agreement round: "not right"."""
     misheard: Mapping[str, str] = field(default_factory=dict)

@@ -71,8 +71,11 @@ def _in_segment(words: list[Token], lexicon: Lexicon) -> tuple[list[str], float]
     for piece in pieces:
         plain = [word for word in piece if word.text not in lexicon.fillers]
         name = _name(plain, lexicon)
-        if name and not parts and len(name) + 2 * sum(part.count("-") for part in name) == len(plain):
-            parts = name
+        more = not parts or (len(name) > len(parts) and name[-len(parts) :] == parts) or name[: len(parts)] == parts
+        if name and more and len(name) + 2 * sum(part.count("-") for part in name) == len(plain):
+            parts = name  # "Smith", and then "John Smith"
+    if led and parts[-len(led) :] == led:
+        led = parts  # "the name is Bond, James Bond"
     if led:
         return led[:_MOST_WORDS], CERTAIN if introduced else LIKELY
     if not parts:
@@ -95,12 +98,17 @@ def _pieces(words: Sequence[Token]) -> list[list[Token]]:
     pieces: list[list[Token]] = [[]]
     for place, word in enumerate(words):
         if word.is_sign and word.text not in "-'":
-            initial = word.text == "." and place > 0 and len(words[place - 1].text) <= 2
+            initial = word.text == "." and place > 0 and _is_abbreviated(words[place - 1].text)
             if not initial:
                 pieces.append([])
         else:
             pieces[-1].append(word)
     return [piece for piece in pieces if piece]
+
+
+def _is_abbreviated(word: str) -> bool:
+    """Whether a stop behind this word may belong to it: an initial, or a title without a vowel such as "Mrs"."""
+    return len(word) <= 2 or (len(word) <= 4 and word.isalpha() and not set(word) & set("aeiouyäöüáéíóú"))
 
 
 def _parts(words: list[Token], lexicon: Lexicon) -> list[list[Token]]:
@@ -113,12 +121,12 @@ def _parts(words: list[Token], lexicon: Lexicon) -> list[list[Token]]:
 
 
 def _after_lead(words: list[Token], lexicon: Lexicon) -> list[Token] | None:
-    """What follows the last "my name is" in a piece."""
+    """What follows the last "my name is" in a piece that a name follows, or else the last one."""
     plain = [word.text for word in words]
     after, place = None, 0
     while place < len(plain):
         length = at(plain, place, lexicon.name_leads)
-        if length and place + length < len(plain):
+        if length and place + length < len(plain) and (after is None or _name(words[place + length :], lexicon)):
             after = words[place + length :]
         place += length or 1
     return after

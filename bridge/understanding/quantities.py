@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
+from functools import cache
 from typing import NamedTuple
 
 from bridge.understanding.corrections import segments
-from bridge.understanding.lexicon import Lexicon
+from bridge.understanding.lexicon import Lexicon, Phrase
 from bridge.understanding.numbers import Group, groups, lone_digit
 from bridge.understanding.results import CERTAIN, FAIR, LIKELY, Interpretation
 from bridge.understanding.words import Token, unhyphenated
@@ -86,6 +87,9 @@ def quantities(words: Sequence[Token], lexicon: Lexicon) -> list[Quantity]:
             quantity = _with_decimals(quantity, chunks[place], words, lexicon)
             place += 1
         quantity = _with_fraction(quantity, words, lexicon)
+        if (share := _share_of(quantity, words, lexicon)) is not None:
+            quantity = share
+            found = [other for other in found if other.end <= share.start]
         denied = quantity.start > 0 and words[quantity.start - 1].text in lexicon.negations
         if not denied and abs(quantity.hundredths) < _LARGEST * 100:
             found.append(quantity)
@@ -151,6 +155,33 @@ def _with_fraction(quantity: Quantity, words: Sequence[Token], lexicon: Lexicon)
         times = 1000 if scale in lexicon.thousand else 10**6
         quantity = quantity._replace(hundredths=quantity.hundredths * times, end=quantity.end + 1)
     return quantity
+
+
+def _share_of(quantity: Quantity, words: Sequence[Token], lexicon: Lexicon) -> Quantity | None:
+    """ "half a million", "three quarters of a thousand": a share of the thousand or million that stands alone."""
+    only = quantity.groups[0]
+    if len(quantity.groups) > 1 or only.written or words[only.end - 1].text not in lexicon.thousand | lexicon.million:
+        return None
+    if quantity.hundredths not in (10**5, 10**8):
+        return None
+    end = quantity.start
+    while end and (words[end - 1].text in lexicon.articles | lexicon.ones or words[end - 1].text in lexicon.date_links):
+        end -= 1
+    plain = [word.text for word in words[:end]]
+    for length in (3, 2, 1):
+        share = _shares(lexicon).get(tuple(plain[-length:])) if length <= len(plain) else None
+        if share is not None:
+            hundredths = round(quantity.hundredths * share)
+            return quantity._replace(hundredths=hundredths, start=end - length, confidence=LIKELY)
+    return None
+
+
+@cache
+def _shares(lexicon: Lexicon) -> dict[Phrase, float]:
+    """Parts of a whole by their names, with an article and without."""
+    named = {phrase: value for phrase, value in lexicon.amounts.items() if 0 < value < 1}
+    bare = {phrase[1:]: value for phrase, value in named.items() if phrase[0] in lexicon.articles | lexicon.ones}
+    return {phrase: value for phrase, value in {**bare, **named}.items() if phrase}
 
 
 # -- money

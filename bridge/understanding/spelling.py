@@ -24,11 +24,18 @@ def read_spelling(words: Sequence[Token], lexicon: Lexicon) -> Interpretation | 
     if value is not None:
         return value
     plain = [word for word in words if not word.is_sign and word.text not in lexicon.fillers]
-    lone = plain[0].text if len(plain) == 1 else ""
+    lone = plain[0].text if len(plain) == 1 else _code(plain)
     refused = lone in lexicon.no_names or len(lone) < _FEWEST_LETTERS_OF_NAME or (lone,) in lexicon.yes | lexicon.no
     if refused or not lone.isalnum() or any(lone == word for phrase in lexicon.weak_yes for word in phrase):
         return None
     return Interpretation(lone, FAIR, {"spelled": "no"})
+
+
+def _code(words: Sequence[Token]) -> str:
+    """Letters in capitals and digits that the recogniser has put together: "AB 12 34"; empty for anything else."""
+    parts = [word.text for word in words if word.is_digits or word.raw.isupper()]
+    whole = len(parts) == len(words) and any(word.is_digits for word in words)
+    return "".join(parts) if whole and not all(word.is_digits for word in words) else ""
 
 
 def spell(words: list[Token], lexicon: Lexicon) -> Interpretation | None:

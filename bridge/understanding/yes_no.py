@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -14,6 +15,8 @@ _NEGATION_REACH = 3
 _LONGEST = 12
 """In more words than these, agreement in passing is no answer."""
 _LONGEST_LEAD = 5
+_DRAWN_OUT = re.compile(r"(.)\1+")
+"""A sound that is held: "nooo"."""
 
 
 class _Sign(NamedTuple):
@@ -51,6 +54,8 @@ def _decide(words: list[Token], lexicon: Lexicon) -> Interpretation | None:
     plain = [word.text for word in words if not word.is_sign]
     if len(plain) == 1 and plain[0] in lexicon.misheard:
         return Interpretation(lexicon.misheard[plain[0]] == "yes", POOR)
+    if len(plain) == 1 and (drawn := (_DRAWN_OUT.sub(r"\1", plain[0]),)) in lexicon.yes | lexicon.no:
+        return Interpretation(drawn in lexicon.yes, FAIR)
     signs = _signs(words, lexicon)
     if not signs:
         return None
@@ -67,6 +72,8 @@ def _decide(words: list[Token], lexicon: Lexicon) -> Interpretation | None:
     others = [sign for sign in strong[1:] if sign.yes != first.yes]
     if others:
         last = strong[-1]
+        if first.yes and not last.yes and plain[first.place + first.length - 1] in lexicon.auxiliaries:
+            return Interpretation(False, LIKELY)  # "I'm afraid not", "I would say no"
         if len(plain) <= 3:
             return Interpretation(last.yes, FAIR)  # "yeah, no"
         return Interpretation(first.yes, POOR)
