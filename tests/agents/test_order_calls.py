@@ -9,23 +9,22 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
+from pathlib import Path
 
 import aiohttp
 import pytest
 
 from bridge.agents.base import AgentFactory
-from bridge.agents.factory import build_agents
 from bridge.agents.python import PythonFactory
 from bridge.agents.python_load import AgentClass
-from bridge.agents.settings import ChatSettings, PythonSettings
-from bridge.agents.tools.settings import PythonToolsSettings
+from bridge.agents.settings import PythonSettings
 from bridge.simulator.pytest_plugin import CityFixture, Heard
 from bridge.simulator.scenario import parse
 from bridge.simulator.spelled import read, reader, words_of
 from bridge.simulator.virtual import MemoryConnector
 from tests.agents.dialogues import World
-from tests.agents.models import receptionist
 from tests.agents.orders import Shop
+from tests.agents.receptionists import KINDS, receptionist_of
 from tests.simulator.virtual_bridge import AGENTS, PUBLIC, TOKEN, virtual_bridge
 
 LINES = (
@@ -36,10 +35,6 @@ EARS = sorted({*words_of(LINES), *words_of("and on Sorry One moment please")})
 STEPS = (
     "{wait_for_silence: 900}, {digits: {keys: '123456', gap_ms: 200}}, {wait_for_silence: 900}, "
     "{digits: {keys: '1'}}, {wait_for_hang_up: 40}"
-)
-TOOLS = PythonToolsSettings(
-    functions=["tests.agents.orders:find_order", "tests.agents.orders:book_visit", "tests.agents.orders:huge"],
-    fillers={"book_visit": "I am booking it."},
 )
 Open = Callable[[], AbstractAsyncContextManager[AgentFactory]]
 
@@ -54,23 +49,6 @@ def _a_new_world(monkeypatch: pytest.MonkeyPatch) -> None:
 def dialogue(name: str) -> PythonFactory:
     place = f"tests.agents.dialogues:{name}"
     return PythonFactory(PythonSettings(class_=place), AgentClass(place))
-
-
-def kind_of_agent(kind: str) -> Open:
-    @contextlib.asynccontextmanager
-    async def opened() -> AsyncIterator[AgentFactory]:
-        if kind == "python":
-            yield dialogue("Clinic")
-            return
-        async with receptionist(kind) as server:
-            dialect: object = kind
-            settings = ChatSettings(url=f"{server.url}/v1", model="small", functions=[TOOLS], dialect=dialect)  # type: ignore[arg-type]
-            factory = build_agents(settings, environ={})
-            yield factory
-            await factory.close()
-        assert not any("error" in str(body) for body in server.bodies)
-
-    return opened
 
 
 def ring(city: CityFixture, agents: Open, callers: list[str]) -> list[Heard]:
@@ -91,9 +69,9 @@ def words(heard: Heard) -> list[str]:
     return [word.text for word in read(heard.placed.recording.bot.sound, EARS)]
 
 
-@pytest.mark.parametrize("kind", ["python", "openai", "anthropic", "gemini"])
-def test_each_kind_of_agent_looks_an_order_up_and_books_a_visit(kind: str, city: CityFixture) -> None:
-    for heard in ring(city, kind_of_agent(kind), [STEPS] * 3):
+@pytest.mark.parametrize("kind", KINDS)
+def test_each_kind_of_agent_looks_an_order_up_and_books_a_visit(kind: str, city: CityFixture, tmp_path: Path) -> None:
+    for heard in ring(city, lambda: receptionist_of(kind, tmp_path), [STEPS] * 3):
         assert words(heard) == words_of(LINES), repr(heard)
         assert heard.hung_up_by == "server"
     if kind == "python":

@@ -177,7 +177,7 @@ class _Side:
         await self.send(sessionResumptionUpdate={"newHandle": handle, "resumable": True})
 
     def answer(self) -> None:
-        answer = self.double.next_answer()
+        answer = self.double.next_answer(self.talk)
         self.speaker = Speaker(answer, _RATE_HZ)
         self.task = asyncio.create_task(self.speak(answer, self.speaker))
 

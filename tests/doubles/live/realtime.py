@@ -194,7 +194,7 @@ class _Side:
             active = f"Conversation already has an active response in progress: {self.response}"
             await self.error(told, "conversation_already_has_active_response", active)
             return
-        answer = self.double.next_answer()
+        answer = self.double.next_answer(self.talk)
         if answer.refused is not None:
             await self.send("error", error={"param": None, "event_id": told.get("event_id"), **answer.refused})
             return
