@@ -19,22 +19,33 @@ from bridge.simulator.served import served
 
 def pytest_in(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *arguments]
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=200, check=False)
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=500, check=False)
 
 
-def test_a_new_project_passes_its_tests_and_a_broken_one_does_not(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize(
+    ("kind", "tests", "file", "right", "wrong"),
+    [
+        ("python", 3, "agent.py", "if state is None", "if state"),
+        ("script", 2, "dialogue.yaml", "state: on its way", "state: lost"),
+        ("chat", 2, "tools.py", "on its way", "lost"),
+        ("web", 1, "service.py", "on its way", "lost"),
+    ],
+)
+def test_a_new_project_of_each_kind_passes_its_tests_and_a_broken_one_does_not(
+    kind: str, tests: int, file: str, right: str, wrong: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    folder = tmp_path / "parcels"
-    assert main(["new", str(folder)]) == 0
-    assert str(folder / "agent.py") in capsys.readouterr().out
+    folder = tmp_path / "on"  # which YAML would take for something else than a name
+    assert main(["new", str(folder), *([] if kind == "python" else ["--kind", kind])]) == 0
+    assert str(folder / file) in capsys.readouterr().out
     load_settings(folder / "bridge.yaml", {})
-    ran = pytest_in(folder)
+    with (folder / "bridge.yaml").open("a") as settings:
+        settings.write("\ngateway: {max_loop_lag_ms: 10000}  # a busy machine takes calls, too\n")
+    chosen = [] if kind in ("python", "chat") else ["tests/test_agent.py"]  # a call takes a service's start
+    ran = pytest_in(folder, *chosen)
     assert ran.returncode == 0, ran.stdout + ran.stderr
-    assert "3 passed" in ran.stdout
-    agent = folder / "agent.py"
-    agent.write_text(agent.read_text().replace("if state is None", "if state"))
-    assert "1 failed, 1 passed" in pytest_in(folder, "tests/test_agent.py").stdout
+    assert f"{tests} passed" in ran.stdout
+    (folder / file).write_text((folder / file).read_text().replace(right, wrong))
+    assert "1 failed" in pytest_in(folder, "tests/test_agent.py").stdout
 
 
 def test_the_page_on_agents_in_python_can_be_followed_as_it_is_written(tmp_path: Path) -> None:
@@ -52,7 +63,7 @@ def test_the_page_on_agents_in_python_can_be_followed_as_it_is_written(tmp_path:
             env=tools,
             capture_output=True,
             text=True,
-            timeout=200,
+            timeout=500,
             check=False,
         )
         assert ran.returncode == 0, ran.stdout + ran.stderr
