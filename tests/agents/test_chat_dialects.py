@@ -375,3 +375,86 @@ async def test_the_connection_of_each_answer_that_is_broken_off_is_closed(dialec
                 await asyncio.sleep(0.01)
         await factory.close()
     assert (open_now, closed, len(server.connections)) == (0, 5, 5)
+
+
+EVENT = {
+    "openai": b'data: {"id":"x","choices":[{"index":0,"delta":%s,"finish_reason":null}]}\n\n',
+    "anthropic": b'event: ping\ndata: {"type":"ping"}\n\n',
+    "gemini": b'data: {"candidates":[{"index":0,"content":{"parts":[],"role":"model"}}]}\n\n',
+}
+
+
+def lf(raw: bytes) -> bytes:
+    return raw.replace(b"\r\n", b"\n")
+
+
+def between(raw: bytes, event: bytes) -> bytes:
+    """The stream with this before each of its events, and before its end."""
+    return b"\n\n".join(event + part if part else part for part in lf(raw).split(b"\n\n"))
+
+
+ANY_SERVER: dict[str, Any] = {
+    "ends of lines are CRLF": lambda raw, _: lf(raw).replace(b"\n", b"\r\n"),
+    "ends of lines are CR": lambda raw, _: lf(raw).replace(b"\n", b"\r"),
+    "comments": lambda raw, _: between(raw, b": ping\n\n:\n\n"),
+    "comments within events": lambda raw, _: lf(raw).replace(b"data:", b": still here\ndata:"),
+    "ids and times to retry": lambda raw, _: lf(raw).replace(b"data:", b"id: 7\nretry: 100\ndata:"),
+    "no [DONE]": lambda raw, _: b"\n\n".join(part for part in lf(raw).split(b"\n\n") if part != b"data: [DONE]"),
+    "no space behind the colon": lambda raw, _: lf(raw).replace(b"data: ", b"data:"),
+    "a byte order mark": lambda raw, _: b"\xef\xbb\xbf" + raw,
+    "no end of the last line": lambda raw, _: raw.rstrip(),
+    "events without anything": lambda raw, dialect: between(raw, EVENT[dialect].replace(b"%s", b"{}")),
+}
+OPENAI_ALONE: dict[str, Any] = {
+    "empty choices": lambda raw, _: between(raw, b'data: {"id":"","choices":[]}\n\n'),
+    "no choices, but filters": lambda raw, _: between(raw, b'data: {"choices":null,"content_filter_results":{}}\n\n'),
+    "no delta": lambda raw, _: between(raw, EVENT["openai"].replace(b"%s", b"null")),
+    "the role alone, in each chunk": lambda raw, _: between(
+        raw, EVENT["openai"].replace(b"%s", b'{"role":"assistant","content":null,"tool_calls":null}')
+    ),
+    **{
+        name: lambda raw, _, name=name: EVENT["openai"].replace(b"%s", b'{"%s":"hm"}' % name.encode()) + raw
+        for name in ("reasoning_content", "reasoning", "reasoning_details", "thinking")
+    },
+    "<think>": lambda raw, _: (
+        EVENT["openai"].replace(b"%s", b'{"content":"<thi"}')
+        + EVENT["openai"].replace(b"%s", b'{"content":"nk>hm</think>"}')
+        + raw
+    ),
+}
+GOOD = [(name, one) for name, one in recorded() if not one.fails]
+
+
+@pytest.mark.parametrize(("name", "expected"), GOOD, ids=[name for name, _ in GOOD])
+@pytest.mark.parametrize("quirk", [*ANY_SERVER, *OPENAI_ALONE])
+def test_every_vendors_stream_means_the_same_with_every_quirk(name: str, expected: Recorded, quirk: str) -> None:
+    if quirk in OPENAI_ALONE and expected.dialect != "openai":
+        pytest.skip("a quirk of another protocol")
+    raw = (ANY_SERVER | OPENAI_ALONE)[quirk]((FIXTURES / name).read_bytes(), expected.dialect)
+    wanted = (expected.words, expected.calls, expected.reason, expected.usage, "")
+    assert heard(raw, expected, []) == wanted
+    assert heard(raw, expected, list(range(1, 5000, 7))) == wanted
+
+
+ERRORS = {
+    "openai": [
+        '{"error":{"message":"overloaded","type":"server_error","code":503}}',
+        '{"object":"error","message":"overloaded","code":500}',
+        '[{"error":{"message":"overloaded","code":503}}]',
+        '{"id":"x","error":{"code":502,"message":"away"},"choices":[{"delta":{"content":""},"finish_reason":"error"}]}',
+    ],
+    "anthropic": ['{"type":"error","error":{"type":"overloaded_error","message":"Overloaded"}}'],
+    "gemini": ['{"error":{"code":503,"message":"overloaded","status":"UNAVAILABLE"}}', '[{"error":{"code":503}}]'],
+}
+
+
+@pytest.mark.parametrize(("name", "expected"), GOOD, ids=[name for name, _ in GOOD])
+def test_an_error_in_the_middle_of_any_vendors_stream_fails_the_answer(name: str, expected: Recorded) -> None:
+    """Also where it stands instead of all else, and where the event bears its name."""
+    first, *_ = lf((FIXTURES / name).read_bytes()).split(b"\n\n")
+    for error in ERRORS[expected.dialect]:
+        for before in (b"", first + b"\n\n"):
+            for named in (b"", b"event: error\n"):
+                raw = before + named + b"data: " + error.encode() + b"\n\n"
+                *_, failed = heard(raw, expected, [])
+                assert failed == "service_error", raw
