@@ -34,7 +34,7 @@ class ChatAgent:
         self._factory = factory
         self._settings = factory.settings
         self._info = info
-        self._memory = ChatMemory(factory.settings.budget)
+        self._memory = ChatMemory(factory.settings.budget, factory.settings.history_characters)
         self._counts = asyncio.Event()
 
     def state(self) -> bytes:
@@ -105,7 +105,8 @@ class ChatAgent:
     def _asked(self, prompt: Prompt, tools: Mapping[str, Tool], changed_to: str) -> Contest:
         """One request with all that is known. Raises AgentError when the call may cost no more."""
         self._memory.check()
-        messages = as_messages(self._settings, self._info, prompt, self._memory.exchanges, changed_to)
+        memory = self._memory
+        messages = as_messages(self._settings, self._info, prompt, memory.exchanges, changed_to, memory.told_from)
         return self._factory.contest(messages, tools, self._info)
 
     async def _counted(self, contest: Contest) -> AsyncGenerator[str, None]:

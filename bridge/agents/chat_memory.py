@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import msgspec
 
@@ -15,7 +15,8 @@ from bridge.errors import BadMessage
 
 FAILED = "error: "
 """How results begin that are none."""
-_MOST_EXCHANGES = 12
+_MOST_USES = 200
+"""Uses of tools that are told after the call, though the model is not told of them any more."""
 _LARGEST = 20 * 1024
 """Bytes that go to another process with the call."""
 
@@ -26,27 +27,50 @@ class _Kept(msgspec.Struct, frozen=True):
     answers: int = 0
     read: int = 0
     written: int = 0
+    told_from: int = 0
 
 
 class ChatMemory:
-    """Exchanges with tools by their place in the history, and counters."""
+    """Exchanges with tools by their place in the history, from where on that is told, and counters.
 
-    def __init__(self, budget: CallBudget) -> None:
+    history_characters  the most that is told of the conversation, and of what tools gave in it; 0: all
+    """
+
+    def __init__(self, budget: CallBudget, history_characters: int = 0) -> None:
         self.exchanges: list[Exchange] = []
         self.turn = 0
+        self.told_from = 0
+        """How many turns of the history are not told any more."""
+        self._most = history_characters
+        self._uses: list[ToolUse] = []
         self._budget = budget
         self._answers = self._read = self._written = 0
 
     def begin(self, prompt: Prompt) -> None:
-        """Begin with a prompt; one that replaces the last lets go of what tools gave for that."""
+        """Begin with a prompt; one that replaces the last lets go of what tools gave for that.
+
+        Where the conversation has become too long, half of it is left out at once: until that happens again, the
+        beginning of requests stays as it is, and with it what servers keep of them.
+        """
         put_before = 0 < prompt.turn == self.turn and prompt.kind != "transfer_refused"
         if prompt.again or put_before:
             self.exchanges = [each for each in self.exchanges if each.turn != self.turn or each.kept]
         self.turn = prompt.turn
+        if self._most and self._told(prompt) > self._most:
+            while self.told_from < len(prompt.history) and self._told(prompt) > self._most // 2:
+                self.told_from += 1
+            told = [each for each in self.exchanges if each.kept or each.place >= self.told_from]
+            self._uses += _tool_uses(each for each in self.exchanges if each not in told)
+            self.exchanges, self._uses = told, self._uses[-_MOST_USES:]
+
+    def _told(self, prompt: Prompt) -> int:
+        """How many characters are told of the conversation; what has changed the world is told in any case."""
+        turns = sum(len(turn.text) for turn in prompt.history[self.told_from :])
+        return turns + sum(each.characters for each in self.exchanges if each.place >= self.told_from)
 
     def add(self, exchange: Exchange) -> None:
-        """Keep an exchange; the oldest is forgotten when they are too many."""
-        self.exchanges = [*self.exchanges[1 - _MOST_EXCHANGES :], exchange]
+        """Keep an exchange for the rest of the call, or as long as the history goes back to it."""
+        self.exchanges.append(exchange)
 
     def check(self) -> None:
         """Raise AgentError when the call may cost no more."""
@@ -74,24 +98,17 @@ class ChatMemory:
         """The tools that were used and are remembered, and what the call has cost."""
         costs = {"answers": float(self._answers), "prompt_tokens": float(self._read)}
         costs |= {"completion_tokens": float(self._written)} | ({"money": self.cost} if self.cost else {})
-        return AgentAccount(tools=tuple(self._tool_uses()), costs=costs)
-
-    def _tool_uses(self) -> Iterator[ToolUse]:
-        for exchange in self.exchanges:
-            results = {each.get("tool_call_id"): str(each["content"]) for each in exchange.messages[1:]}
-            for call in exchange.messages[0].get("tool_calls") or ():
-                function, result = call["function"], results.get(call["id"], "")
-                yield ToolUse(function["name"], function["arguments"], result, result.startswith(FAILED))
+        return AgentAccount(tools=(*self._uses, *_tool_uses(self.exchanges)), costs=costs)
 
     def state(self) -> bytes:
-        """Everything for another process; the oldest exchanges are left out where they are too large."""
+        """Everything for another process; where that is too large, the oldest exchanges that only read are left out."""
         exchanges = list(self.exchanges)
         while True:
-            kept = _Kept(exchanges, self.turn, self._answers, self._read, self._written)
+            kept = _Kept(exchanges, self.turn, self._answers, self._read, self._written, self.told_from)
             written = msgspec.msgpack.encode(kept)
             if len(written) <= _LARGEST or not exchanges:
                 return written
-            exchanges = exchanges[1:]
+            exchanges.remove(next((each for each in exchanges if not each.kept), exchanges[0]))
 
     def resume(self, state: bytes) -> None:
         """Go on from there. Raises BadMessage for anything else."""
@@ -99,5 +116,13 @@ class ChatMemory:
             kept = msgspec.msgpack.decode(state, type=_Kept) if state else _Kept()
         except msgspec.DecodeError as error:
             raise BadMessage(f"not the state of a chat agent: {error}") from None
-        self.exchanges, self.turn = kept.exchanges, kept.turn
+        self.exchanges, self.turn, self.told_from = kept.exchanges, kept.turn, kept.told_from
         self._answers, self._read, self._written = kept.answers, kept.read, kept.written
+
+
+def _tool_uses(exchanges: Iterable[Exchange]) -> Iterator[ToolUse]:
+    for exchange in exchanges:
+        results = {each.get("tool_call_id"): str(each["content"]) for each in exchange.messages[1:]}
+        for call in exchange.messages[0].get("tool_calls") or ():
+            function, result = call["function"], results.get(call["id"], "")
+            yield ToolUse(function["name"], function["arguments"], result, result.startswith(FAILED))

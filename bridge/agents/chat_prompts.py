@@ -18,6 +18,7 @@ from bridge.understanding.understand import KINDS
 Message = dict[str, Any]
 
 _BEGINNING = "[The call has begun.]"
+_LEFT_OUT = "[The call is long: its beginning is left out here.]"
 
 
 class Exchange(msgspec.Struct):
@@ -30,6 +31,13 @@ class Exchange(msgspec.Struct):
     kept: bool = False
     """A tool has changed the world: it stays known, whatever the caller has heard."""
 
+    @property
+    def characters(self) -> int:
+        """How long it is as it is told."""
+        calls = [call["function"] for call in self.messages[0].get("tool_calls") or ()]
+        asked = sum(len(call["name"]) + len(call["arguments"]) for call in calls)
+        return asked + sum(len(message["content"] or "") for message in self.messages)
+
 
 def as_messages(
     settings: ChatSettings,
@@ -37,13 +45,17 @@ def as_messages(
     prompt: Prompt,
     exchanges: Sequence[Exchange] = (),
     changed_to: str = "",
+    told_from: int = 0,
 ) -> list[Message]:
-    """The conversation so far and what just happened, the way this server takes it.
+    """The conversation so far, from a turn of the history on, and what just happened, the way this server takes it.
 
     All but the last message of one request begin the next one, so that servers need not read them twice.
     """
     messages = [_message(settings.instructions_role, settings.instructions)] if settings.instructions else []
-    turns = [_turn(turn) for turn in prompt.history]
+    if told_from:
+        messages.append(_message("user", _LEFT_OUT))
+        messages += _exchanged(exchanges, 0, told_from - 1)
+    turns = [_turn(turn) for turn in prompt.history[told_from:]]
     last = prompt.history[-1] if prompt.history else None
     if prompt.kind != "caller_said" or last is None or last.speaker != "caller" or last.text != prompt.text:
         turns.append(_message("user", happening(prompt, info, settings.transfers.targets)))
@@ -51,10 +63,10 @@ def as_messages(
         turns.append(_message("user", f"[Your supervisor whispers to you alone: {prompt.hint}]"))
     if changed_to:
         turns.append(_message("user", f"[The call goes on in the language {changed_to}. Answer in it now.]"))
-    for place, turn in enumerate(turns):
+    for place, turn in enumerate(turns, told_from):
         messages += _exchanged(exchanges, place, place)
         messages.append(turn)
-    messages += _exchanged(exchanges, len(turns), sys.maxsize)
+    messages += _exchanged(exchanges, told_from + len(turns), sys.maxsize)
     return alternating(messages) if settings.alternating_roles else messages
 
 

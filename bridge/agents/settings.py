@@ -129,6 +129,9 @@ class ChatSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     """How often in one answer the model may call tools before it must have an answer."""
     result_characters: int = 4000
     """What the model gets of one tool's result."""
+    history_characters: int = 100_000
+    """The most that the model is told of the conversation and of what tools gave in it, some 25,000 tokens; beyond it
+    the older half is left out at once, so that a server's prompt cache holds until then. 0: all is told."""
     dialect: Literal["openai", "anthropic", "gemini"] = "openai"
     """Whose requests and streams: OpenAI's chat completions, Anthropic's messages, Gemini's generateContent."""
     second: SecondModelSettings | None = None
