@@ -70,6 +70,8 @@ class Caller:
         self._keys_pressed = 0
         self._tone = QUIET_FRAME[:0]
         self.done: list[CallerAction] = []
+        self.heard_anything = False
+        """The other side has said something, at any time."""
         self.failed = ""
         """Why the scenario could not be followed to its end."""
 
@@ -113,6 +115,7 @@ class Caller:
 
     def _listen(self, heard: bytes) -> None:
         if level_db(from_ulaw(heard)) > AUDIBLE_DB:
+            self.heard_anything = True
             if self._hearing.first_ms < 0:
                 self._hearing.first_ms = self._now_ms
             self._hearing.last_ms = self._now_ms

@@ -204,6 +204,8 @@ def _unfinished(scenario: Scenario, caller: Caller, facts: CallFacts) -> str:
     line = scenario.line
     broken = line.cut_at_ms is not None or line.half_open_at_ms is not None
     left = [one for one in caller.left if not isinstance(one, _WAITING)]
+    if not caller.heard_anything:  # whoever waits for silence waits for words first
+        left += [one for one in caller.left if isinstance(one, steps.WaitForSilence)]
     return f"hung up on at {caller.position}" if left and not broken and facts.hung_up_by != "caller" else ""
 
 

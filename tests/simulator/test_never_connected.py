@@ -225,6 +225,21 @@ def test_a_carrier_that_reads_plain_text_aloud_is_heard_of() -> None:
     assert kinds["carrier_says"] == "Good day."
 
 
+def test_a_caller_whose_stream_is_closed_before_a_word_was_heard_has_not_followed() -> None:
+    async def closes(request: web.Request) -> web.StreamResponse:
+        if request.path.endswith("/media"):
+            socket: Any = web.WebSocketResponse()
+            await socket.prepare(request)
+            await socket.close(code=1008)  # as a server does that knows no such call
+            return socket  # type: ignore[no-any-return]
+        return await hangs_up_in_the_handshake(request)
+
+    result = ring(closes)
+    assert [verdict.heard for verdict in result.verdicts if not verdict.passed] == [
+        "hung up on at steps[0] wait_for_silence"
+    ]
+
+
 def test_a_caller_who_is_hung_up_on_before_speaking_has_not_followed() -> None:
     async def one_word(request: web.Request) -> web.StreamResponse:
         if request.path.endswith("/media"):
