@@ -135,9 +135,8 @@ async def agent(settings: Settings, directory: Path, *, offline: bool = False) -
     try:
         agents = build_agents(settings.agent, directory, http=settings.http)
     except ConfigError as error:
-        is_script = isinstance(settings.agent, ScriptSettings)
-        remedy = "correct this line of the script" if is_script else "correct this setting"
-        return [Finding("agent", "fail", mistake, remedy) for mistake in str(error).splitlines()]
+        remedy = "correct this line of the script" if isinstance(settings.agent, ScriptSettings) else ""
+        return [Finding("agent", "fail", one, _remedy_for(one, remedy)) for one in str(error).splitlines()]
     if not isinstance(settings.agent, TeamSettings):
         return await _opened(agents, settings.agent, offline=offline)
     assert isinstance(agents, TeamFactory)
@@ -146,6 +145,12 @@ async def agent(settings: Settings, directory: Path, *, offline: bool = False) -
         told = await _opened(agents.members[name], member.agent, offline=offline)
         found += [msgspec.structs.replace(one, about=f"{one.about} {name}") for one in told]
     return found
+
+
+def _remedy_for(mistake: str, otherwise: str) -> str:
+    if "the script cannot be read" in mistake:
+        return "write that script (bridge new), or correct agent.file: it is relative to the configuration file"
+    return otherwise or "correct this setting"
 
 
 async def _opened(agents: AgentFactory, settings: MemberSettings, *, offline: bool) -> list[Finding]:

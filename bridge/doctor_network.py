@@ -16,7 +16,7 @@ import msgspec
 from bridge import variables
 from bridge.config import Settings
 from bridge.errors import BridgeError, ConfigError
-from bridge.http import HttpClient, OpenClient
+from bridge.http import HttpClient, OpenClient, why_unreachable
 from bridge.store.settings import redis_address
 
 Status = Literal["ok", "warn", "fail", "skip"]
@@ -184,17 +184,14 @@ async def _ask_public(url: str, client: HttpClient) -> list[Finding]:
             now = time.time()
     except aiohttp.ClientConnectorCertificateError as error:
         remedy = "the carrier would refuse it too: renew the certificate, with its whole chain"
-        return [Finding("public address", "fail", f"{url}: {error.certificate_error}", remedy)]
+        return [Finding("public address", "fail", f"{url}: {why_unreachable(error)}", remedy)]
     except (aiohttp.ClientError, OSError, TimeoutError) as error:
         remedy = (
             "check DNS, firewall, proxy or tunnel\n"
             "some networks cannot reach their own public address: try it from outside"
         )
-        return [
-            Finding(
-                "public address", "warn", f"{url} cannot be reached from here: {error or type(error).__name__}", remedy
-            )
-        ]
+        found = f"{url} cannot be reached from here: {why_unreachable(error)}"
+        return [Finding("public address", "warn", found, remedy)]
     if status == 200:
         reached = Finding("public address", "ok", f"{url} leads to a running service")
     elif status in (502, 503, 504):

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import os
+import socket
 import ssl
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
@@ -172,6 +173,44 @@ class HttpClient:
                 trace_configs=[_reuse_noted()],
             )
         return session
+
+
+def why_unreachable(error: BaseException) -> str:
+    """Say in plain words why a server could not be reached."""
+    match error:
+        case aiohttp.ClientConnectorCertificateError():
+            reason = getattr(error.certificate_error, "verify_message", "") or error.certificate_error
+            return f"{error.host}:{error.port}: its certificate is not trusted ({reason})"
+        case aiohttp.ClientConnectorDNSError():
+            return f"no address is known for {error.host}"
+        case aiohttp.ClientConnectorError():
+            return f"{error.host}:{error.port}: {_in_words(error.os_error)}"
+        case aiohttp.ServerDisconnectedError():
+            return "it closed the connection without an answer"
+        case aiohttp.ClientHttpProxyError():
+            return f"its proxy answered {error.status}"
+        case aiohttp.ClientResponseError() if "\n" in error.message:
+            return "what answers there does not speak HTTP"
+        case aiohttp.InvalidURL():
+            return "that is no address"
+        case TimeoutError():
+            return "no answer in time"
+        case socket.gaierror():
+            return "no address is known for that name"
+        case OSError():
+            return _in_words(error)
+        case _:
+            return str(error) or type(error).__name__
+
+
+def _in_words(error: OSError) -> str:
+    if isinstance(error, ssl.SSLError):
+        return f"no TLS there ({(error.reason or 'it answers otherwise').replace('_', ' ').lower()})"
+    if isinstance(error, ConnectionRefusedError):
+        return "nobody listens there"
+    if isinstance(error, ConnectionResetError):
+        return "it closed the connection"
+    return os.strerror(error.errno).lower() if error.errno and error.errno > 0 else str(error) or type(error).__name__
 
 
 OpenClient = Callable[[], HttpClient]

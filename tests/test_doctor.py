@@ -97,6 +97,12 @@ async def test_every_mistake_of_a_script_is_a_finding_of_its_own(tmp_path: Path)
     assert any("nothing leads on from here" in one.found for one in broken)
 
 
+async def test_a_script_that_is_not_there_is_to_be_written(tmp_path: Path) -> None:
+    [found] = await doctor.agent(settings("agent: {kind: script, file: a.yaml}"), tmp_path)
+    assert found.found.endswith("a.yaml: the script cannot be read: No such file or directory")
+    assert "agent.file" in found.remedy
+
+
 async def test_a_script_without_a_name_is_called_by_its_file(tmp_path: Path) -> None:
     (tmp_path / "a.yaml").write_text("states: {start: {say: Hi, hang_up: x}}")
     [found] = await doctor.agent(settings("agent: {kind: script, file: a.yaml}"), tmp_path)

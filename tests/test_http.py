@@ -7,6 +7,7 @@ import ssl
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import pytest
@@ -14,7 +15,7 @@ import trustme
 from aiohttp import web
 
 from bridge.errors import ConfigError
-from bridge.http import HttpClient, HttpSettings
+from bridge.http import HttpClient, HttpSettings, why_unreachable
 from tests.http_doubles import Closing, Proxy, answer, listening, read_request
 
 
@@ -266,3 +267,56 @@ async def test_a_socket_that_goes_on_sending_is_not_read_to_its_end_when_it_is_c
         assert socket.close_code == 1006
         assert len(socket._reader._buffer) > 1900
     await client.close()
+
+
+async def breaks_off(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    await reader.read(1)
+
+
+async def speaks_another_language(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    writer.write(b"220 mail.example.com ESMTP\r\n")
+
+
+@pytest.mark.parametrize(
+    ("scheme", "handle", "why"),
+    [
+        ("http", breaks_off, "it closed the connection without an answer"),
+        ("http", speaks_another_language, "what answers there does not speak HTTP"),
+        ("https", speaks_another_language, "no TLS there"),
+        ("https", None, "its certificate is not trusted"),
+    ],
+)
+async def test_why_a_server_cannot_be_reached_is_said_in_words(
+    scheme: str, handle: Callable[..., Any] | None, why: str, authority: trustme.CA
+) -> None:
+    tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    authority.issue_cert("127.0.0.1").configure_cert(tls)
+    async with listening(handle or hello, None if handle else tls) as port:
+        assert why in await refusal(f"{scheme}://127.0.0.1:{port}/")
+
+
+@pytest.mark.parametrize(
+    ("url", "why"),
+    [
+        ("http://127.0.0.1:9/", "127.0.0.1:9: nobody listens there"),
+        ("http://127.0.0.1:99999/", "that is no address"),
+        ("http://no-such-name.invalid/", "no address is known for no-such-name.invalid"),
+    ],
+)
+async def test_why_nobody_is_reached_is_said_in_words(url: str, why: str) -> None:
+    assert await refusal(url) == why
+
+
+async def refusal(url: str) -> str:
+    """What is said of a server that cannot be reached."""
+    client = HttpClient(environ={})
+    try:
+        await client.request("GET", url)
+    except (aiohttp.ClientError, OSError) as error:
+        said = why_unreachable(error)
+        for odd in ("Errno", "('", "ssl:", "Error(", "message="):
+            assert odd not in said
+        return said
+    finally:
+        await client.close()
+    raise AssertionError("it was reached")

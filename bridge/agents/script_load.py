@@ -63,7 +63,8 @@ def load_script(path: Path, transfers: Transfers | None = None) -> Script:
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: the script cannot be read: {error}") from None
+        why = getattr(error, "strerror", None) or error
+        raise ConfigError(f"{path}: the script cannot be read: {why}") from None
     return compile_script(text, str(path), transfers, beside(path))
 
 
@@ -88,10 +89,13 @@ def examined(
     """A script as far as it can be made of its YAML, and all that is wrong with it."""
     mistakes = Mistakes()
     spec = parse(text, mistakes, include)
-    if mistakes:
+    if mistakes and not spec.states:
         return None, list(mistakes)
+    spoilt = tuple({mistake.partition(":")[0].partition(",")[0] for mistake in mistakes})
     script = _Compiler(spec, mistakes, transfers or Transfers()).script()
-    return script, [*mistakes, *find_mistakes(script)]
+    # what was taken out of a place is not missing there
+    found = [mistake for mistake in find_mistakes(script) if mistake.partition(":")[0].partition(",")[0] not in spoilt]
+    return script, [*mistakes, *found]
 
 
 class _Compiler:

@@ -218,6 +218,8 @@ Include = Callable[[str], str]
 _SHARED = ("values", "intents", "anywhere", "anywhere_digits", "hours", "states")
 """Keys whose entries may be spread over included files; everything else stands in the script itself."""
 _MOST_INCLUDED = 32
+_MOST_MISTAKES = 20
+"""In one state, intent or other part of a file."""
 
 
 def parse(text: str, mistakes: Mistakes, include: Include | None = None) -> ScriptSpec:
@@ -298,29 +300,53 @@ def _section(parts: dict[str, Any], key: str, kind: Any, noun: str, mistakes: Mi
         mistakes.note(key, raw, f"expected a mapping from the name of each {noun} to what it is")
         return {}
     read = {str(name): _convert(entry, kind, f"{noun} {name!r}", mistakes) for name, entry in raw.items()}
-    return {name: entry for name, entry in read.items() if entry is not None}
+    # Whoever leads to a state or intent of mistakes makes none.
+    stands_in = StateSpec() if kind is StateSpec else IntentSpec(phrases=[noun])
+    return {name: stands_in if entry is None else entry for name, entry in read.items()}
 
 
 def _convert(raw: Any, kind: Any, where: str, mistakes: Mistakes) -> Any:
-    """Turn raw YAML into a structure; None, with the mistake noted, when it does not fit."""
+    """Turn raw YAML into a structure; every mistake is noted, and what is wrong is taken out of `raw` to find the next.
+
+    None where nothing is left that fits.
+    """
     if raw == "" and kind is StateSpec:
         raw = {}
-    try:
-        return msgspec.convert(raw, kind, strict=False)
-    except msgspec.ValidationError as error:
-        message, _, path = str(error).partition(" - at `")
-        steps = re.findall(r"\w+|\.\.\.", path)
-        unknown = re.search(r"unknown field `(.*)`", message)
-        place = ", ".join(part for part in (where, _place(steps)) if part) or "the file"
-        value = _value_at(raw, steps, unknown[1] if unknown else "")
-        if unknown:
-            known = _keys_at(kind, steps)
-            near = difflib.get_close_matches(unknown[1], known, n=1)
-            hint = f"did you mean {near[0]!r}?" if near else f"known keys are {', '.join(sorted(known))}"
-            mistakes.append(f"{place}: unknown key {unknown[1]!r}; {hint}")
-        else:
-            mistakes.note(place, value, message[0].lower() + message[1:])
-        return None
+    for _ in range(_MOST_MISTAKES):
+        try:
+            return msgspec.convert(raw, kind, strict=False)
+        except msgspec.ValidationError as error:
+            message, _, path = str(error).partition(" - at `")
+            steps = re.findall(r"\w+|\.\.\.", path)
+            unknown = re.search(r"unknown field `(.*)`", message)
+            key = unknown[1] if unknown else ""
+            place = ", ".join(part for part in (where, _place(steps)) if part) or "the file"
+            if unknown:
+                known = _keys_at(kind, steps)
+                near = difflib.get_close_matches(key, known, n=1)
+                hint = f"did you mean {near[0]!r}?" if near else f"known keys are {', '.join(sorted(known))}"
+                mistakes.append(f"{place}: unknown key {key!r}; {hint}")
+            else:
+                mistakes.note(place, _value_at(raw, steps, ""), message[0].lower() + message[1:])
+            if not _take_out(raw, steps, key):
+                return None
+    return None
+
+
+def _take_out(raw: Any, steps: list[str], key: str) -> bool:
+    """Remove a key, or without one the value at this place; whether it was found."""
+    if not key:
+        if not steps or steps[-1] == "...":
+            return False
+        *steps, key = steps
+    holder = _value_at(raw, steps, key)
+    if isinstance(holder, dict) and key in holder:
+        del holder[key]
+        return True
+    if isinstance(holder, list) and key.isdigit() and int(key) < len(holder) and holder[int(key)] != "":
+        holder[int(key)] = ""  # the numbers of the other lines stay as they are written
+        return True
+    return False
 
 
 def _place(steps: list[str]) -> str:

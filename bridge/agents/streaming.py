@@ -13,7 +13,7 @@ import aiohttp
 from bridge.agents.base import AgentError, Failure
 from bridge.agents.lines import LineSplitter
 from bridge.agents.settings import AnswerLimits
-from bridge.http import HttpClient
+from bridge.http import HttpClient, why_unreachable
 
 _T = TypeVar("_T")
 _SHOWN_OF_ERROR = 300
@@ -96,7 +96,7 @@ class LineClient:
             if response is not None:
                 what = f"{self.name} broke off: {type(error).__name__}"
                 raise AgentError(Failure.BROKEN_STREAM, what) from None
-            what = f"{self.name} cannot be reached: {error or type(error).__name__}"
+            what = f"{self.name} cannot be reached: {why_unreachable(error)}"
             raise AgentError(Failure.UNREACHABLE, what) from None
         finally:
             if response is not None:

@@ -25,7 +25,7 @@ import aiohttp
 from bridge.audio.formats import MULAW_8000, AudioFormat
 from bridge.call.events import Word
 from bridge.errors import BadMessage, VoiceError, VoiceLost
-from bridge.http import HttpClient, OpenClient
+from bridge.http import HttpClient, OpenClient, why_unreachable
 from bridge.speaking.voices.base import Priority, SpeechRequest
 from bridge.worker.protocol import Audio, Ready, Words
 from bridge.worker.protocol_client import ClientStream, ProtocolClient
@@ -227,7 +227,7 @@ async def connect(
             ready = client.receive(await socket.receive_str())
     except (aiohttp.ClientError, OSError, TimeoutError, TypeError, BadMessage) as error:
         await session.close()
-        raise VoiceLost(f"no speech worker at {address}: {error or type(error).__name__}") from error
+        raise VoiceLost(f"no speech worker at {address}: {why_unreachable(error)}") from error
     if not isinstance(ready, Ready):
         await session.close()
         raise VoiceLost(f"the speech worker at {address} did not say what it offers: {ready}")

@@ -96,6 +96,32 @@ def test_all_mistakes_are_named_at_once() -> None:
     assert len(found) == 3
 
 
+def test_mistakes_in_the_keys_of_one_state_hide_no_other_and_make_none_elsewhere() -> None:
+    script = """
+intents: {book: {phrase: [a]}, ask: [ask me]}
+states:
+  start: {sya: Hi., when: {book: end, aks: end}, no_imput: x}
+  middle: [1, 2]
+  end: {say: [{txt: A.}, {pause_s: soon}, {text: B., interruption: loud}], hang_up: done, goto: nowhere}
+  last: {say: C., when: {ask: middle}, attempts: many}
+"""
+    found = mistakes(script)
+    named = [line.removeprefix("clinic.yaml: ") for line in found]
+    for beginning in (
+        "intent 'book': unknown key 'phrase'",
+        "state 'start': unknown key 'sya'; did you mean 'say'?",
+        "state 'start': unknown key 'no_imput'; did you mean 'no_input'?",
+        "state 'start', when: 'aks'",
+        "state 'middle': ['1', '2']",
+        "state 'end', say, line 1: unknown key 'txt'",
+        "state 'end', say, line 2, pause_s: 'soon'",
+        "state 'end', say, line 3, interruption: 'loud'",
+        "state 'last', attempts: 'many'",
+    ):
+        assert [line for line in named if line.startswith(beginning)], (beginning, named)
+    assert not [line for line in named if "'middle': there is no such state" in line or "'book': expected the" in line]
+
+
 def test_rings_without_the_caller_are_named_once() -> None:
     script = HEAD.replace("{say: Goodbye., hang_up: done}", "{say: A., goto: b}\n  b: {say: B., goto: end}")
     assert mistakes(script) == ["clinic.yaml: state 'b': goto b -> end -> b never waits for the caller"]

@@ -20,7 +20,7 @@ import aiohttp
 import msgspec
 
 from bridge.errors import VoiceError
-from bridge.http import HttpClient, OpenClient
+from bridge.http import HttpClient, OpenClient, why_unreachable
 from bridge.speaking.voices.addresses import check_worker
 from bridge.speaking.voices.base import SpeechProvider
 from bridge.speaking.voices.health import MonitoredProvider
@@ -59,7 +59,7 @@ async def find(address: str, token: str = "", open_client: OpenClient = HttpClie
         async with asyncio.timeout(_ANSWER_S):
             found = await (_named(address) if address.startswith("dns") else _listed(address, token, open_client))
     except (OSError, aiohttp.ClientError, TimeoutError, UnicodeError) as error:  # the last: of a name too long
-        raise VoiceError(f"{address}: {error or type(error).__name__}", "lost") from error
+        raise VoiceError(f"{address}: {why_unreachable(error)}", "lost") from error
     return found[:_MOST_WORKERS]
 
 
