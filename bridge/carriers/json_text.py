@@ -29,6 +29,11 @@ def whole_of(value: object) -> int:
     return -1
 
 
+def one_channel(value: object) -> bool:
+    """Whether a format of this many channels is mono, which it is where nothing is said."""
+    return value is None or whole_of(value) == 1
+
+
 def reason_of(error: Exception) -> str:
     """What a decoder says is wrong, short enough for a log."""
     return str(error)[:200]

@@ -54,6 +54,7 @@ from bridge.carriers.web import CarrierRequest, Document, UnreadableRequest
 
 PUBLIC = "https://bridge.example.com"
 NONCE = "6c1a3b1e9f0d4a55"
+_STREAM_FIELDS = {"streamSid", "streamId", "stream_id"}
 TICKET = "WyIxNzAwMDAwMDAwIl0_-x." + "Ab0-_" * 30
 PARAMETERS = {"ticket": TICKET, "from": "+15005550006", "to": "+15005550010"}
 OUTCOMES: list[Outcome] = [
@@ -354,6 +355,41 @@ class CarrierContract:
             event = stream.read_text(odd)
             assert isinstance(event, CallerAudio), odd
             assert event.audio == b"\xff" * 160, odd
+
+    def told(self) -> list[bytes]:
+        """Everything that names its stream, if the carrier's messages do."""
+        audio, binary = self.example.audio(b"\xff" * 160, 1)
+        said = [b"" if binary else audio, self.example.key("5"), self.example.mark("m"), self.example.stop or b""]
+        return [one for one in said if one and _STREAM_FIELDS & set(json.loads(one))]
+
+    @pytest.mark.parametrize("odd", [None, 7, 5.5, True, [], {}, ["x"]])
+    def test_a_message_that_names_its_stream_oddly_is_one_of_this_sockets_stream(self, odd: object) -> None:
+        for message in self.told():
+            stream, _ = self.opened()
+            before = stream.read_text(message)
+            stream, _ = self.opened()
+            fields = {key: odd if key in _STREAM_FIELDS else value for key, value in json.loads(message).items()}
+            after = stream.read_text(json.dumps(fields).encode())
+            assert type(after) is type(before), message
+            assert getattr(after, "audio", None) == getattr(before, "audio", None)
+            assert stream.odd_fields == 1, message
+
+    def test_a_message_of_another_stream_is_a_violation(self) -> None:
+        for message in self.told():
+            fields = {key: "other" if key in _STREAM_FIELDS else value for key, value in json.loads(message).items()}
+            stream, _ = self.opened()
+            with pytest.raises(StreamViolation) as violation:
+                stream.read_text(json.dumps(fields).encode())
+            assert violation.value.kind == "wrong_stream"
+
+    @pytest.mark.parametrize("channels", [None, "1", 1.0])
+    def test_a_start_whose_number_of_channels_is_written_oddly_is_one_of_mono(self, channels: object) -> None:
+        document = self.example.carrier.document(OpenStream(self.example.call_id, PARAMETERS), self.addresses)
+        message = json.loads(self.example.start(document))
+        for one in message.get("start", {}).values():
+            if isinstance(one, dict) and "encoding" in one:
+                one["channels"] = channels
+        assert isinstance(self.example.carrier.open_stream().read_text(json.dumps(message).encode()), StreamStarted)
 
     @pytest.mark.parametrize("data", [b"", b"[]", b"[" * 5000, b"\xff\xfe", b"\x00", b"7", b"null", b'{"x":1}'])
     def test_nonsense_is_a_violation_and_not_fatal(self, data: bytes) -> None:

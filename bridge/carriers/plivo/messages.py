@@ -47,17 +47,17 @@ class _Media(_Message, tag="media"):
 
 
 class _Dtmf(_Message, tag="dtmf"):
-    stream_id: str = ""
+    stream_id: Any = ""
     dtmf: Any = None
 
 
 class _Played(_Message, tag="playedStream"):
-    stream_id: str = ""
+    stream_id: Any = ""
     name: Any = None
 
 
 class _Cleared(_Message, tag="clearedAudio"):
-    stream_id: str = ""
+    stream_id: Any = ""
 
 
 class _Details(msgspec.Struct, rename="camel"):
@@ -72,7 +72,7 @@ class _Start(_Message, tag="start"):
 
 
 class _Stop(_Message, tag="stop"):
-    stream_id: str = ""
+    stream_id: Any = ""
 
 
 class _Payload(msgspec.Struct):
@@ -81,8 +81,8 @@ class _Payload(msgspec.Struct):
 
 
 class _AnyMedia(msgspec.Struct, rename="camel"):
-    stream_id: str
     media: _Payload
+    stream_id: Any = None
 
 
 class _Anything(msgspec.Struct):
@@ -113,15 +113,16 @@ class PlivoStream:
             return self._odd(data, error)
         if type(raw) is _Media:
             audio = raw.media
-            if raw.stream_id != self._stream_id:
-                raise self._strange()
+            self._check_stream(raw.stream_id)
             if audio.track == "outbound":
                 return None
             return CallerAudio(audio.payload, audio.chunk, audio.timestamp)
         if type(raw) is _Start:
             return self._start(raw)
-        if raw.stream_id and raw.stream_id != self._stream_id:
-            raise self._strange()
+        if isinstance(raw.stream_id, str):
+            self._check_stream(raw.stream_id)
+        else:
+            self.odd_fields += 1
         match raw:
             case _Dtmf():
                 digit = key_of(raw.dtmf)
@@ -181,17 +182,18 @@ class PlivoStream:
                 media = _decode_media(data)
             except (ValueError, RecursionError):
                 raise StreamViolation("bad_message", f"media message: {reason_of(error)}") from None
-            if media.stream_id != self._stream_id:
-                raise self._strange()
+            self._check_stream(media.stream_id if isinstance(media.stream_id, str) else "")
             self.odd_fields += 1
             return None if media.media.track == "outbound" else CallerAudio(media.media.payload)
         if event == "start":
             raise StreamViolation("bad_message", f"start message: {reason_of(error)}")
         return self._pass_over()
 
+    def _check_stream(self, named: str) -> None:
+        """A socket carries one stream: a message counts, unless it names another."""
+        if named != self._stream_id and (named or not self._stream_id):
+            raise StreamViolation("wrong_stream", "a message for another stream")
+
     def _pass_over(self) -> StreamEvent | None:
         self.odd_fields += 1
         return None
-
-    def _strange(self) -> StreamViolation:
-        return StreamViolation("wrong_stream", "a message for another stream")

@@ -26,7 +26,7 @@ from bridge.carriers.base import (
     StreamViolation,
     first,
 )
-from bridge.carriers.json_text import key_of, no_binary, reason_of, text_of, whole_of
+from bridge.carriers.json_text import key_of, no_binary, one_channel, reason_of, text_of, whole_of
 from bridge.carriers.telnyx.reorder import Reorder
 
 FRAME_MS = 20
@@ -53,12 +53,12 @@ class _Media(_Message, tag="media"):
 
 class _Mark(_Message, tag="mark"):
     mark: Any = None
-    stream_id: str = ""
+    stream_id: Any = ""
 
 
 class _Dtmf(_Message, tag="dtmf"):
     dtmf: Any = None
-    stream_id: str = ""
+    stream_id: Any = ""
 
 
 class _Details(msgspec.Struct):
@@ -73,7 +73,7 @@ class _Start(_Message, tag="start"):
 
 
 class _Stop(_Message, tag="stop"):
-    stream_id: str = ""
+    stream_id: Any = ""
 
 
 class _Connected(_Message, tag="connected"):
@@ -139,7 +139,10 @@ class TelnyxStream:
                 return None
         if not isinstance(raw, _Mark | _Dtmf | _Stop):
             raise AssertionError(raw)
-        self._check_stream(raw.stream_id)
+        if isinstance(raw.stream_id, str):
+            self._check_stream(raw.stream_id)
+        else:
+            self.odd_fields += 1
         match raw:
             case _Stop():
                 return StreamStopped()
@@ -181,8 +184,8 @@ class TelnyxStream:
 
     def _start(self, raw: _Start) -> StreamStarted:
         told = raw.start.media_format
-        encoding, rate_hz = told.get("encoding"), whole_of(told.get("sample_rate", 8000))
-        if encoding not in ("PCMU", "PCMA") or rate_hz != 8000 or told.get("channels", 1) not in (1, "1"):
+        encoding, rate_hz = told.get("encoding"), whole_of(told.get("sample_rate") or 8000)
+        if encoding not in ("PCMU", "PCMA") or rate_hz != 8000 or not one_channel(told.get("channels")):
             found = f"{encoding!r:.40} at {rate_hz} Hz"
             raise StreamViolation("unsupported_format", f"only PCMU and PCMA at 8000 Hz are spoken here, not {found}")
         if not raw.stream_id:

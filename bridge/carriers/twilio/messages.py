@@ -25,7 +25,7 @@ from bridge.carriers.base import (
     StreamStopped,
     StreamViolation,
 )
-from bridge.carriers.json_text import key_of, no_binary, reason_of, text_of
+from bridge.carriers.json_text import key_of, no_binary, one_channel, reason_of, text_of, whole_of
 
 # The messages as they are on the wire: one type for each `event`, so that a field counts only where it belongs.
 
@@ -47,36 +47,30 @@ class _Media(_Message, tag="media"):
 
 
 class _Mark(_Message, tag="mark"):
-    stream_sid: str
+    stream_sid: Any = None
     mark: Any = None
 
 
 class _Dtmf(_Message, tag="dtmf"):
-    stream_sid: str
+    stream_sid: Any = None
     dtmf: Any = None
-
-
-class _Format(msgspec.Struct, rename="camel"):
-    encoding: str = ""
-    sample_rate: int = 0
-    channels: int = 1
 
 
 class _Details(msgspec.Struct, rename="camel"):
     account_sid: str
     call_sid: str
-    stream_sid: str = ""
-    media_format: _Format = msgspec.field(default_factory=_Format)
-    custom_parameters: dict[str, Any] = {}
+    stream_sid: Any = ""
+    media_format: Any = None
+    custom_parameters: Any = None
 
 
 class _Start(_Message, tag="start"):
     start: _Details
-    stream_sid: str = ""
+    stream_sid: Any = ""
 
 
 class _Stop(_Message, tag="stop"):
-    stream_sid: str = ""
+    stream_sid: Any = ""
 
 
 class _Connected(_Message, tag="connected"):
@@ -89,8 +83,8 @@ class _Payload(msgspec.Struct):
 
 
 class _AnyMedia(msgspec.Struct, rename="camel"):
-    stream_sid: str
     media: _Payload
+    stream_sid: Any = None
 
 
 class _Anything(msgspec.Struct):
@@ -122,8 +116,7 @@ class TwilioStream:
             return self._odd(data, error)
         if type(raw) is _Media:
             audio = raw.media
-            if raw.stream_sid != self._stream_sid:
-                raise self._strange()
+            self._check_stream(raw.stream_sid)
             if audio.track == "outbound":
                 return None  # our own voice, where a stream was opened on both tracks
             return CallerAudio(audio.payload, audio.chunk, audio.timestamp)
@@ -131,8 +124,10 @@ class TwilioStream:
             return None
         if type(raw) is _Start:
             return self._start(raw)
-        if raw.stream_sid and raw.stream_sid != self._stream_sid:
-            raise self._strange()
+        if isinstance(raw.stream_sid, str):
+            self._check_stream(raw.stream_sid)
+        else:
+            self.odd_fields += 1
         if type(raw) is _Stop:
             return StreamStopped()
         if type(raw) is _Dtmf:
@@ -159,17 +154,21 @@ class TwilioStream:
         return (SocketMessage(self._clear),)
 
     def _start(self, raw: _Start) -> StreamStarted:
-        start, audio = raw.start, raw.start.media_format
-        stream_sid = start.stream_sid or raw.stream_sid
+        start, told = raw.start, raw.start.media_format if isinstance(raw.start.media_format, dict) else {}
+        named = [one for one in (start.stream_sid, raw.stream_sid) if isinstance(one, str)]
+        self.odd_fields += 2 - len(named)
+        stream_sid = next(filter(None, named), "")
         if not stream_sid:
             raise StreamViolation("bad_message", "start message: 'streamSid' is missing or empty")
-        if (audio.encoding, audio.sample_rate, audio.channels) != ("audio/x-mulaw", 8000, 1):
-            found = f"{audio.encoding[:40]!r} at {audio.sample_rate} Hz, {audio.channels} channels"
+        encoding, rate_hz, channels = told.get("encoding"), whole_of(told.get("sampleRate")), told.get("channels")
+        if encoding != "audio/x-mulaw" or rate_hz != 8000 or not one_channel(channels):
+            found = f"{encoding!r:.40} at {rate_hz} Hz, {1 if channels is None else channels!r:.20} channels"
             raise StreamViolation("unsupported_format", f"only mu-law at 8000 Hz, mono, is spoken here, not {found}")
         if not self._stream_sid:
             self._name(stream_sid)
-        parameters = {name: value for name, value in start.custom_parameters.items() if isinstance(value, str)}
-        self.odd_fields += len(start.custom_parameters) - len(parameters)
+        passed = start.custom_parameters if isinstance(start.custom_parameters, dict) else {}
+        parameters = {name: value for name, value in passed.items() if isinstance(value, str)}
+        self.odd_fields += len(passed) - len(parameters)
         return StreamStarted(start.call_sid, start.account_sid, stream_sid, parameters)
 
     def _name(self, stream_sid: str) -> None:
@@ -194,17 +193,18 @@ class TwilioStream:
                 media = _decode_media(data)
             except (ValueError, RecursionError):
                 raise StreamViolation("bad_message", f"media message: {reason_of(error)}") from None
-            if media.stream_sid != self._stream_sid:
-                raise self._strange()
+            self._check_stream(media.stream_sid if isinstance(media.stream_sid, str) else "")
             self.odd_fields += 1
             return None if media.media.track == "outbound" else CallerAudio(media.media.payload)
         if event == "start":
             raise StreamViolation("bad_message", f"start message: {reason_of(error)}")
         return self._pass_over()
 
+    def _check_stream(self, named: str) -> None:
+        """A socket carries one stream: a message counts, unless it names another."""
+        if named != self._stream_sid and (named or not self._stream_sid):
+            raise StreamViolation("wrong_stream", "a message for another stream")
+
     def _pass_over(self) -> StreamEvent | None:
         self.odd_fields += 1
         return None
-
-    def _strange(self) -> StreamViolation:
-        return StreamViolation("wrong_stream", "a message for another stream")
