@@ -6,6 +6,7 @@ plus, and `no` as false. Here those are text, as in YAML 1.2; where a setting wa
 
 from __future__ import annotations
 
+import math
 import re
 from typing import Any
 
@@ -21,15 +22,32 @@ class Loader(yaml.SafeLoader):
     yaml_implicit_resolvers = {}  # noqa: RUF012 - the base class's is made so, too
 
 
+_INT, _FLOAT = "tag:yaml.org,2002:int", "tag:yaml.org,2002:float"
+_PLAIN = {
+    _INT: re.compile(r"-?(?:0|[1-9][0-9]{0,17})"),
+    _FLOAT: re.compile(r"-?(?:(?:0|[1-9][0-9]*)?\.[0-9]+(?:[eE][-+]?[0-9]+)?|(?:0|[1-9][0-9]*)\.?[eE][-+]?[0-9]+)"),
+}
 for _tag, _pattern, _first in (
-    ("null", r"~|null|Null|NULL|", ["~", "n", "N", ""]),
-    ("bool", r"true|True|TRUE|false|False|FALSE", list("tTfF")),
-    ("int", r"-?(?:0|[1-9][0-9]*)", list("-0123456789")),
-    ("float", r"-?(?:0|[1-9][0-9]*)?\.[0-9]+(?:[eE][-+]?[0-9]+)?", list("-.0123456789")),
-    ("float", r"-?(?:0|[1-9][0-9]*)\.?[eE][-+]?[0-9]+", list("-0123456789")),
-    ("merge", r"<<", ["<"]),
+    ("tag:yaml.org,2002:null", r"~|null|Null|NULL|", ["~", "n", "N", ""]),
+    ("tag:yaml.org,2002:bool", r"true|True|TRUE|false|False|FALSE", list("tTfF")),
+    (_INT, _PLAIN[_INT].pattern, list("-0123456789")),
+    (_FLOAT, _PLAIN[_FLOAT].pattern, list("-.0123456789")),
+    ("tag:yaml.org,2002:merge", r"<<", ["<"]),
 ):
-    Loader.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(f"(?:{_pattern})$"), _first)
+    Loader.add_implicit_resolver(_tag, re.compile(f"(?:{_pattern})$"), _first)
+
+
+def _number(loader: Loader, node: yaml.ScalarNode) -> int | float | str:
+    """A number, also one that a tag calls so (`!!int 0123`), where it is plainly one and finite; else its text."""
+    text = str(loader.construct_scalar(node))
+    if _PLAIN[_INT].fullmatch(text):
+        return int(text) if node.tag == _INT else float(text)
+    number = float(text) if _PLAIN[_FLOAT].fullmatch(text) else math.inf
+    return number if math.isfinite(number) else text
+
+
+for _tag in _PLAIN:
+    Loader.add_constructor(_tag, _number)
 
 
 def load(text: str) -> Any:

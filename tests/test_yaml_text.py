@@ -15,11 +15,12 @@ from bridge.simulator import scenario
 
 PLAIN = {
     "0": 0, "7": 7, "-12": -12, "8080": 8080, "1.5": 1.5, "-0.25": -0.25, ".5": 0.5, "1e3": 1000.0, "2.5e-3": 0.0025,
-    "true": True, "False": False, "null": None, "~": None, "": None,
+    "!!int 12": 12, "!!float 12": 12.0, "true": True, "False": False, "null": None, "~": None, "": None,
 }  # fmt: skip
 TEXT = [
     "0123", "010000", "007", "12:30", "1:30:45", "12:30:00.5", "1_000", "1,000", "0x1F", "0b11", "0o17", "+15550100",
     "+7", "yes", "no", "on", "Off", "y", "2024-01-31", "00.5", ".inf", ".nan", "1_0.5", "0049 30 123", "#5", "*",
+    "1e999", "-1e999", "9" * 19, "9" * 900,
 ]  # fmt: skip
 
 
@@ -33,6 +34,12 @@ def test_what_is_plainly_a_number_a_truth_value_or_nothing_is_one(written: str, 
 def test_everything_else_stays_as_it_was_written(written: str) -> None:
     assert yaml_text.load(f"key: {written}\n") == {"key": written}
     assert yaml_text.load(f"{written}: here\n") == {written: "here"}
+
+
+@pytest.mark.parametrize("text", ["0123", "1_000", "12:30", "0x1F", ".inf", "1e999", "many"])
+@pytest.mark.parametrize("tag", ["!!int", "!!float"])
+def test_what_a_tag_calls_a_number_is_one_only_where_it_is_plainly_one(tag: str, text: str) -> None:
+    assert yaml_text.load(f"key: {tag} {text}\n") == {"key": text}
 
 
 @given(st.text("0123456789", min_size=1, max_size=12))
