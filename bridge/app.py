@@ -36,6 +36,7 @@ from bridge.store.settings import redis_address
 from bridge.system import memory
 from bridge.system.lifetime import StopSignals
 from bridge.telemetry.after_call.delivery import AfterCallPost, report_keys
+from bridge.telemetry.files import make_folder
 from bridge.telemetry.metrics import Metrics
 from bridge.telemetry.recorder import Recorder
 from bridge.telemetry.recording import SoundRecorder
@@ -218,6 +219,7 @@ class Application:
         """Those who write calls to files, where somebody wants them."""
         wanted = self.settings.telemetry
         if wanted.record_directory:
+            make_folder(self._directory / wanted.record_directory, "telemetry.record_directory")
             self._recorder = Recorder(
                 self._directory / wanted.record_directory,
                 self.metrics,
@@ -226,6 +228,7 @@ class Application:
             )
         recording = wanted.recording
         if recording.directory:
+            make_folder(self._directory / recording.directory, "telemetry.recording.directory")
             self._sound_recorder = SoundRecorder(
                 self._directory / recording.directory, self.metrics, keep_days=recording.days
             )
@@ -252,6 +255,7 @@ class Application:
         wanted = self.settings.after_call
         if not wanted.url:
             return None
+        make_folder(self._directory / wanted.directory, "after_call.directory")
         keys = report_keys(wanted, self._environ)
         return AfterCallPost(wanted, keys, self._open_client(), self.metrics, directory=self._directory)
 

@@ -60,16 +60,25 @@ def run(
             else:
                 return runner.run(_serve_by_many(settings, host, port, processes, directory, progress))
     except BridgeError as error:
-        if in_json:
-            logger.error("%s", error)
-        else:
-            progress(f"bridge: {error}")
-        return 2
+        return refuse(settings, str(error))
     except Terminated:
         return 0
     except KeyboardInterrupt:
         return 130
     return 0
+
+
+def refuse(settings: Settings, mistakes: str) -> int:
+    """Name what is wrong, a line each, in the form that the settings which can be read want; returns the exit code."""
+    in_json = settings.telemetry.log_format == "json"
+    if in_json:
+        logs.configure_logs(settings.telemetry)
+    for line in mistakes.splitlines():
+        if in_json:
+            logger.error("%s", line)
+        else:
+            print(f"bridge: {line}", file=sys.stderr)
+    return 2
 
 
 async def _serve_alone(application: Application, host: str, port: int) -> None:

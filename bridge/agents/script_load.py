@@ -63,7 +63,7 @@ def load_script(path: Path, transfers: Transfers | None = None) -> Script:
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        why = getattr(error, "strerror", None) or error
+        why = f"not UTF-8: {error.reason}" if isinstance(error, UnicodeDecodeError) else error.strerror
         raise ConfigError(f"{path}: the script cannot be read: {why}") from None
     return compile_script(text, str(path), transfers, beside(path))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from pathlib import Path
 
@@ -32,13 +33,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Serve until a signal ends it."""
     from bridge import service
-    from bridge.config import load_settings
+    from bridge.config import load_settings, load_what_is_right
     from bridge.errors import ConfigError
 
     if arguments.processes < 1:
         raise ConfigError(f"--processes: {arguments.processes}: expected 1 or more")
+    try:
+        settings = load_settings(arguments.config)
+    except ConfigError as error:
+        right, _ = load_what_is_right(arguments.config, os.environ)
+        if right is None:
+            raise
+        return service.refuse(right, str(error))
     return service.run(
-        load_settings(arguments.config),
+        settings,
         arguments.host,
         arguments.port,
         processes=arguments.processes,

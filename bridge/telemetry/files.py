@@ -3,14 +3,27 @@
 from __future__ import annotations
 
 import logging
+import os
 import re
 from collections.abc import Container
 from pathlib import Path
+
+from bridge.errors import ConfigError
 
 logger = logging.getLogger(__name__)
 
 _NOT_IN_NAMES = re.compile(r"[^A-Za-z0-9_-]")
 _LONGEST = 80
+
+
+def make_folder(directory: Path, setting: str) -> None:
+    """Have a folder to write to, for this service's user alone. Raises ConfigError, which names the setting."""
+    try:
+        directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as error:
+        raise ConfigError(f"{setting}: {directory}: {error.strerror or error}") from None
+    if not os.access(directory, os.W_OK | os.X_OK):
+        raise ConfigError(f"{setting}: {directory}: cannot be written")
 
 
 def stem_of(call_id: str) -> str:

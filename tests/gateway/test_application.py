@@ -44,6 +44,24 @@ def test_a_service_without_an_agent_refuses_to_start() -> None:
         Application(Settings())
 
 
+@pytest.mark.parametrize(
+    ("more", "setting"),
+    [
+        ("telemetry: {record_directory: script.yaml/records}", "telemetry.record_directory: "),
+        ("telemetry: {recording: {directory: script.yaml}}", "telemetry.recording.directory: "),
+        ("after_call: {url: 'https://example.com/', directory: script.yaml}", "after_call.directory: "),
+    ],
+)
+async def test_a_folder_that_cannot_be_used_is_named_at_the_start(more: str, setting: str, tmp_path: Path) -> None:
+    (tmp_path / "script.yaml").write_text(SCRIPT, encoding="utf-8")
+    without, _, _ = CONFIG.rpartition("telemetry:")
+    settings = parse_settings(without + more, "bridge.yaml")
+    application = Application(settings, directory=tmp_path, progress=lambda _: None, environ={"AFTER_CALL_SECRET": "s"})
+    with pytest.raises(ConfigError) as refused:
+        await application.start("127.0.0.1", 0)
+    assert str(refused.value).startswith(setting)
+
+
 async def test_a_whole_call_in_a_real_voice(tmp_path: Path) -> None:
     (tmp_path / "script.yaml").write_text(SCRIPT, encoding="utf-8")
     said: list[str] = []

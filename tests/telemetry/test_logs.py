@@ -116,17 +116,19 @@ def test_our_own_lines_all_pass() -> None:
     assert all(passed(gate, "bridge", call="CA1") is not None for _ in range(10))
 
 
-def test_a_service_with_json_logs_prints_json_alone(tmp_path: Path) -> None:
-    """What start-up says, and why it failed: here for want of an agent's file."""
+@pytest.mark.parametrize(
+    ("wrong", "named"),
+    [("agent: {kind: script, file: none.yaml}", "none.yaml"), ("gatway: {}\ncall: {no_input_s: soon}", "gatway")],
+)
+def test_a_service_with_json_logs_prints_json_alone(wrong: str, named: str, tmp_path: Path) -> None:
+    """What start-up says, and why it failed: here for want of an agent's file, or for what the settings hold."""
     config = tmp_path / "bridge.yaml"
-    config.write_text(
-        "gateway: {development_unsigned: true}\ntelemetry: {log_format: json}\nagent: {kind: script, file: none.yaml}\n"
-    )
+    config.write_text(f"gateway: {{development_unsigned: true}}\ntelemetry: {{log_format: json}}\n{wrong}\n")
     serve = [str(Path(sys.executable).parent / "bridge"), "serve", "-c", str(config), "--port", "0"]
     done = subprocess.run(serve, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 2
     lines = [json.loads(line) for line in (done.stdout + done.stderr).splitlines()]
-    assert any("none.yaml" in line["event"] for line in lines)
+    assert any(named in line["event"] for line in lines)
 
 
 def told(process: subprocess.Popen[str], until: str) -> list[dict[str, str]]:
