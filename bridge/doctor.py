@@ -251,11 +251,13 @@ def free_port(host: str, port: int) -> Finding:
 
 
 def folders(settings: Settings, directory: Path) -> list[Finding]:
-    """Whether call records and finished phrases can be kept."""
+    """Whether call records, recordings and finished phrases can be kept."""
     kept = settings.telemetry.record_directory
+    recorded = settings.telemetry.recording.directory
     cache = settings.speaking.cache
     return [
         services.folder("call records", kept, directory, needed_gb=1.0, key="telemetry.record_directory"),
+        services.folder("recordings", recorded, directory, needed_gb=1.0, key="telemetry.recording.directory"),
         services.folder(
             "phrase cache", cache.disk_path, directory, needed_gb=cache.disk_mb / 1000, key="speaking.cache.disk_path"
         ),

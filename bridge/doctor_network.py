@@ -18,6 +18,7 @@ from bridge.config import Settings
 from bridge.errors import BridgeError, ConfigError
 from bridge.http import HttpClient, OpenClient, why_unreachable
 from bridge.store.settings import redis_address
+from bridge.system.sockets import socket_folder
 
 Status = Literal["ok", "warn", "fail", "skip"]
 _NETWORK_S = 5.0
@@ -38,6 +39,16 @@ class Finding(msgspec.Struct, frozen=True):
         return {"about": self.about, "status": self.status, "found": self.found, "remedy": self.remedy}
 
 
+def _own_worker() -> Finding:
+    """Whether there is a place for the socket of the worker that the service starts."""
+    try:
+        place = socket_folder("bridge-voice", "worker.sock").parent
+    except ConfigError as error:
+        found, _, remedy = str(error).partition("; ")
+        return Finding("speech worker", "fail", found, remedy)
+    return Finding("speech worker", "ok", f"started by the service on a local socket in {place}")
+
+
 async def workers(
     settings: Settings, environ: Mapping[str, str], open_client: OpenClient = HttpClient
 ) -> list[Finding]:
@@ -56,7 +67,7 @@ async def workers(
         if isinstance(provider, WorkerProviderSettings):
             asked += [(f"speech provider {name}", address, provider.token_env, keys) for address in provider.addresses]
     if not speaking.workers:
-        findings.append(Finding("speech worker", "ok", "started by the service on a local socket"))
+        findings.append(_own_worker())
     for about, address, variable, keys in await _all_found(asked, environ, open_client, findings):
         started_at = time.perf_counter()
         try:

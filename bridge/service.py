@@ -28,7 +28,7 @@ from bridge.gateway.processes import ProcessGroup, say_starting
 from bridge.gateway.server import free_port
 from bridge.speaking.voices.local_worker import LocalWorker
 from bridge.system.lifetime import STUCK_S, StopSignals, end_when_stuck, when_parent_dies
-from bridge.system.sockets import check_port
+from bridge.system.sockets import check_port, temporary_folder
 from bridge.system.termination import Terminated, obey_sigterm
 from bridge.telemetry import logs
 
@@ -126,6 +126,8 @@ async def _serve_by_many(
     variables.check_set(unset_variables(settings, os.environ))
     stop = StopSignals()
     worker: LocalWorker | None = None
+    if not temporary_folder():
+        raise ConfigError("no folder for temporary files can be written: set TMPDIR to one that can")
     with tempfile.TemporaryDirectory(prefix="bridge-") as shared:
         os.environ["PROMETHEUS_MULTIPROC_DIR"] = shared
         try:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import contextlib
 import email.utils
 import json
+import os
 import socket
+import tempfile
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -17,8 +19,12 @@ from bridge import doctor_services as services
 from bridge.cli import main
 from bridge.config import Settings, parse_settings
 from bridge.doctor_network import Finding
+from bridge.errors import ConfigError
 from bridge.http import HttpClient
+from bridge.speaking.voices.local_worker import LocalWorker
+from bridge.system import sockets
 from bridge.telemetry.after_call.settings import AfterCallSettings
+from bridge.worker.settings import WorkerSettings
 from tests.agents.relay_application import RelayApplication
 from tests.doubles.listening.deepgram import DeepgramDouble
 from tests.doubles.live.base import Answer
@@ -268,16 +274,56 @@ async def test_a_file_that_is_not_yaml_leaves_little_to_say(tmp_path: Path) -> N
     assert any(finding.status == "skip" and "once the configuration" in finding.found for finding in found)
 
 
-def test_records_that_cannot_be_written(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("text", "about", "status"),
+    [
+        ("telemetry: {record_directory: file/records}", "call records", "fail"),
+        ("telemetry: {record_directory: new/records}", "call records", "ok"),
+        ("telemetry: {recording: {directory: file/sound}}", "recordings", "fail"),
+        ("telemetry: {recording: {directory: sound}}", "recordings", "ok"),
+        ("speaking: {cache: {disk_path: file/kept}}", "phrase cache", "fail"),
+        ("speaking: {cache: {disk_path: kept, disk_mb: 1e12}}", "phrase cache", "warn"),
+    ],
+)
+def test_folders_that_can_and_cannot_be_written(text: str, about: str, status: str, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    found, cache = doctor.folders(settings("telemetry: {record_directory: file/records}"), tmp_path)
-    assert (found.status, cache.status) == ("fail", "skip")
-    found, cache = doctor.folders(settings("telemetry: {record_directory: new/records}"), tmp_path)
-    assert (found.status, cache.status) == ("ok", "skip")
-    _, cache = doctor.folders(settings("speaking: {cache: {disk_path: file/kept}}"), tmp_path)
-    assert (cache.about, cache.status) == ("phrase cache", "fail")
-    _, cache = doctor.folders(settings("speaking: {cache: {disk_path: kept, disk_mb: 1e12}}"), tmp_path)
-    assert cache.status == "warn"
+    found = {finding.about: finding.status for finding in doctor.folders(settings(text), tmp_path)}
+    assert found == dict.fromkeys(("call records", "recordings", "phrase cache"), "skip") | {about: status}
+
+
+async def test_a_long_folder_for_temporary_files_is_no_hindrance(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / ("long" * 20) / ("longer" * 20)
+    folder.mkdir(parents=True)
+    monkeypatch.setattr(tempfile, "tempdir", str(folder))
+    [found] = await doctor_network.workers(settings(), {})
+    assert found.status == "ok"
+    assert str(folder) not in found.found
+
+
+@pytest.mark.parametrize("place", ["too long", "cannot be written", "none"])
+async def test_no_place_for_a_socket_is_told_before_the_start(place: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    match place:
+        case "too long":
+            monkeypatch.setattr(sockets, "LONGEST_PATH", 20)
+        case "cannot be written":
+            monkeypatch.setattr(os, "access", lambda *_: False)
+        case "none":
+            monkeypatch.setattr(os, "access", lambda *_: False)
+            monkeypatch.setattr(sockets, "temporary_folder", lambda: "")
+    [found] = await doctor_network.workers(settings(), {})
+    assert found.status == "fail"
+    assert "no folder for a local socket" in found.found
+    assert found.remedy.startswith("set TMPDIR")
+    with pytest.raises(ConfigError, match="set TMPDIR"):
+        LocalWorker(WorkerSettings())
+
+
+@pytest.mark.parametrize("setting", ["workers: ['{}']", "providers: {{more: {{kind: worker, addresses: ['{}']}}}}"])
+def test_a_workers_socket_whose_path_is_too_long_is_refused(setting: str) -> None:
+    with pytest.raises(ConfigError, match=f"a socket's path may have {sockets.LONGEST_PATH} bytes"):
+        settings(f"speaking: {{{setting.format('unix:/' + 'x' * 120)}}}")
 
 
 def test_engines_are_really_tried() -> None:

@@ -38,15 +38,24 @@ def socket_folder(prefix: str, file: str) -> Path:
     Raises ConfigError when there is no such place. The folder is not made.
     """
     name = f"{prefix}-{secrets.token_hex(8)}"
-    places = [tempfile.gettempdir(), os.environ.get("XDG_RUNTIME_DIR", ""), "/tmp", "/var/tmp", "/dev/shm"]
+    places = [temporary_folder(), os.environ.get("XDG_RUNTIME_DIR", ""), "/tmp", "/var/tmp", "/dev/shm"]
     for place in places:
         folder = Path(place) / name
         if place and fits(folder / file) and os.access(place, os.W_OK | os.X_OK):
             return folder
     raise ConfigError(
-        f"no folder for a local socket: {places[0]} is too long (a socket's path may have {LONGEST_PATH} bytes) or "
-        "cannot be written, and so are the other places for such files; set TMPDIR to a short path that can be written"
+        f"no folder for a local socket: {places[0] or 'TMPDIR'} is too long (a socket's path may have {LONGEST_PATH} "
+        "bytes) or cannot be written, and so are the other places for such files; set TMPDIR to a short path that can "
+        "be written"
     )
+
+
+def temporary_folder() -> str:
+    """Where files may lie that are gone with the process; empty where there is no such place."""
+    try:
+        return tempfile.gettempdir()
+    except FileNotFoundError:  # not even the current folder can be written
+        return ""
 
 
 def clear_socket(path: str | Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -34,9 +35,11 @@ SMALL = """
 def call(name: str, text: str, *, passed: bool) -> CallResult:
     """A call in which everything that there can be is `text`."""
     result = CallResult(name=name, call_sid="CA1", url=ENDLESS, duration_ms=83_000, ended=text, remedy=text)
+    said: dict[str, Any] = {"text": text, "latency_ms": 12_345, "duck_ms": 1_080}
     result.turns = [
-        Turn(speaker=speaker, kind=kind, start_ms=at, end_ms=at + 900, text=text, latency_ms=12_345, duck_ms=1_080)
-        for at, speaker, kind in ((0, "bot", "speech"), (1000, "caller", "interrupt"), (2000, "bot", "speech"))
+        Turn(speaker="bot", start_ms=0, end_ms=900, interrupted=True, **said),
+        Turn(speaker="caller", kind="interrupt", start_ms=800, end_ms=1900, **said),
+        Turn(speaker="bot", start_ms=2000, end_ms=2900, **said),
     ]
     result.bridge = [BridgeTurn(speaker="caller", at_ms=1000, text=text)]
     result.happenings = [Happening(at_ms=1080, kind="warning", text=text)]

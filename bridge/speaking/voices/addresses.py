@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from urllib.parse import urlsplit
 
+from bridge.system.sockets import LONGEST_PATH, fits
+
 _SCHEMES = ("dns+ws", "dns+wss", "ray+http", "ray+https")
 
 
@@ -21,6 +23,8 @@ def check_address(address: str) -> None:
     """Raises ValueError for an address at which no worker can be, or be found."""
     scheme, _, rest = address.partition(":")
     if scheme == "unix" and rest:
+        if not fits(rest):
+            raise ValueError(f"{address!r} is too long: a socket's path may have {LONGEST_PATH} bytes")
         return
     try:
         parts = urlsplit(address)
