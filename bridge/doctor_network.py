@@ -122,7 +122,11 @@ async def _all_found(
 
 async def redis(settings: Settings, environ: Mapping[str, str]) -> Finding:
     """What joins processes and machines, if it is configured."""
-    url = redis_address(settings.store, environ)
+    try:
+        url = redis_address(settings.store, environ)
+    except ConfigError as error:
+        where, _, why = str(error).partition(": ")
+        return Finding("redis", "fail", why, f"correct {where}")
     if not url:
         return Finding("redis", "skip", "not configured")
     from bridge.store.redis_check import redis_trouble

@@ -44,9 +44,16 @@ _TROUBLES = (
     ("invalid username-password", "it does not know this user and password", "correct redis://USER:PASSWORD@HOST"),
     ("authentication required", "it wants a password", "put it into the address: redis://USER:PASSWORD@HOST"),
     ("loading", "it still loads its data", "wait"),
-    ("unknown command", "it is too old", "Redis 6.2 or later is wanted, or Valkey"),
+    ("unknown command 'set'", "it is a sentinel, or no Redis", "name the primary itself"),
+    (
+        "unknown command",
+        "it is too old, or lacks a command",
+        "take Redis 6.2 or later, or Valkey, and rename no command",
+    ),
+    ("without any password configured", "it has no password", "leave the password out of the address"),
+    ("db index", "it has no database of that number", "correct the number behind HOST:PORT/"),
     ("certificate", "its certificate is not trusted", "rediss://HOST:PORT?ssl_ca_certs=FILE names who vouches for it"),
-    ("timeout", "it does not answer in time", "look at its load, and at the way there"),
+    ("timeout", "it does not answer in time", "look at its load, the way there, and whether it speaks TLS (rediss://)"),
 )
 """By words of Redis's messages, in small letters."""
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -32,7 +34,24 @@ def redis_address(settings: StoreSettings, environ: Mapping[str, str]) -> str:
     """Return where Redis is, with its password if it has one; empty where there is none. Raises ConfigError."""
     named = variables.value(settings.redis_url_env, environ)
     address = named or settings.redis_url
+    where = f"environment variable {settings.redis_url_env}" if named else "store.redis_url"
     if address and not address.startswith(_SCHEMES):
-        where = f"environment variable {settings.redis_url_env}" if named else "store.redis_url"
         raise ConfigError(f"{where}: expected an address that starts with {', '.join(_SCHEMES)}")
+    if address and not _readable(address):
+        raise ConfigError(
+            f"{where}: cannot be read: expected redis://USER:PASSWORD@HOST:PORT/NUMBER, with every /, @, : and % of "
+            "the password as %2F, %40, %3A and %25, and behind a ? only options that redis-py has"
+        )
     return address
+
+
+def _readable(address: str) -> bool:
+    """Whether the client library understands an address. Its own words may hold parts of a password."""
+    from redis.asyncio import Redis  # heavy, and wanted only where there is an address
+
+    try:
+        parts = urlsplit(address)
+        Redis.from_url(address).connection_pool.make_connection()
+    except (ValueError, TypeError):
+        return False
+    return parts.scheme == "unix" or re.fullmatch(r"(/\d*)?", parts.path, re.ASCII) is not None

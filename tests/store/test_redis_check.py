@@ -15,10 +15,11 @@ import trustme
 
 from bridge.config import Settings
 from bridge.doctor_network import redis as doctor_on_redis
+from bridge.errors import ConfigError
 from bridge.gateway.server import free_port
 from bridge.store.redis import RedisStore
 from bridge.store.redis_check import redis_trouble
-from bridge.store.settings import StoreSettings
+from bridge.store.settings import StoreSettings, redis_address
 
 pytestmark = pytest.mark.skipif(shutil.which("redis-server") is None, reason="no redis-server on the PATH")
 Commands = tuple[tuple[str, ...], ...]
@@ -37,10 +38,15 @@ RESET: Commands = (
 def server(folder: Path, *options: str) -> Iterator[str]:
     """A Redis of its own, at a Unix socket; its path."""
     path = f"{folder}/s"
-    process = subprocess.Popen(
-        ["redis-server", "--port", "0", "--unixsocket", path, "--save", "", "--dir", str(folder), *options],
-        stdout=subprocess.DEVNULL,
-    )
+    command = ["redis-server", "--port", "0", "--unixsocket", path, "--save", "", "--dir", str(folder), *options]
+    with started(command, path):
+        yield path
+
+
+@contextmanager
+def started(command: list[str], path: str) -> Iterator[None]:
+    """A process that answers at a Unix socket as Redis does."""
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
     try:
         deadline = time.monotonic() + 10.0
         while True:
@@ -50,7 +56,7 @@ def server(folder: Path, *options: str) -> Iterator[str]:
             except redis.ConnectionError:
                 assert time.monotonic() < deadline, "redis-server did not start"
                 time.sleep(0.01)  # waiting for a process
-        yield path
+        yield
     finally:
         process.kill()
         process.wait()
@@ -96,6 +102,7 @@ OF_NO_USE: dict[str, tuple[str, Commands, str]] = {
     "other keys": ("joe:pw@", ((*JOE, "~other:*", "&*", "+@all"),), "access one of the keys"),
     "other channels": ("joe:pw@", ((*JOE, "~*", "resetchannels", "+@all"),), "access one of the channels"),
     "wrong password": ("joe:no@", ((*JOE, "~*", "+@all"),), "it does not know this user and password"),
+    "needless password": (":pw@", (), "it has no password"),
     "no password": ("", (("CONFIG", "SET", "requirepass", "pw"),), "it wants a password"),
 }
 
@@ -126,6 +133,46 @@ async def test_a_redis_that_is_of_no_use_is_named_by_the_doctor_and_the_log(
     await store.put("after:one", b"hang up", 10.0)
     assert await store.get("after:one") == b"hang up"  # this process still knows
     await store.close()
+
+
+@pytest.mark.parametrize("command", ["EVAL", "GETDEL", "SUBSCRIBE"])
+async def test_a_command_that_was_taken_away_is_named(command: str, tmp_path: Path) -> None:
+    with server(tmp_path, "--rename-command", command, "") as path:
+        trouble = await redis_trouble(f"unix://{path}")
+    assert trouble is not None
+    assert trouble.found.startswith(f"it is too old, or lacks a command ({command}: ")
+
+
+async def test_a_sentinel_is_named(tmp_path: Path) -> None:
+    (tmp_path / "sentinel.conf").write_text("sentinel monitor one 127.0.0.1 1 1\n")
+    path = f"{tmp_path}/s"
+    command = ["redis-server", f"{tmp_path}/sentinel.conf", "--sentinel", "--port", "0", "--unixsocket", path]
+    with started(command, path):
+        trouble = await redis_trouble(f"unix://{path}")
+    assert trouble is not None
+    assert trouble.found.startswith("it is a sentinel")
+
+
+async def test_a_database_that_is_not_there_is_named(one_server: str) -> None:
+    trouble = await redis_trouble(f"unix://{one_server}?db=99")
+    assert trouble is not None
+    assert trouble.found.startswith("it has no database of that number")
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "redis://host:port", "redis://joe:pass/word@host", "redis://[::1", "redis://host/first", "redis://host:1?colour=red",
+        "redis://host?socket_timeout=soon", "redis://host:99999999", "host:6379", "http://host", "valkey://host",
+    ],
+)  # fmt: skip
+async def test_an_address_that_cannot_be_read_is_refused_without_its_password(address: str) -> None:
+    wanted = Settings(store=StoreSettings(redis_url_env="URL"))
+    with pytest.raises(ConfigError, match="environment variable URL: ") as refused:
+        redis_address(wanted.store, {"URL": address})
+    assert "word" not in str(refused.value).replace("PASSWORD", "").replace("password", "")
+    finding = await doctor_on_redis(wanted, {"URL": address})
+    assert (finding.status, finding.remedy) == ("fail", "correct environment variable URL")
 
 
 @pytest.mark.parametrize("slots", [True, False])
