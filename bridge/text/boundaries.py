@@ -78,6 +78,9 @@ _SHORT = _FOREIGN_TITLES | _FOREIGN_BEFORE_NUMBERS | _FOREIGN_SHORT | _FIRST_PAR
 _TWO_PARTS = frozenset(word for known in _LANGUAGES for word in known.abbreviations if word.count(".") == 1)
 _SHORT_ENDS = tuple({end for known in _LANGUAGES for end in known.street_endings})
 _MONTHS = frozenset().union(*(known.month_abbreviations for known in _LANGUAGES if known.ordinal_stop))
+_ALL_MONTHS = frozenset().union(*(known.month_abbreviations for known in _LANGUAGES))
+_DAYS = frozenset().union(*(known.weekday_abbreviations for known in _LANGUAGES))
+_DAY_RANGE = re.compile(r"\d{1,2}\.[-–]\d{1,2}")
 _ROMAN_LETTERS = frozenset("IVXLCDM")
 _ROMAN = re.compile(r"[IVX][IVXLCDM]{1,6}e?|[IVX]+e")
 _CURRENCIES = frozenset().union(*(language(code).currencies for code in CODES))
@@ -150,6 +153,8 @@ def _surely(token: str) -> Kind | None:
     """What a gap after this token is, whatever token follows; None if that is not known."""
     if token.endswith(("!", "?", "。", "！", "？")):
         return Kind.SENTENCE
+    if token == "#:":
+        return None  # a number's sign, or a key
     if token.endswith((";", ":")) or (token.endswith(",") and not token[-2:-1].isdigit()):
         return Kind.CLAUSE
     core = token.rstrip(_CLOSERS)
@@ -182,8 +187,12 @@ def _kind(token: str, following: str, known: bool, sentence_starts: bool) -> Kin
         return Kind.CLAUSE if first.islower() else Kind.SENTENCE
     if last == ".":
         return _after_full_stop(core[:-1].lstrip("\"'([{"), following, first, known, sentence_starts)
-    if following[:1].isdigit() and (token in _DASHES or (last == ":" and _names_a_code(core))):
+    if following[:1].isdigit() and (token in _DASHES or (last == ":" and (core == "#:" or _names_a_code(core)))):
         return Kind.GLUED
+    if token in _DASHES and (following in _CURRENCIES or following.rstrip(".,").lower() in _DAYS):
+        return Kind.GLUED  # "€ 10 - € 20", "Mon. - Fri."
+    if token in _DASHES and not known:
+        return None
     if token in _DASHES or last in (";", ":", "—", "–", "、", "，"):
         return Kind.CLAUSE
     if last == ",":
@@ -195,9 +204,17 @@ def _kind(token: str, following: str, known: bool, sentence_starts: bool) -> Kin
         return Kind.GLUED
     if (token.startswith("(") and token[1:].rstrip(")").isdigit()) or token in ("$", "€", "£", "+", "#", "*"):
         return Kind.GLUED
+    if token in ("de", "of", "del") and _maybe_month(following, known):
+        return Kind.GLUED if known else None
     if not known and following and _ROMAN_LETTERS.issuperset(following):
         return None
     return Kind.GLUED if _read_together(token, following) else Kind.WORD
+
+
+def _maybe_month(following: str, known: bool) -> bool:
+    """Whether a word is a month, or what is there of it could become one."""
+    word = following.rstrip(".,;:!?").lower()
+    return word in _ALL_MONTHS or (not known and any(month.startswith(word) for month in _ALL_MONTHS))
 
 
 def _names_a_code(core: str) -> bool:
@@ -214,7 +231,9 @@ def _read_together(token: str, following: str) -> bool:
     word = token.lower().lstrip("\"'([{")
     if word in _CODE_WORDS:
         return following.lower() in _LINK_WORDS or (following.isupper() and len(following) <= 4)
-    return token[-1:].isdigit() and (following[:1].isalpha() or following.rstrip(".,;:!?") in _CURRENCIES)
+    if following.rstrip(".,;:!?") in _CURRENCIES or "/" in (token, following):
+        return True
+    return token[-1:].isdigit() and following[:1].isalpha()
 
 
 def _starts(following: str) -> bool:
@@ -228,8 +247,20 @@ def _after_full_stop(word: str, following: str, first: str, known: bool, sentenc
         return Kind.GLUED
     if f"{lower}.{following.rstrip('.,;:!?').lower()}" in _TWO_PARTS:
         return Kind.GLUED
-    if not known and (lower in _FIRST_PARTS or (word.isdigit() and len(word) <= 2)):
+    number = word.isdigit() and len(word) <= 2
+    if following in _DASHES and (word[-1:].isdigit() or lower in _DAYS):
+        return Kind.GLUED  # "1.5. - 3.5.", "Mo. - Fr."
+    if f"{lower}.{following.rstrip('.,;:!?').lower()}" in ("a.m", "p.m"):
+        return Kind.GLUED
+    if not known and (lower in _FIRST_PARTS or number or lower in ("no", "nr", "a", "p") or _DAY_RANGE.fullmatch(word)):
         return None
+    named = lower in _BEFORE_NUMBERS or lower in _FOREIGN_BEFORE_NUMBERS
+    if named and following[:1].isupper() and any(map(str.isdigit, following)):
+        return Kind.GLUED  # "serial no. SN12"
+    if (number and first.isupper() and not _starts(following)) or (
+        _DAY_RANGE.fullmatch(word) and following.rstrip(".,;:!?").lower() in _MONTHS
+    ):
+        return Kind.GLUED  # German "die 2. Frage"
     short = lower in _FOREIGN_SHORT or lower in _FOREIGN_BEFORE_NUMBERS or lower.endswith(_SHORT_ENDS)
     if first.isdigit() and (lower in _FOREIGN_BEFORE_NUMBERS or lower.endswith(_SHORT_ENDS)):
         return Kind.GLUED

@@ -13,7 +13,7 @@ from bridge.audio.formats import FRAME_MS, AudioFormat
 from bridge.call.events import Word
 from bridge.text.chunker import Chunker, pause_after_ms, says_something
 from bridge.text.marks import PacedText, plain, runs
-from bridge.text.spoken.form import SpokenText, spoken_form
+from bridge.text.spoken.form import LONGEST_CONTEXT, SpokenText, spoken_form
 from bridge.text.spoken.language import Language
 from bridge.text.spoken.languages import language
 from bridge.worker.alignment import Span
@@ -64,7 +64,7 @@ class Stream:
     _spoken: SpokenText | None = None
     """How the piece in work is said."""
     _before: str = ""
-    """The piece before it."""
+    """The end of what was said before it."""
     _pace: float = 1.0
     """Its speed."""
     _pause_ms: float = 0.0
@@ -102,7 +102,7 @@ class Stream:
                 self.voice.pronunciations,
                 self.voice.phonemes,
             )
-            self._before = self._piece
+            self._before = f"{self._before} {self._piece}"[-LONGEST_CONTEXT:]
             text = self._spoken.text
             self._pace = min(max(self.speed * percent / 100, SLOWEST), FASTEST)
             self._job = self.voice.engine.begin(text, text.split(), self.voice.own_name, self._pace)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 from bridge.audio.encoder import Encoder, limit
 from bridge.audio.formats import FORMATS, MULAW_8000, AudioFormat
 from bridge.text.chunker import Chunker, unhurried
-from bridge.worker.engines.base import Step
+from bridge.worker.engines.base import Job, Step
 from bridge.worker.engines.hibari import HibariEngine
 from bridge.worker.scheduler import QueueEntry
 from bridge.worker.streams import Stream
@@ -49,6 +50,26 @@ def test_the_end_of_the_text_does_not_end_a_stream_whose_last_step_is_on_its_way
     stream.place.running = False
     stream.add(stream.encoder.feed(audio))
     assert stream.finish()
+
+
+def test_a_piece_is_read_by_what_was_said_in_all_the_pieces_before_it(
+    hibari: HibariEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun: list[str] = []
+    begin = hibari.begin
+
+    def listening_in(text: str, *rest: Any) -> Job:
+        begun.append(text)
+        return begin(text, *rest)
+
+    monkeypatch.setattr(hibari, "begin", listening_in)
+    stream = new_stream(hibari)
+    stream.text = None  # whoever writes has cut already, here word by word
+    for piece in ("Your card", "ending", "in", "4242."):
+        stream.write(piece)
+    make_all(stream)
+
+    assert begun == ["Your card", "ending", "in", "four two four two."]
 
 
 @pytest.mark.parametrize("audio_format", FORMATS.values())

@@ -15,7 +15,7 @@ from bridge.call.events import Word
 from bridge.errors import VoiceError
 from bridge.speaking.voices.base import SpeechListener, SpeechProvider, SpeechRequest, SpeechStream
 from bridge.text.chunker import Chunker, says_something, unhurried
-from bridge.text.spoken.form import spoken_form
+from bridge.text.spoken.form import LONGEST_CONTEXT, spoken_form
 from bridge.text.spoken.language import Language
 from bridge.text.spoken.languages import language
 from bridge.text.spoken.lexicon import SpokenToken
@@ -137,7 +137,7 @@ class _SpokenStream:
 
     def _say(self, piece: str) -> str:
         said = spoken_form(piece, self._reads, self._before)
-        self._before = piece
+        self._before = f"{self._before} {piece}"[-LONGEST_CONTEXT:]
         self._written.add(said.tokens)
         return said.text
 

@@ -22,9 +22,11 @@ from bridge.text.spoken.lexicon import STRIPPED, Entry, KnownTokens, Shape, Spok
 from bridge.text.spoken.numerals import parse, say
 from bridge.text.spoken.rules import CONTINUED, INFLECTED, After
 
-RULES_VERSION = 5
+RULES_VERSION = 6
 """Raised when anything is said in other words than before: phrases that were made under other rules are not played."""
 
+LONGEST_CONTEXT = 80
+"""Characters of what was said before that a text's reading may depend on."""
 _AMOUNT_BEGINS = frozenset("0123456789-+$€£")
 _CONTINUED, _DIGITS = int(CONTINUED), int(After.DIGITS)
 _TRIED = 200
@@ -98,7 +100,7 @@ def spoken_form(
         told = _told(text, phonemes) if phonemes is not None and marks.BEGIN in text else told
         text = marks.plain(text)
     tokens = _tokens(text)
-    past = _tokens(marks.plain(before)[-80:])[-5:] if before else []
+    past = _tokens(marks.plain(before)[-LONGEST_CONTEXT:])[-5:] if before else []
     known = lexicon(language)
     entries = known.entries(past + tokens)
     cursor = Cursor(past + tokens, [entry.part for entry in entries], len(past), language)

@@ -142,7 +142,10 @@ def roman(c: Cursor) -> Reading | None:
         for i, char in enumerate(core)
     )
     if before in language.roman_after or (
-        c.word(1) in language.roman_after - {"war"} and len(core) > 1 and not language.roman_ordinal_first
+        c.word(1) in language.roman_after - {"war"}
+        and not c.part().trail
+        and len(core) > 1
+        and not language.roman_ordinal_first
     ):
         return Reading(1, language.cardinal(value, ""))
     if before in language.roman_centuries or (c.word(1) in language.roman_centuries and language.roman_ordinal_first):
