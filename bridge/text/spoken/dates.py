@@ -28,6 +28,7 @@ _HALVES = {"am": "am", "a.m": "am", "pm": "pm", "p.m": "pm"}
 _HALVES_APART = {"a": "am", "p": "pm"}
 """The first letter of those that are written apart: `9:30 a. m.`"""
 _RANGE = re.compile(r"[-–—]")
+_SUM = re.compile(r"\d[\d'’]*\.(?:\d\d|[-–])")
 _BETWEEN_DAYS = frozenset("- – — & / + t/m".split())
 _SHORT_YEARS_FROM = 50
 """Two digits from here on are a year of the last century."""
@@ -213,6 +214,8 @@ def weekday(c: Cursor) -> Reading | None:
         return None
     if core.lower() in language.titles and c.core(1).istitle() and c.word(1) not in language.month_abbreviations:
         return None  # "Fr. Maier"
+    if core in language.currencies and _SUM.fullmatch(c.core(1)) and not names_month(c.word(2), language):
+        return None  # Swiss "Fr. 12.50"
     joined = [
         c.word(2 * step) for step in (-1, 1) if c.core(step) in _BETWEEN_DAYS or c.word(step) in language.counted_stops
     ]

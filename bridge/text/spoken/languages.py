@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bridge.text.spoken.countries import ELSEWHERE
 from bridge.text.spoken.dutch import DUTCH
 from bridge.text.spoken.english import AMERICAN, BRITISH
 from bridge.text.spoken.french import FRENCH
@@ -15,7 +16,7 @@ _ALL = (AMERICAN, BRITISH, SPANISH, GERMAN, FRENCH, ITALIAN, BRAZILIAN, EUROPEAN
 _BY_CODE = {known.code: known for known in _ALL}
 _BY_LANGUAGE = {known.code.partition("-")[0]: known for known in reversed(_ALL)}
 CODES = tuple(_BY_CODE)
-"""All that are known, as `en-US`."""
+"""All that are known, as `en-US`; `ELSEWHERE` are their ways in other countries."""
 
 
 def nearest(wanted: str, own: str) -> str:
@@ -28,8 +29,9 @@ def nearest(wanted: str, own: str) -> str:
 def language(code: str) -> Language:
     """A language by its code, such as `de`, `en-GB` or `de-AT`: the nearest that is known. Raises KeyError."""
     parts = code.replace("_", "-").split("-")
-    tag = "-".join([parts[0].lower(), *(part.upper() for part in parts[1:2])])
-    known = _BY_CODE.get(tag) or _BY_LANGUAGE.get(parts[0].lower())
+    country = next((part.upper() for part in parts[1:] if len(part) in (2, 3)), "")
+    tag = f"{parts[0].lower()}-{country}"
+    known = _BY_CODE.get(tag) or ELSEWHERE.get(tag) or _BY_LANGUAGE.get(parts[0].lower())
     if known is None:
         raise KeyError(f"{code!r} is not a language that can be spoken; known are {', '.join(CODES)}")
     return known

@@ -24,7 +24,11 @@ def test_is_said(code: str, written: str, said: str) -> None:
 
 
 def test_a_language_is_found_by_the_nearest_code() -> None:
-    assert language("de-AT").code == "de-DE"
+    assert language("de-LU").code == "de-DE"
+    assert language("de-AT").code == "de-AT"
+    assert language("en-AU").code == "en-GB"
+    assert language("en-CA").code == "en-US"
+    assert language("pt-Latn-ao").code == "pt-PT"
     assert language("EN_gb").code == "en-GB"
     assert language("pt").code == "pt-BR"
     with pytest.raises(KeyError, match="'tlh' is not a language that can be spoken"):
