@@ -18,13 +18,18 @@ LONGEST_VALUE = 200
 """Characters of a value that are read back."""
 _GROUP = 4
 _SPELLED = re.compile(r"\d|[^\W\d_]|[^\w\s]|_")
+_EXTENSION = re.compile(r"([\d+(][^a-zA-Z]{2,40}?)[ ,;]{0,3}(?:x|ext|extension)\.?[ :]{0,2}(\d{1,6})", re.IGNORECASE)
 _PLAIN_AMOUNT = re.compile(r"[-+]?\d[\d.,]*")
 
 
 def phone(value: str, spoken: Language) -> str:
     """A telephone number in groups with pauses, however it was written."""
-    digits = re.sub(r"[^\d+]", "", value)
-    return telephone_words(value, spoken) if 3 <= len(digits) <= 24 else _plain(value, spoken)
+    number, more = value, ""
+    if found := _EXTENSION.fullmatch(value.strip()):
+        number = found[1]
+        more = f"{spoken.digit_groups}{spoken.extension} {spaced_digits(found[2], spoken)}"
+    digits = re.sub(r"[^\d+]", "", number)
+    return telephone_words(number, spoken) + more if 3 <= len(digits) <= 24 else _plain(value, spoken)
 
 
 def email(value: str, spoken: Language) -> str:

@@ -17,6 +17,8 @@ from bridge.text.spoken.languages import language
         ("+49 30 1234567", "phone", "plus four nine, three zero, one two three four five six seven"),
         ("john.smith@example.com", "email", "john dot smith at example dot com"),
         ("jo_7@mail.example.de", "email", "jo underscore seven at mail dot example dot D E"),
+        ("(555) 123-4567 ext. 12", "phone", "five five five, one two three, four five six seven, extension one two"),
+        ("5551234567x9", "phone", "five five five, one two three, four five six seven, extension nine"),
         ("AB1234", "code", "A B one two, three four"),
         ("0042", "code", "zero zero four two"),
         ("2026-03-04", "date", "March fourth, twenty twenty-six"),
