@@ -16,6 +16,8 @@ from bridge.understanding.words import Token, at, unhyphenated
 
 _WRITTEN = re.compile(r"(?<!\d)(\d{1,4})\s*([/.-])\s*(\d{1,2})\s*\2\s*(\d{2,4})(?!\d)")
 _SHORT = re.compile(r"(?<!\d)(\d{1,2})[/](\d{1,2})(?!\d)")
+_STOPPED = re.compile(r"(?<![\d.])(\d{1,2})\.\s*(\d{1,2})\.(?!\s*\d)")
+"""German "3.5.", whose order is never another."""
 _SIGNS = frozenset({",", ".", "'"})
 
 
@@ -192,8 +194,8 @@ def _written(words: Sequence[Token], lexicon: Lexicon, today: Day | None) -> _Da
             return _Date(a, b, c, CERTAIN) if exists(a, b, c) else None
         year = c if len(found[4]) == 4 else _century(c, today)
         return _ordered(a, b, year, lexicon, found[2])
-    short = _SHORT.search(text)
-    return _ordered(int(short[1]), int(short[2]), 0, lexicon, "/") if short else None
+    short = _SHORT.search(text) or (_STOPPED.search(text) if lexicon.spoken.ordinal_stop else None)
+    return _ordered(int(short[1]), int(short[2]), 0, lexicon, "/" if short.re is _SHORT else ".") if short else None
 
 
 def _ordered(a: int, b: int, year: int, lexicon: Lexicon, mark: str = "/") -> _Date | None:
@@ -222,11 +224,20 @@ def _spoken_numbers(words: list[Token], lexicon: Lexicon, today: Day | None) -> 
             return None
         parts.append(group.value)
         place += 1 + zero
+    if len(found) == place == 2 and all(_is_ordinal(words, group, lexicon) for group in found):
+        both = _ordered(parts[0], parts[1], 0, lexicon)  # German "am dritten fünften"
+        return None if both is None else both._replace(confidence=LIKELY)
     year, sure = _year_of(found[place:], today)
     if len(parts) < 2 or not year or _year_of(found, today)[0]:
         return None
     ordered = _ordered(parts[0], parts[1], year, lexicon)
     return None if ordered is None else ordered._replace(confidence=min(ordered.confidence, LIKELY if sure else FAIR))
+
+
+def _is_ordinal(words: Sequence[Token], group: Group, lexicon: Lexicon) -> bool:
+    """Whether a number is an ordinal where days and months are both told by them."""
+    word = (words[group.start].text,)
+    return lexicon.spoken.ordinal_stop and word in names_of_ordinals(lexicon) and word not in names_of_numbers(lexicon)
 
 
 def _numbers_and_ordinals(words: Sequence[Token], lexicon: Lexicon) -> list[Group]:

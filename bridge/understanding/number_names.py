@@ -7,8 +7,7 @@ import unicodedata
 from collections.abc import Iterable
 from functools import cache
 
-from bridge.text.spoken.languages import CODES
-from bridge.understanding.languages.all import lexicon
+from bridge.understanding.languages.all import UNDERSTOOD, lexicon
 from bridge.understanding.lexicon import Lexicon, Phrase
 
 _YEARS = range(1900, 2100)
@@ -76,7 +75,7 @@ def _articles(lexicon: Lexicon) -> set[Phrase]:
 
 def read_languages() -> None:
     """Have every language's words and names of numbers at hand, so that no call waits for them (30 to 80 ms each)."""
-    for code in CODES:
+    for code in UNDERSTOOD:
         names_of_numbers(lexicon(code))
         names_of_ordinals(lexicon(code))
 

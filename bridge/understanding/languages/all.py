@@ -19,6 +19,8 @@ FILES = {
     "nl": "dutch",
 }  # fmt: skip
 """By the first part of a language's tag."""
+UNDERSTOOD = (*languages.CODES, "es-MX", "es-US")
+"""The ways of countries that matter to what is understood: the order of dates, and what a comma in a number is."""
 _AGREEMENT = ("yes", "no", "weak_yes", "neither")
 """Keys whose phrases are looked for in texts with contractions opened."""
 NO_LANGUAGE = "und"
@@ -40,7 +42,10 @@ def _lexicon(tag: str) -> Lexicon:
         return Lexicon(spoken=languages.language("en-GB"), largest_name=-1)
     name = FILES[tag.partition("-")[0]]
     text = resources.files(__package__).joinpath(f"{name}.yaml").read_text(encoding="utf-8")
-    return _shared(name, text, languages.language(tag))
+    spoken = languages.language(tag)
+    if spoken.code not in UNDERSTOOD:
+        spoken = languages.language(spoken.code.partition("-")[0])
+    return _shared(name, text, spoken)
 
 
 @functools.lru_cache(maxsize=64)
