@@ -12,7 +12,6 @@ from __future__ import annotations
 import asyncio
 import secrets
 import time
-from collections import deque
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 
@@ -23,8 +22,9 @@ from bridge.agents.guard import Guard
 from bridge.agents.relay_action import SessionAction
 from bridge.agents.relay_follower import RelayFollower
 from bridge.agents.relay_link import RelayLink, connect
+from bridge.agents.relay_unsaid import ApplicationLost, Unsaid, UnsaidMessages, preempts
 from bridge.agents.settings import ConversationRelaySettings
-from bridge.agents.streaming import AnswerTimeouts, within
+from bridge.agents.streaming import AnswerTimeouts
 from bridge.agents.transfers import Transfers
 from bridge.call.account import AgentAccount
 from bridge.call.actions import KEYS, RECORDING, Action, ChangeLanguage, Expect, HangUp, Interruption, Prompt, Say
@@ -36,7 +36,6 @@ from bridge.carriers.conversation_relay import (
     AppDigits,
     AppEnd,
     AppLanguage,
-    AppMessage,
     AppPlay,
     AppText,
     Interruptible,
@@ -50,10 +49,6 @@ from bridge.text.spoken.languages import language
 
 _KEYS = tuple("0123456789*#")
 """Each key is an answer by itself, and ends no number."""
-_MOST_WAITING = 20_000
-"""Characters of unsaid text; the application is not read further until there is room."""
-_MESSAGE_COST = 50
-"""What a message costs besides its text."""
 _MOST_TIMES = 20
 """That a recording is played in a row."""
 _MOST_COMPLAINTS = 50
@@ -78,12 +73,6 @@ class _Memory(msgspec.Struct, frozen=True):
     heard: str
 
 
-class _Lost(msgspec.Struct, frozen=True):
-    """The application is gone, for this reason."""
-
-    why: str
-
-
 class RelayAgent:
     """One call's session with the application."""
 
@@ -95,22 +84,14 @@ class RelayAgent:
         self._link = self._new_link()
         self._spoken = settings.tts_language or settings.language
         self._heard = settings.transcription_language or settings.language
-        self._waiting: deque[AppMessage | _Lost] = deque()
-        self._waiting_size = 0
-        self._news = asyncio.Event()
-        """Set when something waits."""
-        self._room = asyncio.Event()
-        """Set while the application may be read."""
+        self._unsaid = UnsaidMessages()
         self._turn_over = asyncio.Event()
         """Set unless the caller's turn, which a prompt is a guess at, may go on."""
-        self._room.set()
         self._turn_over.set()
         self._handoff = ""
         self._complaints = 0
         self._began_at = time.monotonic()
         self._speaking = False
-        self._in_cycle = False
-        """Text was said whose cycle is not over."""
         self._ask: Callable[[AgentWantsFloor], None] = _nobody
         self._follower = RelayFollower(settings, self._session, self._tell)
 
@@ -163,7 +144,7 @@ class RelayAgent:
 
     async def _reach(self, prompt: Prompt) -> None:
         """Open the session when the call begins, comes back from a transfer, or goes on in another process."""
-        if self._link.opened or self._waiting:
+        if self._link.opened or self._unsaid:
             return
         if self._link.closed:
             raise AgentError(Failure.SESSION_OVER, f"{self._factory.name} has left the call")
@@ -189,11 +170,11 @@ class RelayAgent:
         settings = self._settings
         patience = AnswerTimeouts(settings.token_deadline_s, settings.token_deadline_s, settings.limits.answer_s)
         try:
-            while (message := await self._next(patience)) and not (said and _preempts(message)):
+            while (message := await self._unsaid.following(patience)) and not (said and preempts(message)):
                 if not isinstance(message, AppText) or message.token.strip():
                     patience.lively()
-                self._forget(message)
-                if self._factory.action.url and isinstance(message, AppEnd | _Lost):
+                self._unsaid.forget_first()
+                if self._factory.action.url and isinstance(message, AppEnd | ApplicationLost):
                     for action in await self._after_session(message):
                         yield action
                     return
@@ -202,10 +183,10 @@ class RelayAgent:
                     yield action
         finally:
             self._speaking = False
-            if self._waiting:  # what came in the very last moment, or cuts this short
-                self._want_floor(cut=_preempts(self._waiting[0]))
+            if self._unsaid:  # what came in the very last moment, or cuts this short
+                self._ask(AgentWantsFloor(preempts(self._unsaid.first)))
 
-    async def _after_session(self, ended: AppEnd | _Lost) -> list[Action]:
+    async def _after_session(self, ended: AppEnd | ApplicationLost) -> list[Action]:
         """What the application wants to be done with the call, now that its session is over. Raises AgentError."""
         self._link.close()
         if isinstance(ended, AppEnd):
@@ -218,7 +199,7 @@ class RelayAgent:
             session_id=self._session.session_id,
             seconds=time.monotonic() - self._began_at,
             handoff=self._handoff,
-            broken_off=ended.why if isinstance(ended, _Lost) else "",
+            broken_off=ended.why if isinstance(ended, ApplicationLost) else "",
         )
         try:
             return await self._factory.action.ask(fields)
@@ -226,19 +207,10 @@ class RelayAgent:
             self._factory.report(self._info, error)
             raise AgentError(Failure.SESSION_OVER, str(error), error.quoted) from None
 
-    async def _next(self, patience: AnswerTimeouts) -> AppMessage | _Lost | None:
-        """What waits; None when nothing does, and no cycle is open or its next word is too long in coming."""
-        if not self._waiting and self._in_cycle:
-            try:
-                await within(patience, self._news.wait())
-            except TimeoutError:
-                self._in_cycle = False
-        return self._waiting[0] if self._waiting else None
-
-    def _actions(self, message: AppMessage | _Lost) -> list[Action]:
+    def _actions(self, message: Unsaid) -> list[Action]:
         match message:
             case AppText(token=token, last=last):
-                self._in_cycle = not last
+                self._unsaid.in_cycle = not last
                 voice = self._settings.voices.get(message.lang or self._spoken)
                 return [Say(token, not last, self._interruption(message), voice)]
             case AppLanguage(tts_language=spoken, transcription_language=heard):
@@ -253,7 +225,7 @@ class RelayAgent:
                 return self._plays(message)
             case AppDigits(digits):
                 return [Say(f"keys {digits}", False, "protected", KEYS + digits, cacheable=False)]
-            case _Lost(why):
+            case ApplicationLost(why):
                 raise AgentError(Failure.SESSION_OVER, why)
 
     def _changes(self, spoken: str | None) -> list[Action]:
@@ -297,7 +269,7 @@ class RelayAgent:
         if message is None:
             return
         self._put(message)
-        await self._room.wait()
+        await self._unsaid.room()
 
     def _complain(self, error: AgentError) -> None:
         """Report what the application got wrong, so that a flood of it fills no log: the application hears it all."""
@@ -312,39 +284,20 @@ class RelayAgent:
 
     def lost(self, why: str, *, orderly: bool) -> None:
         """The application has closed the socket, which ends the session, or has broken off."""
-        self._put(AppEnd() if orderly else _Lost(why))
+        self._put(AppEnd() if orderly else ApplicationLost(why))
 
-    def _put(self, message: AppMessage | _Lost) -> None:
-        self._waiting.append(message)
-        self._waiting_size += _size(message)
-        if self._waiting_size > _MOST_WAITING:
-            self._room.clear()
-        self._news.set()
-        if _preempts(message) or not self._speaking:
-            self._want_floor(cut=_preempts(message))
-
-    def _want_floor(self, *, cut: bool = False) -> None:
-        self._ask(AgentWantsFloor(cut))
-
-    def _forget(self, message: AppMessage | _Lost) -> None:
-        self._waiting.popleft()
-        self._waiting_size -= _size(message)
-        if self._waiting_size <= _MOST_WAITING:
-            self._room.set()
-        if not self._waiting:
-            self._news.clear()
+    def _put(self, message: Unsaid) -> None:
+        self._unsaid.put(message)
+        cuts = preempts(message)
+        if cuts or not self._speaking:
+            self._ask(AgentWantsFloor(cuts))
 
     def _drop_unsaid(self, *, tell: bool) -> None:
         """Drop the words that wait, since the caller was faster; `tell` the application, if there were any."""
-        unsaid = [message for message in self._waiting if isinstance(message, AppText | AppPlay)]
-        if tell and (unsaid or self._in_cycle):
+        if self._unsaid.drop_words() and tell:
             self._tell(self._session.interrupt("", 0))
-        kept = [message for message in self._waiting if not isinstance(message, AppText | AppPlay)]
-        for message in list(self._waiting):
-            self._forget(message)
-        for message in kept:
-            self._put(message)
-        self._in_cycle = False
+        if self._unsaid and not self._speaking:
+            self._ask(AgentWantsFloor())
 
     # -- what happens on the call --------------------------------------------------------------------
 
@@ -370,7 +323,7 @@ class RelayAgent:
     def left(self) -> None:
         """The call is over: close the socket."""
         self._ask = _nobody
-        self._room.set()
+        self._unsaid.give_up()
         self._link.close()
 
     def _tell(self, message: str) -> None:
@@ -431,11 +384,3 @@ class RelayFactory:
 
 def _nobody(_event: AgentWantsFloor) -> None:
     """Stands in for whoever gives the floor, before a call begins and after it has ended."""
-
-
-def _size(message: AppMessage | _Lost) -> int:
-    return _MESSAGE_COST + (len(message.token) if isinstance(message, AppText) else 0)
-
-
-def _preempts(message: AppMessage | _Lost) -> bool:
-    return isinstance(message, AppText | AppPlay) and message.preempts

@@ -11,8 +11,7 @@ from collections.abc import AsyncGenerator, Callable, Iterable, Iterator
 from contextlib import aclosing
 from datetime import UTC, datetime
 
-from bridge.agents import script_memory
-from bridge.agents.answers import understood_as
+from bridge.agents import script_answers, script_memory
 from bridge.agents.base import AgentError, CallInfo, Failure, FixedLine, LikelyLine, Report, no_report
 from bridge.agents.script_memory import ScriptMemory
 from bridge.agents.script_requests import ScriptRequests, ScriptServices
@@ -20,16 +19,10 @@ from bridge.agents.script_states import HoursCheck, HttpStep, Script, ScriptLine
 from bridge.agents.transfers import Origin, TransferRefused
 from bridge.call.account import AgentAccount
 from bridge.call.actions import Action, ChangeLanguage, HangUp, Prompt, Say, Transfer, Wait
-from bridge.understanding.phrases import normalise
-from bridge.understanding.results import PARTS, Understood
 
 _LONGEST_SUMMARY = 2000
 _LONGEST_CHAIN = 64
 """Steps taken for one prompt; a script that passes its checks never needs as many."""
-_AFTER_INTENTS = ("open", "yes_no", "spelling", "name")
-"""Kinds of answers that an intent's words come before."""
-_KEYED = ("digits", "phone", "number")
-"""Kinds of answers that can be given by keys."""
 _MOST_REQUESTS = 16
 """Requests that one answer may lead to."""
 Clock = Callable[[], datetime]
@@ -183,9 +176,9 @@ class ScriptAgent:
             return []  # broken off while a service was asked: it is asked again
         match prompt.kind:
             case "caller_said":
-                step = self._step_for_speech(self._now.state, prompt)
+                step = script_answers.step_for_speech(self._now.state, prompt, self._now)
             case "digits":
-                step = self._step_for_digits(self._now.state, prompt.text)
+                step = script_answers.step_for_digits(self._now.state, prompt.text, self._now)
             case "transfer_refused" | "transfer_failed":
                 return list(self._transfer_failed(self._now.state))
             case _:
@@ -195,91 +188,6 @@ class ScriptAgent:
             return list(self._reprompt(self._now.state, self._now.state.not_understood, self._now.misses))
         self._now.misses = 0
         return list(self._take(step))
-
-    def _step_for_speech(self, state: State, prompt: Prompt) -> Step | None:
-        """The step that these words ask for; None when they fit nothing."""
-        words = normalise(prompt.text)
-        if not words:
-            return state.on_speech
-        return (
-            self._answered(state, prompt)
-            or self._wanted(state, words)
-            or self._decided(state, prompt)
-            or self._kept(state, prompt)
-            or state.on_speech
-        )
-
-    def _understood(self, state: State, prompt: Prompt, answer: str = "") -> Understood | None:
-        """The value of what was said, as an answer of the kind that the state expects."""
-        return understood_as(prompt, answer or state.expect, state.choices)
-
-    def _answered(self, state: State, prompt: Prompt) -> Step | None:
-        """An answer of a form that hardly anything else has: digits, a date, an e-mail address, a choice."""
-        kind = state.expect.partition(":")[0]
-        if kind in _AFTER_INTENTS:
-            return None
-        if kind == "digits" and (keys := self._understood(state, prompt, "digits")) and keys.text in state.digits:
-            return state.digits[keys.text]
-        found = self._understood(state, prompt)
-        return None if found is None else self._capture(state, found)
-
-    def _wanted(self, state: State, words: tuple[str, ...]) -> Step | None:
-        """The step of the intent that fits best; the earlier one where two fit equally well."""
-        best_score = 0.0
-        best: Step | None = None
-        captured: dict[str, str] = {}
-        for intent, step in state.intents:
-            match = intent.match(words)
-            if match and match.score > best_score:
-                best_score, best, captured = match.score, step, match.captured
-        for name, value in captured.items():
-            self._now.keep(name, value)
-        return best
-
-    def _decided(self, state: State, prompt: Prompt) -> Step | None:
-        """Yes or no, where the state asked for it."""
-        if state.on_yes is None and state.on_no is None and state.expect != "yes_no":
-            return None
-        found = self._understood(state, prompt, "yes_no")
-        if found is None:
-            return None
-        step = (state.on_yes if found.value else state.on_no) or state.on_answer
-        if step and state.capture:
-            self._now.keep(state.capture, found.text)
-        return step
-
-    def _kept(self, state: State, prompt: Prompt) -> Step | None:
-        """A name or a spelling, or free speech as it is."""
-        if state.expect in ("spelling", "name"):
-            found = self._understood(state, prompt)
-            return None if found is None else self._capture(state, found)
-        if state.expect != "open" or not prompt.text.strip() or state.on_answer is None:
-            return None
-        if state.capture:
-            self._now.keep(state.capture, prompt.text.strip())
-        return state.on_answer
-
-    def _capture(self, state: State, found: Understood) -> Step | None:
-        """Keep an answer and its parts (`phone_extension` beside `phone`); the step that follows it."""
-        if state.on_answer is None:
-            return None
-        if state.capture:
-            self._now.keep(state.capture, found.text)
-            for part in PARTS.get(found.kind, ()):
-                self._now.keep(f"{state.capture}_{part}", found.parts.get(part, ""))
-        return state.on_answer
-
-    def _step_for_digits(self, state: State, keys: str) -> Step | None:
-        """The step for keys that were pressed; `#` at the end only says that the caller is done."""
-        if keys in state.digits:
-            return state.digits[keys]
-        digits = keys.rstrip("#")
-        if digits in state.digits:
-            return state.digits[digits]
-        kind, _, count = state.expect.partition(":")
-        if kind in _KEYED and digits.isascii() and digits.isdecimal() and (not count or len(digits) == int(count)):
-            return self._capture(state, Understood(kind, digits, 1.0))
-        return None
 
     def _reprompt(self, state: State, lines: tuple[ScriptLine, ...], attempt: int) -> Iterator[Action]:
         """Ask again, in the words for this attempt, or give up."""

@@ -382,9 +382,9 @@ async def test_endless_text_is_cut_off_and_is_not_read_into_memory() -> None:
 
         flooding = asyncio.create_task(flood())
         agent: Any = call.session._replies._agent
-        await call.until(lambda: agent._waiting_size > 20_000)
+        await call.until(lambda: agent._unsaid.size > 20_000)
         await call.wait(1.0)
-        assert agent._waiting_size < 22_000
+        assert agent._unsaid.size < 22_000
         flooding.cancel()
         assert "agent_failed" not in call.page()
 

@@ -1,0 +1,108 @@
+"""What a relayed application has written and nobody has said yet, in its order and bounded.
+
+Words, recordings, keys and the end of the session wait in one row, since they are to happen in the order in which they
+were written. Once too many characters wait, the application is not read any further.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+
+import msgspec
+
+from bridge.agents.streaming import AnswerTimeouts, within
+from bridge.carriers.conversation_relay import AppMessage, AppPlay, AppText
+
+MOST_WAITING = 20_000
+"""Characters of unsaid text; the application is not read further until there is room."""
+_MESSAGE_COST = 50
+"""What a message costs besides its text."""
+
+
+class ApplicationLost(msgspec.Struct, frozen=True):
+    """The application is gone, for this reason."""
+
+    why: str
+
+
+Unsaid = AppMessage | ApplicationLost
+"""All that waits for its turn."""
+
+
+class UnsaidMessages:
+    """One call's row of messages that wait to be said or done, and whether the cycle they belong to is over."""
+
+    def __init__(self) -> None:
+        self._waiting: deque[Unsaid] = deque()
+        self._news = asyncio.Event()
+        """Set when something waits."""
+        self._room = asyncio.Event()
+        """Set while the application may be read."""
+        self._room.set()
+        self.size = 0
+        """Characters that wait, and what each message costs besides."""
+        self.in_cycle = False
+        """Text was said whose cycle is not over."""
+
+    def __bool__(self) -> bool:
+        return bool(self._waiting)
+
+    @property
+    def first(self) -> Unsaid:
+        """The message whose turn it is; there must be one."""
+        return self._waiting[0]
+
+    def put(self, message: Unsaid) -> None:
+        """Add what the application has just written."""
+        self._waiting.append(message)
+        self.size += _size(message)
+        if self.size > MOST_WAITING:
+            self._room.clear()
+        self._news.set()
+
+    def forget_first(self) -> None:
+        """Take the first message out of the row, since it is being said."""
+        self.size -= _size(self._waiting.popleft())
+        if self.size <= MOST_WAITING:
+            self._room.set()
+        if not self._waiting:
+            self._news.clear()
+
+    def drop_words(self) -> bool:
+        """Drop all words and recordings, and the cycle they are part of; True when there was something to drop."""
+        unsaid = list(self._waiting)
+        kept = [message for message in unsaid if not isinstance(message, AppText | AppPlay)]
+        dropped = self.in_cycle or len(kept) < len(unsaid)
+        for _ in unsaid:
+            self.forget_first()
+        for message in kept:
+            self.put(message)
+        self.in_cycle = False
+        return dropped
+
+    async def following(self, patience: AnswerTimeouts) -> Unsaid | None:
+        """What waits; None when nothing does, and no cycle is open or its next word is too long in coming."""
+        if not self._waiting and self.in_cycle:
+            try:
+                await within(patience, self._news.wait())
+            except TimeoutError:
+                self.in_cycle = False
+        return self._waiting[0] if self._waiting else None
+
+    async def room(self) -> None:
+        """Wait until the application may be read further."""
+        await self._room.wait()
+
+    def give_up(self) -> None:
+        """Let whoever waits for room go on: nobody will say anything any more."""
+        self._room.set()
+
+
+def preempts(message: Unsaid) -> bool:
+    """Tell whether a message cuts short what is being said."""
+    return isinstance(message, AppText | AppPlay) and message.preempts
+
+
+def _size(message: Unsaid) -> int:
+    return _MESSAGE_COST + (len(message.token) if isinstance(message, AppText) else 0)
