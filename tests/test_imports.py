@@ -139,7 +139,8 @@ def impurities(tree: ast.Module) -> list[str]:
     return found
 
 
-CARRIERS = re.compile(r"twilio|telnyx|vonage|nexmo|plivo|twiml|texml|\bncco\b|call_?sid|stream_?sid", re.IGNORECASE)
+NAMES = sorted(path.parent.name for path in (ROOT / "carriers").glob("*/carrier.py") if path.parent.name != "browser")
+CARRIERS = re.compile("|".join([*NAMES, "nexmo|twiml|texml", r"\bncco\b|call_?sid|stream_?sid"]), re.IGNORECASE)
 """Names of carriers, and words that only one of them uses."""
 MAY_NAME_CARRIERS = {"carriers", "simulator", "commands", "cli"}
 """Their own room, the doubles of the simulator, and the help of commands: the door's sides and its sign."""
@@ -153,6 +154,7 @@ def test_nobody_behind_the_door_names_a_carrier(name: str) -> None:
 
 def test_a_carriers_name_is_seen() -> None:
     assert CARRIERS.findall("if carrier == 'telnyx': start['streamSid']") == ["telnyx", "streamSid"]
+    assert {"plivo", "telnyx", "twilio", "vonage"} <= set(NAMES)
 
 
 def test_every_module_belongs_to_a_room_or_to_the_top() -> None:

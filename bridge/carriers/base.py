@@ -269,8 +269,8 @@ class Pacing(msgspec.Struct, frozen=True):
     """More than this may not wait at the carrier; None where nothing is known against it."""
     can_clear: bool = True
     """Whether queued audio can be taken back; if not, the lead must be short."""
-    marks: Literal["none", "played_or_cleared", "played"] = "played_or_cleared"
-    """Whether marks come back, and whether only those come back that were played."""
+    marks: Literal["none", "played_or_cleared", "played", "told_apart"] = "played_or_cleared"
+    """Whether marks come back: those cleared as well, only those played, or each with a word which of these it was."""
     says_stop: bool = True
     """Whether a message announces the end of a stream; if not, an orderly close is the end."""
     reconnects: bool = False
@@ -328,6 +328,11 @@ class Carrier(Protocol):
     @property
     def signature_headers(self) -> tuple[str, ...]:
         """Headers, in lower case, of which a genuine webhook has at least one: without them no body is read."""
+        ...
+
+    @property
+    def subprotocols(self) -> tuple[str, ...]:
+        """WebSocket subprotocols of which the media socket must choose one; none where the carrier offers none."""
         ...
 
     def check_webhook(self, request: CarrierRequest, now: float) -> None:

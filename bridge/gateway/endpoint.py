@@ -49,6 +49,7 @@ class MediaEndpoint:
             return web.Response(status=429, text="too many media sockets without a start message")
         ws = web.WebSocketResponse(
             compress=False,
+            protocols=carrier.subprotocols,
             max_msg_size=self.process.gateway.max_message_bytes,
             timeout=CLOSE_TIMEOUT_S,
             decode_text=False,

@@ -17,12 +17,12 @@ def impatient() -> AnswerTimeouts:
 
 async def test_messages_are_said_in_the_order_in_which_they_were_written() -> None:
     unsaid = UnsaidMessages()
-    written = [AppText(token="One"), AppDigits("12"), AppText(token="two.", last=True)]
+    written: list[Unsaid] = [AppText(token="One"), AppDigits("12"), AppText(token="two.", last=True)]
     for message in written:
         unsaid.put(message)
-    said = []
-    while message := await unsaid.following(impatient()):
-        said.append(message)
+    said: list[Unsaid] = []
+    while next_up := await unsaid.following(impatient()):
+        said.append(next_up)
         unsaid.forget_first()
     assert said == written
     assert unsaid.size == 0
@@ -45,11 +45,12 @@ async def test_an_interruption_drops_words_and_sounds_but_neither_keys_nor_the_e
     for message in (AppText(token="One"), AppDigits("12"), AppPlay(source="https://a.example/b.wav"), AppEnd()):
         unsaid.put(message)
     assert unsaid.drop_words()
-    assert unsaid.first == AppDigits("12")
-    unsaid.forget_first()
-    assert unsaid.first == AppEnd()
-    assert not unsaid.drop_words(), "the end is no word"
-    assert unsaid
+    assert not unsaid.drop_words(), "keys and the end are no words"
+    left: list[Unsaid] = []
+    while unsaid:
+        left.append(unsaid.first)
+        unsaid.forget_first()
+    assert left == [AppDigits("12"), AppEnd()]
 
 
 async def test_a_cycle_that_is_not_over_is_dropped_too() -> None:

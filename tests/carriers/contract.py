@@ -104,7 +104,7 @@ class Example:
     key: Callable[[object], bytes]
     """How the carrier says that a key was pressed."""
     mark: Callable[[str], bytes]
-    """How the carrier says that a mark was reached."""
+    """How the carrier says that a mark was reached by playout."""
     stop: bytes | None
     """How the carrier says that the stream is over, if it does."""
     unknown: bytes
@@ -117,6 +117,8 @@ class Example:
     """What the carrier makes of our messages: `("audio", samples)`, `("mark", name)`, `("clear", b"")`."""
     messages: Sequence[bytes]
     """Real texts of this carrier, each with its `event`."""
+    cleared: Callable[[str], bytes] | None = None
+    """How the carrier says that a mark was thrown out, where it tells that apart."""
 
 
 class CarrierContract:
@@ -330,8 +332,13 @@ class CarrierContract:
         event = stream.read_text(self.example.mark("3.14"))
         assert isinstance(event, MarkReturned)
         assert event.name == "3.14"
-        marks = self.example.carrier.pacing.marks
-        assert event.how == ("played" if marks == "played" else "unknown")
+        assert event.how == ("played" if self.example.carrier.pacing.marks in ("played", "told_apart") else "unknown")
+
+    def test_a_mark_that_was_thrown_out_says_so_if_the_carrier_tells_it(self) -> None:
+        assert (self.example.cleared is not None) == (self.example.carrier.pacing.marks == "told_apart")
+        if self.example.cleared is not None:
+            stream, _ = self.opened()
+            assert stream.read_text(self.example.cleared("3.14")) == MarkReturned("3.14", "cleared")
 
     def test_the_end_is_told_if_the_carrier_tells_it(self) -> None:
         stream, _ = self.opened()

@@ -18,6 +18,7 @@ from yarl import URL
 from bridge.call.actions import Action, Prompt, Say, Transfer
 from bridge.carriers.addresses import Addresses
 from bridge.carriers.base import EndCall, OpenStream, SocketMessage
+from bridge.carriers.plivo.carrier import PlivoCarrier
 from bridge.carriers.web import CarrierRequest, Document
 from tests.carriers.contract import Example
 from tests.carriers.test_plivo import TestPlivo as Plivo
@@ -435,3 +436,14 @@ async def test_a_start_without_a_good_ticket_is_refused(example: Example) -> Non
         await phone.connect(document)  # once more
         assert await phone.until_closed() == 1008
         assert await service.count("bridge_protocol_errors_total", carrier=phone.name, kind="ticket_spent") == 1
+
+
+async def test_a_carrier_that_insists_on_a_subprotocol_is_given_it() -> None:
+    class Choosy(PlivoCarrier):
+        subprotocols = ("audio.second.example", "audio.example")
+
+    async with running(SETTINGS, others=[Choosy(["plivo_token"])]) as service:
+        address = f"{service.base}/plivo/media"
+        socket = await service.http.ws_connect(address, protocols=("audio.example", "another.example"))
+        assert socket.protocol == "audio.example"
+        await socket.close()

@@ -44,6 +44,7 @@ class BrowserCarrier:
     routes = ("voice", "after-stream")
     pacing = Pacing()
     signature_headers = ("cookie",)
+    subprotocols: tuple[str, ...] = ()
 
     def __init__(self, logged_in: LoggedIn) -> None:
         self._logged_in = logged_in

@@ -80,6 +80,7 @@ class PlivoCarrier:
     routes = ("voice", "after-stream", "after-dial", "announce", "stream-status", "call-status")
     pacing = Pacing(marks="played", says_stop=False)
     signature_headers = (signatures.SIGNATURE, signatures.MAIN_SIGNATURE)
+    subprotocols: tuple[str, ...] = ()
 
     def __init__(self, tokens: Sequence[str], *, api: CallApi | None = None, caller_id: str = "") -> None:
         self._tokens = tuple(tokens)

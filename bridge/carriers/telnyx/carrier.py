@@ -81,6 +81,7 @@ class TelnyxCarrier:
     routes = ("voice", "after-stream", "after-dial", "announce", "stream-status", "call-status")
     pacing = Pacing(frame_ms=FRAME_MS, reconnects=True)
     signature_headers = (signatures.SIGNATURE,)
+    subprotocols: tuple[str, ...] = ()
 
     def __init__(self, keys: Sequence[Ed25519PublicKey], *, api: TexmlApi | None = None, caller_id: str = "") -> None:
         self._keys = tuple(keys)

@@ -45,6 +45,7 @@ class TwilioCarrier:
     routes = ("voice", "after-stream", "after-dial", "announce", "stream-status", "call-status")
     pacing = Pacing()
     signature_headers = (signatures.SIGNATURE,)
+    subprotocols: tuple[str, ...] = ()
 
     def __init__(self, tokens: Sequence[str], *, api: CallsApi | None = None, caller_id: str = "") -> None:
         self._tokens = tuple(tokens)

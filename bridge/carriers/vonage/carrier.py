@@ -84,6 +84,7 @@ class VonageCarrier:
     routes = ("answer", "event", "after-stream", "after-dial")
     pacing = Pacing(frame_ms=FRAME_MS, says_stop=False)
     signature_headers = (tokens.AUTHORIZATION,)
+    subprotocols: tuple[str, ...] = ()
 
     def __init__(
         self, secrets: Sequence[str], *, api: VoiceApi | None = None, rate_hz: int = 16000, caller_id: str = ""
