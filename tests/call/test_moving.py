@@ -113,6 +113,7 @@ STEPS = st.lists(
         st.tuples(st.just("moves"), st.integers(0, 800)),
         st.tuples(st.just("coughs"), st.integers(30, 120)),
         st.tuples(st.just("speaks"), st.integers(300, 1200)),
+        st.tuples(st.just("speaks on"), st.integers(30, 2500)),
         st.tuples(st.just("presses"), st.integers(0, 9)),
     ),
     max_size=14,
@@ -135,6 +136,8 @@ def play(phone: Phone, steps: list[tuple[str, int]]) -> str:
             case "speaks":
                 phone.caller_speaks(amount / 1000)
                 phone.wait(amount / 1000)
+            case "speaks on":
+                phone.caller_speaks(amount / 1000)
             case "presses":
                 pressed += str(amount)
                 phone.broken_off |= not phone.call.utterances.silent or phone.call.answering.busy
@@ -170,6 +173,35 @@ def test_stop_any_call_anywhere_and_resume_it_elsewhere(
     phone.recognises = lambda since: said
     pressed = play(phone, steps)
     check_whole(phone, words_that_count(phone), pressed)
+
+
+@settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow])
+@given(
+    at_ms=st.integers(0, 14_000),
+    spoke_ms=st.integers(0, 8000),
+    kind=st.sampled_from(sorted(LINES)),
+    ending=st.sampled_from([HangUp("done"), Transfer("+4930123456")]),
+)
+def test_last_words_are_heard_and_done_wherever_the_call_stops(
+    at_ms: int, spoke_ms: int, kind: str, ending: HangUp | Transfer
+) -> None:
+    def farewell(prompt: Prompt) -> list[Action]:
+        return [*tells(prompt), ending] if prompt.kind == "caller_said" else tells(prompt)
+
+    phone = Phone(farewell, CallSettings(no_input_s=60.0), line=line_of(kind))
+    phone.thinks_s = 0.15
+    phone.recognises = lambda since: "Tell me more, please."
+    phone.answers()
+    story = sorted([(spoke_ms, "speaks"), (at_ms, "moves")])  # the caller speaks on while the process is stopped
+    for when_ms, what in story:
+        phone.wait(max(when_ms / 1000 - phone.now, 0.0))
+        if what == "speaks":
+            phone.caller_speaks(1.2)
+        elif not phone.ordered(Disconnect) and not phone.ordered(Redirect):
+            phone.moves(0.2)
+    phone.wait(20.0)
+    check_whole(phone, [word for text in said_by_agent(phone)[-2:] for word in text.split()], "")
+    assert len(phone.ordered(Disconnect if isinstance(ending, HangUp) else Redirect)) == 1
 
 
 @settings(max_examples=100, suppress_health_check=[HealthCheck.too_slow])
