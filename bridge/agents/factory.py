@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -12,6 +13,7 @@ from bridge import variables
 from bridge.agents.base import AgentFactory, Report, no_report
 from bridge.agents.settings import (
     COLLEAGUE,
+    OPENAI_ALONE,
     AgentSettings,
     ChatSettings,
     ConversationRelaySettings,
@@ -128,9 +130,11 @@ def _chat(
         return HttpClient(http, connect_deadline_s=settings.connect_deadline_s, directory=directory, environ=environ)
 
     second = None
+    _check_own_address(settings, "agent.url")
     if settings.second is not None:
         theirs = _second(settings)
         _check_url(theirs.url, "agent.second.url")
+        _check_own_address(theirs, "agent.second.url")
         key = variables.header(theirs.key_env, environ)
         second = ChatModel(theirs, key, client(), _secret_headers(theirs.headers_env, environ, "agent.second"))
     return ChatFactory(
@@ -169,6 +173,19 @@ def _live(
     )
 
 
+def _check_own_address(settings: ChatSettings, where: str) -> None:
+    """Refuse to send another vendor's requests, and perhaps a key, to the address that stands where none was given."""
+    if settings.dialect != "openai" and urlsplit(settings.url).hostname == "api.openai.com":
+        own = {
+            "anthropic": "https://api.anthropic.com/v1",
+            "gemini": "https://generativelanguage.googleapis.com/v1beta",
+        }
+        raise ConfigError(
+            f"{where}: {settings.url!r} speaks no dialect but openai; expected a server that speaks "
+            f"{settings.dialect}, such as {own[settings.dialect]}"
+        )
+
+
 def _second(settings: ChatSettings) -> ChatSettings:
     """The settings of the model that stands in: its own, and where it has none those of the first."""
     other = settings.second
@@ -181,6 +198,9 @@ def _second(settings: ChatSettings) -> ChatSettings:
     }
     if not same:
         own = {"query": {}, "headers": {}, "headers_env": {}, "extra_body": {}, "dialect": "openai"} | own
+    if own.get("dialect", settings.dialect) != "openai":
+        defaults = {field.name: field.default for field in msgspec.structs.fields(ChatSettings)}
+        own |= {name: defaults[name] for name in OPENAI_ALONE}
     return msgspec.structs.replace(
         settings,
         url=other.url or settings.url,

@@ -144,6 +144,15 @@ class ChatSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     token_deadline_s: float = 6.0
     """The longest pause inside an answer; comments and empty events do not end a pause."""
 
+    def __post_init__(self) -> None:
+        for field in msgspec.structs.fields(type(self)):
+            if self.dialect != "openai" and field.name in OPENAI_ALONE and getattr(self, field.name) != field.default:
+                raise ValueError(f"{field.name} belongs to `dialect: openai` and does nothing with {self.dialect}")
+
+
+OPENAI_ALONE = ("instructions_role", "alternating_roles", "max_tokens_field")
+"""What servers that speak OpenAI's dialect differ in, and the APIs of Anthropic and Gemini leave no choice about."""
+
 
 class WebSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, tag_field="kind", tag="web"):
     """Your own web service: it gets each prompt as JSON and streams actions back as JSON lines."""

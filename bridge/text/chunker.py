@@ -236,13 +236,10 @@ def says_something(piece: str) -> bool:
 def unhurried(strategy: Chunking) -> ChunkSettings:
     """Settings under which pieces depend on the text alone, for writers whose pauses are not known."""
     never = math.inf
+    if strategy != "clause":
+        return ChunkSettings(strategy=strategy, settle_ms=never, shortest_chars=1)
     return ChunkSettings(
-        strategy=strategy,
-        clause_after_ms=never,
-        words_after_ms=never,
-        settle_ms=never,
-        shortest_chars=1,
-        first_clause_rest_chars=0,
+        clause_after_ms=never, words_after_ms=never, settle_ms=never, shortest_chars=1, first_clause_rest_chars=0
     )
 
 

@@ -34,3 +34,21 @@ class ChunkSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
     """A longer sentence is cut at a clause."""
     fixed_chars: int = 60
     """The least length of a piece of the `fixed` strategy."""
+
+    def __post_init__(self) -> None:
+        for field in msgspec.structs.fields(type(self)):
+            strategy = _OF_ONE_STRATEGY.get(field.name, self.strategy)
+            if strategy != self.strategy and getattr(self, field.name) != field.default:
+                raise ValueError(
+                    f"{field.name} belongs to `strategy: {strategy}` and does nothing with {self.strategy}"
+                )
+
+
+_OF_ONE_STRATEGY: dict[str, Chunking] = {
+    "clause_after_ms": "clause",
+    "words_after_ms": "clause",
+    "first_clause_chars": "clause",
+    "first_clause_rest_chars": "clause",
+    "fixed_chars": "fixed",
+}
+"""Settings that one way of cutting has, and no other."""

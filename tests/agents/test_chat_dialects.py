@@ -23,6 +23,7 @@ from bridge.agents.chat_prompts import Exchange, as_messages
 from bridge.agents.factory import build_agents
 from bridge.agents.settings import ChatSettings, SecondModelSettings, TransferSettings
 from bridge.call.actions import HangUp, Prompt, Say, Spoken, Transfer
+from bridge.errors import ConfigError
 from bridge.http import HttpClient
 from tests.agents.doubles import Line, Server, VirtualTime
 from tests.agents.models import PATHS, events
@@ -333,6 +334,42 @@ def test_a_second_model_of_another_server_gets_nothing_of_the_first() -> None:
     )
     assert (other.key_env, other.headers, other.extra_body, other.dialect) == ("", {}, {}, "openai")
     assert other.transfers == TransferSettings()
+
+
+def test_a_second_model_of_another_dialect_gets_nothing_that_only_the_first_has() -> None:
+    from bridge.agents.factory import _second
+
+    first = ChatSettings(
+        model="a", max_tokens_field="max_completion_tokens", alternating_roles=True, instructions_role="user"
+    )
+    own = SecondModelSettings(model="b", url="https://api.anthropic.com/v1", dialect="anthropic")
+    second = _second(msgspec.structs.replace(first, second=own))
+    assert (second.max_tokens_field, second.alternating_roles, second.instructions_role) == (
+        "max_tokens",
+        False,
+        "system",
+    )
+
+
+@pytest.mark.parametrize("dialect", ["anthropic", "gemini"])
+@pytest.mark.parametrize(
+    "setting",
+    [{"max_tokens_field": "max_completion_tokens"}, {"alternating_roles": True}, {"instructions_role": "user"}],
+)
+def test_what_belongs_to_another_dialect_is_refused(dialect: Any, setting: dict[str, Any]) -> None:
+    [name] = setting
+    with pytest.raises(ValueError, match=f"{name} belongs to `dialect: openai` and does nothing with {dialect}"):
+        ChatSettings(model="m", dialect=dialect, **setting)
+    ChatSettings(model="m", **setting)
+
+
+@pytest.mark.parametrize("dialect", ["anthropic", "gemini"])
+def test_another_vendors_requests_are_not_sent_to_the_address_that_nobody_wrote(dialect: Any) -> None:
+    with pytest.raises(ConfigError, match=rf"agent\.url: .* expected a server that speaks {dialect}, such as https://"):
+        build_agents(ChatSettings(model="m", dialect=dialect), environ={})
+    second = SecondModelSettings(model="m", dialect=dialect)
+    with pytest.raises(ConfigError, match=r"agent\.second\.url: "):
+        build_agents(ChatSettings(model="m", second=second), environ={})
 
 
 async def test_connections_are_warm_before_the_first_question_and_one_serves_all() -> None:

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import get_args
+from typing import Any, get_args
 
 import pytest
 from hypothesis import example, given
@@ -269,3 +269,21 @@ def test_the_word_strategy_keeps_numbers_and_titles_whole() -> None:
 def test_the_fixed_strategy_cuts_by_length() -> None:
     pieces = whole("one two three four five six seven eight nine ten", ChunkSettings(strategy="fixed", fixed_chars=12))
     assert pieces == ("one two three", "four five six", "seven eight nine", "ten")
+
+
+@pytest.mark.parametrize(
+    ("strategy", "setting", "whose"),
+    [
+        ("clause", {"fixed_chars": 80}, "fixed"),
+        ("word", {"fixed_chars": 80}, "fixed"),
+        ("sentence", {"clause_after_ms": 30.0}, "clause"),
+        ("fixed", {"words_after_ms": 200.0}, "clause"),
+        ("word", {"first_clause_chars": 10}, "clause"),
+        ("sentence", {"first_clause_rest_chars": 10}, "clause"),
+    ],
+)
+def test_a_setting_of_another_strategy_is_refused(strategy: Any, setting: dict[str, Any], whose: Any) -> None:
+    [name] = setting
+    with pytest.raises(ValueError, match=f"{name} belongs to `strategy: {whose}` and does nothing with {strategy}"):
+        ChunkSettings(strategy=strategy, **setting)
+    ChunkSettings(strategy=whose, **setting)
