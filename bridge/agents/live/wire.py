@@ -6,6 +6,7 @@ belongs to an answer that is not wanted any more the wire drops, so that late au
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any
 
@@ -131,7 +132,7 @@ class ToolResult(msgspec.Struct, frozen=True):
     text: str
 
 
-class LiveWire:
+class LiveWire(ABC):
     """The protocol of one connection, whose methods return the messages to send, in order.
 
     What a service has no message for keeps what stands here.
@@ -144,58 +145,58 @@ class LiveWire:
     """The model goes on by itself after results of tools, and can do nothing before it has them."""
 
     @property
+    @abstractmethod
     def answering(self) -> bool:
         """Whether the model is at work on an answer, be it wanted or not."""
-        raise NotImplementedError
 
     @property
     def resumption(self) -> str:
         """What another session can go on from exactly where this one is; empty: nothing."""
         return ""
 
+    @abstractmethod
     def address(self) -> LiveAddress:
         """Return where to connect, and with what."""
-        raise NotImplementedError
 
+    @abstractmethod
     def opening(self) -> Sequence[Message]:
         """Say who we are and what we want, right after the handshake."""
-        raise NotImplementedError
 
+    @abstractmethod
     def recall(self, history: Sequence[Spoken], notes: Sequence[str]) -> Sequence[Message]:
         """Tell what was said and heard before this session, and what else is to be known."""
-        raise NotImplementedError
 
     def listen(self) -> Sequence[Message]:
         """The caller begins to speak."""
         return ()
 
+    @abstractmethod
     def audio(self, ulaw: bytes) -> Sequence[Message]:
         """More of the caller's turn."""
-        raise NotImplementedError
 
     def forget(self) -> Sequence[Message]:
         """What was heard since the last question is of no interest."""
         return ()
 
+    @abstractmethod
     def heard(self, item: str, heard_ms: int, text: str) -> Sequence[Message]:
         """The caller heard only so much of this utterance, these words of it; 0: nothing."""
-        raise NotImplementedError
 
+    @abstractmethod
     def ask(self, *, spoken: bool, text: str = "", notes: Sequence[str] = ()) -> Sequence[Message]:
         """Ask for an answer: to what the caller said (`spoken`), or to a text; `notes` are for the model alone."""
-        raise NotImplementedError
 
+    @abstractmethod
     def results(self, results: Sequence[ToolResult], *, go_on: bool) -> Sequence[Message]:
         """Give results of tools; `go_on`: the model is to go on with its answer."""
-        raise NotImplementedError
 
+    @abstractmethod
     def stop(self) -> Sequence[Message]:
         """Nothing more of the answer is wanted."""
-        raise NotImplementedError
 
+    @abstractmethod
     def receive(self, raw: str | bytes) -> Sequence[LiveEvent]:
         """Understand one message. Raises msgspec.MsgspecError or ValueError for one that makes no sense."""
-        raise NotImplementedError
 
     def closed(self, code: int | None, reason: str) -> Trouble:
         """Say why the service closed the connection."""

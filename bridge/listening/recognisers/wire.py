@@ -6,6 +6,7 @@ connection. Its times are seconds from the first byte of audio on that connectio
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 
 import msgspec
@@ -78,7 +79,7 @@ class WireTraits(msgspec.Struct, frozen=True, kw_only=True):
     0: as fast as the network takes it."""
 
 
-class RecogniserWire:
+class RecogniserWire(ABC):
     """One connection's protocol. Methods that a vendor has no message for keep what stands here."""
 
     traits: WireTraits
@@ -87,9 +88,9 @@ class RecogniserWire:
     idle_silence_ms = 0
     """Silence that is sent in place of `keep_alive`; 0: `keep_alive` it is."""
 
+    @abstractmethod
     def address(self, key: str) -> Address:
         """Return where to connect with this key."""
-        raise NotImplementedError
 
     def opening(self) -> Sequence[Message]:
         """Say who we are and what we send, right after the handshake."""
@@ -119,9 +120,9 @@ class RecogniserWire:
         """Say that the call is over."""
         return ()
 
+    @abstractmethod
     def receive(self, message: Message) -> Sequence[WireEvent]:
         """Understand one message. Raises msgspec.MsgspecError or ValueError for one that makes no sense."""
-        raise NotImplementedError
 
     def closed(self, code: int | None, reason: str) -> StreamFailed:
         """Say why the service closed the connection."""
@@ -144,6 +145,26 @@ def checked(text: str) -> str:
 def end_of(words: Sequence[RecognisedWord]) -> float:
     """The end of the last word that has one, else `UNKNOWN`."""
     return max((word.end_at for word in words if word.end_at is not None), default=UNKNOWN)
+
+
+class HeldAudio:
+    """Audio that waits until the service has ended the turn before it, ten seconds of it at most."""
+
+    _MOST_BYTES = 10 * 8000
+
+    def __init__(self) -> None:
+        self._waiting = bytearray()
+
+    def add(self, ulaw: bytes) -> bool:
+        """Keep more audio; False when it has waited so long that the end of that turn is given up."""
+        self._waiting += ulaw
+        return len(self._waiting) < self._MOST_BYTES
+
+    def take(self) -> bytes:
+        """Return all that waits, and keep nothing."""
+        waited = bytes(self._waiting)
+        self._waiting.clear()
+        return waited
 
 
 class GrowingTurn:

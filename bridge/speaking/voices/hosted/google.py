@@ -107,11 +107,13 @@ class GoogleVoice(HostedProvider):
             self._trouble = str(error)
         self._key = variables.value(self._settings.key_env, self._environ)
 
-    async def _started(self, http: HttpClient) -> None:
-        """Open a connection, and let the first text wait for it where it is late."""
+    def _open(self) -> HttpClient:
+        """Begin a connection, for which the first text waits where it is late."""
+        http = super()._open()
         self._client = GrpcClient(http, self._address)
         if self._settings.warm:
             self._warming = asyncio.get_running_loop().create_task(self._warm(self._client))
+        return http
 
     async def _warm(self, client: GrpcClient) -> None:
         try:

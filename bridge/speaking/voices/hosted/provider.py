@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -31,7 +32,7 @@ _WATCH_S = 5.0
 """How often warm connections are looked at."""
 
 
-class HostedProvider:
+class HostedProvider(ABC):
     """A vendor's voices: who is asked, with which key, and how many at once."""
 
     def __init__(
@@ -71,15 +72,15 @@ class HostedProvider:
         self._read_key()
         if self._keyless:
             log.error("voice %s: environment variable %s is not set", self.name, self._settings.key_env)
-        self._http = self._open_client()
-        await self._started(self._http)
+        self._http = self._open()
         changed()
 
     def _read_key(self) -> None:
         self._key = variables.header(self._settings.key_env, self._environ)
 
-    async def _started(self, http: HttpClient) -> None:
-        """Take note of the client, before anything is asked for."""
+    def _open(self) -> HttpClient:
+        """Open the client through which everything is asked for."""
+        return self._open_client()
 
     async def close(self) -> None:
         """Fail all streams as lost and let go of everything."""
@@ -115,8 +116,9 @@ class HostedProvider:
         cost = self.counts["characters"] * self.price_per_million_chars / 1e6
         return {**self.counts, "at_work": self.at_work, "cost": cost}
 
+    @abstractmethod
     def _begin(self, context: str, request: SpeechRequest, listener: SpeechListener) -> SocketStream | HttpStream:
-        raise NotImplementedError
+        """Open the stream of one text, which belongs to this context."""
 
     def sent(self, text: str) -> None:
         """Count what the vendor will bill."""

@@ -7,6 +7,7 @@ of the context.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 
 import msgspec
@@ -108,14 +109,14 @@ class VoiceTraits(msgspec.Struct, frozen=True, kw_only=True):
     """Characters of one message."""
 
 
-class VoiceWire:
+class VoiceWire(ABC):
     """The protocol of one connection, as a vendor speaks it."""
 
     traits = VoiceTraits()
 
+    @abstractmethod
     def address(self, request: SpeechRequest, key: str) -> VoiceAddress:
         """Return where such a text is spoken."""
-        raise NotImplementedError
 
     def gives(self, wanted: AudioFormat) -> AudioFormat:
         """Return the format in which audio comes where this one is wanted."""
@@ -129,25 +130,25 @@ class VoiceWire:
         """Open a context, whose voice and format are the request's."""
         return ()
 
+    @abstractmethod
     def text(self, context: str, text: str) -> Sequence[Message]:
         """Add text, which ends between two words."""
-        raise NotImplementedError
 
     def flush(self, context: str) -> Sequence[Message]:
         """Have the text so far spoken; a hint."""
         return ()
 
+    @abstractmethod
     def end(self, context: str) -> Sequence[Message]:
         """Say that there is no more text."""
-        raise NotImplementedError
 
     def cancel(self, context: str) -> Sequence[Message] | None:
         """Stop a context; None: nothing but closing the connection does."""
         return None
 
+    @abstractmethod
     def receive(self, message: Message) -> Sequence[VoiceEvent]:
         """Understand one message. Raises msgspec.MsgspecError or ValueError for one that makes no sense."""
-        raise NotImplementedError
 
     def closed(self, code: int | None, reason: str) -> VoiceError | None:
         """Say why the service closed the connection; None: because all texts were spoken."""
@@ -165,7 +166,7 @@ class HttpOrder(msgspec.Struct, frozen=True):
     body: bytes
 
 
-class RequestWire:
+class RequestWire(ABC):
     """The protocol of one request: a text out, the answer in pieces."""
 
     traits = VoiceTraits()
@@ -174,21 +175,21 @@ class RequestWire:
         """Return the format in which audio comes where this one is wanted."""
         return wanted
 
+    @abstractmethod
     def feed(self, data: bytes) -> Sequence[VoiceEvent]:
         """Understand more of the answer. Raises msgspec.MsgspecError or ValueError for what makes no sense."""
-        raise NotImplementedError
 
+    @abstractmethod
     def finish(self) -> Sequence[VoiceEvent]:
         """Take note that the answer has ended."""
-        raise NotImplementedError
 
 
 class HttpVoiceWire(RequestWire):
     """The protocol of one request by HTTP, whose answer is its body."""
 
+    @abstractmethod
     def order(self, text: str, request: SpeechRequest, key: str) -> HttpOrder:
         """Return the request for this text."""
-        raise NotImplementedError
 
     def answered(self, content_type: str) -> None:
         """Take note of what kind of body comes. Raises ValueError for one that is no audio."""
