@@ -25,6 +25,7 @@ from bridge.listening.recognisers.base import (
 )
 from bridge.listening.recognisers.wire import (
     Address,
+    HeldAudio,
     Message,
     RecogniserWire,
     Reply,
@@ -44,8 +45,6 @@ _STATUS: dict[str, FailureKind] = {
     "Forbidden": "auth",
 }
 _SHORTEST_S = 0.1
-_MOST_HELD = 10 * 8000
-"""Bytes of audio that wait for the end of a turn."""
 _LONGEST_SESSION_S = 3600.0
 _TIMESTAMP = "2026-01-01T00:00:00.000Z"
 """The service does not check it, and a protocol has no clock."""
@@ -116,8 +115,7 @@ class AzureWire(RecogniserWire):
         self._partial = self._ending = False
         self._sent_s = self._turn_s = 0.0
         """Audio sent in all, and before the turn under way."""
-        self._held: list[bytes] = []
-        """Audio that waits until the turn before it is over."""
+        self._held = HeldAudio()
         self.traits = WireTraits(
             name="azure",
             capabilities=Capabilities(
@@ -175,8 +173,7 @@ class AzureWire(RecogniserWire):
         """Audio belongs to the turn under way; while one is being ended it waits for the next."""
         if not self._ending:
             return self._sounds(ulaw)
-        self._held.append(ulaw)
-        if sum(map(len, self._held)) < _MOST_HELD:
+        if self._held.add(ulaw):
             return ()
         self._ending = False  # it never said that the turn is over: go on without that
         return self._go_on()
@@ -232,8 +229,7 @@ class AzureWire(RecogniserWire):
         return [Reply((telemetry, *self._go_on())), *([Settled()] if asked else [])]
 
     def _go_on(self) -> list[Message]:
-        held, self._held = b"".join(self._held), []
-        return [*self._begin(), *self._sounds(held)]
+        return [*self._begin(), *self._sounds(self._held.take())]
 
     def closed(self, code: int | None, reason: str) -> StreamFailed:
         """1002 and 4000 mean that a message of ours was wrong; throttling is told by the reason alone."""

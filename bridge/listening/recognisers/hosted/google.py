@@ -28,6 +28,7 @@ from bridge.listening.recognisers.hosted.recogniser import HostedRecogniser
 from bridge.listening.recognisers.hosted.rpc_link import END, RpcLink
 from bridge.listening.recognisers.wire import (
     Address,
+    HeldAudio,
     Message,
     RecogniserWire,
     Reply,
@@ -43,8 +44,6 @@ _LONGEST_CALL_S = 300.0
 _LARGEST_AUDIO = 15_000
 """Bytes of audio in a message, whose limit is 25 KB."""
 _SHORTEST_S = 0.1
-_MOST_HELD_S = 10.0
-"""Audio waits so long for the end of the call before it, which is then given up."""
 _MOST_PHRASES, _MOST_PHRASE_CHARS = 500, 100
 
 
@@ -69,8 +68,7 @@ class GoogleWire(RecogniserWire):
         self._open = self._ending = False
         self._sent_s = self._call_s = 0.0
         """Audio sent in all, and before the call under way."""
-        self._held: list[bytes] = []
-        """Audio that waits until the call before it is over."""
+        self._held = HeldAudio()
         self.traits = WireTraits(
             name="google",
             capabilities=Capabilities(
@@ -103,8 +101,7 @@ class GoogleWire(RecogniserWire):
         """Audio goes into the call under way; while one is being ended it waits for the next."""
         if not self._ending:
             return self._sounds(ulaw)
-        self._held.append(ulaw)
-        if sum(map(len, self._held)) < _MOST_HELD_S * 8000:
+        if self._held.add(ulaw):
             return ()
         self._ending = self._open = False  # its end never came: the next message begins another
         return self._go_on()
@@ -222,7 +219,7 @@ class GoogleWire(RecogniserWire):
         return [*events, Settled()]
 
     def _go_on(self) -> list[Message]:
-        held, self._held = b"".join(self._held), []
+        held = self._held.take()
         return self._sounds(held) if held else []
 
 
