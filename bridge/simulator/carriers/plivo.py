@@ -203,7 +203,7 @@ class PlivoStream(MediaStream):
     """JSON texts both ways, numbers as numbers; `start` comes first, and nothing says the end but the socket."""
 
     def connected(self) -> Message | None:
-        """Nothing: `start` is the first message."""
+        """Return None, as `start` is the first message of such a stream."""
         return None
 
     def start(self) -> Message:

@@ -240,7 +240,7 @@ def numbered(c: Cursor) -> Reading | None:
 
 
 def joined(c: Cursor) -> Reading | None:
-    """`and/or`, `he/she`: two words with a stroke."""
+    """`and/or`, `yes/no`: two words with a stroke."""
     language = c.language
     if words := language.abbreviations.get(c.word()):
         return Reading(1, words)
