@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
@@ -10,8 +11,9 @@ import pytest
 from bridge.call.events import HeardOtherwise, Recognised
 from bridge.listening.recognisers import wire_stream
 from bridge.listening.second import SecondEar
+from bridge.listening.service import ListeningService
 from tests.doubles.hearing import Heard, rehearse
-from tests.doubles.listening.base import KEY, Close, Says
+from tests.doubles.listening.base import KEY, Close, ListeningDouble, Says
 from tests.doubles.listening.deepgram import DeepgramDouble, DeepgramSide
 from tests.doubles.listening.speechmatics import SpeechmaticsDouble
 from tests.listening.recogniser_contract import ORDER, SATURDAY, until
@@ -43,18 +45,26 @@ class CounselDouble(DeepgramDouble):
     side = _HearsCounsel
 
 
-def otherwise(call: Line) -> list[HeardOtherwise]:
-    return [event for event in call.told if isinstance(event, HeardOtherwise)]
-
-
-async def test_where_the_second_understands_something_else_it_is_told_beside_the_answer() -> None:
-    first, second = SpeechmaticsDouble(), CounselDouble()
+@asynccontextmanager
+async def two_listen(first: ListeningDouble, second: ListeningDouble) -> AsyncIterator[tuple[ListeningService, Line]]:
+    """Serve both over sockets of their own, and have one call that both of them hear."""
     async with (
         first.serve() as url,
         second.serve() as other,
         listens(first.settings(url), second_recogniser=second.settings(other)) as room,
     ):
         call = Line(room)
+        yield room, call
+        call.ear.close()
+
+
+def otherwise(call: Line) -> list[HeardOtherwise]:
+    return [event for event in call.told if isinstance(event, HeardOtherwise)]
+
+
+async def test_where_the_second_understands_something_else_it_is_told_beside_the_answer() -> None:
+    first, second = SpeechmaticsDouble(), CounselDouble()
+    async with two_listen(first, second) as (room, call):
         await call.says(ORDER)
         assert await call.words() == "i want to cancel my order"
         await until(lambda: room.second.compared == 1)
@@ -89,19 +99,13 @@ async def test_nothing_that_goes_wrong_with_the_second_reaches_the_call(
 ) -> None:
     first, second = SpeechmaticsDouble(), DeepgramDouble(misconduct)
     second.refuses = refuses
-    async with (
-        first.serve() as url,
-        second.serve() as other,
-        listens(first.settings(url), second_recogniser=second.settings(other)) as room,
-    ):
-        call = Line(room)
+    async with two_listen(first, second) as (room, call):
         await call.says(ORDER)
         assert await call.words() == "i want to cancel my order"
         assert [event for event in call.told if type(event).__name__ == "RecogniserFailed"] == []
         assert len([event for event in call.told if isinstance(event, Recognised)]) == 1
         assert len(first.sessions) == 1
         assert room.recognition.transcriptions == 1, "what the second does is not counted as the first's"
-        call.ear.close()
 
 
 async def test_a_fault_of_ours_in_it_costs_the_call_its_second_recogniser_and_nothing_else(
@@ -112,19 +116,13 @@ async def test_a_fault_of_ours_in_it_costs_the_call_its_second_recogniser_and_no
 
     monkeypatch.setattr(SecondEar, "_match", breaks)
     first, second = SpeechmaticsDouble(), DeepgramDouble()
-    async with (
-        first.serve() as url,
-        second.serve() as other,
-        listens(first.settings(url), second_recogniser=second.settings(other)) as room,
-    ):
-        call = Line(room)
+    async with two_listen(first, second) as (room, call):
         await call.says(ORDER)
         assert await call.words() == "i want to cancel my order"
         await until(lambda: room.second.failures == 1)
         since = call.now
         await call.says(SATURDAY)
         assert await call.words(since) == "when do you open on saturday"
-        call.ear.close()
 
 
 async def test_without_one_nothing_of_it_is_there() -> None:
