@@ -52,7 +52,9 @@ check: setup-dev
 
 cover: setup-dev
 	@mkdir -p out
-	@$(BIN)/coverage run -m pytest $(BRIEF)
+	@$(BIN)/coverage erase
+	@$(BIN)/coverage run -m pytest -n $(JOBS) --dist loadfile $(BRIEF)
+	@$(BIN)/coverage combine -q
 	@for room in $(PURE); do \
 	  reached=$$($(BIN)/coverage report --include="bridge/$$room/*" --format=total) || exit 1; \
 	  echo "bridge/$$room: its tests reach $$reached % of it"; \
