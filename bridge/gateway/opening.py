@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -103,7 +104,7 @@ class StreamOpening:
             info, state, kept = await kept_call(process, info, key) if returned else (info, None, None)
             if self._socket.request.transport is None:
                 await self._vanished(kept)
-            self._begin(info, profile, ticket, state)
+            self._begin(info, profile, ticket, state, kept.costs if kept else {})
         except Violation:
             raise
         except Exception:
@@ -130,7 +131,14 @@ class StreamOpening:
             await self._process.kept_calls.keep(self._key, kept)
         raise Violation("abrupt_close", WSCloseCode.GOING_AWAY, "closed before the call had begun")
 
-    def _begin(self, info: CallInfo, profile: CallProfile, ticket: Ticket, state: CallState | None) -> None:
+    def _begin(
+        self,
+        info: CallInfo,
+        profile: CallProfile,
+        ticket: Ticket,
+        state: CallState | None,
+        spent: Mapping[str, float],
+    ) -> None:
         process, carrier, socket, key = self._process, self._carrier, self._socket, self._key
         addresses = Addresses(f"{process.signatures.public_url(socket.request)}/{carrier.name}")
         line = CarrierLine(carrier, CallReference(info.call_id, ticket.account_id), addresses, key, process)
@@ -145,6 +153,7 @@ class StreamOpening:
             audio=LineAudio(stream.caller_format, stream.our_format, carrier.pacing),
             followers=process.observers.open_call(info, profile, carrier, stream.our_format, state),
             resume=state,
+            spent=spent,
             on_changed=partial(process.keeper.changed, key),
             on_ended=partial(self._endpoint.release, key),
         )

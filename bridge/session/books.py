@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
@@ -32,12 +33,16 @@ NO_FOLLOWERS = CallFollowers()
 class CallBooks:
     """The books of one call. Times are seconds since its start."""
 
-    def __init__(self, call: Call, metrics: Metrics, followers: CallFollowers) -> None:
+    def __init__(
+        self, call: Call, metrics: Metrics, followers: CallFollowers, spent: Mapping[str, float] | None = None
+    ) -> None:
         self._call = call
         self._metrics = metrics
         self._record = followers.record
         self._reporter = followers.reporter
         self._meter = CallMeter(metrics, call)
+        self._spent = spent or {}
+        """On its earlier streams."""
 
     @property
     def tally(self) -> CallTally:
@@ -51,6 +56,14 @@ class CallBooks:
         self._meter.saw(event, commands, now)
         if self._reporter is not None:
             self._reporter.saw(event, commands, self._call, now)
+
+    def costs(self, savings: Mapping[str, float], heard: Mapping[str, float]) -> dict[str, float]:
+        """Return what was spent on hearing and speaking, on earlier streams, too, and what the cache has saved."""
+        said = {name: n for name, n in savings.items() if name.startswith(("chars_", "cost_"))}
+        costs = Counter({"speech_saved_money": savings.get("saved_money", 0.0)})
+        for amounts in (self._spent, said, heard):
+            costs.update(amounts)
+        return dict(costs)
 
     def close(
         self,
@@ -72,8 +85,4 @@ class CallBooks:
             summary = {"phrases": dict(savings), "call": sums}
             self._record.close({**summary, "listening": dict(heard)} if heard else summary)
         if self._reporter is not None and why is not EndReason.MOVED:  # it will be reported where it ends
-            spent = {name: n for name, n in savings.items() if name.startswith(("chars_", "cost_"))}
-            costs = {"speech_saved_money": savings.get("saved_money", 0.0), **spent}
-            for name, amount in heard.items():
-                costs[name] = costs.get(name, 0.0) + amount
-            self._reporter.ended(self._call, why, said, account(), costs, now)
+            self._reporter.ended(self._call, why, said, account(), self.costs(savings, heard), now)

@@ -32,6 +32,8 @@ class KeptCall(msgspec.Struct, frozen=True, omit_defaults=True):
     """The process that wrote this while the call went on there; empty: nothing was heard after it was written."""
     written_at: float = 0.0
     """On that process's clock."""
+    costs: dict[str, float] = {}
+    """What was spent on hearing and speaking so far."""
     returned: str = ""
     """From where the caller comes back: `bridge.agents.base.CallInfo.transfer_failed`; empty: from nowhere."""
 

@@ -16,7 +16,7 @@ from __future__ import annotations
 import logging
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import msgspec
@@ -70,6 +70,7 @@ class CallSession:
         audio: LineAudio = PHONE_LINE,
         followers: CallFollowers = NO_FOLLOWERS,
         resume: CallState | None = None,
+        spent: Mapping[str, float] | None = None,
         on_changed: Callable[[], None] = lambda: None,
         on_ended: Callable[[], None] = lambda: None,
         clock: Callable[[], float] = time.monotonic,
@@ -87,7 +88,7 @@ class CallSession:
         self._on_changed, self._on_ended = on_changed, on_ended
         self._clock = clock
         self._started_at = self.last_frame_at = clock()
-        self._books = CallBooks(self.call, metrics, followers)
+        self._books = CallBooks(self.call, metrics, followers, spent)
         self._taps = Taps(self.call.utterances.playout.clock, metrics.call_failures.labels("tap").inc, followers.taps)
         self._timer = Timer(self._wake)
         self._waiting: deque[Event] = deque()
@@ -280,7 +281,9 @@ class CallSession:
         """The call as its caller finds it who comes back; None where the agent has no state to give."""
         info = self.info
         try:
-            return KeptCall(encode(self.state()), info.from_number, info.to_number, info.parameters)
+            state = encode(self.state())
+            costs = self._books.costs(self._voice.savings(), self._ear.costs())
+            return KeptCall(state, info.from_number, info.to_number, info.parameters, costs=costs)
         except Exception:
             self._metrics.agent_failures.labels(Failure.RAISED).inc()
             logger.exception("agent raised, call=%s", info.call_id)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Mapping
 from pathlib import Path
 
 import msgspec
@@ -47,6 +47,7 @@ class Phone:
         services: Callable[[ServiceDoubles], CallServices] = lambda doubles: doubles.services,
         settings: CallSettings = SETTINGS,
         followers: CallFollowers = NO_FOLLOWERS,
+        spent: Mapping[str, float] | None = None,
     ) -> None:
         self.now = 1000.0
         self.doubles, self.line, self.metrics = ServiceDoubles(answer), PaperLine(), Metrics()
@@ -60,6 +61,7 @@ class Phone:
             wheel=self.wheel,
             metrics=self.metrics,
             followers=followers,
+            spent=spent,
             on_ended=self.count_end,
             clock=lambda: self.now,
         )
@@ -481,3 +483,27 @@ async def test_what_services_were_paid_to_speak_and_to_hear_is_in_the_report(tmp
     }
     summary = json.loads((tmp_path / "CA1.jsonl").read_bytes().splitlines()[-1])["summary"]
     assert summary["listening"] == {"seconds_acme": 3.0, "cost_acme": 0.25}
+
+
+async def test_what_a_call_has_cost_goes_with_it_to_its_next_stream(tmp_path: Path) -> None:
+    recorder, letterbox = Recorder(tmp_path, Metrics()), Letterbox()
+    first = Phone()
+    first.doubles.voices.calls[0].spent = {"chars_acme": 40.0, "cost_acme": 0.5}
+    first.session.start()
+    await first.wait(0.5)
+    kept = first.session.kept()
+    assert kept is not None
+    reporter = CallReporter(letterbox, lambda: 1_800_000_000.0, call_id="CA1")
+    second = Phone(followers=CallFollowers(recorder.open_call("CA1", SETTINGS), reporter), spent=kept.costs)
+    second.doubles.ears.calls[0].spent = {"seconds_acme": 3.0, "cost_acme": 0.25}
+    second.session.start()
+    await second.wait(0.5)
+    second.session.stream_closed(EndReason.CALLER)
+    recorder.close()
+    (report,) = letterbox.reports
+    assert json.loads(report)["costs"] == {
+        "speech_saved_money": 0.5,
+        "chars_acme": 40.0,
+        "cost_acme": 0.75,
+        "seconds_acme": 3.0,
+    }

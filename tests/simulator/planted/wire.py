@@ -75,7 +75,7 @@ def second_start_begins_a_second_call(patch: Patch) -> None:
             profile = self._process.profiles.find(self.session.info.to_number)
             assert profile is not None
             opening = StreamOpening(self, self._endpoint, message)
-            opening._begin(self.session.info, profile, ticket, None)
+            opening._begin(self.session.info, profile, ticket, None, {})
 
     patch.setattr(MediaSocket, "_start", planted)
 
