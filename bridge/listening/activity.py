@@ -160,6 +160,13 @@ class ActivityBatch:
         """Calls that have windows waiting to be judged."""
         return len(self._ready)
 
+    @property
+    def late_ms(self) -> float:
+        """How far behind half of the calls are, or more: one call that sends faster than it speaks says nothing."""
+        behind = sorted((len(row.windows) - 1 for row in self._ready if row.open), reverse=True)
+        middle = self.calls // 2
+        return behind[middle] * WINDOW_S * 1000 if middle < len(behind) else 0.0
+
     def open(self, owner: object = None) -> ActivityRow:
         """A fresh row for a call; `owner` comes back with its results."""
         if not self._free:

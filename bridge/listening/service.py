@@ -31,11 +31,11 @@ from bridge.listening.taps import AudioTap, TappedAudio
 from bridge.listening.ticks import ActivityTicks
 
 _ECHO_PROBABILITY = 0.3
-# Only windows that might be speech are worth comparing with what we sent.
+"""Only windows that might be speech are worth comparing with what we sent."""
 _FULL_QUEUE = 4
-# Transcriptions waiting per process at which there is no headroom left.
-
-
+"""Transcriptions waiting per process at which there is no headroom left."""
+_TOO_LATE_MS = 150.0
+"""Voice activity so late leaves no headroom: everybody who talks over the bot would be heard as much later."""
 _ECHO_MEMORY_S = 2.0
 _JUDGED_S = 8.0
 """The end-of-turn model looks at no more than this."""
@@ -151,6 +151,7 @@ class ListeningService:
             for name, value in msgspec.structs.asdict(self._ticks.batch.counters).items():
                 found[f"activity_{name}"] = value
             found["activity_busy_s"] = self._ticks.busy_s
+            found["activity_late_ms"] = self._ticks.lateness.average_ms
             found["activity_failures"] = self._ticks.failures
             found["activity_failed_calls"] = self._ticks.failed_calls
             found["activity_waiting"] = self._ticks.batch.ready
@@ -177,10 +178,12 @@ class ListeningService:
         return found
 
     def headroom(self) -> float:
-        """0..1: how much more there is room for, by the scarcer of voice activity time and recogniser queue."""
-        busy = self._load.share(self._ticks.busy_s) if self._ticks is not None else 0.0
-        queue = self._engines.waiting / (_FULL_QUEUE * self.settings.processes)
-        return max(0.0, 1.0 - max(busy, queue))
+        """0..1: how much more there is room for, by the scarcest of voice activity, its punctuality and recognisers."""
+        used = self._engines.waiting / (_FULL_QUEUE * self.settings.processes)
+        if self._ticks is not None:
+            busy = self._load.share(self._ticks.busy_s)
+            used = max(used, busy, self._ticks.lateness.average_ms / _TOO_LATE_MS)
+        return max(0.0, 1.0 - used)
 
 
 class CallListening:

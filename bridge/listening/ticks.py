@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import time
 from collections.abc import Callable
 
@@ -17,8 +18,33 @@ from bridge.listening.activity import ActivityBatch, ActivityRow
 
 log = logging.getLogger(__name__)
 
+_REMEMBERED_S = 1.0
 _WAIT_A_CALL_S = 0.00012
 """A model call costs as much as three or four windows: it may wait until so many more are ready, and no longer."""
+
+
+class Lateness:
+    """How late something is, on average of the last second or so; it is forgotten where nothing more is told."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._noted_at = clock()
+        self._average_ms = 0.0
+
+    @property
+    def average_ms(self) -> float:
+        """The average until now, as if nothing had been late since it was last told."""
+        return self._average_ms * self._left(self._clock())
+
+    def note(self, late_ms: float) -> None:
+        """Something is so late now, and has been since the last time."""
+        now = self._clock()
+        left = self._left(now)
+        self._average_ms = self._average_ms * left + late_ms * (1 - left)
+        self._noted_at = now
+
+    def _left(self, now: float) -> float:
+        return math.exp((self._noted_at - now) / _REMEMBERED_S)
 
 
 class ActivityTicks:
@@ -28,6 +54,7 @@ class ActivityTicks:
         self.batch = batch
         self.busy_s = 0.0
         """Time spent judging since the start."""
+        self.lateness = Lateness(time.monotonic)
         self.failures = 0
         self.failed_calls = 0
         """Results that a call failed to take."""
@@ -57,6 +84,7 @@ class ActivityTicks:
 
     def _tick(self) -> None:
         started = time.perf_counter()
+        self.lateness.note(self.batch.late_ms)
         try:
             results = self.batch.run()
         except Exception:

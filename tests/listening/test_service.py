@@ -22,6 +22,7 @@ from bridge.listening.settings import (
     NoTurnModelSettings,
 )
 from bridge.listening.taps import TappedAudio
+from bridge.listening.ticks import Lateness
 from tests.listening.sounds import frames, line, say, silence
 
 SENTENCE = "I want to cancel my order."
@@ -219,6 +220,22 @@ async def test_memory_per_call_stays_within_its_budget(without_engines: Listenin
     assert gate is not None
     held = len(caller.ear._memory._ring) + len(gate._reference)
     assert held < 300_000
+
+
+async def test_where_callers_are_heard_late_there_is_no_room_for_another(listening: ListeningService) -> None:
+    assert listening._ticks is not None
+    now = 100.0
+    lateness = listening._ticks.lateness = Lateness(lambda: now)
+    lateness.note(0.0)
+    now += 10.0
+    lateness.note(75.0)
+    assert 0.4 < listening.headroom() <= 0.51
+    now += 10.0
+    lateness.note(400.0)
+    assert listening.headroom() == 0.0
+    assert listening.stats()["activity_late_ms"] > 300.0
+    now += 10.0
+    assert listening.headroom() > 0.9
 
 
 async def test_headroom_and_stats_are_there_for_the_operator(listening: ListeningService) -> None:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
+import pytest
+
 from bridge.call.events import VoiceActivity
 from bridge.listening.activity import ActivityBatch, SileroModel
 from bridge.listening.settings import ActivitySettings
 from bridge.listening.sound import Floats
-from bridge.listening.ticks import ActivityTicks
+from bridge.listening.ticks import ActivityTicks, Lateness
 from tests.listening.sounds import frames, line, say
 
 MODEL = SileroModel()
@@ -143,3 +145,31 @@ async def test_a_call_that_cannot_take_its_result_costs_no_other_call_anything()
     assert heard == [("first", 0.1), ("last", 0.1), ("first", 0.2), ("last", 0.2)]
     assert ticks.failed_calls == 2
     ticks.close()
+
+
+def test_a_process_is_as_late_as_half_of_its_calls() -> None:
+    batch = ActivityBatch(Watched(), ActivitySettings(backlog_windows=100))
+    rows = [batch.open(number) for number in range(4)]
+    assert batch.late_ms == 0.0
+    batch.write(rows[0], YES[:256] * 50, 1.0)
+    batch.write(rows[1], YES[:256] * 11, 1.0)
+    assert batch.late_ms == 0.0, "two of four are behind, who may have sent faster than they spoke"
+    batch.write(rows[2], YES[:256] * 6, 1.0)
+    assert batch.late_ms == 5 * 32.0
+    batch.release(rows[2])
+    batch.release(rows[3])
+    assert batch.late_ms == 10 * 32.0
+
+
+def test_lateness_is_an_average_of_the_last_second_and_is_forgotten() -> None:
+    now = 100.0
+    lateness = Lateness(lambda: now)
+    for _ in range(500):
+        now += 0.01
+        lateness.note(200.0)
+    assert lateness.average_ms == pytest.approx(200.0, rel=0.02)
+    now += 0.01
+    lateness.note(0.0)
+    assert lateness.average_ms > 190.0, "one moment says little"
+    now += 3.0
+    assert lateness.average_ms < 11.0
