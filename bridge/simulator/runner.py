@@ -26,7 +26,7 @@ from bridge.simulator.phone_call import PhoneCall
 from bridge.simulator.remedies import remedy
 from bridge.simulator.rest import RestApi
 from bridge.simulator.result import CallResult, Happening, Timing, Verdict, percentile
-from bridge.simulator.scenario import Scenario
+from bridge.simulator.scenario import Scenario, Step
 from bridge.simulator.sound import RATE_HZ, Sound, read_wav_at_its_rate, to_ulaw
 from bridge.simulator.trunk import Trunk, new_call
 from bridge.simulator.watermark import foreign
@@ -203,7 +203,7 @@ def _unfinished(scenario: Scenario, caller: Caller, facts: CallFacts) -> str:
         return "never connected"
     line = scenario.line
     broken = line.cut_at_ms is not None or line.half_open_at_ms is not None
-    left = [one for one in caller.left if not isinstance(one, _WAITING)]
+    left: list[Step] = [one for one in caller.left if not isinstance(one, _WAITING)]
     if not caller.heard_anything:  # whoever waits for silence waits for words first
         left += [one for one in caller.left if isinstance(one, steps.WaitForSilence)]
     return f"hung up on at {caller.position}" if left and not broken and facts.hung_up_by != "caller" else ""

@@ -51,7 +51,7 @@ def _readable(address: str) -> bool:
 
     try:
         parts = urlsplit(address)
-        Redis.from_url(address).connection_pool.make_connection()
+        Redis.from_url(address).connection_pool.make_connection()  # type: ignore[no-untyped-call]
     except (ValueError, TypeError):
         return False
     return parts.scheme == "unix" or re.fullmatch(r"(/\d*)?", parts.path, re.ASCII) is not None
