@@ -13,7 +13,11 @@ import aiohttp
 import pytest
 import yaml
 
+from bridge.simulator.runner import place_call
+from bridge.simulator.scenario import parse
+from bridge.simulator.sound import to_ulaw
 from tests.processes.running import SERVE, Service, free_port, service, wait_until
+from tests.speaking.doubles import FakeWorker, heard
 from tests.worker.test_openai_speech import Server, server
 
 pytest.importorskip("torch")
@@ -26,12 +30,13 @@ EXAMPLES = [yaml.safe_load(block) for block in re.findall(r"^ *```yaml\n(.*?)^ *
 SCRIPTS = [example for example in EXAMPLES if "states" in example]
 VOICES = [example for example in EXAMPLES if "worker" in example]
 AGENTS = [example for example in EXAMPLES if example.get("agent", {}).get("kind") == "script"]
+NUMBERS = [example for example in EXAMPLES if "numbers" in example]
 
 
 def test_the_readme_has_the_examples_that_are_tried_here() -> None:
-    assert SCRIPTS
-    assert VOICES
-    assert AGENTS
+    tried = [*SCRIPTS, *VOICES, *AGENTS, *NUMBERS]
+    assert all([SCRIPTS, VOICES, AGENTS, NUMBERS])
+    assert [example for example in EXAMPLES if example not in tried] == []
 
 
 def served(tmp_path: Path, example: dict[str, Any], script: dict[str, Any]) -> list[str]:
@@ -76,6 +81,36 @@ async def test_every_voice_of_the_readme_speaks_through_the_service(
             assert await _speak(port, voice) > 0.3, voice
         assert await _speak(port, None) > 0.3
     assert server.asked[-1]["model"] == "orpheus"
+
+
+@pytest.mark.parametrize("example", NUMBERS)
+async def test_each_number_of_the_readme_has_its_agent_and_its_voice(
+    example: dict[str, Any], tmp_path: Path, temporary: Path
+) -> None:
+    said: dict[str, tuple[str, str]] = {}
+    voices = {"heart", *(number["voice"] for number in example["numbers"].values() if "voice" in number)}
+    async with FakeWorker(voices=tuple(voices)) as worker:
+        speaking = {"workers": [worker.address], "voice": "heart"}
+        carriers = [{"kind": "twilio"}]
+        script = {"start": "a", "states": {"a": {"say": "Main line.", "hang_up": "done"}}}
+        command = served(tmp_path, example | {"speaking": speaking, "carriers": carriers}, script)
+        for place, (number, own) in enumerate(example["numbers"].items()):
+            greeting = "Main line."
+            if "agent" in own:
+                greeting = f"Greeting {place}."
+                text = {"start": "a", "states": {"a": {"say": greeting, "hang_up": "done"}}}
+                (tmp_path / own["agent"]["file"]).write_text(yaml.safe_dump(text))
+            said[number] = (own.get("voice", "heart"), greeting)
+        port = free_port()
+        with service([*command, "--port", str(port)], temporary, OPENAI_API_KEY="sk-none") as running:
+            await _ready(running, port)
+            for number, (voice, greeting) in said.items():
+                scenario = parse(f'name: x\ncaller: {{called: "{number}"}}\nsteps: [{{wait_for_hang_up: 20}}]')
+                url = f"http://127.0.0.1:{port}/twilio/voice"
+                call = await place_call(url, scenario, auth_token="secret", natural_voice=False)
+                words = " ".join(heard(to_ulaw(call.recording.bot.sound)))
+                assert words.lower() == greeting.lower()
+                assert dict(zip(worker.texts, worker.asked_voices, strict=True))[words] == voice
 
 
 async def test_several_processes_share_a_worker_with_the_files_voices(tmp_path: Path, temporary: Path) -> None:
