@@ -19,6 +19,7 @@ Message = dict[str, Any]
 
 _BEGINNING = "[The call has begun.]"
 _LEFT_OUT = "[The call is long: its beginning is left out here.]"
+_NOTHING_HEARD = "..."
 
 
 class Exchange(msgspec.Struct):
@@ -67,7 +68,7 @@ def as_messages(
         messages += _exchanged(exchanges, place, place)
         messages.append(turn)
     messages += _exchanged(exchanges, told_from + len(turns), sys.maxsize)
-    return alternating(messages) if settings.alternating_roles else messages
+    return _strictly(alternating(messages)) if settings.alternating_roles else messages
 
 
 def _exchanged(exchanges: Sequence[Exchange], first: int, last: int) -> list[Message]:
@@ -99,6 +100,16 @@ def alternating(messages: list[Message]) -> list[Message]:
         else:
             joined.append(message)
     return joined
+
+
+def _strictly(messages: list[Message]) -> list[Message]:
+    """With a word of the assistant's where the caller went on after a tool's result, as Mistral's servers insist."""
+    filled: list[Message] = []
+    for message in messages:
+        if message["role"] == "user" and filled and filled[-1]["role"] == "tool":
+            filled.append(_message("assistant", _NOTHING_HEARD))
+        filled.append(message)
+    return filled
 
 
 def with_results(messages: list[Message]) -> list[Message]:

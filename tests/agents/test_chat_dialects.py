@@ -212,6 +212,32 @@ def test_tools_and_what_they_gave_as_openai_takes_them() -> None:
     assert asked["messages"][4] == {"role": "tool", "tool_call_id": "c1", "content": "ready"}
 
 
+@pytest.mark.parametrize(
+    ("history", "place"),
+    [
+        (HISTORY, 2),
+        (HISTORY[:2], 2),  # interrupted before a word of the answer was heard
+        ((*HISTORY[:2], Spoken("caller", "Hello?")), 2),
+        ((*HISTORY, Spoken("bot", "Anything else?"), Spoken("bot", "Sorry.", by_bridge=True)), 2),
+        ((), 0),
+        (HISTORY[1:], 1),
+    ],
+)
+@pytest.mark.parametrize("prompt", [("caller_said", "Thanks."), ("digits", "1"), ("no_input", "")])
+@pytest.mark.parametrize("role", ["system", "user"])
+def test_a_server_that_insists_on_turns_gets_them_around_tools_too(
+    history: tuple[Spoken, ...], place: int, prompt: tuple[Any, str], role: Any
+) -> None:
+    settings = ChatSettings(model="m", alternating_roles=True, instructions_role=role)
+    exchange = msgspec.structs.replace(EXCHANGE, place=place)
+    messages = as_messages(settings, INFO, Prompt(*prompt, history), [exchange])
+    roles = [message["role"] for message in messages if message["role"] != "system"]
+    follows = {"": "user", "user": "assistant", "assistant": "user tool", "tool": "tool assistant"}
+    for before, after in itertools.pairwise(["", *roles]):
+        assert after in follows[before].split(), roles
+    assert roles[-1] in ("user", "tool")
+
+
 def served(name: str, path: str) -> Server:
     async def answer(body: Any, line: Line) -> None:
         await line.write((FIXTURES / name).read_bytes())
