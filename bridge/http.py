@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import os
+import re
 import socket
 import ssl
 from collections.abc import Callable, Iterable, Mapping
@@ -251,7 +252,7 @@ class _Routes:
             where, proxy = next(((where, value) for where, value in named if value), ("", ""))
             self._proxies[scheme] = _checked(where, proxy)
         direct = _variable(environ, "no_proxy") if not settings.proxy else ""
-        self._direct = [*_entries(settings.no_proxy), *_entries(direct.split(","))]
+        self._direct = [*_entries(settings.no_proxy), *_entries(re.split(r"[,\s]+", direct))]
 
     def proxy_for(self, url: str) -> str | None:
         """The proxy for this address, if there is one."""
@@ -263,6 +264,14 @@ class _Routes:
             return None
         port = address.port or _PORTS.get(address.scheme, 0)
         return None if any(_covers(entry, host, port) for entry in self._direct) else proxy
+
+
+def environment_proxy(url: str) -> str | None:
+    """The proxy that the environment names for this address, for whoever has no settings; None: it is reached directly.
+
+    Raises ConfigError for one that cannot be used.
+    """
+    return _Routes(HttpSettings(), os.environ).proxy_for(url)
 
 
 def _variable(environ: Mapping[str, str], name: str) -> str:
@@ -285,7 +294,7 @@ def _checked(where: str, proxy: str) -> str:
 
 
 def _entries(raw: Iterable[str]) -> list[str]:
-    return [entry.strip().lower() for entry in raw if entry.strip()]
+    return [entry.strip().rstrip(".").lower() for entry in raw if entry.strip()]
 
 
 def _is_loopback(host: str) -> bool:
@@ -302,7 +311,7 @@ def _covers(entry: str, host: str, port: int) -> bool:
     if entry == "*":
         return True
     try:
-        network = ipaddress.ip_network(entry, strict=False)
+        network = ipaddress.ip_network(entry.removeprefix("[").removesuffix("]"), strict=False)
     except ValueError:
         pass  # a name
     else:

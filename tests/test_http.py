@@ -113,6 +113,9 @@ PROXIES = {"HTTP_PROXY": "http://plain:1", "https_proxy": "http://user:pass@tls:
                 ("https://10.1.2.3/", "10.1.2.3"),
                 ("https://[fd00::7]/", "fd00::/8"),
                 ("https://[fd00::7]:8443/", "[fd00::7]:8443"),
+                ("https://[fd00::7]:8443/", "[fd00::7]"),
+                ("https://a.example.com/", "x a.example.com\ty"),
+                ("https://a.example.com/", "example.com."),
                 ("https://a.example.com/", "*"),
             ]
         ],

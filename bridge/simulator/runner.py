@@ -12,6 +12,7 @@ from pathlib import Path
 
 import aiohttp
 
+from bridge.http import environment_proxy
 from bridge.simulator import ear
 from bridge.simulator import scenario as steps
 from bridge.simulator.call_facts import CallFacts
@@ -77,7 +78,7 @@ async def place_call(
     started_at = datetime.datetime.fromtimestamp(time.time(), datetime.UTC).isoformat(timespec="seconds")
     caller, sounds = await asyncio.to_thread(_prepare, scenario)
     own = session is None
-    session = session or aiohttp.ClientSession()
+    session = session or aiohttp.ClientSession(proxy=environment_proxy(connect_to or url))
     try:
         phone = PhoneCall(
             trunk,

@@ -15,6 +15,7 @@ from bridge.simulator.carriers import CARRIERS
 from bridge.simulator.result import CallResult
 from bridge.simulator.runner import place_call
 from bridge.simulator.scenario import parse
+from tests import http_doubles
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -256,3 +257,21 @@ def test_a_caller_who_is_hung_up_on_before_speaking_has_not_followed() -> None:
     [verdict] = [verdict for verdict in result.verdicts if not verdict.passed]
     assert verdict.heard == "hung up on at steps[0] silence"
     assert ring(one_word, "name: x\nsteps: [{silence: 300}, {digits: '1'}, wait_for_hang_up]").passed
+
+
+async def test_a_call_goes_through_the_proxy_that_the_environment_names(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def hang_up(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await http_doubles.read_request(reader)
+        writer.write(http_doubles.answer("<Response><Hangup/></Response>", "text/xml"))
+        await writer.drain()
+
+    for name in ("HTTP_PROXY", "ALL_PROXY", "all_proxy", "NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    async with http_doubles.listening(hang_up) as port:
+        proxy = http_doubles.Proxy(port)
+        async with http_doubles.listening(proxy.handle) as proxy_port:
+            monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{proxy_port}")
+            scenario = parse("name: x\nsteps: [wait_for_silence, hang_up]")
+            call = await place_call("http://voice.example.com/twilio/voice", scenario, auth_token="secret")
+    assert call.result.ended == "hung up"
+    assert proxy.asked[0].startswith("POST http://voice.example.com/twilio/voice ")
