@@ -60,7 +60,9 @@ def test_the_watch_sees_who_does_reach_out(watch: dict[str, str]) -> None:
     program = (
         "import socket\n"
         "socket.socket(socket.AF_INET, socket.SOCK_DGRAM).connect(('192.0.2.1', 9))\n"  # sends nothing: it is UDP
+        "socket.socket(socket.AF_INET, socket.SOCK_DGRAM).sendmsg([b''], [], 0, ('192.0.2.2', 9))\n"
+        "socket.socket(socket.AF_INET, socket.SOCK_DGRAM).sendmsg([b''], [], 0, ('127.0.0.1', 9))\n"
         "socket.getaddrinfo('127.0.0.1', 80)\n"
     )
-    subprocess.run([sys.executable, "-c", program], env=watch, check=True)
-    assert [line[1:] for line in outside(watch)] == [["connects", "192.0.2.1"]]
+    subprocess.run([sys.executable, "-c", program], env=watch)  # where nothing leads out, sending fails
+    assert [line[1:] for line in outside(watch)] == [["connects", "192.0.2.1"], ["sends", "192.0.2.2"]]

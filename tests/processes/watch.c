@@ -54,6 +54,18 @@ ssize_t sendto(int fd, const void *data, size_t size, int flags, const struct so
     return real(fd, data, size, flags, to, length);
 }
 
+ssize_t sendmsg(int fd, const struct msghdr *message, int flags) {
+    ssize_t (*real)(int, const struct msghdr *, int) = dlsym(RTLD_NEXT, "sendmsg");
+    judge("sends", message ? message->msg_name : NULL);
+    return real(fd, message, flags);
+}
+
+int sendmmsg(int fd, struct mmsghdr *messages, unsigned int count, int flags) {
+    int (*real)(int, struct mmsghdr *, unsigned int, int) = dlsym(RTLD_NEXT, "sendmmsg");
+    for (unsigned int i = 0; messages && i < count; i++) judge("sends", messages[i].msg_hdr.msg_name);
+    return real(fd, messages, count, flags);
+}
+
 int getaddrinfo(const char *name, const char *service, const struct addrinfo *hints, struct addrinfo **found) {
     int (*real)(const char *, const char *, const struct addrinfo *, struct addrinfo **) = dlsym(RTLD_NEXT, "getaddrinfo");
     struct in6_addr ignored;
