@@ -335,7 +335,7 @@ def _names(c: Cursor, core: str) -> bool:
         return len(core) >= 2
     strong = len(core) >= 4 or not core.isdecimal()
     for distance, word in enumerate(c.before(5)):
-        word = word.rstrip(":#")
+        word = word.rstrip(":#").removesuffix("'s")
         if word in language.code_words:
             return distance < 4 and len(core) != 1
         if word in language.weak_code_words and strong:

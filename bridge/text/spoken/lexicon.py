@@ -82,7 +82,7 @@ class Shape:
         self.plain = _is_plain(token, language)
         self.naming = self.calls = False
         if not self.figures:
-            bare = word.rstrip(":#")
+            bare = word.rstrip(":#").removesuffix("'s")
             self.naming, self.calls = bare in _naming(language), bare in language.phone_words
 
     def rules(self, named: bool, following: int) -> tuple[Rule, ...]:

@@ -198,7 +198,7 @@ def _after(c: Cursor, measure: _Measure, glued: str, offset: int) -> tuple[int, 
         measure = taken
         if slash and not whole_unit:
             named = language.per_units.get(per) or language.per_units.get(per.lower())
-            named = named or (per if len(per) >= 3 and per.isalpha() else None)
+            named = named or (per if len(per) >= 3 and per.isalpha() else None) or _twice(per, language)
             if named is None:
                 return None
             return count, measure._replace(per=named)
@@ -224,6 +224,14 @@ def _after(c: Cursor, measure: _Measure, glued: str, offset: int) -> tuple[int, 
             break
         measure, count = taken, count + 1
     return count, measure
+
+
+def _twice(per: str, language: Language) -> str | None:
+    """`user/month` after a sum and a stroke."""
+    first, stroke, second = per.partition("/")
+    if not stroke or first not in language.per_units or second not in language.per_units:
+        return None
+    return f"{language.per_units[first]} {language.per} {language.per_units[second]}"
 
 
 def _goes_on(c: Cursor, offset: int) -> bool:
