@@ -33,6 +33,8 @@ class RecogniseJob(msgspec.Struct, frozen=True, tag="recognise"):
     hints: tuple[str, ...]
     readings: int = 1
     """How many readings of it are wanted; more than one cost time."""
+    answer: str = "open"
+    """What the agent expects (`bridge.call.actions.Expect`): a doubtful lone word is taken for one of those."""
 
 
 class JudgeJob(msgspec.Struct, frozen=True, tag="judge"):

@@ -142,12 +142,14 @@ class EnginePool:
         """Jobs that wait for a free process."""
         return len(self._queue)
 
-    async def recognise(self, ulaw: bytes, *, language: str, hints: tuple[str, ...], readings: int = 1) -> JobText:
+    async def recognise(
+        self, ulaw: bytes, *, language: str, hints: tuple[str, ...], readings: int = 1, answer: str = "open"
+    ) -> JobText:
         """Text of one utterance, in so many readings. Cancel it, and it leaves the queue. Raises EngineFailed."""
-        answer = await self._ask(RecogniseJob(next(self._numbers), ulaw, language, hints, readings))
-        if not isinstance(answer, JobText):
-            raise EngineFailed(f"the engine process answered {type(answer).__name__}")
-        return answer
+        found = await self._ask(RecogniseJob(next(self._numbers), ulaw, language, hints, readings, answer))
+        if not isinstance(found, JobText):
+            raise EngineFailed(f"the engine process answered {type(found).__name__}")
+        return found
 
     async def judge(self, ulaw: bytes) -> float:
         """Probability that the caller has finished; cancelling works as in `recognise`. Raises EngineFailed."""

@@ -54,7 +54,9 @@ class LoadedEngines:
                 return JobProbability(job.job, self._turn.judge(job.ulaw))
             if self._whisper is None:
                 return JobFailed(job.job, "no embedded recogniser is configured", refused=True)
-            found = self._whisper.recognise(job.ulaw, language=job.language, hints=job.hints, readings=job.readings)
+            found = self._whisper.recognise(
+                job.ulaw, language=job.language, hints=job.hints, readings=job.readings, answer=job.answer
+            )
             return JobText(job.job, found.text, found.confidence, found.alternatives)
         except ConfigError as error:
             return JobFailed(job.job, str(error), refused=True)

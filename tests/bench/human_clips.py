@@ -1,9 +1,10 @@
 """Real people at the line: any folder of clips with an `INDEX.tsv`, through the real parts, as one table of errors.
 
-    python -m tests.bench.turn_taking --clips DIR [--json FILE]
+    python -m tests.bench.turn_taking --clips DIR [--part PART] [--json FILE]
 
 `INDEX.tsv` has a header line and at least the columns file, kind, onset, end and pauses (`start:length;...`), all in
-seconds of the clip; soft_onset and soft_end say where the speech lies when the line is 10 dB lower. Clips are WAV files
+seconds of the clip; soft_onset and soft_end say where the speech lies when the line is 10 dB lower; of a column `part`,
+one part can be asked for. Clips are WAV files
 of one channel at 8 kHz, linear16 or mu-law. Each clip is sent as a telephone would: half a second of line noise before
 it, three seconds behind it, mu-law. What a kind is tried for:
 
@@ -80,8 +81,11 @@ class Heard:
     """From the last sound to the answer, where nothing was cut off."""
 
 
-def read_clips(folder: Path) -> list[Clip]:
-    """Read `INDEX.tsv` and its clips. Raises ValueError, naming file and line, when something cannot be read."""
+def read_clips(folder: Path, part: str = "") -> list[Clip]:
+    """Read `INDEX.tsv` and its clips, or one part of them.
+
+    Raises ValueError, naming file and line, when something cannot be read, and when there is no such part.
+    """
     index = folder / "INDEX.tsv"
     with index.open(encoding="utf-8", newline="") as lines:
         rows = csv.DictReader(lines, delimiter="\t", quoting=csv.QUOTE_NONE)
@@ -90,10 +94,14 @@ def read_clips(folder: Path) -> list[Clip]:
             raise ValueError(f"{index}: no column {', '.join(sorted(missing))}")
         found = []
         for number, row in enumerate(rows, start=2):
+            if part and row.get("part") != part:
+                continue
             try:
                 found.append(_read_clip(folder, row))
             except (ValueError, OSError) as error:
                 raise ValueError(f"{index}:{number}: {row.get('file')}: {error}") from None
+    if part and not found:
+        raise ValueError(f"{index}: no clip is of part {part!r}")
     return found
 
 
@@ -267,9 +275,9 @@ def print_table(rows: Sequence[dict[str, Any]]) -> None:
             print(f"{row['row']:58} {shown:>20} p50 / p95 of {row['of']:<3} {'/'.join(map(str, row['aim_ms'])):>11}")
 
 
-def report(folder: Path, json_file: Path | None) -> list[dict[str, Any]]:
+def report(folder: Path, json_file: Path | None, part: str = "") -> list[dict[str, Any]]:
     """Hear a folder, print its table, and keep all of it as JSON where asked."""
-    clips = read_clips(folder)
+    clips = read_clips(folder, part)
     counted = Counter(clip.kind for clip in clips)
     print(
         f"{len(clips)} clips in {folder}: " + ", ".join(f"{number} {kind}" for kind, number in sorted(counted.items()))

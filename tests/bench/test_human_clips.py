@@ -50,6 +50,26 @@ def test_a_line_that_cannot_be_read_is_named(tmp_path: Path, row: str, complaint
         read_clips(index(tmp_path, row))
 
 
+def test_one_part_can_be_asked_for(tmp_path: Path) -> None:
+    folder = index(tmp_path)
+    rows = [f"complete_01.wav\tturn\t{who}\t0.5\t2.0\t\t\t\t{part}\n" for who, part in (("A", "tuned"), ("B", "held"))]
+    (folder / "INDEX.tsv").write_text(HEADER.replace("\n", "\tpart\n") + "".join(rows))
+    assert [clip.speaker for clip in read_clips(folder)] == ["A", "B"]
+    assert [clip.speaker for clip in read_clips(folder, "held")] == ["B"]
+    with pytest.raises(ValueError, match="no clip is of part 'other'"):
+        read_clips(folder, "other")
+
+
+def test_nobody_of_the_published_people_is_in_both_parts_and_each_clip_names_its_licence() -> None:
+    lines = (CLIPS.parent / "human" / "INDEX.tsv").read_text(encoding="utf-8").splitlines()
+    fields = lines[0].split("\t")
+    rows = [dict(zip(fields, line.split("\t"), strict=True)) for line in lines[1:]]
+    speakers = {part: {row["speaker"] for row in rows if row["part"] == part} for part in ("tuned", "held")}
+    assert {row["part"] for row in rows} == set(speakers)
+    assert not speakers["tuned"] & speakers["held"]
+    assert all(row["licence"] and row["source"] for row in rows)
+
+
 def test_an_index_without_a_needed_column_is_refused(tmp_path: Path) -> None:
     (tmp_path / "INDEX.tsv").write_text("file\tkind\tonset\n")
     with pytest.raises(ValueError, match="no column end, pauses"):

@@ -138,8 +138,9 @@ def of_clips(engines: Engines, clips: Iterable[Clip], source: str) -> Iterator[E
 
 
 def of_people(engines: Engines, folder: Path) -> list[Example]:
-    """A folder of real people's recordings (`human_clips`)."""
-    clips = [clip for clip in read_clips(folder) if clip.kind in SPEECH | {"word"}]
+    """A folder of real people's recordings (`human_clips`), without those that are kept back to measure with."""
+    kept_back = {clip.file for clip in read_clips(folder, "held")} if folder == CLIPS.parent / "human" else set()
+    clips = [clip for clip in read_clips(folder) if clip.kind in SPEECH | {"word"} and clip.file not in kept_back]
     return list(of_clips(engines, clips, "people"))
 
 

@@ -350,12 +350,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", choices=["floor", "turn"])
     parser.add_argument("--clips", type=Path, help="a folder with an INDEX.tsv (tests/bench/human_clips.py)")
+    parser.add_argument("--part", default="", help="with --clips: only clips whose column `part` says so")
     parser.add_argument("--json", type=Path, help="with --clips: keep rows and every clip's outcome here")
     arguments = parser.parse_args()
     if arguments.clips is not None:
         from tests.bench import human_clips
 
-        human_clips.report(arguments.clips, arguments.json)
+        human_clips.report(arguments.clips, arguments.json, arguments.part)
         return
     engines = Engines()
     entries = json.loads((CLIPS / "manifest.json").read_text())["clips"]

@@ -37,7 +37,11 @@ class EmbeddedRecogniser:
     async def _transcribe(self, ulaw: bytes, expected: ExpectedSpeech, _deadline_s: float) -> Transcription:
         try:
             found = await self._pool.recognise(
-                ulaw, language=expected.language, hints=expected.hints, readings=readings_for(expected.answer)
+                ulaw,
+                language=expected.language,
+                hints=expected.hints,
+                readings=readings_for(expected.answer),
+                answer=expected.answer,
             )
         except EngineFailed as error:
             raise TranscriptionFailed("rejected" if error.refused else "lost", str(error)) from error

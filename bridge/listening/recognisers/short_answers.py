@@ -56,6 +56,48 @@ def choose(likelihoods: Mapping[str, float], no_speech: float) -> tuple[str, flo
     return word, share * (1.0 - no_speech)
 
 
+_EXPECTED_SURE, _EXPECTED_AHEAD, _EXPECTED_NO_SPEECH = -2.25, 1.5, 0.7
+"""The same where the agent said what it expects, which leaves few ways to be wrong. Of 50 sounds of ten people who said
+"yes" or "no" clearly, in noise 5 dB below, among voices 5 dB below, and with the beginning or the end cut off, 39 are
+recognised without and 48 with; of 36 coughs, bangs, breaths and keys none came nearer than -2.5 or as sure as that."""
+
+_AGREE_OR_DECLINE: dict[str, tuple[str, str]] = {
+    "en": ("Yes Yeah Yep Sure Okay Right Correct", "No Nope"),
+    "de": ("Ja Doch Genau Richtig Okay", "Nein"),
+    "es": ("Sí Claro Vale", "No"),
+    "fr": ("Oui Voilà", "Non"),
+    "it": ("Sì Certo", "No"),
+    "nl": ("Ja Juist", "Nee"),
+    "pt": ("Sim Certo", "Não"),
+}
+"""What a yes and a no sound like, of the words above."""
+
+
+def expected_words(answer: str, language: str, hints: Sequence[str]) -> list[tuple[str, ...]]:
+    """Return what a lone word may mean to an agent that expects this answer: words that mean the same together."""
+    if answer == "yes_no":
+        return [tuple(words.split()) for words in _AGREE_OR_DECLINE.get(language, ())]
+    return [(word,) for word in words_of(hints)] if answer == "choice" else []
+
+
+def choose_expected(
+    likelihoods: Mapping[str, float], expected: Sequence[Sequence[str]], no_speech: float
+) -> tuple[str, float] | None:
+    """Return the expected word that was said and a confidence of 0..1; None where that is not clear.
+
+    likelihoods, no_speech  as for `choose`
+    expected                what may be meant, each with the words that mean it (`expected_words`)
+    """
+    known = [[word for word in words if word in likelihoods] for words in expected]
+    meant = [(sum(math.exp(likelihoods[word]) for word in words), words) for words in known if words]
+    if len(meant) < 2 or no_speech > _EXPECTED_NO_SPEECH:
+        return None
+    (best, words), (second, _) = sorted(meant, key=lambda one: one[0], reverse=True)[:2]
+    if math.log(best or 1e-30) < _EXPECTED_SURE or best < second * math.exp(_EXPECTED_AHEAD):
+        return None
+    return max(words, key=lambda word: likelihoods[word]), best / sum(share for share, _ in meant) * (1.0 - no_speech)
+
+
 def words_of(hints: Sequence[str]) -> list[str]:
     """Return those of an agent's hints that are single words, as they may be said alone."""
     return [hint.strip() for hint in hints if hint.strip() and len(hint.split()) == 1]

@@ -21,7 +21,14 @@ import numpy as np
 from bridge.call.actions import TextAlternative
 from bridge.errors import ConfigError
 from bridge.listening.log_mel import RATE_HZ, STEP, log_mel
-from bridge.listening.recognisers.short_answers import LONGEST_S, SHORT_ANSWERS, choose, words_of
+from bridge.listening.recognisers.short_answers import (
+    LONGEST_S,
+    SHORT_ANSWERS,
+    choose,
+    choose_expected,
+    expected_words,
+    words_of,
+)
 from bridge.listening.recognisers.utterances import Transcription
 from bridge.listening.settings import WhisperSettings
 from bridge.listening.sound import Floats, samples_16k
@@ -85,18 +92,20 @@ class Whisper:
         return tuple(str(self._tokenizer.id_to_token(number)).strip("<|>") for number in ids)
 
     def recognise(
-        self, ulaw: bytes, *, language: str = "en", hints: Sequence[str] = (), readings: int = 1
+        self, ulaw: bytes, *, language: str = "en", hints: Sequence[str] = (), readings: int = 1, answer: str = "open"
     ) -> Transcription:
         """The text of one utterance, empty if it holds no speech, and up to `readings` - 1 others that are likely.
 
-        Raises ConfigError for an unknown language.
+        Where one word was said that is not sure, those that the expected `answer` leaves are decided among. Raises
+        ConfigError for an unknown language.
         """
         tongue = language.split("-")[0].lower()
         if tongue not in self.languages:
             raise ConfigError(f"the recogniser's model does not know the language {language!r}, only {self.languages}")
         prompt = self._prompt(tongue, hints)
         short = self._short_answers(tongue, hints)
-        heard = joined([self._piece(piece, prompt, short, readings) for piece in pieces(samples_16k(ulaw))])
+        expected = expected_words(answer, tongue, hints)
+        heard = joined([self._piece(piece, prompt, short, expected, readings) for piece in pieces(samples_16k(ulaw))])
         return Transcription(heard.text, heard.confidence, heard.alternatives)
 
     def _prompt(self, language: str, hints: Sequence[str]) -> list[int]:
@@ -128,7 +137,12 @@ class Whisper:
         return found
 
     def _piece(
-        self, samples: Floats, prompt: list[int], short_answers: dict[str, list[int]], readings: int
+        self,
+        samples: Floats,
+        prompt: list[int],
+        short_answers: dict[str, list[int]],
+        expected: Sequence[Sequence[str]],
+        readings: int,
     ) -> HeardText:
         """Text and confidence of at most 26 s."""
         short = bool(short_answers) and len(samples) <= LONGEST_S * RATE_HZ
@@ -139,7 +153,7 @@ class Whisper:
         longest = min(_LONGEST_TEXT, len(prompt) + int(_TOKENS + _TOKENS_A_SECOND * len(samples) / RATE_HZ))
         if short:
             best = self._decode(encoded, prompt, longest, logits=True)
-            if (alone := self._alone(best, short_answers)) is not None:
+            if (alone := self._alone(best, short_answers, expected)) is not None:
                 return HeardText(*alone)
         if not short or readings > 1:
             best = self._decode(encoded, prompt, longest, readings)
@@ -177,12 +191,15 @@ class Whisper:
         others = tuple(other for other in found[1:] if other.text and not is_loop(other.text))
         return HeardText(found[0].text, found[0].confidence, others)
 
-    def _alone(self, best: Any, short_answers: dict[str, list[int]]) -> tuple[str, float] | None:
+    def _alone(
+        self, best: Any, short_answers: dict[str, list[int]], expected: Sequence[Sequence[str]]
+    ) -> tuple[str, float] | None:
         """The one short word that was said, where the first step is sure of it and no more words follow."""
         first = np.asarray(best.logits[0][0], dtype=np.float64).reshape(-1)[: self._tokenizer.get_vocab_size()]
         first -= np.logaddexp.reduce(first)
         likelihoods = {word: float(np.logaddexp.reduce(first[tokens])) for word, tokens in short_answers.items()}
         chosen = choose(likelihoods, best.no_speech_prob)
+        chosen = chosen or choose_expected(likelihoods, expected, best.no_speech_prob)
         text = self._tokenizer.decode(best.sequences_ids[0], skip_special_tokens=True).strip()
         if chosen is None or len(_WORD_OR_DIGIT.findall(text)) > 1:
             return None  # "56" is two words
