@@ -75,6 +75,8 @@ def _feast(words: list[Token], lexicon: Lexicon) -> _Date | None:
     for place in range(len(plain)):
         for length in (3, 2, 1):
             date = lexicon.feasts.get(tuple(plain[place : place + length]))
+            if date and place and plain[place - 1] in lexicon.offsets:
+                return None  # "two days before Christmas"
             if date:
                 month, _, day = date.partition("-")
                 return _Date(0, int(month), int(day), LIKELY)
@@ -258,12 +260,18 @@ def _numbers_and_ordinals(words: Sequence[Token], lexicon: Lexicon) -> list[Grou
 def _counted_from(words: list[Token], lexicon: Lexicon, today: Day | None) -> _Date | None:
     assert today is not None
     plain = [word.text for word in words if not word.is_sign]
+    if any(word in lexicon.not_ahead for word in plain):
+        return None  # "a week ago", "last Monday"
     if not any(word in lexicon.weekdays for word in plain):
         for place in range(len(plain)):
             for length in (5, 4, 3, 2, 1):
                 days = lexicon.days.get(tuple(plain[place : place + length]))
                 if days is not None:
+                    if place and plain[place - 1] in lexicon.negations:
+                        break  # "not today, tomorrow"
                     more = _span_beside(plain[:place], plain[place + length :], lexicon)
+                    if not more and place and plain[place - 1] in lexicon.offsets:
+                        return None  # "a month from today"
                     return _exactly(today.plus(days + more), LIKELY if more else CERTAIN)
     return _span(words, lexicon, today) or _weekday(plain, lexicon, today) or _day_of_month(words, lexicon, today)
 

@@ -136,6 +136,10 @@ class Lexicon:
     """Words inside a date: "the", "of"."""
     spans: Mapping[str, int] = field(default_factory=dict)
     """"days" and "weeks", to days."""
+    offsets: Words = frozenset()
+    """Words before a day that is not meant itself: "a month from today"."""
+    not_ahead: Words = frozenset()
+    """Words of days that are over: "a week ago"."""
     span_before: Phrases = frozenset()
     """"in", before so many days or weeks."""
     span_after: Phrases = frozenset()

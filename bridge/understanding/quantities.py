@@ -210,8 +210,14 @@ def read_amount(words: Sequence[Token], lexicon: Lexicon) -> Interpretation | No
 
 
 def _one_sum(words: list[Token], lexicon: Lexicon) -> _Sum | None:
+    for place, word in enumerate(words[1:], start=1):
+        share = _shares(lexicon).get((words[place - 2].text,)) if place > 1 else None
+        if share and word.text in lexicon.money and words[place - 1].text in lexicon.articles:
+            return _Sum(round(share * 100), lexicon.money[word.text], LIKELY)  # "half a dollar"
     words = _one_coin(words, lexicon)
     found = quantities(words, lexicon)
+    if any(len(one.groups) > 2 and any(not g.sure and g.value for g in one.groups[1:-1]) for one in found):
+        return None  # "ten to twenty"
     if not found or len(found) > 2 or any(quantity.hundredths < 0 for quantity in found):
         return None
     first = found[0]

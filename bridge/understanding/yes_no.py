@@ -72,7 +72,8 @@ def _decide(words: list[Token], lexicon: Lexicon) -> Interpretation | None:
     others = [sign for sign in strong[1:] if sign.yes != first.yes]
     if others:
         last = strong[-1]
-        if first.yes and not last.yes and plain[first.place + first.length - 1] in lexicon.auxiliaries:
+        closes = last.place + last.length == len(plain) and (last.length == 1 or plain[-1] in lexicon.negations)
+        if first.yes and not last.yes and closes and plain[first.place + first.length - 1] in lexicon.auxiliaries:
             return Interpretation(False, LIKELY)  # "I'm afraid not", "I would say no"
         if len(plain) <= 3:
             return Interpretation(last.yes, FAIR)  # "yeah, no"
