@@ -109,7 +109,7 @@ class _Compiler:
         self._intents = {name: self._intent(name, intent) for name, intent in spec.intents.items()}
 
     def script(self) -> Script:
-        """The whole script."""
+        """Build the script from all that its file says."""
         spec = self._spec
         if not spec.states:
             self._mistakes.note("states", {}, "expected at least one state")

@@ -241,7 +241,7 @@ class Script:
         return [*fixed, *templates]
 
     def _lines(self) -> Iterator[ScriptLine]:
-        """Every line with text."""
+        """Go through every line that may be said."""
         for state in self.states.values():
             said = [*state.say, *state.ask, *state.no_input, *state.not_understood]
             said += state.transfer_failed if any(step.transfer for step in state.steps()) else ()

@@ -28,16 +28,16 @@ class AnswerLimits(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     """The most that one answer of a service may hold; more ends that answer, and is counted as `too_much`."""
 
     say_characters: int = 3000
-    """In one `say`."""
+    """Characters of the text of one `say`."""
     answer_characters: int = 6000
     """In all of them together: some six minutes of speech."""
     actions: int = 200
-    """Everything but words."""
+    """Actions of one answer, of every kind but words."""
     wait_ms: int = 30_000
-    """All waits together."""
+    """The waits of one answer, all together."""
     likely_lines: int = 32
     likely_characters: int = 500
-    """In one likely line."""
+    """Characters of one line that may come next."""
     answer_bytes: int = 4_194_304
     """As they come from the network, whatever they hold."""
     answer_s: float = 180.0
@@ -59,7 +59,7 @@ class SecondModelSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=Tru
 
     model: str
     url: str = ""
-    """Empty: the same server."""
+    """Empty: the first model's own server."""
     key_env: VariableOrNone = ""
     """Empty: the first model's key if it is the same server, else none."""
     key_header: str = ""
@@ -76,7 +76,7 @@ class CallBudget(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     """The most that one call may use, after which it is given up (`budget_spent`). 0: no limit."""
 
     answers: int = 0
-    """Requests to the model."""
+    """Requests to the model in one call."""
     tokens: int = 0
     """Read and written together, as the server counts them, else estimated at four characters each."""
     money: float = 0.0
@@ -100,7 +100,7 @@ class ChatSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     key_header: str = "Authorization"
     """Where the key goes: `Authorization` sends it as a bearer token, any other header (`api-key`) as it is."""
     headers: dict[str, str] = {}
-    """Further headers."""
+    """Further headers of each request."""
     headers_env: dict[str, Variable] = {}
     """Further headers whose values are secret: the header's name, and the environment variable with its value."""
     instructions: str = "You are answering a phone call. Speak in short, plain sentences without lists or symbols."
@@ -161,7 +161,7 @@ class WebSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     secret_env: VariableOrNone = "AGENT_SECRET"
     """The environment variable whose value is sent as a bearer token; without the variable none is sent."""
     headers: dict[str, str] = {}
-    """Further headers."""
+    """Further headers of each request."""
     headers_env: dict[str, Variable] = {}
     """Further headers whose values are secret: the header's name, and the environment variable with its value."""
     phrases: list[str] = []

@@ -145,7 +145,7 @@ class Transfers:
 
 
 class _Allowed:
-    """One entry of `allow`."""
+    """One entry of `allow`: whom it lets calls be put through to."""
 
     def __init__(self, entry: str, where: str) -> None:
         self._entry = entry.strip()

@@ -87,7 +87,7 @@ class SpeechSource(Protocol):
 
 
 class _ClientGone(Exception):
-    """Nobody listens any more."""
+    """The client has closed its connection, so that nobody listens any more."""
 
 
 class SpeechApi:

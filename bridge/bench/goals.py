@@ -98,7 +98,7 @@ def _record(levels: Sequence[Level]) -> Goal:
 
 
 def _worst(name: str, source: str, levels: Sequence[Level], what: str, bound_ms: float) -> Goal:
-    """The worst level counts."""
+    """Judge a goal by the level that did worst."""
     values = [(value, level.streams) for level in levels if (value := level.p(what, 0.99)) is not None]
     bound = f"< {bound_ms:.0f} ms"
     if not values:

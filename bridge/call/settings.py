@@ -115,7 +115,7 @@ class FallbackSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, 
     transfer: str = ""
     """An E.164 number or a SIP address; empty: they hear `last_apology`, and the call ends."""
     text: str = "I'm sorry, something went wrong on our side. I'll connect you to somebody who can help."
-    """Said before."""
+    """Said to the caller before that."""
 
     def __post_init__(self) -> None:
         if self.transfer and not _DIALLED.fullmatch(self.transfer):

@@ -91,7 +91,7 @@ class _Reader:
             self.lines.append(TranscriptLine(at, "call", f"the stream ended: {event.reason}"))
 
     def finish(self, damage: str) -> None:
-        """The record is over."""
+        """Take note that the record is over."""
         self._compare(self._call.transcript())
         self._close_bot_turn(cut=False)
         for turn, revision in zip(self._turns, self._revisions, strict=True):

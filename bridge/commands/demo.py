@@ -94,7 +94,7 @@ def _say(what: str) -> None:
 
 
 def _tell(output: Path) -> None:
-    """Where everything is."""
+    """Print what the demo has left, and where."""
     print()
     for name, what in {
         "call.html": "the call's timeline with its sound; open it in a browser",

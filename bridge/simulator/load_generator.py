@@ -129,7 +129,7 @@ class Voice:
 
 
 class _Call:
-    """A call in progress."""
+    """One call in progress, as the generator drives it."""
 
     def __init__(self, stream: MediaStream, voice: Voice) -> None:
         self.stream = stream

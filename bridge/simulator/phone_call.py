@@ -143,7 +143,7 @@ class PhoneCall:
     async def _follow(
         self, verbs: Sequence[Verb], base: str
     ) -> tuple[Sequence[Verb] | Webhook | None, list[Verb], bool]:
-        """Execute verbs.
+        """Execute the verbs of a document, one after the other.
 
         Returns the course that comes next, None when the call is over; the verbs that were left; and whether these
         go on when the course turns out to be an empty document.

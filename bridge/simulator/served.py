@@ -84,7 +84,7 @@ def _wait_until_ready(process: subprocess.Popen[str], port: int, last: deque[str
 
 
 def _stop(process: subprocess.Popen[str]) -> None:
-    """Ask politely, then insist."""
+    """Ask a process politely to end, then insist."""
     for number in (signal.SIGTERM, signal.SIGKILL):
         if process.poll() is not None:
             return

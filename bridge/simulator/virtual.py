@@ -121,7 +121,7 @@ class _JumpingSelector(selectors.DefaultSelector):
 
 
 class _MemoryServer:
-    """What `create_server` gives back."""
+    """A server in memory, which `create_server` gives back."""
 
     def __init__(self, loop: VirtualLoop, protocol_factory: Any, host: str, port: int) -> None:
         self.protocol_factory = protocol_factory

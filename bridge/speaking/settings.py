@@ -21,7 +21,7 @@ class CacheSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
     disk_deadline_ms: float = 100.0
     """The longest that a look-up on disk may hold a call up; a disk that is late thrice is left alone for a while."""
     redis_mb: float = 256.0
-    """Of one tenant."""
+    """The most that Redis keeps for one tenant."""
     redis_deadline_ms: float = 5.0
     """The longest that a look-up in Redis (`store.redis_url`) may hold a call up."""
     redis_keep_days: float = 30.0
@@ -46,7 +46,7 @@ class WorkerProviderSettings(
     token_env: VariableOrNone = ""
     """The environment variable that holds the token; empty: none is asked for."""
     sockets: int = 1
-    """Warm sockets to each."""
+    """Warm sockets that are held to each address."""
 
     def __post_init__(self) -> None:
         if not self.addresses:

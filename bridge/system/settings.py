@@ -25,6 +25,6 @@ class ConnectionSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True
     body_s: Positive = 10.0
     """And every body so long after its head."""
     idle_s: Positive = 30.0
-    """Between two requests."""
+    """The longest pause between two requests of a connection."""
     linger_s: Positive = 1.0
     """What comes of a body after its answer is read and thrown away for this long."""

@@ -93,7 +93,7 @@ def number_inside(word: str, lexicon: Lexicon) -> int | None:
 
 
 def _hundreds_inside(word: str, lexicon: Lexicon) -> int | None:
-    """ "fünfzehnhundert" is 1500."""
+    """Read hundreds inside a word: "fünfzehnhundert" is 1500."""
     for hundred in lexicon.hundred:
         head, found, tail = word.partition(hundred)
         times = _below_thousand(head, lexicon) if found and head else None

@@ -258,7 +258,7 @@ def _told(words: list[Token], parts: list[Group], lexicon: Lexicon, half: str) -
 
 
 def _one_number(words: Sequence[Token], group: Group, sure: float, *, certain: bool, of_day: bool) -> _Clock | None:
-    """ "nine", "1430", "eighteen hundred"."""
+    """Read a time that is one number: "nine", "1430", "eighteen hundred"."""
     hour = int(group.digits) if len(group.digits) <= 4 else -1
     if group.scaled and hour % 100 == 0 and hour <= 2400:
         return _Clock(hour // 100, 0, LIKELY, of_day=True)

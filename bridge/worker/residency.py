@@ -79,7 +79,7 @@ class _Deferred(Job):
         return self._expected_s if self.inner is None else self.inner.cost_s
 
     def begin(self, engine: Engine) -> None:
-        """The engine is there."""
+        """Begin with the engine, which is there now."""
         self.inner = engine.begin(self.text, self.tokens, self.voice, self.speed)
         self.kind = self.inner.kind
         if self._cancelled:

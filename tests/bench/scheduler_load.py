@@ -89,7 +89,7 @@ def texts(streams: int, ends_s: float, seed: int) -> Iterator[Text]:
 
 
 def random_pieces(chance: random.Random) -> tuple[tuple[float, float], ...]:
-    """One to four lines, rather one, as the worker cuts them, by a speaker who takes his time or not."""
+    """One to four lines, rather one, as the worker cuts them, by a speaker who hurries or does not."""
     lines = chance.choices(LINES, k=chance.choices((1, 2, 3, 4), (4, 3, 2, 1))[0])
     rate = SPOKEN_CHARACTERS_PER_S * chance.lognormvariate(0.0, 0.1)
     pieces, written = [], 0

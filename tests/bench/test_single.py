@@ -56,7 +56,7 @@ async def test_warm_cold_and_long_with_a_real_worker(monkeypatch: pytest.MonkeyP
     for values in (measured.warm_ms, measured.cold_ms, measured.long_ms):
         assert len(values) == 3
         assert all(5 < value < 5000 for value in values)
-    # Of a long text only the beginning was made: whoever is next has the engine for himself.
+    # Of a long text only the beginning was made: whoever is next has the engine alone.
     assert stats["audio_s"] < (sum(spoken_ms) / 1000 + 9 * 2.5)
     assert measured.rtf
     assert 0 < measured.rtf < 1

@@ -1,4 +1,4 @@
-"""Who has the floor, and has he finished? The published clips of `fixtures/floor` through the real parts.
+"""Who has the floor, and has the caller finished? The published clips of `fixtures/floor` through the real parts.
 
     python -m tests.bench.turn_taking
     python -m tests.bench.turn_taking --clips DIR [--json FILE]     any folder of real people's recordings
@@ -50,7 +50,7 @@ ECHO_BYTES = 8 * EchoSettings().window_ms
 JUDGED_BYTES = 8 * 8000
 """The end-of-turn model hears so much, and a recogniser all."""
 CALLER_DB = -22.0
-"""The caller has spoken before; so loud is he."""
+"""The caller has spoken before; so loudly do they speak."""
 DUCKED_DB = 15.0
 BOT_TEXT = "I have an opening on Tuesday morning at half past nine with Doctor Patel, or on Thursday afternoon."
 
@@ -112,7 +112,7 @@ class Listener(Phone):
         self._clip_at = self.now
 
     def _next_window(self) -> None:
-        """A frame of the caller reaches us every 20 ms, one way later than he spoke it."""
+        """A frame of the caller reaches us every 20 ms, one way later than it was spoken."""
         self.later(FRAME_S, self._next_window)
         frame = b""
         if self._clip_at is not None and self.now - self._way_s >= self._clip_at:
@@ -245,7 +245,7 @@ def floor_outcome(engines: Engines, entry: dict[str, Any], bot: bytes, floor: Fl
 
 
 def turn_outcome(engines: Engines, entry: dict[str, Any], endpoint: EndpointSettings) -> tuple[bool, float | None]:
-    """Whether the caller was cut off in a pause, and the reply latency after his last sound."""
+    """Whether the caller was cut off in a pause, and the reply latency after the last sound."""
 
     def script(prompt: Prompt) -> Sequence[Action]:
         if prompt.kind == "call_started":

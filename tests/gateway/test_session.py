@@ -418,7 +418,7 @@ async def test_an_agent_that_cannot_look_ahead_harms_no_call(caplog: pytest.LogC
 
 
 async def test_a_scripts_next_line_is_ready_before_the_caller_has_answered() -> None:
-    """A script, a session, real speech with a worker on a socket: the answer to come is made while he thinks."""
+    """A script, a session, real speech with a worker on a socket: the answer is made while the caller thinks."""
     script = compile_script(
         "start: ask\nstates:\n  ask:\n    say: Shall I?\n    on_yes: {say: 'Very well then, goodbye.', hang_up: x}\n",
         "test",

@@ -104,7 +104,7 @@ def test_a_caller_over_his_own_echo_is_heard() -> None:
         echo = through(LINE, 150, gain_db)
         late = np.concatenate([np.zeros(20000, np.float32), CALLER * np.float32(1.6)])
         heard = Heard(mixed(echo, late))
-        assert heard.share(0.2, 2.5) > 0.97  # before he speaks
+        assert heard.share(0.2, 2.5) > 0.97  # before the caller speaks
         assert heard.share(2.7, 4.5) <= refused  # while both are there
 
 

@@ -1,4 +1,4 @@
-"""A city of callers at the real gateway, in virtual time: everybody hears his own words, all, once, in order."""
+"""A city of callers at the real gateway, in virtual time: all hear their own words, all, once, in order."""
 
 from __future__ import annotations
 

@@ -104,7 +104,7 @@ def recording(bot: Sound, voice: Sound) -> Recording:
 
 def test_duck_and_stop_are_measured_from_the_callers_first_sound() -> None:
     tone = at_level(np.sin(np.arange(RATE_HZ * 6) * 0.9).astype(np.float32), -20.0)
-    tone[2100 * 8 : 2300 * 8] *= 0.1  # ducked 100 ms after he began
+    tone[2100 * 8 : 2300 * 8] *= 0.1  # ducked 100 ms after the caller began
     tone[2300 * 8 :] = 0.0
     caller = np.concatenate([silence(2000), at_level(tone[:8000], -20.0)])
     turns = ear.listen(

@@ -32,7 +32,7 @@ def verdict(expect: str, *, sounds: dict[str, str] | None = None, **heard: Any) 
     ("turns", "cut_off_at"),
     [
         ([caller(0, 3000), bot(3400, 5000)], None),
-        ([caller(0, 3000), bot(2900, 5000)], None),  # he guessed the end well
+        ([caller(0, 3000), bot(2900, 5000)], None),  # the caller guessed the end well
         ([caller(0, 3000), bot(2000, 5000)], "2.00"),
         ([bot(0, 5000), caller(2000, 3000, "interrupt")], None),  # it is the caller who interrupts
         ([caller(0, 3000, "interrupt"), bot(1000, 5000)], "1.00"),

@@ -138,7 +138,9 @@ def test_words_begin_where_durations_say(even: KokoroEngine) -> None:
     assert len(begins) == len(first) == 4
     for (one, other), (begin, following) in zip(pairwise(first[1:]), pairwise(begins[1:]), strict=True):
         assert following - begin == pytest.approx((other - one) * 0.05)
-    assert begins[1] == pytest.approx((1 + first[1] - 0.5) * 0.05, abs=0.01), "after a pad; half of a space is his"
+    assert begins[1] == pytest.approx((1 + first[1] - 0.5) * 0.05, abs=0.01), (
+        "after a pad; half of a space is the word's"
+    )
     # a pad, all phonemes but the pause at the end; 75 ms before the first and after the last at most
     assert len(spoken.audio) / RATE_HZ == pytest.approx((len(phonemes) - 1) * 0.05 + 0.125, abs=0.05)
 

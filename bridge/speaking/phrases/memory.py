@@ -26,8 +26,8 @@ class CachedPhrase(msgspec.Struct):
     pinned: bool = False
 
 
-class _Shelf:
-    """One tenant's phrases."""
+class _TenantPhrases:
+    """The phrases of one tenant, new ones and those asked for again."""
 
     def __init__(self) -> None:
         self.probation: OrderedDict[str, CachedPhrase] = OrderedDict()
@@ -54,7 +54,7 @@ class MemoryTier:
     def __init__(self, limit_bytes: int, tenant_limit_bytes: int) -> None:
         self._limit = limit_bytes
         self._tenant_limit = min(tenant_limit_bytes, limit_bytes)
-        self._shelves: dict[str, _Shelf] = {}
+        self._shelves: dict[str, _TenantPhrases] = {}
         self.bytes = 0
         self.evicted = 0
         self.refused = 0
@@ -100,7 +100,7 @@ class MemoryTier:
             self.refused += 1
             return False
         pinned = self.drop(tenant, digest) or pinned
-        shelf = self._shelves.setdefault(tenant, _Shelf())
+        shelf = self._shelves.setdefault(tenant, _TenantPhrases())
         shelf.probation[digest] = CachedPhrase(phrase, pinned=pinned)
         shelf.bytes += phrase.cost
         self.bytes += phrase.cost
@@ -137,13 +137,13 @@ class MemoryTier:
             del self._shelves[tenant]
         return held.pinned
 
-    def _demote(self, shelf: _Shelf) -> None:
+    def _demote(self, shelf: _TenantPhrases) -> None:
         while shelf.kept_bytes > self._tenant_limit * _KEPT_SHARE and len(shelf.kept) > 1:
             digest, held = shelf.kept.popitem(last=False)
             shelf.kept_bytes -= held.phrase.cost
             shelf.probation[digest] = held
 
-    def _evict(self, tenant: str, shelf: _Shelf) -> bool:
+    def _evict(self, tenant: str, shelf: _TenantPhrases) -> bool:
         digest = shelf.oldest()
         if digest is None:
             return False

@@ -165,11 +165,11 @@ class _SpokenStream:
         self._stream.playout(lead_ms, upto_ms)
 
     def cancel(self) -> None:
-        """Stop at once."""
+        """Stop the provider's stream at once."""
         self._stream.cancel()
 
     def audio(self, data: bytes) -> None:
-        """More audio has come."""
+        """Pass on audio that has come."""
         self._listener.audio(data)
 
     def words(self, words: Sequence[Word]) -> None:
@@ -178,12 +178,12 @@ class _SpokenStream:
             self._listener.words(placed)
 
     def no_words(self) -> None:
-        """No more of them will be."""
+        """Pass on that no words will be placed in time."""
         self._timed = False
         self._listener.no_words()
 
     def done(self) -> None:
-        """All was spoken."""
+        """Pass on that all of the text was spoken."""
         if self._timed and (rest := self._written.rest()):
             self._listener.words(rest)
         self._listener.done()

@@ -27,7 +27,7 @@ MONTHS = "January February March April May June July August September October No
 
 
 class MonthsAgent:
-    """Names the months; when interrupted, says how far the caller has heard them, as his history tells it."""
+    """Names the months; when interrupted, says how far the caller has heard them, as its history tells it."""
 
     def reply(self, prompt: Prompt) -> AsyncGenerator[Action, None]:
         """One answer."""

@@ -1,4 +1,4 @@
-"""When the caller has finished, when he says nothing, and his keypad."""
+"""When the caller has finished, when they say nothing, and their keypad."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.simulator.planted.catalogue import CALLS_LEFT, DIGITS, Memory, Patch,
 
 @bug("story/teller", reported_as=("caller cut off",))
 def turn_ends_in_mid_sentence(patch: Patch) -> None:
-    """Any short pause of the caller ends his turn."""
+    """Any short pause of the caller ends the turn."""
     patch.setattr(Endpointing, "patience", lambda self, *, listens: Patience(100, "eager"))
 
 
