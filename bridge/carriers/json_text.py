@@ -2,9 +2,59 @@
 
 from __future__ import annotations
 
-from bridge.carriers.base import KEYS, StreamViolation
+from abc import ABC, abstractmethod
+from typing import ClassVar
+
+import msgspec
+
+from bridge.carriers.base import KEYS, OtherMessage, StreamEvent, StreamViolation
 
 _LONGEST_TEXT = 200
+
+
+class _Anything(msgspec.Struct):
+    event: str
+
+
+_decode_event = msgspec.json.Decoder(_Anything).decode
+
+
+class JsonReader(ABC):
+    """What becomes of a stream's message that is not as documented: what can be used of it, and a count."""
+
+    known: ClassVar[frozenset[str]]
+    """The protocol's events; any other is passed on by its name, since carriers add events without notice."""
+
+    def __init__(self) -> None:
+        self.odd_fields = 0
+
+    @abstractmethod
+    def _salvaged(self, data: bytes) -> StreamEvent | None:
+        """Read no more of a media message than its audio. Raises ValueError, and StreamViolation for another stream."""
+
+    def _odd(self, data: bytes, error: Exception) -> StreamEvent | None:
+        """Use what can be used of a message that raised this error. Raises StreamViolation when that is nothing."""
+        try:
+            event = _decode_event(data).event
+        except (ValueError, RecursionError):
+            # msgspec's errors, broken UTF-8 and digits without end are all ValueErrors.
+            raise StreamViolation("bad_message", f"not a media-stream message: {reason_of(error)}") from None
+        if event not in self.known:
+            return OtherMessage(event[:60])
+        if event == "media":
+            try:
+                audio = self._salvaged(data)
+            except (ValueError, RecursionError):
+                raise StreamViolation("bad_message", f"media message: {reason_of(error)}") from None
+            self.odd_fields += 1
+            return audio
+        if event == "start":
+            raise StreamViolation("bad_message", f"start message: {reason_of(error)}")
+        return self._pass_over()
+
+    def _pass_over(self) -> StreamEvent | None:
+        self.odd_fields += 1
+        return None
 
 
 def text_of(value: object, name: str) -> str:

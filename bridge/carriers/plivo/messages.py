@@ -17,14 +17,13 @@ from bridge.carriers.base import (
     CallerAudio,
     KeyPressed,
     MarkReturned,
-    OtherMessage,
     SocketMessage,
     StreamEvent,
     StreamStarted,
     StreamStopped,
     StreamViolation,
 )
-from bridge.carriers.json_text import key_of, no_binary, reason_of, text_of, whole_of
+from bridge.carriers.json_text import JsonReader, key_of, no_binary, text_of, whole_of
 from bridge.carriers.plivo import headers
 
 # The messages as they are on the wire: one type for each `event`, so that a field counts only where it belongs.
@@ -85,24 +84,19 @@ class _AnyMedia(msgspec.Struct, rename="camel"):
     stream_id: Any = None
 
 
-class _Anything(msgspec.Struct):
-    event: str
-
-
-_KNOWN = frozenset({"media", "dtmf", "playedStream", "clearedAudio", "start", "stop"})
 # Not strict: whole numbers may be written as strings. Strings stay strings.
 _decode = msgspec.json.Decoder(_Media | _Dtmf | _Played | _Cleared | _Start | _Stop, strict=False).decode
 _decode_media = msgspec.json.Decoder(_AnyMedia).decode
-_decode_event = msgspec.json.Decoder(_Anything).decode
 
 
-class PlivoStream:
+class PlivoStream(JsonReader):
     """One media socket of Plivo's (`bridge.carriers.base.MediaStream`)."""
 
     caller_format = our_format = MULAW_8000
+    known = frozenset({"media", "dtmf", "playedStream", "clearedAudio", "start", "stop"})
 
     def __init__(self) -> None:
-        self.odd_fields = 0
+        super().__init__()
         self._stream_id = ""
 
     def read_text(self, data: bytes) -> StreamEvent | None:
@@ -168,32 +162,12 @@ class PlivoStream:
         # The account is left out: a subaccount's calls ring under the name of its main account.
         return StreamStarted(start.call_id, "", start.stream_id, headers.read(text))
 
-    def _odd(self, data: bytes, error: Exception) -> StreamEvent | None:
-        """A message that is not as documented: what can be used of it. Raises StreamViolation when that is nothing."""
-        try:
-            event = _decode_event(data).event
-        except (ValueError, RecursionError):
-            # msgspec's errors, broken UTF-8 and digits without end are all ValueErrors.
-            raise StreamViolation("bad_message", f"not a media-stream message: {reason_of(error)}") from None
-        if event not in _KNOWN:
-            return OtherMessage(event[:60])
-        if event == "media":
-            try:
-                media = _decode_media(data)
-            except (ValueError, RecursionError):
-                raise StreamViolation("bad_message", f"media message: {reason_of(error)}") from None
-            self._check_stream(media.stream_id if isinstance(media.stream_id, str) else "")
-            self.odd_fields += 1
-            return None if media.media.track == "outbound" else CallerAudio(media.media.payload)
-        if event == "start":
-            raise StreamViolation("bad_message", f"start message: {reason_of(error)}")
-        return self._pass_over()
+    def _salvaged(self, data: bytes) -> StreamEvent | None:
+        media = _decode_media(data)
+        self._check_stream(media.stream_id if isinstance(media.stream_id, str) else "")
+        return None if media.media.track == "outbound" else CallerAudio(media.media.payload)
 
     def _check_stream(self, named: str) -> None:
         """A socket carries one stream: a message counts, unless it names another."""
         if named != self._stream_id and (named or not self._stream_id):
             raise StreamViolation("wrong_stream", "a message for another stream")
-
-    def _pass_over(self) -> StreamEvent | None:
-        self.odd_fields += 1
-        return None

@@ -26,7 +26,7 @@ from bridge.carriers.base import (
     StreamViolation,
     first,
 )
-from bridge.carriers.json_text import key_of, no_binary, one_channel, reason_of, text_of, whole_of
+from bridge.carriers.json_text import JsonReader, key_of, no_binary, one_channel, text_of, whole_of
 from bridge.carriers.telnyx.reorder import Reorder
 
 FRAME_MS = 20
@@ -95,24 +95,19 @@ class _AnyMedia(msgspec.Struct):
     stream_id: Any = ""
 
 
-class _Anything(msgspec.Struct):
-    event: str
-
-
-_KNOWN = frozenset({"media", "mark", "dtmf", "start", "stop", "connected", "error"})
 # Not strict: whole numbers may be written as strings. Strings stay strings.
 _decode = msgspec.json.Decoder(_Media | _Mark | _Dtmf | _Start | _Stop | _Connected | _Error, strict=False).decode
 _decode_media = msgspec.json.Decoder(_AnyMedia).decode
-_decode_event = msgspec.json.Decoder(_Anything).decode
 
 
-class TelnyxStream:
+class TelnyxStream(JsonReader):
     """One media socket of Telnyx's (`bridge.carriers.base.MediaStream`)."""
 
     caller_format = our_format = MULAW_8000
+    known = frozenset({"media", "mark", "dtmf", "start", "stop", "connected", "error"})
 
     def __init__(self) -> None:
-        self.odd_fields = 0
+        super().__init__()
         self._stream_id = ""
         self._is_alaw = False
         self._order = Reorder()
@@ -214,36 +209,16 @@ class TelnyxStream:
         code = payload.get("code") if isinstance(payload, dict) else None
         return OtherMessage(f"error {whole_of(code)}")
 
-    def _odd(self, data: bytes, error: Exception) -> StreamEvent | None:
-        """A message that is not as documented: what can be used of it. Raises StreamViolation when that is nothing."""
-        try:
-            event = _decode_event(data).event
-        except (ValueError, RecursionError):
-            # msgspec's errors, broken UTF-8 and digits without end are all ValueErrors.
-            raise StreamViolation("bad_message", f"not a media-stream message: {reason_of(error)}") from None
-        if event not in _KNOWN:
-            return OtherMessage(event[:60])
-        if event == "media":
-            try:
-                media = _decode_media(data)
-            except (ValueError, RecursionError):
-                raise StreamViolation("bad_message", f"media message: {reason_of(error)}") from None
-            self._check_stream(media.stream_id if isinstance(media.stream_id, str) else "")
-            self.odd_fields += 1
-            audio = media.media
-            return None if audio.track == "outbound" else self._heard(audio.payload, whole_of(audio.chunk), -1)
-        if event == "start":
-            raise StreamViolation("bad_message", f"start message: {reason_of(error)}")
-        return self._pass_over()
+    def _salvaged(self, data: bytes) -> StreamEvent | None:
+        media = _decode_media(data)
+        self._check_stream(media.stream_id if isinstance(media.stream_id, str) else "")
+        audio = media.media
+        return None if audio.track == "outbound" else self._heard(audio.payload, whole_of(audio.chunk), -1)
 
     def _check_stream(self, stream_id: str) -> None:
         """Only messages of this stream count; some name none."""
         if stream_id != self._stream_id and (stream_id or not self._stream_id):
             raise StreamViolation("wrong_stream", "a message for another stream")
-
-    def _pass_over(self) -> StreamEvent | None:
-        self.odd_fields += 1
-        return None
 
 
 def _media(audio: bytes) -> SocketMessage:

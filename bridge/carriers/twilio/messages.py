@@ -18,14 +18,13 @@ from bridge.carriers.base import (
     CallerAudio,
     KeyPressed,
     MarkReturned,
-    OtherMessage,
     SocketMessage,
     StreamEvent,
     StreamStarted,
     StreamStopped,
     StreamViolation,
 )
-from bridge.carriers.json_text import key_of, no_binary, one_channel, reason_of, text_of, whole_of
+from bridge.carriers.json_text import JsonReader, key_of, no_binary, one_channel, text_of, whole_of
 
 # The messages as they are on the wire: one type for each `event`, so that a field counts only where it belongs.
 
@@ -87,24 +86,19 @@ class _AnyMedia(msgspec.Struct, rename="camel"):
     stream_sid: Any = None
 
 
-class _Anything(msgspec.Struct):
-    event: str
-
-
-_KNOWN = frozenset({"media", "mark", "dtmf", "start", "stop", "connected"})
 # Not strict: whole numbers may be written as strings. Strings stay strings.
 _decode = msgspec.json.Decoder(_Media | _Mark | _Dtmf | _Start | _Stop | _Connected, strict=False).decode
 _decode_media = msgspec.json.Decoder(_AnyMedia).decode
-_decode_event = msgspec.json.Decoder(_Anything).decode
 
 
-class TwilioStream:
+class TwilioStream(JsonReader):
     """One media socket of Twilio's (`bridge.carriers.base.MediaStream`)."""
 
     caller_format = our_format = MULAW_8000
+    known = frozenset({"media", "mark", "dtmf", "start", "stop", "connected"})
 
     def __init__(self) -> None:
-        self.odd_fields = 0
+        super().__init__()
         self._stream_sid = ""
         self._media = self._mark = self._clear = b""
 
@@ -179,32 +173,12 @@ class TwilioStream:
         self._mark = b'{"event":"mark","streamSid":%b,"mark":{"name":%%b}}' % whose
         self._clear = (b'{"event":"clear","streamSid":%b}' % whose).replace(b"%%", b"%")
 
-    def _odd(self, data: bytes, error: Exception) -> StreamEvent | None:
-        """A message that is not as documented: what can be used of it. Raises StreamViolation when that is nothing."""
-        try:
-            event = _decode_event(data).event
-        except (ValueError, RecursionError):
-            # msgspec's errors, broken UTF-8 and digits without end are all ValueErrors.
-            raise StreamViolation("bad_message", f"not a media-stream message: {reason_of(error)}") from None
-        if event not in _KNOWN:
-            return OtherMessage(event[:60])
-        if event == "media":
-            try:
-                media = _decode_media(data)
-            except (ValueError, RecursionError):
-                raise StreamViolation("bad_message", f"media message: {reason_of(error)}") from None
-            self._check_stream(media.stream_sid if isinstance(media.stream_sid, str) else "")
-            self.odd_fields += 1
-            return None if media.media.track == "outbound" else CallerAudio(media.media.payload)
-        if event == "start":
-            raise StreamViolation("bad_message", f"start message: {reason_of(error)}")
-        return self._pass_over()
+    def _salvaged(self, data: bytes) -> StreamEvent | None:
+        media = _decode_media(data)
+        self._check_stream(media.stream_sid if isinstance(media.stream_sid, str) else "")
+        return None if media.media.track == "outbound" else CallerAudio(media.media.payload)
 
     def _check_stream(self, named: str) -> None:
         """A socket carries one stream: a message counts, unless it names another."""
         if named != self._stream_sid and (named or not self._stream_sid):
             raise StreamViolation("wrong_stream", "a message for another stream")
-
-    def _pass_over(self) -> StreamEvent | None:
-        self.odd_fields += 1
-        return None
