@@ -31,8 +31,8 @@ SCENARIO = f"""
 name: An application behind the relay
 steps:
   - wait_for_silence: 300
-  - say: {{recording: {RECORDING}}}
-  - interrupt: {{after_ms: 1500, recording: {RECORDING.with_name("yes_please.wav")}}}
+  - say: {{recording: "{RECORDING}"}}
+  - interrupt: {{after_ms: 1500, recording: "{RECORDING.with_name("yes_please.wav")}"}}
   - wait_for_silence: 300
   - digits: {{keys: "7"}}
   - wait_for_hang_up: 10
