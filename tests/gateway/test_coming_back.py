@@ -21,6 +21,7 @@ from bridge.carriers.base import Apologise, EndCall, Outcome
 from bridge.carriers.web import Document
 from bridge.gateway import neighbours, returning, server
 from bridge.gateway.process import call_key
+from bridge.session.session import CallSession
 from bridge.store.sqlite import SqliteStore
 from tests.carriers.contract import Example
 from tests.carriers.test_telnyx import TestTelnyx as Telnyx
@@ -75,11 +76,18 @@ def breaks(socket: aiohttp.ClientWebSocketResponse) -> None:
     transport.abort()
 
 
+def session_of(phone: Phone) -> CallSession:
+    """The session of the call in the process that has it."""
+    session = phone.gateway.gateway.media.sockets[call_key(phone.example.carrier, phone.example.call_id)].session
+    assert session is not None
+    return session
+
+
 async def keyed(phone: Phone) -> None:
     """The caller has heard the greeting and pressed half of the keys."""
     await phone.until_ms(20 * len(GREETING))
-    session = phone.gateway.gateway.media.sockets[call_key(phone.example.carrier, phone.example.call_id)].session
-    assert session is not None
+    session = session_of(phone)
+    phone.gateway.doubles.ears.calls[-1].spent = {"seconds_acme": 3.0}
     reading = asyncio.create_task(phone.until_closed())  # which also sends the last mark back
     await until(lambda: session.call.bot is Bot.IDLE)
     reading.cancel()
@@ -99,6 +107,9 @@ async def goes_on(phone: Phone, process: Carrier, document: Document) -> None:
     (agent,) = process.doubles.agents.calls
     assert [(one.kind, one.text) for one in agent.prompts] == [("digits", "5124")]
     assert [one.text for one in agent.prompts[0].history if one.speaker == "bot"] == [GREETING]
+    kept = session_of(phone).kept()
+    assert kept is not None
+    assert kept.costs["seconds_acme"] == 3.0, "what it has cost so far goes with it"
     assert agent.resumed_from == f"of {phone.example.call_id}".encode()
     assert agent.info.from_number == "+15005550006"
     assert await process.count("bridge_calls_resumed_total") == 1

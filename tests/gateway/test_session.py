@@ -7,6 +7,7 @@ import json
 import logging
 from collections.abc import AsyncGenerator, Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -464,10 +465,11 @@ class Letterbox:
         self.reports.append(body)
 
 
-async def test_what_services_were_paid_to_speak_and_to_hear_is_in_the_report(tmp_path: Path) -> None:
-    recorder, letterbox = Recorder(tmp_path, Metrics()), Letterbox()
+async def reported_costs(folder: Path, spent: Mapping[str, float]) -> Any:
+    """What the report of a call says it has cost whose vendors were paid for, and for this much on earlier streams."""
+    recorder, letterbox = Recorder(folder, Metrics()), Letterbox()
     reporter = CallReporter(letterbox, lambda: 1_800_000_000.0, call_id="CA1")
-    phone = Phone(followers=CallFollowers(recorder.open_call("CA1", SETTINGS), reporter))
+    phone = Phone(followers=CallFollowers(recorder.open_call("CA1", SETTINGS), reporter), spent=spent)
     phone.doubles.voices.calls[0].spent = {"chars_acme": 40.0, "cost_acme": 0.5}
     phone.doubles.ears.calls[0].spent = {"seconds_acme": 3.0, "cost_acme": 0.25}
     phone.session.start()
@@ -475,35 +477,24 @@ async def test_what_services_were_paid_to_speak_and_to_hear_is_in_the_report(tmp
     phone.session.stream_closed(EndReason.CALLER)
     recorder.close()
     (report,) = letterbox.reports
-    assert json.loads(report)["costs"] == {
-        "speech_saved_money": 0.25,
-        "chars_acme": 40.0,
-        "cost_acme": 0.75,
-        "seconds_acme": 3.0,
-    }
+    return json.loads(report)["costs"]
+
+
+COSTS = {"speech_saved_money": 0.25, "chars_acme": 40.0, "cost_acme": 0.75, "seconds_acme": 3.0}
+
+
+async def test_what_services_were_paid_to_speak_and_to_hear_is_in_the_report(tmp_path: Path) -> None:
+    assert await reported_costs(tmp_path, {}) == COSTS
     summary = json.loads((tmp_path / "CA1.jsonl").read_bytes().splitlines()[-1])["summary"]
     assert summary["listening"] == {"seconds_acme": 3.0, "cost_acme": 0.25}
 
 
 async def test_what_a_call_has_cost_goes_with_it_to_its_next_stream(tmp_path: Path) -> None:
-    recorder, letterbox = Recorder(tmp_path, Metrics()), Letterbox()
     first = Phone()
     first.doubles.voices.calls[0].spent = {"chars_acme": 40.0, "cost_acme": 0.5}
     first.session.start()
     await first.wait(0.5)
     kept = first.session.kept()
     assert kept is not None
-    reporter = CallReporter(letterbox, lambda: 1_800_000_000.0, call_id="CA1")
-    second = Phone(followers=CallFollowers(recorder.open_call("CA1", SETTINGS), reporter), spent=kept.costs)
-    second.doubles.ears.calls[0].spent = {"seconds_acme": 3.0, "cost_acme": 0.25}
-    second.session.start()
-    await second.wait(0.5)
-    second.session.stream_closed(EndReason.CALLER)
-    recorder.close()
-    (report,) = letterbox.reports
-    assert json.loads(report)["costs"] == {
-        "speech_saved_money": 0.5,
-        "chars_acme": 40.0,
-        "cost_acme": 0.75,
-        "seconds_acme": 3.0,
-    }
+    both = {"speech_saved_money": 0.5, "chars_acme": 80.0, "cost_acme": 1.25, "seconds_acme": 3.0}
+    assert await reported_costs(tmp_path, kept.costs) == both

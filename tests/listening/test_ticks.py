@@ -173,3 +173,16 @@ def test_lateness_is_an_average_of_the_last_second_and_is_forgotten() -> None:
     assert lateness.average_ms > 190.0, "one moment says little"
     now += 3.0
     assert lateness.average_ms < 11.0
+
+
+async def test_calls_that_are_judged_late_are_noticed() -> None:
+    model, heard = Watched(), []  # type: ignore[var-annotated]
+    ticks = ticks_for(model, heard, backlog_windows=100)
+    ticks.hear(ticks.batch.open(0), YES[:256], 0.1)
+    await until(lambda: len(heard) == 1)
+    assert ticks.lateness.average_ms == 0.0, "in time"
+    for number in range(3):
+        ticks.hear(ticks.batch.open(number), YES[:256] * 30, 0.1)
+    await until(lambda: len(heard) == 91)
+    assert ticks.lateness.average_ms > 0.0
+    ticks.close()
