@@ -6,6 +6,7 @@ import asyncio
 import base64
 import contextlib
 import json
+from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -31,17 +32,6 @@ from tests.agents.models import PATHS, events
 from tests.agents.relay_application import Caller, RelayApplication, Told
 from tests.doubles.live.base import LiveConversation, LiveDouble, Message, messages
 
-KINDS = (
-    "script",
-    "python",
-    "openai",
-    "anthropic",
-    "gemini",
-    "web",
-    "conversation_relay",
-    "openai_realtime",
-    "gemini_live",
-)
 WAYS = ("endless text", "silence", "lively silence", "huge results", "floods", "wrong types")
 LIMITS = AnswerLimits(answer_characters=120, answer_s=12.0)
 """Tighter than usual, so that nobody has to listen for minutes."""
@@ -79,7 +69,7 @@ async def hostile(kind: str, how: str, folder: Path) -> AsyncIterator[AgentFacto
             case "script":
                 service = await stack.enter_async_context(_shop(how))
                 file = folder / f"{how}.yaml"
-                file.write_text(_script(service, how))
+                file.write_text(_script(service))
                 settings = ScriptSettings(file=str(file))
             case "python":
                 name = how.title().replace(" ", "")
@@ -118,7 +108,7 @@ async def hostile(kind: str, how: str, folder: Path) -> AsyncIterator[AgentFacto
 # -- a script, whose services misbehave ----------------------------------------------------------------
 
 
-def _script(url: str, how: str) -> str:
+def _script(url: str) -> str:
     return f"""
 start: ask
 states:
@@ -264,7 +254,7 @@ async def _raw(socket: web.WebSocketResponse, message: str | bytes) -> None:
 # -- models that speak themselves ----------------------------------------------------------------------------
 
 
-class _HostileDouble(LiveDouble):
+class _HostileDouble(LiveDouble, ABC):
     """Accepts a session, and misbehaves at each question."""
 
     def __init__(self, how: str) -> None:
@@ -289,23 +279,23 @@ class _HostileDouble(LiveDouble):
             if at_work is not None:
                 at_work.cancel()
 
-    def ready(self, told: Message) -> Message | None:
-        raise NotImplementedError
+    @abstractmethod
+    def ready(self, told: Message) -> Message | None: ...
 
-    def asked(self, told: Message) -> bool:
-        raise NotImplementedError
+    @abstractmethod
+    def asked(self, told: Message) -> bool: ...
 
     def begun(self) -> list[Message]:
         return []
 
-    def text(self, text: str) -> Message:
-        raise NotImplementedError
+    @abstractmethod
+    def text(self, text: str) -> Message: ...
 
-    def audio(self, ulaw_ms: int) -> Message:
-        raise NotImplementedError
+    @abstractmethod
+    def audio(self, ulaw_ms: int) -> Message: ...
 
-    def calls(self, name: str, many: int) -> list[Message]:
-        raise NotImplementedError
+    @abstractmethod
+    def calls(self, name: str, many: int) -> list[Message]: ...
 
     async def misbehave(self, socket: web.WebSocketResponse) -> None:
         with contextlib.suppress(ConnectionError):

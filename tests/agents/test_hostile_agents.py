@@ -25,7 +25,8 @@ from bridge.simulator.scenario import Scenario, parse
 from bridge.simulator.spelled import read, reader, words_of
 from bridge.simulator.virtual import MemoryConnector
 from tests.agents.dialogues import World
-from tests.agents.misbehaviour import KINDS, WAYS, hostile
+from tests.agents.misbehaviour import WAYS, hostile
+from tests.agents.receptionists import KINDS
 from tests.agents.test_order_calls import EARS, LINES, STEPS, dialogue
 from tests.simulator.virtual_bridge import AGENTS, PUBLIC, TOKEN, virtual_bridge
 
