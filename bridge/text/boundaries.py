@@ -181,7 +181,7 @@ def _kind(token: str, following: str, known: bool, sentence_starts: bool) -> Kin
     if last in ("。", "！", "？"):
         return Kind.SENTENCE
     if last in ("!", "?"):
-        # '"Stop!" he said.'
+        # What follows a quotation in small letters belongs to its sentence: '"Stop!" said the caller.'
         return Kind.CLAUSE if core != token and first.islower() else Kind.SENTENCE
     if last == "…" or core.endswith("..."):
         return Kind.CLAUSE if first.islower() else Kind.SENTENCE
