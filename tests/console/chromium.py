@@ -24,6 +24,10 @@ _FLAGS = (
 ).split()
 
 
+class PageLeft(Exception):
+    """The page went to another address while a script of ours ran in it."""
+
+
 class Page:
     """One tab."""
 
@@ -41,6 +45,8 @@ class Page:
                 told = json.loads((await self._socket.receive()).data)
                 self._listen(told)
                 if told.get("id") == number:
+                    if "navigated" in told.get("error", {}).get("message", ""):
+                        raise PageLeft
                     assert "error" not in told, told
                     result: dict[str, Any] = told["result"]
                     return result
@@ -70,7 +76,9 @@ class Page:
         value = None
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_PATIENCE_S):
-                while not (value := await self.run(script)):
+                while not value:
+                    with contextlib.suppress(PageLeft):
+                        value = await self.run(script)
                     await asyncio.sleep(0.05)
         assert value, f"{script} did not come true: {await self.run('document.body.innerText')}"
         return value
@@ -85,11 +93,11 @@ class Page:
 
 @contextlib.asynccontextmanager
 async def browser(microphone: Path | None = None) -> AsyncIterator[Page]:
-    """A tab of a new browser, whose microphone hears this WAV file."""
+    """A tab of a new browser, whose microphone hears this WAV file again and again, from when a page first listens."""
     with tempfile.TemporaryDirectory() as profile:
         flags = [*_FLAGS, f"--user-data-dir={profile}"]
         if microphone is not None:
-            flags.append(f"--use-file-for-fake-audio-capture={microphone}%noloop")
+            flags.append(f"--use-file-for-fake-audio-capture={microphone}")
         process = await asyncio.create_subprocess_exec(
             PROGRAM, *flags, "about:blank", stderr=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.DEVNULL
         )
