@@ -5,7 +5,7 @@ again, once: a job that kills two processes has failed. If it passes a job's dea
 stops a computation.
 
 A spare process stands by: `ready` with its models, so that a turn whose process dies is answered without a pause, or
-`light`, with its libraries alone, which is half of a start and takes 70 MB instead of 430.
+`light`, with its libraries alone, which is half of a start and takes 70 MB instead of 280.
 """
 
 from __future__ import annotations
@@ -48,6 +48,9 @@ SpareEngine = Literal["ready", "light"]
 
 _SOURCES = str(Path(__file__).resolve().parents[2])
 # The engine process must find this very package, whatever folder the bridge was started in.
+_ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1"}
+"""numpy's other threads would wait in a loop for the next product, and keep a core from the models: a third of what an
+utterance cost. The models have threads of their own."""
 _LOAD_DEADLINE_S = 120.0
 _SPARE_AFTER_S = 10.0
 """Not while the service starts, or another process has just been lost."""
@@ -100,8 +103,8 @@ class EnginePool:
         spare_after_s: float = _SPARE_AFTER_S,
     ) -> None:
         self.counters = EngineCounters()
+        self.processes = processes
         self._setup = setup
-        self._count = processes
         self._deadline_s = deadline_s
         self._numbers = itertools.count(1)
         self._queue: deque[_Job] = deque()
@@ -115,7 +118,7 @@ class EnginePool:
     async def start(self) -> None:
         """Start the processes and wait until they are warm. Raises ConfigError with an engine's own words."""
         try:
-            first = await asyncio.gather(*(self._launch() for _ in range(self._count)))
+            first = await asyncio.gather(*(self._launch() for _ in range(self.processes)))
         except EngineFailed as error:
             raise ConfigError(f"listening: the engine process did not start: {error}") from error
         self._tasks = [asyncio.create_task(self._run(process)) for process in first]
@@ -301,7 +304,7 @@ async def _spawn() -> asyncio.subprocess.Process:
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join([_SOURCES, *_existing_path()])},
+        env={**_ONE_THREAD, **os.environ, "PYTHONPATH": os.pathsep.join([_SOURCES, *_existing_path()])},
     )
     if process.stderr is not None:
         reading = asyncio.create_task(read_lines(process.stderr, _tell))

@@ -179,7 +179,7 @@ class ListeningService:
 
     def headroom(self) -> float:
         """0..1: how much more there is room for, by the scarcest of voice activity, its punctuality and recognisers."""
-        used = self._engines.waiting / (_FULL_QUEUE * self.settings.processes)
+        used = self._engines.crowding / _FULL_QUEUE
         if self._ticks is not None:
             busy = self._load.share(self._ticks.busy_s)
             used = max(used, busy, self._ticks.lateness.average_ms / _TOO_LATE_MS)

@@ -149,9 +149,10 @@ class ListeningSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True,
     """A live recogniser that has not settled its texts so long after a pause is taken at its newest word."""
     turn: TurnModelSettings = SmartTurnSettings()
     processes: int = 1
-    """Processes that run the embedded recogniser and the end-of-turn model, about 430 MB each."""
+    """Processes that run the embedded recogniser, about 280 MB each. For every three of them there is one of 150 MB for
+    the end-of-turn model."""
     spare_engine: Literal["ready", "light"] = "ready"
-    """One more of them stands by for one that dies: `ready` costs as much memory, and the caller's turn no time;
+    """One more recogniser stands by for one that dies: `ready` costs as much memory, and the caller's turn no time;
     `light` costs 70 MB, and the turn two to four seconds."""
     memory_s: float = 24.0
     """How much of the caller's audio is kept for recognition: 8 kB a second for each call."""
