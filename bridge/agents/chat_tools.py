@@ -32,7 +32,7 @@ class AnswerInProgress:
     """What tools need to know of the answer that they are called in."""
 
     counts: asyncio.Event
-    """Set once the caller's turn counts, which is when they have heard a word of the answer."""
+    """Set once the caller's turn counts: when they have heard a second of the answer, or all of a shorter one."""
     said: bool = False
 
 

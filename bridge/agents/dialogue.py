@@ -194,7 +194,7 @@ class Conversation(Questions):
     ) -> Any:
         """Call a function, async or not, that changes something: it is called once, and always to its end.
 
-        It waits until the caller's turn counts, which is when they have heard a word of this answer; so `filler` is
+        It waits until the caller's turn counts, which is when they have heard a second of this answer; so `filler` is
         said at once if the answer has no words yet. Raises TookTooLong, and OutcomeUnknown where the call has moved to
         another process meanwhile.
         """

@@ -148,10 +148,10 @@ class Prompt(msgspec.Struct, frozen=True):
     attempt: int = 0
     """How many times in a row the caller has stayed silent (`no_input` only)."""
     again: bool = False
-    """The last prompt was asked too early, or its answer came to nothing, and nothing of it was heard: this one
-    replaces it."""
+    """The last prompt was asked too early, or its answer came to nothing, and not enough of it was heard to count: this
+    one replaces it."""
     guess: bool = False
-    """The caller may go on speaking, and a longer prompt replace this one (`again`), until a word of the answer was
+    """The caller may go on speaking, and a longer prompt replace this one (`again`), until a second of the answer was
     heard: do nothing that cannot be taken back before the turn is confirmed."""
     turn: int = 0
     """The number of this prompt in its call."""

@@ -30,7 +30,7 @@ class Answering:
         self.held = False
         """The caller's turn may not be over: nothing of the answer is carried out yet."""
         self.unconfirmed = False
-        """The prompt may still be replaced by a longer one, as nothing of its answer was heard."""
+        """The prompt may still be replaced by a longer one, as little of its answer was heard."""
         self._again = False
         self._prompt = Prompt("call_started")
         self._asked_at = 0.0
@@ -45,6 +45,11 @@ class Answering:
     def at_start(self) -> bool:
         """Whether this is the answer to a stream's beginning, when the caller has said nothing."""
         return self._prompt.kind in ("call_started", "transfer_failed")
+
+    @property
+    def to_keys(self) -> bool:
+        """Whether this is the answer to keys, which are pressed on purpose and not taken back by what is said next."""
+        return self._prompt.kind == "digits"
 
     def ask(
         self,
@@ -105,12 +110,12 @@ class Answering:
         """Take note that the agent's answer is complete."""
         self.busy, self.due = False, None
 
-    def cancel(self, *, unheard: bool) -> list[Command]:
-        """Break the answer off. `unheard`: nothing of it was heard, so that the next prompt replaces this one."""
+    def cancel(self, *, taken_back: bool) -> list[Command]:
+        """Break the answer off. `taken_back`: it never was an answer, so that the next prompt replaces this one."""
         busy = self.busy
         self.done()
         self.held = self.unconfirmed = False
-        self._again = self._again or unheard
+        self._again = self._again or taken_back
         return [CancelAgent(self.turn)] if busy else []
 
     @property

@@ -55,10 +55,9 @@ class BotSide(BotWords):
             language="" if self.language == self._settings.language else self.language,
         )
 
-    def _answer_noticed(self, heard_ms: Mapping[int, float]) -> bool:
+    def _answer_noticed(self, heard_ms: Mapping[int, float] = {}) -> bool:
         """Whether a word of the answer that is being written was heard."""
-        numbers = range(self._answer_from, self.utterances.number + 1)
-        return any(self.ledger[n].heard_words(heard_ms.get(n)) for n in numbers if n in self.ledger)
+        return any(said.heard_words(heard_ms.get(said.number)) for said in self._answer)
 
     def resume(self, state: BotState, now: float) -> list[Command]:
         """Go on where another process was: say what is unheard, and put a prompt again that has no answer."""
@@ -117,27 +116,31 @@ class BotSide(BotWords):
             commands += self._does(action, now)
         return commands
 
-    def break_off(self, now: float) -> tuple[list[Command], bool]:
-        """Fall silent and cancel the agent. True when nothing of the answer to the last turn was heard."""
+    def break_off(self, now: float, *, goes_on: bool = False) -> tuple[list[Command], bool]:
+        """Fall silent and cancel the agent. True when the answer to the last turn is taken back.
+
+        That is when nothing of it was heard, or so little that a caller who speaks `goes_on` with that turn.
+        """
         commands = self.utterances.fall_silent(now)
         waiting = self.state in (Bot.THINKING, Bot.SPEAKING, Bot.DUCKED)
         history = self.ledger.history()
-        unheard = waiting and bool(history) and history[-1].speaker == "caller"
-        if unheard:
+        taken_back = waiting and bool(history) and history[-1].speaker == "caller"
+        taken_back |= waiting and goes_on and self.answering.unconfirmed and not self.answering.to_keys
+        if taken_back:
             self.language = self._asked_in
         else:
             commands += self.answering.confirm()
-        commands += self.cancel_agent(unheard=unheard)
+        commands += self.cancel_agent(taken_back=taken_back)
         if waiting:
             self._moves(BotMove.INTERRUPTED)
-        return commands, unheard
+        return commands, taken_back
 
     def take_back(self, now: float) -> list[Command]:
         """Throw away an answer that was begun too soon; none of it was sent."""
         commands = self.utterances.fall_silent(now)
         self.ledger.withdraw_caller()
         self.language = self._asked_in
-        commands += self.cancel_agent(unheard=True)
+        commands += self.cancel_agent(taken_back=True)
         if self.state is not Bot.IDLE:
             self._moves(BotMove.INTERRUPTED)
         return commands
@@ -169,7 +172,7 @@ class BotSide(BotWords):
         """Say this sentence of ours and leave the call."""
         say = msgspec.structs.replace(self.sentence(name), interruption=interruption)
         return [
-            *self.cancel_agent(unheard=False),
+            *self.cancel_agent(taken_back=False),
             *self.utterances.finish_text(),
             *self.utterances.say(self._in_language(say), now, by_bridge=True),
             *self.close(end),
@@ -199,7 +202,7 @@ class BotSide(BotWords):
         unfinished = [CancelSynthesis(t.utterance) for t in self.utterances.playout.tracks if not t.complete]
         self.end_reason = self.end_reason or reason
         self._moves(BotMove.GONE)
-        return [*self.cancel_agent(unheard=False), *unfinished]
+        return [*self.cancel_agent(taken_back=False), *unfinished]
 
     # -- failures --------------------------------------------------------------------------------
 
@@ -260,7 +263,7 @@ class BotSide(BotWords):
         return commands
 
     def listen(self, now: float) -> list[Command]:
-        """Bring all books up to what was heard; the first word of an answer makes its prompt count."""
+        """Bring all books up to what was heard, and see whether that makes the prompt count that is being answered."""
         done = self.utterances.listen(now)
         confirmed = self.answering.confirm() if self._has_effect(bool(done)) else []
         for utterance in done:
@@ -276,10 +279,16 @@ class BotSide(BotWords):
         """Whether a prompt that may still be replaced has had an effect on the caller, or can have none any more."""
         if not self.answering.unconfirmed or self.answering.held:
             return False
-        if all_heard or self.ending is not None or (self.utterances.silent and not self.answering.busy):
+        if self.ending is not None or (self.utterances.silent and (all_heard or not self.answering.busy)):
             return True
-        first = self.utterances.next_up()
-        return first is not None and bool(first.heard_words())
+        heard_ms = sum(said.heard_ms for said in self._answer)
+        return heard_ms >= self._settings.endpoint.second_thoughts_ms and self._answer_noticed()
+
+    @property
+    def _answer(self) -> list[Utterance]:
+        """What was said so far of the answer of the moment."""
+        numbers = range(self._answer_from, self.utterances.number + 1)
+        return [self.ledger[number] for number in numbers if number in self.ledger]
 
     def audible(self, now: float) -> bool:
         """Whether the caller has our voice in the ear, however softly."""

@@ -94,7 +94,7 @@ class BotWords:
         self.floor_wanted = True
         if not cut or self.state not in (Bot.SPEAKING, Bot.DUCKED) or self.protects(now):
             return []
-        commands = [*self.utterances.fall_silent(now), *self.answering.confirm(), *self.cancel_agent(unheard=False)]
+        commands = [*self.utterances.fall_silent(now), *self.answering.confirm(), *self.cancel_agent(taken_back=False)]
         self._moves(BotMove.INTERRUPTED)
         self.idle_since = now
         return commands
@@ -104,10 +104,10 @@ class BotWords:
         history = self.ledger.history()
         return history[:-1] if kind in _ANSWERS and text else history
 
-    def cancel_agent(self, *, unheard: bool) -> list[Command]:
+    def cancel_agent(self, *, taken_back: bool) -> list[Command]:
         """Let the answer go that is being written."""
         self._kept.clear()
-        return self.answering.cancel(unheard=unheard)
+        return self.answering.cancel(taken_back=taken_back)
 
     def acts(self, action: Action, now: float) -> list[Command]:
         """Carry out what the agent wants."""
@@ -165,7 +165,7 @@ class BotWords:
         return self._expect(actions.Expect())
 
     def expect_as_before(self) -> list[Command]:
-        """Nothing of the reply was heard and the caller goes on: it is still the answer to the question before."""
+        """The reply is taken back and the caller goes on: it is still the answer to the question before."""
         return self._now_expect(self._asked_expecting)
 
     def say(self, say: Say, now: float, *, by_bridge: bool = False) -> list[Command]:

@@ -178,17 +178,19 @@ class CallerSide(CallerTurns):
         interrupted = not bot.utterances.silent or bot.answering.busy
         if interrupted:
             commands.append(decided(Decision.INTERRUPTED, state=str(bot.state), **why))
-        broken_off, unheard = bot.break_off(now)
+        last = self._last_turn
+        if last is not None and now - last.since >= _LONGEST_MERGE_S:
+            last = None
+        broken_off, taken_back = bot.break_off(now, goes_on=last is not None)
         commands += broken_off
-        merged = self._last_turn if unheard else None
-        if merged is not None and now - merged.since < _LONGEST_MERGE_S:
+        if taken_back and last is not None:
             # That was only a pause: the turn goes on, and will be recognised as a whole.
             bot.ledger.withdraw_caller()
             commands += bot.expect_as_before()
-            since = merged.since
+            since = last.since
             self._cut_off += 1
         endpoint = self._endpointing()
-        self.turn = CallerTurn(max(since, 0.0), at, endpoint, interrupted and not unheard)
+        self.turn = CallerTurn(max(since, 0.0), at, endpoint, interrupted and not taken_back)
         return commands
 
     def _listen_to_overheard(self, now: float) -> list[Command]:

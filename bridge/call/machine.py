@@ -248,7 +248,7 @@ class Call:
         """Say so in place of what is being said: the time left is short. Without a text, only finish what was begun."""
         bot = self._bot
         if bot.ending is not None or not self.settings.shutdown or self._started_at is None:
-            return [*bot.cancel_agent(unheard=False), *bot.close(Disconnect(reason))]
+            return [*bot.cancel_agent(taken_back=False), *bot.close(Disconnect(reason))]
         return [*bot.break_off(now)[0], *bot.last_words("shutdown", Disconnect(reason), now)]
 
     def _start(self, transfer_failed: str, now: float) -> list[Command]:

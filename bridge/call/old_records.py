@@ -16,7 +16,7 @@ _TRANSCRIBE = frozenset({"type", "revision", "since"})
 _AS_BEFORE = {"not_understood": "", "answer_ends_with_question": False, "shutdown": ""}
 _ENDPOINT_AS_BEFORE = {"words_every_s": 1e9, "doubtful_probability": 1.0}
 _FLOOR_AS_BEFORE = {"words_ms": 0}
-_VOICE_AS_BEFORE = {"voice_probability": 0.9, "voice_ms": 190}
+_TURNS_AS_BEFORE = {"voice_probability": 0.9, "voice_ms": 190, "second_thoughts_ms": 0}
 """Settings that switch off what version 1 did not do."""
 _PROMPT = frozenset({"kind", "text", "history", "attempt", "again"})
 _SPOKEN = frozenset({"speaker", "text", "interrupted"})
@@ -38,7 +38,7 @@ def with_later_settings(header: dict[str, Any]) -> dict[str, Any]:
     """A first line's plain data in which settings that came later say what was done before there were any.
 
     Without a recogniser the short silence ended a turn, the tone of a lone word was believed like that of a sentence,
-    and more of it had to be a voice before we asked again.
+    more of it had to be a voice before we asked again, and an answer counted from its first word on.
     """
     settings = header.get("settings")
     if not isinstance(settings, dict) or not isinstance(settings.get("endpoint", {}), dict):
@@ -46,7 +46,7 @@ def with_later_settings(header: dict[str, Any]) -> dict[str, Any]:
     endpoint = settings.get("endpoint", {})
     now = EndpointSettings()
     before = {"unheard_ms": endpoint.get("short_ms", now.short_ms), "lone_ms": endpoint.get("long_ms", now.long_ms)}
-    endpoint = {**before, **_VOICE_AS_BEFORE, **endpoint}
+    endpoint = {**before, **_TURNS_AS_BEFORE, **endpoint}
     return {**header, "settings": {**settings, "endpoint": endpoint}}
 
 

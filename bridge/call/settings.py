@@ -67,6 +67,9 @@ class EndpointSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, 
     """The most that ends a turn of one short sound, a word or none known: the tone of so short a sound says little."""
     ceiling_ms: int = 2000
     """Silence that ends any turn, whatever is still unanswered."""
+    second_thoughts_ms: int = 1000
+    """While less of an answer than this was heard, a caller who speaks goes on with the turn before: nobody reacts so
+    soon. The answer is taken back then, and does not count before. 0: until a first word of it was heard."""
     unsettled_ms: int = 800
     """Silence that ends a turn whose words so far are complete, though a live recogniser has not settled them."""
     finished_probability: float = 0.65

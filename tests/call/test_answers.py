@@ -61,18 +61,93 @@ def answered(script: Sequence[Action], recognised: str = FINISHED, synthesis_s: 
 # -- guesses -------------------------------------------------------------------------------------------
 
 
-def test_what_a_caller_says_counts_when_a_word_of_the_answer_was_heard() -> None:
-    phone = answered([Say("Tuesday at nine?")])
+def test_what_a_caller_says_counts_when_a_second_of_the_answer_was_heard() -> None:
+    phone = answered([Say("Tuesday at nine? Or rather on Wednesday?")])
     phone.caller_speaks(1.0)
     phone.wait(1.24)
     assert [(prompt.turn, prompt.guess) for prompt in phone.prompts] == [(1, False), (2, True)]
     phone.wait(0.3)  # the turn is over, and the answer on its way
     assert confirmed(phone) == []
     phone.wait(0.3)
-    assert confirmed(phone) == [2]
     assert phone.heard_words()[-1] == "Tuesday"
+    assert confirmed(phone) == []  # who speaks now goes on with what they were saying
+    phone.wait(1.0)
+    assert confirmed(phone) == [2]
     phone.wait(3)
     assert confirmed(phone) == [2]
+
+
+@pytest.mark.parametrize("words", ["Sure.", "Yes, sir."])
+def test_a_short_answer_counts_when_it_was_heard_whole(words: str) -> None:
+    phone = answered([Say(words)])
+    phone.caller_speaks(1.0)
+    phone.wait(1.24)
+    assert phone.prompts[-1].guess
+    phone.wait(2.0)
+    assert phone.heard_words()[-len(words.split()) :] == words.split()
+    assert confirmed(phone) == [2]
+
+
+LONG = "Tuesday at nine, or Wednesday at ten, or Thursday at eleven?"
+HALF, WHOLE = "I would like an appointment.", "I would like an appointment for my two children and for myself."
+
+
+def cut_off(goes_on_after_s: float, settings: CallSettings | None = None) -> Phone:
+    """A caller whose pause was taken for the end goes on so long after the first word of ours was in their ear."""
+    phone = Phone(
+        lambda prompt: [Say(GREETING) if prompt.kind == "call_started" else Say(LONG)], settings, synthesis_s=0.03
+    )
+    phone.answers()
+    phone.wait(4)
+    phone.recognises = lambda since: HALF
+    phone.caller_speaks(1.0)
+    while len(phone.heard()) < 2:
+        phone.wait(0.02)
+    phone.wait(goes_on_after_s)
+    phone.recognises = lambda since: WHOLE if since < phone.now - 3.0 else "For my two children and for myself."
+    phone.caller_speaks(1.5)
+    phone.wait(8)
+    return phone
+
+
+@pytest.mark.parametrize("goes_on_after_s", [0.0, 0.1, 0.3, 0.5, 0.65])
+def test_both_halves_of_a_sentence_that_we_cut_off_are_one_turn(goes_on_after_s: float) -> None:
+    phone = cut_off(goes_on_after_s)
+    assert [(prompt.text, prompt.again) for prompt in phone.prompts[1:]] == [(HALF, False), (WHOLE, True)]
+    assert confirmed(phone) == [3]
+    asked = phone.prompts[2].history
+    assert [spoken.speaker for spoken in asked] == ["bot"]  # and nothing of the first half
+    heard = asked[0].text.removeprefix(GREETING).split()
+    assert len(heard) <= 3  # a second at most
+    assert LONG.split()[: len(heard)] == heard
+    assert [spoken.text for spoken in phone.call.transcript() if spoken.speaker == "caller"] == [WHOLE]
+    assert " ".join(phone.heard_words()).endswith(LONG)
+
+
+@pytest.mark.parametrize("speaks_after_s", [1.1, 2.0])
+def test_who_has_heard_a_second_of_the_answer_answers_it(speaks_after_s: float) -> None:
+    phone = cut_off(speaks_after_s)
+    assert [(prompt.text == HALF, prompt.again) for prompt in phone.prompts[1:]] == [(True, False), (False, False)]
+    assert confirmed(phone) == [2, 3]
+    assert HALF in [spoken.text for spoken in phone.call.transcript() if spoken.speaker == "caller"]
+
+
+def test_an_answer_counts_from_its_first_word_where_that_is_set() -> None:
+    phone = cut_off(0.5, CallSettings(endpoint=EndpointSettings(second_thoughts_ms=0)))
+    assert [prompt.again for prompt in phone.prompts[1:]] == [False, False]
+    assert confirmed(phone) == [2, 3]
+
+
+def test_what_is_said_behind_keys_takes_them_not_back() -> None:
+    phone = answered([Say(LONG)])
+    phone.presses("5#")
+    while len(phone.heard()) < 2:
+        phone.wait(0.02)
+    phone.wait(0.3)
+    phone.caller_speaks(1.0)
+    phone.wait(8)
+    assert [(prompt.kind, prompt.again) for prompt in phone.prompts[1:]] == [("digits", False), ("caller_said", False)]
+    assert confirmed(phone) == [2, 3]
 
 
 @pytest.mark.parametrize("goes_on_after_s", [1.24, 1.34, 1.5])
