@@ -110,6 +110,7 @@ def test_no_command_shows_the_help(capsys: pytest.CaptureFixture[str]) -> None:
         (["transcript", "absent.jsonl"], "absent.jsonl: cannot be read"),
         (["transcript", "empty.yaml"], "empty.yaml: line 1: not"),
         (["demo", "-c", "absent.yaml"], "absent.yaml: there is no such file"),
+        (["demo", "-s", "wrong.yaml"], "wrong.yaml: "),
         (["cache", "stats", "-c", "empty.yaml"], "neither speaking.cache.disk_path nor"),
         (["cache", "purge", "-c", "away.yaml", "--everything"], "Redis does not answer at unix:///nowhere/redis.sock"),
         (["cache", "purge", "-c", "cache.yaml"], "purge: name --text, --voice or --tenant, or say --everything"),

@@ -51,11 +51,13 @@ def run(arguments: argparse.Namespace) -> int:
     """Exit status 0 when all that should be heard was heard, else 1."""
     from bridge.config import load_settings
     from bridge.errors import ConfigError
+    from bridge.simulator.scenario import load as load_scenario
     from bridge.simulator.served import served
 
     for file in (arguments.config, arguments.scenario):
         if not file.is_file():
             raise ConfigError(f"{file}: there is no such file; the demo needs the repository's fixtures")
+    load_scenario(arguments.scenario)  # its mistakes are told before a service is started
     output: Path = arguments.output
     output.mkdir(parents=True, exist_ok=True)
     directory = load_settings(arguments.config, {}).telemetry.record_directory
