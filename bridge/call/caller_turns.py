@@ -218,6 +218,8 @@ class CallerTurns:
         if text:
             self._wordless = self._asked_again = 0
             self.floor.room_level_db = None
+        else:
+            self._bot.ledger.caller_said("")
         self.turn, self._last_turn = None, turn
         self._bot.await_caller(now)
         if turn.guessed is not None:

@@ -14,6 +14,10 @@ from bridge.call.events import Word
 from bridge.text.cleaning import clean
 from bridge.text.marks import plain
 
+NOTHING_UNDERSTOOD = "(nothing understood)"
+SPOKE = "(spoke)"
+"""What people read where the caller spoke: without a recognised word, and where nobody listens for words."""
+
 
 class Utterance:
     """One utterance of ours: its text, and its words as synthesis placed them in time."""
@@ -132,7 +136,7 @@ class Ledger:
         return number in self._utterances
 
     def caller_said(self, text: str) -> None:
-        """Note a turn of the caller."""
+        """Note a turn of the caller; its text is empty where not a word was understood."""
         self._entries.append(Spoken("caller", text))
 
     def withdraw_caller(self) -> None:
@@ -147,13 +151,18 @@ class Ledger:
         """Begin with what was heard before another process took the call over."""
         self._entries = list(history)
 
-    def history(self, heard_ms: Mapping[int, float] = {}) -> tuple[Spoken, ...]:
+    def history(self, heard_ms: Mapping[int, float] = {}, *, wordless: str = "") -> tuple[Spoken, ...]:
         """What was really heard, both ways, neighbouring utterances of ours joined.
 
         `heard_ms` overrides how much of an utterance was heard: to ask what would have been, had the call ended now.
+        `wordless` stands for a turn of the caller's of which not a word was understood; empty: such turns are left out.
         """
+        unknown = Spoken("caller", wordless)
         return joined(
-            entry if isinstance(entry, Spoken) else _heard(entry, heard_ms.get(entry.number)) for entry in self._entries
+            _heard(entry, heard_ms.get(entry.number))
+            if isinstance(entry, Utterance)
+            else (entry if entry.text or entry.speaker == "bot" else unknown)
+            for entry in self._entries
         )
 
 

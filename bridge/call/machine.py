@@ -40,7 +40,7 @@ from bridge.call.events import (
     WordsHeard,
 )
 from bridge.call.floor import Floor
-from bridge.call.ledger import Ledger
+from bridge.call.ledger import NOTHING_UNDERSTOOD, SPOKE, Ledger
 from bridge.call.settings import CallSettings
 from bridge.call.state import VERSION, CallState, returned, settings_hash
 from bridge.call.states import Bot, Caller, Decision, EndReason
@@ -132,6 +132,10 @@ class Call:
     def transcript(self) -> tuple[Spoken, ...]:
         """What both sides really heard."""
         return self._bot.ledger.history()
+
+    def conversation(self) -> tuple[Spoken, ...]:
+        """The transcript for people: it shows, too, where the caller spoke and not a word was understood."""
+        return self._bot.ledger.history(wordless=NOTHING_UNDERSTOOD if self.settings.listens else SPOKE)
 
     @classmethod
     def resume(

@@ -27,7 +27,7 @@ class TranscriptLine:
     speaker: Speaker
     """`call` is neither: an ending, a decision."""
     text: str
-    """What was recognised of the caller; what the caller heard of the bot."""
+    """What was recognised of the caller, or that nothing was; what the caller heard of the bot."""
     unheard: str = ""
     """The bot's: what was to be said and was not heard."""
     cut: bool = False
@@ -66,6 +66,8 @@ class _Reader:
         self._speech_since: float | None = None
         self._keys_since: float | None = None
         self._sent_since: float | None = None
+        self._wordless_since: float | None = None
+        """When the caller began a turn that has just ended without a word."""
         self._said: list[str] = []
         self._revision = 0
         """Of the newest recognised text."""
@@ -83,8 +85,13 @@ class _Reader:
         elif isinstance(event, HeardOtherwise):
             self._otherwise[event.revision] = f"{event.recogniser}: {event.text or '(nothing)'}"
         self._call.receive(event, at)
+        for command in commands:
+            match command:
+                case {"type": "decided", "what": "turn over", "why": {"recognised": False} as why}:
+                    ago_ms = float(why.get("length_ms", 0)) + float(why.get("silence_ms", 0))
+                    self._wordless_since = max(at - ago_ms / 1000, 0.0)
         if not isinstance(event, VoiceActivity) or commands:
-            self._compare(self._call.transcript())
+            self._compare(self._call.conversation())
         for command in commands:
             self._command(command)
         if isinstance(event, StreamClosed):
@@ -92,7 +99,7 @@ class _Reader:
 
     def finish(self, damage: str) -> None:
         """Take note that the record is over."""
-        self._compare(self._call.transcript())
+        self._compare(self._call.conversation())
         self._close_bot_turn(cut=False)
         for turn, revision in zip(self._turns, self._revisions, strict=True):
             if turn.speaker == "caller":
@@ -119,8 +126,12 @@ class _Reader:
                 self._decided(str(what), why)
 
     def _decided(self, what: str, why: Any) -> None:
-        if what == "went on" and self._turns and self._turns[-1].speaker == "bot":
-            self._said = self._turns[-1].text.split()  # the rest is said anew
+        if what == "went on":  # the rest is said anew
+            turn = self._turns[-1] if self._turns else None
+            if turn is not None and turn.speaker == "bot":
+                self._said = turn.text.split()
+            for turn in self._turns[-2:]:
+                turn.unheard = ""
         if self._decisions:
             reasons = ", ".join(f"{key} {_short(value)}" for key, value in why.items()) if isinstance(why, dict) else ""
             self.lines.append(TranscriptLine(self._at, "call", f"{what} ({reasons})" if reasons else what))
@@ -142,8 +153,10 @@ class _Reader:
         if one.speaker == "caller":
             self._close_bot_turn(cut=True)
             starts = [at for at in (self._speech_since, self._keys_since) if at is not None]
+            if self._wordless_since is not None:
+                starts = [self._wordless_since]
             line = TranscriptLine(min(starts, default=self._at), "caller", one.text)
-            self._speech_since = self._keys_since = self._sent_since = None
+            self._speech_since = self._keys_since = self._sent_since = self._wordless_since = None
         else:
             line = TranscriptLine(
                 self._at if self._sent_since is None else self._sent_since, "bot", one.text, cut=one.interrupted

@@ -113,7 +113,7 @@ class LiveCalls:
 
     def _seen(self, key: str, session: CallSession) -> LiveCall:
         call, tally = session.call, session.tally
-        spoken = call.transcript()
+        spoken = call.conversation()
         last = {speaker: next((one.text for one in reversed(spoken) if one.speaker == speaker), "") for speaker in
                 ("caller", "bot")}  # fmt: skip
         return LiveCall(
@@ -189,7 +189,7 @@ class _Feed:
 
     def sound(self, place: int, caller: bytes, ours: bytes) -> None:
         """Publish a block of both tracks, and what has happened since the last."""
-        lines = self._session.call.transcript()[-_SHOWN_TURNS:]
+        lines = self._session.call.conversation()[-_SHOWN_TURNS:]
         listened = self.now < self.sound_until
         block = FeedBlock(
             key=self._key,
@@ -213,7 +213,7 @@ class _Feed:
     def ended(self) -> None:
         """Tell that the call is over."""
         self.over = True
-        lines = self._session.call.transcript()[-_SHOWN_TURNS:]
+        lines = self._session.call.conversation()[-_SHOWN_TURNS:]
         block = FeedBlock(
             self._key, round(self._session.seconds, 2), -100.0, -100.0, tuple(self._told), lines, over=True
         )

@@ -7,8 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from bridge.call.actions import Say, Spoken
+from bridge.call.ledger import Ledger
+from bridge.call.record import command_line, event_line, header
+from bridge.call.settings import CallSettings
 from bridge.call.transcript import TranscriptLine, transcript
 from bridge.errors import BadMessage
+from tests.call.phone import Phone
 
 RECORDS = Path(__file__).parent / "records"
 
@@ -58,3 +63,75 @@ def test_what_the_caller_did_not_wait_for_is_told() -> None:
     *_, last, end = transcript([*lines[:at], closed.encode()])
     assert end.text == "the stream ended: lost"
     assert last.speaker == "caller" or last.unheard
+
+
+def recorded(phone: Phone) -> list[TranscriptLine]:
+    """What is read in the record of a call on this phone."""
+    lines = [header(phone.settings, audio_format=phone.line.audio_format, pacing=phone.line.pacing)]
+    for at, event, commands in phone.log:
+        lines += [event_line(event, at), *(command_line(command, at) for command in commands)]
+    return transcript(lines)
+
+
+GREETING = "Good morning."
+ON = "Is somebody there?"
+
+
+def spoken_to(settings: CallSettings | None = None) -> Phone:
+    """A call whose agent says one sentence after another; nobody understands its caller."""
+    phone = Phone(lambda prompt: [Say(GREETING if prompt.kind == "call_started" else ON)], settings)
+    phone.recognises = lambda since: ""
+    phone.answers()
+    phone.wait(3)
+    phone.caller_speaks(1.2)
+    phone.wait(6)
+    return phone
+
+
+def told(lines: list[TranscriptLine]) -> list[tuple[str, str]]:
+    return [(line.speaker, line.text) for line in lines if line.speaker != "call"]
+
+
+@pytest.mark.parametrize(
+    ("settings", "seen", "answer"),
+    [
+        (CallSettings(), "(nothing understood)", "Sorry, could you say that again?"),
+        (CallSettings(not_understood=""), "(nothing understood)", GREETING),
+        (CallSettings(listens=False), "(spoke)", ON),
+    ],
+)
+def test_that_somebody_spoke_is_seen_where_not_a_word_is_known(settings: CallSettings, seen: str, answer: str) -> None:
+    lines = recorded(spoken_to(settings))
+    assert told(lines)[:2] == [("bot", GREETING), ("caller", seen)]
+    assert ("bot", answer) in told(lines)
+    assert lines[1].at == pytest.approx(3.0, abs=0.4)
+    assert [line.at for line in lines] == sorted(line.at for line in lines)
+
+
+def test_agents_are_not_told_of_turns_without_words() -> None:
+    phone = spoken_to(CallSettings(listens=False))
+    assert phone.call.transcript() == (Spoken("bot", f"{GREETING} {ON}"),)
+    assert [one.text for one in phone.call.conversation()] == [GREETING, "(spoke)", ON]
+
+
+def test_a_sound_that_broke_the_bot_off_stands_between_what_was_said_before_it_and_the_rest() -> None:
+    words = " ".join(f"word{number}" for number in range(20))
+    phone = Phone(lambda prompt: [Say(words)])
+    phone.recognises = lambda since: ""
+    phone.answers()
+    phone.wait(2)
+    phone.caller_speaks(0.6)
+    phone.wait(8)
+    (_, before), noise, (_, rest) = told(recorded(phone))
+    assert noise == ("caller", "(nothing understood)")
+    assert before
+    assert f"{before} {rest}".split() == words.split()
+    assert [line.unheard for line in recorded(phone)] == ["", "", ""]
+
+
+def test_a_turn_without_words_is_taken_back_and_not_the_one_with_words_before_it() -> None:
+    ledger = Ledger()
+    ledger.caller_said("Yes.")
+    ledger.caller_said("")
+    ledger.withdraw_caller()
+    assert ledger.history() == (Spoken("caller", "Yes."),)
