@@ -14,6 +14,7 @@ import msgspec
 import msgspec.inspect as shape
 
 from bridge import yaml_text
+from bridge.config_ranges import out_of_range
 from bridge.config_source import Keys
 from bridge.variables import SECRET_NAME
 
@@ -41,6 +42,9 @@ def convert(raw: Any, kind: type[T], told: Told, hidden: frozenset[tuple[str, st
     expected = shape.type_info(kind)
     unknown = list(_unknown_keys(raw, expected, (), hidden))
     for path, what in unknown:
+        told(path, what)
+        drop(raw, path)
+    for path, what in list(_out_of_range(raw, expected, ())):
         told(path, what)
         drop(raw, path)
     wrong: set[Keys] = set()
@@ -84,6 +88,24 @@ def _unknown_keys(
         case shape.ListType(item_type=inner) | shape.VarTupleType(item_type=inner) if isinstance(value, list):
             for index, item in enumerate(value):
                 yield from _unknown_keys(item, inner, (*path, index), hidden)
+
+
+def _out_of_range(value: Any, expected: shape.Type, path: Keys, name: str = "") -> Iterator[tuple[Keys, str]]:
+    """Numbers of the right kind that make no sense for the setting of this name."""
+    match _pick(expected, value):
+        case shape.StructType(fields=fields) if isinstance(value, dict):
+            for field in fields:
+                if field.encode_name in value:
+                    inner = value[field.encode_name]
+                    yield from _out_of_range(inner, field.type, (*path, field.encode_name), field.name)
+        case shape.DictType(value_type=inner) if isinstance(value, dict):
+            for key, item in value.items():
+                yield from _out_of_range(item, inner, (*path, key), str(path[-1]))
+        case shape.ListType(item_type=inner) | shape.VarTupleType(item_type=inner) if isinstance(value, list):
+            for index, item in enumerate(value):
+                yield from _out_of_range(item, inner, (*path, index), name)
+        case other if what := out_of_range(value, name, other):
+            yield path, what
 
 
 def _pick(expected: shape.Type, value: Any) -> shape.Type:

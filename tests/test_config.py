@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
+import msgspec.inspect as shape
 import pytest
 import yaml
 from hypothesis import given
@@ -12,6 +14,7 @@ from hypothesis import strategies as st
 from bridge.agents.settings import ScriptSettings
 from bridge.carriers.settings import TwilioSettings
 from bridge.config import Settings, load_settings, parse_settings
+from bridge.config_convert import convert
 from bridge.errors import ConfigError
 from bridge.worker.voice_settings import PiperVoiceSettings
 
@@ -257,3 +260,119 @@ def test_paths_of_voices_are_relative_to_the_file() -> None:
         "/etc/bridge/voices/joe.onnx",
         "/amy.onnx",
     ]
+
+
+def numeric_settings() -> dict[str, tuple[type, str, float | None]]:
+    """Every setting that is a number, wherever it stands: its section's class, its name, and its default."""
+    found: dict[str, tuple[type, str, float | None]] = {}
+
+    def look(expected: shape.Type) -> None:
+        match expected:
+            case shape.StructType(cls=cls, fields=fields) if f"{cls.__name__}." not in found:
+                found[f"{cls.__name__}."] = (cls, "", None)
+                for field in fields:
+                    kinds = field.type.types if isinstance(field.type, shape.UnionType) else (field.type,)
+                    if any(isinstance(kind, shape.IntType | shape.FloatType) for kind in kinds):
+                        default = field.default if isinstance(field.default, int | float) else None
+                        found[f"{cls.__name__}.{field.name}"] = (cls, field.name, default)
+                    look(field.type)
+            case shape.UnionType(types=types):
+                for one in types:
+                    look(one)
+            case (
+                shape.DictType(value_type=inner) | shape.VarTupleType(item_type=inner) | shape.ListType(item_type=inner)
+            ):
+                look(inner)
+
+    look(shape.type_info(Settings))
+    return {name: one for name, one in found.items() if one[1]}
+
+
+NUMERIC = numeric_settings()
+
+
+def said_of(name: str, value: float) -> list[str]:
+    """What is said of a setting with this value, by the mistakes of its section."""
+    section, key, _ = NUMERIC[name]
+    told: list[str] = []
+    tag = shape.type_info(section)
+    assert isinstance(tag, shape.StructType)
+    raw = {key: value} | ({tag.tag_field: tag.tag} if tag.tag_field else {})
+    convert(raw, section, lambda path, what: told.append(what) if path == (key,) else None)
+    return told
+
+
+def test_there_are_numbers_in_every_room() -> None:
+    sections = {name.partition(".")[0] for name in NUMERIC}
+    assert {"CallSettings", "GatewaySettings", "DeepgramSettings", "ElevenLabsSettings", "ChatSettings"} <= sections
+    assert len(NUMERIC) > 200
+
+
+@pytest.mark.parametrize("name", NUMERIC)
+def test_no_number_is_less_than_nothing_or_without_end(name: str) -> None:
+    levels = name.endswith(("_db", ".minimum_score"))
+    (said,) = said_of(name, -1) if not levels else said_of(name, math.inf)
+    assert "expected" in said
+    assert "int" in said or "float" in said
+    for endless in (math.nan, math.inf, -math.inf):
+        (said,) = said_of(name, endless)
+        assert said.startswith(f"is {endless!r}, expected ")
+    default = NUMERIC[name][2]
+    assert default is None or not said_of(name, default)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "CallSettings.longest_call_s",
+        "CallSettings.agent_deadline_s",
+        "CallSettings.failure_limit",
+        "CallSettings.no_input_limit",
+        "EndpointSettings.longest_turn_s",
+        "PlayoutSettings.lead_ms",
+        "PlayoutSettings.stalled_s",
+        "ActivitySettings.tick_ms",
+        "ActivitySettings.rows",
+        "WhisperSettings.threads",
+        "DeepgramSettings.connect_s",
+        "ListeningSettings.processes",
+        "SpeakingSettings.speed",
+        "SpeakingSettings.worker_sockets",
+        "ChunkSettings.longest_chars",
+        "ElevenLabsSettings.concurrency",
+        "ChatSettings.max_tokens",
+        "ChatSettings.first_token_deadline_s",
+        "AnswerLimits.answer_bytes",
+        "ConversationRelaySettings.heartbeat_s",
+        "StoreSettings.redis_deadline_ms",
+        "GatewaySettings.max_calls",
+    ],
+)
+def test_deadlines_and_sizes_are_not_zero(name: str) -> None:
+    (said,) = said_of(name, 0)
+    assert said.startswith("is 0, expected ")
+    assert ">" in said
+
+
+@pytest.mark.parametrize("name", [name for name in NUMERIC if name.endswith(("probability", "_threshold", "_ratio"))])
+def test_shares_end_at_one(name: str) -> None:
+    assert said_of(name, 1.5) == ["is 1.5, expected float <= 1"]
+    assert not said_of(name, 1)
+
+
+def test_a_number_out_of_range_is_named_with_its_place() -> None:
+    text = """
+call:
+  no_input_s: -1
+listening:
+  prices_per_minute: {desk: -2.5}
+numbers:
+  "+15550100":
+    call: {agent_deadline_s: 0}
+"""
+    assert mistakes(text) == [
+        "bridge.yaml:3: call.no_input_s: is -1, expected float >= 0",
+        "bridge.yaml:5: listening.prices_per_minute.desk: is -2.5, expected float >= 0",
+        'bridge.yaml:8: numbers."+15550100".call.agent_deadline_s: is 0, expected float > 0',
+    ]
+    assert parse_settings("call: {no_input_s: 0, floor: {duck_db: -30, words_ms: 0}}", "bridge.yaml")

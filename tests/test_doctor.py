@@ -6,6 +6,7 @@ import contextlib
 import email.utils
 import json
 import os
+import re
 import socket
 import tempfile
 from collections.abc import AsyncIterator
@@ -455,6 +456,21 @@ def test_a_healthy_set_up_is_status_0(capsys: pytest.CaptureFixture[str], monkey
     config = ROOT / "fixtures" / "demo.yaml"
     assert main(["doctor", "-c", str(config), "--offline", "--port", "0"]) == 0
     assert "0 problems" in capsys.readouterr().out
+
+
+def test_one_mistake_is_one_problem(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(doctor, "engines", lambda _settings: [])
+    monkeypatch.setenv("TWILIO_AUTH_TOKEN", "12345")
+    monkeypatch.setenv("PUBLIC_URL", "https://bridge.example.com")
+    config = tmp_path / "bridge.yaml"
+    config.write_text(
+        (ROOT / "fixtures" / "demo.yaml").read_text().replace("file: ", f"file: {ROOT}/fixtures/")
+        + "\nstore: {redis_deadline_ms: 0}\n"
+    )
+    main(["doctor", "-c", str(config), "--offline", "--port", "0"])
+    assert re.search(r"^1 problem, ", capsys.readouterr().out, re.MULTILINE)
 
 
 async def test_reports_after_calls_are_looked_at(tmp_path: Path) -> None:

@@ -62,7 +62,7 @@ SHARED = {"http", "grpc_client", "google_account"}
 """Modules beside the rooms that every room which touches the network may import."""
 
 TOP = {
-    "config", "config_convert", "config_source", "numbers", "profiles",
+    "config", "config_convert", "config_ranges", "config_source", "numbers", "profiles",
     "app", "ray_app", "service", "cli", "commands", "doctor", "doctor_network", "doctor_services", "warm_up",
 }  # fmt: skip
 """The modules that may know everybody, and that nobody else knows."""

@@ -98,6 +98,8 @@ class ToolCalls:
             return name != last.name or last.whole or not _goes_on(last.arguments, arguments)
         if not name or (arguments and arguments.startswith(last.arguments or " ")):
             return False  # a further piece, or all of it again with more
+        if name == last.name and _has_more(arguments, last.arguments):
+            return False
         return last.whole or (name != last.name and {name, last.name} <= self._names)
 
 
@@ -134,6 +136,18 @@ def _goes_on(arguments: str, piece: str) -> bool:
     """Whether a piece goes on with arguments that have begun: it does not begin with a brace, or has them all again."""
     begun = arguments.strip()
     return bool(begun and piece.strip()) and (piece.startswith(arguments) or not piece.lstrip().startswith("{"))
+
+
+def _has_more(piece: str, arguments: str) -> bool:
+    """Whether a piece is an object that holds all of another one, and something besides."""
+    (_, whole), (_, part) = readable(piece.encode("utf-8", "replace")), readable(arguments.encode("utf-8", "replace"))
+    return whole != part and _holds(whole, part)
+
+
+def _holds(whole: Any, part: Any) -> bool:
+    if isinstance(whole, dict) and isinstance(part, dict):
+        return all(key in whole and _holds(whole[key], value) for key, value in part.items())
+    return bool(whole == part)
 
 
 def _is_object(text: str) -> bool:

@@ -59,5 +59,9 @@ def run(arguments: argparse.Namespace) -> int:
             console.print(Text(f"{'':23}-> {remedy}"))
     problems = sum(finding.status == "fail" for finding in findings)
     warnings = sum(finding.status == "warn" for finding in findings)
-    console.print(f"\n{problems} problems, {warnings} warnings")
+    console.print(f"\n{_counted(problems, 'problem')}, {_counted(warnings, 'warning')}")
     return 1 if failed else 0
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"

@@ -363,6 +363,34 @@ def test_one_call_stays_one_call(lines: list[str]) -> None:
     assert read(*lines, STOP) == ("", [("expect", '{"answer":"yes_no"}')])  # Gemini says `stop`
 
 
+@pytest.mark.parametrize("place", [{}, {"index": 0}, {"index": None}])
+@pytest.mark.parametrize(
+    "steps",
+    [
+        [{"answer": "yes_no"}],
+        [{}, {"answer": "yes_no"}],
+        [{"answer": "yes_no"}, {"answer": "yes_no"}],
+        [{"a": {}}, {"a": {"b": 1}}, {"a": {"b": 1, "c": 2}}],
+        [{"a": 1}, {"a": 1, "b": 2}, {"a": 1, "b": 2, "c": 3}],
+    ],
+)
+@pytest.mark.parametrize("written", [dict, json.dumps])
+def test_arguments_that_come_as_a_whole_object_with_more_in_it_each_time_are_one_call(
+    steps: list[dict[str, Any]], place: dict[str, Any], written: Callable[[Any], Any]
+) -> None:
+    calls = ToolCalls(TOOLS)
+    for step in steps:
+        calls.add({**place, "function": {"name": "expect", "arguments": written(step)}})
+    assert [json.loads(one.arguments) for one in calls.settled("tool_calls")] == [steps[-1]]
+
+
+def test_calls_of_one_tool_with_something_else_each_are_several_without_ids_too() -> None:
+    calls = ToolCalls(TOOLS)
+    for answer in ("yes_no", "digits", "yes_no"):
+        calls.add({"function": {"name": "expect", "arguments": {"answer": answer, "of": {"them": 1}}}})
+    assert len(calls.settled("tool_calls")) == 3
+
+
 def test_of_an_answer_cut_off_by_its_length_only_whole_calls_are_carried_out() -> None:
     lines = [
         call(index=0, id="a", function=EXPECT),
