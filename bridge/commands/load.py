@@ -46,6 +46,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Exit status 0 when every service level held, 1 when not, 3 when the callers were the bottleneck."""
     from bridge.errors import ConfigError
+    from bridge.http import environment_proxy
     from bridge.simulator.carriers import carrier_of
 
     token = os.environ.get("TWILIO_AUTH_TOKEN", "").partition(",")[0].strip()
@@ -62,6 +63,7 @@ def run(arguments: argparse.Namespace) -> int:
         if not path.is_file():
             raise ConfigError(f"{path}: there is no such recording; name one with --say")
 
+    environment_proxy(arguments.connect_to or arguments.url)  # one that cannot be used is said before the load
     from bridge.simulator.main import run_load
 
     return run_load(

@@ -9,12 +9,14 @@ import asyncio
 import base64
 import hashlib
 import os
+import socket
 import struct
 from collections.abc import Callable
 from typing import cast
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from bridge.errors import BadMessage
+from bridge.http import environment_proxy
 
 _ACCEPT = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 _OPEN_S = 10.0
@@ -31,6 +33,36 @@ def frame(payload: bytes, opcode: int = _TEXT) -> bytes:
     else:
         head = struct.pack("!BBQ", 0x80 | opcode, 0x80 | 127, length)
     return head + b"\0\0\0\0" + payload
+
+
+async def _tunnel(proxy: str, target: str) -> socket.socket:
+    """A connection to `target` through an HTTP proxy (RFC 9110, 9.3.6). Raises OSError."""
+    parts, loop = urlsplit(proxy), asyncio.get_running_loop()
+    head = f"CONNECT {target} HTTP/1.1\r\nHost: {target}\r\n"
+    if parts.username is not None:
+        known = f"{unquote(parts.username)}:{unquote(parts.password or '')}".encode()
+        head += f"Proxy-Authorization: Basic {base64.b64encode(known).decode()}\r\n"
+    if parts.scheme != "http":
+        raise OSError(f"a load goes through no proxy of {parts.scheme}")
+    found = await loop.getaddrinfo(parts.hostname, parts.port or 80, type=socket.SOCK_STREAM)
+    family, kind, protocol, _, address = found[0]
+    connection = socket.socket(family, kind, protocol)
+    try:
+        connection.setblocking(False)
+        await loop.sock_connect(connection, address)
+        await loop.sock_sendall(connection, f"{head}\r\n".encode())
+        answer = b""
+        while not answer.endswith(b"\r\n\r\n"):
+            piece = await loop.sock_recv(connection, 1)  # not a byte of what comes through the tunnel
+            answer += piece
+            if not piece or len(answer) > 8192:
+                raise OSError("the proxy did not answer as one does")
+        if answer.split(b" ")[1:2] != [b"200"]:
+            raise OSError(f"the proxy refused: {answer.splitlines()[0].decode('latin-1')}")
+    except BaseException:
+        connection.close()
+        raise
+    return connection
 
 
 class MediaSocket(asyncio.Protocol):
@@ -57,7 +89,7 @@ class MediaSocket(asyncio.Protocol):
         parts = urlsplit(url)
         secure = parts.scheme == "wss"
         port = parts.port or (443 if secure else 80)
-        socket = cls(on_text, on_close)
+        media = cls(on_text, on_close)
         key = base64.b64encode(os.urandom(16))
         lines = [
             f"GET {parts.path or '/'} HTTP/1.1",
@@ -67,13 +99,21 @@ class MediaSocket(asyncio.Protocol):
         ]
         lines += ["Sec-WebSocket-Version: 13", f"Sec-WebSocket-Key: {key.decode()}"]
         lines += [f"{name}: {value}" for name, value in headers.items()]
-        socket._request = ("\r\n".join(lines) + "\r\n\r\n").encode()
-        socket._accept = base64.b64encode(hashlib.sha1(key + _ACCEPT, usedforsecurity=False).digest())
+        media._request = ("\r\n".join(lines) + "\r\n\r\n").encode()
+        media._accept = base64.b64encode(hashlib.sha1(key + _ACCEPT, usedforsecurity=False).digest())
         loop = asyncio.get_running_loop()
         async with asyncio.timeout(_OPEN_S):
-            await loop.create_connection(lambda: socket, parts.hostname or "", port, ssl=True if secure else None)
-            await socket.opened
-        return socket
+            host, ssl = parts.hostname or "", True if secure else None
+            proxy = environment_proxy(url)
+            if proxy is None:
+                await loop.create_connection(lambda: media, host, port, ssl=ssl)
+            else:
+                tunnel = await _tunnel(proxy, f"[{host}]:{port}" if ":" in host else f"{host}:{port}")
+                await loop.create_connection(
+                    lambda: media, sock=tunnel, ssl=ssl, server_hostname=host if secure else None
+                )
+            await media.opened
+        return media
 
     def send(self, payload: bytes) -> None:
         """Send one text message to the server."""

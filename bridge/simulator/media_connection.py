@@ -8,6 +8,7 @@ from urllib.parse import urljoin, urlsplit
 
 import aiohttp
 
+from bridge.http import environment_proxy
 from bridge.simulator.carriers.base import Carrier
 from bridge.simulator.carriers.verbs import Stream
 from bridge.simulator.trunk import Webhooks
@@ -26,7 +27,10 @@ async def open_media_socket(
     headers = webhooks.socket_headers(url, verb, signed=signed)
     try:
         target = webhooks.real_address(url)
-        return await asyncio.wait_for(session.ws_connect(target, headers=headers, max_msg_size=0, autoclose=True), 10.0)
+        opening = session.ws_connect(
+            target, headers=headers, max_msg_size=0, autoclose=True, proxy=environment_proxy(target)
+        )
+        return await asyncio.wait_for(opening, 10.0)
     except aiohttp.WSServerHandshakeError as error:
         raise company.error("handshake", f"{url} answered {error.status}", status=error.status) from None
     except TimeoutError:

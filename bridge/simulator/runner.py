@@ -78,7 +78,8 @@ async def place_call(
     started_at = datetime.datetime.fromtimestamp(time.time(), datetime.UTC).isoformat(timespec="seconds")
     caller, sounds = await asyncio.to_thread(_prepare, scenario)
     own = session is None
-    session = session or aiohttp.ClientSession(proxy=environment_proxy(connect_to or url))
+    environment_proxy(connect_to or url)  # said before the phone rings, where it cannot be used
+    session = session or aiohttp.ClientSession()
     try:
         phone = PhoneCall(
             trunk,

@@ -12,6 +12,7 @@ import msgspec
 from yarl import URL
 
 from bridge.errors import BadMessage
+from bridge.http import environment_proxy
 from bridge.simulator.carriers import CARRIERS
 from bridge.simulator.carriers.base import Call, Carrier, Signing, Webhook
 from bridge.simulator.carriers.verbs import Stream, Verb
@@ -115,9 +116,14 @@ class Webhooks:
         headers |= self._carrier.sign(
             Signing(self._token, self._call.account, method, url, signed_form, body, time.time())
         )
-        target = URL(self.real_address(url), encoded=True)
+        real = self.real_address(url)
         async with self._session.request(
-            method, target, data=body or None, headers=headers, allow_redirects=False
+            method,
+            URL(real, encoded=True),
+            data=body or None,
+            headers=headers,
+            allow_redirects=False,
+            proxy=environment_proxy(real),
         ) as answer:
             location = answer.headers.get("Location", "") if answer.status in (*_TO_GET, *_SAME_METHOD) else ""
             text = await self._text(answer, url)

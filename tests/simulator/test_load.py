@@ -13,6 +13,7 @@ from typing import Any
 import aiohttp
 import pytest
 from aiohttp import web
+from aiohttp.test_utils import TestServer
 from rich.console import Console
 
 from bridge.errors import BadMessage, BridgeError, ConfigError
@@ -26,6 +27,7 @@ from bridge.simulator.load_wire import MediaSocket, frame
 from bridge.simulator.main import run_load
 from bridge.simulator.sound import to_ulaw
 from bridge.simulator.trunk import Trunk
+from tests import http_doubles
 from tests.simulator.media_server import MediaServer, canned, serve
 
 CALLERS = Path(__file__).parents[2] / "fixtures" / "callers"
@@ -306,6 +308,36 @@ async def test_the_socket_speaks_to_a_real_server() -> None:
     with pytest.raises(BadMessage, match=r"31920 handshake error: HTTP/1\.1 404"):
         await MediaSocket.connect(f"ws://127.0.0.1:{port}/nowhere", {}, got.put_nowait, got.put_nowait)
     await runner.cleanup()
+
+
+async def test_the_socket_goes_through_the_proxy_for_its_address(monkeypatch: pytest.MonkeyPatch) -> None:
+    got: asyncio.Queue[bytes | int | None] = asyncio.Queue()
+
+    async def greet(request: web.Request) -> web.WebSocketResponse:
+        peer = web.WebSocketResponse()
+        await peer.prepare(request)
+        await peer.send_str("hello")
+        await peer.close()
+        return peer
+
+    async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 407 Proxy Authentication Required\r\n\r\n")
+
+    for name in ("HTTP_PROXY", "ALL_PROXY", "all_proxy", "NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    app = web.Application()
+    app.router.add_get("/media", greet)
+    async with TestServer(app, host="127.0.0.1") as server:
+        proxy = http_doubles.Proxy(server.port or 0)
+        async with http_doubles.listening(proxy.handle) as at, http_doubles.listening(refuse) as refusing:
+            monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{at}")
+            await MediaSocket.connect("ws://media.example.com/media", {}, got.put_nowait, got.put_nowait)
+            assert await asyncio.wait_for(got.get(), 60.0) == b"hello"
+            monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{refusing}")
+            with pytest.raises(OSError, match=r"the proxy refused: .*407"):
+                await MediaSocket.connect("ws://media.example.com/media", {}, got.put_nowait, got.put_nowait)
+    assert proxy.asked == ["CONNECT media.example.com:80 HTTP/1.1"]
 
 
 def test_frames_are_masked_and_sized_as_rfc_6455_says() -> None:

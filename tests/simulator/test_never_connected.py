@@ -9,6 +9,7 @@ from typing import Any
 import aiohttp
 import pytest
 from aiohttp import web
+from aiohttp.test_utils import TestServer
 
 from bridge.simulator import virtual
 from bridge.simulator.carriers import CARRIERS
@@ -275,3 +276,42 @@ async def test_a_call_goes_through_the_proxy_that_the_environment_names(monkeypa
             call = await place_call("http://voice.example.com/twilio/voice", scenario, auth_token="secret")
     assert call.result.ended == "hung up"
     assert proxy.asked[0].startswith("POST http://voice.example.com/twilio/voice ")
+
+
+@pytest.mark.parametrize(
+    ("webhook", "media", "asked"),
+    [
+        ("http://voice.example.com", "ws://127.0.0.1:{port}", ["POST http://voice.example.com/twilio/voice"]),
+        ("http://127.0.0.1:{port}", "wss://media.example.com", ["CONNECT media.example.com:443"]),
+        ("http://127.0.0.1:{port}", "ws://127.0.0.1:{port}", []),
+    ],
+)
+async def test_the_webhook_and_the_media_socket_go_each_by_its_own_address(
+    webhook: str, media: str, asked: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened = []
+
+    async def voice(request: web.Request) -> web.Response:
+        text = f"<Response><Connect><Stream url='{media.format(port=server.port)}/media'/></Connect></Response>"
+        return web.Response(text=text, content_type="text/xml")
+
+    async def socket(request: web.Request) -> web.StreamResponse:
+        opened.append(request.path)
+        answer = web.WebSocketResponse()
+        await answer.prepare(request)
+        await answer.close()
+        return answer
+
+    app = web.Application()
+    app.add_routes([web.post("/twilio/voice", voice), web.get("/media", socket)])
+    for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "all_proxy", "NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    async with TestServer(app, host="127.0.0.1") as server:
+        proxy = http_doubles.Proxy(server.port or 0)
+        async with http_doubles.listening(proxy.handle) as proxy_port:
+            for name in ("http_proxy", "https_proxy"):
+                monkeypatch.setenv(name, f"http://127.0.0.1:{proxy_port}")
+            scenario = parse("name: x\nsteps: [{silence: 200}, hang_up]")
+            await place_call(f"{webhook.format(port=server.port)}/twilio/voice", scenario, auth_token="secret")
+    assert [" ".join(line.split()[:2]) for line in proxy.asked] == asked
+    assert opened == (["/media"] if "127.0.0.1" in media else [])
