@@ -11,12 +11,14 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import logging
 import os
 import re
 import subprocess
 import sys
 import tempfile
 import urllib.request
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -44,9 +46,42 @@ from tests.attacks.neighbours import GROWTH_MIB, HEADING, Elsewhere, Harm, neigh
 CALLERS = Path(__file__).parents[2] / "fixtures" / "callers"
 
 
+class CountedLogs(logging.Handler):
+    """Counts what the service logs, kind by kind, in place of printing it between the lines of the table."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen: Counter[str] = Counter()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        said = re.sub(r"\d+", "#", record.getMessage().partition("\n")[0])
+        self.seen[f"{record.levelname.lower()}: {said}"[:80]] += 1
+
+
+@contextmanager
+def logs_counted() -> Iterator[None]:
+    """While this lasts nothing is logged to the terminal; then how often each kind of line came is printed."""
+    counted, root = CountedLogs(), logging.getLogger()
+    handlers, root.handlers = root.handlers, [counted]
+    try:
+        yield
+    finally:
+        root.handlers = handlers
+        if counted.seen:
+            print("\nlogged meanwhile (lines):")
+        for what, lines in counted.seen.most_common(20):
+            print(f"{lines:>8}  {what}")
+
+
+def progress(place: int, of: int, name: str) -> None:
+    """Says at a terminal which attack is at work, on a line that the next one overwrites."""
+    if sys.stderr.isatty():
+        print(f"\r\x1b[K{place}/{of}  {name} ...\r", end="", file=sys.stderr, flush=True)
+
+
 async def here(names: list[str], heard_s: float) -> bool:
     """Every attack on a gateway in this process; whether one of them did harm."""
-    harmed = False
+    harmed, place = False, 0
     with tempfile.TemporaryDirectory() as folder, voice(f"{folder}/worker.sock") as address:
         for redis in (False, True):
             chosen = [name for name in names if name.startswith("redis_") == redis]
@@ -54,6 +89,8 @@ async def here(names: list[str], heard_s: float) -> bool:
                 continue
             async with neighbours(address, Path(folder), with_redis=redis) as beside:
                 for name in chosen:
+                    place += 1
+                    progress(place, len(names), name)
                     harmed |= bool((await beside.least_harm(name, ATTACKS[name], heard_s)).found)
     return harmed
 
@@ -145,7 +182,8 @@ def there(url: str, names: list[str], calls: int, hold_s: float) -> bool:
     with Load(trunk, job, server_pid=listening_on(parts.port or 80)) as load:
         before = load.step(calls, hold_s)
         print(harm_of("(nobody)", before, before).line(), f"void: {before.void}" if before.void else "", flush=True)
-        for name in names:
+        for place, name in enumerate(names, 1):
+            progress(place, len(names), name)
             beats = late_beats(origin)
             with attacking(ATTACKS[name], origin):
                 step = load.step(calls, hold_s)
@@ -171,9 +209,10 @@ def main() -> int:
     parser.add_argument("--hold", type=float, metavar="S", help="of each attack; 35 at URL, else 3")
     parser.add_argument("--only", choices=ATTACKS, action="append")
     arguments = parser.parse_args()
-    print(HEADING, f"(memory: harm is more than {GROWTH_MIB} MiB)")
+    print(HEADING, f"(memory: harm is more than {GROWTH_MIB} MiB)", flush=True)
     if not arguments.url:
-        return int(asyncio.run(here(arguments.only or list(ATTACKS), arguments.hold or 3.0)))
+        with logs_counted():
+            return int(asyncio.run(here(arguments.only or list(ATTACKS), arguments.hold or 3.0)))
     possible = [
         name
         for name in arguments.only or ATTACKS
