@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from bridge.understanding.corrections import segments
+from bridge.understanding.denials import wanted
 from bridge.understanding.lexicon import Lexicon
 from bridge.understanding.numbers import groups
 from bridge.understanding.phrases import Intent, normalise
@@ -22,7 +23,7 @@ def read_choice(words: Sequence[Token], lexicon: Lexicon, choices: Choices) -> I
     """The name of the choice that was meant; None where none fits, or two do equally well."""
     best: Interpretation | None = None
     for because, said in segments(_bound(words, lexicon, choices), lexicon):
-        found = _chosen(said, lexicon, choices)
+        found = _chosen(wanted(said, lexicon), lexicon, choices)
         if found is not None or because in ("strong", "restart"):
             best = found
     return best
@@ -35,6 +36,8 @@ def _bound(words: Sequence[Token], lexicon: Lexicon, choices: Choices) -> list[T
     whole = frozenset(tuple(plain) for plain in phrases if any((word,) in lexicon.weak_corrections for word in plain))
     kept: list[Token] = []
     place = 0
+    if len(words) > 2 and words[1].text in ",." and (words[0].text,) in lexicon.weak_corrections:
+        place = 2  # "no, power is fine" is about no "no power"
     while place < len(words):
         length = at([word.text for word in words[place : place + 6]], 0, whole)
         run = words[place : place + max(length, 1)]

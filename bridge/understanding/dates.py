@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from bridge.understanding.calendar_days import Day, days_in, exists
 from bridge.understanding.corrections import segments
+from bridge.understanding.denials import meant
 from bridge.understanding.lexicon import Lexicon
 from bridge.understanding.number_names import names_of_numbers, names_of_ordinals
 from bridge.understanding.numbers import Group, groups
@@ -37,7 +38,11 @@ def read_date(words: Sequence[Token], lexicon: Lexicon, today: Day | None = None
     part `year` is then `assumed`.
     """
     best: _Date | None = None
-    for because, said in segments(unhyphenated(words), lexicon):
+    for because, piece in segments(unhyphenated(words), lexicon):
+        said = meant(piece, lexicon, bounds=True)
+        if _is_either(said, lexicon):
+            best = None
+            continue
         found = _told(said, lexicon, today) or (_day_alone(said, lexicon, best) if best and because else None)
         found = found or (_counted_from(said, lexicon, today) if today else None)
         if found is not None and best is not None and because and not found.year and best.year:
@@ -45,6 +50,22 @@ def read_date(words: Sequence[Token], lexicon: Lexicon, today: Day | None = None
         if found is not None or because in ("strong", "restart"):
             best = found
     return None if best is None else _reading(best, today)
+
+
+def _is_either(words: list[Token], lexicon: Lexicon) -> bool:
+    """Whether days stand on both sides of a word that parts them: "today or tomorrow", "the fourth or the fifth"."""
+    places = [place for place, word in enumerate(words) if word.text in lexicon.ranges]
+    return any(_has_day(words[:place], lexicon) and _has_day(words[place + 1 :], lexicon) for place in places)
+
+
+def _has_day(words: list[Token], lexicon: Lexicon) -> bool:
+    plain = [word.text for word in words if not word.is_sign]
+    days = frozenset(lexicon.days) | frozenset(lexicon.feasts)
+    return (
+        any(word in lexicon.weekdays or at(plain, place, days) for place, word in enumerate(plain))
+        or bool(_numbers_and_ordinals(words, lexicon))
+        or any(_ordinal_at(words, place, lexicon) for place in range(len(words)))
+    )
 
 
 def _reading(date: _Date, today: Day | None) -> Interpretation | None:
@@ -273,7 +294,22 @@ def _counted_from(words: list[Token], lexicon: Lexicon, today: Day | None) -> _D
                     if not more and place and plain[place - 1] in lexicon.offsets:
                         return None  # "a month from today"
                     return _exactly(today.plus(days + more), LIKELY if more else CERTAIN)
-    return _span(words, lexicon, today) or _weekday(plain, lexicon, today) or _day_of_month(words, lexicon, today)
+    found = _span(words, lexicon, today) or _weekday(plain, lexicon, today)
+    if found is None:
+        return _day_of_month(words, lexicon, today)
+    ordinal = next((day for place in range(len(words)) if (day := _ordinal_at(words, place, lexicon))), 0)
+    if ordinal and plain and not set(plain) & lexicon.spans.keys() and not _is_named_day(words, ordinal, lexicon):
+        return found if found.day == ordinal else None  # "Friday the thirteenth" that is no Friday
+    return found
+
+
+def _is_named_day(words: Sequence[Token], ordinal: int, lexicon: Lexicon) -> bool:
+    """Whether the ordinal is a weekday's name, as Portuguese "quarta" is."""
+    return all(
+        word.text in lexicon.weekdays
+        for place, word in enumerate(words)
+        if _ordinal_at(words, place, lexicon) == ordinal
+    )
 
 
 def _exactly(day: Day, confidence: float) -> _Date:

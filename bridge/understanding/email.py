@@ -32,12 +32,18 @@ def read_email(words: Sequence[Token], lexicon: Lexicon) -> Interpretation | Non
     """An e-mail address in lower case, whole or not at all."""
     best: Interpretation | None = None
     for segment in _joined(segments(words, lexicon), lexicon):
-        found = _address(segment.words, lexicon)
+        found = None if _is_either(segment.words, lexicon) else _address(segment.words, lexicon)
         if found is None and best is not None and segment.because:
             found = _other_half(str(best.value), segment.words, lexicon)
         if found is not None or segment.because in ("strong", "restart"):
             best = found
     return best
+
+
+def _is_either(words: Sequence[Token], lexicon: Lexicon) -> bool:
+    """Whether two addresses are told, and a word such as "or" between them."""
+    signs = [place for place in range(len(words)) if _at(words, place, lexicon)]
+    return bool(signs) and any(word.text in lexicon.ranges for word in words[signs[0] : signs[-1]])
 
 
 def _joined(pieces: list[Segment], lexicon: Lexicon) -> list[Segment]:

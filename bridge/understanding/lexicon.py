@@ -47,6 +47,18 @@ class Lexicon:
     restarts: Phrases = frozenset()
     """Nothing that came before counts: "scratch that"."""
 
+    # ---- what is ruled out
+    denials: Phrases = frozenset()
+    """What follows is not meant, or only a bound: "can't", "at least"."""
+    unwanted: Phrases = frozenset()
+    """Those of them that rule out a choice: "don't want"."""
+    declined: Phrases = frozenset()
+    """What stands before is not meant, or only a bound: "is no good", "or later"."""
+    bounds: Phrases = frozenset()
+    """What makes a day or a time that follows a bound: "after", "every"."""
+    contrasts: Words = frozenset()
+    """Where a denial ends: "but"."""
+
     # ---- numbers
     largest_name: int = 99
     """Numbers up to this have names in the table; larger ones are made of `hundred` and `thousand`. -1: no names."""
@@ -92,6 +104,8 @@ class Lexicon:
     extension: Words = frozenset()
     money: Mapping[str, str] = field(default_factory=dict)
     """Words for currencies, to ISO codes; those for hundredths, to `cent`, or to `cent GBP` where they tell it."""
+    percent: Phrases = frozenset({("%",), ("percent",)})
+    """What makes a number a share, not a sum."""
     and_cents: Words = frozenset()
     """Between units and hundredths: Spanish `con`, which does without the unit: `doce con cincuenta`."""
 
@@ -161,6 +175,8 @@ class Lexicon:
     """After an hour and before the minutes that it lacks: `moins`."""
     after_hour: Words = frozenset()
     """"o'clock"."""
+    durations: Words = frozenset()
+    """After a number that is no hour then: "minutes"."""
     hour_and: Words = frozenset()
     """Between hour and minutes: Spanish `y`."""
     unfinished_minutes: Words = frozenset()

@@ -8,10 +8,11 @@ from functools import cache
 from typing import NamedTuple
 
 from bridge.understanding.corrections import segments
+from bridge.understanding.denials import meant
 from bridge.understanding.lexicon import Lexicon, Phrase
 from bridge.understanding.numbers import Group, groups, lone_digit
 from bridge.understanding.results import CERTAIN, FAIR, LIKELY, Interpretation
-from bridge.understanding.words import Token, unhyphenated
+from bridge.understanding.words import Token, at, unhyphenated
 
 _LARGEST = 10**12
 _DOLLARS = {"r": "BRL", "us": "USD", "c": "CAD", "ca": "CAD", "a": "AUD", "au": "AUD", "mx": "MXN", "nz": "NZD"}
@@ -33,7 +34,8 @@ class Quantity(NamedTuple):
 def read_number(words: Sequence[Token], lexicon: Lexicon) -> Interpretation | None:
     """One number, whole or with decimals. None when there is none, or more than one."""
     best: Interpretation | None = None
-    for because, said in segments(unhyphenated(words), lexicon):
+    for because, piece in segments(unhyphenated(words), lexicon):
+        said = meant(piece, lexicon)
         reading = _one_number(said, lexicon)
         if because and reading is None and (lone := lone_digit(said, lexicon)):
             reading = Interpretation(int(lone), FAIR)
@@ -46,7 +48,10 @@ def _one_number(words: list[Token], lexicon: Lexicon) -> Interpretation | None:
     plain = tuple(word.text for word in words if not word.is_sign and word.text not in lexicon.fillers)
     if (whole_answer := lexicon.amounts.get(plain)) is not None:
         return Interpretation(_whole_or_not(whole_answer), LIKELY)
+    words = _whole_of_share(words, lexicon)
     found = quantities(words, lexicon)
+    if any(_is_span(one) for one in found):
+        return None
     if not found:
         counted = _counted(words, lexicon)
         return None if counted is None else Interpretation(counted, FAIR)
@@ -157,6 +162,34 @@ def _with_fraction(quantity: Quantity, words: Sequence[Token], lexicon: Lexicon)
     return quantity
 
 
+def _is_span(quantity: Quantity) -> bool:
+    """Whether it is "ten to twenty", whose middle is no digit."""
+    return len(quantity.groups) > 2 and any(not group.sure and group.value for group in quantity.groups[1:-1])
+
+
+def _is_percentage(quantity: Quantity, words: Sequence[Token], lexicon: Lexicon) -> bool:
+    plain = [word.text for word in words]
+    return bool(at(plain, quantity.end, lexicon.percent))
+
+
+def _whole_of_share(words: list[Token], lexicon: Lexicon) -> list[Token]:
+    """ "A quarter million" as "a quarter a million": the whole alone is no number."""
+    ones = sorted(lexicon.articles or lexicon.ones)
+    longest = max(map(len, _shares(lexicon)), default=0)
+    kept: list[Token] = []
+    for place, word in enumerate(words):
+        if word.text in lexicon.million | lexicon.thousand and ones:
+            end = place - (place > 0 and words[place - 1].text in lexicon.date_links)
+            plain = tuple(one.text for one in words[max(end - longest, 0) : end])
+            joined = any(
+                one.text in lexicon.joiners for one in words[max(end - 4, 0) : end]
+            )  # "one and a half million"
+            if not joined and any(plain[-length:] in _shares(lexicon) for length in range(1, len(plain) + 1)):
+                kept.append(Token(ones[0], ones[0], joined=False))
+        kept.append(word)
+    return kept
+
+
 def _share_of(quantity: Quantity, words: Sequence[Token], lexicon: Lexicon) -> Quantity | None:
     """ "half a million", "three quarters of a thousand": a share of the thousand or million that stands alone."""
     only = quantity.groups[0]
@@ -196,7 +229,8 @@ class _Sum(NamedTuple):
 def read_amount(words: Sequence[Token], lexicon: Lexicon) -> Interpretation | None:
     """One sum of money: `45.20`, whole sums without decimals; the part `currency` (ISO 4217) where it was named."""
     best: _Sum | None = None
-    for because, said in segments(unhyphenated(words), lexicon):
+    for because, piece in segments(unhyphenated(words), lexicon):
+        said = meant(piece, lexicon)
         found = _one_sum(said, lexicon)
         if found is not None and best is not None and not found.currency:
             found = found._replace(currency=best.currency)
@@ -214,10 +248,10 @@ def _one_sum(words: list[Token], lexicon: Lexicon) -> _Sum | None:
         share = _shares(lexicon).get((words[place - 2].text,)) if place > 1 else None
         if share and word.text in lexicon.money and words[place - 1].text in lexicon.articles:
             return _Sum(round(share * 100), lexicon.money[word.text], LIKELY)  # "half a dollar"
-    words = _one_coin(words, lexicon)
+    words = _whole_of_share(_one_coin(words, lexicon), lexicon)
     found = quantities(words, lexicon)
-    if any(len(one.groups) > 2 and any(not g.sure and g.value for g in one.groups[1:-1]) for one in found):
-        return None  # "ten to twenty"
+    if any(_is_span(one) or _is_percentage(one, words, lexicon) for one in found):
+        return None
     if not found or len(found) > 2 or any(quantity.hundredths < 0 for quantity in found):
         return None
     first = found[0]

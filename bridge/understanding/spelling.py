@@ -68,6 +68,8 @@ def _chosen(rows: list[Spelled], words: Sequence[Token], lexicon: Lexicon) -> tu
         return "", 0.0
     if len(rows) > 1:
         between = [words[a.end : b.start] for a, b in itertools.pairwise(rows)]
+        if any(word.text in lexicon.ranges for each in between for word in each):
+            return "", 0.0  # "S M I T H or S M Y T H"
         if all(_names_a_part(each, lexicon) for each in between):
             return " ".join(row.text for row in rows), LIKELY
     longest = max(rows, key=lambda row: len(row.text))

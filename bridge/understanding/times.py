@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple, TypeVar
 
 from bridge.understanding.corrections import segments
+from bridge.understanding.denials import meant
 from bridge.understanding.lexicon import Lexicon, Phrase
 from bridge.understanding.numbers import Group, groups
 from bridge.understanding.results import CERTAIN, FAIR, LIKELY, Interpretation
@@ -29,7 +30,8 @@ class _Clock(NamedTuple):
 def read_time(words: Sequence[Token], lexicon: Lexicon) -> Interpretation | None:
     """A time of day as `14:30`, with the part `half_of_day`: `am`, `pm`, or `unknown` where 2:30 may be either."""
     best: tuple[_Clock, str] | None = None
-    for because, said in segments(unhyphenated(words), lexicon):
+    for because, piece in segments(unhyphenated(words), lexicon):
+        said = meant(piece, lexicon, bounds=True)
         half = _half_of_day(said, lexicon)
         clock = _clock(said, lexicon, half)
         if clock is not None:
@@ -71,11 +73,37 @@ def _half_of_day(words: Sequence[Token], lexicon: Lexicon) -> str:
 def _clock(words: list[Token], lexicon: Lexicon, half: str) -> _Clock | None:
     words = _without_noon(words, lexicon)
     found = _numbers(words, lexicon)
+    if _are_two(words, found, lexicon) or _is_long(words, found, lexicon):
+        return None
     return (
         _around_the_hour(words, found, lexicon)
         or _named(words, found, lexicon)
         or _hours_and_minutes(words, found, lexicon, half)
     )
+
+
+def _are_two(words: Sequence[Token], found: list[Group], lexicon: Lexicon) -> bool:
+    """Whether a dash joins a time that has a name to another: "noon-1pm"."""
+    plain = [word.text for word in words]
+    starts = {group.start for group in found}
+    for place in range(len(plain)):
+        named = _table_at(plain, place, lexicon.clock)
+        end = place + named[1] if named else 0
+        if named and end + 1 in starts and plain[end] in "-–":
+            return True
+    return False
+
+
+def _is_long(words: Sequence[Token], found: list[Group], lexicon: Lexicon) -> bool:
+    """Whether the one number is how long something takes: "two hours", "in ten minutes", French "dans deux heures"."""
+    if len(found) != 1 or found[0].scaled or len(found[0].digits) > 2:
+        return False
+    plain = [word.text for word in words]
+    start, end = found[0].start, found[0].end
+    after = plain[end] if end < len(plain) else ""
+    ahead = any(at(plain, place, lexicon.span_before) == start - place for place in range(max(start - 3, 0), start))
+    lasts = after in lexicon.durations or (ahead and after in lexicon.after_hour)
+    return lasts and not at(plain, end, lexicon.past | lexicon.to)
 
 
 def _without_noon(words: list[Token], lexicon: Lexicon) -> list[Token]:
@@ -208,7 +236,10 @@ def _minutes_before(plain: list[str], place: int, found: list[Group], lexicon: L
         if minutes:
             return minutes
     group = next((group for group in found if group.end == place), None)
-    return group.value if group and 0 < group.value < 60 else 0
+    if group is None or not 0 < group.value < 60:
+        return 0
+    span = (plain[place],) in lexicon.to and group.value % 5 and group.value < 10 and len(plain) > place + 1
+    return 0 if span else group.value  # "nine to five" is from nine, "ten to five" before it
 
 
 # -- hours and minutes
@@ -217,6 +248,8 @@ def _minutes_before(plain: list[str], place: int, found: list[Group], lexicon: L
 def _hours_and_minutes(words: list[Token], found: list[Group], lexicon: Lexicon, half: str) -> _Clock | None:
     if not found or (len(found) > 1 and any(word.text in lexicon.ranges for word in words)):
         return None
+    if any(not group.sure and group.value for group in found[1:-1]):
+        return None  # "nine to five"
     parts = [found[0]]
     for group in found[1:]:
         between = [word.text for word in words[parts[-1].end : group.start]]

@@ -95,7 +95,8 @@ def _signs(words: Sequence[Token], lexicon: Lexicon) -> list[_Sign]:
             (True, True): at(plain, place, lexicon.weak_yes),
         }
         (yes, weak), length = max(lengths.items(), key=lambda entry: entry[1])
-        if length and undecided.isdisjoint(range(place, place + length)):
+        unsure_of_it = length > 1 and place - 1 in undecided  # "I am not sure that is right"
+        if length and not unsure_of_it and undecided.isdisjoint(range(place, place + length)):
             before = set(range(max(0, place - _NEGATION_REACH), place)) - undecided
             if yes and any(plain[near] in lexicon.negations for near in before):
                 found = [sign for sign in found if sign.yes or sign.place + sign.length <= place - _NEGATION_REACH]
