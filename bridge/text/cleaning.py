@@ -13,7 +13,8 @@ import re
 import string
 import unicodedata
 
-from bridge.text import marks, markup, ssml
+from bridge.text import markup, ssml
+from bridge.text.rates import Rates
 from bridge.text.unspoken import ObjectScanner, unspeakable
 
 _PLAIN = re.compile(r"(?:[a-zA-Z0-9.,;:?'\"$%/@=)+#]+(?: (?=[a-zA-Z0-9'\"$]))?)+")
@@ -25,8 +26,6 @@ _TYPOGRAPHIC = str.maketrans({"’": "'", "‘": "'", "ʼ": "'", "“": '"', "�
 _CAN_TAKE_A_STOP = frozenset("\"')]%")
 _CLOSING_MARKS = frozenset(".,;:!?")
 _LONGEST_RUN = 32
-_MOST_NESTED = 16
-"""Elements of `prosody` within each other whose rates count."""
 _LONGEST_OBJECT = 8192
 """Characters after which JSON is no call of a tool any more, and is read on as text."""
 
@@ -58,10 +57,7 @@ class Cleaner:
         """Line ends since the last character given out."""
         self._line_start = True
         self._item_begins = False
-        self._rates: list[float] = []
-        """Of the `prosody` elements that are open, in percent; the innermost is last."""
-        self._rate = marks.NORMAL
-        """That of what was given out last."""
+        self._rates = Rates()
         self._item = False
         """The line that was given out last is a heading or a list item, so its end is a sentence's end."""
 
@@ -103,20 +99,14 @@ class Cleaner:
             self._space, self._picture = True, False
         if self._space and self._last and not (self._picture and text[0] in _CLOSING_MARKS):
             self._out.append(" ")
-        self._change_rate()
+        if (self._space or not self._last) and (mark := self._rates.change()):
+            self._out.append(mark)
         if self._line_start:
             self._item, self._item_begins = self._item_begins, False
         self._space = self._picture = self._line_start = False
         self._newlines = 0
         self._last = text[-1]
         self._out.append(text)
-
-    def _change_rate(self) -> None:
-        """Mark another rate where a word begins."""
-        rate = round(self._rates[-1]) if self._rates else marks.NORMAL
-        if rate != self._rate and (self._space or not self._last):
-            self._rate = rate
-            self._out.append(marks.rate(rate))
 
     def _step(self, final: bool) -> bool:
         """Apply one rule at the head of the held text. False: more text is needed to decide."""
@@ -381,19 +371,14 @@ class Cleaner:
         self._at = tag.end()
         if name == "break":
             self._pause(ssml.pause(ssml.attributes(tag[3])))
-        if name == "prosody" and not tag[4]:
-            self._prosody(tag)
+        if name == "prosody" and tag[1]:
+            self._rates.end()
+        elif name == "prosody" and not tag[4]:
+            self._rates.begin(ssml.attributes(tag[3]).get("rate", ""))
         unspoken = markup.is_unspoken(name)
         if unspoken and not tag[1] and not tag[4]:
             self._until = markup.closer(tag[2])
         self._space = self._space or unspoken or name in markup.PARTING
-
-    def _prosody(self, tag: re.Match[str]) -> None:
-        if tag[1]:
-            self._rates[-1:] = []
-        elif len(self._rates) < _MOST_NESTED:
-            around = self._rates[-1] if self._rates else float(marks.NORMAL)
-            self._rates.append(ssml.rate_percent(ssml.attributes(tag[3]).get("rate", ""), around))
 
 
 def clean(text: str) -> str:
