@@ -150,7 +150,7 @@ class Cleaner:
             return direction
         elif char in _RUNS:
             return self._run_of_signs(char, final)
-        elif char == "<":
+        elif char in "<◁":
             return self._angle(final)
         elif char in "{[" and markup.OBJECT.match(self._held, self._at):
             self._object = ObjectScanner()
@@ -300,7 +300,9 @@ class Cleaner:
     def _bracket(self, final: bool) -> bool | None:
         """A link, a mark of a source or a control sign; None: a bracket like any other."""
         held, at = self._held, self._at
-        if link := markup.LINK.match(held, at):
+        if not final and markup.NESTED_LINK_BEGUN.match(held, at):
+            return False
+        if link := markup.NESTED_LINK.match(held, at) or markup.LINK.match(held, at):
             self._at += 1
             self._jump = link.end(1), link.end()
             return True
@@ -353,7 +355,7 @@ class Cleaner:
             if said := ssml.meant(element[1], ssml.attributes(element[2]), element[3]):
                 self._give(" ".join(said.split()).translate(_TYPOGRAPHIC))
             return True
-        if tag := markup.TAG.match(held, at):
+        if tag := markup.TAG.match(held, at) or markup.POINTED.match(held, at):
             self._tag(tag)
             return True
         self._give(self._take(1))

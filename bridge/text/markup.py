@@ -45,6 +45,10 @@ OBJECT_BEGUN = re.compile(r"\[?\s{0,4}\{\s{0,4}\Z|\[\s{0,4}\Z")
 
 LINK = re.compile(r"\[([^\]\n]{0,200})\]\([^)\n]{0,300}\)")
 LINK_BEGUN = re.compile(r"\[[^\]\n]{0,200}(?:\](?:\([^)\n]{0,300})?)?\Z")
+_TARGET = r"\[([^\]\n]{0,200})\]\([^()\n]{0,200}\([^()\s]{0,100}"
+NESTED_LINK = re.compile(rf"{_TARGET}\)[^()\s]{{0,100}}\)")
+NESTED_LINK_BEGUN = re.compile(rf"{_TARGET}(?:\)[^()\s]{{0,100}})?\Z")
+"""A link to an address with a pair of brackets in it: `https://example.com/a_(b)`."""
 CITATION = re.compile(
     r"\[(?:\^?\d{1,3}(?:[,–-] ?\d{1,3}){0,5}|\^[\w-]{1,20}|citation:\d{1,3}|source)\]|【[^】\n]{0,60}】"
 )
@@ -75,6 +79,9 @@ CHANNEL = re.compile(r"<\|channel\|>(?:(analysis|commentary)|final)(?:[^<\n]{0,4
 """The channels of some open-weight models: only the last one is meant for the listener."""
 CHANNEL_BEGUN = re.compile(r"<\|channel\|>[^<\n]{0,48}(?:<(?:\|[a-z]{0,7}\|?)?)?\Z")
 CHANNEL_END = re.compile(r"<\|channel\|>final<\|message\|>")
+POINTED = re.compile(r"◁(/?)([a-z_]{1,20})()()▷")
+POINTED_BEGUN = re.compile(r"◁/?[a-z_]{0,20}\Z")
+"""Tags between triangles, as some models write them around their thoughts; the groups are those of `TAG`."""
 ADDRESS = re.compile(r"<((?:mailto:)?[^\s<>@]{1,64}@[^\s<>@]{1,255}|https?://[^\s<>]{1,300})>")
 ADDRESS_BEGUN = re.compile(r"<(?:[^\s<>@]{1,64}(?:@[^\s<>@]{0,255})?|https?:/?/?[^\s<>]{0,300})\Z")
 TAG = re.compile(r"<(/?)([a-zA-Z][\w:.-]{0,30})((?:[=\s][^<>\n]{0,200})?)(/?)>")
@@ -83,7 +90,7 @@ COMMENT_BEGUN = re.compile(r"<(?:!-{0,2})?\Z")
 SYSTEM_BEGUN = re.compile(r"<(?:<(?:/?S?Y?S?>?)?)?\Z")
 
 
-ANGLE_BEGUN = (COMMENT_BEGUN, CHANNEL_BEGUN, TOKEN_BEGUN, SYSTEM_BEGUN, ADDRESS_BEGUN, TAG_BEGUN)
+ANGLE_BEGUN = (COMMENT_BEGUN, CHANNEL_BEGUN, TOKEN_BEGUN, SYSTEM_BEGUN, ADDRESS_BEGUN, TAG_BEGUN, POINTED_BEGUN)
 
 
 def is_unspoken(name: str) -> bool:
@@ -93,7 +100,7 @@ def is_unspoken(name: str) -> bool:
 
 def closer(name: str) -> re.Pattern[str]:
     """What ends the text inside a tag of this name."""
-    return re.compile(rf"</{re.escape(name)}\s{{0,4}}>", re.IGNORECASE)
+    return re.compile(rf"[<◁]/{re.escape(name)}\s{{0,4}}[>▷]", re.IGNORECASE)
 
 
 def is_said(sign: str, length: int, *, before: str, following: str) -> bool:

@@ -97,6 +97,26 @@ MODELS: list[tuple[str, str]] = [
 ]
 
 
+@pytest.mark.parametrize(
+    ("written", "spoken"),
+    [
+        ("◁think▷ hmm ◁/think▷ Hello.", "Hello."),
+        ("◁think▷ never closed", ""),
+        ("a ◁ b", "a ◁ b"),
+        ("a ◁ready▷ b", "a b"),
+        ("See [our page](https://example.com/a_(b)) now.", "See our page now."),
+        ("See [our page](https://example.com/a_(b) now.", "See our page now."),
+        ("See [our page](a (b c) now.", "See our page now."),
+        ("Hi [there](https://e.com/(x) you", "Hi there you"),
+    ],
+)
+def test_marks_are_found_wherever_the_deltas_are_cut(written: str, spoken: str) -> None:
+    assert clean(written) == spoken
+    for place in range(len(written)):
+        cleaner = Cleaner()
+        assert cleaner.feed(written[:place]) + cleaner.feed(written[place:]) + cleaner.finish() == spoken
+
+
 @pytest.mark.parametrize(("written", "spoken"), MODELS)
 def test_what_a_model_writes_for_nobody_is_not_said(written: str, spoken: str) -> None:
     assert clean(written) == spoken
@@ -131,7 +151,7 @@ def test_plain_text_is_given_out_at_once() -> None:
 @pytest.mark.parametrize(
     "unit",
     ["1, 2, 3 ", "a", "*", "_", "<", "[", "(", "&", "`", "~", "-", "{", "<think>x", "[a](b) ", "<b>", "word ", "\n",
-     "# ", "<|", "(laughs", "(sighs, ", "*sighs ", "<a@", "[a", "&a", '{"', "<!--", "\\", "!", "!["],
+     "# ", "<|", "(laughs", "(sighs, ", "*sighs ", "<a@", "[a", "&a", '{"', "<!--", "\\", "!", "![", "◁", "[a](b("],
 )  # fmt: skip
 @pytest.mark.parametrize("delta", [1, 10**6])
 def test_twice_the_text_is_at_most_twice_the_work(unit: str, delta: int) -> None:
