@@ -18,13 +18,13 @@ class Rates:
         """That of what was given out last."""
 
     def begin(self, rate: str) -> None:
-        """An element begins, with this rate."""
+        """Another element begins, with this rate."""
         if len(self._open) < _MOST_NESTED:
             around = self._open[-1] if self._open else float(marks.NORMAL)
             self._open.append(ssml.rate_percent(rate, around))
 
     def end(self) -> None:
-        """The innermost element ends."""
+        """The innermost element that is open ends."""
         self._open[-1:] = []
 
     def change(self) -> str:
