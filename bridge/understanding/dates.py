@@ -54,8 +54,13 @@ def read_date(words: Sequence[Token], lexicon: Lexicon, today: Day | None = None
 
 def _is_either(words: list[Token], lexicon: Lexicon) -> bool:
     """Whether days stand on both sides of a word that parts them: "today or tomorrow", "the fourth or the fifth"."""
-    places = [place for place, word in enumerate(words) if word.text in lexicon.ranges]
-    return any(_has_day(words[:place], lexicon) and _has_day(words[place + 1 :], lexicon) for place in places)
+    pieces: list[list[Token]] = [[]]
+    for word in words:
+        if word.text in lexicon.ranges:
+            pieces.append([])
+        else:
+            pieces[-1].append(word)
+    return len(pieces) > 1 and sum(_has_day(piece, lexicon) for piece in pieces if piece) > 1
 
 
 def _has_day(words: list[Token], lexicon: Lexicon) -> bool:
