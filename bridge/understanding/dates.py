@@ -58,9 +58,8 @@ def _is_either(words: list[Token], lexicon: Lexicon) -> bool:
     for word in words:
         if word.text in lexicon.ranges:
             pieces.append([])
-        else:
-            pieces[-1].append(word)
-    return len(pieces) > 1 and sum(_has_day(piece, lexicon) for piece in pieces if piece) > 1
+        pieces[-1].append(word)
+    return len(pieces) > 1 and sum(_has_day(piece, lexicon) for piece in pieces) > 1
 
 
 def _has_day(words: list[Token], lexicon: Lexicon) -> bool:
@@ -300,12 +299,10 @@ def _counted_from(words: list[Token], lexicon: Lexicon, today: Day | None) -> _D
                         return None  # "a month from today"
                     return _exactly(today.plus(days + more), LIKELY if more else CERTAIN)
     found = _span(words, lexicon, today) or _weekday(plain, lexicon, today)
-    if found is None:
-        return _day_of_month(words, lexicon, today)
     ordinal = next((day for place in range(len(words)) if (day := _ordinal_at(words, place, lexicon))), 0)
-    if ordinal and plain and not set(plain) & lexicon.spans.keys() and not _is_named_day(words, ordinal, lexicon):
+    if found and ordinal and not set(plain) & lexicon.spans.keys() and not _is_named_day(words, ordinal, lexicon):
         return found if found.day == ordinal else None  # "Friday the thirteenth" that is no Friday
-    return found
+    return found or _day_of_month(words, lexicon, today)
 
 
 def _is_named_day(words: Sequence[Token], ordinal: int, lexicon: Lexicon) -> bool:
