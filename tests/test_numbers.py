@@ -236,7 +236,7 @@ async def test_each_number_has_its_own_greeting_voice_and_language(tmp_path: Pat
             page = application.metrics.page().decode()
         finally:
             await application.stop()
-        spoken = dict(zip(worker.texts, worker.asked_voices, strict=True))
+        spoken = worker.voice_of
     assert (words(desk), words(werkstatt)) == ("Front desk.", "Guten Tag.")
     assert not stranger.result.connected
     assert 'bridge_calls_refused_total{why="no agent"} 1.0' in page

@@ -110,7 +110,7 @@ async def test_each_number_of_the_readme_has_its_agent_and_its_voice(
                 call = await place_call(url, scenario, auth_token="secret", natural_voice=False)
                 words = " ".join(heard(to_ulaw(call.recording.bot.sound)))
                 assert words.lower() == greeting.lower()
-                assert dict(zip(worker.texts, worker.asked_voices, strict=True))[words] == voice
+                assert worker.voice_of[words] == voice
 
 
 async def test_several_processes_share_a_worker_with_the_files_voices(tmp_path: Path, temporary: Path) -> None:

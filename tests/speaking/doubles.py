@@ -81,6 +81,8 @@ class FakeWorker:
         self.model = model
         self.texts: list[str] = []
         """The whole text of every stream that was ended, in order."""
+        self.voice_of: dict[str, str] = {}
+        """Which voice was asked for each of those texts; streams that overlap begin in another order than they end."""
         self.asked_voices: list[str] = []
         self.languages: list[str] = []
         """In which each stream is to be read; empty: the voice's own."""
@@ -147,6 +149,7 @@ class FakeWorker:
                         streams[stream] += order["text"]
                     case "end":
                         self.texts.append(streams[stream])
+                        self.voice_of[streams[stream]] = asked[stream]
                         speaking[stream] = asyncio.ensure_future(
                             self._speak(socket, stream, streams[stream], asked[stream], formats[stream])
                         )
