@@ -11,7 +11,6 @@ from collections.abc import Sequence
 
 import msgspec
 
-from bridge.errors import BridgeError
 from bridge.listening.engine_messages import EngineSetup
 from bridge.listening.engine_pool import EngineCounters, EngineFailed, EnginePool, SpareEngine
 from bridge.listening.settings import RecogniserSettings, SmartTurnSettings, WhisperSettings
@@ -47,8 +46,8 @@ class EnginePools:
             async with asyncio.TaskGroup() as starting:
                 for pool in self._all():
                     starting.create_task(pool.start())
-        except* BridgeError as errors:
-            raise errors.exceptions[0] from None
+        except ExceptionGroup as failed:
+            raise failed.exceptions[0] from None
 
     async def close(self) -> None:
         """End the engine processes of every pool."""
