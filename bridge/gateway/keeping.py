@@ -147,16 +147,22 @@ class CallKeeper:
         self._beat_after(BEAT_S)
         if self._writing is not None and not self._writing.done():
             return  # a slow store gets fewer states, not a queue of them
-        now = self._clock()
+        self._writing = asyncio.get_running_loop().create_task(self._write_down(self._clock()))
+
+    async def _write_down(self, now: float) -> None:
+        """Write what is due. Each call has a turn of the loop of its own: all of them at once would hold it."""
         values = {f"alive:{self.process}": msgspec.msgpack.encode(now)}
-        for key, entry in list(self._calls.items()):
-            if self._is_due(entry, now):
-                kept = self._written_down(entry)
-                if kept is None:
-                    self.leave(key)  # an agent that cannot tell its state: better none than an old one
-                else:
-                    values[KeptCalls.key(key)] = self._kept_calls.encode(kept)
-        self._writing = asyncio.get_running_loop().create_task(self._write(values))
+        for key in [key for key, entry in self._calls.items() if self._is_due(entry, now)]:
+            await asyncio.sleep(0)
+            entry = self._calls.get(key)
+            if entry is None or entry.paused:
+                continue  # it has gone meanwhile, and waits for us with its own last word
+            kept = self._written_down(entry)
+            if kept is None:
+                self.leave(key)  # an agent that cannot tell its state: better none than an old one
+            else:
+                values[KeptCalls.key(key)] = self._kept_calls.encode(kept)
+        await self._write(values)
 
     def _is_due(self, entry: _Entry, now: float) -> bool:
         if entry.paused:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections.abc import Mapping
 
 from bridge.gateway.keeping import APART_S, BEAT_S, CallKeeper
@@ -98,6 +99,33 @@ async def test_all_calls_that_have_changed_are_written_in_one_go() -> None:
         keeping.keeper.follow(f"CA{number}", Session(), "AC1")
     await keeping.passes(1.0)
     assert [len(keys) for keys in keeping.store.goes if keys] == [50]
+
+
+async def test_between_the_states_of_two_calls_the_loop_belongs_to_the_others() -> None:
+    keeping, sessions = Keeping(), [Session() for _ in range(20)]
+    for number, session in enumerate(sessions):
+        keeping.keeper.follow(f"CA{number}", session, "AC1")
+    keeping.now += BEAT_S
+    keeping.keeper.beat()
+    written = [0]
+    while written[-1] < len(sessions):
+        await asyncio.sleep(0)  # a turn of the loop
+        written.append(sum(session.times for session in sessions))
+    assert all(later - earlier <= 1 for earlier, later in itertools.pairwise(written))
+
+
+async def test_a_call_that_ends_while_others_are_written_down_is_not_kept() -> None:
+    keeping = Keeping()
+    for number in range(3):
+        keeping.keeper.follow(f"CA{number}", Session(), "AC1")
+    keeping.now += BEAT_S
+    keeping.keeper.beat()
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)  # the first is written down, the others are not
+    keeping.keeper.leave("CA0")
+    keeping.keeper.leave("CA2")
+    await keeping.keeper.settled()
+    assert [await keeping.state(f"CA{number}") for number in range(3)] == [None, b"1", None]
 
 
 async def test_a_quiet_call_is_written_again_now_and_then_since_a_store_may_have_lost_it() -> None:
