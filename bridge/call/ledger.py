@@ -140,7 +140,7 @@ class Ledger:
         self._entries.append(Spoken("caller", text))
 
     def withdraw_caller(self) -> None:
-        """Take the caller's last turn back, since it had not ended; nothing of ours was heard after it."""
+        """Take the caller's last turn back, since it had not ended; a word of ours that was heard after it stays."""
         for i in range(len(self._entries) - 1, -1, -1):
             entry = self._entries[i]
             if isinstance(entry, Spoken) and entry.speaker == "caller":

@@ -29,7 +29,7 @@ class PageLeft(Exception):
 
 
 class Page:
-    """One tab."""
+    """One tab of a browser: pages are opened in it, scripts run, and its console's complaints kept."""
 
     def __init__(self, socket: aiohttp.ClientWebSocketResponse) -> None:
         self._socket = socket
