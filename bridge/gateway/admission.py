@@ -140,6 +140,15 @@ class Admission:
         self._running: set[str] = set()
         self._opened = asyncio.Event()
         self.draining = False
+        """Nobody is admitted any more but calls that began before: they come back from a transfer, or a lost stream."""
+        self.ending = False
+        """Not even those: the calls that are left are asked to end."""
+
+    @property
+    def expected(self) -> int:
+        """How many calls have been admitted and have not brought their media stream yet."""
+        self._lapse()
+        return len(self._reserved)
 
     @property
     def calls(self) -> int:
@@ -201,13 +210,13 @@ class Admission:
         """
         self._lapse()
         if returning:
-            if not self.started or self.draining:
+            if not self.started or self.ending:
                 return "starting" if not self.started else "draining"
         elif call not in self._reserved and call not in self._running:
             refusal = self.refusing or self._limits.over(number, account)
             if refusal is not None:
                 return refusal
-        elif self.draining:
+        elif self.ending:
             return "draining"
         if call not in self._running:
             self._reserved[call] = self._clock() + RESERVED_S

@@ -120,6 +120,8 @@ class CarrierLine:
             by_rest = not isinstance(outcome, Apologise | LineBusy)
             if by_rest and await process.control.carry_out(outcome, self._carrier, self._call, self._addresses):
                 process.departures.told(self.key)
+                if isinstance(outcome, ForwardCall) and outcome.come_back:
+                    process.departures.rings(self.key)
                 # The carrier now closes the stream itself; if it does not, we do.
                 await asyncio.sleep(process.gateway.end_by_rest_grace_s)
         except Exception:

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING
 from aiohttp import WSCloseCode
 
 from bridge.agents.base import CallInfo
+from bridge.call.events import EndRequested
 from bridge.call.state import CallState
+from bridge.call.states import EndReason
 from bridge.carriers.addresses import Addresses
 from bridge.carriers.base import Apologise, CallReference, LineBusy, StreamStarted
 from bridge.gateway.admission import RESERVED_S
@@ -169,3 +171,5 @@ class StreamOpening:
         )
         socket.expect_audio()
         session.start()
+        if process.admission.ending:  # it was admitted while the others were not yet asked to end
+            session.tell(EndRequested(EndReason.DRAIN))

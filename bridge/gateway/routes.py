@@ -35,6 +35,7 @@ from bridge.carriers.base import (
 )
 from bridge.carriers.web import UnreadableRequest
 from bridge.gateway.endpoint import MediaEndpoint
+from bridge.gateway.media import MediaSocket
 from bridge.gateway.process import ANNOUNCED, OVER, Process, call_key
 from bridge.gateway.returning import LOST_STREAM, come_back
 from bridge.gateway.signatures import RequestRefused
@@ -112,7 +113,7 @@ class CarrierRoutes:
         if stream.call_over:
             await process.kept_calls.forget(key)
             return None
-        if process.admission.draining and not process.neighbours.serving:
+        if process.admission.ending and not process.neighbours.serving:
             return None
         await process.admission.opened(_OPENS_S)
         kept = await come_back(process, key)
@@ -126,7 +127,7 @@ class CarrierRoutes:
         """Open a media stream for a call that rings or comes back, or say that there is no room."""
         dialled = call.parameters.get("to", "")
         if self._process.profiles.find(dialled) is None:
-            return self._refused(route, call.call_id, "no agent", dialled)
+            return self._refused(route, call.call_id, "no agent", dialled, returning=returning)
         caller = call.parameters.get("from", "")
         verdict = self._process.admission.ask(
             call_key(self._carrier, call.call_id),
@@ -136,17 +137,20 @@ class CarrierRoutes:
         )
         elsewhere = verdict == "draining" and returning and self._process.neighbours.serving
         if verdict != "admitted" and not elsewhere:
-            return self._refused(route, call.call_id, verdict, dialled)
+            return self._refused(route, call.call_id, verdict, dialled, returning=returning)
         self._count(route, "stream")
         ticket = self._process.tickets.issue(self._carrier.name, call.call_id, call.account_id)
         return OpenStream(call.call_id, {**call.parameters, "ticket": ticket})
 
-    def _refused(self, route: str, call_id: str, why: str, dialled: str) -> Outcome:
-        """Nobody here takes this call: say so to the operator, and to the caller that all lines are busy."""
+    def _refused(self, route: str, call_id: str, why: str, dialled: str, *, returning: bool) -> Outcome:
+        """Nobody here takes this call: say so to the operator, and to the caller what they can make sense of."""
         self._process.metrics.refused.labels(why).inc()
         self._count(route, "busy")
         logs.event(logger, "call refused", call=call_id, why=why, called=logs.private(dialled))
-        return self._busy()
+        busy = self._busy()
+        if returning and isinstance(busy, LineBusy):  # they were talking to us a moment ago
+            return Apologise(self._process.profiles.last_apology(dialled))
+        return busy
 
     async def _stream_over(self, route: str, stream: StreamOver) -> Outcome:
         """The media stream has ended: hang up, or go on elsewhere."""
@@ -154,9 +158,7 @@ class CarrierRoutes:
         outcome = await self._process.outcomes.ask(key)
         self._process.departures.told(key)
         socket = self._media.sockets.get(key)
-        if outcome is None and socket is not None and not stream.call_over and not await socket.is_quiet():
-            # Asked again, and late, about a stream before this one: it was answered then, and the call goes on.
-            self._count(route, "late")
+        if outcome is None and not stream.call_over and await self._goes_on(route, socket):
             return EndCall()
         if socket is not None:
             # The carrier knows before our socket does that the stream is gone: nobody will close it any more but us.
@@ -166,15 +168,28 @@ class CarrierRoutes:
         if isinstance(outcome, ComeBack):
             return self._open(route, outcome, returning=True)
         self._count(route, type(outcome).__name__.lower())
+        if isinstance(outcome, ForwardCall) and outcome.come_back:
+            self._process.departures.rings(key)
         return self._busy() if isinstance(outcome, LineBusy) else outcome
+
+    async def _goes_on(self, route: str, socket: MediaSocket | None) -> bool:
+        """Whether a question comes again, and late: it was answered before, and the call goes on in another stream."""
+        if socket is None or await socket.is_quiet():
+            return False
+        self._count(route, "late")
+        return True
 
     async def _forward_over(self, route: str, forward: ForwardOver) -> Outcome:
         """Whom we forwarded a caller to has hung up; when nobody was reached, the caller goes back to the agent."""
+        key = call_key(self._carrier, forward.call_id)
+        self._process.departures.rang(key)
         if forward.call_over or forward.result == "answered":
             self._count(route, "endcall")
             return EndCall()
+        if await self._goes_on(route, self._media.sockets.get(key)):
+            return EndCall()
         logs.event(logger, "transfer failed", call=forward.call_id, why=forward.result)
-        key = call_key(self._carrier, forward.call_id)
+        await self._process.admission.opened(_OPENS_S)
         kept = await self._process.kept_calls.ask(key)
         caller, called = (
             (forward.from_number, forward.to_number) if kept is None else (kept.from_number, kept.to_number)
@@ -183,7 +198,7 @@ class CarrierRoutes:
         if kept is not None:  # should the stream that they come back on be lost, too
             await self._process.kept_calls.keep(key, msgspec.structs.replace(kept, returned=forward.result))
         await self._process.outcomes.forget(key)
-        return self._open(route, ComeBack(forward.call_id, forward.account_id, parameters))
+        return self._open(route, ComeBack(forward.call_id, forward.account_id, parameters), returning=True)
 
     async def _party_answered(self, route: str, party: PartyAnswered) -> Outcome:
         """Somebody has answered a call that was handed over: tell them what it is about, and nobody else."""
@@ -212,6 +227,7 @@ class CarrierRoutes:
             logs.event(logger, "call status", call=report.call_id, status=report.status)
         if report.call_over:
             key = call_key(self._carrier, report.call_id)
+            self._process.departures.rang(key)
             if not self._media.completed(key):
                 await self._process.store.put(OVER + key, b"", _TOLD_S)
                 await self._process.kept_calls.forget(key)

@@ -199,14 +199,15 @@ class Gateway:
             self.process.neighbours.changed()
             logs.event(logger, "draining", calls=self.calls)
         limit_s = self._settings.drain_deadline_s if deadline_s is None else deadline_s
-        if await self._none_left(max(limit_s, _NEWS_S)):
+        if await self._until(self._nobody_needs_us, max(limit_s, _NEWS_S)):
             return
         if self.process.neighbours.serving:
             await self._move_calls()
             return
         logs.event(logger, "asking calls to end", calls=self.calls)
+        admission.ending = True
         self.media.end_all(EndReason.DRAIN)
-        if not await self._none_left(self._settings.drain_goodbye_s):
+        if not await self._until(lambda: not (self.calls or admission.expected), self._settings.drain_goodbye_s):
             logs.event(logger, "closing calls", logging.WARNING, calls=self.calls)
 
     async def _move_calls(self) -> None:
@@ -218,10 +219,10 @@ class Gateway:
 
     async def stop(self) -> None:
         """Close what is still open, and the port once the carrier knows what becomes of the calls that were."""
-        self.process.admission.draining = True
+        self.process.admission.draining = self.process.admission.ending = True
         self.process.neighbours.changed()
         self.metrics.ready.set(0)
-        if not await self._none_left(_NEWS_S) and self.process.neighbours.serving:
+        if not await self._until(lambda: not self.calls, _NEWS_S) and self.process.neighbours.serving:
             await self._move_calls()
         await self.media.close_all()
         if not await self.process.departures.all_told():
@@ -239,9 +240,17 @@ class Gateway:
         self.process.wheel.close()
         await self.process.control.close()
 
-    async def _none_left(self, limit_s: float) -> bool:
+    def _nobody_needs_us(self) -> bool:
+        """No call goes on here, and none is expected that only this process could answer."""
+        if self.calls:
+            return False
+        return bool(self.process.neighbours.serving) or not (
+            self.process.admission.expected or self.process.departures.ringing
+        )
+
+    async def _until(self, reached: Callable[[], bool], limit_s: float) -> bool:
         until = time.monotonic() + limit_s
-        while self.calls:
+        while not reached():
             left_s = until - time.monotonic()
             if left_s <= 0:
                 return False

@@ -49,7 +49,9 @@ def slow_machine(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @asynccontextmanager
-async def two_processes(folder: Path, **changes: Any) -> AsyncIterator[tuple[Carrier, Carrier]]:
+async def two_processes(
+    folder: Path, *, call: CallSettings = CALL_SETTINGS, **changes: Any
+) -> AsyncIterator[tuple[Carrier, Carrier]]:
     """Two processes that share a store, and a carrier that knows both."""
     settings = msgspec.structs.replace(SETTINGS, **{"after_stream_s": 0.05, "reconnect_s": LATER_S} | changes)
     others = [one.carrier for one in EXAMPLES if one.carrier.name != "twilio"]
@@ -58,8 +60,8 @@ async def two_processes(folder: Path, **changes: Any) -> AsyncIterator[tuple[Car
         await store.start()
     try:
         async with (
-            running(settings, ServiceDoubles(desk), others=others, store=stores[0], call=CALL_SETTINGS) as one,
-            running(settings, ServiceDoubles(desk), others=others, store=stores[1], call=CALL_SETTINGS) as other,
+            running(settings, ServiceDoubles(desk), others=others, store=stores[0], call=call) as one,
+            running(settings, ServiceDoubles(desk), others=others, store=stores[1], call=call) as other,
         ):
             await until(lambda: bool(one.gateway.process.neighbours.serving))
             await until(lambda: bool(other.gateway.process.neighbours.serving))

@@ -391,14 +391,6 @@ async def test_a_transfer_that_succeeded_or_outlived_its_caller_is_the_end(resul
         assert len(carrier.doubles.agents.calls) == 1
 
 
-async def test_a_caller_who_comes_back_to_a_full_house_hears_so() -> None:
-    async with running(msgspec.structs.replace(SETTINGS, max_calls=1), doubles=ServiceDoubles(_comes_back)) as carrier:
-        await (await carrier.call()).until_closed()
-        await carrier.until_calls(0)
-        await carrier.ring("CA2")
-        assert [one.tag for one in await dialled(carrier, "busy")] == ["Say", "Hangup"]
-
-
 async def test_a_stream_that_never_began_gets_an_apology(carrier: Carrier) -> None:
     await carrier.ring()
     assert [one.tag for one in await carrier.after_stream()] == ["Say", "Hangup"]
