@@ -81,6 +81,20 @@ class Caller:
         return self._index >= len(self._scenario.steps)
 
     @property
+    def now_ms(self) -> int:
+        """The line's clock as the caller sees it: the end of the last frame."""
+        return self._now_ms
+
+    def line_opens(self, at_ms: int) -> None:
+        """A media stream begins: the time since the one before, in which nobody was on the line, was no pause."""
+        gone_ms = max(at_ms - self._now_ms, 0)
+        self._now_ms += gone_ms
+        self._since_ms += gone_ms
+        if self._hearing.first_ms >= 0:
+            self._hearing.first_ms += gone_ms
+            self._hearing.last_ms += gone_ms
+
+    @property
     def left(self) -> tuple[Step, ...]:
         """The steps that are not done."""
         return self._scenario.steps[self._index :]

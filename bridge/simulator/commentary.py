@@ -9,7 +9,7 @@ from typing import Any
 
 from bridge.simulator.caller import AUDIBLE_DB, Caller
 from bridge.simulator.result import Happening
-from bridge.simulator.sound import FRAME_MS, Sound, from_ulaw, level_db
+from bridge.simulator.sound import Sound, from_ulaw, level_db
 
 PAUSE_MS = 400
 
@@ -68,7 +68,7 @@ class Commentary:
 
     def frame(self, heard: bytes) -> Coroutine[Any, Any, None] | None:
         """One frame later; returns what is to be awaited in the background when the bot has paused."""
-        self._now_ms += FRAME_MS
+        self._now_ms = self._caller.now_ms
         for did in self._caller.done[self._told :]:
             words = _WORDS.get(did.kind, f"({did.kind}) ") + did.text
             self._out.tell(Happening(at_ms=did.start_ms, kind="caller", text=words))

@@ -95,6 +95,7 @@ class MediaLeg:
 
     async def run(self) -> Ending:
         """Talk until one side ends it. The socket is closed afterwards."""
+        self._caller.line_opens(self._first_frame * FRAME_MS)
         sender = asyncio.create_task(self._send())
         reader = asyncio.create_task(self._read())
         frames = asyncio.create_task(self._frames())

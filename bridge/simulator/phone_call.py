@@ -291,6 +291,8 @@ class PhoneCall:
         self._misbehaviour.during_the_stream(socket, stream, verb, first=len(self.facts.streams) == 1)
         ending = await leg.run()
         self.facts.unheard_ms = stream.lead_ms
+        if self._commentary is not None and (comment := self._commentary.rest()) is not None:
+            self.spawn(comment)  # a turn does not go on in another stream
         code = f", close code {socket.close_code}" if ending == "server" else ""
         self.note("stream_ended", f"by {ending}{code}")
         await self._stream_event(verb, stream.stream_sid, "stopped")

@@ -15,6 +15,7 @@ from bridge.errors import ConfigError
 from bridge.simulator import virtual
 from bridge.simulator.carriers import CARRIERS, carrier_named, carrier_of
 from bridge.simulator.rest import RestApi
+from bridge.simulator.result import Happening
 from bridge.simulator.runner import PlacedCall, place_call
 from bridge.simulator.scenario import parse
 from bridge.simulator.sound import stretches
@@ -23,7 +24,14 @@ from tests.simulator.carriers.line_server import Ending, LineServer, close
 WAITS = "name: x\n{}steps: [{{digits: '5'}}, {{wait_for_hang_up: 20}}]"
 
 
-def ring(server: LineServer, more: str = "", *, rest: RestApi | None = None) -> PlacedCall:
+def ring(
+    server: LineServer,
+    more: str = "",
+    *,
+    rest: RestApi | None = None,
+    scenario: str = "",
+    on_happening: Callable[[Happening], None] | None = None,
+) -> PlacedCall:
     async def main() -> PlacedCall:
         runner = web.AppRunner(server.app(), shutdown_timeout=1.0)
         await runner.setup()
@@ -35,12 +43,14 @@ def ring(server: LineServer, more: str = "", *, rest: RestApi | None = None) -> 
         async with aiohttp.ClientSession(connector=virtual.MemoryConnector()) as session:
             placed = await place_call(
                 f"{server.origin}/{server.carrier}/voice",
-                parse(WAITS.format(more)),
+                parse(scenario or WAITS.format(more)),
                 auth_token="secret",
                 session=session,
                 seed="1",
                 status_callback=f"{server.origin}/hangup",
                 rest=rest,
+                understand=(lambda _sound, _hints: "a tone") if on_happening else None,
+                on_happening=on_happening,
             )
         await runner.cleanup()
         await api.cleanup()
@@ -111,6 +121,30 @@ def test_a_socket_that_is_refused_once(carrier: str) -> None:
     result = ring(LineServer(carrier, refuses=1)).result
     assert result.connected is (carrier == "plivo")
     assert result.passed is (carrier == "plivo")
+
+
+class ComesBack(LineServer):
+    """A second stream after five seconds in which the caller hears nothing of us."""
+
+    def _transfer(self) -> str:
+        if len(self.starts) > 1:
+            return "<Response><Hangup/></Response>"
+        return self._stream().replace("<Response>", '<Response><Pause length="5"/>')
+
+
+def test_what_a_caller_does_in_a_second_stream_is_told_at_its_time() -> None:
+    told: list[tuple[str, int, str]] = []
+    steps = "name: x\nsteps: [{digits: '5'}, {silence: 1200}, {digits: '6'}, {wait_for_hang_up: 20}]"
+    server = ComesBack("twilio")
+    placed = ring(server, scenario=steps, on_happening=lambda one: told.append((one.kind, one.at_ms, one.text)))
+    assert server.keys == ["5", "6"]
+    first, second = [round(stream.opened_at * 1000) for stream in placed.facts.streams]
+    assert second - first >= 6000
+    (_, pressed) = [at for kind, at, _ in told if kind == "caller"]
+    assert pressed == pytest.approx(second + 200, abs=60), "the pause between the streams is no step of the caller's"
+    bots = [at for kind, at, _ in told if kind == "bot"]
+    assert bots == [pytest.approx(first, abs=60), pytest.approx(second, abs=60)], "a turn ends with its stream"
+    assert [at for _, at, _ in told] == sorted(at for _, at, _ in told)
 
 
 def test_a_plivo_document_that_does_not_wait_for_its_stream_ends_the_call() -> None:
