@@ -37,6 +37,7 @@ from bridge.system import memory
 from bridge.system.lifetime import StopSignals
 from bridge.telemetry.after_call.delivery import AfterCallPost, report_keys
 from bridge.telemetry.files import make_folder
+from bridge.telemetry.fork import open_forks
 from bridge.telemetry.metrics import Metrics
 from bridge.telemetry.recorder import Recorder
 from bridge.telemetry.recording import SoundRecorder
@@ -168,12 +169,13 @@ class Application:
         settings = self.settings
         after_call = self._open_post()
         self._open_recorders()
+        forks = open_forks(settings.telemetry.forks, self._environ, self.metrics, self._open_client)
         self.gateway = Gateway(
             settings.gateway,
             call_profiles(settings, self.agents, self.listening, self.speech),
             self.carriers,
             metrics=self.metrics,
-            observers=CallObservers(self._recorder, self._sound_recorder, after_call),
+            observers=CallObservers(self._recorder, self._sound_recorder, after_call, forks),
             store=self.store,
             ticket_secret=self._secret,
             headroom=self._headroom,
@@ -189,6 +191,8 @@ class Application:
             ("agents", self._close_agents),
             ("gateway", self.gateway.stop),
         ]
+        for fork in forks:
+            self._closers.insert(0, (f"fork to {fork.name}", fork.close))
         if after_call is not None:
             self._closers.insert(0, ("reports of calls", after_call.close))
             await after_call.start()

@@ -37,6 +37,9 @@ from bridge.speaking.voices.hosted.catalogue import hosted_voice
 from bridge.telemetry.after_call.delivery import report_keys
 from bridge.telemetry.after_call.outbox import Outbox
 from bridge.telemetry.after_call.settings import AfterCallSettings
+from bridge.telemetry.fork import MediaFork
+from bridge.telemetry.metrics import Metrics
+from bridge.telemetry.settings import ForkSettings
 from bridge.worker.client import WorkerConnection
 
 _PATIENCE_S = 15.0
@@ -154,6 +157,44 @@ async def after_call(
     finally:
         await http.close()
     return [Finding(about, "ok", f"to {wanted.url}, {len(keys)} signature(s) each{left}")]
+
+
+async def forks(
+    wanted: Sequence[ForkSettings], environ: Mapping[str, str], open_client: OpenClient, *, offline: bool
+) -> list[Finding]:
+    """Open a socket to each server that is to hear calls, which is told of none."""
+    findings = []
+    for settings in wanted:
+        about, where = "fork of calls", variables.without_password(settings.url)
+        if offline:
+            findings.append(Finding(about, "skip", f"{where} not asked (--offline)"))
+            continue
+        try:
+            findings.append(await _fork_answers(about, settings, environ, open_client))
+        except ConfigError as error:
+            findings.append(Finding(about, "fail", str(error), "correct this variable"))
+    return findings
+
+
+async def _fork_answers(
+    about: str, settings: ForkSettings, environ: Mapping[str, str], open_client: OpenClient
+) -> Finding:
+    where = variables.without_password(settings.url)
+    fork = MediaFork(settings, environ, Metrics(), open_client())
+    started_at = time.perf_counter()
+    try:
+        async with asyncio.timeout(_PATIENCE_S):
+            await (await fork.open()).close()
+    except aiohttp.WSServerHandshakeError as error:
+        remedy = "correct telemetry.forks: the token (token_env), or the address"
+        return Finding(about, "fail", f"{where}: HTTP {error.status}", remedy)
+    except (aiohttp.ClientError, OSError) as error:
+        what = "no answer in time" if isinstance(error, TimeoutError) else str(error) or type(error).__name__
+        return Finding(about, "fail", f"{where}: {what}", "start the server, or correct telemetry.forks")
+    finally:
+        await fork.close()
+    took_s = time.perf_counter() - started_at
+    return _timed(about, f"{where} takes a socket after {took_s:.1f} s", took_s)
 
 
 async def recogniser_answers(

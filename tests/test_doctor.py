@@ -25,6 +25,7 @@ from bridge.http import HttpClient
 from bridge.speaking.voices.local_worker import LocalWorker
 from bridge.system import sockets
 from bridge.telemetry.after_call.settings import AfterCallSettings
+from bridge.telemetry.settings import ForkSettings
 from bridge.worker.settings import WorkerSettings
 from tests.agents.relay_application import RelayApplication
 from tests.doubles.listening.deepgram import DeepgramDouble
@@ -34,6 +35,7 @@ from tests.doubles.live.realtime import RealtimeDouble
 from tests.doubles.speaking.sonic import SonicDouble
 from tests.speaking.doubles import FakeWorker
 from tests.telemetry.test_after_call import office
+from tests.telemetry.test_fork import serving
 
 ROOT = Path(__file__).parents[1]
 TOKEN = {"TWILIO_AUTH_TOKEN": "12345"}
@@ -492,6 +494,25 @@ async def test_reports_after_calls_are_looked_at(tmp_path: Path) -> None:
         assert (await look(secret, url="http://127.0.0.1:9/hook")).status == "fail"
         assert post.receiver.got == [], "no report was sent for it"
     assert await services.after_call(AfterCallSettings(), tmp_path, {}, HttpClient, offline=False) == []
+
+
+async def test_servers_that_are_to_hear_calls_are_looked_at() -> None:
+    async def look(url: str, *, offline: bool = False, **environ: str) -> Finding:
+        wanted = [ForkSettings(url=url, token_env="FORK_TOKEN")]
+        (found,) = await services.forks(wanted, environ, HttpClient, offline=offline)
+        return found
+
+    async with serving() as server:
+        good = await look(server.url, FORK_TOKEN="a-token")
+        assert (good.status, "takes a socket" in good.found) == ("ok", True)
+        assert server.streams == [[]], "it is told of no call"
+        missing = await look(server.url.replace("/calls", "/else"))
+        assert (missing.status, "404" in missing.found) == ("fail", True)
+        assert (await look(server.url, FORK_TOKEN="a\nb")).status == "fail"
+        assert (await look(server.url, offline=True)).status == "skip"
+    gone = await look(server.url)
+    assert (gone.status, "start the server" in gone.remedy) == ("fail", True)
+    assert await services.forks((), {}, HttpClient, offline=False) == []
 
 
 async def test_every_member_of_a_team_is_looked_at(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Who follows the calls of a process from their beginning: record, sound, report."""
+"""Who follows the calls of a process from their beginning: record, sound, report, servers elsewhere."""
 
 from __future__ import annotations
 
@@ -8,9 +8,12 @@ from bridge.agents.base import CallInfo
 from bridge.audio.formats import AudioFormat
 from bridge.call.state import CallState
 from bridge.carriers.base import Carrier
+from bridge.carriers.one_way import ForkedFacts
 from bridge.session.books import CallFollowers
 from bridge.session.profiles import CallProfile
+from bridge.session.taps import CallTap
 from bridge.telemetry.after_call.delivery import AfterCallPost
+from bridge.telemetry.fork import MediaFork
 from bridge.telemetry.recorder import Recorder
 from bridge.telemetry.recording import SoundRecorder
 
@@ -22,9 +25,17 @@ class CallObservers:
     recorder: Recorder | None = None
     sound_recorder: SoundRecorder | None = None
     after_call: AfterCallPost | None = None
+    forks: tuple[MediaFork, ...] = ()
 
     def open_call(
-        self, info: CallInfo, profile: CallProfile, carrier: Carrier, ours: AudioFormat, state: CallState | None
+        self,
+        info: CallInfo,
+        profile: CallProfile,
+        carrier: Carrier,
+        ours: AudioFormat,
+        state: CallState | None,
+        *,
+        account_id: str = "",
     ) -> CallFollowers:
         """Begin to follow a call, or one that goes on from `state`; `ours` is the format of what is sent."""
         record = recording = reporter = None
@@ -44,7 +55,13 @@ class CallObservers:
                 record="" if record is None else str(record.path),
                 recording="" if recording is None else str(recording.path),
             )
-        return CallFollowers(record, reporter, () if recording is None else (recording,))
+        taps: list[CallTap] = [] if recording is None else [recording]
+        if self.forks:
+            names = {"carrier": carrier.name, "from": info.from_number, "to": info.to_number, "agent": profile.agent}
+            resumed = {} if state is None else {"resumed": "yes"}
+            facts = ForkedFacts(info.call_id, account_id, {**info.parameters, **names, **resumed})
+            taps += [fork.open_call(facts) for fork in self.forks]
+        return CallFollowers(record, reporter, tuple(taps))
 
 
 NOBODY = CallObservers()

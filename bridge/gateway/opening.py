@@ -153,7 +153,9 @@ class StreamOpening:
             wheel=process.wheel,
             metrics=process.metrics,
             audio=LineAudio(stream.caller_format, stream.our_format, carrier.pacing),
-            followers=process.observers.open_call(info, profile, carrier, stream.our_format, state),
+            followers=process.observers.open_call(
+                info, profile, carrier, stream.our_format, state, account_id=ticket.account_id
+            ),
             resume=state,
             spent=spent,
             on_changed=partial(process.keeper.changed, key),

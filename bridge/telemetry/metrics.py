@@ -208,6 +208,17 @@ class Metrics:
             "Seconds of calls that are silent in their recordings because the disk was full or too slow",
             registry=self._registry,
         )
+        self.fork_failures = Counter(
+            "bridge_fork_failures",
+            "Sockets to servers that hear calls: unreachable, broke off",
+            ["why"],
+            registry=self._registry,
+        )
+        self.fork_losses = Counter(
+            "bridge_fork_lost_seconds",
+            "Seconds of calls that such a server was not told because it was away or too slow",
+            registry=self._registry,
+        )
         self.record_losses = Counter(
             "bridge_record_losses",
             "Events that no call record holds because writing fell behind",

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
 import msgspec
+
+from bridge.variables import VariableOrNone, without_password
 
 
 class RecordingSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -16,6 +19,24 @@ class RecordingSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True,
     """Recordings older than this many days are removed; 0: they are kept until somebody removes them."""
     announcement: str = ""
     """Said before anything else when a call begins, such as "This call is recorded."; callers cannot talk it away."""
+
+
+class ForkSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A server that hears calls as they go, in the format of one-way media streams (`bridge.carriers.one_way`)."""
+
+    url: str
+    """Such as wss://analytics.example.com/calls: each call opens a socket of its own."""
+    token_env: VariableOrNone = ""
+    """Where the token is that the server asks for (`Authorization: Bearer`)."""
+    tracks: Literal["both", "caller", "ours"] = "both"
+    """Whose sound: the caller's is the track `inbound`, ours as it was heard `outbound`."""
+
+    def __post_init__(self) -> None:
+        address = urlsplit(self.url)
+        if address.scheme not in ("ws", "wss") or not address.hostname:
+            raise ValueError(
+                f"url is {without_password(self.url)!r}, expected an address such as wss://analytics.example.com/calls"
+            )
 
 
 class TelemetrySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -35,3 +56,5 @@ class TelemetrySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True,
     record_waiting: Annotated[int, msgspec.Meta(ge=1000)] = 200_000
     """Events of all calls that may wait to be written; beyond it records lose their tails, calls lose nothing."""
     recording: RecordingSettings = RecordingSettings()
+    forks: tuple[ForkSettings, ...] = ()
+    """Servers that hear every call. Whether callers have to be told, or asked, is for the law of where they are."""
