@@ -41,6 +41,7 @@ from bridge.telemetry.fork import open_forks
 from bridge.telemetry.metrics import Metrics
 from bridge.telemetry.recorder import Recorder
 from bridge.telemetry.recording import SoundRecorder
+from bridge.telemetry.traces import Traces
 from bridge.telemetry.vendor_costs import VendorCosts
 from bridge.understanding.number_names import read_languages
 from bridge.warm_up import warm_up
@@ -170,12 +171,13 @@ class Application:
         after_call = self._open_post()
         self._open_recorders()
         forks = open_forks(settings.telemetry.forks, self._environ, self.metrics, self._open_client)
+        traces = self._open_traces()
         self.gateway = Gateway(
             settings.gateway,
             call_profiles(settings, self.agents, self.listening, self.speech),
             self.carriers,
             metrics=self.metrics,
-            observers=CallObservers(self._recorder, self._sound_recorder, after_call, forks),
+            observers=CallObservers(self._recorder, self._sound_recorder, after_call, forks, traces),
             store=self.store,
             ticket_secret=self._secret,
             headroom=self._headroom,
@@ -191,6 +193,8 @@ class Application:
             ("agents", self._close_agents),
             ("gateway", self.gateway.stop),
         ]
+        if traces is not None:
+            self._closers.insert(0, ("traces", partial(asyncio.to_thread, traces.close)))
         for fork in forks:
             self._closers.insert(0, (f"fork to {fork.name}", fork.close))
         if after_call is not None:
@@ -262,6 +266,14 @@ class Application:
         make_folder(self._directory / wanted.directory, "after_call.directory")
         keys = report_keys(wanted, self._environ)
         return AfterCallPost(wanted, keys, self._open_client(), self.metrics, directory=self._directory)
+
+    def _open_traces(self) -> Traces | None:
+        """Whoever sends the spans of calls, where somebody wants them."""
+        wanted, http = self.settings.telemetry.traces, self.settings.http
+        if not wanted.url:
+            return None
+        bundle = self._directory / http.ca_bundle if http.ca_bundle else None
+        return Traces(wanted, self._environ, self._open_client(), ca_bundle=bundle)
 
     async def run(self, stop: StopSignals) -> None:
         """Serve until asked to stop, then drain; the second time end at once."""

@@ -69,6 +69,7 @@ async def examine(
     findings += await hosted_voices(settings, environ, open_client, offline=offline)
     findings.append(await redis(settings, environ))
     findings += await services.after_call(settings.after_call, directory, environ, open_client, offline=offline)
+    findings += await services.traces(settings.telemetry.traces, environ, open_client, offline=offline)
     findings += await services.forks(settings.telemetry.forks, environ, open_client, offline=offline)
     findings.append(await asyncio.to_thread(accelerator))
     if settings.gateway.public_url or not any("public_url" in mistake.lower() for mistake in mistakes):

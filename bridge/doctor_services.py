@@ -39,7 +39,8 @@ from bridge.telemetry.after_call.outbox import Outbox
 from bridge.telemetry.after_call.settings import AfterCallSettings
 from bridge.telemetry.fork import MediaFork
 from bridge.telemetry.metrics import Metrics
-from bridge.telemetry.settings import ForkSettings
+from bridge.telemetry.settings import ForkSettings, TraceSettings
+from bridge.telemetry.traces import Traces
 from bridge.worker.client import WorkerConnection
 
 _PATIENCE_S = 15.0
@@ -195,6 +196,36 @@ async def _fork_answers(
         await fork.close()
     took_s = time.perf_counter() - started_at
     return _timed(about, f"{where} takes a socket after {took_s:.1f} s", took_s)
+
+
+async def traces(
+    wanted: TraceSettings, environ: Mapping[str, str], open_client: OpenClient, *, offline: bool
+) -> list[Finding]:
+    """Send no spans to the collector of traces, which takes them or says why not; nothing where nobody wants them."""
+    about, where = "traces", variables.without_password(wanted.url)
+    if not wanted.url:
+        return []
+    http = open_client()
+    try:
+        Traces(wanted, environ, http).close()
+        if offline:
+            return [Finding(about, "skip", f"{where} not asked (--offline)")]
+        token = variables.header(wanted.token_env, environ)
+        headers = {"Content-Type": "application/x-protobuf"} | ({"Authorization": f"Bearer {token}"} if token else {})
+        async with asyncio.timeout(_PATIENCE_S):
+            answer = await http.request("POST", wanted.url, data=b"", headers=headers, allow_redirects=False)
+        answer.close()
+    except ConfigError as error:
+        return [Finding(about, "fail", str(error), "install it, or correct telemetry.traces")]
+    except (aiohttp.ClientError, OSError) as error:
+        what = "no answer in time" if isinstance(error, TimeoutError) else str(error) or type(error).__name__
+        return [Finding(about, "fail", f"{where}: {what}", "start the collector, or correct telemetry.traces")]
+    finally:
+        await http.close()
+    if answer.status >= 300:
+        remedy = "correct telemetry.traces: the token (token_env), or the address (it ends in /v1/traces as a rule)"
+        return [Finding(about, "fail", f"{where}: HTTP {answer.status}", remedy)]
+    return [Finding(about, "ok", f"{where} takes spans")]
 
 
 async def recogniser_answers(

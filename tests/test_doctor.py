@@ -25,7 +25,7 @@ from bridge.http import HttpClient
 from bridge.speaking.voices.local_worker import LocalWorker
 from bridge.system import sockets
 from bridge.telemetry.after_call.settings import AfterCallSettings
-from bridge.telemetry.settings import ForkSettings
+from bridge.telemetry.settings import ForkSettings, TraceSettings
 from bridge.worker.settings import WorkerSettings
 from tests.agents.relay_application import RelayApplication
 from tests.doubles.listening.deepgram import DeepgramDouble
@@ -36,6 +36,7 @@ from tests.doubles.speaking.sonic import SonicDouble
 from tests.speaking.doubles import FakeWorker
 from tests.telemetry.test_after_call import office
 from tests.telemetry.test_fork import serving
+from tests.telemetry.test_traces import collecting
 
 ROOT = Path(__file__).parents[1]
 TOKEN = {"TWILIO_AUTH_TOKEN": "12345"}
@@ -513,6 +514,26 @@ async def test_servers_that_are_to_hear_calls_are_looked_at() -> None:
     gone = await look(server.url)
     assert (gone.status, "start the server" in gone.remedy) == ("fail", True)
     assert await services.forks((), {}, HttpClient, offline=False) == []
+
+
+async def test_the_collector_of_traces_is_looked_at() -> None:
+    async def look(url: str, *, offline: bool = False, **environ: str) -> Finding:
+        wanted = TraceSettings(url=url, token_env="OTLP_TOKEN")
+        (found,) = await services.traces(wanted, environ, HttpClient, offline=offline)
+        return found
+
+    async with collecting() as collector:
+        good = await look(collector.url, OTLP_TOKEN="a-token")
+        assert (good.status, "takes spans" in good.found) == ("ok", True)
+        assert collector.spans == []
+        assert collector.headers[0]["Authorization"] == "Bearer a-token"
+        missing = await look(collector.url.replace("/v1/traces", "/"))
+        assert (missing.status, "/v1/traces" in missing.remedy) == ("fail", True)
+        assert (await look(collector.url, OTLP_TOKEN="a\nb")).status == "fail"
+        assert (await look(collector.url, offline=True)).status == "skip"
+    gone = await look(collector.url)
+    assert (gone.status, "start the collector" in gone.remedy) == ("fail", True)
+    assert await services.traces(TraceSettings(), {}, HttpClient, offline=False) == []
 
 
 async def test_every_member_of_a_team_is_looked_at(tmp_path: Path) -> None:

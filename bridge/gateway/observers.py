@@ -1,4 +1,4 @@
-"""Who follows the calls of a process from their beginning: record, sound, report, servers elsewhere."""
+"""Who follows the calls of a process from their beginning: record, sound, report, trace, servers elsewhere."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from bridge.telemetry.after_call.delivery import AfterCallPost
 from bridge.telemetry.fork import MediaFork
 from bridge.telemetry.recorder import Recorder
 from bridge.telemetry.recording import SoundRecorder
+from bridge.telemetry.traces import Traces
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +27,7 @@ class CallObservers:
     sound_recorder: SoundRecorder | None = None
     after_call: AfterCallPost | None = None
     forks: tuple[MediaFork, ...] = ()
+    traces: Traces | None = None
 
     def open_call(
         self,
@@ -56,6 +58,9 @@ class CallObservers:
                 recording="" if recording is None else str(recording.path),
             )
         taps: list[CallTap] = [] if recording is None else [recording]
+        if self.traces is not None:
+            trace = self.traces.open_call({"call": info.call_id, "carrier": carrier.name, "agent": profile.agent})
+            taps += [] if trace is None else [trace]
         if self.forks:
             names = {"carrier": carrier.name, "from": info.from_number, "to": info.to_number, "agent": profile.agent}
             resumed = {} if state is None else {"resumed": "yes"}

@@ -39,6 +39,26 @@ class ForkSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
             )
 
 
+class TraceSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Spans of calls and turns for an OpenTelemetry collector (the extra `bridge[traces]`)."""
+
+    url: str = ""
+    """OTLP over HTTP, such as http://127.0.0.1:4318/v1/traces; empty: nothing is traced."""
+    token_env: VariableOrNone = ""
+    """Where the token is that the collector asks for (`Authorization: Bearer`)."""
+    share: Annotated[float, msgspec.Meta(ge=0, le=1)] = 1.0
+    """Of all calls, which are traced."""
+    service: str = "bridge"
+    """Under this name they are found (`service.name`)."""
+
+    def __post_init__(self) -> None:
+        address = urlsplit(self.url)
+        if self.url and (address.scheme not in ("http", "https") or not address.hostname):
+            raise ValueError(
+                f"url is {without_password(self.url)!r}, expected an address such as http://127.0.0.1:4318/v1/traces"
+            )
+
+
 class TelemetrySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Logs and call records. Who may read the metrics stands in `gateway.metrics`."""
 
@@ -56,5 +76,6 @@ class TelemetrySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True,
     record_waiting: Annotated[int, msgspec.Meta(ge=1000)] = 200_000
     """Events of all calls that may wait to be written; beyond it records lose their tails, calls lose nothing."""
     recording: RecordingSettings = RecordingSettings()
+    traces: TraceSettings = TraceSettings()
     forks: tuple[ForkSettings, ...] = ()
     """Servers that hear every call. Whether callers have to be told, or asked, is for the law of where they are."""
