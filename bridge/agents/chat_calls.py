@@ -141,13 +141,22 @@ def _goes_on(arguments: str, piece: str) -> bool:
 def _has_more(piece: str, arguments: str) -> bool:
     """Whether a piece is an object that holds all of another one, and something besides."""
     (_, whole), (_, part) = readable(piece.encode("utf-8", "replace")), readable(arguments.encode("utf-8", "replace"))
-    return whole != part and _holds(whole, part)
+    return isinstance(part, dict) and whole != part and _holds(whole, part)
 
 
 def _holds(whole: Any, part: Any) -> bool:
-    if isinstance(whole, dict) and isinstance(part, dict):
-        return all(key in whole and _holds(whole[key], value) for key, value in part.items())
-    return bool(whole == part)
+    """Whether a value is another one that has grown: a text goes on, a list and an object have more, null has begun."""
+    match part:
+        case None:
+            return True
+        case str():
+            return isinstance(whole, str) and whole.startswith(part)
+        case dict():
+            return isinstance(whole, dict) and all(key in whole and _holds(whole[key], part[key]) for key in part)
+        case list():
+            return isinstance(whole, list) and len(whole) >= len(part) and all(map(_holds, whole, part))
+        case _:
+            return type(whole) is type(part) and bool(whole == part)
 
 
 def _is_object(text: str) -> bool:

@@ -373,6 +373,12 @@ def test_one_call_stays_one_call(lines: list[str]) -> None:
         [{"answer": "yes_no"}, {"answer": "yes_no"}],
         [{"a": {}}, {"a": {"b": 1}}, {"a": {"b": 1, "c": 2}}],
         [{"a": 1}, {"a": 1, "b": 2}, {"a": 1, "b": 2, "c": 3}],
+        [{"answer": "y"}, {"answer": "yes"}, {"answer": "yes_no"}],
+        [{"answer": ""}, {"answer": "yes_no"}],
+        [{"answer": None}, {"answer": "yes"}, {"answer": "yes_no", "likely": None}],
+        [{"of": []}, {"of": ["Mo"]}, {"of": ["Monday"]}, {"of": ["Monday", "Tu"]}, {"of": ["Monday", "Tuesday"]}],
+        [{"a": {"b": "Gr\u00fc"}}, {"a": {"b": "Gr\u00fc\u00dfe"}}],
+        [{"a": {"b": "c"}, "d": True}, {"a": {"b": "cd"}, "d": True, "e": ""}],
     ],
 )
 @pytest.mark.parametrize("written", [dict, json.dumps])
