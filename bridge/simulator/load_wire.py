@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import functools
 import hashlib
 import os
-import socket
+import ssl
 import struct
 from collections.abc import Callable
 from typing import cast
-from urllib.parse import unquote, urlsplit
+from urllib.parse import SplitResult, unquote, urlsplit
 
 from bridge.errors import BadMessage
 from bridge.http import environment_proxy
@@ -35,34 +36,48 @@ def frame(payload: bytes, opcode: int = _TEXT) -> bytes:
     return head + b"\0\0\0\0" + payload
 
 
-async def _tunnel(proxy: str, target: str) -> socket.socket:
-    """A connection to `target` through an HTTP proxy (RFC 9110, 9.3.6). Raises OSError."""
-    parts, loop = urlsplit(proxy), asyncio.get_running_loop()
-    head = f"CONNECT {target} HTTP/1.1\r\nHost: {target}\r\n"
-    if parts.username is not None:
-        known = f"{unquote(parts.username)}:{unquote(parts.password or '')}".encode()
-        head += f"Proxy-Authorization: Basic {base64.b64encode(known).decode()}\r\n"
-    if parts.scheme != "http":
-        raise OSError(f"a load goes through no proxy of {parts.scheme}")
-    found = await loop.getaddrinfo(parts.hostname, parts.port or 80, type=socket.SOCK_STREAM)
-    family, kind, protocol, _, address = found[0]
-    connection = socket.socket(family, kind, protocol)
-    try:
-        connection.setblocking(False)
-        await loop.sock_connect(connection, address)
-        await loop.sock_sendall(connection, f"{head}\r\n".encode())
-        answer = b""
-        while not answer.endswith(b"\r\n\r\n"):
-            piece = await loop.sock_recv(connection, 1)  # not a byte of what comes through the tunnel
-            answer += piece
-            if not piece or len(answer) > 8192:
-                raise OSError("the proxy did not answer as one does")
-        if answer.split(b" ")[1:2] != [b"200"]:
-            raise OSError(f"the proxy refused: {answer.splitlines()[0].decode('latin-1')}")
-    except BaseException:
-        connection.close()
-        raise
-    return connection
+@functools.cache
+def trust() -> ssl.SSLContext:
+    """Who is trusted; read once, as reading all authorities takes longer than a frame may wait."""
+    return ssl.create_default_context()
+
+
+class _Tunnel(asyncio.Protocol):
+    """Asks a proxy for a connection to `target` (RFC 9110, 9.3.6); `opened` has what became of it."""
+
+    def __init__(self, target: str, proxy: SplitResult) -> None:
+        self.opened: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._head = f"CONNECT {target} HTTP/1.1\r\nHost: {target}\r\n"
+        if proxy.username is not None:
+            known = f"{unquote(proxy.username)}:{unquote(proxy.password or '')}".encode()
+            self._head += f"Proxy-Authorization: Basic {base64.b64encode(known).decode()}\r\n"
+        self._answer = b""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        cast(asyncio.Transport, transport).write(f"{self._head}\r\n".encode())
+
+    def data_received(self, data: bytes) -> None:
+        """All of it is the proxy's own: a WebSocket's server speaks second."""
+        self._answer += data
+        if self.opened.done():
+            return
+        if b"\r\n\r\n" in self._answer:
+            first = self._answer.splitlines()[0].decode("latin-1")
+            refused = first.split(" ")[1:2] != ["200"]
+            self._settle(OSError(f"the proxy refused: {first}") if refused else None)
+        elif len(self._answer) > 8192:
+            self._settle(OSError("the proxy did not answer as one does"))
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self._settle(OSError("the proxy did not answer as one does"))
+
+    def _settle(self, error: OSError | None) -> None:
+        if self.opened.done():
+            return
+        if error is None:
+            self.opened.set_result(None)
+        else:
+            self.opened.set_exception(error)
 
 
 class MediaSocket(asyncio.Protocol):
@@ -103,17 +118,32 @@ class MediaSocket(asyncio.Protocol):
         media._accept = base64.b64encode(hashlib.sha1(key + _ACCEPT, usedforsecurity=False).digest())
         loop = asyncio.get_running_loop()
         async with asyncio.timeout(_OPEN_S):
-            host, ssl = parts.hostname or "", True if secure else None
+            host, tls = parts.hostname or "", trust() if secure else None
             proxy = environment_proxy(url)
             if proxy is None:
-                await loop.create_connection(lambda: media, host, port, ssl=ssl)
+                await loop.create_connection(lambda: media, host, port, ssl=tls)
             else:
-                tunnel = await _tunnel(proxy, f"[{host}]:{port}" if ":" in host else f"{host}:{port}")
-                await loop.create_connection(
-                    lambda: media, sock=tunnel, ssl=ssl, server_hostname=host if secure else None
-                )
+                await media._open_through(urlsplit(proxy), host, port, tls)
             await media.opened
         return media
+
+    async def _open_through(self, proxy: SplitResult, host: str, port: int, tls: ssl.SSLContext | None) -> None:
+        """Connect through a proxy, which may itself be spoken to over TLS. Raises OSError."""
+        loop = asyncio.get_running_loop()
+        tunnel = _Tunnel(f"[{host}]:{port}" if ":" in host else f"{host}:{port}", proxy)
+        guarded = trust() if proxy.scheme == "https" else None
+        at = proxy.port or (443 if guarded else 80)
+        transport, _ = await loop.create_connection(lambda: tunnel, proxy.hostname or "", at, ssl=guarded)
+        try:
+            await tunnel.opened
+            transport.set_protocol(self)
+            inner = transport if tls is None else await loop.start_tls(transport, self, tls, server_hostname=host)
+        except BaseException:
+            transport.abort()
+            raise
+        if inner is None:
+            raise OSError("the connection was closed while TLS began")
+        self.connection_made(inner)
 
     def send(self, payload: bytes) -> None:
         """Send one text message to the server."""

@@ -12,22 +12,18 @@ from typing import Any
 
 import aiohttp
 import pytest
-from aiohttp import web
-from aiohttp.test_utils import TestServer
 from rich.console import Console
 
-from bridge.errors import BadMessage, BridgeError, ConfigError
+from bridge.errors import BridgeError, ConfigError
 from bridge.simulator import load, load_report, processes, virtual
 from bridge.simulator.carriers.base import Call
 from bridge.simulator.carriers.twilio import TwilioStream
 from bridge.simulator.carriers.verbs import Stream
 from bridge.simulator.load import Load, OwnLimits, ServiceLevel, Step
 from bridge.simulator.load_generator import Generator, Job, LoadMeasures, Voice, measure
-from bridge.simulator.load_wire import MediaSocket, frame
 from bridge.simulator.main import run_load
 from bridge.simulator.sound import to_ulaw
 from bridge.simulator.trunk import Trunk
-from tests import http_doubles
 from tests.simulator.media_server import MediaServer, canned, serve
 
 CALLERS = Path(__file__).parents[2] / "fixtures" / "callers"
@@ -276,74 +272,6 @@ def test_a_process_knows_its_open_files() -> None:
     assert 3 <= used < most
     assert processes.most_descriptors() >= most
     assert processes.descriptors(2**22 - 3) == (0, 0)
-
-
-# the wire
-
-
-async def test_the_socket_speaks_to_a_real_server() -> None:
-    got: asyncio.Queue[bytes | int | None] = asyncio.Queue()
-
-    async def echo(request: web.Request) -> web.WebSocketResponse:
-        peer = web.WebSocketResponse()
-        await peer.prepare(request)
-        await peer.ping(b"are you there")
-        async for message in peer:
-            await peer.send_str(message.data)
-            if message.data == "bye":
-                await peer.close(code=4001)
-        return peer
-
-    app = web.Application()
-    app.router.add_get("/media", echo)
-    runner = web.AppRunner(app)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    port = runner.addresses[0][1]
-    wire = await MediaSocket.connect(f"ws://127.0.0.1:{port}/media", {"X": "y"}, got.put_nowait, got.put_nowait)
-    for text in (b"short", b"m" * 1000, b"l" * 100_000, b"bye"):
-        wire.send(text)
-        assert await asyncio.wait_for(got.get(), 5.0) == text
-    assert await asyncio.wait_for(got.get(), 5.0) == 4001
-    with pytest.raises(BadMessage, match=r"31920 handshake error: HTTP/1\.1 404"):
-        await MediaSocket.connect(f"ws://127.0.0.1:{port}/nowhere", {}, got.put_nowait, got.put_nowait)
-    await runner.cleanup()
-
-
-async def test_the_socket_goes_through_the_proxy_for_its_address(monkeypatch: pytest.MonkeyPatch) -> None:
-    got: asyncio.Queue[bytes | int | None] = asyncio.Queue()
-
-    async def greet(request: web.Request) -> web.WebSocketResponse:
-        peer = web.WebSocketResponse()
-        await peer.prepare(request)
-        await peer.send_str("hello")
-        await peer.close()
-        return peer
-
-    async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.readuntil(b"\r\n\r\n")
-        writer.write(b"HTTP/1.1 407 Proxy Authentication Required\r\n\r\n")
-
-    for name in ("HTTP_PROXY", "ALL_PROXY", "all_proxy", "NO_PROXY", "no_proxy"):
-        monkeypatch.delenv(name, raising=False)
-    app = web.Application()
-    app.router.add_get("/media", greet)
-    async with TestServer(app, host="127.0.0.1") as server:
-        proxy = http_doubles.Proxy(server.port or 0)
-        async with http_doubles.listening(proxy.handle) as at, http_doubles.listening(refuse) as refusing:
-            monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{at}")
-            await MediaSocket.connect("ws://media.example.com/media", {}, got.put_nowait, got.put_nowait)
-            assert await asyncio.wait_for(got.get(), 60.0) == b"hello"
-            monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{refusing}")
-            with pytest.raises(OSError, match=r"the proxy refused: .*407"):
-                await MediaSocket.connect("ws://media.example.com/media", {}, got.put_nowait, got.put_nowait)
-    assert proxy.asked == ["CONNECT media.example.com:80 HTTP/1.1"]
-
-
-def test_frames_are_masked_and_sized_as_rfc_6455_says() -> None:
-    assert frame(b"hi") == b"\x81\x82\0\0\0\0hi"
-    assert frame(b"x" * 200)[:4] == b"\x81\xfe\x00\xc8"
-    assert frame(b"x" * 70000)[:10] == b"\x81\xff" + (70000).to_bytes(8, "big")
 
 
 def test_a_process_knows_its_use_and_who_listens() -> None:
