@@ -23,6 +23,8 @@ from bridge.simulator.trunk import Trunk
 
 SPARE_DESCRIPTORS = 64
 """What a process needs besides its calls' sockets."""
+RAMP_S = 30.0
+"""How long calls may take to come about, besides the time between two of them."""
 
 Progress = Callable[[str, LoadMeasures], None]
 """Told once a second what the load is at, and what has happened since the step began."""
@@ -193,7 +195,7 @@ class Load:
                 calls = (good + bad) // 2
 
     def _ramp(self, calls: int) -> None:
-        deadline = time.perf_counter() + 30.0 + 2.0 * calls / self._calls_per_s
+        deadline = time.perf_counter() + RAMP_S + 2.0 * calls / self._calls_per_s
         tally = LoadMeasures()
         while True:
             time.sleep(0.5)
@@ -207,7 +209,8 @@ class Load:
             if time.perf_counter() > deadline:
                 reasons = ", ".join(f"{reason} ({count})" for reason, count in tally.reasons.items())
                 turned = f"{tally.refused} refused, {tally.failed} failed{': ' if reasons else ''}{reasons}"
-                raise BridgeError(f"only {tally.active} of {calls} calls came about: {turned}{self._at_its_limit()}")
+                came = f"only {tally.active} of {calls} calls came about: {turned}{self._at_its_limit()}"
+                raise BridgeError(f"{came}. {tally.remedy}".removesuffix(". "))
 
     def _check_descriptors(self, calls: int) -> None:
         """Raise BridgeError for more calls than a generator process may have sockets."""

@@ -21,9 +21,10 @@ import msgspec
 
 from bridge.errors import BadMessage
 from bridge.simulator import processes
-from bridge.simulator.carriers.base import MediaStream, Message
+from bridge.simulator.carriers.base import CarrierError, MediaStream, Message
 from bridge.simulator.carriers.verbs import Stream
 from bridge.simulator.load_wire import MediaSocket
+from bridge.simulator.remedies import remedy
 from bridge.simulator.sound import (
     FRAME_SAMPLES,
     RATE_HZ,
@@ -68,6 +69,8 @@ class LoadMeasures(msgspec.Struct, kw_only=True):
     refused: int = 0
     failed: int = 0
     reasons: dict[str, int] = msgspec.field(default_factory=dict)
+    remedy: str = ""
+    """What to look at, from the first call that did not come about."""
     call_s: float = 0.0
     first_audio_ms: list[float] = msgspec.field(default_factory=list)
     reply_ms: list[float] = msgspec.field(default_factory=list)
@@ -94,6 +97,8 @@ class LoadMeasures(msgspec.Struct, kw_only=True):
                     mine[reason] = mine.get(reason, 0) + count
             elif isinstance(mine, list):
                 mine.extend(theirs)
+            elif isinstance(mine, str):
+                self.remedy = mine or theirs
             else:
                 setattr(self, name, mine + theirs)
 
@@ -270,6 +275,7 @@ class Generator:
             call = await self._connect(phase)
             if call is None:
                 self.tally.refused += 1
+                self._look_at(None)
                 await asyncio.sleep(1.0)  # a caller who was turned away tries again a little later
                 return
             self._phases[phase].add(call)
@@ -279,13 +285,23 @@ class Generator:
             else:
                 self.tally.fail(f"closed by the server with {code}")
         except (BadMessage, OSError, aiohttp.ClientError, TimeoutError) as error:
-            self.tally.fail(str(error).split(": http")[0] or type(error).__name__)
+            status = f" ({error.status})" if isinstance(error, CarrierError) and error.status else ""
+            self.tally.fail((str(error).split(": http")[0] or type(error).__name__) + status)
+            if call is None:
+                self._look_at(error)
             await asyncio.sleep(1.0)
         finally:
             if call is not None:
                 self._phases[phase].discard(call)
                 measured = await call.finish()
                 self.tally.add(measured)
+
+    def _look_at(self, error: Exception | None) -> None:
+        """Notes what to look at, where a call did not come about; None: it was turned away."""
+        if not self.tally.remedy:
+            trouble = error if isinstance(error, CarrierError) or error is None else _unopened(error)
+            trunk = self._trunk
+            self.tally.remedy = remedy(trouble, trunk.company, trunk.url, trunk.connect_to, "rejected")
 
     async def _connect(self, phase: int) -> _Call | None:
         """Webhook, document, socket, start; None when the server turned the call away."""
@@ -332,6 +348,11 @@ class Generator:
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=10.0)
         await self._session.close()
+
+
+def _unopened(error: Exception) -> CarrierError:
+    """A media socket that was answered with something else, or by nobody."""
+    return CarrierError(str(error), "handshake" if isinstance(error, BadMessage) else "refused")
 
 
 def main(pipe: Connection, trunk: Trunk, job: Job, name: str, spacing_s: float) -> None:

@@ -4,7 +4,9 @@ Without URL every attack there is, on a gateway of its own with a real voice: ho
 its process. With URL, the voice webhook of a service that runs on this machine (TWILIO_AUTH_TOKEN is its secret, as for
 `bridge load`), what outsiders can send, and what programs can whose key is in BRIDGE_API_KEYS or whose token in
 BRIDGE_METRICS_TOKEN. An attack has done harm when a caller heard a gap, was refused or cut off, when the loop was held,
-when the service did not answer afterwards, or when its memory grew by more than 64 MiB. Exit status 1 when one has.
+when the service did not answer afterwards, or when its memory grew by more than 64 MiB. Exit status 1 when one has, 2
+when nothing could be tried because no call came about at URL before the first attack, 3 when none has, but this machine
+was too busy to measure all of them.
 """
 
 from __future__ import annotations
@@ -26,6 +28,7 @@ from urllib.parse import urlsplit
 
 import aiohttp
 
+from bridge.errors import BridgeError
 from bridge.simulator.load import Load, Step
 from bridge.simulator.load_generator import Job
 from bridge.simulator.processes import listening_on
@@ -115,8 +118,9 @@ def voice(path: str) -> Iterator[str]:
 
 
 @contextmanager
-def attacking(attack: Attack, origin: str) -> Iterator[None]:
-    """The attack goes on elsewhere."""
+def attacking(attack: Attack, origin: str) -> Iterator[list[int]]:
+    """The attack goes on elsewhere; its rounds stand in what is given, when it is over."""
+    done: list[int] = []
     elsewhere = Elsewhere()
     over = False
 
@@ -125,14 +129,17 @@ def attacking(attack: Attack, origin: str) -> Iterator[None]:
         async with aiohttp.ClientSession(timeout=timeout, connector=aiohttp.TCPConnector(limit=64)) as http:
             key = os.environ.get("BRIDGE_API_KEYS", "").partition(",")[0]
             target = Target(origin, http, key, os.environ.get("BRIDGE_METRICS_TOKEN", ""))
-            await again_and_again(attack, target, lambda _rounds: over)
+            done.append(await again_and_again(attack, target, lambda _rounds: over))
 
     future = asyncio.run_coroutine_threadsafe(attack_on(), elsewhere.loop)
     try:
-        yield
+        yield done
     finally:
         over = True
-        future.result(2 * ROUND_S)
+        try:
+            future.result(2 * ROUND_S)
+        except (aiohttp.ClientError, OSError, TimeoutError) as error:
+            print(f"the attack itself broke off: {error or type(error).__name__}", file=sys.stderr)
         elsewhere.close()
 
 
@@ -141,7 +148,7 @@ def harm_of(name: str, step: Step, before: Step) -> Harm:
     tally = step.tally
     return Harm(
         name,
-        gaps=[0.0] * tally.underruns,
+        gaps=[None] * tally.underruns,
         refused=tally.refused + tally.silent,
         cut_off=tally.failed,
         before_mib=(before.server_memory or 0) / (1 << 20),
@@ -171,23 +178,31 @@ def lives(origin: str) -> str:
         return f"/healthz does not answer: {error}"
 
 
-def there(url: str, names: list[str], calls: int, hold_s: float) -> bool:
-    """Attack a running service; whether that did harm."""
+def there(url: str, names: list[str], calls: int, hold_s: float) -> int:
+    """Attack a running service; 1 when that did harm, 3 when it did not but something could not be measured."""
     parts = urlsplit(url)
     origin = f"{parts.scheme}://{parts.netloc}"
     require_loopback(origin)
     job = Job(recordings=tuple(str(path) for path in sorted(CALLERS.glob("*.wav"))[:3]))
     trunk = Trunk(url=url, auth_token=os.environ.get("TWILIO_AUTH_TOKEN", "development"))
-    harmed = False
+    harmed = void = False
     with Load(trunk, job, server_pid=listening_on(parts.port or 80)) as load:
         before = load.step(calls, hold_s)
+        void = bool(before.void)
         print(harm_of("(nobody)", before, before).line(), f"void: {before.void}" if before.void else "", flush=True)
         for place, name in enumerate(names, 1):
             progress(place, len(names), name)
             beats = late_beats(origin)
-            with attacking(ATTACKS[name], origin):
-                step = load.step(calls, hold_s)
+            try:
+                with attacking(ATTACKS[name], origin) as rounds:
+                    step = load.step(calls, hold_s)
+            except BridgeError as error:  # those who ring beside the attack are not answered any more
+                dead = lives(origin)
+                print(f"{name:<24} {error}", *([f"    {dead}"] if dead else []), sep="\n", flush=True)
+                harmed = True
+                continue
             harm, after, dead = harm_of(name, step, before), late_beats(origin), lives(origin)
+            harm.rounds = sum(rounds)
             found = [*harm.found, *([dead] if dead else [])]
             # The attacker's own share of the machine may have made the callers late: then nothing was measured.
             found += [f"void: {why}" for why in step.void]
@@ -196,9 +211,10 @@ def there(url: str, names: list[str], calls: int, hold_s: float) -> bool:
                     f"{after[1] - beats[1]:.0f} of {after[0] - beats[0]:.0f} beats of its loop later than 5 ms"
                 )
             print(harm.line(), *found, sep="\n    ", flush=True)
-            harmed |= bool(harm.found or dead) and not step.void
+            harmed |= bool(dead or (harm.found and not step.void))
+            void |= bool(step.void)
             before = step
-    return harmed
+    return 1 if harmed else 3 if void else 0
 
 
 def main() -> int:
@@ -221,9 +237,9 @@ def main() -> int:
         or (name.startswith("metrics_") and name in TENANTS and os.environ.get("BRIDGE_METRICS_TOKEN"))
     ]
     try:
-        return int(there(arguments.url, possible, arguments.calls, arguments.hold or 35.0))
-    except ValueError as error:
-        print(error, file=sys.stderr)
+        return there(arguments.url, possible, arguments.calls, arguments.hold or 35.0)
+    except (ValueError, BridgeError) as error:
+        print(f"nothing was attacked: {error}", file=sys.stderr)
         return 2
 
 

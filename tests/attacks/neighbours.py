@@ -155,7 +155,8 @@ class Harm:
 
     attack: str
     rounds: int = 0
-    gaps: list[float] = field(default_factory=list)
+    gaps: list[float | None] = field(default_factory=list)
+    """Seconds of each; None where callers count them without measuring how long they were."""
     refused: int = 0
     cut_off: int = 0
     held_ms: float = 0.0
@@ -170,7 +171,9 @@ class Harm:
         """In words; nothing when nobody was harmed."""
         found = []
         if self.gaps:
-            found.append(f"{len(self.gaps)} gaps of up to {max(self.gaps) * 1000:.0f} ms were heard")
+            longest = max((gap for gap in self.gaps if gap is not None), default=None)
+            length = "of unknown length" if longest is None else f"of up to {longest * 1000:.0f} ms"
+            found.append(f"{len(self.gaps)} {'gap' if len(self.gaps) == 1 else 'gaps'} {length} heard")
         if self.refused:
             found.append(f"{self.refused} callers were refused, or heard nothing")
         if self.cut_off:

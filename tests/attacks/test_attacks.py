@@ -5,14 +5,22 @@ The table of all is printed with `pytest -s`.
 
 from __future__ import annotations
 
+import asyncio
+import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import pytest_asyncio
 
+from bridge.errors import BridgeError
+from bridge.simulator import load
+from bridge.simulator.load import Load, Step
+from bridge.simulator.load_generator import LoadMeasures
+from tests.attacks import __main__
 from tests.attacks.attacks import ATTACKS, require_loopback
-from tests.attacks.neighbours import HEADING, Neighbours, neighbours
+from tests.attacks.neighbours import HEADING, Harm, Neighbours, neighbours
 from tests.gateway.conftest import voice_address
 
 __all__ = ["voice_address"]
@@ -65,3 +73,65 @@ def test_nobody_but_this_machine_is_ever_attacked(url: str) -> None:
 @pytest.mark.parametrize("url", ["http://127.0.0.1:8080", "http://[::1]:8080", "http://localhost:8080"])
 def test_this_machines_own_addresses_may_be(url: str) -> None:
     require_loopback(url)
+
+
+def by_hand(monkeypatch: pytest.MonkeyPatch, *steps: Step | BridgeError, only: str = "unsigned_forms") -> int:
+    """The exit status of `python -m tests.attacks URL` where nobody listens, with loads that come to this."""
+    left = list(steps)
+
+    class Held(Load):
+        def __enter__(self) -> Load:
+            return self
+
+        def __exit__(self, *error: object) -> None:
+            pass
+
+        def step(self, calls: int, hold_s: float) -> Step:
+            found = left.pop(0)
+            if isinstance(found, BridgeError):
+                raise found
+            return found
+
+    if steps:
+        monkeypatch.setattr(__main__, "Load", Held)
+    monkeypatch.setattr(__main__, "again_and_again", lambda *_: asyncio.sleep(0, 7))
+    monkeypatch.setattr(load, "RAMP_S", 1.0)
+    monkeypatch.setattr(sys, "argv", ["attacks", "http://127.0.0.1:9/twilio/voice", "--calls", "1", "--only", only])
+    return __main__.main()
+
+
+def held(**told: Any) -> Step:
+    return Step(calls=1, seconds=1.0, tally=LoadMeasures(**told))
+
+
+def test_a_service_that_takes_no_call_is_a_verdict_with_what_to_look_at(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert by_hand(monkeypatch) == 2
+    assert "nothing was attacked: only 0 of 1 calls came about" in (told := capsys.readouterr().err)
+    assert "Nobody answers at http://127.0.0.1:9: does the server run" in told
+
+
+def test_calls_that_no_longer_come_about_beside_an_attack_are_harm(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert by_hand(monkeypatch, held(), BridgeError("only 0 of 1 calls came about")) == 1
+    told = capsys.readouterr().out
+    assert "unsigned_forms           only 0 of 1 calls came about\n    /healthz does not answer" in told
+
+
+def test_what_was_not_measured_has_not_passed(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(__main__, "lives", lambda origin: "")
+    void = held()
+    void.void = ["our own frames were late"]
+    assert by_hand(monkeypatch, held(), held()) == 0
+    assert by_hand(monkeypatch, held(), void) == by_hand(monkeypatch, void, held()) == 3
+    assert by_hand(monkeypatch, held(), held(failed=1)) == 1
+    assert "unsigned_forms                7     0 " in capsys.readouterr().out
+
+
+def test_gaps_that_nobody_measured_have_no_length() -> None:
+    assert Harm("x", gaps=[None, None]).found == ["2 gaps of unknown length heard"]
+    assert Harm("x", gaps=[0.12, None, 0.3]).found == ["3 gaps of up to 300 ms heard"]

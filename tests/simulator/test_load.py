@@ -12,6 +12,7 @@ from typing import Any
 
 import aiohttp
 import pytest
+from aiohttp import web
 from rich.console import Console
 
 from bridge.errors import BridgeError, ConfigError
@@ -82,6 +83,52 @@ def test_a_server_that_closes_or_refuses_is_counted_with_its_reason() -> None:
     assert tally.failed >= 1
     assert tally.finished == 0
     assert "nobody listens" in " ".join(tally.reasons)
+
+
+class Failing(MediaServer):
+    """Answers every call with a status and a text."""
+
+    def __init__(self, status: int, document: str = "", kind: str = "text/xml") -> None:
+        super().__init__(document=document)
+        self.answered, self.kind = status, kind
+
+    async def voice(self, request: web.Request) -> web.Response:
+        return web.Response(status=self.answered, text=self.document, content_type=self.kind)
+
+
+@pytest.mark.parametrize(
+    ("server", "reason", "look_at"),
+    [
+        (Failing(401), "11200 HTTP retrieval failure (401)", "TWILIO_AUTH_TOKEN"),
+        (Failing(403), "11200 HTTP retrieval failure (403)", "TWILIO_AUTH_TOKEN"),
+        (Failing(404), "11200 HTTP retrieval failure (404)", "/twilio/voice"),
+        (Failing(405), "11200 HTTP retrieval failure (405)", "POST"),
+        (Failing(503), "11200 HTTP retrieval failure (503)", "its own log"),
+        (Failing(200, "{}", "application/json"), "", "text/xml"),
+        (Failing(200, "<Response><Reject/></Response>"), "", "it is full, draining"),
+        (Failing(200, "<Response><Hangup/></Response>"), "", "it is full, draining"),
+        (
+            Failing(200, "<Response><Connect><Stream url='ws://127.0.0.1:9/x'/></Connect></Response>"),
+            "",
+            "--connect-to",
+        ),
+    ],
+)
+def test_calls_that_never_come_about_say_what_to_look_at(server: Failing, reason: str, look_at: str) -> None:
+    tally = generate(server, calls=2, seconds=3.0)
+    assert look_at in tally.remedy
+    assert not reason or list(tally.reasons) == [reason]
+
+
+def test_a_load_that_nobody_answers_ends_with_what_to_look_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(load, "RAMP_S", 1.0)
+    with (
+        pytest.raises(
+            BridgeError, match=r"only 0 of 1 calls came about: .*\. Nobody answers at http://127.0.0.1:9: does"
+        ),
+        Load(Trunk(url="http://127.0.0.1:9/twilio/voice", auth_token="t"), JOB) as never,
+    ):
+        never.step(1, 1.0)
 
 
 def test_a_hole_in_a_bots_speech_is_an_underrun() -> None:
