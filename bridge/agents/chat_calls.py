@@ -45,7 +45,7 @@ class ToolCalls:
 
     def add(self, piece: dict[str, Any]) -> bool:
         """One piece; whether it brought anything. Raises AgentError when they are too many or too long."""
-        function = piece.get("function")
+        function = piece.get("function", piece)  # some have no object around name and arguments
         function = function if isinstance(function, dict) else {}
         name = _text(function.get("name"))
         arguments = _arguments(function.get("arguments"))
@@ -114,7 +114,7 @@ def settled(call: ToolCall) -> ToolCall:
             _, value = readable(value.encode())
         if isinstance(value, dict):
             text = msgspec.json.encode(value).decode()
-        elif text in _NOTHING:
+        elif text in _NOTHING or value == []:  # as PHP writes an empty object
             text = ""
     call.arguments = text
     return call

@@ -37,6 +37,8 @@ class ChatStream:
         self._inline = InlineThoughts()
         self._any_event = False
         self._any_delta = False
+        self._place: Any = None
+        """The index of the choice that we hear."""
         self.usage = Usage()
         self.finish_reason = ""
         self.done = False
@@ -94,10 +96,19 @@ class ChatStream:
             raise reported(value, data, is_error=is_error)
         self._used(value)
         words = ""
-        for choice in _dicts(value.get("choices"))[:1]:
+        for choice in self._ours(value.get("choices")):
             words += self._choice(choice)
             self.finish_reason = finish_reason(choice.get("finish_reason")) or self.finish_reason
         return words
+
+    def _ours(self, choices: Any) -> list[dict[str, Any]]:
+        """The choice that we hear; of several answers side by side the one that begins."""
+        for choice in _dicts(choices):
+            if self._place is None:
+                self._place = choice.get("index")
+            if choice.get("index", self._place) == self._place:
+                return [choice]
+        return []
 
     def _choice(self, choice: dict[str, Any]) -> str:
         """The words of a choice; a whole `message` beside deltas says what they have said (Perplexity)."""
@@ -180,8 +191,9 @@ class InlineThoughts:
 
 
 def _dicts(value: Any) -> list[dict[str, Any]]:
-    """The objects of a list; of anything else, none."""
-    return [each for each in value if isinstance(each, dict)] if isinstance(value, list) else []
+    """The objects of a list, or the only one without a list; of anything else, none."""
+    each_one = value if isinstance(value, list) else [value]
+    return [each for each in each_one if isinstance(each, dict)]
 
 
 def _content(content: Any) -> tuple[str, bool]:

@@ -16,6 +16,8 @@ from bridge.agents.base import AgentError, Failure
 LONGEST_LINE = 256 * 1024
 _BOM = b"\xef\xbb\xbf"
 _DONE = re.compile(rb'"?\[DONE\]', re.IGNORECASE)
+_BEAT = re.compile(r"ping|pong|heart.?beat|keep.?alive|noop", re.IGNORECASE)
+"""Names of events that keep a connection open, and say nothing whatever they hold."""
 _LONGEST_EVENT = 1024 * 1024
 _LONGEST_STRANGE = 64 * 1024
 
@@ -124,6 +126,9 @@ class EventReader:
     def _data(self, data: bytes) -> ServerEvent | None:
         data = data.removeprefix(b"data:").strip()  # gateways that stream what was streamed to them
         if not data:
+            return None
+        if _BEAT.fullmatch(self._name) and not isinstance(readable(data)[1], dict):
+            self._name = ""
             return None
         if self._name != "error" and not self._pending and _DONE.match(data):
             return ServerEvent(self._name, "[DONE]", None)

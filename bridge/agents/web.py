@@ -14,8 +14,9 @@ import msgspec
 
 from bridge.agents.answers import understood
 from bridge.agents.base import AgentError, CallInfo, Failure, FixedLine, LikelyLine, Report, no_report
+from bridge.agents.chat_endings import reports_error, shown
 from bridge.agents.guard import Guard, checked_likely, speakable
-from bridge.agents.lines import readable
+from bridge.agents.lines import error_event, readable
 from bridge.agents.settings import WebSettings
 from bridge.agents.streaming import AnswerTimeouts, LineClient
 from bridge.agents.transfers import Transfers
@@ -119,19 +120,26 @@ class WebAgent:
 
     def _decode(self, line: bytes) -> Action | _Likely | _Error:
         try:
-            try:
-                return _decoder.decode(line)
-            except msgspec.ValidationError:
-                raise
-            except (msgspec.DecodeError, UnicodeError, RecursionError):
-                known, value = readable(line)
-                if not known:
-                    raise
-                said: Action | _Likely | _Error = msgspec.convert(value, Action | _Likely | _Error)
-                return said
+            return _decoder.decode(line)
         except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
-            kind = Failure.BAD_ACTION if isinstance(error, msgspec.ValidationError) else Failure.UNREADABLE_EVENT
-            what = f"{self._factory.client.name} sent what is no action: {_plain(error)}"
+            return self._read_oddly(line, error)
+
+    def _read_oddly(self, line: bytes, error: Exception) -> Action | _Likely | _Error:
+        """What an odd line means: `null` is a field's default, and an object that reports an error is one."""
+        known, value = readable(line)
+        if _reports_error(value):
+            return _Error(shown(line.decode("utf-8", "replace")))
+        try:
+            given = (
+                {name: each for name, each in value.items() if each is not None} if isinstance(value, dict) else value
+            )
+            if not known or (isinstance(error, msgspec.ValidationError) and given == value):
+                raise error
+            said: Action | _Likely | _Error = msgspec.convert(given, Action | _Likely | _Error)
+            return said
+        except (msgspec.DecodeError, UnicodeError, RecursionError) as wrong:
+            kind = Failure.BAD_ACTION if isinstance(wrong, msgspec.ValidationError) else Failure.UNREADABLE_EVENT
+            what = f"{self._factory.client.name} sent what is no action: {_plain(wrong)}"
             raise AgentError(kind, what, line[:_SHOWN].decode("utf-8", "replace")) from None
 
 
@@ -200,6 +208,14 @@ def _keeps_alive(said: Action | _Likely | _Error) -> bool:
     if isinstance(said, Say):
         return bool(said.voice) or speakable(said.text)
     return not isinstance(said, _Likely)
+
+
+def _reports_error(value: object) -> bool:
+    """Whether a line is an error, in one of the shapes that services have for it, and no action."""
+    if not isinstance(value, dict):
+        return False
+    kind = value.get("type")
+    return (not isinstance(kind, str) or error_event(kind)) and reports_error(value)
 
 
 def _plain(error: Exception) -> str:

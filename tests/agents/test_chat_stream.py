@@ -40,11 +40,12 @@ CALLED = chunk(finish="tool_calls")
 
 
 def read(*lines: str | bytes) -> tuple[str, list[tuple[str, str]]]:
-    """What is spoken, and which tools are called, by these lines with empty ones between them."""
+    """What is spoken, and which tools are called, by these events with empty lines between them."""
     stream = ChatStream(TOOLS)
     words = ""
-    for line in lines:
-        words += stream.line(line if isinstance(line, bytes) else line.encode())
+    for event in lines:
+        for line in (event if isinstance(event, bytes) else event.encode()).split(b"\n"):
+            words += stream.line(line)
         words += stream.line(b"")
         if stream.done:
             break
@@ -117,6 +118,13 @@ def together(lines: list[str]) -> str:
         [b'data: {"choices":[{"delta":{"content":"Good\\ud83d day."}}]}', STOP],
         [b'data: {"choices":[{"delta":{"content":"Good day."},"finish_reason":"stop"}],"extra":"\xff"}'],
         ["event: message", said("Good day."), "id: 4", STOP],
+        ["event: ping\ndata: pong", said("Good day."), STOP],
+        ["event: heartbeat\ndata: 1700000000", said("Good day."), STOP],
+        ["event: keep-alive\ndata: [1]", said("Good day."), STOP],
+        ["event: ping\n" + said("Good day."), STOP],
+        [said("Good day."), 'data: {"choices": [{"index": 1, "delta": {"content": "Bad day."}}]}', STOP],  # n > 1
+        ['data: {"choices": [{"delta": {"content": "Good day."}}, {"delta": {"content": "Bad day."}}]}', STOP],
+        ['data: {"choices": {"delta": {"content": "Good day."}, "finish_reason": "stop"}}'],
         ['{"choices": [{"message": {"content": "Good day."}, "finish_reason": "stop"}]}'],  # does not stream
     ],
 )
@@ -356,6 +364,8 @@ def test_parallel_calls_are_told_apart(lines: list[str]) -> None:
         [call(index=0, id="a", function={"name": "expect", "arguments": '{"answer":"yes_no"}\n\n'})],
         [call(index=0, id="a", function={"name": "expect", "arguments": '{"answer":"yes_no\\ud83d"}'})],
         [call(index=0, id="a", function=EXPECT), chunk({"tool_calls": [{}, {"index": 1}, {"function": {"name": ""}}]})],
+        [call(index=0, id="a", name="expect", arguments='{"answer":"yes_no"}')],  # no object around them
+        [chunk({"tool_calls": {"index": 0, "id": "a", "function": EXPECT}})],  # no list around it
         [call(index=0, id=7, function={"name": "expect", "arguments": '{"answer":"yes_no"}'}, type=None)],
     ],
 )
@@ -389,6 +399,13 @@ def test_arguments_that_come_as_a_whole_object_with_more_in_it_each_time_are_one
     for step in steps:
         calls.add({**place, "function": {"name": "expect", "arguments": written(step)}})
     assert [json.loads(one.arguments) for one in calls.settled("tool_calls")] == [steps[-1]]
+
+
+@pytest.mark.parametrize("nothing", ["", "null", '""', "[]", [], None, {}, "{}"])
+def test_a_call_without_arguments_has_none_however_they_are_written(nothing: Any) -> None:
+    calls = ToolCalls(TOOLS)
+    calls.add({"index": 0, "id": "a", "function": {"name": "hang_up", "arguments": nothing}})
+    assert [(one.name, one.arguments) for one in calls.settled("stop")] in ([("hang_up", "")], [("hang_up", "{}")])
 
 
 def test_calls_of_one_tool_with_something_else_each_are_several_without_ids_too() -> None:

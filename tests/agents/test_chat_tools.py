@@ -124,7 +124,7 @@ async def test_a_function_is_called_and_the_model_goes_on_with_what_it_gave() ->
         (called("find_order", '{"number": "12"}'), "error: wrong arguments: Expected `str` matching regex"),
         (called("find_order", '{"nummer": "123456"}'), "error: wrong arguments: Object"),
         (called("find_order", "{"), "error: the arguments are not JSON"),
-        (called("find_order", "[]"), "error: the arguments are no object"),
+        (called("find_order", "[1]"), "error: the arguments are no object"),
         (called("broken"), "error: it failed"),
         (called("huge"), "x" * 200),
         (called("strange"), "[["),

@@ -117,6 +117,15 @@ async def test_the_service_gets_the_call_the_prompt_and_the_secret() -> None:
         ),
         ('{"type": "likely", "lines": [{"text": "x", "likelihood": 2}]}\n', Failure.BAD_ACTION, "a likelihood of 2"),
         ('{"type": "error", "message": "no database"}\n', Failure.SERVICE_ERROR, "reported an error"),
+        ('{"type": "error", "message": null}\n', Failure.SERVICE_ERROR, "reported an error"),
+        ('{"type": "error", "message": {"why": "no database"}}\n', Failure.SERVICE_ERROR, "reported an error"),
+        ('{"error": "no database"}\n', Failure.SERVICE_ERROR, "reported an error"),
+        ('{"error": {"message": "no database", "code": 7}}\n', Failure.SERVICE_ERROR, "reported an error"),
+        ('{"errors": [{"message": "no database"}]}\n', Failure.SERVICE_ERROR, "reported an error"),
+        ('{"detail": "no database"}\n', Failure.SERVICE_ERROR, "reported an error"),
+        ('{"type": null, "message": "no database"}\n', Failure.SERVICE_ERROR, "reported an error"),
+        ('{"type": "ServerError", "status": 500}\n', Failure.SERVICE_ERROR, "reported an error"),
+        ('{"type": "say", "text": null}\n', Failure.BAD_ACTION, "missing required field `text`"),
         ("\n" * 200_000, Failure.TOO_MUCH, "an answer of more than"),
         ("", Failure.NOTHING_SAID, "neither a word nor an action"),
         ('{"type": "say", "text": " ... "}\n', Failure.NOTHING_SAID, "neither a word nor an action"),
@@ -136,6 +145,22 @@ async def test_what_is_no_answer_is_an_error_of_a_kind(line: str, kind: Failure,
 async def test_lines_may_begin_with_a_mark_and_end_in_any_way(ends: str) -> None:
     async with service("\ufeff" + ends.join(['{"type": "say", "text": "A"}', '{"type": "hang_up"}'])) as server:
         assert await ask(server) == [Say("A"), HangUp("agent")]
+
+
+@pytest.mark.parametrize(
+    ("line", "action"),
+    [
+        ('{"type": "say", "text": "A", "cacheable": null, "voice": null, "interruption": null}', Say("A")),
+        ('{"type": "say", "text": "A", "more": null, "what we do not know": null}', Say("A")),
+        ('{"type": "say", "text": "A", "error": null}', Say("A")),
+        ('{"type": "hang_up", "reason": null}', HangUp("agent")),
+        ('{"type": "hang_up", "reason": "no\\ud83d", "said": null}', HangUp("no")),
+        ('{"type": "say", "text": "A", "error": "x", "message": "y"}', Say("A")),
+    ],
+)
+async def test_null_is_the_default_of_what_may_be_left_out(line: str, action: Any) -> None:
+    async with service(line + "\n") as server:
+        assert await ask(server) == [action]
 
 
 async def test_half_a_character_does_not_spoil_the_rest() -> None:
