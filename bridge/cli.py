@@ -129,8 +129,19 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _main(argv: Sequence[str]) -> int:
+    """Run a command; what is wrong with the world is said in words, what is wrong with us keeps its traceback."""
     parser = build_parser()
-    arguments = parser.parse_args(argv)
+    from bridge.errors import BridgeError
+
+    try:
+        return _chosen(parser, parser.parse_args(argv))
+    except BridgeError as error:
+        for line in str(error).splitlines():
+            print(f"bridge: {line}", file=sys.stderr)
+        return CANNOT
+
+
+def _chosen(parser: argparse.ArgumentParser, arguments: argparse.Namespace) -> int:
     if arguments.version:
         from importlib.metadata import version
 
@@ -139,19 +150,8 @@ def _main(argv: Sequence[str]) -> int:
     if arguments.command is None:
         parser.print_help()
         return CANNOT
-    return _run(arguments.run, arguments)
-
-
-def _run(run: Callable[[argparse.Namespace], int], arguments: argparse.Namespace) -> int:
-    """Run a command; what is wrong with the world is said in words, what is wrong with us keeps its traceback."""
-    from bridge.errors import BridgeError
-
-    try:
-        return run(arguments)
-    except BridgeError as error:
-        for line in str(error).splitlines():
-            print(f"bridge: {line}", file=sys.stderr)
-        return CANNOT
+    run: Callable[[argparse.Namespace], int] = arguments.run
+    return run(arguments)
 
 
 if __name__ == "__main__":

@@ -255,14 +255,17 @@ class _Routes:
         self._direct = [*_entries(settings.no_proxy), *_entries(re.split(r"[,\s]+", direct))]
 
     def proxy_for(self, url: str) -> str | None:
-        """The proxy for this address, if there is one."""
-        address = urlsplit(url)
+        """The proxy for this address, if there is one. Raises aiohttp.InvalidURL for what is no address."""
+        try:
+            address, port = urlsplit(url), urlsplit(url).port
+        except ValueError:  # a port over 65535, half an IPv6 address
+            raise aiohttp.InvalidURL(url) from None
         scheme = _PLAIN.get(address.scheme, address.scheme)
         proxy = self._proxies.get(scheme)
         host = (address.hostname or "").rstrip(".").lower()
         if not proxy or _is_loopback(host):
             return None
-        port = address.port or _PORTS.get(address.scheme, 0)
+        port = port or _PORTS.get(address.scheme, 0)
         return None if any(_covers(entry, host, port) for entry in self._direct) else proxy
 
 

@@ -303,6 +303,8 @@ async def test_why_a_server_cannot_be_reached_is_said_in_words(
     [
         ("http://127.0.0.1:9/", "127.0.0.1:9: nobody listens there"),
         ("http://127.0.0.1:99999/", "that is no address"),
+        ("http://[::1/", "that is no address"),
+        ("http://127.0.0.1:http/", "that is no address"),
         ("http://no-such-name.invalid/", "no address is known for no-such-name.invalid"),
     ],
 )

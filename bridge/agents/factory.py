@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from bridge import variables
+from bridge.addresses import is_address
 from bridge.agents.base import AgentFactory, Report, no_report
 from bridge.agents.settings import (
     COLLEAGUE,
@@ -221,5 +222,5 @@ def _secret_headers(named: Mapping[str, str], environ: Mapping[str, str], where:
 
 
 def _check_url(url: str, key: str, scheme: str = "http") -> None:
-    if not url.startswith((f"{scheme}://", f"{scheme}s://")):
+    if not is_address(url, (scheme, f"{scheme}s")):
         raise ConfigError(f"{key}: {url!r}: expected an address that starts with {scheme}:// or {scheme}s://")

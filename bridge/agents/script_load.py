@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from bridge.addresses import is_address
 from bridge.agents.script_check import find_mistakes, find_oddities
 from bridge.agents.script_hours import HoursSpec, OpeningHours, Standing, opening_hours
 from bridge.agents.script_schema import (
@@ -260,7 +261,7 @@ class _Compiler:
 
     def _http(self, http: HttpSpec, spec: StateSpec, where: str) -> HttpStep:
         where = f"{where}, http"
-        if not http.url.startswith(("http://", "https://")) or "{" in http.url.split("/")[2]:
+        if not is_address(http.url) or "{" in http.url.split("/")[2]:
             expected = "expected an address that starts with http:// or https://, and a host without slots"
             self._mistakes.note(f"{where}, url", http.url, expected)
         for name in slots_of(http.url):

@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from bridge.commands.arguments import count, positive
+
 DESCRIPTION = """\
 Measure speech synthesis: many streams at once, each played in real time, as callers would hear it.
 
@@ -29,9 +31,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("what", choices=("speech",), help="what to measure")
     parser.add_argument("--quick", action="store_true", help="smaller defaults: 1 10 50 streams, 6 s each, no search")
     parser.add_argument(
-        "--streams", type=int, nargs="+", metavar="N", help="how many at once (default 1 10 50 100 500)"
+        "--streams", type=count("--streams"), nargs="+", metavar="N", help="how many at once (default 1 10 50 100 500)"
     )
-    parser.add_argument("--seconds", type=float, metavar="S", help="for each number of streams (default 20)")
+    parser.add_argument(
+        "--seconds", type=positive("--seconds"), metavar="S", help="for each number of streams (default 20)"
+    )
     parser.add_argument("--url", default="", metavar="ADDRESS", help="ws://host:port or unix:/path of a running worker")
     parser.add_argument("-c", "--config", type=Path, metavar="FILE", help="YAML file with the worker's voices")
     parser.add_argument("--voice", metavar="NAME", help="the voice (default: the worker's)")
@@ -57,8 +61,6 @@ def run(arguments: argparse.Namespace) -> int:
     from bridge.config import load_settings
     from bridge.errors import ConfigError
 
-    if (arguments.seconds is not None and arguments.seconds <= 0) or any(one < 1 for one in arguments.streams or ()):
-        raise ConfigError("--streams and --seconds must be positive")
     if arguments.chunking and arguments.url:
         raise ConfigError("--chunking needs workers of its own, one for each way: leave out --url")
 

@@ -8,6 +8,8 @@ import os
 import tempfile
 from pathlib import Path
 
+from bridge.addresses import is_address
+
 DESCRIPTION = """\
 Ring a number's voice webhook as the carrier would: send the signed webhook, follow its document, open the media
 stream, talk, listen, and measure what was heard. Any server will do, ours or not.
@@ -68,7 +70,7 @@ def run(arguments: argparse.Namespace) -> int:
     from bridge.errors import ConfigError
     from bridge.simulator.carriers import carrier_named, carrier_of
 
-    if not arguments.url.startswith(("http://", "https://")):
+    if not is_address(arguments.url):
         raise ConfigError(f"{arguments.url!r}: expected a webhook that starts with http:// or https://")
     carrier = carrier_named(arguments.carrier) if arguments.carrier else carrier_of(arguments.url)
     secret = os.environ.get(carrier.secret_variable, "").partition(",")[0].strip()

@@ -7,6 +7,8 @@ import json
 import os
 from pathlib import Path
 
+from bridge.commands.arguments import port
+
 DESCRIPTION = """\
 Look for what would keep calls from working: configuration, agent, credentials, ports, voice, recogniser, workers,
 accelerator, public address, clock. Each finding comes with its remedy.
@@ -28,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="the configuration to look at (default: the built-in settings)",
     )
     parser.add_argument("--host", default="", help="as for `bridge serve`")
-    parser.add_argument("--port", type=int, help="as for `bridge serve`")
+    parser.add_argument("--port", type=port("--port"), help="as for `bridge serve`")
     parser.add_argument("--offline", action="store_true", help="ask nothing of the network")
     parser.add_argument("--json", action="store_true", help="print JSON")
 

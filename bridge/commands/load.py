@@ -6,6 +6,8 @@ import argparse
 import os
 from pathlib import Path
 
+from bridge.commands.arguments import count, positive, web_address
+
 DESCRIPTION = """\
 Ring a number's voice webhook with many callers at once, on an absolute 20 ms schedule, and measure what they hear.
 
@@ -22,12 +24,23 @@ _RECORDINGS = Path(__file__).parents[2] / "fixtures" / "callers"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of `bridge load`."""
-    parser.add_argument("url", metavar="URL", help="the voice webhook, as configured at the carrier")
-    parser.add_argument("--calls", type=int, default=20, metavar="N", help="calls at once (default 20)")
+    parser.add_argument(
+        "url",
+        metavar="URL",
+        type=web_address("URL", "http", "https"),
+        help="the voice webhook, as configured at the carrier",
+    )
+    parser.add_argument("--calls", type=count("--calls"), default=20, metavar="N", help="calls at once (default 20)")
     parser.add_argument("--search", action="store_true", help="find the highest number up to --calls that holds")
-    parser.add_argument("--hold", type=float, default=40.0, metavar="S", help="seconds for each number (default 40)")
-    parser.add_argument("--ramp", type=float, default=10.0, metavar="N", help="new calls a second (default 10)")
-    parser.add_argument("--generators", type=int, default=1, metavar="N", help="processes for the callers (default 1)")
+    parser.add_argument(
+        "--hold", type=positive("--hold"), default=40.0, metavar="S", help="seconds for each number (default 40)"
+    )
+    parser.add_argument(
+        "--ramp", type=positive("--ramp"), default=10.0, metavar="N", help="new calls a second (default 10)"
+    )
+    parser.add_argument(
+        "--generators", type=count("--generators"), default=1, metavar="N", help="processes for the callers (default 1)"
+    )
     parser.add_argument(
         "--say",
         type=Path,
@@ -52,8 +65,6 @@ def run(arguments: argparse.Namespace) -> int:
     token = os.environ.get("TWILIO_AUTH_TOKEN", "").partition(",")[0].strip()
     if not token:
         raise ConfigError("set TWILIO_AUTH_TOKEN to the token that the server checks signatures with")
-    if arguments.calls < 1 or arguments.generators < 1 or arguments.hold <= 0 or arguments.ramp <= 0:
-        raise ConfigError("--calls, --generators, --hold and --ramp must be positive")
     if carrier_of(arguments.url).name != "twilio":
         raise ConfigError(f"{arguments.url}: a load is rung by Twilio's protocol; `bridge call` rings as the others do")
     recordings = arguments.say or [

@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from bridge.commands.arguments import positive
+
 if TYPE_CHECKING:
     from bridge.call.events import Word
     from bridge.worker.settings import WorkerSettings
@@ -46,7 +48,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-o", "--output", type=Path, metavar="FILE", help="the WAV file to write")
     parser.add_argument("-c", "--config", type=Path, metavar="FILE", help="YAML file with the worker's voices")
     parser.add_argument("--voice", metavar="NAME", help="the voice (default: the worker's)")
-    parser.add_argument("--speed", type=float, default=1.0, help="0.5 to 2 (default 1)")
+    parser.add_argument("--speed", type=positive("--speed"), default=1.0, help="0.5 to 2 (default 1)")
     parser.add_argument(
         "--rate", type=int, choices=(8000, 16000, 24000), default=8000, help="samples per second (default 8000)"
     )

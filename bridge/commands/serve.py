@@ -7,6 +7,8 @@ import os
 import sys
 from pathlib import Path
 
+from bridge.commands.arguments import count, port
+
 DESCRIPTION = """\
 Answer the carrier's calls: webhooks, media sockets, and everything behind them.
 
@@ -24,9 +26,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of `bridge serve`."""
     parser.add_argument("-c", "--config", type=Path, required=True, metavar="FILE", help="the YAML configuration")
     parser.add_argument("--host", default="", help="address to listen on (default: gateway.host)")
-    parser.add_argument("--port", type=int, help="port to listen on (default: gateway.port; 0: any free one)")
     parser.add_argument(
-        "--processes", type=int, default=1, metavar="N", help="processes that share the port (default 1)"
+        "--port", type=port("--port"), help="port to listen on (default: gateway.port; 0: any free one)"
+    )
+    parser.add_argument(
+        "--processes",
+        type=count("--processes"),
+        default=1,
+        metavar="N",
+        help="processes that share the port (default 1)",
     )
 
 
@@ -36,8 +44,6 @@ def run(arguments: argparse.Namespace) -> int:
     from bridge.config import load_settings, load_what_is_right
     from bridge.errors import ConfigError
 
-    if arguments.processes < 1:
-        raise ConfigError(f"--processes: {arguments.processes}: expected 1 or more")
     try:
         settings = load_settings(arguments.config)
     except ConfigError as error:

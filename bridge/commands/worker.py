@@ -7,6 +7,8 @@ import logging
 from functools import partial
 from pathlib import Path
 
+from bridge.commands.arguments import count, port
+
 logger = logging.getLogger(__name__)
 
 DESCRIPTION = """\
@@ -25,9 +27,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of `bridge worker`."""
     parser.add_argument("-c", "--config", type=Path, metavar="FILE", help="YAML file; its `worker` section is used")
     parser.add_argument("--host", help="address to listen on (default 127.0.0.1)")
-    parser.add_argument("--port", type=int, help="port to listen on (default 8090; 0: any free one)")
+    parser.add_argument("--port", type=port("--port"), help="port to listen on (default 8090; 0: any free one)")
     parser.add_argument("--unix", metavar="PATH", help="Unix socket to listen on instead")
-    parser.add_argument("--threads", type=int, metavar="N", help="threads of one synthesis step (default 1)")
+    parser.add_argument(
+        "--threads", type=count("--threads"), metavar="N", help="threads of one synthesis step (default 1)"
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -15,6 +15,7 @@ import aiohttp
 import yaml
 
 from bridge import yaml_text
+from bridge.addresses import is_address
 from bridge.agents.tools.base import NAME, Arguments, Tool, ToolFailed
 from bridge.agents.tools.settings import HttpToolSettings, OpenApiSettings
 from bridge.errors import ConfigError
@@ -139,7 +140,7 @@ def http_tool(settings: HttpToolSettings, headers: Mapping[str, str], where: str
     """One address with a schema. Raises ConfigError."""
     if not NAME.fullmatch(settings.name):
         raise ConfigError(f"{where}.name: {settings.name!r}: expected up to 64 letters, digits, - and _")
-    if not settings.url.startswith(("http://", "https://")):
+    if not is_address(settings.url):
         raise ConfigError(f"{where}.url: {settings.url!r}: expected an address that starts with http:// or https://")
     slots = _SLOT.findall(settings.url)
     properties = {slot: {"type": "string"} for slot in slots} | dict(settings.parameters)
@@ -161,7 +162,7 @@ def openapi_tools(
     if not isinstance(document, dict) or not isinstance(document.get("paths"), dict):
         raise ConfigError(f"{where}.file: {settings.file!r}: expected an OpenAPI document with paths")
     url = settings.url or _server(document)
-    if not url.startswith(("http://", "https://")):
+    if not is_address(url):
         raise ConfigError(f"{where}.url: {url!r}: expected an address, as the file's servers name none")
     found: dict[str, tuple[Tool, Request]] = {}
     for path, item in document["paths"].items():

@@ -21,6 +21,7 @@ from typing import Any, NamedTuple, TypeVar
 import aiohttp
 
 from bridge import variables
+from bridge.addresses import is_address
 from bridge.errors import ConfigError
 from bridge.http import HttpClient
 from bridge.telemetry import logs
@@ -50,7 +51,7 @@ _LONGEST_PATIENCE_S = 86_400.0
 
 def report_keys(settings: AfterCallSettings, environ: Mapping[str, str]) -> tuple[bytes, ...]:
     """The keys that sign reports. Raises ConfigError where there are none: nobody could tell a genuine report."""
-    if not settings.url.startswith(("http://", "https://")):
+    if not is_address(settings.url):
         raise ConfigError(f"after_call.url: {settings.url!r}: expected an address that starts with http:// or https://")
     secrets = variables.values(settings.secret_env, environ)
     if not secrets:
