@@ -50,6 +50,8 @@ def remedy(error: CarrierError | None, carrier: Carrier, url: str, connect_to: s
                 "The document names a media address where nobody can be reached: is the public address right, and does "
                 "--connect-to name where the server is?"
             )
+        case "url", _:
+            return "The document names something that is no address; it is quoted above."
         case _:
             return "A carrier opens wss:// addresses alone: is the public address an https:// one?"
 

@@ -91,6 +91,16 @@ NEVER_CONNECTED: dict[str, tuple[Handler | None, str, str]] = {
     "a pause of no length": (answer("<Response><Pause length='abc'/></Response>"), "expected a number", "no document"),
     "a pause of nan": (answer("<Response><Pause length='nan'/></Response>"), "expected a number", "no document"),
     "a pause that never ends": (answer("<Response><Pause length='inf'/></Response>"), "expected a number", "document"),
+    "a redirect to no address": (
+        answer("<Response><Redirect>http://[::1</Redirect></Response>"),
+        "invalid URL: 'http://[::1'",
+        "no address",
+    ),
+    "a media socket at no address": (
+        answer("<Response><Connect><Stream url='ws://127.0.0.1:99999/x'/></Connect></Response>"),
+        "invalid URL: ws://127.0.0.1:99999/x",
+        "no address",
+    ),
     "a long pause": (answer("<Response><Pause length='86400'/></Response>"), "patience", "no media stream"),
     "a long speech": (answer(f"<Response><Say>{'blah ' * 9999}</Say></Response>"), "patience", "no media stream"),
     "a document type": (answer("<!DOCTYPE a [<!ENTITY b 'c'>]><Response/>"), "12100", "no document"),
@@ -122,7 +132,7 @@ NEVER_CONNECTED: dict[str, tuple[Handler | None, str, str]] = {
     "a stream at a broken address": (
         answer("<Response><Connect><Stream url='wss://127.0.0.1:port/x'/></Connect></Response>"),
         "31923",
-        "wss://",
+        "no address",
     ),
     "a stream where nobody listens": (
         answer("<Response><Connect><Stream url='wss://127.0.0.1:9/x'/></Connect></Response>"),
