@@ -19,7 +19,7 @@ from bridge.call.events import Event
 from bridge.errors import ConfigError
 from bridge.http import HttpClient
 from bridge.telemetry.settings import TraceSettings
-from bridge.telemetry.turns import TurnStage, Turn, TurnWatch
+from bridge.telemetry.turns import Turn, TurnStage, TurnWatch
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace.export import SpanExporter

@@ -29,7 +29,7 @@ from bridge.call.events import (
     TimePassed,
 )
 from bridge.call.states import Decision
-from bridge.telemetry.turns import TurnStage, Turn, TurnWatch
+from bridge.telemetry.turns import Turn, TurnStage, TurnWatch
 
 Step = tuple[float, Event, list[Command]]
 NOTHING = TimePassed()
