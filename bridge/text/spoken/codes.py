@@ -16,6 +16,10 @@ _NORTH_AMERICAN = re.compile(r"(?:\+?1[-. ])?\(?\d{3}\)?[-. /]?\d{3}[-. ]\d{4}")
 _RUNS = re.compile(r"\d+")
 _LOCAL = re.compile(r"\d{3}-\d{4}")
 _SOCIAL = re.compile(r"\d{3}-\d{2}-\d{4}")
+_GROUPINGS = {7: _LOCAL, 9: _SOCIAL, 10: _NORTH_AMERICAN, 11: _NORTH_AMERICAN}
+"""How many digits are grouped so that they can be nothing else."""
+_THOUSANDS = re.compile(r"\d{1,3}(?:[ .]\d{3})+")
+_QUANTITY = re.compile(r"\d{1,3}(?:[.,]\d{3})+|\d+\.\d{1,2}")
 _LETTERED = re.compile(r"((?:\+?1[-. ])?\(?8\d{2}\)?)[-. ]([A-Z]{3,10}|[A-Z]{2,4}[-.][A-Z]{2,6})")
 _EXTENSION = re.compile(r"(?:[xX]|[eE]xt\.?)(\d{1,6})")
 _NINE = re.compile(r"[1-9]\d{2}(?: \d{3}){2}")
@@ -60,9 +64,11 @@ def telephone(c: Cursor) -> Reading | None:
     c.no_phone_before = c.at + count
     if not 3 <= total <= 24:
         return None
-    called = _called(c.before(5), language)
+    called = c.may_be_called and _called(c.before(5), language)
     plus = text.lstrip("(").startswith("+")
-    known = (plus and total in _PHONE_DIGITS) or (_NINE.fullmatch(text) and not _is_quantity(c, text, count))
+    known = (plus and total in _PHONE_DIGITS) or (
+        total == 9 and _NINE.fullmatch(text) and not _is_quantity(c, text, count)
+    )
     if not known and not _looks_like_phone(text, numbers, total, called, language):
         return None
     if part.lead.startswith("(") and count == 1 and ")" in part.trail and not called and total == 3:
@@ -74,6 +80,11 @@ def telephone(c: Cursor) -> Reading | None:
             count + 1, f"{words}{language.digit_groups}{language.extension} {digits(extension[1], language)}"
         )
     return Reading(count, words)
+
+
+def whole_telephone(core: str) -> bool:
+    """Whether this is a whole telephone number, to which no digits after it can belong."""
+    return _NORTH_AMERICAN.fullmatch(core) is not None
 
 
 def _is_quantity(c: Cursor, text: str, count: int) -> bool:
@@ -111,23 +122,24 @@ def _plus(text: str, language: Language) -> str:
 def _collect(c: Cursor) -> tuple[str, int]:
     """The run of tokens from the cursor that are digits with brackets and dashes, as one text."""
     texts: list[str] = []
-    while len(texts) < 8:
-        part = c.part(len(texts))
-        if part.core.isdecimal() and not part.lead and len(part.core) <= 15:
-            texts.append(part.core)
-            if part.trail.strip(")"):
+    for place, part in enumerate(c.ahead(8)):
+        lead, core, trail, _ = part
+        if core.isdecimal() and not lead and len(core) <= 15:
+            texts.append(core)
+            if trail and trail.strip(")"):
                 break
             continue
-        lead = part.lead if part.lead in ("", "(") else None
-        end = part.trail.startswith(")")
-        core = part.lead + part.core + (")" if end and part.lead == "(" else "")
-        if part.core in ("-", "–", "/") and texts and c.core(len(texts) + 1)[:1].isdecimal() and not part.trail:
+        if not core or (lead and lead != "("):
+            break
+        if core in ("-", "–", "/") and texts and c.core(place + 1)[:1].isdecimal() and not trail:
             texts.append("-")
             continue
-        if lead is None or not _GROUPED.fullmatch(core) or (texts and core.startswith("+")):
+        end = trail.startswith(")")
+        core = lead + core + (")" if end and lead else "")
+        if not _GROUPED.fullmatch(core) or (texts and core[0] == "+"):
             break
         texts.append(core)
-        if part.trail.strip(")") or (part.trail and not end) or _NORTH_AMERICAN.fullmatch(core):
+        if trail.strip(")") or (trail and not end) or _NORTH_AMERICAN.fullmatch(core):
             break
     while texts and texts[-1] == "-":
         texts.pop()
@@ -147,18 +159,19 @@ def _called(context: Iterable[str], language: Language) -> bool:
 def _looks_like_phone(text: str, numbers: list[str], total: int, called: bool, language: Language) -> bool:
     if called and total >= 3:
         short = len(numbers) > 1 and total < 6 and max(map(len, numbers)) > 1
-        grouped = total < 9 and re.fullmatch(r"\d{1,3}(?:[.,]\d{3})+|\d+\.\d{1,2}", text)
+        grouped = total < 9 and _QUANTITY.fullmatch(text)
         return not short and not grouped
     longest = max(map(len, numbers))
     if len(numbers) == 2 and 2 <= len(numbers[0]) <= 3 and 6 <= len(numbers[1]) <= 8 and total >= 9:
         return True
     if longest == 1 and numbers[0] != "0":
         return False
-    if _NORTH_AMERICAN.fullmatch(text) or _LOCAL.fullmatch(text) or _SOCIAL.fullmatch(text):
+    grouping = _GROUPINGS.get(total)
+    if grouping is not None and grouping.fullmatch(text):
         return True
     if len(numbers) == 1:
         return total in range(9, 14) and numbers[0][0] == "0"
-    if _IP.fullmatch(text) or (re.fullmatch(r"\d{1,3}(?:[ .]\d{3})+", text) and not text.startswith("0")):
+    if _IP.fullmatch(text) or (_THOUSANDS.fullmatch(text) and not text.startswith("0")):
         return False
     if numbers[0][0] == "0" and total >= 8 and len(numbers[0]) <= 6:
         return True
@@ -191,7 +204,7 @@ def card(c: Cursor) -> Reading | None:
         number = re.sub(r"\D", "", core)
         sizes = (4, 6, 5) if len(number) == 15 else (4, 4, 4, 4)
         return Reading(1, group_digits(number, sizes, language))
-    if core.isdecimal() and len(core) == 4 and all(c.core(k).isdecimal() and len(c.core(k)) == 4 for k in (1, 2)):
+    if len(core) == 4 and len(c.core(1)) == 4 and len(c.core(2)) == 4 and (core + c.core(1) + c.core(2)).isdecimal():
         count = 3
         while count < 5 and c.core(count).isdecimal() and len(c.core(count)) <= 4 and c.joined(count - 1):
             count += 1
@@ -297,9 +310,12 @@ def named(c: Cursor) -> Reading | None:
         return None
     if core[0] == "0" and core.isdecimal() and c.core(1).isdecimal() and c.joined(0) and (phone := telephone(c)):
         return phone
-    if _CLOCK_OR_DATE.fullmatch(core) or _NORTH_AMERICAN.fullmatch(core) or _LOCAL.fullmatch(core):
-        return None
-    return Reading(1, spelled(core, c.language))
+    return None if is_no_code(core) else Reading(1, spelled(core, c.language))
+
+
+def is_no_code(core: str) -> bool:
+    """Whether figures are no code whatever stands before them: a time, a date or a telephone number."""
+    return bool(_CLOCK_OR_DATE.fullmatch(core) or _NORTH_AMERICAN.fullmatch(core) or _LOCAL.fullmatch(core))
 
 
 def lettered(c: Cursor) -> Reading | None:

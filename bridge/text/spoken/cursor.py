@@ -69,7 +69,7 @@ def _shape(tokens: Sequence[str]) -> str:
 class Cursor:
     """Tokens of a text, and the one that is to be read next."""
 
-    __slots__ = ("_calls", "_names_code", "_parts", "_shape", "at", "language", "no_phone_before", "tokens")
+    __slots__ = ("_calls", "_parts", "_shape", "_told", "at", "language", "named", "no_phone_before", "tokens")
 
     def __init__(self, tokens: list[str], parts: Sequence[Part], at: int, language: Language) -> None:
         self.tokens, self.at, self.language = tokens, at, language
@@ -77,11 +77,13 @@ class Cursor:
         self._shape = ""
         self.no_phone_before = 0
         """Digits up to here were found to be no telephone number."""
-        self._names_code = self._calls = bytearray()
+        self.named = bytearray()
+        """For each token whether one of the five words before it says that codes follow."""
+        self._calls = self._told = bytearray()
 
-    def hear(self, naming: Iterable[int], calling: Iterable[int]) -> None:
-        """Take the places of words after which codes and telephone numbers follow."""
-        self._names_code, self._calls = self._after(naming), self._after(calling)
+    def hear(self, naming: Iterable[int], calling: Iterable[int], telling: Iterable[int]) -> None:
+        """Take the places of words after which codes and telephone numbers follow, and of those that tell of digits."""
+        self.named, self._calls, self._told = self._after(naming), self._after(calling), self._after(telling)
 
     def _after(self, places: Iterable[int]) -> bytearray:
         """For each token whether one of these places is among the five before it."""
@@ -102,7 +104,7 @@ class Cursor:
     @property
     def may_be_named(self) -> bool:
         """Whether one of the five words before says that codes follow."""
-        return self._names_code[self.at] == 1
+        return self.named[self.at] == 1
 
     @property
     def may_be_called(self) -> bool:
@@ -110,9 +112,9 @@ class Cursor:
         return self._calls[self.at] == 1
 
     @property
-    def counts_on(self) -> bool:
-        """Whether digits here are known to be neither of a telephone number nor of a code."""
-        return self.at < self.no_phone_before and not self._names_code[self.at]
+    def may_be_told(self) -> bool:
+        """Whether one of the five words before says what digits are."""
+        return self._told[self.at] == 1
 
     def written(self, length: int) -> str:
         """So many tokens from the cursor, as they are written."""
@@ -129,6 +131,11 @@ class Cursor:
     def word(self, offset: int = 0) -> str:
         """The token's core in lower case."""
         return self._parts[self.at + _BEYOND + offset].word
+
+    def ahead(self, count: int) -> list[Part]:
+        """So many tokens from the cursor on, at most twelve, taken apart."""
+        at = self.at + _BEYOND
+        return self._parts[at : at + count]
 
     def joined(self, offset: int) -> bool:
         """Whether nothing stands between this token and the one after it."""

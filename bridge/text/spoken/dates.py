@@ -27,6 +27,8 @@ _HALF_RANGE = re.compile(r"([aApP]\.?[mM]\.?)[-–—](\d.{0,8})")
 _HALVES = {"am": "am", "a.m": "am", "pm": "pm", "p.m": "pm"}
 _HALVES_APART = {"a": "am", "p": "pm"}
 """The first letter of those that are written apart: `9:30 a. m.`"""
+_AT = frozenset("at by from until till before after around since to".split())
+"""English words after which `9 am I` is a time."""
 _RANGE = re.compile(r"[-–—]")
 _SUM = re.compile(r"\d[\d'’]*\.(?:\d\d|[-–])")
 _BETWEEN_DAYS = frozenset("- – — & / + t/m".split())
@@ -311,7 +313,8 @@ def _with_half(c: Cursor, clock: _Clock, count: int, words: Callable[[_Clock], s
         if half is not None and 1 <= clock.hours <= 12:
             stop = not c.part(count + 1).trail.startswith(".") or c.ends_sentence(count + 1)
             return Reading(count + 2, words(clock._replace(half=half, sure=True)), keep_stop=stop)
-    if half == "am" and follows.core == "am" and c.word(count + 1) in ("i", "not"):
+    verb = follows.core == "am" and not follows.trail and c.word(count + 1) in ("i", "not")
+    if half == "am" and verb and c.word(-1) not in _AT:
         half = None
     if half is not None and 1 <= clock.hours <= 12:
         dotted = "." in follows.core and follows.trail.startswith(".")

@@ -28,7 +28,7 @@ RULES_VERSION = 6
 LONGEST_CONTEXT = 80
 """Characters of what was said before that a text's reading may depend on."""
 _AMOUNT_BEGINS = frozenset("0123456789-+$€£")
-_CONTINUED, _DIGITS = int(CONTINUED), int(After.DIGITS)
+_CONTINUED, _DIGITS, _DASH, _ANY = int(CONTINUED), int(After.DIGITS), int(After.DASH), ~0
 _TRIED = 200
 """After so many tokens that stand among others than before, a text does not repeat itself."""
 _DASHES = frozenset(("-", "--", "---", "–", "—"))
@@ -107,6 +107,7 @@ def spoken_form(
     cursor.hear(
         [place for place, entry in enumerate(entries) if entry.shape.naming],
         [place for place, entry in enumerate(entries) if entry.shape.calls],
+        [place for place, entry in enumerate(entries) if entry.shape.tells],
     )
     builders = _builders(tokens, pronunciations, len(past)) if pronunciations else {}
     builders |= {place + len(past): SpokenToken(tokens[place], said) for place, said in told.items()}
@@ -146,7 +147,7 @@ class _Reader:
 
     def __init__(self, cursor: Cursor, entries: Sequence[Entry], lexicon: KnownTokens) -> None:
         self._cursor, self._lexicon = cursor, lexicon
-        self._entries = [*entries, lexicon[""]]
+        self._entries = [*entries, lexicon[""], lexicon[""]]
         self._signs: dict[str, str] = {}
         self._parted = " " in lexicon.language.group_marks
 
@@ -165,10 +166,18 @@ class _Reader:
             if told and at in told:
                 said = told[at]
             if said is None:
+                if entry.shape.row == 1 and at < cursor.no_phone_before and (row := self._row(at, told)):
+                    spoken += row
+                    at += len(row)
+                    continue
                 cursor.at = at
-                shape = entry.shape
-                if shape.row or shape.neighbourless or shape.looking_ahead:
-                    said = self.known(entry, entries[at + 1])
+                following = entries[at + 1]
+                if following.shape.counted and (said := self._counting(entry, following, entries[at + 2])):
+                    spoken.append(said)
+                    at += 2
+                    continue
+                if entry.shape.knowable:
+                    said = self.known(entry, following)
             if said is not None:
                 spoken.append(said)
                 at += 1
@@ -189,42 +198,90 @@ class _Reader:
         return spoken
 
     def known(self, entry: Entry, following: Entry) -> SpokenToken | None:
-        """How the token at the cursor is said where that depends on nothing else, or at most on the one after it."""
-        shape = entry.shape
-        if shape.row and following.shape.row == shape.row and (said := self._among(entry, following)):
-            return said
-        if not (shape.neighbourless or shape.looking_ahead) or self._cursor.may_be_named:
+        """How the token at the cursor is said where that depends on little of what stands beside it."""
+        shape, cursor = entry.shape, self._cursor
+        if shape.row == 2 and following.shape.row == 2:
+            return self._among(entry)
+        if cursor.may_be_named:
+            return self._code(entry) if shape.code and self._entries[cursor.at - 1].shape.names else None
+        if shape.inflected and not self._entries[cursor.at - 1].shape.figures:
             return None
         if shape.neighbourless:
-            if entry.alone is None:
-                entry.alone = self.say()[1]
-            return entry.alone
-        phone, goes_on = shape.phone and self._cursor.at >= self._cursor.no_phone_before, following.shape.after
-        if (
-            goes_on & _CONTINUED
-            or (shape.parted and goes_on & _DIGITS)
-            or (phone and (goes_on & _DIGITS or self._cursor.may_be_called))
-        ):
+            return self._alone(entry)
+        if shape.capitals:
+            return self._capitals(entry)
+        if not shape.looking_ahead and (not shape.looking_back or cursor.may_be_told):
             return None
-        if phone or not shape.phone:
-            if entry.alone is None:
-                entry.alone = self.say()[1]
-            return entry.alone
+        goes_on = following.shape.after & (_DASH if shape.closed else _ANY)
+        if goes_on & _CONTINUED or (shape.parted and goes_on & _DIGITS):
+            return None
+        if not shape.phone:
+            return self._alone(entry)
+        if cursor.at < cursor.no_phone_before:
+            return self._called(entry)
+        if not shape.whole_phone and (goes_on & _DIGITS or cursor.may_be_called):
+            return None
+        return self._alone(entry)
+
+    def _alone(self, entry: Entry) -> SpokenToken:
+        if entry.alone is None:
+            entry.alone = self.say()[1]
+        return entry.alone
+
+    def _called(self, entry: Entry) -> SpokenToken:
         if entry.called is None:
             entry.called = self.say()[1]
         return entry.called
 
-    def _among(self, entry: Entry, following: Entry) -> SpokenToken | None:
+    def _code(self, entry: Entry) -> SpokenToken:
+        if entry.code is None:
+            entry.code = self.say()[1]
+        return entry.code
+
+    def _capitals(self, entry: Entry) -> SpokenToken:
+        """How capitals are said, by whether the words around are capitals too."""
+        entries, at = self._entries, self._cursor.at
+        around = [entries[place].shape.loud for place in (at + 1, at - 1, at + 2, at - 2)]
+        if 2 in around or around.count(1) < 2:
+            return self._alone(entry)
+        if entry.loud is None:
+            entry.loud = self.say()[1]
+        return entry.loud
+
+    def _counting(self, entry: Entry, following: Entry, beyond: Entry) -> SpokenToken | None:
+        """How digits are said with what they count, where nothing else is read together with them."""
+        shape, cursor = entry.shape, self._cursor
+        if shape.trail or beyond.shape.after & ~_DIGITS or cursor.may_be_named or cursor.may_be_told:
+            return None
+        if not (shape.digits or shape.looking_ahead or shape.looking_back):
+            return None
+        if shape.phone and cursor.at >= cursor.no_phone_before and cursor.may_be_called:
+            return None
+        said = entry.counting.get(following.written)
+        if said is None:
+            length, words = self.say()
+            if length == 2:
+                said = entry.counting[following.written] = words
+        return said
+
+    def _row(self, start: int, told: Mapping[int, SpokenToken]) -> list[SpokenToken]:
+        """Short numbers from a place on, each among others, that are neither digits of a longer one nor of a code."""
+        entries, named = self._entries, self._cursor.named
+        row: list[SpokenToken] = []
+        for place in range(start, min(self._cursor.no_phone_before, len(entries) - 2)):
+            entry, after = entries[place], entries[place + 1]
+            if entry.shape.row != 1 or after.shape.row != 1 or entry.zeros or after.zeros or named[place]:
+                break
+            if place in told or (self._parted and after.shape.width >= 3):
+                break
+            row.append(entry.among or self._among(entry))
+        return row
+
+    def _among(self, entry: Entry) -> SpokenToken:
         """How a short number or a single sign is said if the token after it is one, so that nothing else is meant."""
-        if entry.shape.row == 1:
-            after = following.part.core
-            if not self._cursor.counts_on or (self._parted and len(after) >= 3):
-                return None
-            if _zeros_first(entry.part.core) or _zeros_first(after):
-                return None
         if entry.among is None:
             cursor = Cursor([entry.written], [entry.part], 0, self._cursor.language)
-            cursor.hear((), ())
+            cursor.hear((), (), ())
             entry.among = _Reader(cursor, [entry], self._lexicon).say()[1]
         return entry.among
 
@@ -242,6 +299,8 @@ class _Reader:
             trail = self._entries[at + length - 1].shape.trail
         if trail and (not keep_stop or trail.startswith((".,", ".;", ".:", ".?", ".!"))):
             trail = trail.replace(".", "", 1)
+        if length == 1 and shape.simple and words.isascii() and words[:1] != " ":
+            return 1, SpokenToken(entry.written, words + trail if words else "")
         words, lead = words.strip(), shape.lead
         if words and core and (lead or trail):
             if lead.endswith("<") and core[0] in _AMOUNT_BEGINS and ">" not in trail:
@@ -269,10 +328,6 @@ class _Reader:
         if (token := entry.written) in ("<", ">"):
             return Reading(1, self._cursor.language.symbols[token])
         return Reading(1, "".join(mark for mark in entry.part.trail if mark in ".,;:!?…"), keep_stop=False)
-
-
-def _zeros_first(number: str) -> bool:
-    return number[0] == "0" and number != "0"
 
 
 def _opening(first: Part, reading: Reading) -> str:

@@ -10,25 +10,33 @@ import functools
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from bridge.text.spoken.codes import telephone
+from bridge.text.spoken.codes import is_no_code, lettered, named, telephone, whole_telephone
 from bridge.text.spoken.cursor import CLOSERS, OPENERS, Part, part
-from bridge.text.spoken.dates import days_of_week
+from bridge.text.spoken.dates import day_and_month, days_of_week
 from bridge.text.spoken.language import Language
+from bridge.text.spoken.measures import NOT_APART
+from bridge.text.spoken.names import acronym
 from bridge.text.spoken.rules import (
     DIGIT,
     FIGURES,
+    INFLECTED,
     LOOKING_AHEAD,
+    LOOKING_BACK,
     NEIGHBOURLESS,
     PLAIN_WORD,
+    After,
     Rule,
     after_digits,
     rules_for,
+    told_by,
     watched,
 )
 
 TOKENS_REMEMBERED = 16_384
 """Tokens of a language, and shapes of them, that are remembered at a time."""
 STRIPPED = OPENERS + CLOSERS
+CLOSING = frozenset(",;!?")
+"""Marks across which nothing is read together."""
 _MARKS = str.maketrans(
     {"’": "'", "‘": "'", "ʼ": "'", "“": '"', "”": '"', "„": '"', "«": '"', "»": '"', "‹": '"', "›": '"', "‚": "'",
      "[": "(", "]": ")", "{": "(", "}": ")", "<": None, ">": None, "。": ".", "！": "!", "？": "?", "，": ",",
@@ -53,8 +61,10 @@ class Shape:
     """What all tokens have in common that differ in their digits alone."""
 
     __slots__ = (
-        "_core", "_language", "_rules", "after", "begins", "calls", "digits", "ends", "exact", "figures", "lead",
-        "looking_ahead", "naming", "neighbourless", "parted", "phone", "plain", "row", "simple", "trail",
+        "_core", "_language", "_rules", "after", "begins", "calls", "capitals", "closed", "code", "counted", "digits",
+        "ends", "exact", "figures", "inflected", "knowable", "lead", "looking_ahead", "looking_back", "loud", "names",
+        "naming", "neighbourless", "parted", "phone", "plain", "row", "simple", "tells", "trail", "whole_phone",
+        "width",
     )  # fmt: skip
 
     def __init__(self, token: str, language: Language) -> None:
@@ -67,6 +77,7 @@ class Shape:
         self.after = int(after_digits(core, language))
         self.digits = digits = core.isdecimal()
         number = digits and len(core) <= 3
+        self.width = len(core)
         self.row = 1 if number else 2 if len(core) <= 1 and not core.isalnum() else 0
         """Short numbers (1) and single signs (2) are said in one way among others of their kind."""
         self._core, self._language = core, language
@@ -74,16 +85,50 @@ class Shape:
         self.simple = not lead and len(trail) <= 1 and trail in ".,;:!?"
         """Nothing opens it, and one mark at most that every voice knows closes it."""
         rules = self.rules(False, 0)
+        self.inflected = language.inflected is not None and not INFLECTED.isdisjoint(set(rules) - {day_and_month})
+        """The word before it changes its ending."""
         self.neighbourless = not digits and NEIGHBOURLESS.issuperset(rules)
         self.looking_ahead = not digits and LOOKING_AHEAD.issuperset(rules)
+        self.closed = not CLOSING.isdisjoint(trail)
+        """A mark parts it from what follows."""
+        stop = trail[:1] == "."
+        by_itself = digits and self.closed and len(core) != 5
+        self.looking_back = by_itself or (
+            self.figures and not digits and not core[0].isalpha() and not stop and LOOKING_BACK.issuperset(rules)
+        )
+        """Nothing that stands beside it matters but for what `told_by` has before it, and what continues it."""
         self.phone = telephone in rules
+        self.whole_phone = self.phone and whole_telephone(core)
+        self.counted = (
+            not self.figures
+            and bool(self.after)
+            and self.after | After.COUNTED | After.CLOCK == After.COUNTED | After.CLOCK
+            and not stop
+            and core not in NOT_APART
+            and "." not in core
+            and word not in ("a", "p")
+            and (word != "am" or self.closed)
+        )
+        """What is counted or measured, and nothing else, where nothing that goes on follows it."""
+        self.capitals = not self.figures and acronym in rules and {acronym, lettered}.issuperset(rules)
+        self.loud = (1 if core.isupper() else 2) if len(core) >= 2 and core.isalpha() else 0
+        """Capitals (1) or another word (2) to the capitals beside it."""
+        asked = self.rules(True, 0) if self.figures and not digits and not is_no_code(core) else ()
+        self.code = named in asked and NEIGHBOURLESS.issuperset(asked[: asked.index(named)])
+        """After a word that names codes it is nothing else, whatever follows it."""
         self.parted = core[-1:].isdecimal() and len(core.lstrip("-+−")) <= 6 and _begins_with_currency(core, language)
         """A sum whose thousands may be parted from it by a space."""
         self.plain = _is_plain(token, language)
-        self.naming = self.calls = False
+        self.knowable = bool(
+            self.row or self.neighbourless or self.looking_ahead or self.looking_back or self.capitals or self.code
+        )
+        """Something is remembered of it."""
+        self.naming = self.calls = self.tells = self.names = False
         if not self.figures:
             bare = word.rstrip(":#").removesuffix("'s")
             self.naming, self.calls = bare in _naming(language), bare in language.phone_words
+            self.tells = word.rstrip(":") in told_by(language)
+            self.names = bare in language.code_words and trail in ("", ":")
 
     def rules(self, named: bool, following: int) -> tuple[Rule, ...]:
         """Which rules may know such a token, by whether it may name something and what the token after it is."""
@@ -98,7 +143,7 @@ class Shape:
 class Entry:
     """A token taken apart, and how it is said where that is known."""
 
-    __slots__ = ("alone", "among", "called", "part", "said", "shape", "written")
+    __slots__ = ("alone", "among", "called", "code", "counting", "loud", "part", "said", "shape", "written", "zeros")
 
     def __init__(self, token: str, shape: Shape) -> None:
         self.written, self.shape = token, shape
@@ -106,12 +151,20 @@ class Entry:
         self.part = Part(shape.lead, core, shape.trail, core.lower())
         self.said = SpokenToken(token, token if token.isalpha() else with_plain_marks(token)) if shape.plain else None
         """How it is said whatever stands beside it."""
+        self.zeros = shape.row == 1 and core[0] == "0" and shape.width > 1
+        """It begins with zeros, so that it is no quantity."""
         self.among: SpokenToken | None = None
         """How it is said among others of its kind."""
         self.alone: SpokenToken | None = None
         """How it is said where the token after it does not continue it."""
         self.called: SpokenToken | None = None
         """The same where it can be no telephone number."""
+        self.code: SpokenToken | None = None
+        """How it is said just after a word that names codes."""
+        self.loud: SpokenToken | None = None
+        """How capitals are said among others."""
+        self.counting: dict[str, SpokenToken] = {}
+        """How it is said with what it counts, by that as it is written."""
 
 
 class KnownTokens(dict[str, Entry]):

@@ -19,7 +19,7 @@ _TWO_AMOUNTS = re.compile(
 )
 _LAST_GROUP = re.compile(r"(\d{3})[.,](\d{2})")
 _NUMBER = re.compile(r"[-+−±~]?[.,]?\d[\d.,'’]*")
-_NOT_APART = frozenset("in pt mo cal x t a".split())
+NOT_APART = frozenset("in pt mo cal x t a".split())
 """Units that are also words, so that they must be glued to their number."""
 
 
@@ -259,7 +259,7 @@ def _take(measure: _Measure, word: str, language: Language, apart: bool = False)
     if word in language.units and not measure.unit and measure.currency is None:
         if not apart and word == "st":
             return None  # "1st"
-        if apart and (word in _NOT_APART or (len(word) == 1 and word.isupper())):
+        if apart and (word in NOT_APART or (len(word) == 1 and word.isupper())):
             return None
         unit = language.units[word]
         return measure._replace(unit=unit.one if measure.number.is_one and not measure.scale else unit.many)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import NamedTuple
 
 from bridge.text.spoken.language import LONGEST_CARDINAL, Gender, Language
@@ -73,6 +74,7 @@ def _grouped(parts: list[str]) -> bool:
     return between <= {3} or (between == {2} and len(parts[0]) <= 2)
 
 
+@functools.lru_cache(maxsize=16_384)
 def digits(text: str, language: Language) -> str:
     """Each digit by its name: `007` -> "zero zero seven"."""
     names = language.digits

@@ -126,7 +126,7 @@ _NUMERIC = (
     _asked(codes.telephone, r"\+?\(?\d[\d()./ –-]*(?:[-. ][A-Z][A-Z.-]+)?"),
     _asked(quantities.ratio, r"\d[\d.,]*:\d[\d.,]*"),
     _asked(quantities.scientific, r".*\d[eE].*"),
-    _asked(codes.machine, r"[vV]?\d+\..*|[0-9a-fA-F:]*:[0-9a-fA-F:]*"),
+    _asked(codes.machine, r"[vV]?\d+\..*|[0-9a-fA-F:]*:[0-9a-fA-F]*:[0-9a-fA-F:]*"),
     _asked(quantities.written_fraction, r".*[/⁄½¼¾⅓⅔⅛⅜⅝⅞⅕].*"),
     _asked(quantities.arithmetic, r"[-+−]?\d[\d.,]*(?:[*×xX·÷+=].*|[/−-].*=.*)"),
     _KEYS,
@@ -150,7 +150,7 @@ _MIXED = (
     _asked(names.numbered, r".*\.\d+"),
     _asked(codes.card, r"[xX]{4}.*|[A-Z]{2}\d{2}[A-Z0-9]*"),
     _NAMED,
-    _asked(codes.machine, r"[vV]\d+\..*|[0-9a-fA-F:]*:[0-9a-fA-F:]*"),
+    _asked(codes.machine, r"[vV]\d+\..*|[0-9a-fA-F:]*:[0-9a-fA-F]*:[0-9a-fA-F:]*"),
     _asked(codes.telephone_link, r"tel:\+?[\d().-]{3,24}"),
     _asked(compounds.prefixed, r"[^\d]{3,6}-\d{1,4}s?"),
     _AMOUNT,
@@ -198,6 +198,11 @@ LOOKING_AHEAD = NEIGHBOURLESS | {
 }
 """Those that look at the token and, where it is not of digits alone, at one after it if that continues it; the last
 also at words before it that are about telephones."""
+LOOKING_BACK = LOOKING_AHEAD | {
+    codes.card, codes.keys, codes.machine, compounds.decade, compounds.prefixed, dates.date_without_year,
+    names.numeric_abbreviation, quantities.arithmetic, quantities.feet,
+}  # fmt: skip
+"""Those that look besides at words of `told_by` before a token that has a digit, if it is not of digits alone."""
 INFLECTED = frozenset((
     dates.date, dates.date_without_year, dates.day_and_month, dates.month_name, quantities.ordinal,
     quantities.marked_ordinal,
@@ -249,9 +254,19 @@ def after_digits(core: str, language: Language) -> After:
         found |= After.CLOCK
     if "€" in core or measures.may_count(core, language):
         found |= After.COUNTED
-    if core[:1] and (core[0] in "-–—/xX" or word.startswith("ext")):
+    if core[:1] and (core[0] in "-–—/xX" or word.startswith("ext") or word == language.range_to):
         found |= After.DASH
     return found | After.FRACTION if "/" in core or "⁄" in core else found
+
+
+@functools.cache
+def told_by(language: Language) -> frozenset[str]:
+    """Words in lower case that tell of digits within five tokens after them what they are: `version`, `on`, `press`."""
+    return frozenset((
+        *language.version_words, *language.date_words, *language.expiry_words, *language.decade_words,
+        *language.press_words, *language.year_words, *language.time_words, *language.month_abbreviations,
+        *dates.days_of_week(language), language.range_to,
+    ))  # fmt: skip
 
 
 @functools.cache

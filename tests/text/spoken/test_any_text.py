@@ -98,13 +98,14 @@ def test_no_kind_of_text_is_much_work(kind: str) -> None:
     text = varied(kind, 8000)
     spoken_form(text, language("en"))
 
-    assert steps(lambda: spoken_form(text, language("en"))) <= 18 * len(text)
+    assert steps(lambda: spoken_form(text, language("en"))) <= 12 * len(text)
 
 
 CONTEXTS = (
     "code room call No. 5 12 4111 0042 - (1 1) +1 +49 (30 555 * 3 a.m. am 9am-5pm Mon Mon-Fri Jan. May 5th "
     "km km/h % $ € $1.50 1,200 3.5 million Mio. 1/2 3/2 12:30 14h30 Uhr x X12 A B IV e Dr. and is St. Main 3. Mai "
-    "Tagen FBI 5-10 /h # M€"
+    "Tagen FBI 5-10 /h # M€ 5, 42; 1984, 20500, 12.34, 12.5 9.30, on version press since to from in €, pm, am, PM km, "
+    "the der NASA QRX VW 555-123-4567 555-123-4567, ext12 x4 ***42 3/4, 25/12 3.5. '80s 80s IV, 2026-05-10 03.05.2026"
 ).split()
 
 
