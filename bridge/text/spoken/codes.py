@@ -43,6 +43,8 @@ _PLATE = re.compile(r"[A-Z]{1,3}(?:-[A-Z]{1,3}){0,2}")
 _UNSPEAKABLE = re.compile(r"[B-DF-HJ-NP-TV-XZ]{3}|Q(?!U)")
 _CRAMMED = re.compile(r"[B-DF-HJ-NP-TV-XZ]{4}")
 _VOWELS = re.compile(r"[aeiouyAEIOUYäöüáéíóúàèâêîôû]")
+SECRETS = frozenset("password passcode passphrase passwort kennwort contraseña passe password senha wachtwoord".split())
+"""Words for what is spelled with all its signs."""
 _PHONE_DIGITS = range(7, 16)
 
 
@@ -233,6 +235,8 @@ def keys(c: Cursor) -> Reading | None:
     if core in ("*", "#"):
         if core == "#" and c.core(1)[:1].isdecimal() and (c.joined(0) or part.trail == ":") and not _pressed(c):
             return Reading(1, language.number_sign)
+        if core == "#" and part.trail == ":" and c.core(-1).isalpha() and not _pressed(c):
+            return Reading(1, language.number_sign)
         return Reading(1, language.keys[core])
     if not _KEYS.fullmatch(core) or part.lead[:1] == "[":
         return None
@@ -306,11 +310,25 @@ def code(c: Cursor) -> Reading | None:
 def named(c: Cursor) -> Reading | None:
     """Digits and letters after a word that says what they name: `your PIN is 0042`, `room 12A`."""
     core = c.core()
+    if core[:1] not in "*#$€£" and _is_secret(c):
+        goes_on = c.core(1)[:1].islower() or c.part().trail[1:]
+        secret = core + c.part().trail.rstrip(".,;:?)\"'”’" if goes_on else ".,;:?)\"'”’!")
+        return Reading(1, spelled(secret, c.language), trail=c.part().trail[len(secret) - len(core) :])
     if not c.may_be_named or not any(map(str.isdecimal, core)) or not CODE.fullmatch(core) or not _names(c, core):
         return None
     if core[0] == "0" and core.isdecimal() and c.core(1).isdecimal() and c.joined(0) and (phone := telephone(c)):
         return phone
     return None if is_no_code(core) else Reading(1, spelled(core, c.language))
+
+
+def _is_secret(c: Cursor) -> bool:
+    """Whether a word before says that this is to be typed as it stands: "your password is"."""
+    for word in c.before(4):
+        if word.rstrip(":") in SECRETS:
+            return True
+        if word not in c.language.link_words:
+            return False
+    return False
 
 
 def is_no_code(core: str) -> bool:

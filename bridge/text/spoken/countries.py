@@ -21,6 +21,7 @@ _PESO = Currency("peso", "pesos", "centavo", "centavos", "m", "m")
 MEXICAN = dataclasses.replace(
     SPANISH,
     code="es-MX",
+    home="$",
     decimal_mark=".",
     group_marks=", '’",
     point="punto",
@@ -31,7 +32,7 @@ MEXICAN = dataclasses.replace(
 )
 """Mexico writes numbers as the United States do, and `$` is the peso."""
 
-US_SPANISH = dataclasses.replace(MEXICAN, code="es-US", currencies=SPANISH.currencies, area_groups=(3, 3, 4))
+US_SPANISH = dataclasses.replace(MEXICAN, code="es-US", home="$", currencies=SPANISH.currencies, area_groups=(3, 3, 4))
 _AUSTRIAN_MONTHS = ("Jänner", *GERMAN.months[1:])
 AUSTRIAN = dataclasses.replace(
     GERMAN,
@@ -45,6 +46,7 @@ AUSTRIAN = dataclasses.replace(
 SWISS_GERMAN = dataclasses.replace(
     GERMAN,
     code="de-CH",
+    home="CHF",
     decimal_mark=".",
     group_marks="'’ ",
     point="Punkt",
@@ -83,10 +85,13 @@ BELGIAN_FRENCH = dataclasses.replace(
     date=lambda day, month, year: FRENCH.date(day, month, None) + ("" if year is None else f" {_nineties(year, '')}"),
     area_groups=(4, 2, 2, 2),
 )
-SWISS_FRENCH = dataclasses.replace(BELGIAN_FRENCH, code="fr-CH", group_marks=" '’", area_groups=(3, 3, 2, 2))
+SWISS_FRENCH = dataclasses.replace(
+    BELGIAN_FRENCH, code="fr-CH", home="CHF", group_marks=" '’", area_groups=(3, 3, 2, 2)
+)
 CANADIAN_FRENCH = dataclasses.replace(
     FRENCH,
     code="fr-CA",
+    home="$",
     keys={"*": "étoile", "#": "carré"},
     symbols={**FRENCH.symbols, "#": "carré"},
     area_groups=(3, 3, 4),

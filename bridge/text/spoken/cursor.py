@@ -161,5 +161,7 @@ class Cursor:
     def ends_sentence(self, offset: int) -> bool:
         """Whether the stop after this token is a sentence's end: the last token, or a capital follows."""
         after = self.part(offset + 1)
+        if not after.core and after.trail[:1] in (":", ";", ","):
+            return False
         first = (after.core or after.lead)[:1]
         return not first or not (first.islower() or first.isdigit())

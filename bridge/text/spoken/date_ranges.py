@@ -55,11 +55,41 @@ def date_range(c: Cursor) -> Reading | None:
     return Reading(count, f"{words} {language.range_to} {second}", keep_stop=not stopped or c.ends_sentence(count - 1))
 
 
+def glued_day(c: Cursor) -> Reading | None:
+    """`3.Mai`, `3.Mai 2026`, `2.Stock`: an ordinal that is written without a space before its noun."""
+    language = c.language
+    figures, _, noun = c.core().partition(".")
+    month = language.month_abbreviations.get(noun.lower(), 0)
+    if not noun[0].isupper() or not 1 <= int(figures) <= 31:
+        return None
+    if not month:
+        return Reading(1, f"{language.ordinal(int(figures), '')} {noun}")
+    year = c.core(1)
+    if c.part().trail in ("", ".") and len(year) == 4 and year.isdecimal() and 1000 <= int(year) <= 2999:
+        return Reading(2, language.date(int(figures), month, int(year)))
+    return Reading(1, language.date(int(figures), month, None))
+
+
+def spaced_date(c: Cursor) -> Reading | None:
+    """`1. 5. 2026`, and after a word such as "am" `1. 5.`: a date in figures with spaces."""
+    language, day, month = c.language, c.core(), c.core(1)
+    if c.part().trail != "." or c.part(1).lead or not month.isdecimal() or len(month) > 2:
+        return None
+    if not (1 <= int(day) <= 31 and 1 <= int(month) <= 12 and c.part(1).trail[:1] == "."):
+        return None
+    year = c.core(2)
+    if c.part(1).trail == "." and len(year) == 4 and year.isdecimal() and not c.part(2).lead:
+        return Reading(3, language.date(int(day), int(month), int(year)))
+    if c.word(-1) not in language.date_words or c.core(2)[:1].isdecimal():
+        return None
+    return Reading(2, language.date(int(day), int(month), None), keep_stop=c.ends_sentence(1))
+
+
 def to_month(c: Cursor) -> tuple[int, int, int] | None:
     """The day, the month and the day after it in `5-June 2`, at the token after the cursor."""
     found, language = _TO_MONTH.fullmatch(c.core(1)), c.language
     last = c.core(2)
-    if found is None or not last[:2].rstrip("stndrh").isdecimal() or not c.joined(1):
+    if found is None or not last[:2].rstrip("stndrh").isdecimal() or not (c.joined(1) or c.part(1).trail == "."):
         return None
     month = language.month_abbreviations.get(found[2].lower(), 0)
     day = int("".join(filter(str.isdecimal, last[:2])))

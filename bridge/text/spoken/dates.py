@@ -16,7 +16,7 @@ _DATE = re.compile(r"(\d{1,2})([/.\-])(\d{1,2})\2(\d{4}|\d{2})")
 _ISO = re.compile(
     r"(\d{4})([-/.])(\d{1,2})\2(\d{1,2})(?:T(\d{2}:\d{2})(?::(?:00(?:\.0+)?|(\d{2})(?:\.\d{1,9})?))?(?:Z|([-+]\d{2}):?(\d{2}))?)?"
 )
-_DAY_MONTH = re.compile(r"(\d{1,2})([/.])(\d{1,2})")
+_DAY_MONTH = re.compile(r"(\d{1,2})([/.-])(\d{1,2})")
 _DAY = re.compile(r"(\d{1,2})(?:st|nd|rd|th|er|º|ª|°|e|o)?")
 _DAYS = re.compile(r"(\d{1,2})(?:st|nd|rd|th)?[-–—](\d{1,2})(?:st|nd|rd|th)?")
 _DAY_OF_MONTH = re.compile(r"\d{1,2}(?!\d)")
@@ -27,6 +27,7 @@ _HALF_RANGE = re.compile(r"([aApP]\.?[mM]\.?)[-–—](\d.{0,8})")
 _HALVES = {"am": "am", "a.m": "am", "pm": "pm", "p.m": "pm"}
 _HALVES_APART = {"a": "am", "p": "pm"}
 """The first letter of those that are written apart: `9:30 a. m.`"""
+_NOON = frozenset(("noon", "midnight"))
 _AT = frozenset("at by from until till before after around since to".split())
 """English words after which `9 am I` is a time."""
 _RANGE = re.compile(r"[-–—]")
@@ -73,9 +74,16 @@ def date_without_year(c: Cursor) -> Reading | None:
     if found is None:
         return None
     first, second, stop = int(found[1]), int(found[3]), c.part().trail.startswith(".")
-    if found[2] == "/" and len(found[3]) == 2 and 1 <= first <= 12 and second > 12 and _expires(c):
+    no_day = not language.month_first and second > 12  # "05/28" where the day stands first
+    if found[2] == "/" and len(found[3]) == 2 and 1 <= first <= 12 and second > 12 and (no_day or _expires(c)):
         joiner = f" {language.year_joiner} " if language.year_joiner else " "
         return Reading(1, f"{language.months[first - 1]}{joiner}{language.year(2000 + second)}")
+    if found[2] == "-":
+        counts = c.core(1).islower() and c.core(1) not in language.counted_stops and not c.part().trail
+        if counts or c.word(-1) not in language.date_words or c.word(1) in language.month_abbreviations:
+            return None
+        words = _date(first, second, None, language)
+        return Reading(1, words) if words else None
     if found[2] == ".":
         if not (language.ordinal_stop and stop):
             return None
@@ -137,10 +145,16 @@ def month_name(c: Cursor) -> Reading | None:
         if c.part(1).trail in ("", ",") and _YEAR.fullmatch(c.core(2)) and 1000 <= int(c.core(2)) <= 2999:
             count, words = 3, f"{words}, {language.year(int(c.core(2)))}"
         return Reading(count, words)
-    days = _DAYS.fullmatch(c.core(1)) if part.trail in ("", ".") and language.month_first else None
+    day = _DAY.fullmatch(c.core(1)) if part.trail in ("", ".") and language.feet_and_inches else None
+    if day is not None and 1 <= int(day[1]) <= 31 and not _unit_follows(c, 1) and c.word(-1) not in language.scales:
+        year = c.core(2) if c.part(1).trail in ("", ",") and _YEAR.fullmatch(c.core(2)) else ""
+        known = int(year) if year and 1000 <= int(year) <= 2999 else None
+        return Reading(3 if known else 2, language.date(int(day[1]), month, known))
+    english = part.trail in ("", ".") and language.feet_and_inches
+    days = _DAYS.fullmatch(c.core(1)) if english else None
     if days is not None and 1 <= int(days[1]) < int(days[2]) <= 31:
         return Reading(2, f"{name} {language.day(int(days[1]))} {language.range_to} {language.day(int(days[2]))}")
-    if part.trail in ("", ".") and language.month_first and (ends := to_month(c)):
+    if english and (ends := to_month(c)):
         last = f"{language.months[ends[1] - 1]} {language.day(ends[2])}"
         return Reading(3, f"{name} {language.day(ends[0])} {language.range_to} {last}")
     if part.trail in ("", ".", ",") and _YEAR.fullmatch(c.core(1)) and 1000 <= int(c.core(1)) <= 2999:
@@ -188,8 +202,10 @@ def day_and_month(c: Cursor) -> Reading | None:
     words_ = _date(int(day[1]), month, year, language)
     if words_ is None:
         return None
-    if c.word(-1) == "the" and words_.startswith("the "):
-        words_ = words_[4:]
+    if c.word(-1) == "the":
+        if joiner and language.month_first:
+            words_ = f"{language.day(int(day[1]))} of {name}" + (f", {language.year(year)}" if year else "")
+        words_ = words_.removeprefix("the ")
     return Reading(count, words_, stop)
 
 
@@ -199,6 +215,12 @@ def days_of_week(language: Language) -> dict[str, str]:
     return {name.lower(): name for name in language.weekday_abbreviations.values()} | dict(
         language.weekday_abbreviations
     )
+
+
+def numbered_day(c: Cursor) -> Reading | None:
+    """`3ª feira`: the Portuguese name of a day whose ordinal is another than that of counting."""
+    third = c.core() in ("3ª", "3.ª") and c.word(1) in ("feira", "feiras") and not c.part().trail
+    return Reading(1, "terça") if third else None
 
 
 def weekday(c: Cursor) -> Reading | None:
@@ -241,7 +263,10 @@ def time(c: Cursor) -> Reading | None:
     ends = [core] if core[-1] != "." and not _RANGE.search(core) else _ends(core)
     if len(ends) == 2 and ends[0][0].isdigit() and ends[1][0].isdigit():
         hours_alone = ends[0].isdecimal() and ends[1].isdecimal()
-        return None if hours_alone and not marks_time(c.word(1), language) else _range(c, ends[0], ends[1], 1)
+        counted = hours_alone and (c.word(1) == "hrs" or not marks_time(c.word(1), language))
+        return None if counted else _range(c, ends[0], ends[1], 1)
+    if len(ends) == 2 and ends[1].lower() in _NOON and (first := _clock(ends[0], language)) is not None:
+        return Reading(1, f"{_say(first, language)} {language.range_to} {ends[1].lower()}")
     if len(ends) != 1 or len(core) > len(ends[0]) + 1:
         return None
     first = _clock(core, language)
@@ -318,7 +343,7 @@ def _with_half(c: Cursor, clock: _Clock, count: int, words: Callable[[_Clock], s
         half = None
     if half is not None and 1 <= clock.hours <= 12:
         dotted = "." in follows.core and follows.trail.startswith(".")
-        stop = not dotted or c.ends_sentence(count)
+        stop = not dotted or (c.ends_sentence(count) and c.core(count + 1) not in ("-", "–", "—"))
         return Reading(count + 1, words(clock._replace(half=half, sure=True)), keep_stop=stop)
     if joined and follows.core.lower() in language.clock_words:
         return Reading(count + 1, words(clock._replace(sure=True)))

@@ -141,8 +141,8 @@ miljard|mld miljard miljard
 ₿|BTC bitcoin bitcoin - - m -
 ¢ cent cent - - m -
 SRD Surinaamse_dollar Surinaamse_dollar cent cent m m
-€|EUR euro euro cent cent m m
-$|USD|US$ dollar dollar cent cent m m
+€|EUR|euro euro euro cent cent m m
+$|USD|US$|dollar dollar dollar cent cent m m
 £|GBP pond pond penny pence n m
 CHF Zwitserse_frank Zwitserse_frank rappen rappen m m
 ¥|JPY yen yen - - m -
@@ -209,9 +209,10 @@ x keer keer m
     titles=pairs(
         "dhr meneer | mw mevrouw | mevr mevrouw | dr dokter | drs doctorandus | prof professor | ir ingenieur"
     ),
-    always_titles=words("dhr mw mevr dr prof"),
+    always_titles=words("dhr mw mevr dr drs ir prof"),
     before_numbers=pairs(
-        "nr nummer | no nummer | art artikel | blz bladzijde | p pagina | hfst hoofdstuk | afb afbeelding | "
+        "nr nummer | no nummer | art artikel | blz bladzijde | p pagina | pp pagina's | hfst hoofdstuk | "
+        "afb afbeelding | "
         "tel telefoon | "
         "v versie | kmr kamer"
     ),
@@ -250,6 +251,7 @@ x keer keer m
     expiry_words=words("geldig verloopt vervalt t/m tot"),
     time_words=words("om van tot vanaf rond tussen en"),
     postcode_letters=True,
+    dates_with_dashes=True,
     version_words=words("versie v android ios windows python"),
     press_words=words("druk drukt toets toetsen kies kiest en of dan"),
     date_words=words("op van tot vanaf sinds maandag dinsdag woensdag donderdag vrijdag zaterdag zondag datum"),

@@ -140,6 +140,7 @@ AMERICAN = Language(
     number_sign="number",
     hashtag="hashtag",
     currencies=CURRENCIES,
+    home="$",
     and_cents=" and ",
     units=UNITS,
     per_units={
@@ -310,6 +311,17 @@ AMERICAN = Language(
         )
     ),
     expiry_words=frozenset("expires expire expiring expiry expiration exp valid thru through until".split()),
+    counted_in_millions=frozenset(
+        "people users customers subscribers followers members views viewers visitors downloads copies units households "
+        "homes jobs residents patients students accounts shares votes voters passengers calls records".split()
+    ),
+    articles=frozenset(("a", "an")),
+    described=frozenset(
+        "bill bills note notes coin coins deposit fee discount voucher vouchers coupon coupons credit rebate refund "
+        "copay minimum maximum limit fine ticket tickets tip bonus prize surcharge charge donation gift deal".split()
+    ),
+    forms=frozenset(("form", "forms")),
+    hyphened={"st": "Saint", "ste": "Sainte", "mt": "Mount", "ft": "Fort"},
     version_words=frozenset("version v release python ios android macos ubuntu windows firmware build".split()),
     press_words=frozenset("press presses pressing dial hit push enter key keys use type or and then".split()),
     date_words=frozenset(
@@ -336,6 +348,7 @@ def _respelled(words: str) -> str:
 BRITISH = dataclasses.replace(
     AMERICAN,
     code="en-GB",
+    home="£",
     cardinal=british,
     ordinal=british_ordinal,
     year=functools.partial(spoken_year, british=True),

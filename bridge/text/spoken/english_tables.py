@@ -159,7 +159,7 @@ ABBREVIATIONS = {
     "viz": "namely", "jr": "junior", "esq": "esquire", "p.s": "P S", "faq": "F A Q", "faqs": "F A Qs",
     "and/or": "and or", "i/o": "I O", "a/c": "A C", "50/50": "fifty-fifty", "401(k": "four oh one K",
     "403(b": "four oh three B",
-    "24/7": "twenty-four seven", "ph.d": "P H D", "phd": "P H D", "b.a": "B A", "m.d": "M D",
+    "24/7": "twenty-four seven", "20/20": "twenty twenty", "ph.d": "P H D", "phd": "P H D", "b.a": "B A", "m.d": "M D",
     "d.d.s": "D D S", "ok": "okay", "o.k": "okay", "blvd": "boulevard", "univ": "university",
     "bldg": "building", "apt": "apartment",
     "max": "maximum", "avg": "average", "wi-fi": "wi-fi", "covid-19": "covid nineteen",

@@ -10,19 +10,17 @@ The time is linear in the text: a rule looks at a bounded number of tokens, and 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 from bridge.text import marks
-from bridge.text.spoken import codes
 from bridge.text.spoken.cursor import LONGEST_TOKEN, Cursor, Part, Reading, part
 from bridge.text.spoken.language import Language
 from bridge.text.spoken.lexicon import STRIPPED, Entry, KnownTokens, Shape, SpokenToken, lexicon, with_plain_marks
-from bridge.text.spoken.numerals import parse, say
 from bridge.text.spoken.rules import CONTINUED, INFLECTED, After
+from bridge.text.spoken.signs import sign_by_sign
 
-RULES_VERSION = 6
+RULES_VERSION = 7
 """Raised when anything is said in other words than before: phrases that were made under other rules are not played."""
 
 LONGEST_CONTEXT = 80
@@ -32,10 +30,6 @@ _CONTINUED, _DIGITS, _DASH, _ANY = int(CONTINUED), int(After.DIGITS), int(After.
 _TRIED = 200
 """After so many tokens that stand among others than before, a text does not repeat itself."""
 _DASHES = frozenset(("-", "--", "---", "–", "—"))
-_ATOMS = re.compile(
-    r"\d{1,3}(?:,\d{3})+(?:\.\d+)?|(?<![\d.,])\d+,\d+(?![\d.,])|\d+(?:\.\d+)?|[^\W\d_½¼¾⅓⅔⅛⅜⅝⅞⅕²³]+(?:['’][^\W\d_]+)*|.",
-    re.DOTALL,
-)
 
 Span = tuple[float, float]
 
@@ -204,6 +198,8 @@ class _Reader:
             return self._among(entry)
         if cursor.may_be_named:
             return self._code(entry) if shape.code and self._entries[cursor.at - 1].shape.names else None
+        if self._entries[cursor.at - 1].shape.article:
+            return None
         if shape.inflected and not self._entries[cursor.at - 1].shape.figures:
             return None
         if shape.neighbourless:
@@ -253,15 +249,20 @@ class _Reader:
         shape, cursor = entry.shape, self._cursor
         if shape.trail or beyond.shape.after & ~_DIGITS or cursor.may_be_named or cursor.may_be_told:
             return None
+        if self._entries[cursor.at - 1].shape.article:
+            return None
         if not (shape.digits or shape.looking_ahead or shape.looking_back):
             return None
         if shape.phone and cursor.at >= cursor.no_phone_before and cursor.may_be_called:
             return None
         said = entry.counting.get(following.written)
         if said is None:
+            before = cursor.no_phone_before
             length, words = self.say()
             if length == 2:
                 said = entry.counting[following.written] = words
+            else:
+                cursor.no_phone_before = before
         return said
 
     def _row(self, start: int, told: Mapping[int, SpokenToken]) -> list[SpokenToken]:
@@ -299,7 +300,7 @@ class _Reader:
             trail = self._entries[at + length - 1].shape.trail
         if trail and (not keep_stop or trail.startswith((".,", ".;", ".:", ".?", ".!"))):
             trail = trail.replace(".", "", 1)
-        if length == 1 and shape.simple and words.isascii() and words[:1] != " ":
+        if length == 1 and core and shape.simple and words.isascii() and words[:1] != " ":
             return 1, SpokenToken(entry.written, words + trail if words else "")
         words, lead = words.strip(), shape.lead
         if words and core and (lead or trail):
@@ -320,7 +321,7 @@ class _Reader:
                 return reading
         words = self._signs.get(core)
         if words is None:
-            words = self._signs[core] = "—" if core in _DASHES else _sign_by_sign(core, c.language)
+            words = self._signs[core] = "—" if core in _DASHES else sign_by_sign(core, c.language)
         return Reading(1, words)
 
     def _marks(self, entry: Entry) -> Reading:
@@ -341,56 +342,3 @@ def _tokens(text: str) -> list[str]:
     if len(text) > LONGEST_TOKEN and max(map(len, tokens), default=0) > LONGEST_TOKEN:
         return [token[i : i + LONGEST_TOKEN] for token in tokens for i in range(0, len(token), LONGEST_TOKEN)]
     return tokens
-
-
-def _sign_by_sign(core: str, language: Language) -> str:
-    """What no rule knows: words and numbers as they come, signs by their names, the rest not at all."""
-    atoms = _ATOMS.findall(core)
-    words: list[str] = []
-    currency = ""
-    for place, atom in enumerate(atoms):
-        before = atoms[place - 1] if place else ""
-        after = atoms[place + 1] if place + 1 < len(atoms) else ""
-        if atom[0].isdecimal():
-            number = parse(atom, language) if len(atom) <= 3 or not atom.isdecimal() else None
-            words += [say(number, language) if number else codes.spaced_digits(atom, language), currency]
-            currency = ""
-        elif atom[0].isalpha():
-            words.append(_letters(atom, language))
-        elif atom in language.currencies and after[:1].isdecimal() and not before[-1:].isdecimal():
-            currency = language.currencies[atom].many  # `$20-bill`
-        else:
-            words.append(_sign(atom, before, after, language))
-    return " ".join(filter(None, words)).replace(" ,", ",")
-
-
-def _letters(atom: str, language: Language) -> str:
-    """A word within a token that no rule knows."""
-    word = atom.lower()
-    if len(atom) == 1:
-        return atom
-    known = language.titles.get(word) or language.abbreviations.get(word)
-    if known:
-        return known
-    if atom.isupper():
-        return word if len(atom) > 4 or word in language.capitals else codes.letters(atom, language)
-    return atom
-
-
-def _sign(sign: str, before: str, after: str, language: Language) -> str:
-    """A sign within a token that no rule knows."""
-    if sign == ":" and after == "\\":
-        return language.address_signs[":"]
-    if sign in ".,;:!?…'\"()":
-        if sign == "." and before[-1:].isalnum() and after[:1].isalnum():
-            new_sentence = before[-1:].islower() and after[:1].isupper()
-            return "," if new_sentence else language.address_signs["."]
-        return "," if sign in ",;:!?…" and before and after else ""
-    if sign in "-–—_":
-        if before[-1:].isdecimal() or after[:1].isdecimal():
-            return language.address_signs["_" if sign == "_" else "-"]
-        return language.address_signs["_"] if sign == "_" and before and after else ""
-    said = language.symbols.get(sign)
-    if said is None and sign in language.currencies:
-        return language.currencies[sign].many
-    return said or ""

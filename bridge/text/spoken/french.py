@@ -172,11 +172,11 @@ milliard|milliards|Md|Mds milliard milliards
 ¢ cent cents - - m -
 XOF|FCFA|XAF franc_CFA francs_CFA - - m -
 MAD dirham dirhams centime centimes m m
-€|EUR euro euros centime centimes m m
-$|USD|US$ dollar dollars cent cents m m
+€|EUR|euro|euros euro euros centime centimes m m
+$|USD|US$|$US|dollar|dollars dollar dollars cent cents m m
 £|GBP livre livres penny pence f m
 CHF franc_suisse francs_suisses centime centimes m m
-CAD|C$ dollar_canadien dollars_canadiens cent cents m m
+CAD|C$|$CA|$CAN|$CAD|CA$ dollar_canadien dollars_canadiens cent cents m m
 ¥|JPY yen yens - - m -
 """),
     and_cents=" et ",
@@ -240,14 +240,15 @@ x fois fois f
         "blvd boulevard | c.-à-d c'est-à-dire | cf voir | svp s'il vous plaît | rdv rendez-vous | "
         "qqch quelque chose | "
         "apt appartement | bât bâtiment | ét étage | st saint | ste sainte | s.a S A | sarl S A R L | ttc T T C | "
-        "max maximum | min minimum | et/ou et ou"
+        "max maximum | min minimum | et/ou et ou | réf référence | exp expire | al alinéa"
     ),
-    needs_stop=words("max min ex env av st ste apt"),
-    never_last=words("max min bât ét p.ex ex env av bd c.-à-d cf st ste"),
+    needs_stop=words("max min ex env av st ste apt exp al"),
+    never_last=words("réf exp al max min bât ét p.ex ex env av bd c.-à-d cf st ste"),
     titles=pairs("m monsieur | mme madame | mlle mademoiselle | mm messieurs | dr docteur | pr professeur | me maître"),
     always_titles=words("mme mlle dr"),
     before_numbers=pairs(
-        "n° numéro | nº numéro | no numéro | p page | art article | chap chapitre | vol volume | tél téléphone | "
+        "n° numéro | nº numéro | no numéro | p page | pp pages | al alinéa | art article | chap chapitre | "
+        "vol volume | tél téléphone | "
         "ch chambre | v version | fig figure | poste poste"
     ),
     capitals=words(
@@ -277,8 +278,9 @@ x fois fois f
     ),
     ending_in="se terminant par",
     endings=words_of("terminant par | termine par | terminent par | finissant par | finit par"),
-    expiry_words=words("expire expiration expirant valable jusqu'au jusqu'en"),
+    expiry_words=words("exp expire expiration expirant valable jusqu'au jusqu'en"),
     elides=True,
+    hyphened={"st": "Saint", "ste": "Sainte", "sts": "Saints", "stes": "Saintes"},
     version_words=words("version v android ios windows python"),
     press_words=words("appuyez tapez touche touches sur composez puis ou et faites"),
     date_words=words("le du au dès lundi mardi mercredi jeudi vendredi samedi dimanche date"),

@@ -72,6 +72,8 @@ def _day(day: int) -> str:
 
 def _decade(number: int) -> str:
     """Say a decade, such as `90er` or `1990er`, from its number."""
+    if number in (100, 1000):
+        return _cardinal(number).removeprefix("ein") + "er"
     return (_year(number) if number > 999 else _cardinal(number)) + "er"
 
 
@@ -116,7 +118,8 @@ def _noun_gender(noun: str) -> Gender:
 _NEUTER = ("Ende", "Auge", "Gebäude", "Interesse", "Angebote", "Kind", "Zimmer", "Bett", "Konto", "Paket", "Stück")
 _FEMININE = (
     "e", "ung", "heit", "keit", "ion", "tät", "schaft", "ei", "frau", "nacht", "Nacht", "stadt", "Stadt", "Person",
-    "person", "nummer", "Nummer", "zahl", "Zahl", "fahrt", "Fahrt", "Antwort", "antwort", "Mail", "mail", "SMS", "Uhr",
+    "person", "nummer", "Nummer", "achricht", "sicht",
+    "Sicht", "zahl", "Zahl", "fahrt", "Fahrt", "Antwort", "antwort", "Mail", "mail", "SMS", "Uhr",
     "Bank", "Tür", "Hand", "zeit", "Zeit", "kraft", "Schicht", "Auskunft", "Steuer", "Option",
 )  # fmt: skip
 """Ends of nouns, by their gender; others are taken for masculine."""
@@ -272,7 +275,9 @@ CAD kanadischer_Dollar kanadische_Dollar Cent Cent m m
         "zuzüglich | "
         "u.a unter anderem | o.ä oder ähnlich | vgl vergleiche | mfg mit freundlichen Grüßen | mwst Mehrwertsteuer | "
         "s.o siehe oben | s.u siehe unten | v.a vor allem | i.d.r in der Regel | abs Absatz | tel Telefon | "
-        "max maximal | min minimal | mind mindestens | zw zwischen | u und | bzgl bezüglich | "
+        "max maximal | min minimal | mind mindestens | zw zwischen | u und | bzgl bezüglich | jh Jahrhundert | "
+        "jhs Jahrhunderts | tägl täglich | whg Wohnung | "
+        "ust-idnr Umsatzsteuer-Identifikationsnummer | "
         "kd.-nr Kundennummer | kd.nr Kundennummer | best.-nr Bestellnummer | rg.-nr Rechnungsnummer | "
         "re.-nr Rechnungsnummer | "
         "art.-nr Artikelnummer | tel.-nr Telefonnummer | vers.-nr Versicherungsnummer | dipl.-ing Diplom-Ingenieur | "
@@ -282,7 +287,7 @@ CAD kanadischer_Dollar kanadische_Dollar Cent Cent m m
     needs_stop=words("abs kg tel str ca max min u zw fa geb"),
     never_last=words(
         "fa geb kd.-nr kd.nr best.-nr rg.-nr re.-nr art.-nr tel.-nr vers.-nr dipl.-ing max min mind zw u bzgl z.b "
-        "d.h ca bzw evtl ggf inkl exkl zzgl u.a vgl s.o s.u v.a i.d.r"
+        "jh jhs tägl whg ust-idnr d.h ca bzw evtl ggf inkl exkl zzgl u.a vgl s.o s.u v.a i.d.r"
     ),
     titles=pairs("hr Herr | fr Frau | dr Doktor | prof Professor | st Sankt | ing Ingenieur | dipl Diplom"),
     always_titles=words("dr prof hr"),
@@ -338,6 +343,8 @@ CAD kanadischer_Dollar kanadische_Dollar Cent Cent m m
     ending_in="endet auf",
     expiry_words=words("gültig gültigkeit ablaufdatum läuft abläuft verfällt bis"),
     time_words=words("von um ab bis gegen zwischen und vor nach seit"),
+    scale_gender="f",
+    hyphened={"st": "Sankt"},
     half_suffix="einhalb",
     version_words=words("version v android ios windows python release"),
     press_words=words("drücken drücke taste tasten wählen wähle und oder dann"),

@@ -153,8 +153,8 @@ miliardo|miliardi|mld miliardo miliardi
 ₩|KRW won won - - m -
 ₿|BTC bitcoin bitcoin - - m -
 ¢ centesimo centesimi - - m -
-€|EUR euro euro centesimo centesimi m m
-$|USD|US$ dollaro dollari centesimo centesimi m m
+€|EUR|euro euro euro centesimo centesimi m m
+$|USD|US$|dollaro|dollari dollaro dollari centesimo centesimi m m
 £|GBP sterlina sterline penny pence f m
 CHF franco_svizzero franchi_svizzeri centesimo centesimi m m
 ¥|JPY yen yen - - m -
@@ -209,7 +209,9 @@ x volte volte f
     day=_day,
     clock=_clock,
     abbreviations=pairs(
-        "24/7 ventiquattro ore su ventiquattro | h24 ventiquattro ore su ventiquattro | 7/7 sette giorni su sette | "
+        "24/7 ventiquattro ore su ventiquattro | 24h/24 ventiquattro ore su ventiquattro | "
+        "rif riferimento | sec secolo | scad scadenza | cell cellulare | p.iva partita IVA | "
+        "h24 ventiquattro ore su ventiquattro | 7/7 sette giorni su sette | "
         "covid-19 covid diciannove | pagg pagine | ecc eccetera | es esempio | p.es per esempio | "
         "ad.es ad esempio | ca circa | tel telefono | v.le viale | "
         "p.za piazza | p.zza piazza | v.lo vicolo | "
@@ -217,14 +219,15 @@ x volte volte f
         " s.p.a S P A | spa S P A | s.r.l S R L | srl S R L | n.b nota bene | "
         "a.c avanti Cristo | d.c dopo Cristo | e/o e o | sig.ra signora | sig.na signorina | dott.ssa dottoressa"
     ),
-    needs_stop=words("min es ca tel spa pag"),
-    never_last=words("max min p.zza v.lo p.es ad.es es ca v.le p.za c.so sig.ra sig.na dott.ssa"),
+    needs_stop=words("rif sec scad cell min es ca tel spa pag"),
+    never_last=words("rif scad cell p.iva max min p.zza v.lo p.es ad.es es ca v.le p.za c.so sig.ra sig.na dott.ssa"),
     titles=pairs(
         "sig signor | sigg signori | dott dottor | dr dottor | prof professor | ing ingegner | avv avvocato | s san"
     ),
     always_titles=words("sig dott dr"),
     before_numbers=pairs(
-        "nr numero | n numero | n° numero | nº numero | num numero | pag pagina | art articolo | cap capitolo | "
+        "nr numero | n numero | n° numero | nº numero | num numero | pag pagina | pp pagine | art articolo | "
+        "cap capitolo | "
         "vol volume | "
         "tel telefono | int interno | v versione | fig figura"
     ),
@@ -234,9 +237,9 @@ x volte volte f
         "non o ogni oggi ora per più qui se si sì solo sono su sua suo tu tutti tutto un una uno va via vi voi "
         "grazie stop"
     ),
-    spoken_acronyms=words("CAP NATO ONU NASA PIN SIM UNESCO FIAT IVA INPS SPID ISTAT ANSA IBAN"),
+    spoken_acronyms=words("CAP NATO ONU NASA PIN SIM UNESCO FIAT IVA RAI INAIL INPS SPID ISTAT ANSA IBAN"),
     roman_after=words("capitolo parte atto volume tomo fase titolo livello"),
-    roman_centuries=words("secolo"),
+    roman_centuries=words("secolo sec"),
     roman_ordinal_first=True,
     roman_names=words(
         "luigi paolo pio benedetto carlo vittorio emanuele umberto enrico filippo federico giovanni leone clemente"
@@ -250,7 +253,7 @@ x volte volte f
     ),
     weak_code_words=words("numero n° nº linea casella"),
     phone_words=words("verde")
-    | words("telefono tel chiami chiamate chiamare chiamaci componga comporre cellulare fax numero telefonare"),
+    | words("telefono tel cell chiami chiamate chiamare chiamaci componga comporre cellulare fax numero telefonare"),
     link_words=words("è sono numero n° nº # : il la lo i le suo sua mio mia del della di e o - – ="),
     phone_links=words("al allo a ci ora per favore noi il"),
     year_words=words("nel dal del al anno anni fino in verso estate inverno autunno primavera dopo prima"),
@@ -258,7 +261,7 @@ x volte volte f
         "è sono era e o a per se quando di da in con ma poi perché che sarà ha io lei il la un una oggi domani ora non"
     ),
     ending_in="che termina con",
-    expiry_words=words("scade scadenza valida valido fino"),
+    expiry_words=words("scad scade scadenza valida valido fino"),
     time_words=words("h alle dalle ore le fino"),
     version_words=words("versione v android ios windows python"),
     press_words=words("prema premere premi digiti digitare tasto tasti o poi e"),

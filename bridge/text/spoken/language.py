@@ -130,6 +130,8 @@ class Language:
     # ---- money and measures
     currencies: Mapping[str, Currency]
     """By sign and by ISO code."""
+    home: str = "€"
+    """The sign or code of the country's own currency."""
     and_cents: str
     """Between units and hundredths, with spaces: " and "."""
     units: Mapping[str, Unit]
@@ -214,6 +216,22 @@ class Language:
     """Lower-case words after which four digits are a year: `in`, `since`."""
     counted_stops: frozenset[str] = frozenset()
     """Lower-case words that are not what a number before them counts: `is`, `or`, `and`."""
+    hour_articles: frozenset[str] = frozenset()
+    """Lower-case articles before an hour, which is feminine: Spanish "a la 1"."""
+    dates_with_dashes: bool = False
+    """`3-5` after a word such as "on" is a day of a month."""
+    counted_in_millions: frozenset[str] = frozenset()
+    """Lower-case words before which `2m` is two million of them."""
+    articles: frozenset[str] = frozenset()
+    """Lower-case words after which a measure describes the noun after it, in the singular: "a five dollar bill"."""
+    described: frozenset[str] = frozenset()
+    """Nouns that a sum before them describes without such a word: `the $5 bill`, `$20 bills`."""
+    forms: frozenset[str] = frozenset()
+    """Lower-case words before four digits that are read two by two: `Form 1040`."""
+    scale_gender: Gender = "m"
+    """That of a million."""
+    hyphened: Mapping[str, str] = field(default_factory=dict)
+    """What stands shortened before a hyphen and a name, lower case: French `St-Michel`."""
     version_words: frozenset[str]
     """Lower-case words after which `3.11` is a version."""
     ending_in: str
@@ -228,5 +246,7 @@ class Language:
     """How a national number of as many digits is grouped when it is written in one run."""
     zero_begins_phone: bool = True
     """National numbers begin with a zero (not in North America)."""
-    top_level_words: frozenset[str] = frozenset(("com", "org", "net", "info", "biz", "gov", "shop", "app", "online"))
+    top_level_words: frozenset[str] = frozenset(
+        ("com", "org", "net", "info", "biz", "gov", "dev", "shop", "app", "online")
+    )
     """Ends of domain names that are read as words; others are spelled."""

@@ -10,12 +10,13 @@ import functools
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from bridge.text.spoken.codes import is_no_code, lettered, named, telephone, whole_telephone
+from bridge.text.spoken.codes import CODE, SECRETS, is_no_code, lettered, named, telephone, whole_telephone
 from bridge.text.spoken.cursor import CLOSERS, OPENERS, Part, part
 from bridge.text.spoken.dates import day_and_month, days_of_week
 from bridge.text.spoken.language import Language
 from bridge.text.spoken.measures import NOT_APART
 from bridge.text.spoken.names import acronym
+from bridge.text.spoken.quantities import PRIMES, length
 from bridge.text.spoken.rules import (
     DIGIT,
     FIGURES,
@@ -61,10 +62,10 @@ class Shape:
     """What all tokens have in common that differ in their digits alone."""
 
     __slots__ = (
-        "_core", "_language", "_rules", "after", "begins", "calls", "capitals", "closed", "code", "counted", "digits",
-        "ends", "exact", "figures", "inflected", "knowable", "lead", "looking_ahead", "looking_back", "loud", "names",
-        "naming", "neighbourless", "parted", "phone", "plain", "row", "simple", "tells", "trail", "whole_phone",
-        "width",
+        "_core", "_language", "_rules", "after", "article", "begins", "calls", "capitals", "closed", "code", "counted",
+        "digits", "ends", "exact", "figures", "inflected", "knowable", "lead", "looking_ahead", "looking_back", "loud",
+        "names", "naming", "neighbourless", "parted", "phone", "plain", "row", "simple", "tells", "trail",
+        "whole_phone", "width",
     )  # fmt: skip
 
     def __init__(self, token: str, language: Language) -> None:
@@ -113,7 +114,8 @@ class Shape:
         self.capitals = not self.figures and acronym in rules and {acronym, lettered}.issuperset(rules)
         self.loud = (1 if core.isupper() else 2) if len(core) >= 2 and core.isalpha() else 0
         """Capitals (1) or another word (2) to the capitals beside it."""
-        asked = self.rules(True, 0) if self.figures and not digits and not is_no_code(core) else ()
+        code = self.figures and not digits and CODE.fullmatch(core) and not is_no_code(core)
+        asked = self.rules(True, 0) if code else ()
         self.code = named in asked and NEIGHBOURLESS.issuperset(asked[: asked.index(named)])
         """After a word that names codes it is nothing else, whatever follows it."""
         self.parted = core[-1:].isdecimal() and len(core.lstrip("-+−")) <= 6 and _begins_with_currency(core, language)
@@ -124,11 +126,12 @@ class Shape:
         )
         """Something is remembered of it."""
         self.naming = self.calls = self.tells = self.names = False
+        self.article = word in language.articles
         if not self.figures:
             bare = word.rstrip(":#").removesuffix("'s")
             self.naming, self.calls = bare in _naming(language), bare in language.phone_words
             self.tells = word.rstrip(":") in told_by(language)
-            self.names = bare in language.code_words and trail in ("", ":")
+            self.names = bare in language.code_words and bare not in SECRETS and trail in ("", ":")
 
     def rules(self, named: bool, following: int) -> tuple[Rule, ...]:
         """Which rules may know such a token, by whether it may name something and what the token after it is."""
@@ -136,6 +139,8 @@ class Shape:
         rules = self._rules.get(key)
         if rules is None:
             rules = rules_for(self._core, self._language, named=named, after=key >> 1) if self._core else ()
+            if length in rules and self.trail[:1] not in PRIMES:
+                rules = tuple(rule for rule in rules if rule is not length)
             self._rules[key] = rules
         return rules
 
@@ -213,8 +218,8 @@ def _is_plain(token: str, language: Language) -> bool:
     if not _is_word(bare) or bare.lower() in watched(language):
         return False
     days = "-" in bare and bare.partition("-")[0].lower() in days_of_week(language)
-    shortened = token[-1] == "." and (len(bare) == 1 or bare.endswith(tuple(language.street_endings)))
-    return not days and not shortened
+    shortened = token[-1] == "." and (len(bare) == 1 or bare.lower().endswith(tuple(language.street_endings)))
+    return not days and not shortened and bare.partition("-")[0].lower() not in language.hyphened
 
 
 def _is_word(bare: str) -> bool:

@@ -8,7 +8,8 @@ from typing import NamedTuple
 
 from bridge.text.spoken.cursor import Cursor, Reading
 from bridge.text.spoken.language import Currency, Gender, Language
-from bridge.text.spoken.numerals import Number, digits, parse, say, signed
+from bridge.text.spoken.numerals import Number, parse, say
+from bridge.text.spoken.sums import money, scale_gender
 
 _AMOUNT = re.compile(
     r"([-+−±~]?)([^\d\s.,+\-−±~]{0,4})([-+−]?)([.,]?\d[\d.,'’]{0,40}?)(?:[.,][-–—]{1,2})?((?:[^\d\s.,'’][^\d\s]{0,23})?)"
@@ -17,6 +18,7 @@ _AMOUNT = re.compile(
 _TWO_AMOUNTS = re.compile(
     r"([-+−±~]?[^\d\s.,+\-−±~]{0,4}[.,]?\d[\d.,'’]{0,40}[^\d\s\-–—]{0,8})[-–—]([^\d\s.,+\-−±~]{0,4}[.,]?\d[\d.,'’]{0,40}[^\d\s]{0,24})"
 )
+_CENTS = re.compile(r"([^\w\s.,+-])(\d\d)")
 _LAST_GROUP = re.compile(r"(\d{3})[.,](\d{2})")
 _NUMBER = re.compile(r"[-+−±~]?[.,]?\d[\d.,'’]*")
 NOT_APART = frozenset("in pt mo cal x t a".split())
@@ -68,10 +70,36 @@ def amount(c: Cursor) -> Reading | None:
         if last is not None and _AMOUNT.fullmatch(core) and (between := _between(c, core, c.core(2), 3)):
             return between
     found = _AMOUNT.fullmatch(core)
+    if found is not None and found[5] in ("m", "M") and c.word(1) in language.counted_in_millions and c.joined(0):
+        number = parse(core[:-1], language)
+        return Reading(1, _say(_Measure(number, scale="M"), language)) if number else None
     if found is not None and (read := _measure(c, found, 0)):
         count, measure = read
-        return Reading(count, _say(measure, language), keep_stop=_ends(c, count))
+        return Reading(count, _say(_described(c, count, measure), language), keep_stop=_ends(c, count))
     return None
+
+
+def _described(c: Cursor, count: int, measure: _Measure) -> _Measure:
+    """A measure in the singular where it describes the noun after it: "a five-dollar bill", "a ten kilometer run"."""
+    language, noun = c.language, c.core(count)
+    if not (noun.islower() and noun.isalpha() and c.joined(count - 1)) or measure.per or measure.plus:
+        return measure
+    named = c.word(-1) in language.articles and noun not in language.counted_stops and noun not in _NO_NOUNS
+    if not named and (measure.currency is None or noun not in language.described):
+        return measure
+    currency, unit = measure.currency, _singular(language).get(measure.unit, measure.unit)
+    if currency is not None:
+        currency = currency._replace(many=currency.one, cents=currency.cent)
+    return measure._replace(currency=currency, unit=unit)
+
+
+_NO_NOUNS = frozenset("more less each per extra off apart".split())
+
+
+@functools.cache
+def _singular(language: Language) -> dict[str, str]:
+    """The names of one of a unit by those of many."""
+    return {unit.many: unit.one for unit in language.units.values()}
 
 
 def _counted_things(c: Cursor, number: Number) -> Reading | None:
@@ -84,11 +112,13 @@ def _counted_things(c: Cursor, number: Number) -> Reading | None:
     if done is None or done[1] is bare:
         return None
     count, measure = done
-    return Reading(count, _say(measure, c.language), _ends(c, count))
+    return Reading(count, _say(_described(c, count, measure), c.language), _ends(c, count))
 
 
 def _ends(c: Cursor, count: int) -> bool:
     """Whether the stop after a measure ends a sentence: not that of `5 Mio.`, nor that of `1 Std. 30 Min.`"""
+    if c.core(count)[:1].islower() and not c.part(count).lead and not c.core(count - 1)[-1:].isdecimal():
+        return False
     if count < 2 or not c.core(count):
         return True
     last, language = c.core(count - 1), c.language
@@ -108,9 +138,10 @@ def may_count(word: str, language: Language) -> bool:
 @functools.cache
 def _after_numbers(language: Language) -> frozenset[str]:
     """What makes a number before it a measure, and the dashes of a range."""
-    return frozenset(
-        (*language.units, *language.currencies, *language.scales, "sq", "%", "pct", "percent", "-", "–", "—")
-    )
+    return frozenset((
+        *language.units, *language.currencies, *language.scales, *language.counted_in_millions, *language.described,
+        "sq", "%", "pct", "percent", "-", "–", "—",
+    ))  # fmt: skip
 
 
 def currency_first(c: Cursor) -> Reading | None:
@@ -202,12 +233,18 @@ def _after(c: Cursor, measure: _Measure, glued: str, offset: int) -> tuple[int, 
             if named is None:
                 return None
             return count, measure._replace(per=named)
+    if measure.currency is None and not measure.number.fraction and (cents := _CENTS.fullmatch(c.core(count))):
+        currency = language.currencies.get(cents[1]) if c.joined(count - 1) else None
+        if currency is not None:  # "12 €50"
+            return count + 1, measure._replace(number=measure.number._replace(fraction=cents[2]), currency=currency)
     while count < offset + 4 and (c.joined(count - 1) or _goes_on(c, count - 1)):
         following = c.core(count)
         if not may_count(following, language):
             break
         if following == "/" and c.core(count + 1) in language.per_units and c.joined(count):
             return count + 2, measure._replace(per=language.per_units[c.core(count + 1)])
+        if f"{following}{c.core(count + 1)}" in language.currencies and c.joined(count):
+            following, count = f"{following}{c.core(count + 1)}", count + 1  # "$ CA"
         if following == "sq" and f"sq{c.core(count + 1)}" in language.units and c.joined(count):
             following, count = f"sq{c.core(count + 1)}", count + 1
         taken = _take(measure, following, language, apart=True)
@@ -257,13 +294,18 @@ def _take(measure: _Measure, word: str, language: Language, apart: bool = False)
     if word in language.currencies and measure.currency is None and not measure.unit:
         return measure._replace(currency=language.currencies[word])
     if word in language.units and not measure.unit and measure.currency is None:
-        if not apart and word == "st":
+        if not apart and word == "st" and _is_first(measure.number):
             return None  # "1st"
         if apart and (word in NOT_APART or (len(word) == 1 and word.isupper())):
             return None
         unit = language.units[word]
         return measure._replace(unit=unit.one if measure.number.is_one and not measure.scale else unit.many)
     return None
+
+
+def _is_first(number: Number) -> bool:
+    """Whether `st` after a number makes it an ordinal: after 1 and 21, not after 11 and 12."""
+    return bool(number.fraction) or (number.whole[-1] == "1" and number.whole[-2:] != "11")
 
 
 def _same(word: str, currency: Currency, language: Language) -> bool:
@@ -282,7 +324,7 @@ def _say(measure: _Measure, language: Language) -> str:
     if measure.currency is not None:
         words = money(number, measure.currency, measure.scale, language)
     else:
-        gender = _gender(measure, language)
+        gender = _gender(measure, language) if not measure.scale else scale_gender(number, language)
         words = say(number, language, gender)
         if measure.scale:
             words += " " + language.scales[measure.scale][0 if number.is_one else 1]
@@ -305,47 +347,6 @@ def unit_genders(language: Language) -> dict[str, Gender]:
         genders.setdefault(unit.one, unit.gender)
         genders.setdefault(unit.many, unit.gender)
     return genders
-
-
-def money(number: Number, currency: Currency, scale: str, language: Language) -> str:
-    """A sum in units and hundredths, or with a scale: "two million dollars"."""
-    sign = signed(number.sign, language)
-    if scale:
-        words = say(number._replace(sign=""), language)
-        scaled = language.scales[scale][0 if number.is_one else 1]
-        joiner = (
-            _joined(currency.many, language)
-            if language.scale_joins_noun and scaled not in language.plain_scales
-            else " "
-        )
-        return f"{sign}{words} {scaled}{joiner}{currency.many}"
-    if number.fraction and (not currency.cent or len(number.fraction) > 2):
-        return f"{say(number, language)} {currency.many}"
-    cents = int(number.fraction.ljust(2, "0")) if number.fraction else 0
-    units = int(number.whole) if len(number.whole) <= 15 else -1
-    parts = []
-    if units or not cents:
-        joiner = (
-            _joined(currency.many, language)
-            if language.scale_joins_noun and units >= 10**6 and not units % 10**6
-            else " "
-        )
-        name = currency.one if units == 1 else currency.many
-        parts.append(f"{_counted(number.whole, units, language, currency.gender)}{joiner}{name}")
-    if cents:
-        name = currency.cent if cents == 1 else currency.cents
-        parts.append(f"{language.cardinal(cents, currency.cent_gender)} {name}")
-    return sign + language.and_cents.join(parts)
-
-
-def _joined(noun: str, language: Language) -> str:
-    """What joins a million to its noun: "millones de euros", "millions d'euros"."""
-    elided = language.elides and noun[0] in "aeiouéhy"
-    return f" {language.scale_joins_noun[0]}'" if elided else f" {language.scale_joins_noun} "
-
-
-def _counted(text: str, value: int, language: Language, gender: Gender) -> str:
-    return digits(text, language) if value < 0 else language.cardinal(value, gender)
 
 
 def _between(c: Cursor, start: str, end: str, count: int) -> Reading | None:

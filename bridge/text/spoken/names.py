@@ -29,6 +29,8 @@ def abbreviation(c: Cursor) -> Reading | None:
     known = word in language.before_numbers and part.trail in ("", ".", ":")
     if stopped and word == "no" and c.core(1) in ("is", "was") and c.core(-1).isalpha() and not c.part(-1).trail:
         return _words(c, language.before_numbers.get(word, part.core), keep_stop=False)  # "the policy no. is"
+    if word in ("fl", "flr") and _ORDINAL_STREET.fullmatch(c.core(-1)) and word in language.before_numbers:
+        return Reading(1, language.before_numbers[word], keep_stop=not stopped or c.ends_sentence(0))
     known = known and not (part.core.isupper() and len(word) > 2 and not stopped)  # "CAP 00184"
     after = following.core.lstrip("#(+")
     if known and (after[:1].isdecimal() or (word in _NUMBERS and after.isupper() and DIGIT.search(after))):
@@ -46,28 +48,53 @@ def abbreviation(c: Cursor) -> Reading | None:
     )
     named = named and (len(word) > 1 or len(c.core(-1)) != 1)  # "A M. Saint" goes on with letters
     if street and not (named and not c.core(-2)[:1].isdecimal() and _title_fits(c)):
-        goes_on = len(word) == 1 or following.core.lower() in language.streets | language.before_numbers
+        lettered = word in language.before_numbers and len(following.core) == 1  # "Bldg. C"
+        goes_on = len(word) == 1 or lettered or following.core.lower() in language.streets | language.before_numbers
         return Reading(1, language.streets[word], keep_stop=not stopped or (c.ends_sentence(0) and not goes_on))
     if (
         title
         and capital
         and (stopped or word in language.always_titles or word == "st")
-        and (named or (following.core in ("and", "&") and c.word(2) in language.titles))
+        and (named or (following.word in _AND_WORDS and c.word(2) in language.titles))
     ):
         return _words(c, language.titles[word], keep_stop=False)
     if stopped and word in language.always_titles:
         return _words(c, language.titles[word], keep_stop=not following.core)
     if capital and stopped and word in language.streets and len(word) > 1:
-        return Reading(1, language.streets[word], keep_stop=c.ends_sentence(0))
-    if stopped and language.street_endings and (end := _shortened_end(word, language)):
-        said = part.core[: -len(end)] + language.street_endings[end]
-        return Reading(1, said, keep_stop=end not in _NUMBERS and c.ends_sentence(0))
+        lettered = word in language.before_numbers and len(following.core) == 1
+        return Reading(1, language.streets[word], keep_stop=c.ends_sentence(0) and not lettered)
     if word in language.abbreviations and (stopped or "." in word or word not in language.needs_stop):
-        last = word not in language.never_last and c.ends_sentence(0)
+        last = word not in language.never_last and c.ends_sentence(0) and following.word not in language.streets
         return _words(c, language.abbreviations[word], keep_stop=not stopped or last)
+    if stopped and language.street_endings and (end := _shortened_end(word, language)):
+        ending = language.street_endings[end]
+        said = part.core[: -len(end)] + (ending.capitalize() if part.core[-len(end)].isupper() else ending)
+        return Reading(1, said, keep_stop=end not in _NUMBERS and c.ends_sentence(0))
     return None
 
 
+def per_unit(c: Cursor) -> Reading | None:
+    """`per min.`, `pro Std`: a unit that is shortened after "per"."""
+    language, core = c.language, c.core()
+    if c.word(-1) != language.per or c.part(-1).trail:
+        return None
+    unit = language.per_units.get(core) or language.per_units.get(c.word())
+    if unit is None or unit == core:
+        return None
+    return Reading(1, unit, keep_stop=not c.part().trail.startswith(".") or not c.core(1)[:1].islower())
+
+
+def hyphened(c: Cursor) -> Reading | None:
+    """`St-Michel`, `Ste-Catherine`: what is shortened before a hyphen and a name."""
+    head, _, name = c.core().partition("-")
+    words = c.language.hyphened.get(head.lower())
+    if words is None or not head[0].isupper() or not name[:1].isupper() or not name[1:2].islower():
+        return None
+    return Reading(1, f"{words}-{name}")
+
+
+_AND_WORDS = frozenset("& and und et y e en".split())
+"""Between two titles: `M. et Mme Martin`."""
 _NUMBERS = frozenset(("no", "nr", "n", "nº", "n°"))
 """Abbreviations of "number"."""
 
@@ -101,9 +128,11 @@ def _words(c: Cursor, words: str, keep_stop: bool) -> Reading:
 def _after_a_street(c: Cursor, stopped: bool) -> bool:
     """Whether what stands before can be a street's name: a capital word or an ordinal that is no sentence's first."""
     name, before = c.core(-1), c.part(-1)
+    single = len(c.core()) == 1 or (len(c.core()) == 2 and c.core().isupper())
+    if single and stopped and (_ORDINAL_STREET.fullmatch(c.core(1)) or c.word(2) in c.language.streets):
+        return c.core(1)[:1].isdecimal() or c.core(1)[1:2].islower()  # "on N. Main St."
     if before.trail.strip(",") or not name:
         return False
-    single = len(c.core()) == 1 or (len(c.core()) == 2 and c.core().isupper())
     if single:
         directed = name.isdecimal() or (len(name) > 1 and name.lower() in c.language.streets)
         return directed and (c.core(1)[:1].isupper() or _ORDINAL_STREET.fullmatch(c.core(1)) is not None)
@@ -117,16 +146,16 @@ def _after_a_street(c: Cursor, stopped: bool) -> bool:
 
 def _title_fits(c: Cursor) -> bool:
     """`... to Saint Mary` rather than a street: no capital word before that could be its name."""
-    return not c.core(-1)[:1].isupper()
+    return not c.core(-1)[:1].isupper() or "," in c.part(-1).trail
 
 
 def roman(c: Cursor) -> Reading | None:
     """Read a Roman numeral after a name, such as `Chapter IV`, `Henry VIII` or `Luis XIV`."""
     core, language = c.core(), c.language
-    if core == "Ier" and language.roman_ordinal_first:
-        return Reading(1, language.ordinal(1, "m"))
-    if language.roman_ordinal_first and c.word(1) in language.roman_centuries:
-        core = core.removesuffix("e")
+    if core in ("Ier", "Ire") and language.roman_ordinal_first:
+        return Reading(1, language.ordinal(1, "m" if core == "Ier" else "f"))
+    if language.roman_ordinal_first and core[-1:] == "e" and _ROMAN.fullmatch(core[:-1]):
+        return Reading(1, language.ordinal(_value(core[:-1]), "m"))
     owner = core[-2:] if core[-2:] in ("'s", "’s") else ""
     if owner:
         core = core[:-2]
@@ -137,10 +166,7 @@ def roman(c: Cursor) -> Reading | None:
     before = c.word(-1)
     if len(core) == 1 and core not in "IVX":
         return None
-    value = sum(
-        -_VALUES[char] if _VALUES[char] < _VALUES.get(core[i + 1 : i + 2], 0) else _VALUES[char]
-        for i, char in enumerate(core)
-    )
+    value = _value(core)
     if before in language.roman_after or (
         c.word(1) in language.roman_after - {"war"}
         and not c.part().trail
@@ -171,6 +197,13 @@ def roman(c: Cursor) -> Reading | None:
     return None
 
 
+def _value(numeral: str) -> int:
+    return sum(
+        -_VALUES[char] if _VALUES[char] < _VALUES.get(numeral[i + 1 : i + 2], 0) else _VALUES[char]
+        for i, char in enumerate(numeral)
+    )
+
+
 def _ordinal_of_a_name(c: Cursor, value: int) -> Reading:
     """`Henry VIII`, and in German with the stop of an ordinal: `Ludwig XIV.`."""
     language = c.language
@@ -195,6 +228,7 @@ def initials(c: Cursor) -> Reading | None:
     if len(before.core) == 1 and not before.trail:
         return None  # letters that were spelled already
     name = after.core[1:2].islower() or (len(after.core) == 1 and after.trail == ".")
+    name = name and after.word not in language.counted_stops  # "Plan E. The end"
     if name and (core not in "IA" or before.core[:1].isupper()):
         return Reading(1, language.letters.get(core, core), False)
     return None
@@ -231,9 +265,11 @@ def _shouted(c: Cursor) -> bool:
 
 
 def numbered(c: Cursor) -> Reading | None:
-    """`No.5`, `p.12`: an abbreviation with the number glued to it."""
+    """`No.5`, `p.12`, `n°5`: an abbreviation with the number glued to it."""
     language = c.language
-    head, stop, tail = c.core().partition(".")
+    head, stop, tail = c.core().partition("." if "." in c.core() else c.core()[1:2])
+    if stop in "º°" and stop:
+        head += stop
     if not stop or not tail.isdecimal() or head.lower() not in language.before_numbers:
         return None
     return Reading(1, f"{language.before_numbers[head.lower()]} {whole(tail, language)}")
@@ -245,6 +281,10 @@ def joined(c: Cursor) -> Reading | None:
     if words := language.abbreviations.get(c.word()):
         return Reading(1, words)
     head, stroke, tail = c.core().partition("/")
+    if c.core(-1).isdecimal() and c.joined(-1) and tail in language.per_units and head.rstrip(".").isalpha():
+        unit = language.units.get(head.rstrip("."))
+        counted = unit.many if unit is not None else head
+        return Reading(1, f"{counted} {language.per} {language.per_units[tail]}")  # "7 Tage/Woche"
     if stroke and head.isalpha() and tail.isalpha():
         days = language.weekday_abbreviations
         if head.lower() in days and tail.lower() in days and head[:1].isupper() == tail[:1].isupper():

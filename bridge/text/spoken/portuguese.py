@@ -195,13 +195,14 @@ bilhão|bilhões|bi bilhão bilhões
 ₿|BTC bitcoin bitcoins - - m -
 ¢ centavo centavos - - m -
 AOA|Kz kwanza kwanzas cêntimo cêntimos m m
-R$|BRL real reais centavo centavos m m
-€|EUR euro euros cêntimo cêntimos m m
-$|USD|US$ dólar dólares centavo centavos m m
+R$|BRL|reais real reais centavo centavos m m
+€|EUR|euro|euros euro euros cêntimo cêntimos m m
+$|USD|US$|dólar|dólares dólar dólares centavo centavos m m
 £|GBP libra libras penny pence f m
 CHF franco_suíço francos_suíços cêntimo cêntimos m m
 ¥|JPY iene ienes - - m -
 """),
+    home="R$",
     and_cents=" e ",
     units=units("""
 km quilômetro quilômetros m
@@ -254,7 +255,8 @@ x vezes vezes f
     hour_marks="h",
     clock_words=words("horas"),
     abbreviations=pairs(
-        "máx máximo | mín mínimo | 24/7 vinte e quatro horas por dia, sete dias por semana | "
+        "cel celular | val validade | séc século | ref referência | máx máximo | mín mínimo | "
+        "24/7 vinte e quatro horas por dia, sete dias por semana | "
         "24h/24 vinte e quatro horas por dia | covid-19 covid dezenove | "
         "2ª-feira segunda-feira | 3ª-feira terça-feira | 4ª-feira quarta-feira | 5ª-feira quinta-feira | "
         "6ª-feira sexta-feira | "
@@ -263,15 +265,16 @@ x vezes vezes f
         "pça praça | apto apartamento | ltda limitada | s.a S A | cia companhia | obs observação | vc você | "
         "e/ou e ou"
     ),
-    needs_stop=words("máx mín ex tel av r obs"),
-    never_last=words("exmo exma v.exa máx mín p.ex ex aprox av r pça"),
+    needs_stop=words("cel val ref máx mín ex tel av r obs"),
+    never_last=words("cel val séc ref exmo exma v.exa máx mín p.ex ex aprox av r pça"),
     titles=pairs(
         "sr senhor | sra senhora | srta senhorita | dr doutor | dra doutora | prof professor | profa professora | "
         "d dom | eng engenheiro"
     ),
     always_titles=words("sr sra srta dr dra"),
     before_numbers=pairs(
-        "n.º número | nº número | n° número | núm número | pág página | p página | art artigo | cap capítulo | "
+        "n.º número | nº número | n° número | núm número | pág página | págs páginas | pp páginas | p página | "
+        "art artigo | cap capítulo | "
         "vol volume | tel telefone | ramal ramal | v versão | fig figura | apto apartamento"
     ),
     capitals=words(
@@ -288,7 +291,7 @@ x vezes vezes f
         "bilhete confirmação cep cpf cnpj nif ramal sala cliente rastreamento iban placa fatura portão"
     ),
     weak_code_words=words("número nº n° linha ordem caixa"),
-    phone_words=words("telefone tel ligue ligar ligue-nos disque celular telemóvel fax número whatsapp"),
+    phone_words=words("telefone tel cel ligue ligar ligue-nos disque celular telemóvel fax número whatsapp"),
     link_words=words("é são número nº n° # : o a os as seu sua meu minha do da de e ou - – ="),
     phone_links=words("para ao nos no agora pelo por favor"),
     year_words=words("em de desde até ano anos do no verão inverno outono primavera após antes"),
@@ -301,7 +304,7 @@ x vezes vezes f
     endings=words_of("cartão final | final em | termina em | terminado em | terminada em | terminam em | com final"),
     roman_ordinals_to=10,
     roman_names=words("luís afonso manuel paulo pedro joão dom pio"),
-    expiry_words=words("validade válido válida vence vencimento expira até"),
+    expiry_words=words("val validade válido válida vence vencimento expira até"),
     year_joiner="de",
     version_words=words("versão v android ios windows python"),
     press_words=words("pressione pressionar digite tecle tecla teclas disque aperte ou e depois"),
@@ -325,6 +328,7 @@ def _european_clock(hours: int, minutes: int, seconds: int | None, half: str) ->
 EUROPEAN = dataclasses.replace(
     BRAZILIAN,
     code="pt-PT",
+    home="€",
     cardinal=_european,
     year=_european,
     clock=_european_clock,

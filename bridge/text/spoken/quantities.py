@@ -6,8 +6,9 @@ import re
 
 from bridge.text.spoken.cursor import Cursor, Reading
 from bridge.text.spoken.language import Gender, Language
-from bridge.text.spoken.measures import money, unit_genders
+from bridge.text.spoken.measures import unit_genders
 from bridge.text.spoken.numerals import Number, digits, parse, say, signed, whole
+from bridge.text.spoken.sums import money
 
 _FRACTION = re.compile(r"([-+−]?)(\d{1,3})[/⁄](\d{1,2})(?:rds|ths|rd|th)?")
 _VULGAR = {
@@ -31,8 +32,10 @@ _SCIENTIFIC = re.compile(
     r"([-+−]?\d{1,15}(?:[.,]\d{1,15})?)[eE]([-+−]\d{1,3}|(?<=[.,]\d\d[eE])\d{1,3}|(?<=[.,]\d[eE])\d{1,3})"
 )
 _DURATION = re.compile(r"(\d{1,2})h(\d{1,2})(?:m(?:in)?)?")
+_HEIGHT = re.compile(r"([12])m(\d\d)")
 _HOURS = re.compile(r"\d{1,2}h(?:rs?)?")
 _LAST_GROUP = re.compile(r"(\d{3}),(\d{1,3})")
+_QUARTER = re.compile(r"q[1-4]|h[12]")
 _PERIOD = re.compile(r"(\d{4})[-–—/](\d{4}|\d{2})")
 
 
@@ -57,7 +60,7 @@ def marked_ordinal(c: Cursor) -> Reading | None:
 def marked(core: str, language: Language) -> str | None:
     """An ordinal by the letters after its digits."""
     for mark in (*language.ordinal_marks, "º", "ª"):
-        figures = core[: -len(mark)].removesuffix("." if mark in ("º", "ª") else "")
+        figures = core[: -len(mark)].removesuffix("." if language.decimal_mark == "," or mark in ("º", "ª") else "")
         if "," in figures and language.decimal_mark == "." and (read := parse(figures, language)):
             figures = figures if read.fraction else read.whole
         if core.endswith(mark) and figures.isdecimal() and len(figures) <= 4:
@@ -139,6 +142,44 @@ def feet(c: Cursor) -> Reading | None:
     return Reading(1, words, trail=marks)
 
 
+def length(c: Cursor) -> Reading | None:
+    """Read feet or inches by their mark, before what has them or across from others: `12" pizza`, `12' x 10'`."""
+    language, part = c.language, c.part()
+    unit = PRIMES.get(part.trail[:1])
+    if unit is None or not language.feet_and_inches or part.lead.strip("("):
+        return None
+    rest, after = part.trail[1:], c.part(1)
+    noun = not rest and not after.lead and after.core.isalpha() and after.core.islower()
+    noun = noun and after.core not in language.counted_stops
+    across = (not rest and after.word in _BY) or (c.word(-1) in _BY and c.part(-2).trail[:1] in PRIMES)
+    if not (noun or across) or _quoted(c, part.trail[0]):
+        return None
+    number = parse(part.core, language)
+    said = say(number, language) if number is not None else (written.spoken if (written := written_fraction(c)) else "")
+    if not said:
+        return None
+    names = language.units[unit]
+    one = part.core == "1" or (noun and not across)
+    return Reading(1, f"{said} {names.one if one else names.many}", trail=rest)
+
+
+PRIMES = {'"': "inch", "”": "inch", "″": "inch", "'": "ft", "’": "ft", "′": "ft"}
+_BY = frozenset(("x", "×", "by"))
+
+
+def _quoted(c: Cursor, mark: str) -> bool:
+    """Whether such a mark was opened among the tokens before, so that this one closes it."""
+    opened = 0
+    for offset in range(-6, 0):
+        part = c.part(offset)
+        opened += part.lead.count(mark) + part.lead.count(_OPENING.get(mark, mark)) * (mark in _OPENING)
+        opened = max(0, opened - part.trail.count(mark))
+    return opened > 0
+
+
+_OPENING = {"”": "“", "’": "‘"}
+
+
 def ratio(c: Cursor) -> Reading | None:
     """Read a ratio such as `3:1` or `16:9`."""
     found = _RATIO.fullmatch(c.core())
@@ -169,6 +210,10 @@ def duration(c: Cursor) -> Reading | None:
     if c.core()[-1] == "m" and c.core()[:-1].isdecimal() and _HOURS.fullmatch(c.core(-1)) and c.joined(-1):
         number, unit = c.core()[:-1], language.units["min"]
         return Reading(1, f"{whole(number, language, unit.gender)} {unit.one if number == '1' else unit.many}")
+    if height := _HEIGHT.fullmatch(c.core()):
+        metre = language.units["m"]
+        words_ = f"{whole(height[1], language, metre.gender)} {metre.one if height[1] == '1' else metre.many}"
+        return Reading(1, f"{words_} {language.cardinal(int(height[2]), '')}")
     if found is None:
         return None
     words = []
@@ -245,15 +290,26 @@ def operator(c: Cursor) -> Reading | None:
     sign, language = c.core(), c.language
     if len(sign) != 1 or sign not in "*×xX·÷/+=−-–—":
         return None
-    if sign in "-–—" and ((_dated(c, -1) and _dated(c, 1)) or _measured(c)):
+    if sign in "-–—" and ((_dated(c, -1) and _dated(c, 1)) or _measured(c) or _clocked(c)):
         return Reading(1, language.range_to)
+    if sign in "xX×" and c.core(1)[:1].isdecimal() and (_measured(c) or c.part(-1).trail in PRIMES):
+        return Reading(1, language.by)
     beside = c.core(-1)[-1:].isdecimal() and c.part(1).core.lstrip("$€£-+(")[:1].isdecimal() and c.joined(-1)
     if not beside:
         return None
     sum_ = any(c.core(offset) == "=" for offset in (-2, 0, 2, 4, 6))
+    if sign in "-–—" and c.core(1)[-1:] in ("º", "ª") and c.core(-1)[-1:] not in ("º", "ª"):
+        return None  # "1000 - 5º andar"
     if sign in "-–—" and not sum_:
         return Reading(1, language.range_to)
     return Reading(1, _operator("-" if sign in "–—" else sign, sum_, language))
+
+
+def _clocked(c: Cursor) -> bool:
+    """Whether a dash stands between two times of which the first has its half: `9:00 AM - 5:30 PM`."""
+    half, before = c.part(-1), c.core(-2)
+    known = half.core.lower() in ("am", "pm") or (half.core.lower() in ("a.m", "p.m") and half.trail == ".")
+    return known and before[:1].isdecimal() and c.joined(-2) and c.core(1)[:1].isdecimal()
 
 
 def _measured(c: Cursor) -> bool:
@@ -306,13 +362,24 @@ def number(c: Cursor) -> Reading | None:
 def _counted_gender(c: Cursor) -> Gender:
     """That of the noun after a number, as far as it can be told: of units for certain, of others by their endings."""
     language, after = c.language, c.core(1)
+    if c.word(-1) in language.hour_articles and (not after.isalpha() or after in language.counted_stops):
+        return "f"
     if not after.isalpha() or c.part().trail:
         return ""
+    if language.capital_nouns and after.islower() and after not in language.counted_stops and c.joined(1):
+        after = _described(after, c.core(2))
     if (gender := unit_genders(language).get(after)) is not None:
         return gender
     if after.lower() in language.counted_stops:
         return ""
     return language.noun_gender(after) if language.noun_gender is not None else ""
+
+
+def _described(adjective: str, noun: str) -> str:
+    """What agrees with a number in German: the noun behind an adjective, "eine neue Nachricht", "ein neuer Brief"."""
+    if not noun[:1].isupper() or not adjective.endswith(("e", "er", "es")):
+        return adjective
+    return noun if adjective.endswith("e") else "Brief" if adjective.endswith("er") else "Ende"
 
 
 def _spaced_groups(c: Cursor) -> Reading | None:
@@ -338,6 +405,8 @@ def _spaced_groups(c: Cursor) -> Reading | None:
 def _is_year(c: Cursor, core: str) -> bool:
     value, before, after = int(core), c.word(-1), c.core(1)
     if before in ("in", "since", "from") and 1010 <= value < 1100 and after.lower() in c.language.counted_stops | {""}:
+        return True
+    if before in c.language.forms or (_QUARTER.fullmatch(before) and 1900 <= value <= 2099):
         return True
     if not 1100 <= value <= 2099 or (core[2:] == "00" and value % 1000 == 0):
         return False

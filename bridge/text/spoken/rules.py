@@ -84,6 +84,10 @@ def _is_abbreviation(word: str, language: Language) -> bool:
     return known or word.endswith(tuple(language.street_endings))
 
 
+def _is_per_unit(word: str, language: Language) -> bool:
+    return word in _per_units(language)
+
+
 def _marked(shape: str, language: Language) -> bool:
     return shape.partition("-")[0].endswith((*language.ordinal_marks, "º", "ª"))
 
@@ -91,13 +95,14 @@ def _marked(shape: str, language: Language) -> bool:
 _EMAIL = _asked(addresses.email, ".*@.*")
 _URL = _asked(addresses.url, r".*[.:].*")
 _CODE = _asked(codes.code, codes.CODE.pattern)
-_NAMED = _asked(codes.named, codes.CODE.pattern)
+_NAMED = _asked(codes.named)
 _AMOUNT = _asked(measures.amount, r"[^\d]{0,6}[.,]?\d.*")._replace(fits=measures.may_measure)
 _CARD = _asked(codes.card, r"(?:[*•·]{2}|[xX]{4}).*|\d{4}[-.]\d{4}.*")
 _OPERATOR = _asked(quantities.operator, "[*×xX·÷/+=−–—-]")
 _KEYS = _asked(codes.keys, r"[*#\d]+")
 
 _INTEGERS = (
+    _asked(quantities.length, r"\d{1,3}")._replace(fits=lambda shape, language: language.feet_and_inches),
     _asked(codes.card, r"\d{4}")._replace(before=After.DIGITS),
     _asked(codes.card, r"\d{15,16}"),
     _NAMED,
@@ -107,6 +112,7 @@ _INTEGERS = (
     _asked(codes.telephone, r"\d{3,}"),
     _asked(quantities.mixed_fraction, r"\d{1,3}")._replace(before=After.FRACTION),
     _asked(measures.amount)._replace(before=After.COUNTED),
+    _asked(date_ranges.spaced_date, r"\d{1,2}")._replace(fits=lambda shape, language: language.ordinal_stop),
     _asked(quantities.ordinal, r"\d{1,2}")._replace(fits=lambda shape, language: language.ordinal_stop),
     _asked(codes.code),
     _asked(quantities.number),
@@ -115,12 +121,25 @@ _INTEGERS = (
 _NUMERIC = (
     _EMAIL,
     _listed(names.numeric_abbreviation, lambda word, language: word in language.abbreviations),
+    _asked(compounds.pace, r"\d{1,2}:\d{2}/[^\W\d_]{1,5}"),
+    _asked(date_ranges.glued_day, r"\d{1,2}\.[^\W\d_]{3,}")._replace(
+        fits=lambda shape, language: language.ordinal_stop
+    ),
+    _asked(quantities.length, r"\d{1,3}[.½¼¾]\d*|\d{1,2}/\d{1,2}|[½¼¾⅛⅜⅝⅞]")._replace(
+        fits=lambda shape, language: language.feet_and_inches
+    ),
+    _asked(dates.numbered_day, r"\d\.?ª")._replace(
+        fits=lambda shape, language: "ter" in language.weekday_abbreviations
+    ),
     _asked(quantities.feet, r"\d{1,3}['’′].*"),
     _CARD,
     _NAMED,
     _asked(date_ranges.date_range, r"\d{1,2}[/.].{0,9}?[-–—]\d.*|\d{1,2}[/.]\d{1,2}(?:[/.]\d{2,4})?"),
     _asked(dates.date, r"\d{1,4}([/.\-])\d{1,2}\1\d.*"),
     _asked(dates.date_without_year, r"\d{1,2}[/.]\d{1,2}"),
+    _asked(dates.date_without_year, r"\d{1,2}-\d{1,2}")._replace(
+        fits=lambda shape, language: language.dates_with_dashes
+    ),
     _asked(dates.day_and_month, r"\d{1,2}(?:[-–—a-zº°ª].*)?"),
     _asked(dates.time, r"\d{1,2}(?:[:.hHuUapAP].*|[-–—].*)?"),
     _asked(codes.telephone, r"\+?\(?\d[\d()./ –-]*(?:[-. ][A-Z][A-Z.-]+)?"),
@@ -131,8 +150,11 @@ _NUMERIC = (
     _asked(quantities.arithmetic, r"[-+−]?\d[\d.,]*(?:[*×xX·÷+=].*|[/−-].*=.*)"),
     _KEYS,
     _asked(codes.numbered, r"[#№]\d+"),
-    _asked(compounds.decade, r"'?\d{1,4}'?[a-z]{1,2}"),
-    _asked(quantities.duration, r"\d{1,2}(?:h\d{1,2}(?:m.*)?|m)"),
+    _asked(compounds.decade, r"'?\d{1,4}'?[a-z]{1,3}(?:-[^\W\d_].*)?"),
+    _asked(compounds.percent_word, r"\d{1,3}%-?ig[a-z]*"),
+    _asked(compounds.about, r"\d{1,4}-?ish"),
+    _asked(compounds.part_of, r"\d/\d{1,2}-[a-z]+"),
+    _asked(quantities.duration, r"\d{1,2}(?:h\d{1,2}(?:m.*)?|m(?:\d\d)?)"),
     _AMOUNT,
     _asked(quantities.marked_ordinal, r"\d.*[^\d]")._replace(fits=_marked),
     _asked(quantities.period, r"\d+[-–—/]\d+"),
@@ -147,7 +169,7 @@ _MIXED = (
     _EMAIL,
     _URL,
     _listed(names.numeric_abbreviation, lambda word, language: word in language.abbreviations),
-    _asked(names.numbered, r".*\.\d+"),
+    _asked(names.numbered, r".*\.\d+|[nN][º°]\d+"),
     _asked(codes.card, r"[xX]{4}.*|[A-Z]{2}\d{2}[A-Z0-9]*"),
     _NAMED,
     _asked(codes.machine, r"[vV]\d+\..*|[0-9a-fA-F:]*:[0-9a-fA-F]*:[0-9a-fA-F:]*"),
@@ -160,6 +182,8 @@ _MIXED = (
 _LETTERED = (
     _EMAIL,
     _URL,
+    _listed(names.per_unit, _is_per_unit),
+    _asked(names.hyphened, "[^-]{2,4}-.+"),
     _listed(dates.month_name, lambda word, language: word in language.month_abbreviations),
     _listed(dates.weekday, _is_day),
     _asked(names.roman, r"[IX]+(?:ea?|['’]s)?"),
@@ -183,7 +207,8 @@ _SIGNS = (
 """For one without a letter or digit."""
 NEIGHBOURLESS = frozenset((
     addresses.email, addresses.url, dates.date, addresses.handle, codes.code, codes.numbered, names.numbered,
-    names.numeric_abbreviation, names.joined, compounds.compound, quantities.period, quantities.ratio,
+    names.numeric_abbreviation, compounds.compound, compounds.percent_word, compounds.pace,
+    compounds.about, compounds.part_of, quantities.period, quantities.ratio,
     quantities.scientific, quantities.marked_ordinal,
     quantities.marked_number,
 ))  # fmt: skip
@@ -204,7 +229,8 @@ LOOKING_BACK = LOOKING_AHEAD | {
 }  # fmt: skip
 """Those that look besides at words of `told_by` before a token that has a digit, if it is not of digits alone."""
 INFLECTED = frozenset((
-    dates.date, dates.date_without_year, dates.day_and_month, dates.month_name, quantities.ordinal,
+    date_ranges.glued_day, date_ranges.spaced_date, names.roman, dates.date, dates.date_without_year,
+    dates.day_and_month, dates.month_name, quantities.ordinal,
     quantities.marked_ordinal,
 ))  # fmt: skip
 """Those whose words have another ending after some words, in languages that have endings."""
@@ -264,8 +290,8 @@ def told_by(language: Language) -> frozenset[str]:
     """Words in lower case that tell of digits within five tokens after them what they are: `version`, `on`, `press`."""
     return frozenset((
         *language.version_words, *language.date_words, *language.expiry_words, *language.decade_words,
-        *language.press_words, *language.year_words, *language.time_words, *language.month_abbreviations,
-        *dates.days_of_week(language), language.range_to,
+        *language.press_words, *language.year_words, *language.forms, *language.hour_articles, *language.time_words,
+        *language.month_abbreviations, *dates.days_of_week(language), language.range_to,
     ))  # fmt: skip
 
 
@@ -274,7 +300,7 @@ def watched(language: Language) -> frozenset[str]:
     """Plain words in lower case that some rule of a language may want to read."""
     return frozenset((
         *_abbreviations(language), *_currencies(language), *language.weekday_abbreviations,
-        *language.month_abbreviations, "x", "i", "v",
+        *language.month_abbreviations, *_per_units(language), "x", "i", "v", "ier", "ire",
     ))  # fmt: skip
 
 
@@ -283,6 +309,12 @@ def _abbreviations(language: Language) -> frozenset[str]:
     """What `names.abbreviation` may know, in lower case."""
     tables = (language.abbreviations, language.titles, language.streets, language.before_numbers)
     return frozenset(word.lower() for table in tables for word in table)
+
+
+@functools.cache
+def _per_units(language: Language) -> frozenset[str]:
+    """What `names.per_unit` may know, in lower case."""
+    return frozenset(unit.lower() for unit, said in language.per_units.items() if unit != said)
 
 
 @functools.cache

@@ -177,8 +177,8 @@ COP peso_colombiano pesos_colombianos centavo centavos m m
 ARS peso_argentino pesos_argentinos centavo centavos m m
 CLP peso_chileno pesos_chilenos - - m -
 BRL|R$ real reales centavo centavos m m
-€|EUR euro euros céntimo céntimos m m
-$|USD|US$ dólar dólares centavo centavos m m
+€|EUR|euro|euros euro euros céntimo céntimos m m
+$|USD|US$|dólar|dólares dólar dólares centavo centavos m m
 £|GBP libra libras penique peniques f m
 MXN|MX$ peso_mexicano pesos_mexicanos centavo centavos m m
 CHF franco_suizo francos_suizos céntimo céntimos m m
@@ -220,7 +220,8 @@ x veces veces f
     per_units=pairs(
         "h hora | hora hora | día día | semana semana | mes mes | año año | persona persona | kg kilogramo | noche "
         "noche | "
-        "m² metro cuadrado | km kilómetro | l litro | kWh kilovatio hora | min minuto | s segundo | unidad unidad"
+        "m² metro cuadrado | km kilómetro | l litro | kWh kilovatio hora | min minuto | s segundo | unidad unidad | "
+        "ud unidad | uds unidades"
     ),
     months=_MONTHS,
     month_abbreviations=_MONTH_NUMBERS,
@@ -237,14 +238,15 @@ x veces veces f
     clock_words=words("h"),
     abbreviations=pairs(
         "máx máximo | mín mínimo | 24/7 las veinticuatro horas, los siete días | l-v lunes a viernes | "
-        "covid-19 covid diecinueve | "
+        "covid-19 covid diecinueve | tfno teléfono | tlf teléfono | s/n sin número | n.º número | nº número | "
+        "ref referencia | cad caduca | "
         "p.ej por ejemplo | etc etcétera | aprox aproximadamente | tel teléfono | ud usted | uds ustedes | "
         "c/ calle | avda avenida | av avenida | pza plaza | dpto departamento | admón administración | "
         "cía compañía | "
         "s.a S A | s.l S L | ee.uu Estados Unidos | y/o y o | a.c antes de Cristo | d.c después de Cristo"
     ),
-    needs_stop=words("máx mín tel av"),
-    never_last=words("máx mín p.ej aprox c/ avda av pza"),
+    needs_stop=words("ref cad tlf máx mín tel av"),
+    never_last=words("tfno tlf ref cad n.º nº máx mín p.ej aprox c/ avda av pza"),
     titles=pairs("sr señor | sra señora | srta señorita | dr doctor | dra doctora | prof profesor | d don | dña doña"),
     always_titles=words("sr sra srta dr dra"),
     before_numbers=pairs(
@@ -266,7 +268,7 @@ x veces veces f
         "seguimiento iban dni nie nif matrícula"
     ),
     weak_code_words=words("número nº núm línea orden apartado"),
-    phone_words=words("teléfono tel llame llamar llámenos llama marque marcar móvil fax número whatsapp"),
+    phone_words=words("teléfono tel tfno tlf llame llamar llámenos llama marque marcar móvil fax número whatsapp"),
     link_words=words("es son número nº # : el la los las su sus mi tu de del y o - – = está fue"),
     phone_links=words("al a en nos nosotros me con ahora por favor"),
     year_words=words("en de desde hasta del año años para hacia verano invierno otoño primavera"),
@@ -282,9 +284,10 @@ x veces veces f
     ),
     roman_ordinals_to=10,
     roman_names=words("juan alfonso pablo pío isabel juana felipe fernando carlos"),
-    expiry_words=words("caduca caducidad vence vencimiento válida válido hasta expira"),
+    expiry_words=words("cad caduca caducidad vence vencimiento válida válido hasta expira"),
     year_joiner="de",
     time_words=words("las la"),
+    hour_articles=words("las la"),
     version_words=words("versión v android ios windows python"),
     press_words=words("pulse pulsar pulsa marque marcar marca presione tecla teclas o y luego"),
     date_words=words("el al del hasta desde lunes martes miércoles jueves viernes sábado domingo fecha"),

@@ -59,7 +59,10 @@ def heard_money(words: str, unit: str, cents: str) -> int:
     return sign * amount
 
 
-LETTERS = {"dot": ".", "at": "@", "dash": "-", "underscore": "_", "plus": "+", "slash": "/"}
+LETTERS = {
+    "dot": ".", "at": "@", "dash": "-", "underscore": "_", "plus": "+", "slash": "/", "bang": "!", "and": "&",
+    "percent": "%", "equals": "=", "tilde": "~", "star": "*", "hash": "#",
+}  # fmt: skip
 
 
 def heard_address(words: str) -> str:
@@ -139,7 +142,40 @@ def clock(r: random.Random) -> tuple[str, str, Callable[[str], object], object]:
     return f"Come at {written} if you can.", "Come at {} if you can.", listen, (hours, minutes, half[0].upper() + "M")
 
 
-KINDS = [whole_number, decimal, money, telephone, code, mixed_code, email, percent, clock]
+def described_sum(r: random.Random) -> tuple[str, str, Callable[[str], object], object]:
+    sign, unit, cents = r.choice([("$", "dollar", "cent"), ("£", "pound", "penny")])
+    amount = r.randrange(100, 10**5)
+    figures = f"{amount // 100:,}" + (f".{amount % 100:02d}" if amount % 100 else "")
+    noun = r.choice(["fee", "deposit", "bill", "gift"])
+    frame = f"There is a {{}} {noun}."
+    return frame.format(f"{sign}{figures}"), frame, lambda words: heard_money(words, unit, cents), amount
+
+
+def inches(r: random.Random) -> tuple[str, str, Callable[[str], object], object]:
+    value = r.randrange(1, 200)
+    return f'Take a {value}" pipe.', "Take a {} inch pipe.", heard, value
+
+
+def millions(r: random.Random) -> tuple[str, str, Callable[[str], object], object]:
+    value = r.randrange(2, 1000)
+    return f"Over {value}{r.choice('mM')} people came.", "Over {} people came.", heard, value * 10**6
+
+
+def secret(r: random.Random) -> tuple[str, str, Callable[[str], object], object]:
+    text = "".join(r.choice("bcdfghjklm0123456789!&%=~*#+") for _ in range(r.randint(4, 10)))
+    text = f"{r.choice('bcdf')}{text}{r.randrange(10)}"
+    return (
+        f"The password is {text} now.",
+        "The password is {} now.",
+        lambda words: heard_address(words.replace(",", "")),
+        text,
+    )
+
+
+KINDS = [
+    described_sum, inches, millions, secret,
+    whole_number, decimal, money, telephone, code, mixed_code, email, percent, clock,
+]  # fmt: skip
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
