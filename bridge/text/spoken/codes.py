@@ -1,5 +1,5 @@
 """What is read one by one, because it cannot be guessed when one of it was missed: telephone, card and account numbers,
-codes, keys, versions, addresses of machines. Pure.
+codes, versions, addresses of machines. Pure.
 """
 
 from __future__ import annotations
@@ -31,7 +31,6 @@ _IP = re.compile(r"\d{1,3}(?:\.\d{1,3}){3}(?::\d{1,5}|/\d{1,2})?")
 _IP6 = re.compile(
     r"::(?:[0-9a-fA-F]{1,4}:){0,6}[0-9a-fA-F]{1,4}|(?=.*::|(?:[^:]+:){7})[0-9a-fA-F]{1,4}(?::{1,2}[0-9a-fA-F]{1,4}){1,7}(?:::)?"
 )
-_KEYS = re.compile(r"[*#][*#\d]{1,15}|\d[\d*#]{0,14}[*#][\d*#]{0,14}")
 CODE = re.compile(r"[A-Za-z0-9]++(?:[-–/.:][A-Za-z0-9]++)*+")
 _PIECES = re.compile(r"\d+|[A-ZÀ-ÖØ-Þ]+(?![a-zß-öø-ÿ])|[A-ZÀ-ÖØ-Þ]?[a-zß-öø-ÿ]+|[^\W\d_]+|.")
 _CLOCK_OR_DATE = re.compile(
@@ -227,33 +226,6 @@ def _iban(c: Cursor) -> Reading | None:
         return None
     fours = (text[start : start + 4] for start in range(0, len(text), 4))
     return Reading(count, c.language.digit_groups.join(spelled(four, c.language) for four in fours))
-
-
-def keys(c: Cursor) -> Reading | None:
-    """Read telephone keys, such as `*67`, `#31#`, `press 5#`, or `*` and `#` alone."""
-    language, core, part = c.language, c.core(), c.part()
-    if core in ("*", "#"):
-        if core == "#" and c.core(1)[:1].isdecimal() and (c.joined(0) or part.trail == ":") and not _pressed(c):
-            return Reading(1, language.number_sign)
-        if core == "#" and part.trail == ":" and c.core(-1).isalpha() and not _pressed(c):
-            return Reading(1, language.number_sign)
-        return Reading(1, language.keys[core])
-    if not _KEYS.fullmatch(core) or part.lead[:1] == "[":
-        return None
-    if core[0] == "#" and core[1:].isdecimal() and not _pressed(c):
-        return None
-    if core[0] == "*" and core.count("*") > 1 and not _pressed(c) and not core[1].isdecimal():
-        return None
-    words = [language.keys[char] if char in "*#" else language.digits[int(char)] for char in core]
-    return Reading(1, " ".join(words))
-
-
-def _pressed(c: Cursor) -> bool:
-    language, pressed = c.language, c.language.press_words
-    joiners = pressed & (language.counted_stops | language.link_words)
-    if c.word(-1) in joiners:
-        return any(word in pressed and word not in joiners for word in c.before(6))
-    return c.word(-1) in pressed
 
 
 def numbered(c: Cursor) -> Reading | None:

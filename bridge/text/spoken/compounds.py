@@ -36,7 +36,7 @@ def decade(c: Cursor) -> Reading | None:
 
 
 def _german_tens(c: Cursor) -> Reading | None:
-    """`80er`, `90ern`, `1980ern`, `10er-Karte`."""
+    """Read tens with a German ending, such as `80er`, `90ern`, `1980ern` or `10er-Karte`."""
     found, language = _TENS.fullmatch(c.core()), c.language
     if found is None or language.decade is None or found[1][0] == "0":
         return None
@@ -66,7 +66,7 @@ def pace(c: Cursor) -> Reading | None:
 
 
 def about(c: Cursor) -> Reading | None:
-    """`7ish`: about so many."""
+    """Read a number with `ish`, such as `7ish`, as about so many."""
     found = _ISH.fullmatch(c.core())
     return Reading(1, f"{whole(found[1], c.language)} ish") if found is not None else None
 

@@ -14,9 +14,10 @@ from bridge.text.spoken.codes import CODE, SECRETS, is_no_code, lettered, named,
 from bridge.text.spoken.cursor import CLOSERS, OPENERS, Part, part
 from bridge.text.spoken.dates import day_and_month, days_of_week
 from bridge.text.spoken.language import Language
+from bridge.text.spoken.lengths import length
 from bridge.text.spoken.measures import NOT_APART
 from bridge.text.spoken.names import acronym
-from bridge.text.spoken.quantities import PRIMES, length
+from bridge.text.spoken.numerals import PRIMES
 from bridge.text.spoken.rules import (
     DIGIT,
     FIGURES,
@@ -93,7 +94,7 @@ class Shape:
         self.closed = not CLOSING.isdisjoint(trail)
         """A mark parts it from what follows."""
         stop = trail[:1] == "."
-        by_itself = digits and self.closed and len(core) != 5
+        by_itself = digits and self.closed and len(core) != 5 and not (stop and language.ordinal_stop)
         self.looking_back = by_itself or (
             self.figures and not digits and not core[0].isalpha() and not stop and LOOKING_BACK.issuperset(rules)
         )

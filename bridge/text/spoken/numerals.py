@@ -8,6 +8,8 @@ from typing import NamedTuple
 from bridge.text.spoken.language import LONGEST_CARDINAL, Gender, Language
 
 SIGNS = "-+−±~≈"
+PRIMES = {'"': "inch", "”": "inch", "″": "inch", "'": "ft", "’": "ft", "′": "ft"}
+"""Marks after digits that are feet or inches."""
 
 
 class Number(NamedTuple):

@@ -7,7 +7,7 @@ import re
 from bridge.text.spoken.cursor import Cursor, Reading
 from bridge.text.spoken.language import Gender, Language
 from bridge.text.spoken.measures import unit_genders
-from bridge.text.spoken.numerals import Number, digits, parse, say, signed, whole
+from bridge.text.spoken.numerals import PRIMES, Number, digits, parse, say, signed, whole
 from bridge.text.spoken.sums import money
 
 _FRACTION = re.compile(r"([-+−]?)(\d{1,3})[/⁄](\d{1,2})(?:rds|ths|rd|th)?")
@@ -24,7 +24,6 @@ _VULGAR = {
     "⅕": (1, 5),
 }
 _WITH_VULGAR = re.compile(r"([-+−]?)(\d{0,9})([½¼¾⅓⅔⅛⅜⅝⅞⅕])")
-_FEET = re.compile(r"(\d{1,3})['′](?:(\d{1,2})(?:[\"″]|'')?)?")
 _CHAIN = re.compile(r"[-+−]?\d[\d.,]{0,20}(?:[*×xX·÷/+=−-]\d[\d.,]{0,20}){1,20}=?\??")
 _LINKS = re.compile(r"(\d[\d.,]{0,20})|([*×xX·÷/+=−-])")
 _RATIO = re.compile(r"(\d{1,4}(?:[.,]\d{1,3})?):(\d{1,4}(?:[.,]\d{1,3})?)")
@@ -42,7 +41,11 @@ _PERIOD = re.compile(r"(\d{4})[-–—/](\d{4}|\d{2})")
 def ordinal(c: Cursor) -> Reading | None:
     """Read digits with a stop before a word as an ordinal where that is how it is written: German `3.`."""
     language, core = c.language, c.core()
-    if not language.ordinal_stop or c.part().trail != "." or not c.core(1).isalpha() or not int(core):
+    if not language.ordinal_stop or not int(core):
+        return None
+    if c.part().trail == ".," and c.core(1).isdecimal() and c.part(1).trail[:1] == ".":
+        return Reading(1, language.ordinal(int(core), ""), trail=",")  # "am 1., 2. und 3. Mai"
+    if c.part().trail != "." or not c.core(1).isalpha():
         return None
     return Reading(1, language.ordinal(int(core), ""), keep_stop=False)
 
@@ -123,61 +126,6 @@ def _with_unit(c: Cursor, count: int, words: str) -> Reading:
 def _article(part: str, language: Language) -> str:
     """English says "two and a half"."""
     return part.replace("one ", "a ", 1) if language.code.startswith("en") and part.startswith("one ") else part
-
-
-def feet(c: Cursor) -> Reading | None:
-    """Read a height in feet and inches, such as `5'10"` or `6'`."""
-    language = c.language
-    part = c.part()
-    token = (part.core + part.trail).replace("’", "'").replace("”", '"')
-    marks = token[len(token.rstrip(".,;:!?)")) :]
-    core = token[: len(token) - len(marks)]
-    found = _FEET.fullmatch(core) if language.feet_and_inches and "'" in core else None
-    if found is None or (found[2] is None and part.lead):
-        return None
-    foot, inch = language.units["ft"], language.units["inch"]
-    words = f"{whole(found[1], language)} {foot.one if found[1] == '1' else foot.many}"
-    if found[2] is not None:
-        words += f" {whole(found[2], language)} {inch.one if found[2] == '1' else inch.many}"
-    return Reading(1, words, trail=marks)
-
-
-def length(c: Cursor) -> Reading | None:
-    """Read feet or inches by their mark, before what has them or across from others: `12" pizza`, `12' x 10'`."""
-    language, part = c.language, c.part()
-    unit = PRIMES.get(part.trail[:1])
-    if unit is None or not language.feet_and_inches or part.lead.strip("("):
-        return None
-    rest, after = part.trail[1:], c.part(1)
-    noun = not rest and not after.lead and after.core.isalpha() and after.core.islower()
-    noun = noun and after.core not in language.counted_stops
-    across = (not rest and after.word in _BY) or (c.word(-1) in _BY and c.part(-2).trail[:1] in PRIMES)
-    if not (noun or across) or _quoted(c, part.trail[0]):
-        return None
-    number = parse(part.core, language)
-    said = say(number, language) if number is not None else (written.spoken if (written := written_fraction(c)) else "")
-    if not said:
-        return None
-    names = language.units[unit]
-    one = part.core == "1" or (noun and not across)
-    return Reading(1, f"{said} {names.one if one else names.many}", trail=rest)
-
-
-PRIMES = {'"': "inch", "”": "inch", "″": "inch", "'": "ft", "’": "ft", "′": "ft"}
-_BY = frozenset(("x", "×", "by"))
-
-
-def _quoted(c: Cursor, mark: str) -> bool:
-    """Whether such a mark was opened among the tokens before, so that this one closes it."""
-    opened = 0
-    for offset in range(-6, 0):
-        part = c.part(offset)
-        opened += part.lead.count(mark) + part.lead.count(_OPENING.get(mark, mark)) * (mark in _OPENING)
-        opened = max(0, opened - part.trail.count(mark))
-    return opened > 0
-
-
-_OPENING = {"”": "“", "’": "‘"}
 
 
 def ratio(c: Cursor) -> Reading | None:

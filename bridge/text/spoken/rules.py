@@ -12,7 +12,18 @@ import re
 from collections.abc import Callable
 from typing import NamedTuple
 
-from bridge.text.spoken import addresses, codes, compounds, date_ranges, dates, measures, names, quantities
+from bridge.text.spoken import (
+    addresses,
+    codes,
+    compounds,
+    date_ranges,
+    dates,
+    keypad,
+    lengths,
+    measures,
+    names,
+    quantities,
+)
 from bridge.text.spoken.cursor import Cursor, Reading
 from bridge.text.spoken.language import Language
 
@@ -99,10 +110,10 @@ _NAMED = _asked(codes.named)
 _AMOUNT = _asked(measures.amount, r"[^\d]{0,6}[.,]?\d.*")._replace(fits=measures.may_measure)
 _CARD = _asked(codes.card, r"(?:[*•·]{2}|[xX]{4}).*|\d{4}[-.]\d{4}.*")
 _OPERATOR = _asked(quantities.operator, "[*×xX·÷/+=−–—-]")
-_KEYS = _asked(codes.keys, r"[*#\d]+")
+_KEYS = _asked(keypad.keys, r"[*#\d]+")
 
 _INTEGERS = (
-    _asked(quantities.length, r"\d{1,3}")._replace(fits=lambda shape, language: language.feet_and_inches),
+    _asked(lengths.length, r"\d{1,3}")._replace(fits=lambda shape, language: language.feet_and_inches),
     _asked(codes.card, r"\d{4}")._replace(before=After.DIGITS),
     _asked(codes.card, r"\d{15,16}"),
     _NAMED,
@@ -125,13 +136,13 @@ _NUMERIC = (
     _asked(date_ranges.glued_day, r"\d{1,2}\.[^\W\d_]{3,}")._replace(
         fits=lambda shape, language: language.ordinal_stop
     ),
-    _asked(quantities.length, r"\d{1,3}[.½¼¾]\d*|\d{1,2}/\d{1,2}|[½¼¾⅛⅜⅝⅞]")._replace(
+    _asked(lengths.length, r"\d{1,3}[.½¼¾]\d*|\d{1,2}/\d{1,2}|[½¼¾⅛⅜⅝⅞]")._replace(
         fits=lambda shape, language: language.feet_and_inches
     ),
     _asked(dates.numbered_day, r"\d\.?ª")._replace(
         fits=lambda shape, language: "ter" in language.weekday_abbreviations
     ),
-    _asked(quantities.feet, r"\d{1,3}['’′].*"),
+    _asked(lengths.feet, r"\d{1,3}['’′].*"),
     _CARD,
     _NAMED,
     _asked(date_ranges.date_range, r"\d{1,2}[/.].{0,9}?[-–—]\d.*|\d{1,2}[/.]\d{1,2}(?:[/.]\d{2,4})?"),
@@ -224,8 +235,8 @@ LOOKING_AHEAD = NEIGHBOURLESS | {
 """Those that look at the token and, where it is not of digits alone, at one after it if that continues it; the last
 also at words before it that are about telephones."""
 LOOKING_BACK = LOOKING_AHEAD | {
-    codes.card, codes.keys, codes.machine, compounds.decade, compounds.prefixed, dates.date_without_year,
-    names.numeric_abbreviation, quantities.arithmetic, quantities.feet,
+    codes.card, keypad.keys, codes.machine, compounds.decade, compounds.prefixed, dates.date_without_year,
+    names.numeric_abbreviation, quantities.arithmetic, lengths.feet,
 }  # fmt: skip
 """Those that look besides at words of `told_by` before a token that has a digit, if it is not of digits alone."""
 INFLECTED = frozenset((
