@@ -20,9 +20,11 @@ class Segment(NamedTuple):
     words: list[Token]
 
 
-def segments(words: Sequence[Token], lexicon: Lexicon, *, but: Phrases = frozenset()) -> list[Segment]:
+def segments(
+    words: Sequence[Token], lexicon: Lexicon, *, but: Phrases = frozenset(), never: Phrases = frozenset()
+) -> list[Segment]:
     """The words, cut at every change of mind; at least one. Weak ones among `but` are none ("no" may be the
-    answer), nor is one at the beginning, where nothing was said yet that could be corrected.
+    answer), nor is one at the beginning, where nothing was said yet that could be corrected, nor any among `never`.
     """
     cut: list[Segment] = [Segment("", [])]
     place = 0
@@ -31,7 +33,7 @@ def segments(words: Sequence[Token], lexicon: Lexicon, *, but: Phrases = frozens
         plain = tuple(word.text for word in words[place : place + length] if not word.is_sign)
         begins = len(cut) == 1 and not any(not word.is_sign for word in cut[0].words)
         denies = begins and bool(plain) and plain[-1] in lexicon.negations  # "no, not the red one"
-        if length and not denies and not (strength == "weak" and (begins or plain in but)):
+        if length and not denies and plain not in never and not (strength == "weak" and (begins or plain in but)):
             cut.append(Segment(strength, []))
             place += length
         else:

@@ -62,7 +62,7 @@ def _clauses(words: Sequence[Token], lexicon: Lexicon) -> list[list[Token]]:
 def _is_bound(plain: Sequence[str], place: int, lexicon: Lexicon) -> bool:
     """Whether a bound begins here: "after three", but not "ten after three", "after lunch", "day after tomorrow"."""
     length = at(plain, place, lexicon.bounds)
-    if not length or at(plain, place, lexicon.morning | lexicon.afternoon):
+    if not length or at(plain, place, lexicon.morning | lexicon.afternoon | lexicon.night):
         return False
     for start in range(max(place - _LONGEST_DAY, 0), place + 1):
         if start + at(plain, start, frozenset(lexicon.days)) > place:

@@ -30,6 +30,10 @@ class Lexicon:
     """Agreement when nothing else is said: "good", "okay"."""
     neither: Phrases = frozenset()
     """What decides nothing although a word of it would."""
+    reported: Phrases = frozenset()
+    """What somebody else said, or was only thought, follows: "she said", "I thought"."""
+    determiners: Words = frozenset()
+    """Words that begin what is spoken of: "my power is not out" denies something else than what was asked."""
     auxiliaries: Words = frozenset()
     """Verbs that agree only when nothing follows that declines: "I am", but "I am afraid not"."""
     negations: Words = frozenset()
@@ -58,6 +62,34 @@ class Lexicon:
     """What makes a day or a time that follows a bound: "after", "every"."""
     contrasts: Words = frozenset()
     """Where a denial ends: "but"."""
+
+    # ---- what was so once
+    former: Phrases = frozenset()
+    """What their clause tells is no longer so: "used to be", "my old"."""
+    former_behind: Phrases = frozenset()
+    """The same of what stands before: "that's my old"."""
+    past_verbs: Phrases = frozenset()
+    """Verbs that tell of then: "was". Alone they say nothing, but beside one of `past_times`, or before a "now"."""
+    past_times: Phrases = frozenset()
+    """"last year", "until yesterday"."""
+    present: Words = frozenset()
+    """What is so now begins here: "now", "new"."""
+    conditions: Words = frozenset()
+    """What makes a yes one that depends: "if", "except"."""
+
+    # ---- what stands beside a value
+    beside: Words = frozenset()
+    """Words around a value that say nothing of their own: "it", "is", "my", "think", "thanks"."""
+    counted: Words = frozenset()
+    """Words after a number that is no answer then: "digits", "times"."""
+    repeating: Phrases = frozenset()
+    """What stands before a number that is said once more: "I repeat"."""
+    year_leads: Words = frozenset()
+    """Words before a year that is no number then: "in", "since", "born"."""
+    other_numbers: Words = frozenset()
+    """Numbers that are no telephone's: "account", "order"."""
+    hour_leads: Words = frozenset()
+    """Words that may stand beside a lone hour: "at", "around"."""
 
     # ---- numbers
     largest_name: int = 99
@@ -186,6 +218,8 @@ class Lexicon:
     morning: Phrases = frozenset()
     afternoon: Phrases = frozenset()
     """Words that make an hour one after noon: "p m", "in the evening"."""
+    night: Phrases = frozenset()
+    """The same from evening to morning: "twelve at night" is midnight, "three at night" before dawn."""
 
     # ---- names and choices
     name_leads: Phrases = frozenset()

@@ -6,14 +6,17 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple, TypeVar
 
 from bridge.understanding.corrections import segments
+from bridge.understanding.counted import counts, is_other, is_year, says_nothing
 from bridge.understanding.denials import meant
-from bridge.understanding.lexicon import Lexicon, Phrase
+from bridge.understanding.lexicon import Lexicon, Phrase, Phrases
 from bridge.understanding.numbers import Group, groups
 from bridge.understanding.results import CERTAIN, FAIR, LIKELY, Interpretation
 from bridge.understanding.words import Token, at, unhyphenated
 
 _MOST_WORDS_AROUND = 6
 """A lone number in a longer sentence need not be an hour."""
+_LAST_OF_NIGHT = 5
+"""The last hour that is before dawn "at night"; from then on it is one of the evening."""
 
 
 _T = TypeVar("_T")
@@ -53,6 +56,8 @@ def _reading(clock: _Clock, half: str) -> Interpretation | None:
         return Interpretation(f"{hour:02}:{minute:02}", clock.confidence, {"half_of_day": "am" if hour < 12 else "pm"})
     if not half:
         return Interpretation(f"{hour:02}:{minute:02}", min(clock.confidence, LIKELY), {"half_of_day": "unknown"})
+    if half == "night":
+        half = "am" if hour == 12 or hour <= _LAST_OF_NIGHT else "pm"
     if half == "pm" and hour < 12:
         hour += 12
     elif half == "am" and hour == 12:
@@ -63,6 +68,8 @@ def _reading(clock: _Clock, half: str) -> Interpretation | None:
 def _half_of_day(words: Sequence[Token], lexicon: Lexicon) -> str:
     plain = [word.text for word in words if not word.is_sign]
     for place in range(len(plain)):
+        if at(plain, place, lexicon.night):
+            return "night"
         if at(plain, place, lexicon.afternoon):
             return "pm"
         if at(plain, place, lexicon.morning):
@@ -72,7 +79,7 @@ def _half_of_day(words: Sequence[Token], lexicon: Lexicon) -> str:
 
 def _clock(words: list[Token], lexicon: Lexicon, half: str) -> _Clock | None:
     words = _without_noon(words, lexicon)
-    found = _numbers(words, lexicon)
+    found = [group for group in _numbers(words, lexicon) if not _is_other(words, group, lexicon)]
     if _are_two(words, found, lexicon) or _is_long(words, found, lexicon):
         return None
     return (
@@ -80,6 +87,12 @@ def _clock(words: list[Token], lexicon: Lexicon, half: str) -> _Clock | None:
         or _named(words, found, lexicon)
         or _hours_and_minutes(words, found, lexicon, half)
     )
+
+
+def _is_other(words: list[Token], group: Group, lexicon: Lexicon) -> bool:
+    """Whether a number counts people or is a day of a month: "seven for four people", "May 5th at three"."""
+    plain = [word.text for word in words]
+    return is_other(words, group.start, group.end, lexicon) and not at(plain, group.end, lexicon.past | lexicon.to)
 
 
 def _are_two(words: Sequence[Token], found: list[Group], lexicon: Lexicon) -> bool:
@@ -112,7 +125,7 @@ def _without_noon(words: list[Token], lexicon: Lexicon) -> list[Token]:
     kept: list[Token] = []
     place = 0
     while place < len(words):
-        length = at(plain, place, lexicon.morning | lexicon.afternoon)
+        length = at(plain, place, _halves(lexicon))
         if length > 1 and any((text,) in lexicon.clock for text in plain[place : place + length]):
             place += length
         else:
@@ -147,8 +160,12 @@ def _is_one(plain: list[str], place: int, lexicon: Lexicon) -> bool:
     behind = (plain[start : place + 1] for start in range(max(place - 2, 0), place + 1))
     if any(tuple(words) in lexicon.one_hour for words in behind):
         return True
-    ends = _table_at(plain, place + 1, lexicon.hour_ends) or at(plain, place + 1, lexicon.morning | lexicon.afternoon)
+    ends = _table_at(plain, place + 1, lexicon.hour_ends) or at(plain, place + 1, _halves(lexicon))
     return bool(ends)
+
+
+def _halves(lexicon: Lexicon) -> Phrases:
+    return lexicon.morning | lexicon.afternoon | lexicon.night
 
 
 def _table_at(plain: Sequence[str], place: int, table: Mapping[Phrase, _T]) -> tuple[_T, int] | None:
@@ -166,7 +183,11 @@ def _named(words: Sequence[Token], found: list[Group], lexicon: Lexicon) -> _Clo
     for place in range(len(plain)):
         named = _table_at(plain, place, lexicon.clock)
         if named:
-            return _Clock(*named[0], CERTAIN if not found else FAIR, of_day=True)
+            (hour, minute), length = named
+            after = next((group for group in found if group.start == place + length), None)
+            if after is not None and not minute and len(after.digits) == 2:
+                return _Clock(hour, after.value, LIKELY, of_day=True)  # "noon thirty"
+            return _Clock(hour, minute, CERTAIN if not found else FAIR, of_day=True)
     return None
 
 
@@ -283,20 +304,27 @@ def _told(words: list[Token], parts: list[Group], lexicon: Lexicon, half: str) -
     of_day = digits[0].startswith("0") or (named and hour > 12)
     if len(digits) == 1:
         only = parts[0]._replace(digits=digits[0], end=end)
-        return _one_number(words, only, sure, certain=bool(half or named), of_day=of_day)
+        return _one_number(words, only, sure, lexicon, certain=bool(half or named), of_day=of_day)
     minutes = "".join(digits[1:])
     if len(minutes) != 2 or hour > 24:
         return None
     return _Clock(hour, int(minutes), sure, of_day)
 
 
-def _one_number(words: Sequence[Token], group: Group, sure: float, *, certain: bool, of_day: bool) -> _Clock | None:
+def _one_number(
+    words: Sequence[Token], group: Group, sure: float, lexicon: Lexicon, *, certain: bool, of_day: bool
+) -> _Clock | None:
     """Read a time that is one number: "nine", "1430", "eighteen hundred"."""
     hour = int(group.digits) if len(group.digits) <= 4 else -1
     if group.scaled and hour % 100 == 0 and hour <= 2400:
         return _Clock(hour // 100, 0, LIKELY, of_day=True)
+    if is_year(group.digits) and counts(words, group.start, group.end, group.digits, lexicon):
+        return None  # "in 2019"
     if len(group.digits) in (3, 4):
         return _Clock(hour // 100, hour % 100, sure, group.digits.startswith("0")) if hour % 100 < 60 else None
+    around = lexicon.hour_leads | lexicon.weekdays.keys() | {word for phrase in lexicon.days for word in phrase}
+    if not certain and not says_nothing(words, group.start, group.end, lexicon, around):
+        return None  # "I have two appointments"
     others = sum(not word.is_sign for word in words) - (group.end - group.start)
     if hour < 0 or hour > 24 or (not certain and others > _MOST_WORDS_AROUND):
         return None

@@ -14,6 +14,7 @@ from bridge.understanding.choice import Choices, read_choice
 from bridge.understanding.dates import read_date
 from bridge.understanding.digits import read_digits, read_phone
 from bridge.understanding.email import read_email
+from bridge.understanding.former import current
 from bridge.understanding.languages.all import lexicon
 from bridge.understanding.lexicon import Lexicon
 from bridge.understanding.names import read_name
@@ -78,10 +79,10 @@ def _agreed(kind: str, found: list[tuple[Interpretation, float]]) -> Understood 
 def _read(
     text: str, kind: str, words: Lexicon, wanted: int, choices: Choices, today: Day | None
 ) -> Interpretation | None:
-    said = split(text)
+    said = current(split(text), words, kind)
     match kind:
         case "yes_no":
-            return read_yes_no(split(opened(text)), words)
+            return read_yes_no(current(split(opened(text)), words, kind), words)
         case "digits":
             return read_digits(said, words, wanted)
         case "phone":

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from bridge.understanding.corrections import segments
-from bridge.understanding.lexicon import Lexicon
+from bridge.understanding.lexicon import Lexicon, Phrases
 from bridge.understanding.results import CERTAIN, FAIR, LIKELY, POOR, Interpretation
 from bridge.understanding.words import Token, at, spoken
 
@@ -15,6 +15,7 @@ _NEGATION_REACH = 3
 _LONGEST = 12
 """In more words than these, agreement in passing is no answer."""
 _LONGEST_LEAD = 5
+_LONGEST_PHRASE = 6
 _DRAWN_OUT = re.compile(r"(.)\1+")
 """A sound that is held: "nooo"."""
 
@@ -31,7 +32,8 @@ class _Sign(NamedTuple):
 def read_yes_no(words: Sequence[Token], lexicon: Lexicon) -> Interpretation | None:
     """True for yes, False for no. None for "I don't know", for both, and for what is no answer."""
     best: Interpretation | None = None
-    for because, said in segments(words, lexicon, but=lexicon.no | lexicon.yes | lexicon.weak_yes):
+    answers = lexicon.no | lexicon.yes | lexicon.weak_yes
+    for because, said in segments(words, lexicon, but=answers, never=_answering(lexicon)):
         if because and best is None and not _signs(said, lexicon):
             return _decide(list(words), lexicon)  # what would correct is the answer itself
         found = _decide(said, lexicon)
@@ -40,6 +42,13 @@ def read_yes_no(words: Sequence[Token], lexicon: Lexicon) -> Interpretation | No
         if found is not None or because in ("strong", "restart"):
             best = found
     return best
+
+
+def _answering(lexicon: Lexicon) -> Phrases:
+    """Corrections that are answers themselves: "no, it's okay"."""
+    return frozenset(
+        phrase for phrase in lexicon.corrections if phrase[:1] in lexicon.no and phrase[-1] in lexicon.auxiliaries
+    )
 
 
 def _last_word(words: Sequence[Token], lexicon: Lexicon) -> Interpretation | None:
@@ -57,7 +66,7 @@ def _decide(words: list[Token], lexicon: Lexicon) -> Interpretation | None:
     if len(plain) == 1 and (drawn := (_DRAWN_OUT.sub(r"\1", plain[0]),)) in lexicon.yes | lexicon.no:
         return Interpretation(drawn in lexicon.yes, FAIR)
     signs = _signs(words, lexicon)
-    if not signs:
+    if not signs or _depends(plain, signs, lexicon):
         return None
     strong = [sign for sign in signs if not sign.weak]
     first = strong[0] if strong else signs[0]
@@ -77,9 +86,42 @@ def _decide(words: list[Token], lexicon: Lexicon) -> Interpretation | None:
             return Interpretation(False, LIKELY)  # "I'm afraid not", "I would say no"
         if len(plain) <= 3:
             return Interpretation(last.yes, FAIR)  # "yeah, no"
-        return Interpretation(first.yes, POOR)
+        return None if _both(first, others, plain, lexicon) else Interpretation(first.yes, POOR)
     contradicted = any(sign.yes != first.yes and sign.place > first.place for sign in signs if sign.weak) and first.yes
     return Interpretation(first.yes, FAIR if contradicted else CERTAIN if len(plain) <= _LONGEST else LIKELY)
+
+
+def _goes_on(plain: list[str], place: int, lexicon: Lexicon) -> bool:
+    return place < len(plain) and plain[place] in lexicon.negations
+
+
+def _of_another(plain: list[str], sign: _Sign, lexicon: Lexicon) -> bool:
+    """Whether a bare "not" denies something that nobody knows to have been asked: "my power is not out"."""
+    bare = sign.length == 1 and plain[sign.place] in lexicon.negations
+    subject = any(word in lexicon.determiners for word in plain[: sign.place])
+    return bare and subject and sign.place + 1 < len(plain) and (plain[sign.place],) not in lexicon.weak_corrections
+
+
+def _is_reported(plain: list[str], sign: _Sign, lexicon: Lexicon) -> bool:
+    """Whether somebody else said so, or it was only thought: "she said yes"."""
+    end = sign.place + sign.length
+    for place in range(end):
+        length = at(plain, place, lexicon.reported)
+        if length and not (sign.place <= place and place + length <= end):
+            return True
+    return False
+
+
+def _depends(plain: list[str], signs: Sequence[_Sign], lexicon: Lexicon) -> bool:
+    """Whether a yes is one only if something else is so: "yes, unless it costs extra"."""
+    covered = {place for sign in signs for place in range(sign.place, sign.place + sign.length)}
+    on = any(word in lexicon.conditions and place not in covered for place, word in enumerate(plain))
+    return on and signs[0].yes
+
+
+def _both(first: _Sign, others: Sequence[_Sign], plain: list[str], lexicon: Lexicon) -> bool:
+    """Whether a yes is taken back by a no that stands after "but", or in a sentence of its own."""
+    return first.yes or any(word in lexicon.contrasts for word in plain[first.place : others[0].place])
 
 
 def _signs(words: Sequence[Token], lexicon: Lexicon) -> list[_Sign]:
@@ -90,18 +132,21 @@ def _signs(words: Sequence[Token], lexicon: Lexicon) -> list[_Sign]:
     place = 0
     while place < len(plain):
         lengths = {
-            (True, False): at(plain, place, lexicon.yes),
-            (False, False): at(plain, place, lexicon.no),
-            (True, True): at(plain, place, lexicon.weak_yes),
+            (True, False): at(plain, place, lexicon.yes, _LONGEST_PHRASE),
+            (False, False): at(plain, place, lexicon.no, _LONGEST_PHRASE),
+            (True, True): at(plain, place, lexicon.weak_yes, _LONGEST_PHRASE),
         }
         (yes, weak), length = max(lengths.items(), key=lambda entry: entry[1])
         unsure_of_it = length > 1 and place - 1 in undecided  # "I am not sure that is right"
         if length and not unsure_of_it and undecided.isdisjoint(range(place, place + length)):
             before = set(range(max(0, place - _NEGATION_REACH), place)) - undecided
-            if yes and any(plain[near] in lexicon.negations for near in before):
+            if yes and plain[place + length - 1] in lexicon.auxiliaries and _goes_on(plain, place + length, lexicon):
+                pass  # "I can" of "I can not"
+            elif yes and any(plain[near] in lexicon.negations for near in before):
                 found = [sign for sign in found if sign.yes or sign.place + sign.length <= place - _NEGATION_REACH]
                 found.append(_Sign(False, False, place, length))
             else:
                 found.append(_Sign(yes, weak, place, length))
         place += length or 1
+    found = [sign for sign in found if not _of_another(plain, sign, lexicon) and not _is_reported(plain, sign, lexicon)]
     return [] if undecided and all(sign.weak for sign in found) else found

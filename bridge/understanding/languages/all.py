@@ -21,7 +21,7 @@ FILES = {
 """By the first part of a language's tag."""
 UNDERSTOOD = (*languages.CODES, "es-MX", "es-US")
 """The ways of countries that matter to what is understood: the order of dates, and what a comma in a number is."""
-_AGREEMENT = ("yes", "no", "weak_yes", "neither")
+_AGREEMENT = ("yes", "no", "weak_yes", "neither", "reported")
 """Keys whose phrases are looked for in texts with contractions opened."""
 NO_LANGUAGE = "und"
 """The tag of a language that is not known (BCP 47): there only what is written in digits and signs is understood."""
