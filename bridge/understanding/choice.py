@@ -65,7 +65,7 @@ def _not_denied(words: list[Token], lexicon: Lexicon, choices: Choices) -> Inter
     """ "Not the red one, the blue one": what a comma parts is read alone."""
     pieces: list[list[Token]] = [[]]
     for word in words:
-        if word.text in ",;.":
+        if word.text in ",;." or word.text in lexicon.contrasts:
             pieces.append([])
         else:
             pieces[-1].append(word)
@@ -91,6 +91,8 @@ def _score(said: tuple[str, ...], name: str, others: Sequence[str], lexicon: Lex
 def _by_place(words: list[Token], lexicon: Lexicon, names: list[str]) -> Interpretation | None:
     """ "The second one", "number two", "option B", "the last one"."""
     plain = spoken(words)
+    if any(word in lexicon.questions for word in plain):
+        return None  # "what was the second one"
     places = {lexicon.ordinals[word] for word in plain if word in lexicon.ordinals}
     if not places:
         numbers = [group for group in groups(words, lexicon) if group.sure]

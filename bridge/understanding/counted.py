@@ -28,7 +28,7 @@ def counts(words: Sequence[Token], start: int, end: int, digits: str, lexicon: L
         return True
     if len(digits) <= 4 and (before in _months(lexicon) or after in _months(lexicon)):
         return True
-    if is_year(digits) and _dates(words, start, lexicon):
+    if is_year(digits) and leads_to_year(words, start, lexicon):
         return True
     return len(digits) <= _SHORT and not says_nothing(words, start, end, lexicon)
 
@@ -51,7 +51,7 @@ def is_year(digits: str) -> bool:
     return len(digits) == 4 and "1900" <= digits <= "2099"
 
 
-def _dates(words: Sequence[Token], start: int, lexicon: Lexicon) -> bool:
+def leads_to_year(words: Sequence[Token], start: int, lexicon: Lexicon) -> bool:
     """Whether "in" or "since" stands before a year, or "born" in its clause."""
     begin, _ = clause_of(words, start)
     near = [word.text for word in words[max(begin, start - 2) : start]]
@@ -77,6 +77,13 @@ def says_nothing(words: Sequence[Token], start: int, end: int, lexicon: Lexicon,
     around = [*words[begin:start], *words[end:stop]]
     harmless = _harmless(lexicon) | more
     return all(word.is_sign or word.is_digits or word.text in harmless for word in around)
+
+
+def says_nothing_behind(words: Sequence[Token], end: int, lexicon: Lexicon) -> bool:
+    """Whether no word follows a number that it would count."""
+    if not lexicon.beside or end >= len(words) or words[end].is_sign:
+        return True
+    return words[end].text in _harmless(lexicon) | lexicon.articles | lexicon.ones
 
 
 @cache

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import NamedTuple
 
-from bridge.understanding.calendar_days import Day, days_in, exists
+from bridge.understanding.calendar_days import Day, exists
+from bridge.understanding.coming_days import ToldDate, counted_from, ordinal_at
 from bridge.understanding.corrections import segments
 from bridge.understanding.denials import meant
 from bridge.understanding.lexicon import Lexicon
@@ -22,34 +22,30 @@ _STOPPED = re.compile(r"(?<![\d.])(\d{1,2})\.\s*(\d{1,2})\.(?!\s*\d)")
 _SIGNS = frozenset({",", ".", "'"})
 
 
-class _Date(NamedTuple):
-    """What was said of a date; 0 for what was not."""
-
-    year: int
-    month: int
-    day: int
-    confidence: float
-
-
 def read_date(words: Sequence[Token], lexicon: Lexicon, today: Day | None = None) -> Interpretation | None:
     """A day as ISO 8601, `2026-03-04`, or `--03-04` where no year was said and today is not known.
 
     "Tuesday", "tomorrow" and "the fifth" need today. A year that was not said is taken to be the coming one, and the
     part `year` is then `assumed`.
     """
-    best: _Date | None = None
+    best: ToldDate | None = None
+    year_said = 0
     for because, piece in segments(unhyphenated(words), lexicon):
         said = meant(piece, lexicon, bounds=True)
         if _is_either(said, lexicon):
             best = None
             continue
-        found = _told(said, lexicon, today) or (_day_alone(said, lexicon, best) if best and because else None)
-        found = found or (_counted_from(said, lexicon, today) if today else None)
-        if found is not None and best is not None and because and not found.year and best.year:
-            found = found._replace(year=best.year)
+        told = _told(said, lexicon, today) or (_day_alone(said, lexicon, best) if best and because else None)
+        if told is not None and because and not told.year and best is not None:
+            told = told._replace(year=year_said)
+        year_said = told.year if told else year_said
+        found = told or (counted_from(said, lexicon, today) if today else None)
         if found is not None or because in ("strong", "restart"):
             best = found
-    return None if best is None else _reading(best, today)
+    past = any(
+        at([word.text for word in words[place : place + 4]], 0, lexicon.past_verbs) for place in range(len(words))
+    )
+    return None if best is None else _reading(best, today, past=past)
 
 
 def _is_either(words: list[Token], lexicon: Lexicon) -> bool:
@@ -68,11 +64,11 @@ def _has_day(words: list[Token], lexicon: Lexicon) -> bool:
     return (
         any(word in lexicon.weekdays or at(plain, place, days) for place, word in enumerate(plain))
         or bool(_numbers_and_ordinals(words, lexicon))
-        or any(_ordinal_at(words, place, lexicon) for place in range(len(words)))
+        or any(ordinal_at(words, place, lexicon) for place in range(len(words)))
     )
 
 
-def _reading(date: _Date, today: Day | None) -> Interpretation | None:
+def _reading(date: ToldDate, today: Day | None, *, past: bool) -> Interpretation | None:
     year, month, day, confidence = date
     if year:
         return Interpretation(Day(year, month, day).iso, confidence) if exists(year, month, day) else None
@@ -80,12 +76,18 @@ def _reading(date: _Date, today: Day | None) -> Interpretation | None:
         return None
     if today is None:
         return Interpretation(f"--{month:02}-{day:02}", min(confidence, LIKELY))
+    if past:  # "it was the fourth of March"
+        last = next(
+            (y for y in range(today.year, today.year - 9, -1) if exists(y, month, day) and Day(y, month, day) < today),
+            0,
+        )
+        return Interpretation(Day(last, month, day).iso, min(confidence, FAIR), {"year": "assumed"}) if last else None
     years = (year for year in range(today.year, today.year + 9) if exists(year, month, day))
     coming = next((year for year in years if Day(year, month, day) >= today), today.year)
     return Interpretation(Day(coming, month, day).iso, min(confidence, LIKELY), {"year": "assumed"})
 
 
-def _told(words: list[Token], lexicon: Lexicon, today: Day | None) -> _Date | None:
+def _told(words: list[Token], lexicon: Lexicon, today: Day | None) -> ToldDate | None:
     return (
         _named_month(words, lexicon, today)
         or _written(words, lexicon, today)
@@ -94,7 +96,7 @@ def _told(words: list[Token], lexicon: Lexicon, today: Day | None) -> _Date | No
     )
 
 
-def _feast(words: list[Token], lexicon: Lexicon) -> _Date | None:
+def _feast(words: list[Token], lexicon: Lexicon) -> ToldDate | None:
     """Read a day that has a name, such as "Christmas Day"; None for other words."""
     plain = [word.text for word in words if not word.is_sign]
     for place in range(len(plain)):
@@ -104,11 +106,11 @@ def _feast(words: list[Token], lexicon: Lexicon) -> _Date | None:
                 return None  # "two days before Christmas"
             if date:
                 month, _, day = date.partition("-")
-                return _Date(0, int(month), int(day), LIKELY)
+                return ToldDate(0, int(month), int(day), LIKELY)
     return None
 
 
-def _day_alone(words: list[Token], lexicon: Lexicon, before: _Date | None) -> _Date | None:
+def _day_alone(words: list[Token], lexicon: Lexicon, before: ToldDate | None) -> ToldDate | None:
     """ "March third, no, fourth", "... no, nineteen eighty one"."""
     if any(word.text in lexicon.weekdays for word in words):
         return None  # Portuguese "quarta" is Wednesday, and the fourth
@@ -122,7 +124,7 @@ def _day_alone(words: list[Token], lexicon: Lexicon, before: _Date | None) -> _D
 # -- with the month's name
 
 
-def _named_month(words: list[Token], lexicon: Lexicon, today: Day | None) -> _Date | None:
+def _named_month(words: list[Token], lexicon: Lexicon, today: Day | None) -> ToldDate | None:
     names = {**lexicon.spoken.month_abbreviations, **lexicon.more_months}
     full = {name.lower() for name in lexicon.spoken.months} | lexicon.more_months.keys()
     for place, word in enumerate(words):
@@ -138,10 +140,16 @@ def _named_month(words: list[Token], lexicon: Lexicon, today: Day | None) -> _Da
                 continue
             day, start = found
         year, sure = _year_at(words, _skip(words, start, lexicon), lexicon, today)
-        if year and not exists(year, month, day):
+        if (year and not exists(year, month, day)) or _another(words[start:], (month, day), lexicon, today):
             return None
-        return _Date(year, month, day, CERTAIN if sure else FAIR)
+        return ToldDate(year, month, day, CERTAIN if sure else FAIR)
     return None
+
+
+def _another(words: list[Token], date: tuple[int, int], lexicon: Lexicon, today: Day | None) -> bool:
+    """Whether another day of a named month is told after one: "March fourth or so, I'd like March tenth"."""
+    found = _named_month(words, lexicon, today) if len(words) > 1 else None
+    return found is not None and (found.month, found.day) != date
 
 
 def _skip(words: Sequence[Token], place: int, lexicon: Lexicon) -> int:
@@ -212,29 +220,29 @@ def _century(year: int, today: Day | None) -> int:
 # -- in numbers
 
 
-def _written(words: Sequence[Token], lexicon: Lexicon, today: Day | None) -> _Date | None:
+def _written(words: Sequence[Token], lexicon: Lexicon, today: Day | None) -> ToldDate | None:
     text = "".join(("" if word.joined else " ") + word.text for word in words)
     found = _WRITTEN.search(text)
     if found:
         a, b, c = (int(found[1]), int(found[3]), int(found[4]))
         if len(found[1]) == 4:
-            return _Date(a, b, c, CERTAIN) if exists(a, b, c) else None
+            return ToldDate(a, b, c, CERTAIN) if exists(a, b, c) else None
         year = c if len(found[4]) == 4 else _century(c, today)
         return _ordered(a, b, year, lexicon, found[2])
     short = _SHORT.search(text) or (_STOPPED.search(text) if lexicon.spoken.ordinal_stop else None)
     return _ordered(int(short[1]), int(short[2]), 0, lexicon, "/" if short.re is _SHORT else ".") if short else None
 
 
-def _ordered(a: int, b: int, year: int, lexicon: Lexicon, mark: str = "/") -> _Date | None:
+def _ordered(a: int, b: int, year: int, lexicon: Lexicon, mark: str = "/") -> ToldDate | None:
     """Two numbers in the country's order, or in the only one that makes a date."""
     month_first = lexicon.spoken.month_first and mark != "."
     month, day = (a, b) if month_first else (b, a)
     if exists(year or 2000, month, day):
-        return _Date(year, month, day, CERTAIN if day > 12 or day == month else LIKELY)
-    return _Date(year, day, month, LIKELY) if exists(year or 2000, day, month) else None
+        return ToldDate(year, month, day, CERTAIN if day > 12 or day == month else LIKELY)
+    return ToldDate(year, day, month, LIKELY) if exists(year or 2000, day, month) else None
 
 
-def _spoken_numbers(words: list[Token], lexicon: Lexicon, today: Day | None) -> _Date | None:
+def _spoken_numbers(words: list[Token], lexicon: Lexicon, today: Day | None) -> ToldDate | None:
     """ "five three nineteen eighty", "oh five oh three two thousand one"."""
     found = _numbers_and_ordinals(words, lexicon)
     if not 1 <= len(found) <= 8:
@@ -257,7 +265,9 @@ def _spoken_numbers(words: list[Token], lexicon: Lexicon, today: Day | None) -> 
     year, sure = _year_of(found[place:], today)
     if len(parts) < 2 or not year or _year_of(found, today)[0]:
         return None
-    ordered = _ordered(parts[0], parts[1], year, lexicon)
+    between = {word.text for word in words[found[0].end : found[place - 1].start]} & lexicon.date_links
+    day_of_month = bool(between & lexicon.year_leads)  # "the 4th of the 3rd"
+    ordered = _ordered(parts[0], parts[1], year, lexicon, "." if day_of_month else "/")
     return None if ordered is None else ordered._replace(confidence=min(ordered.confidence, LIKELY if sure else FAIR))
 
 
@@ -277,122 +287,3 @@ def _numbers_and_ordinals(words: Sequence[Token], lexicon: Lexicon) -> list[Grou
         if number and place not in taken:
             found.append(Group(str(number), number, place, place + 1))
     return sorted(found, key=lambda group: group.start)
-
-
-# -- counted from today
-
-
-def _counted_from(words: list[Token], lexicon: Lexicon, today: Day | None) -> _Date | None:
-    assert today is not None
-    plain = [word.text for word in words if not word.is_sign]
-    if any(word in lexicon.not_ahead for word in plain):
-        return None  # "a week ago", "last Monday"
-    if not any(word in lexicon.weekdays for word in plain):
-        for place in range(len(plain)):
-            for length in (5, 4, 3, 2, 1):
-                days = lexicon.days.get(tuple(plain[place : place + length]))
-                if days is not None:
-                    if place and plain[place - 1] in lexicon.negations:
-                        break  # "not today, tomorrow"
-                    more = _span_beside(plain[:place], plain[place + length :], lexicon)
-                    if not more and place and plain[place - 1] in lexicon.offsets:
-                        return None  # "a month from today"
-                    return _exactly(today.plus(days + more), LIKELY if more else CERTAIN)
-    found = _span(words, lexicon, today) or _weekday(plain, lexicon, today)
-    ordinal = next((day for place in range(len(words)) if (day := _ordinal_at(words, place, lexicon))), 0)
-    if found and ordinal and not set(plain) & lexicon.spans.keys() and not _is_named_day(words, ordinal, lexicon):
-        return found if found.day == ordinal else None  # "Friday the thirteenth" that is no Friday
-    return found or _day_of_month(words, lexicon, today)
-
-
-def _is_named_day(words: Sequence[Token], ordinal: int, lexicon: Lexicon) -> bool:
-    """Whether the ordinal is a weekday's name, as Portuguese "quarta" is."""
-    return all(
-        word.text in lexicon.weekdays
-        for place, word in enumerate(words)
-        if _ordinal_at(words, place, lexicon) == ordinal
-    )
-
-
-def _exactly(day: Day, confidence: float) -> _Date:
-    return _Date(*day, confidence)
-
-
-def _span_beside(before: Sequence[str], after: Sequence[str], lexicon: Lexicon) -> int:
-    """How many days later is meant: "two weeks from today", "a fortnight tomorrow", "today week"."""
-    if after and after[0] in lexicon.week_behind:
-        return 7
-    for end in (len(before) - 1, len(before) - 2):
-        unit = lexicon.spans.get(before[end]) if end > 0 else None
-        if unit is None:
-            continue
-        found = groups([Token(word, word, joined=False) for word in before[:end]], lexicon)
-        if found and found[-1].end == end and 0 < found[-1].value <= 400:
-            return found[-1].value * unit
-        if before[end - 1] in lexicon.articles | lexicon.ones:
-            return unit
-    return 0
-
-
-def _span(words: list[Token], lexicon: Lexicon, today: Day) -> _Date | None:
-    """ "in three days", "two weeks from now"."""
-    plain = [word.text for word in words]
-    for group in groups(words, lexicon):
-        unit = lexicon.spans.get(plain[group.end]) if group.end < len(plain) else None
-        if unit is None or not 0 < group.value <= 400:
-            continue
-        before = any(at(plain, place, lexicon.span_before) == group.start - place for place in range(group.start))
-        if before or at(plain, group.end + 1, lexicon.span_after):
-            return _exactly(today.plus(group.value * unit), CERTAIN)
-    return None
-
-
-def _weekday(plain: Sequence[str], lexicon: Lexicon, today: Day) -> _Date | None:
-    named = {lexicon.weekdays[word] for word in plain if word in lexicon.weekdays}
-    if len(named) != 1:
-        return None
-    place = next(index for index, word in enumerate(plain) if word in lexicon.weekdays)
-    if place and plain[place - 1] in lexicon.negations:
-        return None
-    ahead = (named.pop() - today.weekday - 1) % 7 + 1
-    before = plain[place - 1] if place else ""
-    after = plain[place + 1] if place + 1 < len(plain) else ""
-    if before in lexicon.next_words or after in lexicon.next_words:
-        same_week = today.weekday + ahead < 7
-        return _exactly(today.plus(ahead + 7 * same_week), FAIR)
-    ahead_of_it = any(
-        at(plain, start, lexicon.week_after) == place - start for start in range(max(place - 4, 0), place)
-    )
-    if ahead_of_it or after in lexicon.week_behind:
-        return _exactly(today.plus(ahead + 7), LIKELY)
-    return _exactly(today.plus(ahead), LIKELY)
-
-
-def _day_of_month(words: Sequence[Token], lexicon: Lexicon, today: Day) -> _Date | None:
-    """ "the fifth": the next one there is."""
-    found = []
-    for place in range(len(words)):
-        ordinal = _ordinal_at(words, place, lexicon)
-        if ordinal:
-            found.append(ordinal)
-            break
-    if len(found) != 1:
-        return None
-    year, month = today.year, today.month
-    for _ in range(12):
-        if found[0] <= days_in(year, month) and Day(year, month, found[0]) >= today:
-            return _Date(year, month, found[0], FAIR)
-        year, month = (year + 1, 1) if month == 12 else (year, month + 1)
-    return None
-
-
-def _ordinal_at(words: Sequence[Token], place: int, lexicon: Lexicon) -> int:
-    """The day's ordinal that begins here; a bare number is none."""
-    ordinals = names_of_ordinals(lexicon)
-    for length in (3, 2, 1):
-        parts = tuple(word.text for word in words[place : place + length])
-        if len(parts) == length and parts in ordinals and parts not in names_of_numbers(lexicon):
-            return ordinals[parts]
-    ending = words[place + 1].text if place + 1 < len(words) else ""
-    written = words[place].is_digits and len(words[place].text) <= 2 and ending in lexicon.day_endings
-    return int(words[place].text) if written and 1 <= int(words[place].text) <= 31 else 0

@@ -123,7 +123,13 @@ def _stretch(words: Sequence[Token], lexicon: Lexicon, wanted: int) -> _Found:
     fitting = [run for run in found if len(run.digits) == wanted]
     together = sum(len(run.digits) for run in found)
     linked = all(_linked(words[a.end : b.start], lexicon) for a, b in itertools.pairwise(found))
-    if linked and (found[0].start and words[found[0].start - 1].text in lexicon.plus | {"+"} or not wanted or together == wanted or not fitting):
+    if linked and (
+        (found[0].start
+        and words[found[0].start - 1].text in lexicon.plus | {"+"})
+        or not wanted
+        or together == wanted
+        or not fitting
+    ):
         return _of(found, words, lexicon, LIKELY)
     if len(fitting) == 1:
         return _of(fitting, words, lexicon, LIKELY)
@@ -152,7 +158,9 @@ def _are_either(words: Sequence[Token], found: Sequence[Run], lexicon: Lexicon) 
     """Whether a word such as "or", "between" makes the numbers a choice or a range."""
     begin, end = max(found[0].start - 1, 0), found[-1].end + 1
     inside = {place for run in found for place in range(run.start, run.end)}
-    return any(words[place].text in lexicon.ranges for place in range(begin, min(end, len(words))) if place not in inside)
+    return any(
+        words[place].text in lexicon.ranges for place in range(begin, min(end, len(words))) if place not in inside
+    )
 
 
 def _says_again(words: Sequence[Token], found: Sequence[Run], lexicon: Lexicon) -> bool:

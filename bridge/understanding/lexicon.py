@@ -131,6 +131,10 @@ class Lexicon:
     """Fractions after a whole number: "and a half"."""
     amounts: Mapping[Phrase, float] = field(default_factory=dict)
     """Other words for numbers: "a dozen"."""
+    dozens: Words = frozenset()
+    """What makes twelve of each one before it: "three dozen"."""
+    compared: Phrases = frozenset()
+    """What makes a number before it a difference: "two more", "ten less"."""
     links: Words = frozenset()
     """Words that may stand between the parts of one number: "area", "code", "then"."""
     extension: Words = frozenset()
@@ -236,6 +240,8 @@ class Lexicon:
     """What may follow a name: "speaking"."""
     ordinals: Mapping[str, int] = field(default_factory=dict)
     """"first", "second" ... of a choice, "last" as -1."""
+    questions: Words = frozenset()
+    """What asks for a choice again instead of making one: "what was the second?"."""
     numbered: Words = frozenset()
     """"number", "option", before the place of a choice."""
 

@@ -158,6 +158,8 @@ def _score_from(words: Sequence[str], start: int, phrase: Sequence[str]) -> floa
     for wanted in phrase[1:]:
         for gap in range(3):
             near = place + 1 + gap
+            if "not" in words[place + 1 : near] and "not" not in phrase:
+                return 0.0  # "my power is not out"
             alike = likeness(words[near], wanted) if near < len(words) else 0.0
             if alike:
                 total += alike - 0.1 * gap

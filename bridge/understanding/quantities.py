@@ -8,6 +8,7 @@ from functools import cache
 from typing import NamedTuple
 
 from bridge.understanding.corrections import segments
+from bridge.understanding.counted import is_other, is_year, leads_to_year, says_nothing_behind
 from bridge.understanding.denials import meant
 from bridge.understanding.lexicon import Lexicon, Phrase
 from bridge.understanding.numbers import Group, groups, lone_digit
@@ -15,6 +16,8 @@ from bridge.understanding.results import CERTAIN, FAIR, LIKELY, Interpretation
 from bridge.understanding.words import Token, at, unhyphenated
 
 _LARGEST = 10**12
+_UNCLEAR = 0.3
+"""Less than is ever understood."""
 _DOLLARS = {"r": "BRL", "us": "USD", "c": "CAD", "ca": "CAD", "a": "AUD", "au": "AUD", "mx": "MXN", "nz": "NZD"}
 """Letters before a dollar sign that tell which one it is."""
 _SYMBOLS = {"$": "USD", "€": "EUR", "£": "GBP"}
@@ -36,12 +39,21 @@ def read_number(words: Sequence[Token], lexicon: Lexicon) -> Interpretation | No
     best: Interpretation | None = None
     for because, piece in segments(unhyphenated(words), lexicon):
         said = meant(piece, lexicon)
-        reading = _one_number(said, lexicon)
+        reading = None if _is_difference(piece, lexicon) else _one_number(said, lexicon)
         if because and reading is None and (lone := lone_digit(said, lexicon)):
             reading = Interpretation(int(lone), FAIR)
         if reading is not None or because in ("strong", "restart"):
             best = reading
     return best
+
+
+def _is_difference(words: Sequence[Token], lexicon: Lexicon) -> bool:
+    """Whether a number tells how much more or less something is: "two more than last time", "ten dollars less"."""
+    plain = [word.text for word in words]
+    return any(
+        at(plain, one.end + (plain[one.end : one.end + 1] != [] and plain[one.end] in lexicon.money), lexicon.compared)
+        for one in quantities(words, lexicon)
+    )
 
 
 def _one_number(words: list[Token], lexicon: Lexicon) -> Interpretation | None:
@@ -72,8 +84,18 @@ def _counted(words: Sequence[Token], lexicon: Lexicon) -> float | None:
     for place in range(len(plain)):
         for length in (4, 3, 2, 1):
             if (number := lexicon.amounts.get(tuple(plain[place : place + length]))) is not None:
-                return _whole_or_not(number)
+                return _with_more(number, plain[place + length :], lexicon)
     return None
+
+
+def _with_more(number: float, after: list[str], lexicon: Lexicon) -> float | None:
+    """ "a dozen" with what follows: "and a half" is of the dozen; "a couple of dozen" is nobody knows how many."""
+    if any(at(after, 0, phrases) for phrases in (lexicon.compared, frozenset((word,) for word in lexicon.dozens))):
+        return None
+    share = next((lexicon.halves[found] for n in (3, 2) if (found := tuple(after[:n])) in lexicon.halves), 0.0)
+    if share or set(after[:2]) & lexicon.dozens:
+        return _whole_or_not(number * (1 + share)) if number % 12 == 0 < number and share else None
+    return _whole_or_not(number)
 
 
 def _whole_or_not(number: float) -> float:
@@ -86,7 +108,7 @@ def quantities(words: Sequence[Token], lexicon: Lexicon) -> list[Quantity]:
     chunks = _chunks(groups(words, lexicon), words)
     place = 0
     while place < len(chunks):
-        quantity = _whole(chunks[place], words, lexicon)
+        quantity = _below_one(_whole(chunks[place], words, lexicon), words, lexicon)
         place += 1
         if place < len(chunks) and _is_point(words, quantity.end, chunks[place][0], lexicon):
             quantity = _with_decimals(quantity, chunks[place], words, lexicon)
@@ -99,6 +121,17 @@ def quantities(words: Sequence[Token], lexicon: Lexicon) -> list[Quantity]:
         if not denied and abs(quantity.hundredths) < _LARGEST * 100:
             found.append(quantity)
     return found
+
+
+def _below_one(quantity: Quantity, words: Sequence[Token], lexicon: Lexicon) -> Quantity:
+    """A number behind a point that no number stands before: "point five"."""
+    bare = quantity.start == 1 and words[0].text in lexicon.points and not quantity.groups[0].scaled
+    if not bare:
+        return quantity
+    decimals = ("".join(group.digits for group in quantity.groups) + "0")[:2]
+    return quantity._replace(
+        hundredths=int(decimals), start=0, confidence=min(quantity.confidence, LIKELY), decimal=True
+    )
 
 
 def _chunks(found: list[Group], words: Sequence[Token]) -> list[list[Group]]:
@@ -119,6 +152,8 @@ def _whole(chunk: list[Group], words: Sequence[Token], lexicon: Lexicon) -> Quan
         confidence = LIKELY if len(chunk) == 2 or all(len(group.digits) == 1 for group in chunk) else FAIR
     if not all(group.sure for group in chunk):
         confidence = min(confidence, LIKELY)
+    if len(chunk) > 1 and chunk[0].scaled and chunk[0].value % 100 == 0 and not chunk[1].sure:
+        confidence = _UNCLEAR  # "two hundred oh five"
     start = chunk[0].start
     negative = start > 0 and words[start - 1].text in lexicon.minus
     negative = negative or (start > 0 and words[start - 1].text == "-" and words[start].joined)
@@ -153,13 +188,24 @@ def _with_fraction(quantity: Quantity, words: Sequence[Token], lexicon: Lexicon)
     for length in (3, 2):
         share = lexicon.halves.get(tuple(plain[:length]))
         if share is not None:
-            quantity = quantity._replace(hundredths=quantity.hundredths + round(share * 100), end=quantity.end + length)
+            of = _whole_of(quantity, words, lexicon)
+            more = {"hundredths": quantity.hundredths + round(share * of), "end": quantity.end + length}
+            quantity = quantity._replace(**more) if of else quantity._replace(confidence=_UNCLEAR)
             break
     scale = words[quantity.end].text if quantity.end < len(words) else ""
+    if scale in lexicon.dozens:
+        return quantity._replace(hundredths=quantity.hundredths * 12, end=quantity.end + 1)
     if quantity.hundredths % 100 and scale in lexicon.thousand | lexicon.million:
         times = 1000 if scale in lexicon.thousand else 10**6
         quantity = quantity._replace(hundredths=quantity.hundredths * times, end=quantity.end + 1)
     return quantity
+
+
+def _whole_of(quantity: Quantity, words: Sequence[Token], lexicon: Lexicon) -> int:
+    """What "and a half" is half of, in hundredths: one, or "a million and a half"; 0 where nobody can tell."""
+    if words[quantity.end - 1].text in lexicon.million:
+        return 10**8
+    return 0 if words[quantity.end - 1].text in lexicon.hundred | lexicon.thousand else 100
 
 
 def _is_span(quantity: Quantity) -> bool:
@@ -231,7 +277,7 @@ def read_amount(words: Sequence[Token], lexicon: Lexicon) -> Interpretation | No
     best: _Sum | None = None
     for because, piece in segments(unhyphenated(words), lexicon):
         said = meant(piece, lexicon)
-        found = _one_sum(said, lexicon)
+        found = None if _is_difference(piece, lexicon) else _one_sum(said, lexicon)
         if found is not None and best is not None and not found.currency:
             found = found._replace(currency=best.currency)
         if found is not None or because in ("strong", "restart"):
@@ -256,14 +302,25 @@ def _one_sum(words: list[Token], lexicon: Lexicon) -> _Sum | None:
         return None
     first = found[0]
     unit, behind = _unit(words, first, lexicon)
+    plain = [word.text for word in words]
     if len(found) == 2:
         return _units_and_cents(words, found, unit, behind, lexicon)
-    cent, _, currency = unit.partition(" ")
-    if cent == "cent":
-        return _Sum(first.hundredths // 100, currency, LIKELY)
+    coin, _, currency = unit.partition(" ")
+    if coin.startswith("cent"):
+        return _Sum(first.hundredths // 100 * int(coin.partition("*")[2] or 1), currency, LIKELY)
     if unit or first.decimal:
-        return _Sum(first.hundredths, unit, first.confidence)
-    return _as_price(first)
+        share = next(
+            (lexicon.halves[half] for n in (3, 2) if (half := tuple(plain[behind : behind + n])) in lexicon.halves), 0
+        )
+        return _Sum(first.hundredths + round(share * 100) if unit else first.hundredths, unit, first.confidence)
+    return None if _counts_else(words, first, lexicon) else _as_price(first)
+
+
+def _counts_else(words: list[Token], quantity: Quantity, lexicon: Lexicon) -> bool:
+    """Whether a number without a currency counts or dates something: "two bills", "in 2019", "on the 5th"."""
+    start, end = quantity.start, quantity.end
+    year = is_year(quantity.groups[0].digits) and leads_to_year(words, start, lexicon)
+    return year or is_other(words, start, end, lexicon) or not says_nothing_behind(words, end, lexicon)
 
 
 def _one_coin(words: list[Token], lexicon: Lexicon) -> list[Token]:
