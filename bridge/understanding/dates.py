@@ -32,7 +32,7 @@ def read_date(words: Sequence[Token], lexicon: Lexicon, today: Day | None = None
     year_said = 0
     for because, piece in segments(unhyphenated(words), lexicon):
         said = meant(piece, lexicon, bounds=True)
-        if _is_either(said, lexicon):
+        if _is_either(said, lexicon) or _tells_two(said, lexicon, today):
             best = None
             continue
         told = _told(said, lexicon, today) or (_day_alone(said, lexicon, best) if best and because else None)
@@ -56,6 +56,17 @@ def _is_either(words: list[Token], lexicon: Lexicon) -> bool:
             pieces.append([])
         pieces[-1].append(word)
     return len(pieces) > 1 and sum(_has_day(piece, lexicon) for piece in pieces) > 1
+
+
+def _tells_two(words: list[Token], lexicon: Lexicon, today: Day | None) -> bool:
+    """Whether two days of named months are told: "March fourth was the old one, I'd like March tenth"."""
+    names = lexicon.spoken.month_abbreviations.keys() | lexicon.more_months.keys()
+    months = [place for place, word in enumerate(words) if word.text in names]
+    if len(months) != 2:
+        return False
+    middle = next((place for place in range(months[0], months[1]) if words[place].text in ",;."), months[1] - 1)
+    first, second = (_named_month(half, lexicon, today) for half in (words[:middle], words[middle:]))
+    return first is not None and second is not None and first[1:3] != second[1:3]
 
 
 def _has_day(words: list[Token], lexicon: Lexicon) -> bool:
@@ -140,16 +151,10 @@ def _named_month(words: list[Token], lexicon: Lexicon, today: Day | None) -> Tol
                 continue
             day, start = found
         year, sure = _year_at(words, _skip(words, start, lexicon), lexicon, today)
-        if (year and not exists(year, month, day)) or _another(words[start:], (month, day), lexicon, today):
+        if (year and not exists(year, month, day)):
             return None
         return ToldDate(year, month, day, CERTAIN if sure else FAIR)
     return None
-
-
-def _another(words: list[Token], date: tuple[int, int], lexicon: Lexicon, today: Day | None) -> bool:
-    """Whether another day of a named month is told after one: "March fourth or so, I'd like March tenth"."""
-    found = _named_month(words, lexicon, today) if len(words) > 1 else None
-    return found is not None and (found.month, found.day) != date
 
 
 def _skip(words: Sequence[Token], place: int, lexicon: Lexicon) -> int:

@@ -30,6 +30,9 @@ def letters(words: Sequence[Token], lexicon: Lexicon, *, digits: bool = True) ->
     place = 0
     shouted = all(word.raw.isupper() for word in words if word.text[0].isalpha())
     while place < len(words):
+        if nothing := at([word.text for word in words[place : place + 3]], 0, lexicon.not_letters, 3):
+            place += nothing
+            continue
         letter = _letter(words, place, lexicon, digits=digits, shouted=shouted)
         if letter is None:
             place += 1

@@ -234,6 +234,14 @@ class Lexicon:
     """What makes such a one sure: "it's under"."""
     name_parts: Phrases = frozenset()
     """"first name", "last name"."""
+    surnames: Phrases = frozenset()
+    """Those of them that are told last when a name is written: "last name"."""
+    not_letters: Phrases = frozenset()
+    """Phrases whose words are no letters: "I said", "you see"."""
+    letter_with: Phrases = frozenset()
+    """Before a letter that a name has: "with a Y"."""
+    letter_without: Phrases = frozenset()
+    """Before one that it has not."""
     no_names: Words = frozenset()
     """Words that no name holds, so that a sentence is not taken for one."""
     closing: Words = frozenset()

@@ -6,6 +6,7 @@ import itertools
 from collections.abc import Sequence
 
 from bridge.understanding.corrections import segments
+from bridge.understanding.letter_remarks import without_remarks
 from bridge.understanding.letters import spellings
 from bridge.understanding.lexicon import Lexicon
 from bridge.understanding.results import CERTAIN, FAIR, LIKELY, Interpretation
@@ -24,6 +25,12 @@ def read_name(words: Sequence[Token], lexicon: Lexicon) -> Interpretation | None
 
     The part `spelled` says that it was.
     """
+    words, remarks = without_remarks(words, lexicon)
+    reading = _told(words, lexicon)
+    return None if reading is None or remarks.contradict(str(reading.value)) else reading
+
+
+def _told(words: Sequence[Token], lexicon: Lexicon) -> Interpretation | None:
     plain = unhyphenated(words)
     said = _said(words, lexicon)
     spelled = spell(plain, lexicon)
@@ -61,15 +68,16 @@ def _in_segment(words: list[Token], lexicon: Lexicon) -> tuple[list[str], float]
     parts: list[str] = []
     led: list[str] = []
     introduced = False
+    turned = _tells_surname_first([word for piece in pieces for word in piece], lexicon)
     for piece in pieces:
         for part in _parts(piece, lexicon):
             led += _name(part, lexicon)
         after = _after_lead(piece, lexicon)
         if after is not None and (name := _name(after, lexicon)):
-            led = [*led, *name]
+            led = [*name, *led] if turned and led else [*led, *name]
             introduced = introduced or not _weakly_led(piece[: len(piece) - len(after)], lexicon)
     for piece in pieces:
-        plain = [word for word in piece if word.text not in lexicon.fillers]
+        plain = _alone([word for word in piece if word.text not in lexicon.fillers], lexicon)
         name = _name(plain, lexicon)
         more = not parts or (len(name) > len(parts) and name[-len(parts) :] == parts) or name[: len(parts)] == parts
         if name and more and len(name) + 2 * sum(part.count("-") for part in name) == len(plain):
@@ -82,6 +90,14 @@ def _in_segment(words: list[Token], lexicon: Lexicon) -> tuple[list[str], float]
         return None
     greeted = len(pieces) <= 2
     return (parts, LIKELY if len(parts) > 1 or words[0].raw[:1].isupper() else FAIR) if greeted else None
+
+
+def _alone(words: list[Token], lexicon: Lexicon) -> list[Token]:
+    """The words without "here", "speaking" at their end, and without what the name is said not to be."""
+    end = next((place for place, word in enumerate(words) if place and word.text in lexicon.negations), len(words))
+    while end > 1 and words[end - 1].text in lexicon.closing:
+        end -= 1
+    return words[:end]
 
 
 def _weakly_led(before: Sequence[Token], lexicon: Lexicon) -> bool:
@@ -120,16 +136,32 @@ def _parts(words: list[Token], lexicon: Lexicon) -> list[list[Token]]:
     return [words[start + lengths[start] : stop] for start, stop in bounds]
 
 
+def _tells_surname_first(words: list[Token], lexicon: Lexicon) -> bool:
+    """Whether the first part of a name that is told is the one that is written last."""
+    plain = [word.text for word in words]
+    first = next((place for place in range(len(plain)) if at(plain, place, lexicon.name_parts)), None)
+    return first is not None and bool(at(plain, first, lexicon.surnames))
+
+
 def _after_lead(words: list[Token], lexicon: Lexicon) -> list[Token] | None:
     """What follows the last "my name is" in a piece that a name follows, or else the last one."""
     plain = [word.text for word in words]
     after, place = None, 0
     while place < len(plain):
         length = at(plain, place, lexicon.name_leads)
+        if length and _is_of_another(words, place, length, lexicon):
+            return None if after is None else after
         if length and place + length < len(plain) and (after is None or _name(words[place + length :], lexicon)):
             after = words[place + length :]
         place += length or 1
     return after
+
+
+def _is_of_another(words: Sequence[Token], place: int, length: int, lexicon: Lexicon) -> bool:
+    """Whether a lead is about somebody else: "I'm calling for"."""
+    before = words[place - 1].text if place else ""
+    weak = length == 1 and words[place].text in lexicon.weak_leads and bool(before)
+    return weak and before not in lexicon.lead_verbs | lexicon.fillers | lexicon.beside
 
 
 def _name(words: Sequence[Token], lexicon: Lexicon) -> list[str]:
@@ -142,8 +174,14 @@ def _name(words: Sequence[Token], lexicon: Lexicon) -> list[str]:
             name[-1] += "-" + words[place + 1].raw
             place += 2
             continue
+        if name and place + 1 < len(words) and lexicon.signs.get((text,)) == "-" and not words[place + 1].is_sign:
+            name[-1] += "-" + words[place + 1].raw  # "Smith hyphen Jones"
+            place += 2
+            continue
         if not text[0].isalpha() or text in lexicon.fillers:
             break
+        if text.endswith("'s") and place + 1 < len(words) and not words[place + 1].is_sign:
+            return []  # "John's wife"
         if text in lexicon.no_names and not (name and _joins(words, place, lexicon)):
             break
         if at(spoken(words[place : place + 12]), 0, lexicon.name_leads):
@@ -151,7 +189,7 @@ def _name(words: Sequence[Token], lexicon: Lexicon) -> list[str]:
         name.append(words[place].raw)
         place += 1
     rest = [word for word in words[place:] if not word.is_sign]
-    ends_with_sentence = bool(rest) and rest[0].text not in lexicon.fillers | lexicon.closing
+    ends_with_sentence = bool(rest) and rest[0].text not in lexicon.fillers | lexicon.closing | lexicon.negations
     if not name or len(name) > _MOST_WORDS or ends_with_sentence:
         return []
     return name

@@ -11,6 +11,7 @@ from bridge.understanding.corrections import segments
 from bridge.understanding.counted import is_other, is_year, leads_to_year, says_nothing_behind
 from bridge.understanding.denials import meant
 from bridge.understanding.lexicon import Lexicon, Phrase
+from bridge.understanding.number_names import names_of_numbers
 from bridge.understanding.numbers import Group, groups, lone_digit
 from bridge.understanding.results import CERTAIN, FAIR, LIKELY, Interpretation
 from bridge.understanding.words import Token, at, unhyphenated
@@ -50,10 +51,13 @@ def read_number(words: Sequence[Token], lexicon: Lexicon) -> Interpretation | No
 def _is_difference(words: Sequence[Token], lexicon: Lexicon) -> bool:
     """Whether a number tells how much more or less something is: "two more than last time", "ten dollars less"."""
     plain = [word.text for word in words]
-    return any(
-        at(plain, one.end + (plain[one.end : one.end + 1] != [] and plain[one.end] in lexicon.money), lexicon.compared)
-        for one in quantities(words, lexicon)
-    )
+    ends = {one.end for one in quantities(words, lexicon)}
+    for place in range(1, len(plain)):
+        before = place - (plain[place - 1] in lexicon.money)
+        named = (plain[before - 1],) in names_of_numbers(lexicon)
+        if at(plain, place, lexicon.compared) and (before in ends or named):
+            return True
+    return False
 
 
 def _one_number(words: list[Token], lexicon: Lexicon) -> Interpretation | None:

@@ -6,6 +6,7 @@ import itertools
 from collections.abc import Sequence
 
 from bridge.understanding.corrections import Strength, segments
+from bridge.understanding.letter_remarks import without_remarks
 from bridge.understanding.letters import Spelled, named_letter, spellings
 from bridge.understanding.lexicon import Lexicon
 from bridge.understanding.results import CERTAIN, FAIR, LIKELY, Interpretation
@@ -19,13 +20,13 @@ def read_spelling(words: Sequence[Token], lexicon: Lexicon) -> Interpretation | 
 
     A single word that was said and not spelled is taken for a spelling that the recogniser has put together.
     """
-    words = unhyphenated(words)
+    words, remarks = without_remarks(unhyphenated(words), lexicon)
     value = spell(words, lexicon)
     if value is not None:
-        return value
+        return None if remarks.contradict(str(value.value)) else value
     plain = [word for word in words if not word.is_sign and word.text not in lexicon.fillers]
     lone = plain[0].text if len(plain) == 1 else _code(plain)
-    refused = lone in lexicon.no_names or len(lone) < _FEWEST_LETTERS_OF_NAME or (lone,) in lexicon.yes | lexicon.no
+    refused = remarks.contradict(lone) or bool(named_letter(lone, lexicon)) or lone in lexicon.no_names or len(lone) < _FEWEST_LETTERS_OF_NAME or (lone,) in lexicon.yes | lexicon.no
     if refused or not lone.isalnum() or any(lone == word for phrase in lexicon.weak_yes for word in phrase):
         return None
     return Interpretation(lone, FAIR, {"spelled": "no"})
@@ -42,7 +43,7 @@ def spell(words: list[Token], lexicon: Lexicon) -> Interpretation | None:
     """What was spelled in these words, after all changes of mind; None where nothing was."""
     text, confidence = "", CERTAIN
     for because, said in segments(words, lexicon):
-        rows = spellings(said, lexicon)
+        rows = [row for row in spellings(said, lexicon) if not _denied(row, said, lexicon)]
         here, sure = _chosen(rows, said, lexicon)
         if not here and because and text:
             here, sure = _single_letter(said, lexicon), LIKELY
@@ -66,16 +67,31 @@ def _chosen(rows: list[Spelled], words: Sequence[Token], lexicon: Lexicon) -> tu
     """The spelled word; several where they are parts of a name, the longest where they are not."""
     if not rows:
         return "", 0.0
+    if len(rows) > 1 and len({row.text for row in rows}) == 1:
+        rows = rows[:1]  # "S M I T H, I repeat, S M I T H"
     if len(rows) > 1:
         between = [words[a.end : b.start] for a, b in itertools.pairwise(rows)]
         if any(word.text in lexicon.ranges for each in between for word in each):
             return "", 0.0  # "S M I T H or S M Y T H"
+        if any(len(spoken(each)) == 1 and not _names_a_part(each, lexicon) and not _is_known(each, lexicon) for each in between):
+            return "", 0.0  # one word between letters was a letter that nobody understood
         if all(_names_a_part(each, lexicon) for each in between):
             return " ".join(row.text for row in rows), LIKELY
     longest = max(rows, key=lambda row: len(row.text))
     letters_of = sum(c.isalpha() for c in longest.text)
     sure = CERTAIN if 2 * longest.sure >= letters_of else LIKELY if longest.sure else FAIR
     return longest.text, sure if len(rows) == 1 else min(sure, FAIR)
+
+
+def _denied(row: Spelled, words: Sequence[Token], lexicon: Lexicon) -> bool:
+    """Whether a row is what the word is not: "not S M I T H", "it isn't S M I T H"."""
+    before = [word.text for word in words[max(row.start - 2, 0) : row.start]]
+    return any(word in lexicon.negations or at(before, place, lexicon.denials) for place, word in enumerate(before))
+
+
+def _is_known(words: Sequence[Token], lexicon: Lexicon) -> bool:
+    known = lexicon.no_names | lexicon.beside | lexicon.negations | lexicon.closing
+    return all(text in known for text in spoken(words))
 
 
 def _names_a_part(words: Sequence[Token], lexicon: Lexicon) -> bool:
@@ -87,4 +103,6 @@ def _amended(before: str, after: str, because: Strength) -> str:
     """A spelling after a correction: begun anew, or gone on with from the last letter, which was wrong."""
     if not before or because in ("", "restart") or after[0] == before[0]:
         return after
+    if before[-2:] == 2 * after[0]:
+        return before[:-2] + after  # "S M I double T, no, single T, H"
     return before[:-1] + after
