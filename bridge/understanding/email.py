@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 
 from bridge.understanding.corrections import Segment, segments
+from bridge.understanding.letter_remarks import without_remarks
 from bridge.understanding.letters import letters
 from bridge.understanding.lexicon import Lexicon
 from bridge.understanding.numbers import digit_named, groups
@@ -81,22 +82,41 @@ def _length_at(words: Sequence[Token], place: int, lexicon: Lexicon) -> int:
 
 
 def _address(words: list[Token], lexicon: Lexicon) -> Interpretation | None:
-    words = _without_remarks(words, lexicon)
+    """The one address in these words; None where there are two, and what an address is said not to be is none."""
+    words, letters_told = without_remarks(_without_remarks(words, lexicon), lexicon)
+    found: list[Interpretation] = []
     for place in range(len(words) - 1, 0, -1):
-        length = _length_at(words, place, lexicon)
-        if not length:
-            continue
-        domain, confidence = _domain(words, place + length, lexicon)
-        if not domain:
-            continue
-        before = place
-        while before and words[before - 1].text == ",":
-            before -= 1
-        local, joined = _local(words[:before], lexicon)
-        address = f"{local}@{domain}"
-        if local and len(address) <= 254 and _ADDRESS.fullmatch(address) and ".." not in local:
-            return Interpretation(address, min(confidence, FAIR + 0.1 if joined else CERTAIN))
+        one = _address_at(words, place, lexicon)
+        if one is not None and not letters_told.contradict(str(one.value).partition("@")[0]):
+            found.append(one)
+    return found[0] if len({one.value for one in found}) == 1 else None
+
+
+def _address_at(words: list[Token], place: int, lexicon: Lexicon) -> Interpretation | None:
+    length = _length_at(words, place, lexicon)
+    domain, confidence = _domain(words, place + length, lexicon) if length else ("", 0.0)
+    if not domain or _is_denied(words, place, lexicon):
+        return None
+    before = place
+    while before and words[before - 1].text == ",":
+        before -= 1
+    local, joined = _local(words[:before], lexicon)
+    address = f"{local}@{domain}"
+    if local and len(address) <= 254 and _ADDRESS.fullmatch(address) and ".." not in local:
+        return Interpretation(address, min(confidence, FAIR + 0.1 if joined else CERTAIN))
     return None
+
+
+def _is_denied(words: Sequence[Token], place: int, lexicon: Lexicon) -> bool:
+    """Whether an address is not the one, or no address: "it is not john at", "you can find it at"."""
+    begin = place
+    while begin and words[begin - 1].text not in ",;!?" and not _at(words, begin - 1, lexicon):
+        begin -= 1
+    plain = [word.text for word in words[begin:place]]
+    ends = [index for index, text in enumerate(plain) if text in lexicon.contrasts]
+    plain = plain[ends[-1] + 1 :] if ends else plain
+    sentence = bool(plain) and plain[-1] in lexicon.no_locals
+    return sentence or any(text in lexicon.negations or at(plain, n, lexicon.denials) for n, text in enumerate(plain))
 
 
 def _without_remarks(words: Sequence[Token], lexicon: Lexicon) -> list[Token]:

@@ -257,6 +257,8 @@ class Lexicon:
     at: Phrases = frozenset({("at",), ("at", "sign")})
     before_address: Words = frozenset()
     """Words that lead to an address and are part of one only where a dot or another sign joins them to it."""
+    no_locals: Words = frozenset()
+    """Words before the at that make a sentence of it: "look at", "my name at"."""
     no_domains: Words = frozenset()
     """Words that are no domain: "the", "my"."""
     remarks: Phrases = frozenset()

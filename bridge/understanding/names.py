@@ -10,7 +10,7 @@ from bridge.understanding.letter_remarks import without_remarks
 from bridge.understanding.letters import spellings
 from bridge.understanding.lexicon import Lexicon
 from bridge.understanding.results import CERTAIN, FAIR, LIKELY, Interpretation
-from bridge.understanding.spelling import spell
+from bridge.understanding.spelling import alike, spell
 from bridge.understanding.words import Token, at, spoken, unhyphenated
 
 _MOST_WORDS = 4
@@ -39,15 +39,24 @@ def _told(words: Sequence[Token], lexicon: Lexicon) -> Interpretation | None:
     written = str(spelled.value)
     if any(not (c.isalpha() or c in " '-.") for c in written):
         return None if said is None else Interpretation(_capitals(" ".join(said[0])), said[1])
-    first = [word for word in said[0] if not _alike(word, written)] if said else []
+    first = [word for word in said[0] if not alike(word, written)] if said else []
     kept = first if said and len(said[0]) > 1 and len(first) < len(said[0]) and " " not in written else []
+    other = _other_part(plain, written, said[0], lexicon) if said and " " not in written else ""
+    if other:
+        return Interpretation(_capitals(other), LIKELY, {"spelled": "yes"})
     return Interpretation(_capitals(" ".join([*kept, written])), spelled.confidence, {"spelled": "yes"})
 
 
-def _alike(word: str, spelled: str) -> bool:
-    """Whether this is the word that was spelled, as a recogniser wrote it."""
-    word, spelled = word.lower(), spelled.lower()
-    return word[0] == spelled[0] and abs(len(word) - len(spelled)) <= 2 and len(set(word) ^ set(spelled)) <= 3
+def _other_part(words: list[Token], written: str, said: list[str], lexicon: Lexicon) -> str:
+    """The whole name where one part of it was said and the other spelled: "first name John, last name S M Y T H E"."""
+    row = next((row for row in spellings(words, lexicon) if row.text == written), None)
+    if row is None or len(said) > 1 or alike(said[0], written):
+        return ""
+    before = spoken(words[: row.start])[-4:]
+    if any(at(before, place, lexicon.surnames) for place in range(len(before))):
+        return f"{said[0]} {written}"
+    named = any(at(before, place, lexicon.name_parts) for place in range(len(before)))
+    return f"{written} {said[0]}" if named else ""
 
 
 def _said(words: Sequence[Token], lexicon: Lexicon) -> tuple[list[str], float] | None:
@@ -79,6 +88,8 @@ def _in_segment(words: list[Token], lexicon: Lexicon) -> tuple[list[str], float]
     for piece in pieces:
         plain = _alone([word for word in piece if word.text not in lexicon.fillers], lexicon)
         name = _name(plain, lexicon)
+        if len(name) == len(parts) == 1 and not led and name[0].lower() != parts[0].lower():
+            return None  # "Smith, John": which is the last name?
         more = not parts or (len(name) > len(parts) and name[-len(parts) :] == parts) or name[: len(parts)] == parts
         if name and more and len(name) + 2 * sum(part.count("-") for part in name) == len(plain):
             parts = name  # "Smith", and then "John Smith"

@@ -44,6 +44,8 @@ def spell(words: list[Token], lexicon: Lexicon) -> Interpretation | None:
     text, confidence = "", CERTAIN
     for because, said in segments(words, lexicon):
         rows = [row for row in spellings(said, lexicon) if not _denied(row, said, lexicon)]
+        if any(_lost_its_beginning(row, said, lexicon) for row in rows):
+            rows = []
         here, sure = _chosen(rows, said, lexicon)
         if not here and because and text:
             here, sure = _single_letter(said, lexicon), LIKELY
@@ -73,10 +75,10 @@ def _chosen(rows: list[Spelled], words: Sequence[Token], lexicon: Lexicon) -> tu
         between = [words[a.end : b.start] for a, b in itertools.pairwise(rows)]
         if any(word.text in lexicon.ranges for each in between for word in each):
             return "", 0.0  # "S M I T H or S M Y T H"
+        if all(_names_a_part(each, lexicon) or _is_said(each, row) for each, row in zip(between, rows[1:], strict=True)):
+            return " ".join(row.text for row in rows), LIKELY
         if any(len(spoken(each)) == 1 and not _names_a_part(each, lexicon) and not _is_known(each, lexicon) for each in between):
             return "", 0.0  # one word between letters was a letter that nobody understood
-        if all(_names_a_part(each, lexicon) for each in between):
-            return " ".join(row.text for row in rows), LIKELY
     longest = max(rows, key=lambda row: len(row.text))
     letters_of = sum(c.isalpha() for c in longest.text)
     sure = CERTAIN if 2 * longest.sure >= letters_of else LIKELY if longest.sure else FAIR
@@ -87,6 +89,27 @@ def _denied(row: Spelled, words: Sequence[Token], lexicon: Lexicon) -> bool:
     """Whether a row is what the word is not: "not S M I T H", "it isn't S M I T H"."""
     before = [word.text for word in words[max(row.start - 2, 0) : row.start]]
     return any(word in lexicon.negations or at(before, place, lexicon.denials) for place, word in enumerate(before))
+
+
+def _lost_its_beginning(row: Spelled, words: Sequence[Token], lexicon: Lexicon) -> bool:
+    """Whether a word that nobody knows stands before words of an alphabet: it was one, too ("tangle oscar mike")."""
+    if not row.start or len(words[row.start].text) == 1 or words[row.start].text not in lexicon.alphabet:
+        return False
+    before = words[row.start - 1]
+    known = before.is_sign or before.text in lexicon.no_names | lexicon.beside | lexicon.fillers | lexicon.passed_over
+    return not known and not alike(before.text, row.text)
+
+
+def _is_said(words: Sequence[Token], row: Spelled) -> bool:
+    """Whether the last word before a row is the one that it spells: "John, J O H N, Smith, S M I T H"."""
+    plain = spoken(words)
+    return bool(plain) and alike(plain[-1], row.text)
+
+
+def alike(word: str, spelled: str) -> bool:
+    """Whether this is the word that was spelled, as a recogniser wrote it."""
+    word, spelled = word.lower(), spelled.lower()
+    return word[0] == spelled[0] and abs(len(word) - len(spelled)) <= 2 and len(set(word) ^ set(spelled)) <= 3
 
 
 def _is_known(words: Sequence[Token], lexicon: Lexicon) -> bool:
