@@ -33,6 +33,10 @@ def segments(
         plain = tuple(word.text for word in words[place : place + length] if not word.is_sign)
         begins = len(cut) == 1 and not any(not word.is_sign for word in cut[0].words)
         denies = begins and bool(plain) and plain[-1] in lexicon.negations  # "no, not the red one"
+        if strength == "strong" and _is_denied(words, place, lexicon):
+            length = 0  # "that is not wrong"
+        if strength == "weak" and _denies(words, place, lexicon):
+            length = 0  # Spanish "mi nombre no es"
         if length and not denies and plain not in never and not (strength == "weak" and (begins or plain in but)):
             cut.append(Segment(strength, []))
             place += length
@@ -40,6 +44,17 @@ def segments(
             cut[-1].words.append(words[place])
             place += 1
     return cut
+
+
+def _is_denied(words: Sequence[Token], place: int, lexicon: Lexicon) -> bool:
+    return place > 0 and words[place - 1].text in lexicon.negations and words[place].text not in lexicon.negations
+
+
+def _denies(words: Sequence[Token], place: int, lexicon: Lexicon) -> bool:
+    """Whether a word that may correct only denies the verb behind it."""
+    if words[place].text not in lexicon.negations or not place or words[place - 1].is_sign:
+        return False
+    return place + 1 < len(words) and words[place + 1].text in lexicon.copulas
 
 
 def _marker(words: Sequence[Token], place: int, lexicon: Lexicon) -> tuple[Strength, int]:

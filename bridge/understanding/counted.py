@@ -9,7 +9,7 @@ from bridge.understanding.lexicon import Lexicon, Words
 from bridge.understanding.number_names import names_of_numbers
 from bridge.understanding.words import Token, at
 
-_SHORT = 2
+_SHORT = 3
 _SYMBOLS = frozenset("$€£%°")
 _PARTS = frozenset(",;.!?")
 
@@ -17,7 +17,7 @@ _PARTS = frozenset(",;.!?")
 def counts(words: Sequence[Token], start: int, end: int, digits: str, lexicon: Lexicon) -> bool:
     """Whether the number at these places counts, measures or dates something else.
 
-    A number of one or two digits is believed only beside words that say nothing: it stands in many sentences that
+    A number of three digits at most, or a year's, is believed only beside words that say nothing: it stands in many sentences that
     are no answer.
     """
     before = words[start - 1].text if start else ""
@@ -30,7 +30,7 @@ def counts(words: Sequence[Token], start: int, end: int, digits: str, lexicon: L
         return True
     if is_year(digits) and leads_to_year(words, start, lexicon):
         return True
-    return len(digits) <= _SHORT and not says_nothing(words, start, end, lexicon)
+    return (len(digits) <= _SHORT or is_year(digits)) and not says_nothing(words, start, end, lexicon)
 
 
 def is_other(words: Sequence[Token], start: int, end: int, lexicon: Lexicon) -> bool:

@@ -9,7 +9,7 @@ from bridge.understanding.calendar_days import Day, exists
 from bridge.understanding.coming_days import ToldDate, counted_from, ordinal_at
 from bridge.understanding.corrections import segments
 from bridge.understanding.denials import meant
-from bridge.understanding.lexicon import Lexicon
+from bridge.understanding.lexicon import Lexicon, Words
 from bridge.understanding.number_names import names_of_numbers, names_of_ordinals
 from bridge.understanding.numbers import Group, groups
 from bridge.understanding.results import CERTAIN, FAIR, LIKELY, Interpretation
@@ -32,7 +32,7 @@ def read_date(words: Sequence[Token], lexicon: Lexicon, today: Day | None = None
     year_said = 0
     for because, piece in segments(unhyphenated(words), lexicon):
         said = meant(piece, lexicon, bounds=True)
-        if _is_either(said, lexicon) or _tells_two(said, lexicon, today):
+        if _is_either(said, lexicon) or _is_either(piece, lexicon, lexicon.range_ends) or _tells_two(said, lexicon, today):
             best = None
             continue
         told = _told(said, lexicon, today) or (_day_alone(said, lexicon, best) if best and because else None)
@@ -48,11 +48,11 @@ def read_date(words: Sequence[Token], lexicon: Lexicon, today: Day | None = None
     return None if best is None else _reading(best, today, past=past)
 
 
-def _is_either(words: list[Token], lexicon: Lexicon) -> bool:
-    """Whether days stand on both sides of a word that parts them: "today or tomorrow", "the fourth or the fifth"."""
+def _is_either(words: list[Token], lexicon: Lexicon, parting: Words = frozenset()) -> bool:
+    """Whether days stand on both sides of a word that parts them: "today or tomorrow", German "vom 5. bis 8. Mai"."""
     pieces: list[list[Token]] = [[]]
     for word in words:
-        if word.text in lexicon.ranges:
+        if word.text in (parting or lexicon.ranges):
             pieces.append([])
         pieces[-1].append(word)
     return len(pieces) > 1 and sum(_has_day(piece, lexicon) for piece in pieces) > 1

@@ -45,6 +45,8 @@ def letters(words: Sequence[Token], lexicon: Lexicon, *, digits: bool = True) ->
 def _letter(words: Sequence[Token], place: int, lexicon: Lexicon, *, digits: bool, shouted: bool) -> Letter | None:
     word = words[place]
     plain = [w.text for w in words[place : place + 3]]
+    if _joins(words, place, lexicon):
+        return None
     times, behind = repeats_at(words, place, lexicon)
     if not times and (times := _times(words, place, lexicon)):
         behind = place + 1
@@ -81,6 +83,14 @@ def _letter(words: Sequence[Token], place: int, lexicon: Lexicon, *, digits: boo
     if word.raw.isupper() and word.text.isalpha() and 1 < len(word.raw) <= _LONGEST_CAPITALS and not shouted:
         return Letter(word.text, place, place + 1, sure=True)
     return None
+
+
+def _joins(words: Sequence[Token], place: int, lexicon: Lexicon) -> bool:
+    """Whether a word that may be a letter joins two that are written in capitals: Spanish "A y B"."""
+    if words[place].text not in lexicon.joiners or words[place].raw.isupper():
+        return False
+    near = [words[beside] for beside in (place - 1, place + 1) if 0 <= beside < len(words)]
+    return len(near) == 2 and all(word.is_letter and word.raw.isupper() for word in near)
 
 
 def _times(words: Sequence[Token], place: int, lexicon: Lexicon) -> int:
@@ -170,7 +180,7 @@ def spellings(words: Sequence[Token], lexicon: Lexicon) -> list[Spelled]:
 
 
 def _near(words: Sequence[Token], lexicon: Lexicon) -> bool:
-    return all(word.text in ",.-;:" or word.text in lexicon.passed_over for word in words)
+    return all(word.text in ",.-;:" or word.text in lexicon.passed_over | lexicon.joiners for word in words)
 
 
 def _trimmed(row: list[Letter], words: Sequence[Token], lexicon: Lexicon) -> list[Letter]:

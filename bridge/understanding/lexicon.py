@@ -48,6 +48,8 @@ class Lexicon:
     """What follows replaces what came before: "no wait"."""
     weak_corrections: Phrases = frozenset()
     """The same between two values: "sorry"."""
+    copulas: Words = frozenset()
+    """Verbs that a word which also corrects denies: Spanish `no es`."""
     restarts: Phrases = frozenset()
     """Nothing that came before counts: "scratch that"."""
 
@@ -219,6 +221,8 @@ class Lexicon:
     """After minutes whose hour was not said: "to"."""
     ranges: Words = frozenset()
     """Words that make two numbers a range or a choice: "between", "or"."""
+    range_ends: Words = frozenset()
+    """Before the last day of several: German `bis`."""
     morning: Phrases = frozenset()
     afternoon: Phrases = frozenset()
     """Words that make an hour one after noon: "p m", "in the evening"."""

@@ -171,6 +171,8 @@ def _after_lead(words: list[Token], lexicon: Lexicon) -> list[Token] | None:
 def _is_of_another(words: Sequence[Token], place: int, length: int, lexicon: Lexicon) -> bool:
     """Whether a lead is about somebody else: "I'm calling for"."""
     before = words[place - 1].text if place else ""
+    if before in lexicon.negations:
+        return True  # Spanish "mi nombre no es"
     weak = length == 1 and words[place].text in lexicon.weak_leads and bool(before)
     return weak and before not in lexicon.lead_verbs | lexicon.fillers | lexicon.beside
 

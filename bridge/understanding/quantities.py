@@ -64,9 +64,12 @@ def _one_number(words: list[Token], lexicon: Lexicon) -> Interpretation | None:
     plain = tuple(word.text for word in words if not word.is_sign and word.text not in lexicon.fillers)
     if (whole_answer := lexicon.amounts.get(plain)) is not None:
         return Interpretation(_whole_or_not(whole_answer), LIKELY)
+    whole = _dozen_and_more(words, lexicon) or _written_share(words)
+    if whole is not None:
+        return Interpretation(whole, LIKELY)
     words = _whole_of_share(words, lexicon)
     found = quantities(words, lexicon)
-    if any(_is_span(one) for one in found):
+    if any(_is_span(one) or _is_of_a_year(words, one, lexicon) for one in found):
         return None
     if not found:
         counted = _counted(words, lexicon)
@@ -90,6 +93,31 @@ def _counted(words: Sequence[Token], lexicon: Lexicon) -> float | None:
             if (number := lexicon.amounts.get(tuple(plain[place : place + length]))) is not None:
                 return _with_more(number, plain[place + length :], lexicon)
     return None
+
+
+def _dozen_and_more(words: Sequence[Token], lexicon: Lexicon) -> float | None:
+    """ "A dozen and a half", German "anderthalb Dutzend"; None for anything else."""
+    plain = [word.text for word in words]
+    for place in range(len(plain)):
+        for length in (3, 2, 1):
+            number = lexicon.amounts.get(tuple(plain[place : place + length]))
+            after = plain[place + length :]
+            if number and number % 12 == 0 and any(tuple(after[:n]) in lexicon.halves for n in (3, 2)):
+                return _with_more(number, after, lexicon)
+            joined = place and plain[place - 1] in lexicon.joiners  # "two and a half dozen"
+            if number and number % 1 and not joined and set(after[:1]) & lexicon.dozens:
+                return _whole_or_not(number * 12)
+    return None
+
+
+def _written_share(words: Sequence[Token]) -> float | None:
+    """ "3 1/2" as recognisers write it; None for anything else."""
+    digits = [place for place, word in enumerate(words) if word.is_digits]
+    if len(digits) not in (2, 3) or words[digits[-1] - 1].text != "/" or digits[-1] - digits[-2] != 2:
+        return None
+    over, under = int(words[digits[-2]].text[:3]), int(words[digits[-1]].text[:3])
+    whole = int(words[digits[0]].text[:9]) if len(digits) == 3 else 0
+    return _whole_or_not(round(whole + over / under, 6)) if 0 < over < under <= 16 else None
 
 
 def _with_more(number: float, after: list[str], lexicon: Lexicon) -> float | None:
@@ -118,6 +146,8 @@ def quantities(words: Sequence[Token], lexicon: Lexicon) -> list[Quantity]:
             quantity = _with_decimals(quantity, chunks[place], words, lexicon)
             place += 1
         quantity = _with_fraction(quantity, words, lexicon)
+        while place < len(chunks) and chunks[place][0].start < quantity.end:
+            place += 1  # "one and three quarters" has no number three
         if (share := _share_of(quantity, words, lexicon)) is not None:
             quantity = share
             found = [other for other in found if other.end <= share.start]
@@ -298,6 +328,9 @@ def _one_sum(words: list[Token], lexicon: Lexicon) -> _Sum | None:
         share = _shares(lexicon).get((words[place - 2].text,)) if place > 1 else None
         if share and word.text in lexicon.money and words[place - 1].text in lexicon.articles:
             return _Sum(round(share * 100), lexicon.money[word.text], LIKELY)  # "half a dollar"
+        parts = lexicon.amounts.get((words[place - 1].text,), 0)
+        if parts > 1 and parts % 1 and (unit := lexicon.money.get(word.text, "cent")) and not unit.startswith("cent"):
+            return _Sum(round(parts * 100), unit, LIKELY)  # German "anderthalb Euro"
     words = _whole_of_share(_one_coin(words, lexicon), lexicon)
     found = quantities(words, lexicon)
     if any(_is_span(one) or _is_percentage(one, words, lexicon) for one in found):
@@ -320,11 +353,14 @@ def _one_sum(words: list[Token], lexicon: Lexicon) -> _Sum | None:
     return None if _counts_else(words, first, lexicon) else _as_price(first)
 
 
+def _is_of_a_year(words: Sequence[Token], quantity: Quantity, lexicon: Lexicon) -> bool:
+    return is_year(quantity.groups[0].digits) and leads_to_year(words, quantity.start, lexicon)
+
+
 def _counts_else(words: list[Token], quantity: Quantity, lexicon: Lexicon) -> bool:
     """Whether a number without a currency counts or dates something: "two bills", "in 2019", "on the 5th"."""
     start, end = quantity.start, quantity.end
-    year = is_year(quantity.groups[0].digits) and leads_to_year(words, start, lexicon)
-    return year or is_other(words, start, end, lexicon) or not says_nothing_behind(words, end, lexicon)
+    return _is_of_a_year(words, quantity, lexicon) or is_other(words, start, end, lexicon) or not says_nothing_behind(words, end, lexicon)
 
 
 def _one_coin(words: list[Token], lexicon: Lexicon) -> list[Token]:

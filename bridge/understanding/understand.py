@@ -82,7 +82,8 @@ def _read(
     said = current(split(text), words, kind)
     match kind:
         case "yes_no":
-            return read_yes_no(current(split(opened(text)), words, kind), words)
+            plain = "".join(word.raw if word.joined else f" {word.raw}" for word in said)
+            return read_yes_no(split(opened(plain)), words)
         case "digits":
             return read_digits(said, words, wanted)
         case "phone":

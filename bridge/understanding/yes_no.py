@@ -99,7 +99,7 @@ def _of_another(plain: list[str], sign: _Sign, lexicon: Lexicon) -> bool:
     """Whether a bare "not" denies something that nobody knows to have been asked: "my power is not out"."""
     bare = sign.length == 1 and plain[sign.place] in lexicon.negations
     subject = any(word in lexicon.determiners for word in plain[: sign.place])
-    return bare and subject and sign.place + 1 < len(plain) and (plain[sign.place],) not in lexicon.weak_corrections
+    return bare and subject and sign.place + 1 < len(plain)
 
 
 def _is_reported(plain: list[str], sign: _Sign, lexicon: Lexicon) -> bool:
