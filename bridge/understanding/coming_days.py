@@ -12,6 +12,8 @@ from bridge.understanding.numbers import groups
 from bridge.understanding.results import CERTAIN, FAIR, LIKELY
 from bridge.understanding.words import Token, at
 
+_LONGEST_ORDINAL = 3
+
 
 class ToldDate(NamedTuple):
     """What was said of a date; 0 for what was not."""
@@ -114,14 +116,14 @@ def _weekday(plain: Sequence[str], lexicon: Lexicon, today: Day) -> ToldDate | N
 
 def _day_of_month(words: Sequence[Token], lexicon: Lexicon, today: Day) -> ToldDate | None:
     """ "the fifth": the next one there is."""
-    found = []
-    for place in range(len(words)):
+    found: list[int] = []
+    place = 0
+    while place < len(words):
         ordinal = ordinal_at(words, place, lexicon)
-        if ordinal:
-            found.append(ordinal)
-            break
-    if len(found) != 1:
-        return None
+        found += [ordinal] if ordinal else []
+        place += _LONGEST_ORDINAL if ordinal else 1
+    if len(set(found)) != 1:
+        return None  # none, or "the 5th and the 6th"
     year, month = today.year, today.month
     for _ in range(12):
         if found[0] <= days_in(year, month) and Day(year, month, found[0]) >= today:

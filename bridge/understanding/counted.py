@@ -17,8 +17,8 @@ _PARTS = frozenset(",;.!?")
 def counts(words: Sequence[Token], start: int, end: int, digits: str, lexicon: Lexicon) -> bool:
     """Whether the number at these places counts, measures or dates something else.
 
-    A number of three digits at most, or a year's, is believed only beside words that say nothing: it stands in many sentences that
-    are no answer.
+    A number of three digits at most, or a year's, is believed only beside words that say nothing: it stands in many
+    sentences that are no answer.
     """
     before = words[start - 1].text if start else ""
     after = words[end].text if end < len(words) else ""
@@ -38,6 +38,8 @@ def is_other(words: Sequence[Token], start: int, end: int, lexicon: Lexicon) -> 
     before = words[start - 1].text if start else ""
     after = words[end].text if end < len(words) else ""
     months = _months(lexicon)
+    if before in lexicon.numbered - lexicon.hour_leads:
+        return True
     return after in lexicon.counted or _is_ordinal(words, end, lexicon) or after in months or before in months
 
 

@@ -30,9 +30,14 @@ def read_date(words: Sequence[Token], lexicon: Lexicon, today: Day | None = None
     """
     best: ToldDate | None = None
     year_said = 0
-    for because, piece in segments(unhyphenated(words), lexicon):
+    pieces = segments(unhyphenated(words), lexicon)
+    for because, piece in pieces:
         said = meant(piece, lexicon, bounds=True)
-        if _is_either(said, lexicon) or _is_either(piece, lexicon, lexicon.range_ends) or _tells_two(said, lexicon, today):
+        if (
+            _is_either(said, lexicon)
+            or _is_either(piece, lexicon, lexicon.range_ends)
+            or _tells_two(said, lexicon, today)
+        ):
             best = None
             continue
         told = _told(said, lexicon, today) or (_day_alone(said, lexicon, best) if best and because else None)
@@ -42,6 +47,8 @@ def read_date(words: Sequence[Token], lexicon: Lexicon, today: Day | None = None
         found = told or (counted_from(said, lexicon, today) if today else None)
         if found is not None or because in ("strong", "restart"):
             best = found
+    if best is not None and len(pieces) == 1 and _contradicts(best, words, lexicon, today):
+        return None  # "Wednesday December 3rd" that is no Wednesday
     past = any(
         at([word.text for word in words[place : place + 4]], 0, lexicon.past_verbs) for place in range(len(words))
     )
@@ -56,6 +63,16 @@ def _is_either(words: list[Token], lexicon: Lexicon, parting: Words = frozenset(
             pieces.append([])
         pieces[-1].append(word)
     return len(pieces) > 1 and sum(_has_day(piece, lexicon) for piece in pieces) > 1
+
+
+def _contradicts(date: ToldDate, words: Sequence[Token], lexicon: Lexicon, today: Day | None) -> bool:
+    """Whether the one weekday that was named is not that of the date."""
+    named = {lexicon.weekdays[word.text] for word in words if word.text in lexicon.weekdays}
+    months = lexicon.spoken.month_abbreviations.keys() | lexicon.more_months.keys()
+    if len(named) != 1 or today is None or not any(word.text in months for word in words):
+        return False
+    reading = _reading(date, today, past=False)
+    return reading is not None and Day(*map(int, str(reading.value).split("-"))).weekday not in named
 
 
 def _tells_two(words: list[Token], lexicon: Lexicon, today: Day | None) -> bool:
@@ -150,11 +167,20 @@ def _named_month(words: list[Token], lexicon: Lexicon, today: Day | None) -> Tol
             if found is None:
                 continue
             day, start = found
+        if not before and _is_only_year(words[_skip(words, place + 1, lexicon) :], lexicon):
+            return None
         year, sure = _year_at(words, _skip(words, start, lexicon), lexicon, today)
-        if (year and not exists(year, month, day)):
+        if year and not exists(year, month, day):
             return None
         return ToldDate(year, month, day, CERTAIN if sure else FAIR)
     return None
+
+
+def _is_only_year(words: Sequence[Token], lexicon: Lexicon) -> bool:
+    """Whether all that follows a month is a year in two halves: "March nineteen seventy"."""
+    found = groups(words, lexicon)
+    whole = len(found) == 2 and found[0].start == 0 and found[0].end == found[1].start
+    return whole and all(len(group.digits) == 2 and not group.written for group in found) and _year_of(found, None)[1]
 
 
 def _skip(words: Sequence[Token], place: int, lexicon: Lexicon) -> int:

@@ -124,8 +124,7 @@ def _stretch(words: Sequence[Token], lexicon: Lexicon, wanted: int) -> _Found:
     together = sum(len(run.digits) for run in found)
     linked = all(_linked(words[a.end : b.start], lexicon) for a, b in itertools.pairwise(found))
     if linked and (
-        (found[0].start
-        and words[found[0].start - 1].text in lexicon.plus | {"+"})
+        (found[0].start and words[found[0].start - 1].text in lexicon.plus | {"+"})
         or not wanted
         or together == wanted
         or not fitting

@@ -9,6 +9,9 @@ from bridge.understanding.letters import named_letter
 from bridge.understanding.lexicon import Lexicon
 from bridge.understanding.words import Token, at
 
+_MOST_LETTERS = 2
+"""More are a spelling: "with a C A T H"."""
+
 
 class Remarks(NamedTuple):
     """The letters that a name has, and those that it has not."""
@@ -18,8 +21,8 @@ class Remarks(NamedTuple):
 
     def contradict(self, name: str) -> bool:
         """Whether a name as it was written cannot be the one that was meant."""
-        letters = set(name.lower())
-        return not self.has <= letters or bool(self.has_not & letters)
+        letters = name.lower()
+        return not all(part in letters for part in self.has) or any(part in letters for part in self.has_not)
 
 
 def without_remarks(words: Sequence[Token], lexicon: Lexicon) -> tuple[list[Token], Remarks]:
@@ -31,14 +34,24 @@ def without_remarks(words: Sequence[Token], lexicon: Lexicon) -> tuple[list[Toke
     while place < len(words):
         has = at(plain, place, lexicon.letter_with)
         length = has or at(plain, place, lexicon.letter_without)
-        behind = words[place + length] if length and place + length < len(words) else None
-        letter = "" if behind is None else behind.text if behind.is_letter else named_letter(behind.text, lexicon)
-        after = words[place + length + 1] if place + length + 1 < len(words) else None
-        spelled_on = after is not None and after.is_letter
-        if letter and not spelled_on:
-            found[bool(has)].add(letter)
-            place += length + 1
+        letters = _letters_at(words, place + length, lexicon) if length else []
+        if 0 < len(letters) <= _MOST_LETTERS:
+            found[bool(has)].add("".join(letters))
+            place += length + len(letters)
         else:
             kept.append(words[place])
             place += 1
     return kept, Remarks(frozenset(found[True]), frozenset(found[False]))
+
+
+def _letters_at(words: Sequence[Token], place: int, lexicon: Lexicon) -> list[str]:
+    """The letters that follow each other here."""
+    letters: list[str] = []
+    while place < len(words):
+        word = words[place]
+        letter = word.text if word.is_letter else named_letter(word.text, lexicon)
+        if not letter:
+            break
+        letters.append(letter)
+        place += 1
+    return letters

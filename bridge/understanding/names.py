@@ -143,8 +143,19 @@ def _parts(words: list[Token], lexicon: Lexicon) -> list[list[Token]]:
     plain = [word.text for word in words]
     lengths = [at(plain, place, lexicon.name_parts) for place in range(len(plain))]
     starts = [place for place, length in enumerate(lengths) if length]
-    bounds = itertools.pairwise(starts)
-    return [words[start + lengths[start] : stop] for start, stop in bounds]
+    first = [_bare(words[: starts[0]], lexicon)] if starts else []
+    parts = [_bare(words[a + lengths[a] : b], lexicon) for a, b in itertools.pairwise(starts)]
+    return [part for part in (*first, *parts) if part]
+
+
+def _bare(words: list[Token], lexicon: Lexicon) -> list[Token]:
+    """The words without the verb before and the "and my" behind: "my first name is Jane and my last name is Doe"."""
+    begin, end = 0, len(words)
+    while begin < end and words[begin].text in lexicon.lead_verbs | lexicon.copulas | lexicon.fillers:
+        begin += 1
+    while end > begin and words[end - 1].text in lexicon.joiners | lexicon.determiners | lexicon.fillers:
+        end -= 1
+    return words[begin:end]
 
 
 def _tells_surname_first(words: list[Token], lexicon: Lexicon) -> bool:
@@ -203,8 +214,10 @@ def _name(words: Sequence[Token], lexicon: Lexicon) -> list[str]:
         place += 1
     rest = [word for word in words[place:] if not word.is_sign]
     ends_with_sentence = bool(rest) and rest[0].text not in lexicon.fillers | lexicon.closing | lexicon.negations
-    if not name or len(name) > _MOST_WORDS or ends_with_sentence:
+    if not name or len(name) > _MOST_WORDS or ends_with_sentence or len("".join(name)) == 1:
         return []
+    if len(name) > 2 and len({part.lower() for part in name}) < len(name):
+        return []  # "Jackson like Michael Jackson"
     return name
 
 

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
-from functools import cache
 from typing import NamedTuple
 
 from bridge.understanding.corrections import segments
 from bridge.understanding.counted import is_other, is_year, leads_to_year, says_nothing_behind
 from bridge.understanding.denials import meant
-from bridge.understanding.lexicon import Lexicon, Phrase
+from bridge.understanding.lexicon import Lexicon
 from bridge.understanding.number_names import names_of_numbers
 from bridge.understanding.numbers import Group, groups, lone_digit
 from bridge.understanding.results import CERTAIN, FAIR, LIKELY, Interpretation
+from bridge.understanding.shares import dozen_and_more, shares, whole_of_share, whole_or_not, with_more, written_share
 from bridge.understanding.words import Token, at, unhyphenated
 
 _LARGEST = 10**12
@@ -63,11 +63,11 @@ def _is_difference(words: Sequence[Token], lexicon: Lexicon) -> bool:
 def _one_number(words: list[Token], lexicon: Lexicon) -> Interpretation | None:
     plain = tuple(word.text for word in words if not word.is_sign and word.text not in lexicon.fillers)
     if (whole_answer := lexicon.amounts.get(plain)) is not None:
-        return Interpretation(_whole_or_not(whole_answer), LIKELY)
-    whole = _dozen_and_more(words, lexicon) or _written_share(words)
+        return Interpretation(whole_or_not(whole_answer), LIKELY)
+    whole = dozen_and_more(words, lexicon) or written_share(words)
     if whole is not None:
         return Interpretation(whole, LIKELY)
-    words = _whole_of_share(words, lexicon)
+    words = whole_of_share(words, lexicon)
     found = quantities(words, lexicon)
     if any(_is_span(one) or _is_of_a_year(words, one, lexicon) for one in found):
         return None
@@ -91,47 +91,8 @@ def _counted(words: Sequence[Token], lexicon: Lexicon) -> float | None:
     for place in range(len(plain)):
         for length in (4, 3, 2, 1):
             if (number := lexicon.amounts.get(tuple(plain[place : place + length]))) is not None:
-                return _with_more(number, plain[place + length :], lexicon)
+                return with_more(number, plain[place + length :], lexicon)
     return None
-
-
-def _dozen_and_more(words: Sequence[Token], lexicon: Lexicon) -> float | None:
-    """ "A dozen and a half", German "anderthalb Dutzend"; None for anything else."""
-    plain = [word.text for word in words]
-    for place in range(len(plain)):
-        for length in (3, 2, 1):
-            number = lexicon.amounts.get(tuple(plain[place : place + length]))
-            after = plain[place + length :]
-            if number and number % 12 == 0 and any(tuple(after[:n]) in lexicon.halves for n in (3, 2)):
-                return _with_more(number, after, lexicon)
-            joined = place and plain[place - 1] in lexicon.joiners  # "two and a half dozen"
-            if number and number % 1 and not joined and set(after[:1]) & lexicon.dozens:
-                return _whole_or_not(number * 12)
-    return None
-
-
-def _written_share(words: Sequence[Token]) -> float | None:
-    """ "3 1/2" as recognisers write it; None for anything else."""
-    digits = [place for place, word in enumerate(words) if word.is_digits]
-    if len(digits) not in (2, 3) or words[digits[-1] - 1].text != "/" or digits[-1] - digits[-2] != 2:
-        return None
-    over, under = int(words[digits[-2]].text[:3]), int(words[digits[-1]].text[:3])
-    whole = int(words[digits[0]].text[:9]) if len(digits) == 3 else 0
-    return _whole_or_not(round(whole + over / under, 6)) if 0 < over < under <= 16 else None
-
-
-def _with_more(number: float, after: list[str], lexicon: Lexicon) -> float | None:
-    """ "a dozen" with what follows: "and a half" is of the dozen; "a couple of dozen" is nobody knows how many."""
-    if any(at(after, 0, phrases) for phrases in (lexicon.compared, frozenset((word,) for word in lexicon.dozens))):
-        return None
-    share = next((lexicon.halves[found] for n in (3, 2) if (found := tuple(after[:n])) in lexicon.halves), 0.0)
-    if share or set(after[:2]) & lexicon.dozens:
-        return _whole_or_not(number * (1 + share)) if number % 12 == 0 < number and share else None
-    return _whole_or_not(number)
-
-
-def _whole_or_not(number: float) -> float:
-    return int(number) if number == int(number) else number
 
 
 def quantities(words: Sequence[Token], lexicon: Lexicon) -> list[Quantity]:
@@ -223,8 +184,9 @@ def _with_fraction(quantity: Quantity, words: Sequence[Token], lexicon: Lexicon)
         share = lexicon.halves.get(tuple(plain[:length]))
         if share is not None:
             of = _whole_of(quantity, words, lexicon)
-            more = {"hundredths": quantity.hundredths + round(share * of), "end": quantity.end + length}
-            quantity = quantity._replace(**more) if of else quantity._replace(confidence=_UNCLEAR)
+            hundredths, end = quantity.hundredths + round(share * of), quantity.end + length
+            confidence = quantity.confidence if of else _UNCLEAR
+            quantity = quantity._replace(hundredths=hundredths, end=end, confidence=confidence)
             break
     scale = words[quantity.end].text if quantity.end < len(words) else ""
     if scale in lexicon.dozens:
@@ -252,24 +214,6 @@ def _is_percentage(quantity: Quantity, words: Sequence[Token], lexicon: Lexicon)
     return bool(at(plain, quantity.end, lexicon.percent))
 
 
-def _whole_of_share(words: list[Token], lexicon: Lexicon) -> list[Token]:
-    """ "A quarter million" as "a quarter a million": the whole alone is no number."""
-    ones = sorted(lexicon.articles or lexicon.ones)
-    longest = max(map(len, _shares(lexicon)), default=0)
-    kept: list[Token] = []
-    for place, word in enumerate(words):
-        if word.text in lexicon.million | lexicon.thousand and ones:
-            end = place - (place > 0 and words[place - 1].text in lexicon.date_links)
-            plain = tuple(one.text for one in words[max(end - longest, 0) : end])
-            joined = any(
-                one.text in lexicon.joiners for one in words[max(end - 4, 0) : end]
-            )  # "one and a half million"
-            if not joined and any(plain[-length:] in _shares(lexicon) for length in range(1, len(plain) + 1)):
-                kept.append(Token(ones[0], ones[0], joined=False))
-        kept.append(word)
-    return kept
-
-
 def _share_of(quantity: Quantity, words: Sequence[Token], lexicon: Lexicon) -> Quantity | None:
     """ "half a million", "three quarters of a thousand": a share of the thousand or million that stands alone."""
     only = quantity.groups[0]
@@ -282,19 +226,11 @@ def _share_of(quantity: Quantity, words: Sequence[Token], lexicon: Lexicon) -> Q
         end -= 1
     plain = [word.text for word in words[:end]]
     for length in (3, 2, 1):
-        share = _shares(lexicon).get(tuple(plain[-length:])) if length <= len(plain) else None
+        share = shares(lexicon).get(tuple(plain[-length:])) if length <= len(plain) else None
         if share is not None:
             hundredths = round(quantity.hundredths * share)
             return quantity._replace(hundredths=hundredths, start=end - length, confidence=LIKELY)
     return None
-
-
-@cache
-def _shares(lexicon: Lexicon) -> dict[Phrase, float]:
-    """Parts of a whole by their names, with an article and without."""
-    named = {phrase: value for phrase, value in lexicon.amounts.items() if 0 < value < 1}
-    bare = {phrase[1:]: value for phrase, value in named.items() if phrase[0] in lexicon.articles | lexicon.ones}
-    return {phrase: value for phrase, value in {**bare, **named}.items() if phrase}
 
 
 # -- money
@@ -325,13 +261,13 @@ def read_amount(words: Sequence[Token], lexicon: Lexicon) -> Interpretation | No
 
 def _one_sum(words: list[Token], lexicon: Lexicon) -> _Sum | None:
     for place, word in enumerate(words[1:], start=1):
-        share = _shares(lexicon).get((words[place - 2].text,)) if place > 1 else None
+        share = shares(lexicon).get((words[place - 2].text,)) if place > 1 else None
         if share and word.text in lexicon.money and words[place - 1].text in lexicon.articles:
             return _Sum(round(share * 100), lexicon.money[word.text], LIKELY)  # "half a dollar"
         parts = lexicon.amounts.get((words[place - 1].text,), 0)
         if parts > 1 and parts % 1 and (unit := lexicon.money.get(word.text, "cent")) and not unit.startswith("cent"):
             return _Sum(round(parts * 100), unit, LIKELY)  # German "anderthalb Euro"
-    words = _whole_of_share(_one_coin(words, lexicon), lexicon)
+    words = whole_of_share(_one_coin(words, lexicon), lexicon)
     found = quantities(words, lexicon)
     if any(_is_span(one) or _is_percentage(one, words, lexicon) for one in found):
         return None
@@ -345,6 +281,8 @@ def _one_sum(words: list[Token], lexicon: Lexicon) -> _Sum | None:
     coin, _, currency = unit.partition(" ")
     if coin.startswith("cent"):
         return _Sum(first.hundredths // 100 * int(coin.partition("*")[2] or 1), currency, LIKELY)
+    if len(first.groups) == 2 and not first.decimal and _may_be_cents(first, unit):
+        return None
     if unit or first.decimal:
         share = next(
             (lexicon.halves[half] for n in (3, 2) if (half := tuple(plain[behind : behind + n])) in lexicon.halves), 0
@@ -360,7 +298,11 @@ def _is_of_a_year(words: Sequence[Token], quantity: Quantity, lexicon: Lexicon) 
 def _counts_else(words: list[Token], quantity: Quantity, lexicon: Lexicon) -> bool:
     """Whether a number without a currency counts or dates something: "two bills", "in 2019", "on the 5th"."""
     start, end = quantity.start, quantity.end
-    return _is_of_a_year(words, quantity, lexicon) or is_other(words, start, end, lexicon) or not says_nothing_behind(words, end, lexicon)
+    return (
+        _is_of_a_year(words, quantity, lexicon)
+        or is_other(words, start, end, lexicon)
+        or not says_nothing_behind(words, end, lexicon)
+    )
 
 
 def _one_coin(words: list[Token], lexicon: Lexicon) -> list[Token]:
@@ -411,6 +353,13 @@ def _units_and_cents(
     if not named and cent and cent != unit:
         return None
     return _Sum(first.hundredths + second.hundredths // 100, unit, CERTAIN if named else LIKELY)
+
+
+def _may_be_cents(quantity: Quantity, unit: str) -> bool:
+    """Whether nobody knows if the second of two numbers is cents: "four fifty dollars", "89 90"."""
+    first, second = quantity.groups
+    short = len(first.digits) <= 2 and len(second.digits) == 2
+    return short and (first.written if not unit else not first.written and len(first.digits) == 1)
 
 
 def _as_price(quantity: Quantity) -> _Sum:

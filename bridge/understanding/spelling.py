@@ -26,7 +26,13 @@ def read_spelling(words: Sequence[Token], lexicon: Lexicon) -> Interpretation | 
         return None if remarks.contradict(str(value.value)) else value
     plain = [word for word in words if not word.is_sign and word.text not in lexicon.fillers]
     lone = plain[0].text if len(plain) == 1 else _code(plain)
-    refused = remarks.contradict(lone) or bool(named_letter(lone, lexicon)) or lone in lexicon.no_names or len(lone) < _FEWEST_LETTERS_OF_NAME or (lone,) in lexicon.yes | lexicon.no
+    refused = (
+        remarks.contradict(lone)
+        or bool(named_letter(lone, lexicon))
+        or lone in lexicon.no_names
+        or len(lone) < _FEWEST_LETTERS_OF_NAME
+        or (lone,) in lexicon.yes | lexicon.no
+    )
     if refused or not lone.isalnum() or any(lone == word for phrase in lexicon.weak_yes for word in phrase):
         return None
     return Interpretation(lone, FAIR, {"spelled": "no"})
@@ -75,9 +81,14 @@ def _chosen(rows: list[Spelled], words: Sequence[Token], lexicon: Lexicon) -> tu
         between = [words[a.end : b.start] for a, b in itertools.pairwise(rows)]
         if any(word.text in lexicon.ranges for each in between for word in each):
             return "", 0.0  # "S M I T H or S M Y T H"
-        if all(_names_a_part(each, lexicon) or _is_said(each, row) for each, row in zip(between, rows[1:], strict=True)):
+        if all(
+            _names_a_part(each, lexicon) or _is_said(each, row) for each, row in zip(between, rows[1:], strict=True)
+        ):
             return " ".join(row.text for row in rows), LIKELY
-        if any(len(spoken(each)) == 1 and not _names_a_part(each, lexicon) and not _is_known(each, lexicon) for each in between):
+        if any(
+            len(spoken(each)) == 1 and not _names_a_part(each, lexicon) and not _is_known(each, lexicon)
+            for each in between
+        ):
             return "", 0.0  # one word between letters was a letter that nobody understood
     longest = max(rows, key=lambda row: len(row.text))
     letters_of = sum(c.isalpha() for c in longest.text)

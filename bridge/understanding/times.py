@@ -67,6 +67,11 @@ def _reading(clock: _Clock, half: str) -> Interpretation | None:
 
 def _half_of_day(words: Sequence[Token], lexicon: Lexicon) -> str:
     plain = [word.text for word in words if not word.is_sign]
+    parted = next((place for place, text in enumerate(plain) if text in lexicon.ranges), 0)
+    if any(at(plain, place, _halves(lexicon)) for place in range(parted)) and any(
+        at(plain, place, _halves(lexicon)) for place in range(parted, len(plain))
+    ):
+        return ""  # "seven a.m. or p.m."
     for place in range(len(plain)):
         if at(plain, place, lexicon.night):
             return "night"
@@ -180,6 +185,8 @@ def _table_at(plain: Sequence[str], place: int, table: Mapping[Phrase, _T]) -> t
 def _named(words: Sequence[Token], found: list[Group], lexicon: Lexicon) -> _Clock | None:
     """Read a time that has a name, such as "noon" or "midnight"; None for other words."""
     plain = [word.text for word in words]
+    if found and any(text in lexicon.ranges for text in plain):
+        return None  # "noon or one"
     for place in range(len(plain)):
         named = _table_at(plain, place, lexicon.clock)
         if named:

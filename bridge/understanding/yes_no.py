@@ -95,21 +95,16 @@ def _goes_on(plain: list[str], place: int, lexicon: Lexicon) -> bool:
     return place < len(plain) and plain[place] in lexicon.negations
 
 
-def _of_another(plain: list[str], sign: _Sign, lexicon: Lexicon) -> bool:
-    """Whether a bare "not" denies something that nobody knows to have been asked: "my power is not out"."""
-    bare = sign.length == 1 and plain[sign.place] in lexicon.negations
-    subject = any(word in lexicon.determiners for word in plain[: sign.place])
-    return bare and subject and sign.place + 1 < len(plain)
+def _is_bare(plain: list[str], sign: _Sign, lexicon: Lexicon) -> bool:
+    """Whether a "not" alone denies what follows: of a subject, nobody knows if it was asked: "my power is not out"."""
+    return sign.length == 1 and plain[sign.place] in lexicon.negations and sign.place + 1 < len(plain)
 
 
 def _is_reported(plain: list[str], sign: _Sign, lexicon: Lexicon) -> bool:
-    """Whether somebody else said so, or it was only thought: "she said yes"."""
+    """Whether a word of it begins "not saying" and the like, which hold more than it."""
     end = sign.place + sign.length
-    for place in range(end):
-        length = at(plain, place, lexicon.reported)
-        if length and not (sign.place <= place and place + length <= end):
-            return True
-    return False
+    lengths = ((place, at(plain, place, lexicon.reported)) for place in range(sign.place, end))
+    return any(length and place + length > end for place, length in lengths)
 
 
 def _depends(plain: list[str], signs: Sequence[_Sign], lexicon: Lexicon) -> bool:
@@ -148,5 +143,8 @@ def _signs(words: Sequence[Token], lexicon: Lexicon) -> list[_Sign]:
             else:
                 found.append(_Sign(yes, weak, place, length))
         place += length or 1
-    found = [sign for sign in found if not _of_another(plain, sign, lexicon) and not _is_reported(plain, sign, lexicon)]
+    subject = next((place for place, word in enumerate(plain) if word in lexicon.determiners), len(plain))
+    reported = next((place for place in range(len(plain)) if at(plain, place, lexicon.reported)), len(plain))
+    found = [sign for sign in found if not (sign.place > subject and _is_bare(plain, sign, lexicon))]
+    found = [sign for sign in found if sign.place <= reported and not _is_reported(plain, sign, lexicon)]
     return [] if undecided and all(sign.weak for sign in found) else found
