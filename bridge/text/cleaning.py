@@ -8,7 +8,9 @@ could change its mind. Each character is looked at a bounded number of times.
 
 from __future__ import annotations
 
+import functools
 import html
+import itertools
 import re
 import string
 import unicodedata
@@ -17,8 +19,14 @@ from bridge.text import markup, ssml
 from bridge.text.rates import Rates
 from bridge.text.unspoken import ObjectScanner, unspeakable
 
-_PLAIN = re.compile(r"(?:[a-zA-Z0-9.,;:?'\"$%/@=)+#]+(?: (?=[a-zA-Z0-9'\"$]))?)+")
+_PLAIN = re.compile(
+    r"(?:(?:(?:[^\W_\u02bc\U0001F000-\U0001FAFF]|[.,;:?'\"$%/@)+#^}>])+"
+    r"|!(?=[^\[])|=(?=[^=])|\{(?=[^\s\"'])|&(?=[^a-zA-Z#])|\((?=[^a-zA-Z])|<(?=\s|<[^S/]))+"
+    r"(?: (?=[^\W_\u02bc]|['\"$]))?)+"
+)
 """A run that no rule touches, whatever follows it, with single spaces."""
+_BEYOND = re.compile(r"[^\x00-\x7f\s◁【]+")
+"""Signs and letters beyond ASCII of which no rule needs to see what follows."""
 _ESCAPABLE = frozenset(string.punctuation)
 """Signs that Markdown lets be written after a back stroke: `\\$5`."""
 _RUNS = frozenset("*_~`-")
@@ -28,6 +36,14 @@ _CLOSING_MARKS = frozenset(".,;:!?")
 _LONGEST_RUN = 32
 _LONGEST_OBJECT = 8192
 """Characters after which JSON is no call of a tool any more, and is read on as text."""
+
+
+@functools.lru_cache(maxsize=4096)
+def _kind(char: str) -> str:
+    """Whether a sign is said, is a picture, or is not there."""
+    if not unspeakable(char):
+        return "said"
+    return "picture" if unicodedata.category(char) == "So" else "nothing"
 
 
 class Cleaner:
@@ -141,11 +157,6 @@ class Cleaner:
             self._at += 1
             self._space = True
             self._picture = False
-        elif unspeakable(char):
-            # A picture between words parts them; joiners, selectors and the like are simply not there.
-            self._at += 1
-            if unicodedata.category(char) == "So":
-                self._space = self._picture = True
         elif char in "*_([" and (direction := self._direction(char, final)) is not None:
             return direction
         elif char in _RUNS:
@@ -158,9 +169,33 @@ class Cleaner:
             return False
         elif char in "\\![&【":
             return self._opening(char, final)
+        elif char == "=" and (marked := self._highlight(final)) is not None:
+            return marked
+        elif beyond := _BEYOND.match(self._held, self._at, self._jump[0] if self._jump else len(self._held)):
+            self._signs_beyond(self._take(beyond.end() - self._at))
+        elif unspeakable(char):
+            self._at += 1
         else:
-            self._give(self._take(1).translate(_TYPOGRAPHIC))
+            self._give(self._take(1))
         return True
+
+    def _signs_beyond(self, run: str) -> None:
+        """Letters and signs, and pictures: those between words part them; joiners, selectors and the like vanish."""
+        for kind, signs in itertools.groupby(run, _kind):
+            if kind == "said":
+                self._give("".join(signs).translate(_TYPOGRAPHIC))
+            elif kind == "picture":
+                self._space = self._picture = True
+
+    def _highlight(self, final: bool) -> bool | None:
+        """`==so==` is emphasis, "5 == 5" is none."""
+        if self._apart and self._jump is None and (found := markup.HIGHLIGHT.match(self._held, self._at)):
+            self._at += 2
+            self._jump = found.end(1), found.end()
+            return True
+        if not final and markup.HIGHLIGHT_BEGUN.match(self._held, self._at):
+            return False
+        return None
 
     def _pass_over(self, final: bool) -> bool:
         """Text that is nobody's to hear: a thought, a comment, a call of a tool."""

@@ -43,16 +43,16 @@ OBJECT = re.compile(r"\{\s{0,4}[\"']|\[\s{0,4}\{\s{0,4}[\"']")
 OBJECT_BEGUN = re.compile(r"\[?\s{0,4}\{\s{0,4}\Z|\[\s{0,4}\Z")
 """A tool call as bare JSON, or several in a list."""
 
-LINK = re.compile(r"\[([^\]\n]{0,200})\]\([^)\n]{0,300}\)")
-LINK_BEGUN = re.compile(r"\[[^\]\n]{0,200}(?:\](?:\([^)\n]{0,300})?)?\Z")
-_TARGET = r"\[([^\]\n]{0,200})\]\([^()\n]{0,200}\([^()\s]{0,100}"
+LINK = re.compile(r"\[([^\]\n]{0,200}+)\]\([^)\n]{0,300}\)")
+LINK_BEGUN = re.compile(r"\[[^\]\n]{0,200}+(?:\](?:\([^)\n]{0,300})?)?\Z")
+_TARGET = r"\[([^\]\n]{0,200}+)\]\([^()\n]{0,200}+\([^()\s]{0,100}"
 NESTED_LINK = re.compile(rf"{_TARGET}\)[^()\s]{{0,100}}\)")
 NESTED_LINK_BEGUN = re.compile(rf"{_TARGET}(?:\)[^()\s]{{0,100}})?\Z")
 """A link to an address with a pair of brackets in it: `https://example.com/a_(b)`."""
 CITATION = re.compile(
-    r"\[(?:\^?\d{1,3}(?:[,–-] ?\d{1,3}){0,5}|\^[\w-]{1,20}|citation:\d{1,3}|source)\]|【[^】\n]{0,60}】"
+    r"\[(?!0\])(?:\^?\d{1,3}(?:[,–-] ?\d{1,3}){0,5}|\^[\w-]{1,20}|citation:\d{1,3}|source)\]|【[^】\n]{0,60}】"
 )
-CITATION_BEGUN = re.compile(r"【[^】\n]{0,60}\Z")
+CITATION_BEGUN = re.compile(r"【[^】\n]{0,60}+\Z")
 CONTROL = re.compile(r"\[(?:/?INST|/?SYS|TOOL_CALLS|/?THINK|EOS|BOS)\]|<</?SYS>>")
 """Control signs of chat templates in brackets; `LINK_BEGUN` waits for them too."""
 ENTITY = re.compile(r"&(?:[a-zA-Z]{2,8}|#\d{1,6}|#[xX][0-9a-fA-F]{1,6});")
@@ -63,6 +63,8 @@ DIRECTION_BEGUN = re.compile(r"[*_(\[]([a-zA-Z]{0,12})([ ,][a-z' ,-]{0,60})?\Z")
 EMPHASIS = re.compile(r"\*(?=\d)[^*\n]{0,24}[a-zA-Z%][^*\n]{0,24}(?<!\s)\*(?![\w#*])")
 EMPHASIS_BEGUN = re.compile(r"\*(?=\d)[^*\n]{0,48}\*?\Z")
 """Words that begin with a digit between stars, rather than the key before digits: `*5 days*`, not `*67`."""
+HIGHLIGHT = re.compile(r"==(?=[^\s=])([^=\n]{1,80}+)(?<=\S)==(?!=)")
+HIGHLIGHT_BEGUN = re.compile(r"=(?:=(?:(?=[^\s=])[^=\n]{1,80}+=?=?)?)?\Z")
 COMMENT_END = re.compile(r"-->")
 TOKEN = re.compile(
     r"<[|｜](?:im_start|start_header_id|start)[|｜]>(?:assistant|system|user|tool|model)?|<[|｜]([^|｜<>\n]{1,60})[|｜]>"
