@@ -8,21 +8,20 @@ could change its mind. Each character is looked at a bounded number of times.
 
 from __future__ import annotations
 
-import functools
 import html
 import itertools
 import re
 import string
-import unicodedata
 
-from bridge.text import markup, ssml
-from bridge.text.rates import Rates
-from bridge.text.unspoken import ObjectScanner, unspeakable
+from bridge.text import formulas, markup, ssml
+from bridge.text.asides import Aside, aside_at, is_direction, may_be_direction
+from bridge.text.flow import CAN_TAKE_A_STOP, TextFlow
+from bridge.text.unspoken import ObjectScanner, kind_of, unspeakable
 
 _PLAIN = re.compile(
-    r"(?:(?:(?:[^\W_\u02bc\U0001F000-\U0001FAFF]|[.,;:?'\"$%/@)+#^}>])+"
+    r"(?:(?:(?:[^\W_\u02bc\U0001F000-\U0001FAFF]|[.,;:?'\"%/@)+#^}>])+|\$(?=[\d\s])"
     r"|!(?=[^\[])|=(?=[^=])|\{(?=[^\s\"'])|&(?=[^a-zA-Z#])|\((?=[^a-zA-Z])|<(?=\s|<[^S/]))+"
-    r"(?: (?=[^\W_\u02bc]|['\"$]))?)+"
+    r"(?: (?=[^\W_\u02bc]|['\"]|\$\d))?)+"
 )
 """A run that no rule touches, whatever follows it, with single spaces."""
 _BEYOND = re.compile(r"[^\x00-\x7f\s◁【]+")
@@ -31,98 +30,17 @@ _ESCAPABLE = frozenset(string.punctuation)
 """Signs that Markdown lets be written after a back stroke: `\\$5`."""
 _RUNS = frozenset("*_~`-")
 _TYPOGRAPHIC = str.maketrans({"’": "'", "‘": "'", "ʼ": "'", "“": '"', "”": '"', "„": '"'})
-_CAN_TAKE_A_STOP = frozenset("\"')]%")
-_CLOSING_MARKS = frozenset(".,;:!?")
 _LONGEST_RUN = 32
 _LONGEST_OBJECT = 8192
 """Characters after which JSON is no call of a tool any more, and is read on as text."""
 
 
-@functools.lru_cache(maxsize=4096)
-def _kind(char: str) -> str:
-    """Whether a sign is said, is a picture, or is not there."""
-    if not unspeakable(char):
-        return "said"
-    return "picture" if unicodedata.category(char) == "So" else "nothing"
-
-
-class Cleaner:
+class Cleaner(TextFlow):
     """Deltas of written text in, speakable text out.
 
     Whitespace becomes single spaces. A line that ends a paragraph, a heading or a list item gets a full
     stop if it has no mark of its own, so that a list is not read in one breath.
     """
-
-    def __init__(self) -> None:
-        self._held = ""
-        """Text that is not decided yet, because a rule may still apply to it, from `_at` on."""
-        self._at = 0
-        self._jump: tuple[int, int] | None = None
-        """Where in it the words of a link end, and where the text goes on."""
-        self._until: re.Pattern[str] | None = None
-        """What ends the text that is nobody's to hear."""
-        self._object: ObjectScanner | None = None
-        self._swallowed = ""
-        """The sign of a run that is too long to mean anything."""
-        self._out: list[str] = []
-        self._last = ""
-        """The last character given out; "" before the first."""
-        self._space = self._picture = False
-        """A space is due before the next character; there was a picture, which needs none before a mark."""
-        self._newlines = 0
-        """Line ends since the last character given out."""
-        self._line_start = True
-        self._item_begins = False
-        self._rates = Rates()
-        self._item = False
-        """The line that was given out last is a heading or a list item, so its end is a sentence's end."""
-
-    @property
-    def parted(self) -> bool:
-        """Whether white space has come since the last character given out, and nothing else waits to be decided."""
-        return self._at >= len(self._held) and (self._space or self._newlines > 0)
-
-    def feed(self, text: str) -> str:
-        """Take more text; return what can be spoken for certain."""
-        if self._at:
-            if self._jump is not None:
-                self._jump = self._jump[0] - self._at, self._jump[1] - self._at
-            self._held, self._at = self._held[self._at :], 0
-        self._held += text
-        return self._run(final=False)
-
-    def finish(self) -> str:
-        """No more text will come; return the rest."""
-        return self._run(final=True)
-
-    def _run(self, final: bool) -> str:
-        while self._at < len(self._held) and self._step(final):
-            pass
-        out, self._out = "".join(self._out), []
-        return out
-
-    def _take(self, length: int) -> str:
-        taken = self._held[self._at : self._at + length]
-        self._at += length
-        return taken
-
-    def _give(self, text: str) -> None:
-        """Give text out, after the space or the stop that is due before it."""
-        if self._newlines and self._last:
-            sentence_over = self._newlines > 1 or self._item
-            if sentence_over and (self._last.isalnum() or self._last in _CAN_TAKE_A_STOP):
-                self._out.append(".")
-            self._space, self._picture = True, False
-        if self._space and self._last and not (self._picture and text[0] in _CLOSING_MARKS):
-            self._out.append(" ")
-        if (self._space or not self._last) and (mark := self._rates.change()):
-            self._out.append(mark)
-        if self._line_start:
-            self._item, self._item_begins = self._item_begins, False
-        self._space = self._picture = self._line_start = False
-        self._newlines = 0
-        self._last = text[-1]
-        self._out.append(text)
 
     def _step(self, final: bool) -> bool:
         """Apply one rule at the head of the held text. False: more text is needed to decide."""
@@ -169,6 +87,8 @@ class Cleaner:
             return False
         elif char in "\\![&【":
             return self._opening(char, final)
+        elif char == "$":
+            return self._formula(final)
         elif char == "=" and (marked := self._highlight(final)) is not None:
             return marked
         elif beyond := _BEYOND.match(self._held, self._at, self._jump[0] if self._jump else len(self._held)):
@@ -181,7 +101,7 @@ class Cleaner:
 
     def _signs_beyond(self, run: str) -> None:
         """Letters and signs, and pictures: those between words part them; joiners, selectors and the like vanish."""
-        for kind, signs in itertools.groupby(run, _kind):
+        for kind, signs in itertools.groupby(run, kind_of):
             if kind == "said":
                 self._give("".join(signs).translate(_TYPOGRAPHIC))
             elif kind == "picture":
@@ -189,13 +109,30 @@ class Cleaner:
 
     def _highlight(self, final: bool) -> bool | None:
         """`==so==` is emphasis, "5 == 5" is none."""
+        if signs := markup.EQUALS.match(self._held, self._at):
+            self._give(self._take(signs.end() - self._at))
+            return True
         if self._apart and self._jump is None and (found := markup.HIGHLIGHT.match(self._held, self._at)):
-            self._at += 2
+            if found.end() == len(self._held) and not final:
+                return False
             self._jump = found.end(1), found.end()
+            self._at += 2
             return True
         if not final and markup.HIGHLIGHT_BEGUN.match(self._held, self._at):
             return False
         return None
+
+    def _formula(self, final: bool) -> bool:
+        """`$x^2$` is said without its signs; "$5", and what is no formula, with them."""
+        found = None if self._jump else formulas.FORMULA.match(self._held, self._at)
+        if found and (final or found.end() < len(self._held)):
+            self._at = found.start(2)
+            self._jump = found.end(2), found.end()
+        elif not final and formulas.FORMULA_BEGUN.match(self._held, self._at):
+            return False
+        else:
+            self._give(self._take(1))
+        return True
 
     def _pass_over(self, final: bool) -> bool:
         """Text that is nobody's to hear: a thought, a comment, a call of a tool."""
@@ -217,6 +154,14 @@ class Cleaner:
     def _line_head(self, final: bool) -> bool | None:
         """Take a code fence, a bullet, a list number, a heading or quotation sign; None: the line has none."""
         held, at = self._held, self._at
+        aside = aside_at(held, at, first=not self._last, steps=self._steps, final=final)
+        if aside is False:
+            return False
+        if isinstance(aside, Aside):
+            self._at, self._steps, self._space = aside.end, aside.steps, True
+            self._until = markup.LINE_END if aside.rest_of_line else None
+            self._line_start = False
+            return True
         if fence := markup.FENCE.match(held, at):
             self._at = fence.end()
             self._newlines += 1
@@ -247,17 +192,17 @@ class Cleaner:
         if char in "*_" and not self._apart:
             return None
         held, at = self._held, self._at
+        if held[at + 1 : at + 2] and not held[at + 1].isalpha():
+            return None
         found = markup.DIRECTION.match(held, at)
-        if found and found[1].lower() in markup.DIRECTIONS and found[2] == {"(": ")", "[": "]"}.get(char, char):
+        if found and is_direction(found.group()[1:-1]) and found[2] == {"(": ")", "[": "]"}.get(char, char):
             self._at = found.end()
             self._space = self._picture = True
             return True
         begun = None if final else markup.DIRECTION_BEGUN.match(held, at)
         if begun is None:
             return None
-        word = begun[1].lower()
-        known = word in markup.DIRECTIONS if begun[2] else any(one.startswith(word) for one in markup.DIRECTIONS)
-        return False if known else None
+        return False if may_be_direction(begun[1], whole=bool(begun[2])) else None
 
     @property
     def _apart(self) -> bool:
@@ -304,6 +249,8 @@ class Cleaner:
                 self._line_start, self._item_begins = True, False
                 self._newlines += 1
                 return True
+        if char == "\\" and (handled := self._command(final)) is not None:
+            return handled
         if char == "\\" and held[at + 1 : at + 2] in _ESCAPABLE:
             self._give(self._take(2)[1])
             return True
@@ -315,6 +262,18 @@ class Cleaner:
         if char in "[【" and (handled := self._bracket(final)) is not None:
             return handled
         self._give(self._take(1))
+        return True
+
+    def _command(self, final: bool) -> bool | None:
+        """A command of a formula, by what it says; None: it is none."""
+        if not final and formulas.COMMAND_BEGUN.match(self._held, self._at):
+            return False
+        found = formulas.command_at(self._held, self._at)
+        if found is None:
+            return None
+        said, self._at = found
+        if said:
+            self._give(said)
         return True
 
     def _entity(self, final: bool) -> bool:
@@ -335,6 +294,11 @@ class Cleaner:
     def _bracket(self, final: bool) -> bool | None:
         """A link, a mark of a source or a control sign; None: a bracket like any other."""
         held, at = self._held, self._at
+        closes = held[at] != "[" or held.find("]", at, at + markup.LONGEST_BRACKET) > 0
+        if not closes and (final or len(held) - at > markup.LONGEST_BRACKET):
+            return None
+        if thought := markup.BRACKETED_THOUGHT.match(held, at):
+            return self._bracketed_thought(thought, final)
         if not final and markup.NESTED_LINK_BEGUN.match(held, at):
             return False
         if link := markup.NESTED_LINK.match(held, at) or markup.LINK.match(held, at):
@@ -358,6 +322,16 @@ class Cleaner:
             self._at = citation.end()
             return True
         return None
+
+    def _bracketed_thought(self, opener: re.Match[str], final: bool) -> bool:
+        """`[thinking] ... [/thinking]`: a thought if it is closed before long, or else a mark that is not said."""
+        closer = re.compile(rf"\[/{opener[1]}\]", re.IGNORECASE).search(
+            self._held, opener.end(), opener.end() + markup.LONGEST_THOUGHT
+        )
+        if closer is None and not final and len(self._held) - opener.end() < markup.LONGEST_THOUGHT:
+            return False
+        self._at, self._space = (closer or opener).end(), True
+        return True
 
     def _angle(self, final: bool) -> bool:
         """A comment, a control sign, a thought, a call, an address in angle brackets, a tag; or "less than"."""
@@ -398,7 +372,7 @@ class Cleaner:
 
     def _pause(self, mark: str) -> None:
         """A break, by the mark that makes one, unless there is a mark already."""
-        if mark and (self._last.isalnum() or self._last in _CAN_TAKE_A_STOP):
+        if mark and (self._last.isalnum() or self._last in CAN_TAKE_A_STOP):
             self._out.append(mark)
             self._last = mark
         self._space = True

@@ -8,6 +8,10 @@ from __future__ import annotations
 
 import re
 
+LONGEST_BRACKET = 202
+"""Characters of the longest thing in brackets that is looked for, and its brackets."""
+LONGEST_THOUGHT = 1500
+"""Characters within which a thought in brackets must be closed: nobody waits longer for what may be an answer."""
 LONGEST_CLOSER = 80
 """Characters of the longest sign that ends something unspoken."""
 
@@ -65,6 +69,9 @@ EMPHASIS_BEGUN = re.compile(r"\*(?=\d)[^*\n]{0,48}\*?\Z")
 """Words that begin with a digit between stars, rather than the key before digits: `*5 days*`, not `*67`."""
 HIGHLIGHT = re.compile(r"==(?=[^\s=])([^=\n]{1,80}+)(?<=\S)==(?!=)")
 HIGHLIGHT_BEGUN = re.compile(r"=(?:=(?:(?=[^\s=])[^=\n]{1,80}+=?=?)?)?\Z")
+EQUALS = re.compile(r"={3,}")
+BRACKETED_THOUGHT = re.compile(r"\[([Tt]hink|[Tt]hinking|[Tt]houghts?|[Rr]easoning|[Ss]cratchpad)\]")
+LINE_END = re.compile(r"(?=\n)")
 COMMENT_END = re.compile(r"-->")
 TOKEN = re.compile(
     r"<[|｜](?:im_start|start_header_id|start)[|｜]>(?:assistant|system|user|tool|model)?|<[|｜]([^|｜<>\n]{1,60})[|｜]>"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 import unicodedata
 
@@ -25,6 +26,14 @@ def unspeakable(char: str) -> bool:
         or code == 0x20E3  # the box of a keycap; its digit stays
         or 0x1F000 <= code <= 0x1FAFF
     )
+
+
+@functools.lru_cache(maxsize=4096)
+def kind_of(char: str) -> str:
+    """Whether a sign is `said`, is a `picture` between words, or is `nothing` that anybody hears."""
+    if not unspeakable(char):
+        return "said"
+    return "picture" if unicodedata.category(char) == "So" else "nothing"
 
 
 class ObjectScanner:
