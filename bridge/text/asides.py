@@ -20,10 +20,11 @@ _SPEAKERS = ("Assistant:", "ASSISTANT:", "AI:", "Assistant**:", "AI**:", "Assist
 _VALUE = r"(?:\"[^\"\n]{0,120}+\"|'[^'\n]{0,120}+'|-?\d[\d.]{0,12}|True|False|None|true|false|null)"
 _KEYWORD = rf"[A-Za-z_]\w{{0,30}} ?= ?{_VALUE}"
 _CALL = re.compile(
-    rf"(?:[A-Za-z_][\w.]{{0,40}}\({_KEYWORD}(?:, ?{_KEYWORD}){{0,8}}\)"
+    rf"(?:[a-z_][\w.]{{0,40}}\({_KEYWORD}(?:, ?{_KEYWORD}){{0,8}}\)"
     rf"|[a-z]{{1,20}}(?:_[a-z]{{1,20}}){{1,4}}\((?:{_VALUE})?\));?"
 )
-_CALL_BEGUN = re.compile(r"[A-Za-z_][\w.]{0,40}(?:\((?:[A-Za-z_'\"][^()\n]{0,300}+)?\)?)?\Z")
+"""A name in lower case: an answer begins with a capital, and its first word need not wait for what follows."""
+_CALL_BEGUN = re.compile(r"[a-z_][\w.]{0,40}(?:\((?:[A-Za-z_'\"][^()\n]{0,300}+)?\)?)?\Z")
 
 
 class Aside(NamedTuple):

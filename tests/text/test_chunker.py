@@ -228,9 +228,9 @@ def test_a_fast_writer_gets_whole_sentences() -> None:
 
 
 def test_a_slow_writer_without_marks_is_spoken_between_words() -> None:
-    pieces = write(Chunker(ChunkSettings()), "we have several free places on every afternoon of that week", 100)
-    assert pieces[0] == (400, "we have several free")
-    assert " ".join(piece for _, piece in pieces) == "we have several free places on every afternoon of that week"
+    pieces = write(Chunker(ChunkSettings()), "We have several free places on every afternoon of that week", 100)
+    assert pieces[0] == (400, "We have several free")
+    assert " ".join(piece for _, piece in pieces) == "We have several free places on every afternoon of that week"
 
 
 def test_later_pieces_wait_for_their_sentence_while_the_listener_is_still_busy() -> None:
