@@ -115,6 +115,9 @@ def _is_denied(words: Sequence[Token], place: int, lexicon: Lexicon) -> bool:
     plain = [word.text for word in words[begin:place]]
     ends = [index for index, text in enumerate(plain) if text in lexicon.contrasts]
     plain = plain[ends[-1] + 1 :] if ends else plain
+    behind = [word.text for word in words[place : place + 24]]
+    if any(at(behind, n, lexicon.declined) for n in range(len(behind))):
+        return True  # "... isn't right"
     sentence = bool(plain) and plain[-1] in lexicon.no_locals
     return sentence or any(text in lexicon.negations or at(plain, n, lexicon.denials) for n, text in enumerate(plain))
 

@@ -45,7 +45,7 @@ def letters(words: Sequence[Token], lexicon: Lexicon, *, digits: bool = True) ->
 def _letter(words: Sequence[Token], place: int, lexicon: Lexicon, *, digits: bool, shouted: bool) -> Letter | None:
     word = words[place]
     plain = [w.text for w in words[place : place + 3]]
-    if _joins(words, place, lexicon):
+    if _joins(words, place, lexicon) or _is_article(words, place, lexicon):
         return None
     times, behind = repeats_at(words, place, lexicon)
     if not times and (times := _times(words, place, lexicon)):
@@ -91,6 +91,13 @@ def _joins(words: Sequence[Token], place: int, lexicon: Lexicon) -> bool:
         return False
     near = [words[beside] for beside in (place - 1, place + 1) if 0 <= beside < len(words)]
     return len(near) == 2 and all(word.is_letter and word.raw.isupper() for word in near)
+
+
+def _is_article(words: Sequence[Token], place: int, lexicon: Lexicon) -> bool:
+    """Whether a small letter stands before a letter that is written in capitals: "a B"."""
+    after = words[place + 1] if place + 1 < len(words) else None
+    small = words[place].text in lexicon.articles and words[place].raw.islower()
+    return small and after is not None and after.is_letter and after.raw.isupper()
 
 
 def _times(words: Sequence[Token], place: int, lexicon: Lexicon) -> int:

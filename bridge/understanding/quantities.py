@@ -52,6 +52,8 @@ def _is_difference(words: Sequence[Token], lexicon: Lexicon) -> bool:
     """Whether a number tells how much more or less something is: "two more than last time", "ten dollars less"."""
     plain = [word.text for word in words]
     ends = {one.end for one in quantities(words, lexicon)}
+    amounts = frozenset(lexicon.amounts)
+    ends |= {place + length for place in range(len(plain)) if (length := at(plain, place, amounts))}
     for place in range(1, len(plain)):
         before = place - (plain[place - 1] in lexicon.money)
         named = (plain[before - 1],) in names_of_numbers(lexicon)

@@ -91,6 +91,13 @@ def _decide(words: list[Token], lexicon: Lexicon) -> Interpretation | None:
     return Interpretation(first.yes, FAIR if contradicted else CERTAIN if len(plain) <= _LONGEST else LIKELY)
 
 
+def _is_double(plain: list[str], place: int, lexicon: Lexicon) -> bool:
+    """Whether a denial is denied by the word before it, which is no answer itself as Spanish "no" is."""
+    before = plain[place - 1] if place else ""
+    turned = before in lexicon.negations and (before,) not in lexicon.weak_corrections
+    return turned and plain[place] not in lexicon.negations and (plain[place],) not in lexicon.weak_corrections
+
+
 def _goes_on(plain: list[str], place: int, lexicon: Lexicon) -> bool:
     return place < len(plain) and plain[place] in lexicon.negations
 
@@ -137,6 +144,9 @@ def _signs(words: Sequence[Token], lexicon: Lexicon) -> list[_Sign]:
             before = set(range(max(0, place - _NEGATION_REACH), place)) - undecided
             if yes and plain[place + length - 1] in lexicon.auxiliaries and _goes_on(plain, place + length, lexicon):
                 pass  # "I can" of "I can not"
+            elif not yes and _is_double(plain, place, lexicon):
+                found = [sign for sign in found if sign.place + sign.length < place]
+                found.append(_Sign(True, False, place, length))  # "it isn't incorrect"
             elif yes and any(plain[near] in lexicon.negations for near in before):
                 found = [sign for sign in found if sign.yes or sign.place + sign.length <= place - _NEGATION_REACH]
                 found.append(_Sign(False, False, place, length))
