@@ -30,7 +30,12 @@ def counts(words: Sequence[Token], start: int, end: int, digits: str, lexicon: L
         return True
     if is_year(digits) and leads_to_year(words, start, lexicon):
         return True
-    return (len(digits) <= _SHORT or is_year(digits)) and not says_nothing(words, start, end, lexicon)
+    plain = [word.text for word in words[max(start - 2, 0) : start]]
+    if any(at(plain, place, lexicon.told_by) == len(plain) - place for place in range(len(plain))):
+        return False  # "my room number is 42"
+    if is_year(digits):
+        return not says_nothing(words, start, end, lexicon, lexicon.counted)
+    return len(digits) <= _SHORT and not says_nothing(words, start, end, lexicon)
 
 
 def is_other(words: Sequence[Token], start: int, end: int, lexicon: Lexicon) -> bool:
@@ -85,7 +90,8 @@ def says_nothing_behind(words: Sequence[Token], end: int, lexicon: Lexicon) -> b
     """Whether no word follows a number that it would count."""
     if not lexicon.beside or end >= len(words) or words[end].is_sign:
         return True
-    return words[end].text in _harmless(lexicon) | lexicon.articles | lexicon.ones
+    days = {word for phrase in lexicon.days for word in phrase}
+    return words[end].text in _harmless(lexicon) | lexicon.articles | lexicon.ones | days
 
 
 @cache

@@ -74,7 +74,8 @@ def _without_other_numbers(words: list[Token], lexicon: Lexicon) -> list[Token]:
     while place < len(words):
         _, end = clause_of(words, place)
         clause = words[place : end + 1]
-        if not any(word.text in lexicon.other_numbers for word in clause):
+        plain = {word.text for word in clause}
+        if not plain & lexicon.other_numbers or plain & lexicon.telephones:
             kept += clause
         place = end + 1
     return kept

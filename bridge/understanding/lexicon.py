@@ -88,6 +88,10 @@ class Lexicon:
     """What stands before a number that is said once more: "I repeat"."""
     year_leads: Words = frozenset()
     """Words before a year that is no number then: "in", "since", "born"."""
+    told_by: Phrases = frozenset()
+    """Right before a number that is told, whatever else is said: "number is"."""
+    telephones: Words = frozenset()
+    """What makes a number a telephone's in spite of `other_numbers`: "my phone on the account"."""
     other_numbers: Words = frozenset()
     """Numbers that are no telephone's: "account", "order"."""
     hour_leads: Words = frozenset()
