@@ -64,10 +64,12 @@ class RedisStore:
         self._prefix = prefix
         self._deadline_s = deadline_s
         self._clock = clock
+        # No `socket_timeout`: the client would send under `asyncio.wait_for`, which before Python 3.12 may swallow a
+        # cancellation (cpython#86296), and who waits for a cancelled task then waits for ever. `_ask` has its own.
         self._client = redis.Redis.from_url(
             url,
             socket_connect_timeout=deadline_s,
-            socket_timeout=max(deadline_s, 1.0),
+            socket_timeout=None,
             retry=Retry(NoBackoff(), 0),
             protocol=2,
         )
@@ -203,7 +205,8 @@ class RedisStore:
         while True:
             try:
                 async with self._client.pubsub(ignore_subscribe_messages=True) as channel:
-                    await channel.subscribe(f"{self._prefix}:puts")
+                    async with asyncio.timeout(_AGAIN_S):
+                        await channel.subscribe(f"{self._prefix}:puts")
                     while True:
                         message = await channel.get_message(timeout=_AGAIN_S)
                         if message is not None:

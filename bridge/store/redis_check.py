@@ -60,8 +60,8 @@ _TROUBLES = (
 
 async def redis_trouble(url: str, prefix: str = "bridge", deadline_s: float = 3.0) -> RedisTrouble | None:
     """Try everything that the service does with Redis; None when all of it works."""
-    client = redis.Redis.from_url(
-        url, protocol=2, socket_timeout=deadline_s, socket_connect_timeout=deadline_s, retry=Retry(NoBackoff(), 0)
+    client = redis.Redis.from_url(  # no `socket_timeout`: see `bridge.store.redis`
+        url, protocol=2, socket_timeout=None, socket_connect_timeout=deadline_s, retry=Retry(NoBackoff(), 0)
     )
     name = f"{prefix}:check:{secrets.token_hex(8)}"
     try:

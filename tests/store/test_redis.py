@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
@@ -110,6 +111,34 @@ async def test_redis_that_goes_away_and_comes_back(redis_url: str) -> None:
     assert await other.get("after:CA1") == b"hang up"
     await other.close()
     await store.close()
+
+
+async def test_a_task_that_is_cancelled_ends_whatever_redis_is_doing_for_it(redis_url: str) -> None:
+    store = RedisStore(redis_url, secret=b"secret", deadline_s=30.0)
+
+    async def beats() -> None:
+        while True:
+            await store.put("serving:1", b"yes", 60.0)
+
+    for turns in range(30):  # more turns of the loop than one `put` takes
+        beating = asyncio.create_task(beats())
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        beating.cancel()
+        done, _ = await asyncio.wait([beating], timeout=30.0)
+        assert done, f"cancelled after {turns} turns of the loop, it goes on and on"
+    await store.close()
+
+
+async def test_a_store_that_hears_of_others_closes_at_any_moment(redis_url: str) -> None:
+    for turns in range(30):
+        store = RedisStore(redis_url, secret=b"secret", deadline_s=30.0)
+        store.watch("after:", lambda _key, _value: None)
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        closing = asyncio.create_task(store.close())
+        done, _ = await asyncio.wait([closing], timeout=30.0)
+        assert done, f"closed after {turns} turns of the loop, it still listens"
 
 
 async def test_redis_that_is_away_is_asked_once_a_second_and_no_more() -> None:
