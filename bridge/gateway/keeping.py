@@ -9,13 +9,15 @@ whoever goes on with its calls can tell how much was heard after a state was wri
 | goes on | its state of a moment ago, and whose it is |
 | has lost its stream, or is moved | its state at that moment, nobody's |
 | has ended in any other way | nothing |
+
+A process that was stopped for a while, with its machine or alone, may find its calls in the hands of others. So after
+a pause it looks whose they are before it writes anything, and lets go of them.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-import secrets
 import time
 from collections.abc import Callable, Coroutine
 from typing import Any, Protocol
@@ -25,6 +27,7 @@ import msgspec
 from bridge.session.ports import KeptCall
 from bridge.store.base import LARGEST_VALUE, Store
 from bridge.store.kept_calls import KeptCalls
+from bridge.system.process_name import own_name
 
 logger = logging.getLogger(__name__)
 
@@ -33,6 +36,8 @@ APART_S = 0.5
 """Between two states of one call, on the whole: what changes on and on is written twice a second."""
 _AT_ONCE = 3.0
 """So many may follow on each other: when speech begins, much changes at once."""
+_PAUSE_S = 0.5
+"""Who was silent for longer may be taken for dead."""
 _AGAIN_S = 5.0
 """A call in which nothing changes is written again: what was written may have been lost, as while Redis was away."""
 
@@ -67,8 +72,10 @@ class CallKeeper:
     def __init__(
         self, store: Store, kept_calls: KeptCalls, *, ttl_s: float, clock: Callable[[], float] = time.time
     ) -> None:
-        self.process = secrets.token_hex(6)
+        self.process = own_name()
         """This process's name among those that share the store."""
+        self.taken: Callable[[str], None] = lambda _key: None
+        """Told of a call with which another process goes on, as this one was taken for dead."""
         self.written = 0
         """States written so far."""
         self._store = store
@@ -76,6 +83,7 @@ class CallKeeper:
         self._ttl_s = ttl_s
         self._clock = clock
         self._calls: dict[str, _Entry] = {}
+        self._beat_at = float("inf")
         self._timer: asyncio.TimerHandle | None = None
         self._writing: asyncio.Task[None] | None = None
         self._tasks: set[asyncio.Task[None]] = set()
@@ -143,11 +151,15 @@ class CallKeeper:
     def beat(self) -> None:
         self._timer = None
         if not self._calls:
+            self._beat_at = float("inf")
             return
         self._beat_after(BEAT_S)
+        now = self._clock()
+        paused, self._beat_at = now - self._beat_at > _PAUSE_S, now
         if self._writing is not None and not self._writing.done():
             return  # a slow store gets fewer states, not a queue of them
-        self._writing = asyncio.get_running_loop().create_task(self._write_down(self._clock()))
+        due = self._let_go_of_what_others_have() if paused else self._write_down(now)
+        self._writing = asyncio.get_running_loop().create_task(due)
 
     async def _write_down(self, now: float) -> None:
         """Write what is due. Each call has a turn of the loop of its own: all of them at once would hold it."""
@@ -204,12 +216,22 @@ class CallKeeper:
 
     async def _keep_alone(self, key: str, kept: KeptCall) -> None:
         await self._after_the_others()
-        await self._kept_calls.keep(key, kept)
+        if await self._is_ours(key):
+            await self._kept_calls.keep(key, kept)
 
     async def _forget(self, key: str) -> None:
         await self._after_the_others()
-        if key not in self._calls:
+        if key not in self._calls and await self._is_ours(key):
             await self._kept_calls.forget(key)
+
+    async def _is_ours(self, key: str) -> bool:
+        kept = await self._kept_calls.ask(key)
+        return kept is None or kept.process in ("", self.process)
+
+    async def _let_go_of_what_others_have(self) -> None:
+        for key in list(self._calls):
+            if not await self._is_ours(key) and self._calls.pop(key, None) is not None:
+                self.taken(key)
 
     async def _after_the_others(self) -> None:
         """What was written before must not come after: a store may have several connections."""

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from functools import partial
 from typing import TYPE_CHECKING
 
+import msgspec
 from aiohttp import WSCloseCode
 
 from bridge.agents.base import CallInfo
@@ -23,6 +24,7 @@ from bridge.gateway.violations import NoRoom, Violation
 from bridge.session.ports import KeptCall, LineAudio
 from bridge.session.profiles import CallProfile
 from bridge.session.session import CallSession
+from bridge.store.kept_calls import ClaimedByOthers
 from bridge.store.tickets import Refusal, Ticket, TicketRefused
 from bridge.telemetry import logs
 
@@ -75,7 +77,7 @@ class StreamOpening:
             return None
         refusal = await self._spend(ticket)
         if refusal is not None:
-            if not reconnects or not await is_abandoned(process, self._key):
+            if not reconnects or not await is_abandoned(process, self._key, _spent(ticket)):
                 raise TicketRefused(refusal)
             self._returned = LOST_STREAM  # another process had this call
         return ticket
@@ -85,7 +87,8 @@ class StreamOpening:
         process = self._process
         if process.tickets.has_expired(ticket):
             return "expired"
-        is_first = await process.store.add(f"ticket:{ticket.nonce}", b"", 2 * process.gateway.ticket_ttl_s)
+        name = process.keeper.process.encode()
+        is_first = await process.store.add(_spent(ticket), name, 2 * process.gateway.ticket_ttl_s)
         return None if is_first else "spent"
 
     async def _take(self, ticket: Ticket) -> None:
@@ -105,12 +108,16 @@ class StreamOpening:
             info = self._info()
             info, state, kept = await kept_call(process, info, key) if returned else (info, None, None)
             if self._socket.request.transport is None:
-                await self._vanished(kept)
+                await self._vanished(ticket, kept)
             self._begin(info, profile, ticket, state, kept.costs if kept else {})
         except Violation:
             raise
+        except ClaimedByOthers as error:
+            self._endpoint.release(key)
+            raise Violation("duplicate_call", WSCloseCode.POLICY_VIOLATION, str(error)) from None
         except Exception:
             self._endpoint.release(key)
+            await process.kept_calls.forget(key)
             await process.outcomes.note(key, Apologise(profile.call.last_apology))
             raise
         # The process whose webhook admitted the call may be another one, which keeps a place for it until it sees this.
@@ -126,11 +133,13 @@ class StreamOpening:
             parameters=parameters,
         )
 
-    async def _vanished(self, kept: KeptCall | None) -> None:
+    async def _vanished(self, ticket: Ticket, kept: KeptCall | None) -> None:
         """The socket has broken while we were getting ready: the call waits for the next one. Raises Violation."""
         self._endpoint.release(self._key)
         if kept is not None:
-            await self._process.kept_calls.keep(self._key, kept)
+            await self._process.kept_calls.keep(self._key, msgspec.structs.replace(kept, process="", written_at=0.0))
+        if self._returned != LOST_STREAM:
+            await self._process.store.take(_spent(ticket))  # it has bought nothing
         raise Violation("abrupt_close", WSCloseCode.GOING_AWAY, "closed before the call had begun")
 
     def _begin(
@@ -175,3 +184,8 @@ class StreamOpening:
         session.start()
         if process.admission.ending:  # it was admitted while the others were not yet asked to end
             session.tell(EndRequested(EndReason.DRAIN))
+
+
+def _spent(ticket: Ticket) -> str:
+    """The store's key of a ticket that was spent; the value is the name of the process where it was."""
+    return f"ticket:{ticket.nonce}"

@@ -39,6 +39,7 @@ from bridge.gateway.media import MediaSocket
 from bridge.gateway.process import ANNOUNCED, OVER, Process, call_key
 from bridge.gateway.returning import LOST_STREAM, come_back
 from bridge.gateway.signatures import RequestRefused
+from bridge.session.ports import KeptCall
 from bridge.telemetry import logs
 
 logger = logging.getLogger(__name__)
@@ -105,7 +106,11 @@ class CarrierRoutes:
     async def _ringing(self, route: str, call: Ringing) -> Outcome:
         """A call rings: open a media stream, or say that there is no room."""
         parameters = {"from": call.from_number, "to": call.to_number}
-        return self._open(route, ComeBack(call.call_id, call.account_id, parameters))
+        outcome = self._open(route, ComeBack(call.call_id, call.account_id, parameters))
+        if isinstance(outcome, OpenStream):
+            admitted = KeptCall(b"", call.from_number, call.to_number, account_id=call.account_id)
+            await self._process.kept_calls.admit(call_key(self._carrier, call.call_id), admitted)
+        return outcome
 
     async def _come_back(self, stream: StreamOver, key: str) -> ComeBack | None:
         """Go on with a call whose stream is gone though nobody ended it; None where nobody can."""

@@ -162,6 +162,7 @@ class Gateway:
         lag, admission = self.process.lag, self.process.admission
         lag.each_second = lambda: self.metrics.use.set(admission.use)
         lag.start()
+        self.process.keeper.taken = self.media.moved
         watch = self.process.store.watch
         self._unwatch = [
             watch(BEGUN, self._begun),

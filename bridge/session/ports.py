@@ -23,13 +23,13 @@ class KeptCall(msgspec.Struct, frozen=True, omit_defaults=True):
     """What a caller finds who comes back, from a transfer or because the stream broke off: the call, and its facts."""
 
     state: bytes
-    """`bridge.call.state.encode`."""
+    """`bridge.call.state.encode`; empty: the call is admitted, and begins with its first word."""
     from_number: str = ""
     to_number: str = ""
     parameters: dict[str, str] = {}
     account_id: str = ""
     process: str = ""
-    """The process that wrote this while the call went on there; empty: nothing was heard after it was written."""
+    """The process that wrote this while the call was there; empty: nothing was heard after it was written."""
     written_at: float = 0.0
     """On that process's clock."""
     costs: dict[str, float] = {}

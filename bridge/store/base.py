@@ -61,6 +61,13 @@ class Store(Protocol):
         """Keep `value` unless the key is taken; True for exactly one of many who add at once."""
         ...
 
+    async def replace(self, key: str, value: bytes, by: bytes, ttl_s: float) -> bool:
+        """Keep `by` in place of `value`, unless something else or nothing is kept: of many who replace, one does.
+
+        Tells no watcher.
+        """
+        ...
+
     def watch(self, prefix: str, changed: Changed) -> Callable[[], None]:
         """Tell `changed` of every later `put` under a key that begins with `prefix`; returns how to stop that.
 

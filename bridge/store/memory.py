@@ -77,6 +77,15 @@ class MemoryStore:
         await self.put(key, value, ttl_s)
         return True
 
+    async def replace(self, key: str, value: bytes, by: bytes, ttl_s: float) -> bool:
+        """Keep `by` in place of `value`, unless something else or nothing is kept."""
+        check(key, by)
+        entry = self._alive(key)
+        if entry is None or entry.value != value:
+            return False
+        self.keep(key, by, ttl_s)
+        return True
+
     def watch(self, prefix: str, changed: Changed) -> Callable[[], None]:
         """Tell `changed` of every later put under this prefix."""
         return self._watchers.add(prefix, changed)

@@ -33,6 +33,10 @@ _T = TypeVar("_T")
 _CODE_BYTES = 16
 _PURPOSE = b"bridge store 1"
 _ORIGIN_BYTES = 8
+_REPLACE = (
+    "if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end "
+    "redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3]) return 1"
+)
 _TRIAL_S = 1.0
 _AGAIN_S = 1.0
 """After a failure Redis is left alone for so long: a call must not wait for it at every step."""
@@ -169,6 +173,26 @@ class RedisStore:
         if added:
             self._shared.keep(key, value, ttl_s)
         return bool(added)
+
+    async def replace(self, key: str, value: bytes, by: bytes, ttl_s: float) -> bool:
+        """Keep `by` in place of `value`. While Redis is away, of what this process knows."""
+        check(key, by)
+        name, milliseconds = f"{self._prefix}:{key}", max(1, round(ttl_s * 1000))
+        sealed = (self._seal(key, value), self._seal(key, by))
+        try:
+            done = await self._ask(self._client.eval(_REPLACE, 1, name, *sealed, str(milliseconds)))
+        except _Away:
+            if await self._unshared.replace(key, value, by, ttl_s):
+                return True
+            known = await self._unshared.get(key) is None and await self._shared.get(key) == value
+            if known:
+                self._unshared.keep(key, by, ttl_s)
+            return known
+        if not done:
+            return await self._unshared.replace(key, value, by, ttl_s)
+        self._shared.keep(key, by, ttl_s)
+        self._unshared.drop(key)
+        return True
 
     def watch(self, prefix: str, changed: Changed) -> Callable[[], None]:
         """Tell `changed` of every later put under this prefix, by any process of the service."""

@@ -36,6 +36,9 @@ INSERT INTO facts VALUES (?, ?, ?, 0)
 ON CONFLICT (key) DO UPDATE SET value = excluded.value, expires_at = excluded.expires_at, change = 0
 """
 _ADD = _PUT + "WHERE facts.expires_at <= ?"
+_REPLACE = """
+UPDATE facts SET value = ?, expires_at = ?, change = 0 WHERE key = ? AND value = ? AND expires_at > ?
+"""
 _SWEEP_EVERY = 64
 _LOOK_S = 0.05
 """How often a file is asked for what other processes have put, while somebody watches."""
@@ -111,6 +114,13 @@ class SqliteStore:
         check(key, value)
         now = self._clock()
         return await self._run(lambda database: self._write(database, _ADD, (key, value, now + ttl_s, now)), 0) == 1
+
+    async def replace(self, key: str, value: bytes, by: bytes, ttl_s: float) -> bool:
+        """Keep `by` in place of `value`, unless something else or nothing is kept."""
+        check(key, by)
+        now = self._clock()
+        row = (by, now + ttl_s, key, value, now)
+        return await self._run(lambda database: database.execute(_REPLACE, row).rowcount, 0) == 1
 
     def watch(self, prefix: str, changed: Changed) -> Callable[[], None]:
         """Tell `changed` of every later put under this prefix, by any process, within about `_LOOK_S`."""

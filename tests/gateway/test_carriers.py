@@ -265,7 +265,7 @@ async def test_a_caller_whose_call_was_not_kept_is_told_what_happened_all_the_sa
         service.doubles.agents.answer = desk
         phone = Phone(service, example)
         dial = await transferred(phone)
-        await service.gateway.process.kept_calls.take(f"{phone.name}/{example.call_id}")
+        await service.gateway.process.kept_calls.forget(f"{phone.name}/{example.call_id}")
         _, document = await phone.ask(example.dial_over(time.time(), "busy", dial))
         await phone.connect(document)
         await phone.until_ms(20 * len("busy!"))

@@ -6,9 +6,12 @@ import asyncio
 import itertools
 from collections.abc import Mapping
 
+import msgspec
+import pytest
+
 from bridge.gateway.keeping import APART_S, BEAT_S, CallKeeper
 from bridge.session.ports import KeptCall
-from bridge.store.kept_calls import KeptCalls
+from bridge.store.kept_calls import ClaimedByOthers, KeptCalls
 from bridge.store.memory import MemoryStore
 
 
@@ -206,3 +209,57 @@ async def test_a_call_that_cannot_be_written_is_not_tried_again_and_leaves_no_ol
     assert session.times == 2
     assert await keeping.state("CA1") is None
     await keeping.keeper.close()
+
+
+@pytest.mark.parametrize("happens", ["beats", "loses its stream", "ends"])
+async def test_a_process_that_wakes_up_lets_go_of_the_calls_that_others_have(happens: str) -> None:
+    keeping, taken = Keeping(), list[str]()
+    keeping.keeper.taken = taken.append
+    for key in ("CA1", "CA2"):
+        keeping.keeper.follow(key, Session(), "AC1")
+    await keeping.passes(1.0)
+    theirs = KeptCall(b"theirs", process="another")
+    await keeping.calls.keep("CA1", theirs)
+    for key in ("CA1", "CA2"):
+        keeping.keeper.changed(key)
+    keeping.now += 3.0  # stopped meanwhile
+    if happens == "loses its stream":
+        keeping.keeper.lost("CA1")
+    if happens == "ends":
+        keeping.keeper.leave("CA1")
+    await keeping.passes(1.0)
+    assert await keeping.calls.ask("CA1") == theirs
+    assert await keeping.state("CA2") == b"2", "its own goes on"
+    assert taken == ([] if happens == "ends" else ["CA1"])
+
+
+async def test_a_call_that_another_claims_meanwhile_is_not_claimed_twice() -> None:
+    calls = KeptCalls(MemoryStore(), ttl_s=120.0)
+    await calls.admit("CA1", KeptCall(b"", "+15005550006"))
+    await calls.admit("CA1", KeptCall(b"", "too late"))
+
+    async def theirs(kept: KeptCall) -> KeptCall:
+        return msgspec.structs.replace(kept, process="theirs")
+
+    async def slow(kept: KeptCall) -> KeptCall:
+        await calls.claim("CA1", theirs)
+        return msgspec.structs.replace(kept, process="ours")
+
+    with pytest.raises(ClaimedByOthers):
+        await calls.claim("CA1", slow)
+    assert await calls.ask("CA1") == KeptCall(b"", "+15005550006", process="theirs")
+    assert await calls.claim("CA2", theirs) is None
+
+
+async def test_a_call_of_which_its_last_process_still_writes_is_claimed_all_the_same() -> None:
+    calls, times = KeptCalls(MemoryStore(), ttl_s=120.0), 0
+
+    async def ours(kept: KeptCall) -> KeptCall:
+        nonlocal times
+        times += 1
+        if times < 3:
+            await calls.keep("CA1", KeptCall(b"%d" % times, process="last"))
+        return msgspec.structs.replace(kept, process="ours")
+
+    await calls.keep("CA1", KeptCall(b"0", process="last"))
+    assert await calls.claim("CA1", ours) == KeptCall(b"2", process="ours")

@@ -50,6 +50,26 @@ class StoreContract:
         await store.put("call:CA1", b"two", 60.0)
         assert await store.get("call:CA1") == b"two"
 
+    async def test_of_many_who_replace_a_value_one_does(self, open_store: OpenStore) -> None:
+        store = await open_store()
+        assert not await store.replace("call:CA1", b"", b"mine", 60.0), "nothing is no value"
+        await store.put("call:CA1", b"old\0", 60.0)
+        assert not await store.replace("call:CA1", b"older", b"mine", 60.0)
+        done = await asyncio.gather(*(store.replace("call:CA1", b"old\0", b"%d" % n, 60.0) for n in range(20)))
+        assert done.count(True) == 1
+        assert await store.get("call:CA1") == b"%d" % done.index(True)
+        assert not await store.add("call:CA1", b"new", 60.0), "it is still kept"
+        with pytest.raises(ValueError, match="at most 1048576 bytes"):
+            await store.replace("call:CA1", b"1", b"x" * (LARGEST_VALUE + 1), 60.0)
+
+    async def test_what_replaces_a_value_has_a_time_of_its_own(self, open_store: OpenStore) -> None:
+        store = await open_store()
+        await store.put("call:CA1", b"old", 60.0)
+        assert await store.replace("call:CA1", b"old", b"new", 0.001)
+        async with asyncio.timeout(60):
+            while await store.get("call:CA1") is not None:
+                await asyncio.sleep(0.002)
+
     async def test_values_are_bytes_of_every_kind(self, open_store: OpenStore) -> None:
         store = await open_store()
         for value in (b"", b"\0\xff" * 1000, "Grüße".encode(), b"x" * LARGEST_VALUE):
@@ -104,6 +124,14 @@ class SharedStoreContract(StoreContract):
         assert await other.get("after:CA1") == b"hang up"
         assert await other.take("after:CA1") == b"hang up"
         assert await one.get("after:CA1") is None
+
+    async def test_of_several_processes_that_replace_a_value_one_does(self, open_store: OpenStore) -> None:
+        stores = [await open_store() for _ in range(3)]
+        await stores[0].put("call:CA1", b"old", 60.0)
+        done = await asyncio.gather(*(one.replace("call:CA1", b"old", b"%d" % n, 60.0) for n, one in enumerate(stores)))
+        assert done.count(True) == 1
+        for store in stores:
+            assert await store.get("call:CA1") == b"%d" % done.index(True)
 
     async def test_a_ticket_that_one_has_spent_is_spent_for_all(self, open_store: OpenStore) -> None:
         stores = [await open_store() for _ in range(3)]

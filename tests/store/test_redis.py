@@ -99,9 +99,12 @@ async def test_redis_that_goes_away_and_comes_back(redis_url: str) -> None:
     store = RedisStore(redis_url, secret=b"secret", deadline_s=5.0, clock=clock)
     await store.put("after:CA1", b"hang up", 60.0)
     assert await store.add("ticket:n", b"", 60.0)
+    await store.put("call:CA1", b"old", 60.0)
     store._away_until = clock.now + 1.0
     assert await store.get("after:CA1") == b"hang up", "known from before"
     assert not await store.add("ticket:n", b"", 60.0), "spent before Redis went"
+    assert await store.replace("call:CA1", b"old", b"new", 60.0), "known from before"
+    assert not await store.replace("call:CA1", b"old", b"newer", 60.0)
     await store.put("after:CA2", b"transfer", 60.0)
     assert await store.add("ticket:m", b"", 60.0)
     clock.now += 2.0
