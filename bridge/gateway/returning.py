@@ -42,6 +42,8 @@ _SETTLED_S = 30.0
 _SILENT_S = 10 * BEAT_S
 """A process of another machine that is not heard of while we wait for so long is gone; one that is there may notice
 meanwhile that the stream is lost."""
+_LAST_WORD_S = 0.5
+"""A process of this machine whose stream is gone has so long to write down what it knew last."""
 _LOOKS = 10
 
 
@@ -50,8 +52,7 @@ async def come_back(process: Process, key: str) -> KeptCall | None:
 
     Only looked at: the same question may come twice, and late, when another process goes on with the call already.
     """
-    await process.keeper.settled()  # what this process has just lost may still be on its way to the store
-    kept = await process.kept_calls.ask(key)
+    kept = await _last_word(process, key)
     if kept is None:
         return None
     try:
@@ -64,6 +65,18 @@ async def come_back(process: Process, key: str) -> KeptCall | None:
     if times >= (_MOST_RETURNS if kept.state else _MOST_BEGINNINGS):
         return None
     await process.store.put(f"returns:{key}", b"%d" % (times + 1), _SETTLED_S)
+    return kept
+
+
+async def _last_word(process: Process, key: str) -> KeptCall | None:
+    """What is kept of a call whose stream is gone: its process, if it is there, writes that down just now."""
+    await process.keeper.settled()
+    for look in range(_LOOKS + 1):
+        if look:
+            await asyncio.sleep(_LAST_WORD_S / _LOOKS)
+        kept = await process.kept_calls.ask(key)
+        if kept is None or kept.process in ("", process.keeper.process) or not still_runs(kept.process):
+            break
     return kept
 
 

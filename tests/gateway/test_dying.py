@@ -22,6 +22,7 @@ import pytest
 from bridge.carriers.web import Document
 from bridge.gateway import neighbours, returning, server
 from bridge.gateway.keeping import CallKeeper
+from bridge.session.ports import KeptCall
 from bridge.store.base import Changed, Store
 from bridge.store.redis import RedisStore
 from bridge.store.sqlite import SqliteStore
@@ -56,7 +57,7 @@ class DyingStore:
         """Operations until death; None: it is not near."""
         self.dead = False
         self.holds: asyncio.Event | None = None
-        """Nothing is added before this is set."""
+        """Nothing is added, and no call is kept alone, before this is set."""
         self.held = False
 
     async def _unless_dead(self, operation: Callable[[], Awaitable[_T]], otherwise: _T) -> _T:
@@ -77,6 +78,9 @@ class DyingStore:
         await self._store.close()
 
     async def put(self, key: str, value: bytes, ttl_s: float) -> None:
+        if self.holds is not None and key.startswith("kept:"):
+            self.held = True
+            await self.holds.wait()
         if key.startswith("serving:"):
             await self._store.put(key, value, ttl_s)
         else:
@@ -133,6 +137,7 @@ def slow_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(neighbours, "_FRESH_S", LATER_S)
     monkeypatch.setattr(server, "_NEWS_S", 0.0)
     monkeypatch.setattr(returning, "_LOOKS", 100)
+    monkeypatch.setattr(returning, "_LAST_WORD_S", 10.0)
     monkeypatch.setattr(returning, "_SILENT_S", 2.0)  # until then a live process has told that it lost a stream
 
 
@@ -234,6 +239,37 @@ async def test_a_call_whose_next_process_dies_as_it_takes_it_over_goes_on_all_th
         for key in "24":
             await phone.press(key)
         await until(lambda: "5124" in [prompt.text for prompt in one.doubles.agents.calls[-1].prompts])
+        await phone.hang_up()
+
+
+@each
+async def test_a_process_that_is_asked_too_early_waits_for_the_last_word_of_the_one_that_had_the_call(
+    example: Example, another: OpenAnother, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with mortal_and_another(another) as (one, store, other):
+        one.gateway.process.keeper.process = own_name()
+        ask, asked = other.gateway.process.kept_calls.ask, list[str]()
+
+        async def noted(key: str) -> KeptCall | None:
+            asked.append(key)
+            return await ask(key)
+
+        monkeypatch.setattr(other.gateway.process.kept_calls, "ask", noted)
+        phone = Phone(one, example)
+        document = await phone.ring()
+        await phone.connect(document)
+        await keyed(phone)
+        store.holds = asyncio.Event()
+        breaks(phone.socket)
+        await until(lambda: store.held)
+        phone.gateway, phone.audio = other, bytearray()
+        asking = asyncio.create_task(comes_back(phone, other, document))
+        await until(lambda: len(asked) > 1)
+        store.holds.set()
+        await asking
+        for key in "24":
+            await phone.press(key)
+        await phone.until_ms(20 * len("digits 5124"))
         await phone.hang_up()
 
 
