@@ -2,6 +2,7 @@
 
     python -m tests.bench.outlive --calls 50 --processes 3 --store sqlite
     python -m tests.bench.outlive --calls 50 --processes 3 --store redis --kill process process redis
+    python -m tests.bench.outlive --calls 50 --processes 3 --agent web --kill agent worker process
 
 Each caller hears 44 words, each a tone of its own, and presses four keys, two of them after a pause; the sound in the
 caller's ear alone tells which words were lost, which were heard twice, and how long the silence at each seam was. The
@@ -27,7 +28,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.bench.machine import keep
-from tests.processes.outliving import ENVIRONMENT, Account, busiest, command, ring, summary
+from tests.processes.outliving import ENVIRONMENT, SCRIPTED, Account, busiest, command, ring, summary
 from tests.processes.running import Service, free_port, service, wait_until
 
 CARRIERS = ("twilio", "telnyx", "plivo", "vonage")
@@ -50,41 +51,42 @@ def _redis(folder: Path, port: int) -> subprocess.Popen[bytes]:
     return subprocess.Popen(["redis-server", *options], stdout=subprocess.DEVNULL)
 
 
+class Helper:
+    """A process that calls need beside the service: a speech worker that costs nothing, or an agent."""
+
+    def __init__(self, module: str) -> None:
+        self.port = free_port()
+        self._command = [sys.executable, "-m", f"tests.processes.{module}", str(self.port)]
+        self._process = subprocess.Popen(self._command)
+
+    def restart(self) -> None:
+        """End it as a crash does, and begin again: nothing listens meanwhile."""
+        self.kill()
+        self._process = subprocess.Popen(self._command)
+
+    def kill(self) -> None:
+        """End it as a crash does."""
+        self._process.kill()
+        self._process.wait()
+
+
 @contextmanager
-def voice() -> Iterator[Voice]:
-    """The double of a speech worker, a process of its own."""
-    one = Voice(free_port())
-    one.start()
+def helper(module: str) -> Iterator[Helper]:
+    """One of the processes beside the service."""
+    one = Helper(module)
     try:
         yield one
     finally:
         one.kill()
 
 
-class Voice:
-    """A speech worker that costs next to nothing."""
-
-    def __init__(self, port: int) -> None:
-        self.address = f"ws://127.0.0.1:{port}"
-        self._port = port
-        self._process: subprocess.Popen[bytes] | None = None
-
-    def start(self) -> None:
-        """Begin to speak, soon."""
-        self._process = subprocess.Popen([sys.executable, "-m", "tests.processes.outliving", str(self._port)])
-
-    def kill(self) -> None:
-        """End it as a crash does."""
-        assert self._process is not None
-        self._process.kill()
-        self._process.wait()
-
-
 class Killer:
     """Kills one part after another while calls are going on."""
 
-    def __init__(self, port: int, running: Service, worker: Voice, database: subprocess.Popen[bytes] | None) -> None:
-        self._port, self._running, self._worker, self._database = port, running, worker, database
+    def __init__(
+        self, port: int, running: Service, beside: dict[str, Helper], database: subprocess.Popen[bytes] | None
+    ) -> None:
+        self._port, self._running, self._beside, self._database = port, running, beside, database
 
     async def kill(self, what: str) -> None:
         """Kill a part, and wait until it is there again if somebody is to start it."""
@@ -103,9 +105,8 @@ class Killer:
                 await asyncio.to_thread(wait_until, lambda: self._running.said.count("ready for calls") > ready)
             case "redis" if self._database is not None:
                 self._database.kill()
-            case "worker":
-                self._worker.kill()
-                self._worker.start()
+            case "worker" | "agent":
+                self._beside[what].restart()
             case _:
                 raise SystemExit(f"nobody here is called {what}")
 
@@ -117,16 +118,25 @@ async def run(arguments: argparse.Namespace, folder: Path, more: str, database: 
     accounts: list[Account] = []
     killed: list[dict[str, Any]] = []
     with (
-        voice() as worker,
+        helper("outliving") as worker,
+        helper("answering") as agent,
         service(
-            command(folder, worker.address, port, arguments.processes, more),
+            command(
+                folder,
+                f"ws://127.0.0.1:{worker.port}",
+                port,
+                arguments.processes,
+                more,
+                SCRIPTED if arguments.agent == "script" else f"{{kind: web, url: 'http://127.0.0.1:{agent.port}/'}}",
+            ),
             folder / "t",
             **ENVIRONMENT,
             BRIDGE_SECRET="s" * 32,
         ) as running,
     ):
         await asyncio.to_thread(wait_until, lambda: running.said.count("ready for calls") == arguments.processes)
-        killer, began, over = Killer(port, running, worker, database), time.monotonic(), False
+        killer = Killer(port, running, {"worker": worker, "agent": agent}, database)
+        began, over = time.monotonic(), False
 
         async def caller(number: int) -> None:
             """One call after the other, so that as many as were asked for are up at any time."""
@@ -180,6 +190,7 @@ def main() -> None:
     parser.add_argument("--calls", type=int, default=50)
     parser.add_argument("--processes", type=int, default=3)
     parser.add_argument("--store", choices=("sqlite", "redis"), default="sqlite")
+    parser.add_argument("--agent", choices=("script", "web"), default="script", help="web: a process of its own")
     parser.add_argument("--kill", nargs="+", default=["process"] * 3, metavar="WHAT")
     parser.add_argument("--round-trip-ms", type=float, default=40.0)
     parser.add_argument("--keep", default="", metavar="NAME", help="keep the result under this name")

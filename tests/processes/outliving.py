@@ -31,14 +31,10 @@ from bridge.simulator.scenario import Scenario, parse
 from bridge.simulator.sound import RATE_HZ, Sound
 from bridge.simulator.trunk import Trunk, new_call
 from bridge.system import sockets
+from tests.processes.answering import NUMBERS, THANKS
 from tests.processes.running import SERVE
 from tests.speaking.doubles import WORD_MS, FakeWorker
 
-NUMBERS = (
-    "alpha bravo charlie delta echo foxtrot golf hotel. india juliet kilo lima mike november oscar papa. "
-    "quebec romeo sierra tango uniform victor whiskey yankee. zulu apple banana cherry damson elder fig grape."
-)
-THANKS = "hazel ivy jasmine kelp lemon mango nutmeg olive. peach quince radish sage."
 GREETING, GOODBYE = ([word.strip(".") for word in text.split()] for text in (NUMBERS, THANKS))
 VOCABULARY = [*GREETING, *GOODBYE]
 SCRIPT = f"""
@@ -53,13 +49,14 @@ states:
     hang_up: done
 """
 CONFIG = """
-gateway: {{host: 127.0.0.1, max_loop_lag_ms: 10000, drain_deadline_s: 2.0}}
+gateway: {{host: 127.0.0.1, max_loop_lag_ms: 10000, drain_deadline_s: 2.0, start_deadline_s: 60.0}}
 listening: {{recogniser: {{kind: none}}, turn: {{kind: none}}}}
 speaking: {{workers: ["{worker}"]}}
 call: {{inter_digit_s: 30.0, no_input_s: 60.0}}
-agent: {{kind: script, file: script.yaml}}
+agent: {agent}
 telemetry: {{recording: {{directory: recordings}}}}
 """
+SCRIPTED = "{kind: script, file: script.yaml}"
 SECRET = "a-secret"
 ENVIRONMENT = {
     "PUBLIC_URL": "https://bridge.example.com",
@@ -207,10 +204,10 @@ async def ring(
     return await asyncio.to_thread(account, carrier, facts, round_trip_ms)
 
 
-def command(folder: Path, worker: str, port: int, processes: int, more: str = "") -> list[str]:
+def command(folder: Path, worker: str, port: int, processes: int, more: str = "", agent: str = SCRIPTED) -> list[str]:
     """How the service is started, with its files written to this folder."""
     (folder / "script.yaml").write_text(SCRIPT)
-    (folder / "bridge.yaml").write_text(CONFIG.format(worker=worker) + more)
+    (folder / "bridge.yaml").write_text(CONFIG.format(worker=worker, agent=agent) + more)
     return [*SERVE, "-c", str(folder / "bridge.yaml"), "--port", str(port), "--processes", str(processes)]
 
 
