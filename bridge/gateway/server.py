@@ -37,6 +37,7 @@ from bridge.session.profiles import CallProfiles
 from bridge.store.base import Store
 from bridge.store.memory import MemoryStore
 from bridge.system.connections import Connections, LimitedSite, limits_of_requests
+from bridge.system.process_name import still_runs
 from bridge.telemetry import logs
 from bridge.telemetry.metrics import Metrics
 
@@ -172,10 +173,11 @@ class Gateway:
 
     def _begun(self, key: str, process: bytes) -> None:
         """A call's stream has come to some process."""
-        if process.decode() != self.process.keeper.process:
+        if (name := process.decode()) != self.process.keeper.process:
             call = key.removeprefix(BEGUN)
             self.process.admission.came_elsewhere(call)
-            self.media.moved(call)
+            if still_runs(name) is not False:  # late news of a process from which we have the call since it died
+                self.media.moved(call)
 
     def _over(self, key: str, _value: bytes) -> None:
         """A call's carrier has told some process that it is over."""

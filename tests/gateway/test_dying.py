@@ -22,6 +22,7 @@ import pytest
 from bridge.carriers.web import Document
 from bridge.gateway import neighbours, returning, server
 from bridge.gateway.keeping import CallKeeper
+from bridge.gateway.process import BEGUN, call_key
 from bridge.session.ports import KeptCall
 from bridge.store.base import Changed, Store
 from bridge.store.redis import RedisStore
@@ -319,4 +320,19 @@ async def test_a_second_use_of_a_ticket_takes_no_call_from_a_process_that_is_the
         else:
             await thief.until_ms(20 * len(GREETING))
             await thief.hang_up()
+        await phone.hang_up()
+
+
+async def test_late_news_of_a_process_that_died_takes_no_call_from_who_has_it_now(
+    another: OpenAnother,
+) -> None:
+    async with mortal_and_another(another) as (one, _mortal, other):
+        phone = Phone(other, Telnyx.example)
+        await phone.call()
+        await keyed(phone)
+        name = BEGUN + call_key(Telnyx.example.carrier, Telnyx.example.call_id)
+        other.gateway._begun(name, one.gateway.process.keeper.process.encode())
+        for key in "24":
+            await phone.press(key)
+        await phone.until_ms(20 * (len(GREETING) + len("digits 5124")))
         await phone.hang_up()
