@@ -95,8 +95,12 @@ def serve(stdin: BinaryIO, out: BinaryIO) -> None:
 
 
 def main() -> None:
-    """Keep stdout for answers alone, leave Ctrl-C to the bridge, and serve."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    """Keep stdout for answers alone, leave signals to the bridge, and serve: calls that drain must still be understood.
+
+    Whoever signals the whole group, as a terminal and many supervisors do, means the bridge, which closes our input.
+    """
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
     out = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
     try:

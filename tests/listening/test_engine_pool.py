@@ -170,6 +170,17 @@ async def test_a_job_that_kills_two_processes_has_failed(engines: EnginePool, mo
     assert await engines.judge(FINISHED) > 0.7
 
 
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+async def test_a_signal_to_the_whole_group_leaves_the_engines_to_the_calls_that_drain(
+    engines: EnginePool, number: signal.Signals
+) -> None:
+    [process] = children()
+    os.kill(process, number)
+    assert await engines.judge(FINISHED) > 0.7
+    assert children() == {process}
+    assert (engines.counters.restarts, engines.counters.repeated) == (0, 0)
+
+
 async def test_a_process_that_dies_idle_costs_no_job(engines: EnginePool) -> None:
     [first] = children()
     os.kill(first, signal.SIGKILL)
