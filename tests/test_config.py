@@ -123,9 +123,22 @@ def test_all_mistakes_of_a_file_are_reported_at_once() -> None:
     assert [line.split(": ")[1] for line in lines] == ["call.no_input_limt", "call.no_input_s", "gateway.port"]
 
 
-def test_a_bad_public_url_says_what_one_looks_like() -> None:
-    (line,) = mistakes("gateway:\n  public_url: bridge.example.com\n")
-    assert line.startswith("bridge.yaml:2: gateway.public_url: is 'bridge.example.com', expected an address such as")
+@pytest.mark.parametrize(
+    "url",
+    [
+        "bridge.example.com",
+        "https://",
+        "https://h:99999",
+        "https://a b/",
+        "https://[::1",
+        "wss://h",
+        "https://h/?a=1",
+        "https://h/#a",
+    ],
+)
+def test_a_bad_public_url_says_what_one_looks_like(url: str) -> None:
+    (line,) = mistakes(f"gateway:\n  public_url: '{url}'\n")
+    assert line.startswith(f"bridge.yaml:2: gateway.public_url: is '{url}', expected an address such as")
 
 
 def test_a_mistake_from_the_environment_names_the_variable() -> None:

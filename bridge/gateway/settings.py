@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import ipaddress
 from typing import Annotated, Literal
-from urllib.parse import urlsplit
 
 import msgspec
 
+from bridge.addresses import is_address
 from bridge.system.settings import ConnectionSettings
 from bridge.variables import VariableOrNone
 
@@ -120,12 +120,9 @@ class GatewaySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, k
         return self.max_calls_per_number or max(1, min(_CALLS_OF_A_NUMBER, self.max_calls // 2))
 
     def __post_init__(self) -> None:
-        if self.public_url:
-            parts = urlsplit(self.public_url)
-            if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
-                raise ValueError(
-                    f"public_url is {self.public_url!r}, expected an address such as https://bridge.example.com"
-                )
+        url = self.public_url
+        if url and (not is_address(url) or "?" in url or "#" in url):
+            raise ValueError(f"public_url is {url!r}, expected an address such as https://bridge.example.com")
         for network in self.trusted_proxies:
             try:
                 ipaddress.ip_network(network)

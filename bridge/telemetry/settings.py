@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from typing import Annotated, Literal
-from urllib.parse import urlsplit
 
 import msgspec
 
+from bridge.addresses import is_address
 from bridge.variables import VariableOrNone, without_password
 
 
@@ -32,8 +32,7 @@ class ForkSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     """Whose sound: the caller's is the track `inbound`, ours as it was heard `outbound`."""
 
     def __post_init__(self) -> None:
-        address = urlsplit(self.url)
-        if address.scheme not in ("ws", "wss") or not address.hostname:
+        if not is_address(self.url, ("ws", "wss")):
             raise ValueError(
                 f"url is {without_password(self.url)!r}, expected an address such as wss://analytics.example.com/calls"
             )
@@ -52,8 +51,7 @@ class TraceSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
     """Under this name they are found (`service.name`)."""
 
     def __post_init__(self) -> None:
-        address = urlsplit(self.url)
-        if self.url and (address.scheme not in ("http", "https") or not address.hostname):
+        if self.url and not is_address(self.url):
             raise ValueError(
                 f"url is {without_password(self.url)!r}, expected an address such as http://127.0.0.1:4318/v1/traces"
             )

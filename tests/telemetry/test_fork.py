@@ -307,7 +307,7 @@ async def test_a_server_that_is_away_costs_the_call_nothing() -> None:
 # Settings
 
 
-@pytest.mark.parametrize("url", ["https://example.com", "example.com", "wss://", ""])
+@pytest.mark.parametrize("url", ["https://example.com", "example.com", "wss://", "", "wss://host:99999", "wss://[::1"])
 def test_an_address_that_is_no_socket_is_refused(url: str) -> None:
     with pytest.raises(ValueError, match="expected an address such as wss://"):
         ForkSettings(url=url)

@@ -159,7 +159,7 @@ async def test_spans_go_through_the_proxy_of_the_settings() -> None:
     assert asked[0].startswith("POST http://collector.example.com/v1/traces ")
 
 
-@pytest.mark.parametrize("url", ["collector:4318", "ws://collector", "http://"])
+@pytest.mark.parametrize("url", ["collector:4318", "ws://collector", "http://", "http://host:0/", "http://[::1/v1"])
 def test_an_address_that_is_none_is_refused(url: str) -> None:
     with pytest.raises(ValueError, match="expected an address such as http"):
         TraceSettings(url=url)
