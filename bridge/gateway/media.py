@@ -155,6 +155,7 @@ class MediaSocket:
         """The stream is gone though nobody has ended the call: whoever gets its next stream goes on with it."""
         session = self.session
         if session is not None and not session.over:
+            self._process.departures.leaves(self._key)
             self._process.keeper.lost(self._key)
             session.stream_closed(EndReason.LOST)
         self.close(WSCloseCode.OK)

@@ -245,11 +245,11 @@ class Gateway:
 
     def _nobody_needs_us(self) -> bool:
         """No call goes on here, and none is expected that only this process could answer."""
+        process = self.process
         if self.calls:
             return False
-        return bool(self.process.neighbours.serving) or not (
-            self.process.admission.expected or self.process.departures.ringing
-        )
+        away = process.admission.expected or process.departures.ringing or process.departures.waiting_s > 0
+        return bool(process.neighbours.serving) or not away
 
     async def _until(self, reached: Callable[[], bool], limit_s: float) -> bool:
         until = time.monotonic() + limit_s

@@ -164,6 +164,9 @@ async def test_a_lost_stream_comes_back_to_a_draining_process(example: Example) 
         stop.set()
         await until_draining(service)
         breaks(phone.socket)
+        if not example.carrier.pacing.reconnects:
+            await service.until_calls(0)
+            await asyncio.sleep(0.2)  # a carrier is no faster than that
         await phone.connect(await after_stream(phone))
         await phone.press("7")
         assert await phone.until_closed() == 1000
