@@ -189,10 +189,10 @@ def _kind(token: str, following: str, known: bool, sentence_starts: bool) -> Kin
         return _after_full_stop(core[:-1].lstrip("\"'([{"), following, first, known, sentence_starts)
     if following[:1].isdigit() and (token in _DASHES or (last == ":" and (core == "#:" or _names_a_code(core)))):
         return Kind.GLUED
-    if token in _DASHES and (following in _CURRENCIES or following.rstrip(".,").lower() in _DAYS):
-        return Kind.GLUED  # "€ 10 - € 20", "Mon. - Fri."
     if token in _DASHES and not known:
         return None
+    if token in _DASHES and (following in _CURRENCIES or following.rstrip(".,").lower() in _DAYS):
+        return Kind.GLUED  # "€ 10 - € 20", "Mon. - Fri."
     if token in _DASHES or last in (";", ":", "—", "–", "、", "，"):
         return Kind.CLAUSE
     if last == ",":

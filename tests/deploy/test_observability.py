@@ -99,6 +99,6 @@ def test_the_board_is_what_its_code_writes() -> None:
 
 @pytest.mark.skipif(not PROMTOOL, reason="there is no promtool here")
 def test_good_and_bad_minutes_raise_what_they_should() -> None:
-    for command in (["check", "rules", str(RULES)], ["test", "rules", str(RULES.with_name("rules_test.yaml"))]):
-        ran = subprocess.run([PROMTOOL, *command], capture_output=True, text=True)
+    for command in (["check", "rules", RULES.name], ["test", "rules", "rules_test.yaml"]):
+        ran = subprocess.run([PROMTOOL, *command], capture_output=True, text=True, cwd=RULES.parent)
         assert ran.returncode == 0, ran.stdout + ran.stderr
