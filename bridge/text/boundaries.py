@@ -84,6 +84,7 @@ _DAY_RANGE = re.compile(r"\d{1,2}\.[-–]\d{1,2}")
 _ROMAN_LETTERS = frozenset("IVXLCDM")
 _ROMAN = re.compile(r"[IVX][IVXLCDM]{1,6}e?|[IVX]+e")
 _CURRENCIES = frozenset().union(*(language(code).currencies for code in CODES))
+_CURRENCY_BEGINNINGS = frozenset(name[:length] for name in _CURRENCIES for length in range(1, len(name) + 1))
 
 
 class GapScanner:
@@ -206,7 +207,9 @@ def _kind(token: str, following: str, known: bool, sentence_starts: bool) -> Kin
         return Kind.GLUED
     if token in ("de", "of", "del") and _maybe_month(following, known):
         return Kind.GLUED if known else None
-    if not known and following and _ROMAN_LETTERS.issuperset(following):
+    if not known and following and (_ROMAN_LETTERS.issuperset(following) or following in _CURRENCY_BEGINNINGS):
+        return None  # "p" is pence, or the beginning of a word; "d" the beginning of "dollars"
+    if not known and token.lower().lstrip("\"'([{") in _CODE_WORDS and not any(map(str.isdigit, following)):
         return None
     return Kind.GLUED if _read_together(token, following) else Kind.WORD
 

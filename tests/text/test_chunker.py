@@ -86,6 +86,10 @@ def test_joined_pieces_are_the_text_and_no_token_is_broken(
 @given(TEXTS, st.lists(st.integers(0, 400), max_size=30), st.sampled_from(STRATEGIES))
 @example("No. www.example.com, Hello", [], "clause")  # the first piece is said before a hurry could be over
 @example("Hello Hello Hello Hello Hello — percent;", [33], "clause")  # "p" alone is pence
+@example("Hello Hello Hello Hello — Hello percent;", [33], "word")
+@example("Hello Hello Hello Hello — code issue;", [33], "word")
+@example("Hello Hello Hello Hello Hello dollars.", [31], "word")
+@example("Hello Hello Hello Hello — code Apple;", [32], "word")
 def test_without_hurry_the_cuts_depend_on_the_text_alone(text: str, cuts: list[int], strategy: Chunking) -> None:
     """So that what was warmed up is found again, however the agent writes it."""
     settings = unhurried(strategy)
