@@ -22,6 +22,7 @@ from tests.gateway.carrier import PATIENCE_S, SETTINGS, Carrier, running
 from tests.gateway.doubles import ServiceDoubles
 from tests.gateway.test_carriers import EXAMPLES, Phone, desk, each, transferred
 from tests.gateway.test_coming_back import breaks, two_processes
+from tests.store.contract import until
 
 GOODBYE = "we are closing"
 CALL_SETTINGS = CallSettings(listens=False, inter_digit_s=0.0, shutdown=GOODBYE)
@@ -68,15 +69,11 @@ async def nobody_answers(phone: Phone, dial: Document, result: str = "no_answer"
 
 
 async def until_draining(service: Carrier) -> None:
-    async with asyncio.timeout(PATIENCE_S):
-        while not service.gateway.process.admission.draining:
-            await asyncio.sleep(0.001)
+    await until(lambda: service.gateway.process.admission.draining)
 
 
 async def until_ending(service: Carrier) -> None:
-    async with asyncio.timeout(PATIENCE_S):
-        while not service.gateway.process.admission.ending:
-            await asyncio.sleep(0.001)
+    await until(lambda: service.gateway.process.admission.ending)
 
 
 def heard_ms(phone: Phone) -> int:
