@@ -11,9 +11,6 @@ from __future__ import annotations
 import asyncio
 from collections import defaultdict
 from collections.abc import Callable
-from dataclasses import dataclass, field
-
-import msgspec
 
 from bridge.audio.mulaw import RATE_HZ
 from bridge.call.events import Event, Recognised, RecogniserFailed, TurnOpinion
@@ -27,6 +24,7 @@ from bridge.listening.recognisers.base import (
     StreamFailed,
 )
 from bridge.listening.recognisers.chain import RankedRecogniser, RecogniserChain
+from bridge.listening.requests import LongTurn, RecognitionCounters, RecognitionRequest
 from bridge.listening.settings import ListeningSettings
 from bridge.listening.sound import AudioMemory, quietest
 from bridge.listening.turn_text import HeardText, TurnText, joined
@@ -38,42 +36,12 @@ _CRUMB_S = 0.3
 """What is left of a long turn behind its last piece, when it holds no word."""
 _HUNG_S = 1.5
 """A live engine that has said nothing at all for so long a turn has probably stopped working."""
+_DOUBT_S = 0.6
+"""If nothing at all was said of a turn as long as this, another engine, where there is one, is asked as well."""
 _RESTARTS = 8
 """A live engine that is lost this often in one call is used no more in it."""
 _ROTATE_S, _ROTATE_NOW_S = 15.0, 3.0
 """Before a session's longest time it is replaced in a silence, or at last in the midst of words."""
-
-
-class RecognitionCounters(msgspec.Struct):
-    """Counters of this process, summed over all calls."""
-
-    transcriptions: int = 0
-    transcriptions_failed: int = 0
-    transcription_s: float = 0.0
-    """From a request to its answer, summed."""
-    promoted: int = 0
-    """Answers from a text that was not final in time."""
-    replayed_s: float = 0.0
-    """Audio that was given to a second engine."""
-
-
-@dataclass(slots=True)
-class _Request:
-    revision: int
-    since: float
-    so_far: bool
-    began: float
-    tried: list[RankedRecogniser] = field(default_factory=list)
-
-
-@dataclass(slots=True)
-class _LongTurn:
-    """The pieces of a turn that are recognised already."""
-
-    since: float = -1.0
-    until: int = 0
-    """The byte of the call's audio where the last piece ends."""
-    parts: list[HeardText] = field(default_factory=list)
 
 
 class CallRecognition:
@@ -104,14 +72,16 @@ class CallRecognition:
         self._rotate_at = float("inf")
         self._spoke_at = -1.0
         """When the stream last said anything; negative: it never did."""
-        self._request: _Request | None = None
+        self._request: RecognitionRequest | None = None
         self._asked = 0
         """The number of the `finalise` that is to be answered."""
+        self._asked_at = 0.0
+        """When that was, on the clock of the caller's audio."""
         self._numbers = 0
         self._found: list[FinalText] = []
         self._piece_end = 0
         """Where the piece ends that is being recognised; 0: what is being recognised is no piece."""
-        self._long = _LongTurn()
+        self._long = LongTurn()
         self._text = TurnText()
         self._deadline: asyncio.TimerHandle | None = None
         self._closed = False
@@ -159,7 +129,7 @@ class CallRecognition:
         if self._closed:
             return
         self._counters.transcriptions += 1
-        self._request = _Request(revision, since, so_far, asyncio.get_running_loop().time())
+        self._request = RecognitionRequest(revision, since, so_far, asyncio.get_running_loop().time())
         if self._asked and self._piece_end:
             return  # the piece at work belongs to this turn or harms nobody; the request is next
         self._ask()
@@ -217,7 +187,8 @@ class CallRecognition:
     def _told(self, stream: int, event: StreamEvent) -> None:
         if self._closed or stream != self._streams or self._ranked is None:
             return
-        self._spoke_at = self._memory.until
+        if not (isinstance(event, Finalised) and event.presumed):
+            self._spoke_at = self._memory.until
         match event:
             case PartialText() | FinalText() if self._ranked.live:
                 self._text.take(event)
@@ -229,6 +200,9 @@ class CallRecognition:
             case TurnOpinion():
                 self._deliver(event)
             case Finalised(number) if number == self._asked:
+                if self._doubtful():
+                    self._ask_another()
+                    return
                 self._ranked.breaker.succeeded()
                 self._finalised()
             case StreamFailed():
@@ -239,18 +213,43 @@ class CallRecognition:
         lost, request = self._ranked, self._request
         assert lost is not None
         lost.failed(failure, self._chain.clock())
-        if self._stream is not None:
-            self._stream.close()
-        self._stream, self.wants_audio = None, False
-        self._asked = self._piece_end = 0
-        self._wait(None)
+        self._drop()
         if request is None:
             self._follow()
             return
         request.tried.append(lost)
         self._ask(failure.reason)
 
-    def _next(self, request: _Request) -> RankedRecogniser | None:
+    def _doubtful(self) -> bool:
+        """Whether the silence of an engine that follows the audio may mean that it does not work any more."""
+        request = self._request
+        if request is None or request.so_far or request.tried or not self.wants_audio:
+            return False
+        enough_s = _DOUBT_S if self._has_others(request) else _HUNG_S
+        return self._spoke_at <= request.since and self._memory.until - request.since >= enough_s
+
+    def _has_others(self, request: RecognitionRequest) -> bool:
+        """Whether somebody else can still be asked."""
+        return any(ranked is not self._ranked and ranked not in request.tried for ranked in self._chain.ranked)
+
+    def _ask_another(self) -> None:
+        """Let somebody else hear the turn: it may have been no speech, so this is no failure yet."""
+        assert self._request is not None
+        assert self._ranked is not None
+        self._request.doubted = self._ranked
+        self._request.tried.append(self._ranked)
+        self._drop()
+        self._ask()
+
+    def _drop(self) -> None:
+        """Hang up on the stream, which is of no more use."""
+        if self._stream is not None:
+            self._stream.close()
+        self._stream, self.wants_audio = None, False
+        self._asked = self._piece_end = 0
+        self._wait(None)
+
+    def _next(self, request: RecognitionRequest) -> RankedRecogniser | None:
         """Who has not been asked yet; when all were, the first gets a second chance."""
         if len(request.tried) > len(self._chain.ranked):
             return None
@@ -281,7 +280,7 @@ class CallRecognition:
         else:
             self._ask_utterance(request)
 
-    def _ask_live(self, request: _Request) -> None:
+    def _ask_live(self, request: RecognitionRequest) -> None:
         assert self._stream is not None
         if request.so_far:
             heard = self._text.since(request.since)
@@ -295,10 +294,10 @@ class CallRecognition:
         # A fresh stream has to connect and to hear the turn first.
         self._finalise(max(patience_s, self._settings.pass_over_s) if request.tried else patience_s)
 
-    def _ask_utterance(self, request: _Request) -> None:
+    def _ask_utterance(self, request: RecognitionRequest) -> None:
         assert self._stream is not None
         if self._long.since != request.since:
-            self._long = _LongTurn(request.since)
+            self._long = LongTurn(request.since)
         before = self._settings.before_ms * RATE_HZ // 1000
         start = max(self._memory.position(request.since) - before, self._long.until)
         audio = self._memory.read(start)
@@ -319,7 +318,7 @@ class CallRecognition:
     def _finalise(self, patience_s: float) -> None:
         assert self._stream is not None
         self._numbers += 1
-        self._asked = self._numbers
+        self._asked, self._asked_at = self._numbers, self._memory.until
         self._stream.finalise(self._asked, patience_s)
         self._wait(patience_s)
 
@@ -341,7 +340,8 @@ class CallRecognition:
         heard = self._text.since(request.since) if self.wants_audio else HeardText("", 0.0)
         long = self._memory.until - request.since >= _HUNG_S
         silent = self._spoke_at < 0.0 or (long and self._spoke_at <= request.since)
-        if not self.wants_audio or (not heard.text and silent):
+        deserted = self._spoke_at <= self._asked_at and self._has_others(request)
+        if not self.wants_audio or (not heard.text and silent) or deserted:
             self._lost(StreamFailed("idle", f"{self._ranked.recogniser.name} has not answered in time"))
             return
         self._counters.promoted += bool(heard.text)
@@ -371,11 +371,22 @@ class CallRecognition:
         self._asked = 0
         self._wait(None)
         self._counters.transcription_s += asyncio.get_running_loop().time() - request.began
+        if request.doubted is not None:
+            self._believe(request.doubted, heard)
         self._deliver(Recognised(request.revision, heard.text, heard.confidence, heard.alternatives))
         if not self.wants_audio and self._chain.live:
             self._follow()  # a better one may be back
 
-    def _give_up(self, request: _Request, reason: str) -> None:
+    def _believe(self, doubted: RankedRecogniser, heard: HeardText) -> None:
+        """An engine's silence was right if nobody heard a word: then it goes on."""
+        if heard.text:
+            doubted.failed(StreamFailed("idle", "it said nothing of what another heard"), self._chain.clock())
+            doubted.counters.replaced += 1
+        else:
+            doubted.breaker.abandoned()
+            self._open(doubted, self._text.restart())
+
+    def _give_up(self, request: RecognitionRequest, reason: str) -> None:
         self._request = None
         self._counters.transcriptions_failed += 1
         self._counters.transcription_s += asyncio.get_running_loop().time() - request.began

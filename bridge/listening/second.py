@@ -14,7 +14,8 @@ import msgspec
 from bridge.call.events import Event, HeardOtherwise, Recognised
 from bridge.listening.recognisers.base import ExpectedSpeech
 from bridge.listening.recognisers.chain import RecogniserChain
-from bridge.listening.recognition import CallRecognition, RecognitionCounters
+from bridge.listening.recognition import CallRecognition
+from bridge.listening.requests import RecognitionCounters
 from bridge.listening.settings import ListeningSettings
 from bridge.listening.sound import AudioMemory
 

@@ -23,7 +23,8 @@ from bridge.listening.recognisers.base import ExpectedSpeech
 from bridge.listening.recognisers.chain import RecogniserChain
 from bridge.listening.recognisers.embedded import EmbeddedRecogniser
 from bridge.listening.recognisers.factory import CallRecognisers, order_of
-from bridge.listening.recognition import CallRecognition, RecognitionCounters
+from bridge.listening.recognition import CallRecognition
+from bridge.listening.requests import RecognitionCounters
 from bridge.listening.second import SecondCounters, SecondEar
 from bridge.listening.settings import ListeningSettings, NoRecogniserSettings, RecogniserSettings, SmartTurnSettings
 from bridge.listening.sound import AudioMemory

@@ -64,6 +64,10 @@ class Told:
     def failures(self) -> list[StreamFailed]:
         return [event for event in self.events if isinstance(event, StreamFailed)]
 
+    @property
+    def answered(self) -> list[int]:
+        return [event.number for event in self.events if isinstance(event, Finalised)]
+
     def text(self, after: int = 0) -> str:
         """Segments in order, each at its newest final text, in plain lower case."""
         found = {event.segment: event.text for event in self.events[after:] if isinstance(event, FinalText)}
@@ -115,7 +119,7 @@ class Conversation:
         return self._number
 
     async def settled(self, number: int) -> None:
-        await until(lambda: bool(self.told.failures) or Finalised(number) in self.told.events)
+        await until(lambda: bool(self.told.failures) or number in self.told.answered)
 
     async def finalised(self) -> str:
         """Ask, wait, and return what was heard since the last time."""

@@ -106,6 +106,8 @@ class Finalised(msgspec.Struct, frozen=True):
     """The `finalise` of this number is answered."""
 
     number: int
+    presumed: bool = False
+    """The service said nothing, which is taken for its answer: some do not answer when there was no speech."""
 
 
 class StreamFailed(msgspec.Struct, frozen=True):

@@ -241,7 +241,7 @@ class WireStream:
         messages = self._wire.finalise(number, self._sent / mulaw.RATE_HZ + self._padded_s)
         await _send_all(channel, messages)
         if not messages and not self._wire.outstanding:
-            self._answered()
+            self._answered(presumed=True)
         elif not self._traits.numbered:
             self._wait()
 
@@ -257,14 +257,14 @@ class WireStream:
         if not self._asked or self._over or self._closing:
             return
         for event in self._wire.unanswered():
-            self._take(event)
+            self._take(event, presumed=True)
         if self._asked:
             if self._next:
                 self._ask_next()
             else:
                 self._wait()
 
-    def _answered(self, number: int = 0) -> None:
+    def _answered(self, number: int = 0, *, presumed: bool = False) -> None:
         number, self._asked = number or self._asked, 0
         if self._patience is not None:
             self._patience.cancel()
@@ -272,7 +272,7 @@ class WireStream:
         if self._next:
             self._ask_next()  # the older one need not be answered any more
         elif number:
-            self._tell(Finalised(number))
+            self._tell(Finalised(number, presumed))
 
     def _ask_next(self) -> None:
         number, self._next, self._asked = self._next, 0, 0
@@ -299,13 +299,13 @@ class WireStream:
 
     # ---- events -------------------------------------------------------------------------------------------------
 
-    def _take(self, event: WireEvent) -> None:
+    def _take(self, event: WireEvent, *, presumed: bool = False) -> None:
         match event:
             case Accepted():
                 self._ready.set()
             case Settled(number):
                 if not number or number >= self._asked:
-                    self._answered(number)
+                    self._answered(number, presumed=presumed)
             case PartialText() | FinalText():
                 at, words = self._at(event.at), tuple(map(self._placed, event.words))
                 self._tell(msgspec.structs.replace(event, at=at, words=words))

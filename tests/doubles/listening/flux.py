@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from aiohttp import web
@@ -12,12 +13,16 @@ from bridge.listening.hosted_settings import FluxSettings
 from tests.doubles.hearing import Heard, Hearing
 from tests.doubles.listening.base import Close, ListeningDouble, Session, Side, Told
 
+UPDATE_S = 0.25
+"""An update comes about so often, even when nothing has changed."""
+
 
 class FluxSide(Side):
     def __init__(self, session: Session, hearing: Hearing) -> None:
         super().__init__(session, hearing)
         self._sequence = self._turn = 0
         self._last: Heard | None = None
+        self._told_s = 0.0
         self._eager = "eager_eot_threshold" in session.query
 
     def opened(self) -> Sequence[Told]:
@@ -53,6 +58,8 @@ class FluxSide(Side):
                 if self._eager:
                     told.append(self._info("EagerEndOfTurn", heard, sure=0.55))
                 told.append(self._end("model", heard))
+        if self._last is not None and self.hearing.position_s >= self._told_s + UPDATE_S:
+            told.append(self._info("Update", replace(self._last, at_s=self.hearing.position_s)))
         return told
 
     def _begin(self, heard: Heard) -> dict[str, Any]:
@@ -66,6 +73,7 @@ class FluxSide(Side):
         return told
 
     def _info(self, event: str, heard: Heard, sure: float = 0.02) -> dict[str, Any]:
+        self._told_s = heard.at_s
         return self._numbered(
             {
                 "type": "TurnInfo",

@@ -135,7 +135,9 @@ class AssemblyAIWire(RecogniserWire):
         return ('{"type":"ForceEndpoint"}',)
 
     def unanswered(self) -> Sequence[WireEvent]:
-        """Take the newest text, whose words do not change any more."""
+        """Take the newest text, whose words do not change any more; an end of ours is answered where there are words."""
+        if self._forced_s is not None and self._turn.open:
+            return ()
         text = self._turn.settle()
         self._forced_s = None
         return (Settled(),) if text is None else (text, Settled())

@@ -31,6 +31,8 @@ from bridge.listening.recognisers.wire import (
 
 _END_S = 0.04
 """A request is answered by a text that reaches so near to it."""
+_BEHIND_S = 0.3
+"""It tells how far it has heard every 0.25 s of audio, even when nothing has changed (Deepgram's page on its events)."""
 
 
 class _Word(msgspec.Struct):
@@ -119,7 +121,9 @@ class FluxWire(RecogniserWire):
         return ('{"type":"ForceEndTurn"}',) if self._settings.force_end else ()
 
     def unanswered(self) -> Sequence[WireEvent]:
-        """Take the newest text: its updates stop when audio does."""
+        """Take the newest text: its updates stop when audio does. If they stopped long before, it is not well."""
+        if self._turn.open and self._asked_s > self._heard_s + _BEHIND_S:
+            return ()
         return (*_given(self._turn.settle()), Settled())
 
     def goodbye(self) -> Sequence[Message]:
