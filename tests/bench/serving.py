@@ -16,6 +16,7 @@ from pathlib import Path
 from bridge.system.lifetime import die_with_parent
 
 ROOT = Path(__file__).parents[2]
+PEER_JOB = ROOT / "fixtures" / "peer-job.yaml"
 TOKEN = "bench"
 PUBLIC_URL = "https://bench.example.com"
 
@@ -45,16 +46,18 @@ def _begins(core: int) -> Callable[[], None]:
 
 
 @contextlib.contextmanager
-def server(core: int, *, floor: bool) -> Iterator[tuple[int, str]]:
-    """The service, or the floor, pinned to one core; its process and address."""
+def server(core: int, *, floor: bool, job: Path = PEER_JOB, **secrets: str) -> Iterator[tuple[int, str]]:
+    """The service with this configuration, or the floor, pinned to one core; its process and address.
+
+    `secrets` are further variables of its environment.
+    """
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     command = [sys.executable, "-m", "tests.bench.floor", str(port)]
     if not floor:
-        job = ROOT / "fixtures" / "peer-job.yaml"
         command = [sys.executable, "-m", "bridge.cli", "serve", "-c", str(job), "--port", str(port)]
-    environment = {**os.environ, "TWILIO_AUTH_TOKEN": TOKEN, "PUBLIC_URL": PUBLIC_URL}
+    environment = {**os.environ, "TWILIO_AUTH_TOKEN": TOKEN, "PUBLIC_URL": PUBLIC_URL, **secrets}
     process = subprocess.Popen(
         command,
         cwd=ROOT,
