@@ -66,6 +66,7 @@ class MetricsPage:
             return
         app = web.Application(client_max_size=0, middlewares=[limits_of_requests])
         app.router.add_get("/metrics", self._own)
+        app.on_shutdown.append(self.limits.close)
         self._runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=1.0)
         await self._runner.setup()
         try:

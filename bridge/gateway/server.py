@@ -140,18 +140,19 @@ class Gateway:
         app.router.add_get("/healthz", self._health)
         app.router.add_get("/readyz", self._ready)
         self._metrics_page.add_to(app)
-        # No access log: a line for each frame's socket says nothing that the metrics do not.
-        # No decompression: nobody here is sent compressed bodies but by those who want to make us unpack them.
-        self._runner = web.AppRunner(
-            app, access_log=None, handle_signals=False, shutdown_timeout=1.0, auto_decompress=False
-        )
-        await self._runner.setup()
         limits = Connections(
             self._settings.connections,
             count=lambda why: self.metrics.connections_refused.labels(why).inc(),
             tell_open=self.metrics.connections.set,
             is_exempt=self.process.signatures.is_proxy,
         )
+        app.on_shutdown.append(limits.close)
+        # No access log: a line for each frame's socket says nothing that the metrics do not.
+        # No decompression: nobody here is sent compressed bodies but by those who want to make us unpack them.
+        self._runner = web.AppRunner(
+            app, access_log=None, handle_signals=False, shutdown_timeout=1.0, auto_decompress=False
+        )
+        await self._runner.setup()
         site = self._site = LimitedSite(self._runner, host, port, limits, backlog=_BACKLOG, reuse_port=reuse_port)
         try:
             await site.start()

@@ -2,26 +2,31 @@
 
 aiohttp waits for ever for the first line of a request, and for its body. Here a connection has a deadline for the head
 of its first request and for every body, counts against its address until it has asked for something, and all together
-have a ceiling below what the system allows in descriptors. What is turned away is counted, and costs no more than that.
+have a ceiling below what the system allows in descriptors. What is turned away is counted, and costs no more than that:
+not later either, when the garbage collector finds it. An exception that knows where it came from refers to itself by
+the frames that it went through, and a thousand such requests held the loop for 100 ms; so these forget.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
+import socket
+from collections import Counter, deque
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 from aiohttp import StreamReader, web
 from aiohttp.http_exceptions import HttpProcessingError, PayloadEncodingError
 from aiohttp.typedefs import Handler
 
 from bridge.system.settings import ConnectionSettings
+from bridge.system.turns import Turns
 
 RESERVED_DESCRIPTORS = 256
 """For files, workers, models and whatever else a process holds open."""
 _MOST_LINES = 4096
 """In what the system hands over at once, 256 KiB at most: no head, body or message of anybody honest has as many."""
+_TAKEN_AT_ONCE = 16
 _PIECE_BYTES = 4096
 """As many chunks of one byte each take two milliseconds."""
 
@@ -63,9 +68,16 @@ class Connections:
         """Of each address, those that have asked for nothing yet."""
         self.idle: Counter[str] = Counter()
         """Of each address, those that may ask again."""
+        self.turns = Turns()
+        """In which connections begin and say what they want."""
+        self.closed = False
         self._count = count
         self._tell_open = tell_open
         self._is_exempt = is_exempt
+
+    async def close(self, _app: web.Application) -> None:
+        """Begin with none any more; to be called when the server that they belong to shuts down."""
+        self.closed = True
 
     def admit(self, address: str) -> bool:
         """Whether one more from this address may stay."""
@@ -94,7 +106,7 @@ class Connections:
 class LimitedConnection(web.RequestHandler):
     """One connection under the limits."""
 
-    __slots__ = ("_address", "_counted", "_deadline", "_idles", "_limits", "_peer")
+    __slots__ = ("_address", "_begun", "_counted", "_deadline", "_held", "_idles", "_limits", "_peer", "_pieces")
 
     def __init__(self, server: web.Server, limits: Connections, **options: Any) -> None:
         super().__init__(server, loop=asyncio.get_running_loop(), **options)
@@ -104,6 +116,11 @@ class LimitedConnection(web.RequestHandler):
         self._peer = ""
         self._idles = False
         self._counted = False
+        self._begun = False
+        self._pieces: deque[bytes] = deque()
+        """What has come and waits for its turn."""
+        self._held = False
+        """Nothing more is read until then: what else comes waits with the sender."""
         self._deadline: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -118,8 +135,19 @@ class LimitedConnection(web.RequestHandler):
         self._counted, self._address, self._peer = True, address, address
         limits.changed(+1)
         limits.silent[address] += 1
-        super().connection_made(transport)
+        self.transport = cast(asyncio.Transport, transport)
         self._set_deadline(limits.settings.head_s, "slow_head", None)
+        limits.turns.do(self._begin)
+
+    def _begin(self) -> None:
+        """Be a connection of aiohttp's, unless somebody is no longer there."""
+        if not self._counted or self.transport is None:
+            return
+        if self._limits.closed:
+            self.transport.abort()
+            return
+        self._begun = True
+        super().connection_made(self.transport)
 
     def connection_lost(self, exc: BaseException | None) -> None:
         """Take a connection that is gone off the counts."""
@@ -128,7 +156,10 @@ class LimitedConnection(web.RequestHandler):
         self._counted = False
         self._limits.changed(-1)
         self._speaks()
-        super().connection_lost(exc)
+        self._pieces.clear()
+        if self._begun:
+            super().connection_lost(exc)
+        self.transport = None
 
     async def finish_response(
         self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
@@ -145,14 +176,39 @@ class LimitedConnection(web.RequestHandler):
         return await super().finish_response(request, resp, start_time)
 
     def data_received(self, data: bytes) -> None:
-        """Take what has come, unless it is HTTP of so many lines or chunks that taking it apart would hold the loop."""
+        """Take what has come in its turn, but at once what a socket brings, or aiohttp itself has kept."""
+        if not data or (self._upgraded and not self._pieces):
+            super().data_received(data)
+            return
+        self._pieces.append(data)
+        if len(self._pieces) > 1:
+            return
+        self._limits.turns.do(self._next_piece)
+        if self._pieces and not self._held:
+            self._held = True
+            self._pause_transport_reading()
+
+    def _next_piece(self) -> None:
+        """Take a piece, unless it is HTTP of so many lines or chunks that taking it apart would hold the loop."""
+        if not self._pieces:
+            return  # the connection was lost meanwhile
+        data = self._pieces.popleft()
         # what a media socket brings is masked audio, whose bytes say nothing of lines
         if not self._upgraded and data.count(b"\n") > _MOST_LINES:
             self._limits.turned_away("unreadable")
+            self._pieces.clear()
             if self.transport is not None:
                 self.transport.close()
             return
         super().data_received(data)
+        if self._messages:
+            _forget_where(getattr(self._messages[-1][0], "exc", None))  # of what is no HTTP
+        if self._pieces:
+            self._limits.turns.do(self._next_piece)
+        elif self._held:
+            self._held = False
+            if not self._reading_paused and not self._buffer_paused:
+                self._resume_transport_reading()
 
     def asks(self, body: StreamReader, *, chunked: bool = False) -> None:
         """A request's head is there; its body must come in time, too."""
@@ -176,6 +232,7 @@ class LimitedConnection(web.RequestHandler):
             why = "broken_body"
         else:
             return super().handle_error(request, status, exc, message)
+        _forget_where(exc)
         self._limits.turned_away(why)
         response = web.Response(status=400, text="the request cannot be read\n")
         response.force_close()
@@ -203,6 +260,12 @@ class LimitedConnection(web.RequestHandler):
         if self.transport is not None:
             assert isinstance(self.transport, asyncio.Transport)
             self.transport.abort()
+
+
+def _forget_where(error: BaseException | None) -> None:
+    while error is not None:
+        error.__traceback__ = None
+        error = error.__context__
 
 
 def _one_less(counts: Counter[str], address: str) -> None:
@@ -252,9 +315,13 @@ class LimitedSite(web.BaseSite):
                 auto_decompress=False,
             )
 
+        # asyncio takes as many connections in one turn of its loop as may wait.
         self._server = await asyncio.get_running_loop().create_server(
-            connection, self._host, self._port, backlog=self._backlog, reuse_port=self._reuse_port or None
+            connection, self._host, self._port, backlog=_TAKEN_AT_ONCE, reuse_port=self._reuse_port or None
         )
+        for one in self._server.sockets:
+            with socket.fromfd(one.fileno(), one.family, one.type) as same:
+                same.listen(self._backlog)
 
 
 async def read_body(request: web.Request) -> bytes:
@@ -281,4 +348,8 @@ async def limits_of_requests(request: web.Request, handler: Handler) -> web.Stre
         response = web.Response(status=415, text="bodies in a content coding are not read here\n")
         response.force_close()
         return response
-    return await handler(request)
+    try:
+        return await handler(request)
+    except web.HTTPException as error:
+        _forget_where(error)
+        return web.Response(status=error.status, reason=error.reason, body=error.body, headers=error.headers)

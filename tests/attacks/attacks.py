@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import ipaddress
 import json
+import socket
 import zlib
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -93,9 +94,16 @@ async def unsigned_forms(target: Target) -> None:
 
 
 async def forged_forms(target: Target) -> None:
-    """The same with a signature that is none, as one long field and as many short ones."""
-    await target.post("/twilio/voice", b"a=" + b"b" * 65_000, X_Twilio_Signature="AAAA")
-    await target.post("/twilio/voice", b"a=b&" * 16_000, X_Twilio_Signature="AAAA")
+    """The same with a signature that is nobody's: one long field, many short ones, and fields that are escaped."""
+    for form in (
+        b"a=" + b"b" * 65_000,
+        b"a=b&" * 16_000,
+        b"a=" + b"%41" * 21_000,
+        b"a=" + b"%zz" * 21_000,
+        b"a=" + b"%41bbbbbbbbbbbbb" * 4_050,
+        b"&".join(b"k%d=" % number + b"v" * 300 for number in range(199)),
+    ):
+        await target.post("/twilio/voice", form, X_Twilio_Signature="A" * 27 + "=")
 
 
 async def bombs(target: Target) -> None:
@@ -121,6 +129,28 @@ async def broken_off(target: Target) -> None:
     await asyncio.gather(
         *(target.raw(sent) for sent in [head, b"\x16\x03\x01\x02\x00", b"GET / HTTP/9.9\r\n\r\n"] * 15)
     )
+
+
+async def bursts(target: Target) -> None:
+    """Hundreds of connections, from several addresses where this machine has them, that all ask at the same moment."""
+    host, port = target.address
+    asked = b"POST /twilio/voice HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\na=b"
+    crowd = []
+    try:
+        for number in range(750):
+            crowd.append(socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET))
+            crowd[-1].setblocking(False)
+            if host.startswith("127."):
+                crowd[-1].bind((f"127.0.0.{2 + number % 3}", 0))
+            crowd[-1].connect_ex((host, port))
+        await asyncio.sleep(_HELD_S)
+        for one in crowd:
+            with contextlib.suppress(OSError):
+                one.send(asked)
+        await asyncio.sleep(_HELD_S)
+    finally:
+        for one in crowd:
+            one.close()
 
 
 async def forged_sockets(target: Target) -> None:
@@ -246,7 +276,7 @@ def tempered(temper: Temper) -> Attack:
 OUTSIDERS: dict[str, Attack] = {
     one.__name__: one
     for one in (
-        unsigned_forms, forged_forms, bombs, slow_heads, slow_bodies, broken_off, odd_requests, metrics_scrapes,
+        unsigned_forms, forged_forms, bombs, slow_heads, slow_bodies, broken_off, bursts, odd_requests, metrics_scrapes,
         forged_sockets, api_without_a_key,
     )
 }  # fmt: skip

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import zlib
+from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from urllib.parse import urlencode
@@ -11,14 +12,17 @@ from urllib.parse import urlencode
 import aiohttp
 import msgspec
 import pytest
+from aiohttp import web
 
 from bridge.gateway.admission import Admission, LoopLag
 from bridge.gateway.server import Gateway
 from bridge.gateway.settings import GatewaySettings, MetricsSettings
 from bridge.session.profiles import CallProfiles
 from bridge.store.memory import MemoryStore
+from bridge.system import turns
 from bridge.system.connections import raise_descriptor_limit
 from bridge.system.settings import ConnectionSettings
+from bridge.system.turns import MOST_PER_TURN
 from tests.gateway.carrier import CALL_SETTINGS, PUBLIC, RINGING, SETTINGS, running, sign
 from tests.gateway.doubles import ServiceDoubles
 
@@ -146,6 +150,35 @@ async def test_silent_connections_of_one_address_have_a_ceiling_and_leave_room_f
             assert answer.status == 200
         for _, writer in [*silent, (reader, turned_away)]:
             writer.close()
+
+
+async def test_what_many_connections_ask_at_once_is_answered_a_few_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    turn, answered_in = 0, Counter[int]()
+
+    async def health(self: Gateway, request: web.Request) -> web.Response:
+        answered_in[turn] += 1
+        return web.Response()
+
+    async def count_turns() -> None:
+        nonlocal turn
+        while True:
+            await asyncio.sleep(0)
+            turn += 1
+
+    monkeypatch.setattr(Gateway, "_health", health)
+    monkeypatch.setattr(turns, "PER_S", 0.0)  # however long a turn takes here
+    async with gateway() as one:
+        silent = [await connect(one) for _ in range(150)]
+        counting = asyncio.create_task(count_turns())
+        for _, writer in silent:
+            writer.write(b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        at_once = [asyncio.create_task(connect(one, b"GET /healthz HTTP/1.0\r\n\r\n")) for _ in range(50)]
+        for reader, writer in [*silent, *await asyncio.gather(*at_once)]:
+            assert b" 200 OK" in (await rest(reader)).partition(b"\r\n")[0]
+            writer.close()
+        counting.cancel()
+    assert answered_in.total() == 200
+    assert max(answered_in.values()) <= MOST_PER_TURN
 
 
 async def test_trusted_proxies_may_hold_more() -> None:

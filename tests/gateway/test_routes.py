@@ -155,6 +155,16 @@ async def test_a_webhook_with_too_many_fields_is_refused(carrier: Carrier) -> No
     assert (status, text) == (400, "the form has more than 200 fields")
 
 
+@pytest.mark.parametrize("escapes", ["%41", "%zz", "%e4%bd%a0", "%"])
+async def test_a_webhook_with_too_many_escaped_bytes_is_refused_before_they_are_read(
+    escapes: str, carrier: Carrier
+) -> None:
+    url = f"{carrier.base}/twilio/voice"
+    headers = {"X-Twilio-Signature": "A" * 28, "Content-Type": "application/x-www-form-urlencoded"}
+    async with carrier.http.post(url, data="a=" + escapes * (20_000 // len(escapes)), headers=headers) as answer:
+        assert (answer.status, await answer.text()) == (400, "the form has more than 4096 escaped bytes")
+
+
 async def test_a_body_that_does_not_come_is_not_waited_for() -> None:
     async with running(msgspec.structs.replace(SETTINGS, webhook_timeout_s=0.05)) as carrier:
         reader, writer = await asyncio.open_connection("127.0.0.1", carrier.gateway.port)
