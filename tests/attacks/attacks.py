@@ -294,10 +294,15 @@ def _get(path: str, token: str) -> bytes:
     return f"GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{bearer}\r\n".encode()
 
 
-async def again_and_again(attack: Attack, target: Target, enough: Callable[[int], bool]) -> int:
-    """Rounds of an attack until `enough` of how many there were, or until it is cancelled; returns how many."""
-    rounds = 0
+async def again_and_again(attack: Attack, target: Target, enough: Callable[[int], bool], every_s: float = 0.0) -> int:
+    """Rounds of an attack until `enough` of how many there were, or until it is cancelled; returns how many.
+
+    One begins `every_s` at the earliest.
+    """
+    rounds, clock = 0, asyncio.get_running_loop().time
+    began = clock()
     while not enough(rounds):
+        await asyncio.sleep(max(began + rounds * every_s - clock(), 0.0) if every_s else 0.0)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(ROUND_S):
                 await attack(target)

@@ -6,8 +6,11 @@ The table of all is printed with `pytest -s`.
 from __future__ import annotations
 
 import asyncio
+import os
+import subprocess
 import sys
 from collections.abc import AsyncIterator
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +22,7 @@ from bridge.simulator import load
 from bridge.simulator.load import Load, Step
 from bridge.simulator.load_generator import LoadMeasures
 from tests.attacks import __main__
+from tests.attacks.aside import judge
 from tests.attacks.attacks import ATTACKS, require_loopback
 from tests.attacks.neighbours import HEADING, Harm, Neighbours, neighbours
 from tests.gateway.conftest import voice_address
@@ -94,6 +98,7 @@ def by_hand(monkeypatch: pytest.MonkeyPatch, *steps: Step | BridgeError, only: s
 
     if steps:
         monkeypatch.setattr(__main__, "Load", Held)
+    monkeypatch.setattr(__main__, "sink", lambda: nullcontext("http://127.0.0.1:9"))
     monkeypatch.setattr(__main__, "again_and_again", lambda *_: asyncio.sleep(0, 7))
     monkeypatch.setattr(load, "RAMP_S", 1.0)
     monkeypatch.setattr(sys, "argv", ["attacks", "http://127.0.0.1:9/twilio/voice", "--calls", "1", "--only", only])
@@ -128,8 +133,60 @@ def test_what_was_not_measured_has_not_passed(
     void.void = ["our own frames were late"]
     assert by_hand(monkeypatch, held(), held()) == 0
     assert by_hand(monkeypatch, held(), void) == by_hand(monkeypatch, void, held()) == 3
-    assert by_hand(monkeypatch, held(), held(failed=1)) == 1
+    assert by_hand(monkeypatch, held(), held(failed=1), held()) == 1
     assert "unsigned_forms                7     0 " in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("harm", [{"underruns": 2}, {"refused": 1}, {"silent": 1}, {"failed": 1}])
+def test_harm_that_an_attack_on_others_does_as_well_is_the_machines_and_no_pass(
+    harm: dict[str, int], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(__main__, "lives", lambda origin: "")
+    assert by_hand(monkeypatch, held(), held(**harm), held(**harm)) == 3
+    assert ", when others were attacked" in capsys.readouterr().out
+    assert by_hand(monkeypatch, held(), held(**harm), held()) == 1
+    assert ", when others were attacked" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("started", "told"),
+    [
+        ({"PUBLIC_URL": "http://127.0.0.1:24555"}, "started with PUBLIC_URL=http://127.0.0.1:24555; start it with"),
+        ({"PUBLIC_URL": "http://127.0.0.1:9/", "TWILIO_AUTH_TOKEN": "x,y"}, "another TWILIO_AUTH_TOKEN"),
+        ({"PUBLIC_URL": "http://127.0.0.1:9", "TWILIO_AUTH_TOKEN": "old,a-secret"}, ""),
+        ({}, ""),
+    ],
+)
+def test_a_service_that_was_started_otherwise_is_told_apart_by_its_environment(
+    started: dict[str, str], told: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TWILIO_AUTH_TOKEN", "a-secret")
+    with subprocess.Popen(["sleep", "60"], env={"PATH": os.environ["PATH"]} | started) as service:
+        found = __main__.wrong_start(service.pid, "http://127.0.0.1:9")
+        service.kill()
+    assert told in found
+    assert bool(found) == bool(told)
+
+
+FLAT = [400.0] * 40
+
+
+@pytest.mark.parametrize(
+    ("during", "after", "found"),
+    [
+        (FLAT, 330.0, []),
+        ([500.0, 450.0] * 20, 350.0, []),  # up and down
+        ([*range(300, 500, 10), *([500.0] * 20)], 360.0, []),  # its buffers have come to their size
+        ([300.0 + 5 * second for second in range(40)], 310.0, ["memory still grows: 50 MiB more"]),
+        ([*FLAT[:20], 700.0, *FLAT[:19]], 310.0, ["400 MiB more memory at its peak"]),
+        (FLAT, 400.0, ["100 MiB more memory 30 s after it"]),
+        ([], 300.0, []),
+    ],
+)
+def test_memory_is_flat_when_it_neither_grows_on_nor_stays(during: list[float], after: float, found: list[str]) -> None:
+    told = judge(300.0, during, after)
+    assert len(told) == len(found)
+    assert all(one.startswith(wanted) for one, wanted in zip(told, found, strict=True))
 
 
 def test_gaps_that_nobody_measured_have_no_length() -> None:
