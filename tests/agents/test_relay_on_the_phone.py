@@ -26,7 +26,8 @@ from tests.speaking.doubles import FakeWorker, heard
 from tests.telemetry.test_after_call import office
 
 RECORDING = Path(__file__).parents[2] / "fixtures" / "callers" / "book_appointment.wav"
-LONG = "We are open on Monday and Tuesday and Wednesday and Thursday and Friday from nine to five"
+LONG = "We are open on " + "Monday and Tuesday and Wednesday and Thursday and Friday and " * 20 + "that is all"
+"""40 seconds: nobody is too slow to be interrupted in them."""
 SCENARIO = f"""
 name: An application behind the relay
 steps:
@@ -35,7 +36,7 @@ steps:
   - interrupt: {{after_ms: 1500, recording: "{RECORDING.with_name("yes_please.wav")}"}}
   - wait_for_silence: 300
   - digits: {{keys: "7"}}
-  - wait_for_hang_up: 10
+  - wait_for_hang_up: 60
 """
 
 
@@ -57,13 +58,16 @@ class Receptionist:
 
 
 async def ring(folder: Path, application: RelayApplication, reports: str) -> PlacedCall:
+    """Call the service, which waits for its recogniser as long as this machine needs."""
     async with FakeWorker() as worker, StreamingService(Whisper(WhisperSettings())).serve() as recogniser:
         settings = parse_settings(
             f"""
             gateway: {{max_loop_lag_ms: 10000, public_url: "https://bridge.example.com"}}
             carriers: [{{kind: twilio}}]
             speaking: {{workers: ["{worker.address}"], voice: heart}}
-            listening: {{recogniser: {{kind: websocket, url: "{recogniser}"}}, turn: {{kind: none}}}}
+            listening: {{recogniser: {{kind: websocket, url: "{recogniser}"}}, turn: {{kind: none}}, final_ms: 60000,
+                activity: {{linger_s: 61}}}}
+            call: {{endpoint: {{ceiling_ms: 60000, lone_ms: 60000}}}}
             agent: {{kind: conversation_relay, url: "{application.url}", welcome_greeting: "Welcome to the clinic."}}
             after_call: {{url: "{reports}"}}
             """,
