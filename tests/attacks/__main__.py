@@ -246,8 +246,11 @@ class Siege:
 
     def _without(self, name: str) -> list[str]:
         """Why harm to callers says nothing: as much comes of the same attack on a socket that is not the service's."""
-        with sink() as elsewhere, attacking(ATTACKS[name], elsewhere, self._rate):
-            step = self._load.step(self._calls, self._hold_s)
+        try:
+            with sink() as elsewhere, attacking(ATTACKS[name], elsewhere, self._rate):
+                step = self._load.step(self._calls, self._hold_s)
+        except BridgeError as error:
+            return [f"void: {error}, when others were attacked"]
         harm = harm_of(name, step)
         found = [f"void: {why}, when others were attacked" for why in step.void]
         return found + [f"void: {one}, when others were attacked" for one in harm.found]

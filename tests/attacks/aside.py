@@ -83,7 +83,11 @@ def judge(before: float, during: Sequence[float], after: float) -> list[str]:
 def sink() -> Iterator[str]:
     """A server of another process that says 403 to whatever it is asked, and does nothing else; its address."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "tests.attacks.aside"], stdout=subprocess.PIPE, text=True, preexec_fn=die_with_parent()
+        [sys.executable, "-m", "tests.attacks.aside"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,  # what aiohttp says of requests that are none
+        text=True,
+        preexec_fn=die_with_parent(),
     )
     try:
         assert process.stdout is not None
