@@ -36,6 +36,7 @@ from bridge.telemetry.after_call.settings import AfterCallSettings
 from bridge.telemetry.settings import TelemetrySettings
 from bridge.variables import SECRET_NAME, holds_password, unset
 from bridge.worker.settings import WorkerSettings, beside
+from bridge.yaml_text import shown
 
 ENVIRONMENT: tuple[tuple[str, tuple[str, ...]], ...] = (("PUBLIC_URL", ("gateway", "public_url")),)
 """Which settings each environment variable sets."""
@@ -192,7 +193,7 @@ def _numbers(own: Any, raw: dict[str, Any], shared: Settings, told: Told) -> dic
     found: dict[str, NumberSettings] = {}
     spelled: dict[str, str] = {}
     if own is not None and not isinstance(own, dict):
-        told(("numbers",), f'is {own!r}, expected numbers such as `"+15550100":`, each with what differs')
+        told(("numbers",), f'is {shown(own)}, expected numbers such as `"+15550100":`, each with what differs')
     for key, value in own.items() if isinstance(own, dict) else ():
         path: Keys = ("numbers", str(key))
         number = normalised(str(key))
@@ -201,7 +202,7 @@ def _numbers(own: Any, raw: dict[str, Any], shared: Settings, told: Told) -> dic
         elif number in spelled:
             told(path, f"is the same number as {spelled[number]!r}")
         elif value is not None and not isinstance(value, dict):
-            told(path, f"is {value!r}, expected what differs, such as `voice:`")
+            told(path, f"is {shown(value)}, expected what differs, such as `voice:`")
         else:
             spelled[number] = str(key)
             settings = _number(value or {}, raw, shared, partial(_told_below, told, path))

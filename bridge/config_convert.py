@@ -26,12 +26,6 @@ _MESSAGE = re.compile(r"^(?P<what>.*?)(?: - at `\$(?P<where>[^`]*)`)?$", re.DOTA
 _STEP = re.compile(r"\.([^.\[\]]+)|\[(\d+)\]|(\[\.\.\.\])")
 _MISSING = re.compile(r"missing required field (\w+)")
 _MOST_MISTAKES = 20
-_MEANING = {
-    "str matching regex '^[A-Z_][A-Z0-9_]*$'": "the name of an environment variable, in capitals",
-    "str matching regex '^([A-Z_][A-Z0-9_]*)?$'": "the name of an environment variable, in capitals, or nothing",
-    "str matching regex '^https?://[^/]'": "an address that starts with http:// or https://",
-}
-"""Of patterns, for people."""
 
 
 def convert(raw: Any, kind: type[T], told: Told, hidden: frozenset[tuple[str, str]] = frozenset()) -> T | None:
@@ -144,12 +138,12 @@ def _explain(error: msgspec.ValidationError, raw: Any, expected: shape.Type) -> 
             except msgspec.ValidationError as inner:
                 inner_path, what = _explain(inner, item, shape.type_info(item_type))
                 return (*path, str(key), *inner_path), what
-    shown = "<hidden>" if any(isinstance(step, str) and SECRET_NAME.search(step) for step in path) else _shown(found)
+    secret = any(isinstance(step, str) and SECRET_NAME.search(step) for step in path)
+    shown = "<hidden>" if secret else yaml_text.shown(found)
     if what.startswith("Expected"):
-        wanted = what.split(", got ")[0].removeprefix("Expected ").replace("`", "")
-        wanted = _MEANING.get(wanted, wanted)
+        wanted = what.split(", got ")[0].removeprefix("Expected ")
         instead = yaml_text.remedy(found, wanted)
-        return path, f"is {shown}, expected {wanted}" + (f": {instead}" if instead else "")
+        return path, f"is {shown}, expected {yaml_text.in_words(wanted)}" + (f": {instead}" if instead else "")
     if what.startswith("Object missing required field"):
         name = what.split("`")[1]
         return path, f"{what.removeprefix('Object ').replace('`', '')}{_allowed((*path, name), expected)}"
@@ -159,20 +153,6 @@ def _explain(error: msgspec.ValidationError, raw: Any, expected: shape.Type) -> 
     if isinstance(found, dict) and key in found:
         return (*path, key), rest  # a section's own check, which begins with the key it is about
     return path, what.replace("`", "")
-
-
-def _shown(value: Any) -> str:
-    """A value as the file's author knows it."""
-    match value:
-        case None:
-            return "empty"
-        case bool():
-            return "true" if value else "false"
-        case dict():
-            return "a section"
-        case list():
-            return "a list"
-    return repr(value)
 
 
 def _is_tag(path: Keys, expected: shape.Type, raw: Any) -> bool:

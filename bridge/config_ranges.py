@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterator
 
 import msgspec.inspect as shape
 
+from bridge import yaml_text
+
 _Holds = Callable[[float], bool]
 _ANY = re.compile(r"(.*_)?db|.*_score|extra")
 """Levels, scores in logarithms, and what is handed on to a server as it is."""
@@ -33,7 +35,7 @@ def out_of_range(value: object, name: str, expected: shape.Type) -> str:
     kind = "int" if isinstance(number, shape.IntType) else "float"
     for bound, holds in _bounds(name, number):
         if not holds(value):
-            return f"is {value!r}, expected {kind} {bound}"
+            return f"is {value!r}, expected {yaml_text.in_words(f'{kind} {bound}')}"
     return ""
 
 

@@ -38,18 +38,15 @@ class Source:
 def read_yaml(text: str, source: str) -> tuple[dict[str, Any], dict[Keys, int], list[str]]:
     """The data, the line of each key, and what is wrong with the text as such."""
     try:
-        node = yaml.compose(text, Loader=yaml_text.Loader)
-        raw = yaml_text.load(text)
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        place = f"{source}:{mark.line + 1}" if mark is not None else source
-        raise ConfigError(f"{place}: not YAML: {error.problem or error.context}") from None
+        node = yaml_text.compose(text)
+        raw = yaml_text.construct(node)
     except yaml.YAMLError as error:
-        raise ConfigError(f"{source}: not YAML: {error}") from None
+        line, what = yaml_text.problem(error)
+        raise ConfigError(f"{source if line is None else f'{source}:{line}'}: not YAML: {what}") from None
     if raw is None:
         return {}, {}, []
     if not isinstance(raw, dict):
-        return {}, {}, [f"{source}: is a {type(raw).__name__}, expected sections such as `gateway:`"]
+        return {}, {}, [f"{source}: is {yaml_text.shown(raw)}, expected sections such as `gateway:`"]
     lines: dict[Keys, int] = {}
     mistakes: list[str] = []
     for path, line in _keys(node, ()):

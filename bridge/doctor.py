@@ -10,6 +10,7 @@ import errno
 import importlib.util
 import os
 import platform
+import re
 import shutil
 import socket
 import subprocess
@@ -152,6 +153,8 @@ async def agent(settings: Settings, directory: Path, *, offline: bool = False) -
 def _remedy_for(mistake: str, otherwise: str) -> str:
     if "the script cannot be read" in mistake:
         return "write that script (bridge new), or correct agent.file: it is relative to the configuration file"
+    if (module := re.search(r"No module named '(\w+)", mistake)) is not None:
+        return f"install {module[1]} where the bridge is installed, or correct the line that imports it"
     return otherwise or "correct this setting"
 
 
@@ -163,8 +166,8 @@ async def _opened(agents: AgentFactory, settings: MemberSettings, *, offline: bo
 
     if isinstance(agents, ScriptFactory):
         assert isinstance(settings, ScriptSettings)
-        script, lines = agents.script, len(agents.phrases())
-        found = f"script {script.name or settings.file}, {len(script.states)} states, {lines} fixed lines"
+        script = agents.script
+        found = f"script {script.name or settings.file}, {script.size}"
         odd = [Finding("agent", "warn", warning, "look whether the script means this") for warning in script.warnings]
         return [Finding("agent", "ok", found), *odd]
     if isinstance(settings, PythonSettings):

@@ -99,7 +99,7 @@ def test_all_mistakes_are_told_at_once_with_file_line_key_and_value() -> None:
         'numbers."sip:desk@example.com".voice',
         'numbers."sip:desk@example.com".call.endpoint.ceiling_ms',
     ]
-    assert told[3] == "bridge.yaml:9: numbers.\"+15550100\".call.no_input_s: is 'soon', expected float"
+    assert told[3] == "bridge.yaml:9: numbers.\"+15550100\".call.no_input_s: is 'soon', expected a number"
     assert ": whisper, openai, websocket," in told[2]
     assert told[2].endswith(", none")
     assert "the same number as '+15550100'" in told[4]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -52,13 +53,13 @@ def test_digits_are_never_another_number_than_people_read(digits: str) -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("gateway: {port: 010000}", "gateway.port: is '010000', expected int: write a number in plain digits"),
-        ("gateway: {max_calls: 1_000}", "gateway.max_calls: is '1_000', expected int: write a number in plain"),
-        ("call: {no_input_s: 1:30}", "call.no_input_s: is '1:30', expected float: write a number in plain digits"),
-        ("listening: {echo: {enabled: no}}", "listening.echo.enabled: is 'no', expected bool: write true or false"),
+        ("gateway: {port: 010000}", "gateway.port: is '010000', expected a whole number: write a number in plain"),
+        ("gateway: {max_calls: 1_000}", "max_calls: is '1_000', expected a whole number: write a number in plain"),
+        ("call: {no_input_s: 1:30}", "call.no_input_s: is '1:30', expected a number: write a number in plain"),
+        ("listening: {echo: {enabled: no}}", "listening.echo.enabled: is 'no', expected true or false"),
         (
             "gateway: {overflow_number: 15550100}",
-            "gateway.overflow_number: is 15550100, expected str: put it in quotes",
+            "gateway.overflow_number: is 15550100, expected text: put it in quotes",
         ),
     ],
 )
@@ -75,3 +76,76 @@ def test_a_number_in_the_form_of_the_whole_world_keeps_its_plus() -> None:
 def test_a_scenarios_caller_presses_the_keys_that_are_written() -> None:
     read = scenario.parse("name: keys\nsteps: [{digits: 0123}, hang_up]\n")
     assert read.steps[0] == scenario.Digits(keys="0123")
+
+
+NO_YAML = {
+    "a: [": (1, "a bracket too many or too few"),
+    "a: {b: 1": (1, "braces"),
+    "a: [b c: d": (1, "a list in brackets"),
+    "a: b: c": (1, "a colon where none can be"),
+    "a:\n  - b\n c: d": (3, "indentation"),
+    "b:\n\t- x": (2, "a tab"),
+    "a: @x": (1, "in quotes"),
+    "a: `x`": (1, "in quotes"),
+    "a: %x": (1, "in quotes"),
+    "a: *b": (1, "in quotes"),
+    "a: *": (1, "in quotes"),
+    "a: !x y": (1, "in quotes"),
+    "a: !<x": (1, "in quotes"),
+    "a: |x\n b": (1, "in quotes"),
+    "a: !!timestamp x": (1, "in quotes"),
+    "a: !!binary x": (1, "in quotes"),
+    "a: !!set [x]": (1, "in quotes"),
+    "a: !!python/object:x y": (1, "in quotes"),
+    "a: 'x": (1, "not closed"),
+    'a: "x\n---\n': (2, "not closed"),
+    'a: "\\q"': (1, "a backslash"),
+    'a: "\\xzz"': (1, "a backslash"),
+    "a: \x00": (None, "a control character"),
+    "? [a]\n: b": (1, "a key that is a list"),
+    "a: 1\n---\nb: 2": (2, "one document"),
+    "a: &x 1\nb: &x 2": (2, "anchors"),
+    "<<: 3": (1, "<< wants a section"),
+    "a\nb: c": (2, "a colon where none can be"),
+    "a: &a [*a]": (1, "inside what it names"),
+    "a: " + "[" * 200 + "]" * 200: (1, "too deeply"),
+    "[" * 5000: (None, "too deeply"),
+    "%YAML 3.0\n---\na: 1": (1, "a version of YAML"),
+}
+
+
+@pytest.mark.parametrize(("text", "where"), NO_YAML.items(), ids=[text[:20] for text in NO_YAML])
+def test_a_text_that_is_no_yaml_is_told_in_its_authors_words(text: str, where: tuple[int | None, str]) -> None:
+    with pytest.raises(yaml.YAMLError) as refused:
+        yaml_text.load(text)
+    line, said = yaml_text.problem(refused.value)
+    assert line == where[0]
+    assert where[1] in said
+
+
+@pytest.mark.parametrize("text", ["a: !!bool maybe", "a: !!int x", "a: !!float x"])
+def test_a_tag_makes_nothing_of_a_text_that_it_does_not_fit(text: str) -> None:
+    assert yaml_text.load(text) == {"a": text.rpartition(" ")[2]}
+
+
+def test_a_value_that_many_share_is_read_once() -> None:
+    text = "a0: &a0 [x]\n" + "".join(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]\n" for n in range(1, 30))
+    assert yaml_text.load(text)["a1"] == [["x"]] * 9
+
+
+@pytest.mark.parametrize(
+    ("expected", "told"),
+    [
+        ("`int`", "a whole number"),
+        ("`int | null`", "a whole number or nothing"),
+        ("`int` >= 1", "a whole number of at least 1"),
+        ("`float` <= 1", "a number of at most 1"),
+        ("float that is finite", "a number that is finite"),
+        ("`str` of length >= 1", "text of at least 1 character"),
+        ("`array` of length 2", "a list of 2 entries"),
+        ("`object | str`", "a section or text"),
+        ("`str` matching regex '^https?://[^/]'", "an address that starts with http:// or https://"),
+    ],
+)
+def test_what_is_expected_is_told_without_the_words_of_a_program(expected: str, told: str) -> None:
+    assert yaml_text.in_words(expected) == told

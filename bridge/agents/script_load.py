@@ -14,6 +14,7 @@ from pathlib import Path
 from bridge.addresses import is_address
 from bridge.agents.script_check import find_mistakes, find_oddities
 from bridge.agents.script_hours import HoursSpec, OpeningHours, Standing, opening_hours
+from bridge.agents.script_mistakes import Mistakes
 from bridge.agents.script_schema import (
     Go,
     HttpSpec,
@@ -21,7 +22,6 @@ from bridge.agents.script_schema import (
     IntentSpec,
     Lines,
     LineSpec,
-    Mistakes,
     ScriptSpec,
     StateSpec,
     StepSpec,
@@ -78,25 +78,25 @@ def compile_script(
     text: str, source: str, transfers: Transfers | None = None, include: Include | None = None
 ) -> Script:
     """Check a script's YAML and make it ready to run; `source` stands before each mistake."""
-    script, mistakes = examined(text, transfers, include)
+    script, mistakes = examined(text, source, transfers, include)
     if script is None or mistakes:
-        raise ConfigError("\n".join(f"{source}: {mistake}" for mistake in mistakes))
+        raise ConfigError("\n".join(mistakes))
     return dataclasses.replace(script, warnings=tuple(find_oddities(script)))
 
 
 def examined(
-    text: str, transfers: Transfers | None = None, include: Include | None = None
+    text: str, source: str, transfers: Transfers | None = None, include: Include | None = None
 ) -> tuple[Script | None, list[str]]:
-    """A script as far as it can be made of its YAML, and all that is wrong with it."""
+    """A script as far as it can be made of its YAML, and all that is wrong with it, each with its file and line."""
     mistakes = Mistakes()
     spec = parse(text, mistakes, include)
     if mistakes and not spec.states:
-        return None, list(mistakes)
+        return None, mistakes.placed(source, mistakes)
     spoilt = tuple({mistake.partition(":")[0].partition(",")[0] for mistake in mistakes})
     script = _Compiler(spec, mistakes, transfers or Transfers()).script()
     # what was taken out of a place is not missing there
     found = [mistake for mistake in find_mistakes(script) if mistake.partition(":")[0].partition(",")[0] not in spoilt]
-    return script, [*mistakes, *found]
+    return script, mistakes.placed(source, [*mistakes, *found])
 
 
 class _Compiler:
@@ -220,7 +220,8 @@ class _Compiler:
         kinds = [key for key in ("http", "hours", "switch") if getattr(spec, key)]
         onward = [key for key in ("goto", "transfer", "hang_up") if getattr(spec, key)]
         if len(kinds) > 1 or (kinds and onward):
-            self._mistakes.note(where, [*kinds, *onward], "expected only one of http, hours, switch, goto, transfer")
+            ways = ", ".join([*kinds, *onward])
+            self._mistakes.append(f"{where}: {ways}: expected only one of http, hours, switch, goto, transfer")
         self._check_keys(spec, kinds, where)
         if spec.hours:
             return self._hours_check(spec, where)
@@ -299,7 +300,8 @@ class _Compiler:
             return Step(goto=go)
         ways = [key for key in ("goto", "transfer", "hang_up", "repeat") if getattr(go, key)]
         if len(ways) > 1:
-            self._mistakes.note(where, ways, "expected only one of goto, transfer, hang_up and repeat")
+            told = ", ".join(ways)
+            self._mistakes.append(f"{where}: {told}: expected only one of goto, transfer, hang_up and repeat")
         if go.summary and not go.transfer:
             self._mistakes.note(where, "summary", "expected a transfer beside it")
         if go.transfer and not _SLOT.fullmatch(go.transfer):

@@ -26,12 +26,14 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import msgspec
 import yaml
 
+from bridge import yaml_text
 from bridge.agents.script_hours import HoursSpec
+from bridge.agents.script_mistakes import Mistakes
 from bridge.call.actions import Interruption
 from bridge.variables import Variable
 
@@ -203,15 +205,6 @@ class _Loader(yaml.BaseLoader):
         return super().construct_mapping(node, deep)
 
 
-class Mistakes(list[str]):
-    """Everything found wrong in one file, so that its author sees all of it at once."""
-
-    def note(self, where: str, value: object, expected: str) -> None:
-        """Add one mistake: the place, what stands there, and what was expected."""
-        shown = repr(value)
-        self.append(f"{where}: {shown if len(shown) < 80 else shown[:77] + '...'}: {expected}")
-
-
 Include = Callable[[str], str]
 """Gives the text of a file by the name that a script knows it by. Raises OSError and UnicodeDecodeError."""
 
@@ -237,11 +230,12 @@ def parse(text: str, mistakes: Mistakes, include: Include | None = None) -> Scri
 def _read(text: str, file: str, mistakes: Mistakes) -> dict[str, Any] | None:
     """One file's mapping; None, with the mistake noted, where there is none."""
     try:
-        raw = yaml.load(text, Loader=_Loader)  # a BaseLoader makes nothing but text, lists and mappings
+        node = yaml_text.compose(text, _Loader)  # a BaseLoader makes nothing but text, lists and mappings
+        raw = yaml_text.construct(node, _Loader)
     except yaml.YAMLError as error:
-        what = " ".join(str(error).split()).replace('in "<unicode string>", ', "at ")
-        mistakes.append(f"{file and f'include {file!r}: '}not readable as YAML: {what}")
+        mistakes.unreadable(file, *yaml_text.problem(error))
         return None
+    mistakes.lines.read(node, file)
     if not isinstance(raw, dict):
         expected = "expected a mapping with `start`, `intents` and `states`"
         mistakes.note(f"include {file!r}" if file else "the file", raw, expected)
@@ -299,10 +293,15 @@ def _section(parts: dict[str, Any], key: str, kind: Any, noun: str, mistakes: Mi
     if not isinstance(raw, dict):
         mistakes.note(key, raw, f"expected a mapping from the name of each {noun} to what it is")
         return {}
-    read = {str(name): _convert(entry, kind, f"{noun} {name!r}", mistakes) for name, entry in raw.items()}
-    # Whoever leads to a state or intent of mistakes makes none.
+    # Whoever leads to a state or intent of mistakes makes none, nor does an intent of which mistakes left nothing.
     stands_in = StateSpec() if kind is StateSpec else IntentSpec(phrases=[noun])
-    return {name: stands_in if entry is None else entry for name, entry in read.items()}
+    read = {}
+    for name, entry in raw.items():
+        known = len(mistakes)
+        spec = _convert(entry, kind, f"{noun} {name!r}", mistakes)
+        spoilt = len(mistakes) > known and spec in (IntentSpec(), [])
+        read[str(name)] = stands_in if spec is None or spoilt else spec
+    return read
 
 
 def _convert(raw: Any, kind: Any, where: str, mistakes: Mistakes) -> Any:
@@ -312,6 +311,7 @@ def _convert(raw: Any, kind: Any, where: str, mistakes: Mistakes) -> Any:
     """
     if raw == "" and kind is StateSpec:
         raw = {}
+    told: set[str] = set()
     for _ in range(_MOST_MISTAKES):
         try:
             return msgspec.convert(raw, kind, strict=False)
@@ -327,10 +327,28 @@ def _convert(raw: Any, kind: Any, where: str, mistakes: Mistakes) -> Any:
                 hint = f"did you mean {near[0]!r}?" if near else f"known keys are {', '.join(sorted(known))}"
                 mistakes.append(f"{place}: unknown key {key!r}; {hint}")
             else:
-                mistakes.note(place, _value_at(raw, steps, ""), message[0].lower() + message[1:])
+                if place not in told:  # else what stands in for it does not fit either
+                    mistakes.note(place, _value_at(raw, steps, ""), _expected(message, steps))
+                steps = steps[:-1] if place in told else steps
+                told.add(place)
             if not _take_out(raw, steps, key):
                 return None
     return None
+
+
+def _expected(message: str, steps: list[str]) -> str:
+    """What msgspec says of a value, as the script's author knows it."""
+    wanted, _, _ = message.partition(", got ")
+    if wanted.startswith("Expected "):
+        return f"expected {yaml_text.in_words(wanted.removeprefix('Expected '))}"
+    if wanted.startswith("Object missing required field"):
+        return f"expected `{wanted.split('`')[1]}` in it"
+    if wanted.startswith("Invalid enum value") and steps:
+        structs: tuple[type[msgspec.Struct], ...] = (LineSpec, StateSpec, ScriptSpec, HttpSpec)
+        fields = [field for one in structs for field in msgspec.structs.fields(one) if field.name == steps[-1]]
+        choices = [choice for kind in (fields[0].type, *get_args(fields[0].type)) for choice in get_args(kind)]
+        return f"expected one of {', '.join(str(one) for one in dict.fromkeys(choices) if isinstance(one, str))}"
+    return wanted[0].lower() + wanted[1:]
 
 
 def _take_out(raw: Any, steps: list[str], key: str) -> bool:

@@ -223,6 +223,12 @@ class Script:
     warnings: tuple[str, ...] = ()
     transfers: Transfers = field(default_factory=Transfers)
 
+    @property
+    def size(self) -> str:
+        """How much there is of it, in words."""
+        states, lines = len(self.states), len(self.phrases())
+        return f"{states} state{'s' * (states != 1)}, {lines} fixed line{'s' * (lines != 1)}"
+
     def phrases(self) -> list[FixedLine]:
         """Every line that is the same on each call, then those with slots, without repeats, in the order of the file.
 

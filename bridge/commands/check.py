@@ -43,11 +43,13 @@ def run(arguments: argparse.Namespace) -> int:
     file: Path = arguments.file
     try:
         text = file.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{file}: the script cannot be read: {error}") from None
-    script, mistakes = examined(text, _transfers(arguments.config, file), beside(file))
+    except OSError as error:
+        raise ConfigError(f"{file}: the script cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{file}: the script cannot be read: not UTF-8: {error.reason}") from None
+    script, mistakes = examined(text, str(file), _transfers(arguments.config, file), beside(file))
     for mistake in mistakes:
-        print(f"{file}: {mistake}")
+        print(mistake)
     if script is None:
         return 1
     oddities = [] if mistakes else find_oddities(script)
@@ -55,7 +57,7 @@ def run(arguments: argparse.Namespace) -> int:
     for oddity in oddities:
         print(f"{file}: warning: {oddity}")
     if not mistakes:
-        print(f"{file}: {len(script.states)} states, {len(script.phrases())} fixed lines")
+        print(f"{file}: {script.size}")
     if arguments.svg is not None:
         try:
             arguments.svg.write_text(drawing(script), encoding="utf-8")

@@ -307,6 +307,8 @@ def load(path: Path) -> Scenario:
         text = path.read_text(encoding="utf-8")
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read ({error.strerror})") from None
+    except UnicodeDecodeError:
+        raise ConfigError(f"{path}: cannot be read (it is no UTF-8 text)") from None
     return parse(text, str(path), path.parent)
 
 
@@ -315,12 +317,13 @@ def parse(text: str, name: str = "scenario", folder: Path = Path(".")) -> Scenar
     try:
         body = yaml_text.load(text)
     except yaml.YAMLError as error:
-        raise ConfigError(f"{name}: not YAML: {error}") from None
+        line, what = yaml_text.problem(error)
+        raise ConfigError(f"{name if line is None else f'{name}:{line}'}: not YAML: {what}") from None
     if not isinstance(body, dict):
-        raise ConfigError(f"{name}: got {type(body).__name__}, expected a mapping with name and steps")
+        raise ConfigError(f"{name}: got {yaml_text.shown(body)}, expected a mapping with name and steps")
     steps = body.pop("steps", None)
     if not isinstance(steps, list) or not steps:
-        raise ConfigError(f"{name}: steps: got {steps!r}, expected a list of the caller's steps")
+        raise ConfigError(f"{name}: steps: got {yaml_text.shown(steps)}, expected a list of the caller's steps")
     read = tuple(_step(step, f"{name}: steps[{index}]") for index, step in enumerate(steps))
     rest = convert(body | {"steps": [], "folder": str(folder)}, Scenario, name)
     return msgspec.structs.replace(rest, steps=read)
@@ -330,7 +333,7 @@ def _step(body: Any, where: str) -> Step:
     if isinstance(body, str):
         body = {body: None}
     if not isinstance(body, dict) or len(body) != 1:
-        raise ConfigError(f"{where}: got {body!r}, expected one of {', '.join(_STEPS)} with its value")
+        raise ConfigError(f"{where}: got {yaml_text.shown(body)}, expected one of {', '.join(_STEPS)} with its value")
     key, value = next(iter(body.items()))
     if key not in _STEPS:
         raise ConfigError(f"{where}: unknown step {key!r}{near(str(key), _STEPS)}, expected one of {', '.join(_STEPS)}")
@@ -338,7 +341,7 @@ def _step(body: Any, where: str) -> Step:
     try:
         fields = widen(value)
     except TypeError as error:
-        raise ConfigError(f"{where}.{key}: got {value!r}, expected {error}") from None
+        raise ConfigError(f"{where}.{key}: got {yaml_text.shown(value)}, expected {error}") from None
     if key == "digits" and "keys" in fields:
         fields = fields | {"keys": str(fields["keys"])}
         if not _KEYPAD.fullmatch(fields["keys"]):

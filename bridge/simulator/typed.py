@@ -35,13 +35,18 @@ def convert(body: Any, kind: type[T], where: str) -> T:
                 f"expected one of {', '.join(known)}"
             ) from None
         if "missing required" in what:
-            raise ConfigError(f"{spot}: {what[0].lower() + what[1:]}") from None
-        if what.startswith("Invalid enum value"):
-            what = "expected one of " + ", ".join(map(repr, _choices_at(kind, path)))
+            missing = what.replace("`", "").removeprefix("Object ")
+            raise ConfigError(f"{spot}: {missing[0].lower() + missing[1:]}") from None
         found = _value_at(body, path)
-        instead = yaml_text.remedy(found, what.split(", got ")[0])
+        wanted = what.split(", got ")[0].removeprefix("Expected ")
+        if what.startswith("Invalid enum value"):
+            told, instead = "one of " + ", ".join(map(repr, _choices_at(kind, path))), ""
+        elif what.startswith("Expected "):
+            told, instead = yaml_text.in_words(wanted), yaml_text.remedy(found, wanted)
+        else:
+            raise ConfigError(f"{spot}: {what}") from None  # a section's own check
         remedy = f": {instead}" if instead else ""
-        raise ConfigError(f"{spot}: got {found!r}, {what[0].lower() + what[1:]}{remedy}") from None
+        raise ConfigError(f"{spot}: got {yaml_text.shown(found)}, expected {told}{remedy}") from None
 
 
 def near(wrong: str, known: Any) -> str:

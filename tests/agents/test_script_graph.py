@@ -36,7 +36,7 @@ states:
 
 
 def script_of(text: str) -> Script:
-    script, _ = examined(text)
+    script, _ = examined(text, "s.yaml")
     assert script is not None
     return script
 
@@ -162,7 +162,7 @@ def test_any_script_is_drawn_as_well_formed_svg(states: dict[str, tuple[list[str
         digits = ", ".join(f'"{key}": {target}' for key, target in keys.items())
         lines += [f"  {name}:", '    say: "<&> words"', f"    digits: {{{digits}}}"]
         lines += ["    on_speech: {hang_up: done}"] if ends else []
-    script, _ = examined("\n".join(lines))
+    script, _ = examined("\n".join(lines), "s.yaml")
     assert script is not None
     if "a" in states or states:
         ElementTree.fromstring(drawing(script))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -37,18 +38,18 @@ def test_a_correct_script_has_no_warnings() -> None:
 @pytest.mark.parametrize(
     ("script", "mistake"),
     [
-        ("", "the file: None: expected a mapping with `start`, `intents` and `states`"),
-        ("states: [a]", "states: ['a']: expected a mapping from the name of each state to what it is"),
-        ("name: x", "states: {}: expected at least one state"),
+        ("", "the file: empty: expected a mapping with `start`, `intents` and `states`"),
+        ("states: [a]", "states: a list: expected a mapping from the name of each state to what it is"),
+        ("name: x", "states: an empty section: expected at least one state"),
         (with_state("{say: Hi., language: tlh, hang_up: x}"), "state 'extra', language: 'tlh': expected one of en-US"),
         (HEAD + "begin: start", "the file: unknown key 'begin'; known keys are"),
         (HEAD + "strat: end", "the file: unknown key 'strat'; did you mean 'start'?"),
         (HEAD + "start: strat", "start: 'strat': there is no such state; did you mean 'start'?"),
-        (HEAD + "attempts: many", "attempts: 'many': expected `int`, got `str`"),
+        (HEAD + "attempts: many", "attempts: 'many': expected a whole number"),
         (with_state("{sya: Hi., hang_up: x}"), "state 'extra': unknown key 'sya'; did you mean 'say'?"),
         (
             with_state("{say: {text: Hi., interruption: never}, hang_up: x}"),
-            "state 'extra', say, interruption: 'never': invalid enum value 'never'",
+            "state 'extra', say, interruption: 'never': expected one of interruptible, protected",
         ),
         (
             with_state("{say: [Hi., {txt: Ho.}], hang_up: x}"),
@@ -70,7 +71,7 @@ def test_a_correct_script_has_no_warnings() -> None:
         (with_state("{say: Hi., capture: x, on_speech: end}"), "state 'extra': capture: 'x': expected on_answer"),
         (with_state("{say: Hi., digits: {x: end}}"), "state 'extra', digits: 'x': expected keys of a telephone"),
         (with_state("{say: Hi., transfer: somebody}"), "transfer: 'somebody': expected an E.164 number"),
-        (with_state("{say: Hi., goto: end, hang_up: x}"), "['goto', 'hang_up']: expected only one of"),
+        (with_state("{say: Hi., goto: end, hang_up: x}"), "state 'extra': goto, hang_up: expected only one of"),
         (with_state("{say: 'Hi {nmae}.', hang_up: x}"), "'Hi {nmae}.': nothing fills the slot 'nmae'"),
         (
             with_state("{say: 'Hi {from_number:loud}.', hang_up: x}"),
@@ -79,15 +80,15 @@ def test_a_correct_script_has_no_warnings() -> None:
         (with_state("{say: [{pause_s: 0}], hang_up: x}"), "expected words to say, or pause_s above 0"),
         (HEAD.replace("[book it]", "{patterns: ['(']}"), "intent 'book', patterns: '(': expected a regular expression"),
         (HEAD.replace("[book it]", "{phrase: [a]}"), "intent 'book': unknown key 'phrase'; did you mean 'phrases'?"),
-        (HEAD.replace("[book it]", "[]"), "intent 'book': []: expected phrases, words or patterns"),
+        (HEAD.replace("[book it]", "[]"), "intent 'book': an empty list: expected phrases, words or patterns"),
         (HEAD.replace("[book it]", "['?!']"), "intent 'book', phrases: '?!': expected words"),
-        (HEAD + "start: [", "not readable as YAML"),
+        (HEAD + "start: [", "not readable as YAML: a value is missing"),
         (HEAD.replace("  end:", "  start:"), "the key 'start' is written twice"),
     ],
 )
 def test_a_mistake_is_named(script: str, mistake: str) -> None:
     found = mistakes(script)
-    assert all(line.startswith("clinic.yaml: ") for line in found)
+    assert all(re.match(r"clinic\.yaml(:\d+)?: ", line) for line in found)
     assert any(mistake in line for line in found), found
 
 
@@ -106,13 +107,13 @@ states:
   last: {say: C., when: {ask: middle}, attempts: many}
 """
     found = mistakes(script)
-    named = [line.removeprefix("clinic.yaml: ") for line in found]
+    named = [re.sub(r"^clinic\.yaml:\d+: ", "", line) for line in found]
     for beginning in (
         "intent 'book': unknown key 'phrase'",
         "state 'start': unknown key 'sya'; did you mean 'say'?",
         "state 'start': unknown key 'no_imput'; did you mean 'no_input'?",
         "state 'start', when: 'aks'",
-        "state 'middle': ['1', '2']",
+        "state 'middle': a list: expected a section",
         "state 'end', say, line 1: unknown key 'txt'",
         "state 'end', say, line 2, pause_s: 'soon'",
         "state 'end', say, line 3, interruption: 'loud'",
@@ -124,7 +125,7 @@ states:
 
 def test_rings_without_the_caller_are_named_once() -> None:
     script = HEAD.replace("{say: Goodbye., hang_up: done}", "{say: A., goto: b}\n  b: {say: B., goto: end}")
-    assert mistakes(script) == ["clinic.yaml: state 'b': goto b -> end -> b never waits for the caller"]
+    assert mistakes(script) == ["clinic.yaml:9: state 'b': goto b -> end -> b never waits for the caller"]
 
 
 def test_unreachable_states_and_empty_slots_are_warnings() -> None:
@@ -159,3 +160,38 @@ def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:
     (tmp_path / "binary.yaml").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(ConfigError, match=r"binary.yaml: the script cannot be read"):
         load_script(tmp_path / "binary.yaml")
+
+
+@pytest.mark.parametrize("intent", ["{phrases: book it}", "{phrase: [book it]}", "{words: [book]}", "7"])
+def test_one_mistake_in_an_intent_is_named_once(intent: str) -> None:
+    found = mistakes(HEAD.replace("[book it]", intent))
+    assert len(found) == 1, found
+
+
+LINES = {
+    "a key that is none": (with_state("{say: Hi., hang_up: x}") + "  more:\n    say: A.\n    hangup: x\n", 12),
+    "a value of another kind": (with_state("{say: Hi., hang_up: x}") + "  more:\n    say: A.\n    attempts: x\n", 12),
+    "a line of a list": (with_state("{say: Hi., hang_up: x}") + "  more:\n    say:\n    - A.\n    - {txt: B.}\n", 13),
+    "a key of an entry": (
+        with_state("{say: Hi., hang_up: x}") + "  more:\n    say: A.\n    digits:\n      x: end\n",
+        13,
+    ),
+    "a way to nowhere": (with_state("{say: Hi., hang_up: x}") + "  more:\n    say: A.\n    goto: edn\n", 12),
+    "a slot that nothing fills": (
+        with_state("{say: Hi., hang_up: x}") + "  more:\n    hang_up: x\n    say: 'A {b}.'\n",
+        12,
+    ),
+    "a state that leads nowhere": (with_state("{say: Hi., hang_up: x}") + "  more:\n    say: A.\n", 10),
+    "an intent that is none": (HEAD + "  more:\n    say: A.\n    when:\n      boook: end\n", 12),
+    "a pattern": (HEAD.replace("[book it]", "\n    patterns:\n    - a\n    - '('"), 6),
+    "no YAML": (HEAD + "start: [", 9),
+    "a key written twice": (HEAD + "start: end\nstart: end", 10),
+    "a key of the whole file": (HEAD + "name: x\nstrat: end", 10),
+    "hours": (HEAD + "hours:\n  office:\n    time_zone: Mars\n", 11),
+    "days of hours": (HEAD + "hours:\n  office:\n    time_zone: Europe/Berlin\n    week:\n      mno: 9-5\n", 13),
+}
+
+
+@pytest.mark.parametrize(("script", "line"), LINES.values(), ids=LINES)
+def test_a_mistake_has_its_line(script: str, line: int) -> None:
+    assert any(one.startswith(f"clinic.yaml:{line}: ") for one in mistakes(script)), mistakes(script)

@@ -315,7 +315,7 @@ def test_the_drawing_shows_what_is_looked_up() -> None:
         (
             "    on_result: tell\n",
             "    on_result: tell\n    goto: ask\n",
-            "state 'look_up': ['http', 'goto']: expected",
+            "state 'look_up': http, goto: expected",
         ),
         ("goto: ask}}", "goto: look_up}}", "state 'look_up': goto look_up -> look_up never waits for the caller"),
         ("on_result: tell", "on_result: nowhere", "goes to 'nowhere': there is no such state"),
@@ -365,12 +365,12 @@ def test_included_files_bring_states_intents_and_hours(tmp_path: Path) -> None:
     ("included", "mistake"),
     [
         (None, "include: 'more.yaml': cannot be read: No such file or directory"),
-        ("- a", "include 'more.yaml': ['a']: expected a mapping"),
+        ("- a", "include 'more.yaml': a list: expected a mapping"),
         ("a: [", "include 'more.yaml': not readable as YAML"),
         ("start: hi", "include 'more.yaml': 'start': expected only values, intents"),
         ("states: {hi: {say: Ho., hang_up: x}}", "include 'more.yaml', states: 'hi': is there already"),
-        ("states: [hi]", "include 'more.yaml', states: ['hi']: expected a mapping"),
-        ("include: {a: b}", "include: {'a': 'b'}: expected a list of files"),
+        ("states: [hi]", "more.yaml:1: include 'more.yaml', states: a list: expected a mapping"),
+        ("include: {a: b}", "include: a section: expected a list of files"),
     ],
 )
 def test_an_included_file_with_a_mistake_in_it_is_named(tmp_path: Path, included: str | None, mistake: str) -> None:

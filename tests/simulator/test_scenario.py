@@ -47,18 +47,21 @@ def test_an_interruption_has_words_and_a_time() -> None:
             r"steps\[0\].say: got .*, expected a mapping with text or recording",
         ),
         ("name: x\nsteps: [{digits: 55x}]", r"steps\[0\].digits: got '55x', expected keys out of"),
-        ("name: x\nsteps: [{interrupt: {after_ms: soon, text: b}}]", r"interrupt.after_ms: got 'soon', expected `int`"),
+        (
+            "name: x\nsteps: [{interrupt: {after_ms: soon, text: b}}]",
+            r"interrupt.after_ms: got 'soon', expected a whole number",
+        ),
         ("name: x\nsteps: [{hang_up: 3}]", r"steps\[0\].hang_up: got 3, expected no value"),
-        ("name: x\nsteps: []", r"f.yaml: steps: got \[\], expected a list"),
+        ("name: x\nsteps: []", r"f.yaml: steps: got an empty list, expected a list"),
         ("name: x\nsteps: [hang_up]\nlin: {}", r"f.yaml: unknown key 'lin' \(did you mean 'line'\?\)"),
         ("name: x\nsteps: [hang_up]\nline: {stalls: [{at: 4}]}", r"line.stalls\[0\]: unknown key 'at'.*at_ms, ms"),
         (
             "name: x\nsteps: [hang_up]\nexpect: {hung_up_by: me}",
             r"expect.hung_up_by: got 'me', expected one of 'server'",
         ),
-        ("steps: [hang_up]", r"f.yaml: .*missing required field `name`"),
-        ("- hang_up", r"f.yaml: got list, expected a mapping"),
-        ("name: [", r"f.yaml: not YAML"),
+        ("steps: [hang_up]", r"f.yaml: .*missing required field name"),
+        ("- hang_up", r"f.yaml: got a list, expected a mapping"),
+        ("name: [", r"f.yaml:1: not YAML: a value is missing"),
     ],
 )
 def test_an_error_names_file_key_value_and_expectation(text: Any, message: Any) -> None:
