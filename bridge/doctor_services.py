@@ -27,7 +27,7 @@ from bridge.call.actions import Prompt
 from bridge.call.events import Word
 from bridge.doctor_network import Finding
 from bridge.errors import BridgeError, ConfigError, VoiceError
-from bridge.http import OpenClient
+from bridge.http import OpenClient, why_unreachable
 from bridge.listening.engine_pools import EnginePools
 from bridge.listening.recognisers.base import ExpectedSpeech, Finalised, StreamEvent, StreamFailed
 from bridge.listening.recognisers.factory import SomeRecogniser, build_recogniser
@@ -152,8 +152,7 @@ async def after_call(
             answer = await http.request("HEAD", wanted.url, allow_redirects=False)
         answer.close()
     except (aiohttp.ClientError, OSError) as error:
-        what = "no answer in time" if isinstance(error, TimeoutError) else type(error).__name__
-        why = f"{wanted.url}: {what}{left}"
+        why = f"{wanted.url}: {why_unreachable(error)}{left}"
         return [Finding(about, "fail", why, "start the service, or correct after_call.url")]
     finally:
         await http.close()
@@ -190,8 +189,8 @@ async def _fork_answers(
         remedy = "correct telemetry.forks: the token (token_env), or the address"
         return Finding(about, "fail", f"{where}: HTTP {error.status}", remedy)
     except (aiohttp.ClientError, OSError) as error:
-        what = "no answer in time" if isinstance(error, TimeoutError) else str(error) or type(error).__name__
-        return Finding(about, "fail", f"{where}: {what}", "start the server, or correct telemetry.forks")
+        found = f"{where}: {why_unreachable(error)}"
+        return Finding(about, "fail", found, "start the server, or correct telemetry.forks")
     finally:
         await fork.close()
     took_s = time.perf_counter() - started_at
@@ -218,8 +217,8 @@ async def traces(
     except ConfigError as error:
         return [Finding(about, "fail", str(error), "install it, or correct telemetry.traces")]
     except (aiohttp.ClientError, OSError) as error:
-        what = "no answer in time" if isinstance(error, TimeoutError) else str(error) or type(error).__name__
-        return [Finding(about, "fail", f"{where}: {what}", "start the collector, or correct telemetry.traces")]
+        found = f"{where}: {why_unreachable(error)}"
+        return [Finding(about, "fail", found, "start the collector, or correct telemetry.traces")]
     finally:
         await http.close()
     if answer.status >= 300:

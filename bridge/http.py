@@ -190,9 +190,17 @@ def why_unreachable(error: BaseException) -> str:
             return "it closed the connection without an answer"
         case aiohttp.ClientHttpProxyError():
             return f"its proxy answered {error.status}"
-        case aiohttp.ClientResponseError() if "\n" in error.message:
+        case aiohttp.WSServerHandshakeError():
+            return f"it answered {error.status}, and opened no WebSocket"
+        case aiohttp.TooManyRedirects():
+            return "it redirects in circles"
+        case aiohttp.ClientResponseError():
             return "what answers there does not speak HTTP"
-        case aiohttp.InvalidURL():
+        case aiohttp.ClientPayloadError():
+            return "its answer broke off"
+        case aiohttp.NonHttpUrlClientError():
+            return "that is no address of a web server"
+        case ValueError():  # aiohttp.InvalidURL, and what a name's encoding refuses
             return "that is no address"
         case TimeoutError():
             return "no answer in time"

@@ -30,6 +30,8 @@ SHOWN = {
     "caller": "cyan",
     "bot": "magenta",
     "carrier_says": "yellow",
+    "carrier_plays": "yellow",
+    "carrier_waits": "yellow",
     "transfer": "magenta",
     "reconnect": "yellow",
     "rest": "yellow",

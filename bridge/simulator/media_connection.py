@@ -8,7 +8,7 @@ from urllib.parse import urljoin, urlsplit
 
 import aiohttp
 
-from bridge.http import environment_proxy
+from bridge.http import environment_proxy, why_unreachable
 from bridge.simulator.carriers.base import Carrier
 from bridge.simulator.carriers.verbs import Stream
 from bridge.simulator.trunk import Webhooks
@@ -38,7 +38,7 @@ async def open_media_socket(
     except aiohttp.InvalidURL:
         raise company.error("url", url[:200]) from None
     except (aiohttp.ClientError, OSError) as error:
-        raise company.error("refused", f"{url}: {error}") from None
+        raise company.error("refused", f"{url}: {why_unreachable(error)}") from error
     except ValueError as error:
         raise company.error("url", f"{url[:200]!r}: {error}") from None
 

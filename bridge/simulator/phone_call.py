@@ -174,7 +174,7 @@ class PhoneCall:
                         continue  # nobody was rung: the document goes on
                     after = await self._dial(verb, base)
                     if after is None:
-                        self._end("server", "transferred")
+                        self._end("server", f"transferred to {verb.targets[0]}")
                     return after, [], False
                 case verb_kinds.Hangup():
                     self._end("server", "hung up")
@@ -218,6 +218,7 @@ class PhoneCall:
                 self.note("carrier_plays", verb.url)
                 seconds = 0.0
             case verb_kinds.Pause():
+                self.note("carrier_waits", f"{verb.seconds:g} s, as the document says")
                 seconds = verb.seconds
             case _:
                 seconds = 0.0

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from urllib.parse import urlsplit
 
+import aiohttp
+
 from bridge.simulator.carriers.base import Carrier, CarrierError
 
 _LOCAL = ("127.0.0.1", "localhost", "::1")
@@ -25,7 +27,7 @@ def remedy(error: CarrierError | None, carrier: Carrier, url: str, connect_to: s
         case "retrieval", 405:
             return f"The server does not take {carrier.dial_method} there: is this the voice webhook?"
         case "retrieval", 0:
-            return _nobody_there(url, connect_to)
+            return _unreached(error.__cause__, url, connect_to)
         case "retrieval", 429:
             return "The server takes no more requests from here for now: wait, or raise its limit."
         case "retrieval", _:
@@ -36,7 +38,9 @@ def remedy(error: CarrierError | None, carrier: Carrier, url: str, connect_to: s
             return (
                 f"The document must come as {carrier.document_types[0]}: is this a page, or another service's answer?"
             )
-        case "document" | "too large", _:
+        case "too large", _:
+            return "A carrier reads no document that long: did a page, or a file, answer in its place?"
+        case "document", _:
             return "The server answered with something that is no document for this carrier; it is quoted above."
         case "handshake", 401 | 403:
             return (
@@ -56,11 +60,38 @@ def remedy(error: CarrierError | None, carrier: Carrier, url: str, connect_to: s
             return "A carrier opens wss:// addresses alone: is the public address an https:// one?"
 
 
+def _unreached(why: BaseException | None, url: str, connect_to: str) -> str:
+    where = connect_to or _origin(url)
+    match why:
+        case aiohttp.ClientConnectorDNSError():
+            return f"No name server knows the host of {where}: is it written right, and published?"
+        case aiohttp.ClientConnectorCertificateError():
+            return f"A carrier would refuse it, too: {where} needs a certificate that is valid, with its whole chain."
+        case aiohttp.ClientSSLError():
+            return f"What listens at {where} does not speak TLS: is the address http://, or the port another one?"
+        case aiohttp.ClientResponseError() | aiohttp.ClientPayloadError() | aiohttp.ServerDisconnectedError():
+            return (
+                f"Something listens at {where}, and does not answer as a web server does: is this the service's port, "
+                "and is the address rather https:// than http://?"
+            )
+        case aiohttp.NonHttpUrlClientError() | ValueError():  # aiohttp.InvalidURL is one, too
+            return f"The server, or a proxy, redirects {where} to something that is no address."
+        case _:
+            return _nobody_there(url, connect_to)
+
+
 def _turned_away(ended: str) -> str:
+    if ended.startswith("transferred"):
+        return (
+            "The document dialled on, and opened no media stream: nobody of the server's heard this caller. Is that "
+            "meant (a full line's overflow_number, a number that only forwards)? Then expect `transferred_to`."
+        )
     if ended.startswith("rejected"):
         return (
             "The server turned the call away: it is full, draining, or does not take this number; its log says which."
         )
+    if ended.startswith("patience"):
+        return "The document opened no media stream while the caller waited: it pauses, or talks, for longer than that."
     return "The document opened no media stream: was the call refused as busy, or does the document lack one?"
 
 

@@ -47,8 +47,9 @@ def measured(calls: Sequence[CallResult]) -> dict[str, list[int]]:
 
 def show(call: CallResult, console: Console) -> None:
     """The turns of one call, its measures, and what became of the expectations."""
-    console.print(_turns_table(call))
-    console.print(percentiles([call]))
+    if call.turns:
+        console.print(_turns_table(call))
+        console.print(percentiles([call]))
     for verdict in call.verdicts:
         sign = Text("✓", "green") if verdict.passed else Text("✗", "bold red")
         line = f" {verdict.what}: {verdict.heard}"
@@ -58,11 +59,9 @@ def show(call: CallResult, console: Console) -> None:
     for fault in call.faults:
         console.print(Text.assemble(("!", "yellow"), f" {fault.kind} at {fault.at_ms / 1000:.2f} s: {fault.text}"))
     timing = call.timing
-    console.print(
-        f"ended by {call.hung_up_by} ({call.ended}); simulator's own lateness p50 {timing.late_p50_ms} ms, "
-        f"p99 {timing.late_p99_ms} ms over {timing.frames} frames",
-        style="dim",
-    )
+    late = f"p50 {timing.late_p50_ms} ms, p99 {timing.late_p99_ms} ms over {timing.frames} frames"
+    own = f"; simulator's own lateness {late}" if timing.frames else ""
+    console.print(f"ended by {call.hung_up_by} ({call.ended}){own}", style="dim")
 
 
 def _turns_table(call: CallResult) -> Table:

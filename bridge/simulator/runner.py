@@ -208,7 +208,11 @@ def _unfinished(scenario: Scenario, caller: Caller, facts: CallFacts) -> str:
     left: list[Step] = [one for one in caller.left if not isinstance(one, _WAITING)]
     if not caller.heard_anything:  # whoever waits for silence waits for words first
         left += [one for one in caller.left if isinstance(one, steps.WaitForSilence)]
-    return f"hung up on at {caller.position}" if left and not broken and facts.hung_up_by != "caller" else ""
+    if not left or broken or facts.hung_up_by == "caller":
+        return ""
+    if not facts.streams:
+        return f"dialled on to {facts.transferred_to} before anybody heard a word"
+    return f"hung up on at {caller.position}"
 
 
 def _refusal(facts: CallFacts) -> str:

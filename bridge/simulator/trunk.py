@@ -12,7 +12,7 @@ import msgspec
 from yarl import URL
 
 from bridge.errors import BadMessage
-from bridge.http import environment_proxy
+from bridge.http import environment_proxy, why_unreachable
 from bridge.simulator.carriers import CARRIERS
 from bridge.simulator.carriers.base import Call, Carrier, Signing, Webhook
 from bridge.simulator.carriers.verbs import Stream, Verb
@@ -96,10 +96,10 @@ class Webhooks:
                         return status, content_type, body
                     url = urljoin(url, location)
                     method = "GET" if status in _TO_GET else method
-        except TimeoutError:
-            raise self._carrier.error("retrieval", f"{url}: no answer in {WEBHOOK_TIMEOUT_S:g} s") from None
+        except TimeoutError as error:
+            raise self._carrier.error("retrieval", f"{url}: no answer in {WEBHOOK_TIMEOUT_S:g} s") from error
         except (aiohttp.ClientError, OSError, ValueError) as error:
-            raise self._carrier.error("retrieval", f"{url}: {error or type(error).__name__}") from None
+            raise self._carrier.error("retrieval", f"{url}: {why_unreachable(error)}") from error
         raise self._carrier.error("redirects", f"{webhook.url} led through more than {HTTP_REDIRECTS}")
 
     async def _once(self, webhook: Webhook, method: str, url: str, form: dict[str, str]) -> tuple[int, str, str, str]:

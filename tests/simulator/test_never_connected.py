@@ -104,15 +104,16 @@ NEVER_CONNECTED: dict[str, tuple[Handler | None, str, str]] = {
     "a long pause": (answer("<Response><Pause length='86400'/></Response>"), "patience", "no media stream"),
     "a long speech": (answer(f"<Response><Say>{'blah ' * 9999}</Say></Response>"), "patience", "no media stream"),
     "a document type": (answer("<!DOCTYPE a [<!ENTITY b 'c'>]><Response/>"), "12100", "no document"),
-    "a huge document": (answer("<Response>" + " " * 70_000 + "</Response>"), "11750", "no document"),
+    "a huge document": (answer("<Response>" + " " * 70_000 + "</Response>"), "11750", "that long"),
     "a refusal": (answer("<Response><Reject reason='busy'/></Response>"), "rejected: busy", "full, draining"),
     "a goodbye": (answer("<Response><Say>Busy.</Say><Hangup/></Response>"), "hung up", "no media stream"),
     "an empty document": (answer("<Response/>"), "no verb was left", "no media stream"),
+    "a transfer to somebody": (answer("<Response><Dial>+15550100</Dial></Response>"), "to +15550100", "dialled on"),
     "a transfer to nobody": (answer("<Response><Dial/></Response>"), "no verb was left", "no media stream"),
     "documents in circles": (answer("<Response><Redirect>/again</Redirect></Response>"), "circles", "no document"),
     "HTTP in circles": (answer(status=302, Location="/again"), "led through more than 10", "circles"),
-    "a redirect to nowhere": (answer(status=302, Location="http://[::"), "11200", "does the server run"),
-    "a redirect to another scheme": (answer(status=302, Location="ftp://x/y"), "11200", "does the server run"),
+    "a redirect to nowhere": (answer(status=302, Location="http://[::"), "that is no address", "no address"),
+    "a redirect to another scheme": (answer(status=302, Location="ftp://x/y"), "that is no address", "no address"),
     "plain text": (answer("Good day.", kind="text/plain"), "hung up", "no media stream"),
     "a query on the stream": (
         answer("<Response><Connect><Stream url='wss://x/y?z=1'/></Connect></Response>"),
@@ -183,6 +184,55 @@ def test_a_server_that_is_broken_has_refused_nobody(name: str) -> None:
     [verdict] = result.verdicts
     assert not verdict.passed
     assert verdict.heard.startswith("no refusal: ")
+
+
+def says_and_closes(said: bytes) -> Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]:
+    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(100)
+        writer.write(said)
+        await writer.drain()
+
+    return handle
+
+
+NO_WEB_SERVERS = {
+    "another protocol": ("http", b"SSH-2.0-OpenSSH_9.2\r\n", "does not speak HTTP", "not answer as a web server"),
+    "a database": ("http", b"-ERR unknown command\r\n", "does not speak HTTP", "not answer as a web server"),
+    "nothing": ("http", b"", "closed the connection without an answer", "rather https://"),
+    "half an answer": (
+        "http",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n<R",
+        "broke off",
+        "not answer as a web server",
+    ),
+    "no TLS": ("https", b"HTTP/1.1 400 Bad Request\r\n\r\n", "no TLS there", "does not speak TLS"),
+}
+
+
+@pytest.mark.parametrize(("scheme", "said", "why", "remedy"), NO_WEB_SERVERS.values(), ids=NO_WEB_SERVERS)
+async def test_what_is_no_web_server_is_told_from_nobody(scheme: str, said: bytes, why: str, remedy: str) -> None:
+    async with http_doubles.listening(says_and_closes(said)) as port:
+        url = f"{scheme}://127.0.0.1:{port}/twilio/voice"
+        result = (await place_call(url, parse(WAITS), auth_token="secret")).result
+    assert why in result.ended
+    assert remedy in result.remedy
+    assert "Nobody answers" not in result.remedy
+
+
+async def test_a_name_that_nobody_knows_is_told_from_a_server_that_is_away() -> None:
+    result = (await place_call("http://no-such.invalid/twilio/voice", parse(WAITS), auth_token="secret")).result
+    assert "no address is known for no-such.invalid" in result.ended
+    assert "No name server" in result.remedy
+
+
+def test_a_call_that_is_dialled_on_says_where_to_and_not_where_its_caller_was_cut_off() -> None:
+    failed = [verdict.heard for verdict in ring(answer(TAKEN)).verdicts if not verdict.passed]
+    assert failed == ["transferred to +15550100", "dialled on to +15550100 before anybody heard a word"]
+
+
+def test_a_long_pause_is_told_while_it_lasts() -> None:
+    kinds = {one.kind: one.text for one in ring(NEVER_CONNECTED["a long pause"][0]).happenings}
+    assert kinds["carrier_waits"] == "86400 s, as the document says"
 
 
 def test_an_address_on_this_machine_is_told_about_the_public_name() -> None:
