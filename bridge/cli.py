@@ -15,6 +15,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Protocol, cast
 
+from bridge.system.standard_streams import keep_standard_streams
 from bridge.system.termination import Terminated, obey_sigterm
 
 OK, NO, CANNOT, INTERRUPTED = 0, 1, 2, 130
@@ -115,6 +116,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     argv = sys.argv[1:] if argv is None else argv
     try:
         obey_sigterm()
+        keep_standard_streams()
         return _main(argv)
     except Terminated:
         if _SERVICES.intersection(argv[:1]):

@@ -7,7 +7,6 @@ import logging
 import os
 import signal
 import sys
-import tempfile
 import time
 from collections.abc import MutableSequence
 from ctypes import Array, c_double
@@ -28,7 +27,9 @@ from bridge.gateway.processes import ProcessGroup, say_starting
 from bridge.gateway.server import free_port
 from bridge.speaking.voices.local_worker import LocalWorker
 from bridge.system.lifetime import STUCK_S, StopSignals, end_when_stuck, when_parent_dies
+from bridge.system.own_folder import OwnFolder, folder_name, hold
 from bridge.system.sockets import check_port, temporary_folder
+from bridge.system.standard_streams import say
 from bridge.system.termination import Terminated, obey_sigterm
 from bridge.telemetry import logs
 
@@ -77,7 +78,7 @@ def refuse(settings: Settings, mistakes: str) -> int:
         if in_json:
             logger.error("%s", line)
         else:
-            print(f"bridge: {line}", file=sys.stderr)
+            say(f"bridge: {line}")
     return 2
 
 
@@ -126,10 +127,11 @@ async def _serve_by_many(
     variables.check_set(unset_variables(settings, os.environ))
     stop = StopSignals()
     worker: LocalWorker | None = None
-    if not temporary_folder():
+    place = temporary_folder()
+    if not place:
         raise ConfigError("no folder for temporary files can be written: set TMPDIR to one that can")
-    with tempfile.TemporaryDirectory(prefix="bridge-") as shared:
-        os.environ["PROMETHEUS_MULTIPROC_DIR"] = shared
+    with OwnFolder(Path(place, folder_name("bridge-shared"))) as shared:
+        os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(shared)
         try:
             if not settings.speaking.workers:
                 progress("starting the speech worker")
@@ -142,7 +144,7 @@ async def _serve_by_many(
             secret = service_secret(settings)
             keys = len(dict.fromkeys(speech_keys(settings.gateway.speech_api, os.environ)))
             use = RawArray(c_double, cells_needed(keys, processes))  # without a lock, as `bridge.api.use` explains
-            arguments = (settings, host, port, directory, Path(shared, "store"), secret, keys, use)
+            arguments = (settings, host, port, directory, shared / "store", secret, keys, use)
             group = ProcessGroup(_serve_as_one_of_many, arguments, processes, stuck_s=STUCK_S)
             progress(f"starting {processes} processes on {host}:{port}")
             stopping = asyncio.create_task(_pass_on(stop, group))
@@ -181,6 +183,7 @@ def _serve_as_one_of_many(
     # A terminal's Ctrl-C reaches the whole group, and the parent passes it on: once is enough.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     logs.configure_logs(settings.telemetry)
+    hold(shared_file.parent)  # it is needed until we end, should our parent be killed and another service start
 
     async def serve_one() -> None:
         stop = StopSignals((signal.SIGTERM,))

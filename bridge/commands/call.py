@@ -80,11 +80,12 @@ def run(arguments: argparse.Namespace) -> int:
         raise ConfigError("--scenario and --say exclude each other")
 
     from bridge.simulator.main import run_call
+    from bridge.system.own_folder import OwnFolder, folder_name
 
-    with tempfile.TemporaryDirectory(prefix="bridge-call-") as folder:
+    with OwnFolder(Path(tempfile.gettempdir()) / folder_name("bridge-call")) as folder:
         scenarios = arguments.scenario
         if not scenarios:
-            scenarios = [Path(folder) / "call.yaml"]
+            scenarios = [folder / "call.yaml"]
             scenarios[0].write_text(plain_scenario(arguments.say or _DEFAULT_WORDS), encoding="utf-8")
         return run_call(
             arguments.url,

@@ -6,7 +6,6 @@ import argparse
 import asyncio
 import contextlib
 import os
-import shutil
 import sys
 import time
 from collections.abc import AsyncIterator
@@ -144,12 +143,11 @@ async def _worker(address: str | None, settings: WorkerSettings) -> AsyncIterato
         return
     import msgspec
 
+    from bridge.system.own_folder import OwnFolder
     from bridge.system.sockets import socket_folder
     from bridge.worker.main import serve
 
-    folder = socket_folder("bridge-say", "worker.sock")
-    folder.mkdir(mode=0o700)
-    try:
+    with OwnFolder(socket_folder("bridge-say", "worker.sock")) as folder:
         own = msgspec.structs.replace(settings, unix=f"{folder}/worker.sock")
         ready: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         stop = asyncio.Event()
@@ -163,8 +161,6 @@ async def _worker(address: str | None, settings: WorkerSettings) -> AsyncIterato
         finally:
             stop.set()
             await serving
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _write(path: Path, audio: bytes, rate_hz: int) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import sys
 from pathlib import Path
 
 from bridge.commands.arguments import count, port
@@ -43,6 +42,7 @@ def run(arguments: argparse.Namespace) -> int:
     from bridge import service
     from bridge.config import load_settings, load_what_is_right
     from bridge.errors import ConfigError
+    from bridge.system.standard_streams import say
 
     try:
         settings = load_settings(arguments.config)
@@ -57,5 +57,5 @@ def run(arguments: argparse.Namespace) -> int:
         arguments.port,
         processes=arguments.processes,
         directory=arguments.config.parent,
-        progress=lambda what: print(what, file=sys.stderr, flush=True),
+        progress=say,
     )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import secrets
 import socket
 import struct
 import sys
@@ -13,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from bridge.errors import ConfigError
+from bridge.system.own_folder import folder_name
 
 LONGEST_PATH = 107 if sys.platform == "linux" else 103
 """Bytes of a Unix socket's path: sockaddr_un has room for one more, the closing zero (unix(7))."""
@@ -37,7 +37,7 @@ def socket_folder(prefix: str, file: str) -> Path:
 
     Raises ConfigError when there is no such place. The folder is not made.
     """
-    name = f"{prefix}-{secrets.token_hex(8)}"
+    name = folder_name(prefix)
     places = [temporary_folder(), os.environ.get("XDG_RUNTIME_DIR", ""), "/tmp", "/var/tmp", "/dev/shm"]
     for place in places:
         folder = Path(place) / name

@@ -15,7 +15,8 @@ import pytest
 
 from bridge.simulator.processes import family
 from bridge.system import sockets
-from tests.processes.running import SERVE, free_port, service, wait_until
+from bridge.system.own_folder import OwnFolder, folder_name
+from tests.processes.running import PATIENCE_S, SERVE, free_port, service, wait_until
 
 SCRIPT = "start: hello\nstates:\n  hello: {say: Hello., hang_up: done}\n"
 CONFIG = """
@@ -104,6 +105,35 @@ def test_no_child_outlives_a_parent_that_is_killed(processes: int, config: Path,
         running.process.wait()
         wait_until(lambda: not running.living())
     assert sockets.listeners(port) == []
+    assert list(temporary.iterdir()) != []  # nobody was left who could have removed it
+    with OwnFolder(temporary / folder_name("bridge-voice")) as next_one:
+        assert list(temporary.iterdir()) == [next_one]
+
+
+def test_no_part_of_a_demo_outlives_one_that_is_killed(config: Path, temporary: Path, tmp_path: Path) -> None:
+    scenario = tmp_path / "silent.yaml"
+    scenario.write_text("name: Waits\nsteps: [wait_for_hang_up]\n")
+    command = [sys.executable, "-m", "bridge.cli", "demo", "-c", str(config), "-s", str(scenario), "-o", str(tmp_path)]
+    with service(command, temporary) as running:
+        running.says("the phone rings")
+        assert len(running.living()) >= 3  # the demo, the service, its speech worker
+        running.process.kill()
+        running.process.wait()
+        wait_until(lambda: not running.living())
+
+
+def test_no_caller_of_a_load_outlives_one_that_is_killed(temporary: Path, tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:  # a service that never answers
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}/twilio/voice"
+        command = [sys.executable, "-m", "bridge.cli", "load", url]
+        options = ["--calls", "4", "--generators", "2", "--hold", "300", "-o", str(tmp_path / "load")]
+        with service([*command, *options], temporary, TWILIO_AUTH_TOKEN="secret") as running:
+            silent.settimeout(PATIENCE_S)
+            silent.accept()[0].close()  # it rings
+            assert len(running.living()) >= 3
+            running.process.kill()
+            running.process.wait()
+            wait_until(lambda: not running.living())
 
 
 @pytest.mark.parametrize("processes", [1, 2])

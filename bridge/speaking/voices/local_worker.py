@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import logging
 import os
-import shutil
 import signal
 import sys
 from collections import deque
@@ -17,6 +16,7 @@ import msgspec
 from bridge.errors import ConfigError, VoiceError
 from bridge.system.child_logs import level_name, pass_on, read_lines
 from bridge.system.lifetime import STUCK_S, die_with_parent
+from bridge.system.own_folder import OwnFolder
 from bridge.system.sockets import socket_folder
 from bridge.worker.settings import HUNG_EXIT_CODE, WRONG_SETTINGS_EXIT_CODE, WorkerSettings
 
@@ -49,8 +49,8 @@ class LocalWorker:
         self._command = tuple(command)
         self._stuck_s = stuck_s
         # Made when the worker starts: one that never does leaves nothing behind.
-        self._folder = socket_folder("bridge-voice", _SOCKET)
-        self._socket = self._folder / _SOCKET
+        self._folder = OwnFolder(socket_folder("bridge-voice", _SOCKET))
+        self._socket = self._folder.path / _SOCKET
         self._settings = msgspec.structs.replace(settings or WorkerSettings(), unix=str(self._socket), token_env="")
         self._ready = asyncio.Event()
         self._supervisor: asyncio.Task[None] | None = None
@@ -76,7 +76,7 @@ class LocalWorker:
         Raises ConfigError when it refuses its settings, and VoiceError with its last words if it is not in time.
         """
         try:
-            self._folder.mkdir(mode=0o700)
+            self._folder.make()
         except OSError as error:
             raise VoiceError(f"the speech worker has no place for its socket: {error}") from error
         self._supervisor = asyncio.create_task(self._supervise())
@@ -100,7 +100,7 @@ class LocalWorker:
             self._supervisor.cancel()
             await asyncio.gather(self._supervisor, return_exceptions=True)
         await self._stop()
-        shutil.rmtree(self._folder, ignore_errors=True)
+        self._folder.remove()
 
     async def _supervise(self) -> None:
         """Keep it running; returns only when it refuses its settings before it was ever ready."""
