@@ -12,7 +12,13 @@ from typing import Any
 
 import yaml
 
-_NUMBER_LIKE = re.compile(r"[-+]?[0-9][0-9_.,:]*|[-+]?0[xob][0-9A-Fa-f_]+")
+_NUMBER_LIKE = re.compile(
+    r"[-+]?[0-9.][0-9_.,:]*(?:[eE][-+]?[0-9]+)?|[-+]?0[xob][0-9A-Fa-f_]+|[-+]?\.(?:inf|nan)", re.I
+)
+_PLAIN_DIGITS = (
+    "write a number in plain digits such as 12 or 0.5, with no plus, leading zero, underscore, comma or colon, "
+    "and no quotes"
+)
 
 
 class Loader(yaml.SafeLoader):
@@ -107,7 +113,9 @@ def remedy(found: object, expected: str) -> str:
     wanted = {word.strip(",.|`") for word in expected.split()}
     if isinstance(found, str):
         if wanted & {"int", "float"} and _NUMBER_LIKE.fullmatch(found):
-            return "write a number in plain digits, with no plus, leading zero, underscore, comma or colon"
+            return _PLAIN_DIGITS
+    elif isinstance(found, float) and "int" in wanted:
+        return "write a whole number in plain digits, with no point and no exponent"
     elif isinstance(found, bool | int | float) and "str" in wanted:
         return "put it in quotes"
     return ""

@@ -10,6 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bridge import yaml_text
+from bridge.agents import script_schema
+from bridge.agents.script_schema import Mistakes
 from bridge.config import parse_settings
 from bridge.errors import ConfigError
 from bridge.simulator import scenario
@@ -57,6 +59,10 @@ def test_digits_are_never_another_number_than_people_read(digits: str) -> None:
         ("gateway: {max_calls: 1_000}", "max_calls: is '1_000', expected a whole number: write a number in plain"),
         ("call: {no_input_s: 1:30}", "call.no_input_s: is '1:30', expected a number: write a number in plain"),
         ("listening: {echo: {enabled: no}}", "listening.echo.enabled: is 'no', expected true or false"),
+        ("gateway: {port: '8080'}", "gateway.port: is '8080', expected a whole number: write a number in plain digits"),
+        ("gateway: {port: 8e3}", "port: is 8000.0, expected a whole number: write a whole number in plain digits"),
+        ("call: {no_input_s: .inf}", "call.no_input_s: is '.inf', expected a number: write a number in plain digits"),
+        ("gateway: {development_unsigned: 1}", "is 1, expected true or false"),
         (
             "gateway: {overflow_number: 15550100}",
             "gateway.overflow_number: is 15550100, expected text: put it in quotes",
@@ -67,6 +73,31 @@ def test_a_setting_that_cannot_be_meant_so_is_refused_with_the_remedy(text: str,
     with pytest.raises(ConfigError) as refused:
         parse_settings(text, "bridge.yaml")
     assert said in str(refused.value)
+
+
+@pytest.mark.parametrize("written", ["0123", "1_000", "1:30", "0x10", "+3", "00.5", ".5", "1,5"])
+@pytest.mark.parametrize("key", ["attempts: {}", "states: {{a: {{say: [{{pause_s: {}}}]}}}}"])
+def test_a_script_refuses_such_numbers_with_the_remedy(key: str, written: str) -> None:
+    mistakes = Mistakes()
+    script_schema.parse(key.format(f"'{written}'"), mistakes)
+    assert [mistake.count("write a number in plain digits") for mistake in mistakes] == [1]
+
+
+@pytest.mark.parametrize("written", ["yes", "no", "on", "Off", "y"])
+def test_a_script_refuses_such_truth_values_with_the_remedy(written: str) -> None:
+    mistakes = Mistakes()
+    script_schema.parse(f"states: {{a: {{on_yes: {{repeat: {written}}}}}}}", mistakes)
+    assert [mistake.count("expected true or false") for mistake in mistakes] == [1]
+
+
+def test_a_script_keeps_text_as_it_was_written() -> None:
+    written = ", ".join(f"k{place}: '{text}'" for place, text in enumerate(TEXT))
+    plain = ", ".join(f"p{place}: {text}" for place, text in enumerate(TEXT) if text[0] not in "#*" and "," not in text)
+    mistakes = Mistakes()
+    read = script_schema.parse(f"values: {{{written}, {plain}}}", mistakes).values
+    assert not mistakes
+    assert [read[f"k{place}"] for place in range(len(TEXT))] == TEXT
+    assert all(read[key] == TEXT[int(key[1:])] for key in read)
 
 
 def test_a_number_in_the_form_of_the_whole_world_keeps_its_plus() -> None:

@@ -328,7 +328,9 @@ def _convert(raw: Any, kind: Any, where: str, mistakes: Mistakes) -> Any:
                 mistakes.append(f"{place}: unknown key {key!r}; {hint}")
             else:
                 if place not in told:  # else what stands in for it does not fit either
-                    mistakes.note(place, _value_at(raw, steps, ""), _expected(message, steps))
+                    found = _value_at(raw, steps, "")
+                    instead = yaml_text.remedy(found, message.split(", got ")[0])
+                    mistakes.note(place, found, _expected(message, steps) + (f": {instead}" if instead else ""))
                 steps = steps[:-1] if place in told else steps
                 told.add(place)
             if not _take_out(raw, steps, key):

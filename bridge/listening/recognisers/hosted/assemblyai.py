@@ -135,7 +135,7 @@ class AssemblyAIWire(RecogniserWire):
         return ('{"type":"ForceEndpoint"}',)
 
     def unanswered(self) -> Sequence[WireEvent]:
-        """Take the newest text, whose words do not change any more; an end of ours is answered where there are words."""
+        """Take the newest text, whose words change no more; an end of ours is answered where there are words."""
         if self._forced_s is not None and self._turn.open:
             return ()
         text = self._turn.settle()

@@ -32,7 +32,7 @@ from bridge.listening.recognisers.wire import (
 _END_S = 0.04
 """A request is answered by a text that reaches so near to it."""
 _BEHIND_S = 0.3
-"""It tells how far it has heard every 0.25 s of audio, even when nothing has changed (Deepgram's page on its events)."""
+"""It tells how far it has heard every 0.25 s of audio, even if nothing changed (Deepgram's page on its events)."""
 
 
 class _Word(msgspec.Struct):
