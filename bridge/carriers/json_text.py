@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import math
 from abc import ABC, abstractmethod
 from typing import ClassVar
 
@@ -10,6 +12,7 @@ import msgspec
 from bridge.carriers.base import KEYS, OtherMessage, StreamEvent, StreamViolation
 
 _LONGEST_TEXT = 200
+_LONGEST_MENDED = 16_384
 
 
 class _Anything(msgspec.Struct):
@@ -32,8 +35,16 @@ class JsonReader(ABC):
     def _salvaged(self, data: bytes) -> StreamEvent | None:
         """Read no more of a media message than its audio. Raises ValueError, and StreamViolation for another stream."""
 
+    @abstractmethod
+    def read_text(self, data: bytes) -> StreamEvent | None:
+        """Read one message; None when it means nothing to us. Raises StreamViolation, naming what is wrong."""
+
     def _odd(self, data: bytes, error: Exception) -> StreamEvent | None:
         """Use what can be used of a message that raised this error. Raises StreamViolation when that is nothing."""
+        mended = without_odd_numbers(data)
+        if mended is not None:
+            self.odd_fields += 1
+            return self.read_text(mended)
         try:
             event = _decode_event(data).event
         except (ValueError, RecursionError):
@@ -51,6 +62,21 @@ class JsonReader(ABC):
         if event == "start":
             raise StreamViolation("bad_message", f"start message: {reason_of(error)}")
         return self._pass_over()
+
+    def _told_text(self, value: object, usual: str) -> str:
+        """What a start message says of its format; the carrier's usual one, and a count, where that is no text."""
+        if isinstance(value, str) and value:
+            return value
+        self.odd_fields += 1
+        return usual
+
+    def _told_number(self, value: object, usual: int) -> int:
+        """The same for a number, however it was written."""
+        number = whole_of(value)
+        if number > 0:
+            return number
+        self.odd_fields += 1
+        return usual
 
     def _pass_over(self) -> StreamEvent | None:
         self.odd_fields += 1
@@ -79,9 +105,22 @@ def whole_of(value: object) -> int:
     return -1
 
 
-def one_channel(value: object) -> bool:
-    """Whether a format of this many channels is mono, which it is where nothing is said."""
-    return value is None or whole_of(value) == 1
+def without_odd_numbers(data: bytes) -> bytes | None:
+    """The same text with null for `NaN`, `Infinity` and numbers beyond all range, which JSON has not; None without any.
+
+    Many JSON writers know no better, and the audio beside such a number is as good as ever.
+    """
+    odd: list[str] = []
+
+    def finite(text: str) -> float | None:
+        number = float(text)
+        return number if math.isfinite(number) else odd.append(text)
+
+    try:
+        read = json.loads(data, parse_constant=odd.append, parse_float=finite) if len(data) <= _LONGEST_MENDED else None
+    except (ValueError, RecursionError):
+        return None
+    return msgspec.json.encode(read) if odd else None
 
 
 def reason_of(error: Exception) -> str:

@@ -80,6 +80,28 @@ JSON = st.recursive(
 )
 
 
+ODD_FIELDS = {
+    "missing": b"", "null": b"null", "text": b'"x"', "no text": b'""', "fraction": b"5.5", "another number": b"7",
+    "negative": b"-7", "huge": b"1" + b"0" * 30, "beyond all range": b"1e999", "not a number": b"NaN",
+    "infinite": b"-Infinity", "list": b"[]", "list of one": b'["x"]', "object": b"{}", "truth": b"true",
+}  # fmt: skip
+"""What may stand in a field that should hold something else, as JSON, or what is taken for it."""
+
+
+def with_odd_field(message: bytes, place: Sequence[str | int], odd: str) -> bytes:
+    """The message with something odd in this place, or nothing."""
+    body = json.loads(message)
+    *above, last = place
+    inner = body
+    for step in above:
+        inner = inner[step]
+    if odd == "missing":
+        del inner[last]
+    else:
+        inner[last] = "something odd"
+    return json.dumps(body).encode().replace(b'"something odd"', ODD_FIELDS[odd])
+
+
 @dataclass(frozen=True)
 class Example:
     """A carrier seen from its own side, with everything configured: signatures and REST."""
@@ -117,6 +139,8 @@ class Example:
     """What the carrier makes of our messages: `("audio", samples)`, `("mark", name)`, `("clear", b"")`."""
     messages: Sequence[bytes]
     """Real texts of this carrier, each with its `event`."""
+    needed: Sequence[str] = ()
+    """Fields of a start message without which nobody knows whose stream it is, or how to answer it."""
     cleared: Callable[[str], bytes] | None = None
     """How the carrier says that a mark was thrown out, where it tells that apart."""
 
@@ -388,6 +412,37 @@ class CarrierContract:
             with pytest.raises(StreamViolation) as violation:
                 stream.read_text(json.dumps(fields).encode())
             assert violation.value.kind == "wrong_stream"
+
+    @pytest.mark.parametrize("odd", ODD_FIELDS)
+    def test_one_odd_field_costs_what_it_tells_and_no_call(self, odd: str) -> None:
+        audio, binary = self.example.audio(b"\xff" * 160, 1)
+        document = self.example.carrier.document(OpenStream(self.example.call_id, PARAMETERS), self.addresses)
+        start = self.example.start(document)
+        said = [start, self.example.key("5"), self.example.mark("m"), self.example.stop or b""]
+        for message in (*filter(None, said), *([] if binary else [audio])):
+            for place in places(json.loads(message)):
+                if self.is_needed(place, message is start, odd):
+                    continue
+                stream = self.example.carrier.open_stream() if message is start else self.opened()[0]
+                event = stream.read_text(with_odd_field(message, place, odd))
+                if message is start:
+                    assert isinstance(event, StreamStarted), place
+                    assert event.call_id == self.example.call_id, place
+                elif message is audio:
+                    assert isinstance(event, CallerAudio), place
+                    assert event.audio == b"\xff" * 160, place
+
+    def is_needed(self, place: Sequence[object], starts: bool, odd: str) -> bool:
+        """Whether, without this field, nobody knows what the message is, whose, or what the caller said in it."""
+        last = place[-1]
+        if last in ("event", "payload", "media") or (starts and last in ("start", *self.example.needed)):
+            return True
+        if starts:  # a text that is not empty says another format than ours, a whole number another rate
+            says = {"encoding", "sampleRate", "sample_rate", "channels", "content-type"}
+            return (odd == "text" and last in says - {"sampleRate", "sample_rate", "channels"}) or (
+                odd in ("fraction", "another number") and last in says - {"encoding", "content-type"}
+            )
+        return odd == "text" and last in _STREAM_FIELDS  # it is another stream's
 
     @pytest.mark.parametrize("channels", [None, "1", 1.0])
     def test_a_start_whose_number_of_channels_is_written_oddly_is_one_of_mono(self, channels: object) -> None:

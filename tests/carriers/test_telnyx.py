@@ -136,6 +136,7 @@ class TestTelnyx(CarrierContract):
         stop=text("stop", stop={"call_control_id": CALL}),
         unknown=text("hologram", media=7, start=[], dtmf=None),
         odd=[text("dtmf", dtmf=7), text("dtmf"), text("mark", mark={}), text("mark", mark={"name": 7})],
+        needed=("stream_id", "call_control_id"),
         odd_audio=[
             text("media", media={"payload": base64.b64encode(b"\xff" * 160).decode(), **fields})
             for fields in (
@@ -198,7 +199,7 @@ def test_a_call_in_a_law_is_heard_in_mu_law() -> None:
 
 @pytest.mark.parametrize(
     "told",
-    [{"encoding": "L16"}, {"encoding": "G722"}, {"encoding": None}, {"sample_rate": 16000}, {"channels": 2}],
+    [{"encoding": "L16"}, {"encoding": "G722"}, {"sample_rate": 16000}, {"channels": 2}],
 )
 def test_a_codec_we_do_not_speak_is_refused_loudly(told: dict[str, object]) -> None:
     message = json.loads(wire("in_start"))

@@ -155,6 +155,7 @@ class TestVonage(CarrierContract):
             text("websocket:notify", payload={"mark": 7}),
             text("websocket:notify", payload=[]),
         ],
+        needed=("call_id",),
         odd_audio=[],
         taken=taken,
         messages=[path.read_bytes() for path in sorted(WIRE.glob("in_*.json"))],
@@ -201,7 +202,7 @@ def test_the_rate_is_the_one_that_the_carrier_tells() -> None:
     assert [len(one.payload) for one in stream.audio(b"\0" * 640)] == [320, 320]
 
 
-@pytest.mark.parametrize("told", ["audio/l16;rate=44100", "audio/x-mulaw;rate=8000", "audio/l16", 7, "", []])
+@pytest.mark.parametrize("told", ["audio/l16;rate=44100", "audio/x-mulaw;rate=8000", "audio/l16", "x"])
 def test_a_format_we_do_not_speak_is_refused_loudly(told: object) -> None:
     with pytest.raises(StreamViolation) as violation:
         VonageStream(16000).read_text(text("websocket:connected", call_id="c", **{"content-type": told}))

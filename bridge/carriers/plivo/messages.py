@@ -23,7 +23,7 @@ from bridge.carriers.base import (
     StreamStopped,
     StreamViolation,
 )
-from bridge.carriers.json_text import JsonReader, key_of, no_binary, text_of, whole_of
+from bridge.carriers.json_text import JsonReader, key_of, no_binary, text_of
 from bridge.carriers.plivo import headers
 
 # The messages as they are on the wire: one type for each `event`, so that a field counts only where it belongs.
@@ -62,7 +62,7 @@ class _Cleared(_Message, tag="clearedAudio"):
 class _Details(msgspec.Struct, rename="camel"):
     call_id: str
     stream_id: str
-    media_format: dict[str, Any]
+    media_format: Any = None
 
 
 class _Start(_Message, tag="start"):
@@ -148,7 +148,9 @@ class PlivoStream(JsonReader):
 
     def _start(self, raw: _Start) -> StreamStarted:
         start, told = raw.start, raw.start.media_format
-        encoding, rate_hz = told.get("encoding"), whole_of(told.get("sampleRate"))
+        told = told if isinstance(told, dict) else {}
+        encoding = self._told_text(told.get("encoding"), "audio/x-mulaw")
+        rate_hz = self._told_number(told.get("sampleRate"), 8000)
         if encoding != "audio/x-mulaw" or rate_hz != 8000:
             found = f"{encoding!r:.40} at {rate_hz} Hz"
             raise StreamViolation("unsupported_format", f"only mu-law at 8000 Hz is spoken here, not {found}")

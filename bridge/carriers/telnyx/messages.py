@@ -26,7 +26,7 @@ from bridge.carriers.base import (
     StreamViolation,
     first,
 )
-from bridge.carriers.json_text import JsonReader, key_of, no_binary, one_channel, text_of, whole_of
+from bridge.carriers.json_text import JsonReader, key_of, no_binary, text_of, whole_of
 from bridge.carriers.telnyx.reorder import Reorder
 
 FRAME_MS = 20
@@ -62,8 +62,8 @@ class _Dtmf(_Message, tag="dtmf"):
 
 
 class _Details(msgspec.Struct):
-    call_control_id: str
-    media_format: dict[str, Any]
+    call_control_id: Any = ""
+    media_format: Any = None
     custom_parameters: Any = None
 
 
@@ -179,8 +179,10 @@ class TelnyxStream(JsonReader):
 
     def _start(self, raw: _Start) -> StreamStarted:
         told = raw.start.media_format
-        encoding, rate_hz = told.get("encoding"), whole_of(told.get("sample_rate") or 8000)
-        if encoding not in ("PCMU", "PCMA") or rate_hz != 8000 or not one_channel(told.get("channels")):
+        told = told if isinstance(told, dict) else {}
+        encoding = self._told_text(told.get("encoding"), "PCMU")
+        rate_hz, channels = self._told_number(told.get("sample_rate"), 8000), self._told_number(told.get("channels"), 1)
+        if encoding not in ("PCMU", "PCMA") or rate_hz != 8000 or channels != 1:
             found = f"{encoding!r:.40} at {rate_hz} Hz"
             raise StreamViolation("unsupported_format", f"only PCMU and PCMA at 8000 Hz are spoken here, not {found}")
         if not raw.stream_id:
@@ -190,7 +192,10 @@ class TelnyxStream(JsonReader):
         parameters = self._parameters(raw.start.custom_parameters)
         # The call's own name, not the one that a ticket brings along: https://developers.telnyx.com/api-reference/callbacks
         # documents CallSid as the call_control_id.
-        call_id = raw.start.call_control_id or first(parameters, "call_id")
+        call_id = raw.start.call_control_id
+        if not isinstance(call_id, str) or not call_id:
+            self.odd_fields += 1
+            call_id = first(parameters, "call_id")
         return StreamStarted(call_id, "", raw.stream_id, parameters)
 
     def _parameters(self, told: object) -> dict[str, str]:

@@ -24,7 +24,7 @@ from bridge.carriers.base import (
     StreamStopped,
     StreamViolation,
 )
-from bridge.carriers.json_text import JsonReader, key_of, no_binary, one_channel, text_of, whole_of
+from bridge.carriers.json_text import JsonReader, key_of, no_binary, text_of
 
 # The messages as they are on the wire: one type for each `event`, so that a field counts only where it belongs.
 
@@ -56,8 +56,8 @@ class _Dtmf(_Message, tag="dtmf"):
 
 
 class _Details(msgspec.Struct, rename="camel"):
-    account_sid: str
     call_sid: str
+    account_sid: Any = ""
     stream_sid: Any = ""
     media_format: Any = None
     custom_parameters: Any = None
@@ -150,20 +150,22 @@ class TwilioStream(JsonReader):
     def _start(self, raw: _Start) -> StreamStarted:
         start, told = raw.start, raw.start.media_format if isinstance(raw.start.media_format, dict) else {}
         named = [one for one in (start.stream_sid, raw.stream_sid) if isinstance(one, str)]
-        self.odd_fields += 2 - len(named)
+        self.odd_fields += 2 - len(named) + (not isinstance(start.account_sid, str))
         stream_sid = next(filter(None, named), "")
         if not stream_sid:
             raise StreamViolation("bad_message", "start message: 'streamSid' is missing or empty")
-        encoding, rate_hz, channels = told.get("encoding"), whole_of(told.get("sampleRate")), told.get("channels")
-        if encoding != "audio/x-mulaw" or rate_hz != 8000 or not one_channel(channels):
-            found = f"{encoding!r:.40} at {rate_hz} Hz, {1 if channels is None else channels!r:.20} channels"
+        encoding = self._told_text(told.get("encoding"), "audio/x-mulaw")
+        rate_hz, channels = self._told_number(told.get("sampleRate"), 8000), self._told_number(told.get("channels"), 1)
+        if encoding != "audio/x-mulaw" or rate_hz != 8000 or channels != 1:
+            found = f"{encoding!r:.40} at {rate_hz} Hz, {channels} channels"
             raise StreamViolation("unsupported_format", f"only mu-law at 8000 Hz, mono, is spoken here, not {found}")
         if not self._stream_sid:
             self._name(stream_sid)
         passed = start.custom_parameters if isinstance(start.custom_parameters, dict) else {}
         parameters = {name: value for name, value in passed.items() if isinstance(value, str)}
         self.odd_fields += len(passed) - len(parameters)
-        return StreamStarted(start.call_sid, start.account_sid, stream_sid, parameters)
+        # A ticket says whose call it is, too.
+        return StreamStarted(start.call_sid, text_of({"account": start.account_sid}, "account"), stream_sid, parameters)
 
     def _name(self, stream_sid: str) -> None:
         """Make, once a stream, what our messages begin with."""

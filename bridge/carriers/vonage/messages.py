@@ -23,7 +23,7 @@ from bridge.carriers.base import (
     StreamStarted,
     StreamViolation,
 )
-from bridge.carriers.json_text import key_of, reason_of, text_of
+from bridge.carriers.json_text import key_of, reason_of, text_of, without_odd_numbers
 
 FRAME_MS = 20
 _TYPE = re.compile(r"audio/l16\s*;\s*rate=(\d{1,6})", re.IGNORECASE)
@@ -49,7 +49,11 @@ class VonageStream:
         try:
             message = _decode(data)
         except (ValueError, RecursionError) as error:
-            raise StreamViolation("bad_message", f"not a control message: {reason_of(error)}") from None
+            mended = without_odd_numbers(data)
+            if mended is None:
+                raise StreamViolation("bad_message", f"not a control message: {reason_of(error)}") from None
+            self.odd_fields += 1
+            return self.read_text(mended)
         event = message.get("event")
         match event:
             case "websocket:connected":
@@ -97,8 +101,10 @@ class VonageStream:
     def _start(self, message: dict[str, Any]) -> StreamStarted:
         """The first message: our document's headers stand beside its own fields."""
         told = message.pop("content-type", None)
-        if told is not None:
-            rate = _TYPE.fullmatch(told) if isinstance(told, str) else None
+        if not isinstance(told, str) or not told:
+            self.odd_fields += told is not None
+        else:
+            rate = _TYPE.fullmatch(told)
             if rate is None or f"pcm_{rate[1]}" not in FORMATS:
                 raise StreamViolation("unsupported_format", f"only audio/l16 is spoken here, not {told!r:.60}")
             self.caller_format = self.our_format = linear16(int(rate[1]))
