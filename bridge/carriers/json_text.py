@@ -112,12 +112,18 @@ def without_odd_numbers(data: bytes) -> bytes | None:
     """
     odd: list[str] = []
 
+    def null(text: str) -> None:
+        odd.append(text)
+
     def finite(text: str) -> float | None:
         number = float(text)
-        return number if math.isfinite(number) else odd.append(text)
+        if math.isfinite(number):
+            return number
+        odd.append(text)
+        return None
 
     try:
-        read = json.loads(data, parse_constant=odd.append, parse_float=finite) if len(data) <= _LONGEST_MENDED else None
+        read = json.loads(data, parse_constant=null, parse_float=finite) if len(data) <= _LONGEST_MENDED else None
     except (ValueError, RecursionError):
         return None
     return msgspec.json.encode(read) if odd else None

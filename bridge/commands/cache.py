@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from bridge.config import Settings
+    from bridge.speaking.phrases.cache import Tier
 
 DESCRIPTION = """\
 Show, fill and empty the cache of spoken phrases: the tiers that outlast a process, on disk and in Redis.
@@ -142,42 +143,31 @@ async def _warm(arguments: argparse.Namespace, settings: Settings) -> int:
     try:
         await speech.start()
         await warm_up(speech, lines, tenant=arguments.tenant or "default", progress=progress)
+        missing, made = await speech.cache.settle(), len(speech.cache.memory)
     finally:
         await speech.close()
-    await _check_kept(settings, directory, len(lines))
+    if lines:
+        await _check_kept(missing, made, settings)
     _print(arguments, {"phrases": len(lines)}, [f"{len(lines)} phrases are ready"])
     return 0
 
 
-async def _check_kept(settings: Settings, directory: Path, lines: int) -> None:
-    """Raises ConfigError when a tier, looked at anew, holds nothing of what was made: full, read-only or forbidden."""
-    from bridge.app import service_secret
+async def _check_kept(missing: dict[Tier, int], made: int, settings: Settings) -> None:
+    """Raises ConfigError when a tier does not hold all that was made: full, read-only, forbidden, too small."""
     from bridge.errors import ConfigError
-    from bridge.speaking.phrases.cache import PhraseCache
     from bridge.store.redis_check import redis_trouble
     from bridge.store.settings import redis_address
     from bridge.variables import without_password
 
-    redis_url = redis_address(settings.store, os.environ)
-    cache = PhraseCache(
-        settings.speaking.cache,
-        directory,
-        redis_url=redis_url,
-        redis_prefix=settings.store.redis_prefix,
-        secret=service_secret(settings),
-    )
-    await cache.open()
-    try:
-        kept = await cache.kept()
-    finally:
-        await cache.close()
-    for tier, counts in kept.items():
-        if tier != "memory" and lines and not counts.get("phrases"):
-            where, why = settings.speaking.cache.disk_path, "is it there, has it room, and may we write?"
+    for tier, count in missing.items():
+        if count or not made:
+            where, why = settings.speaking.cache.disk_path, "is it there, has it room (disk_mb), and may we write?"
             if tier == "redis":
-                where = without_password(redis_url)
-                why = str(await redis_trouble(redis_url, settings.store.redis_prefix) or why)
-            raise ConfigError(f"{lines} phrases were made, and none of them is kept in {tier} ({where}): {why}")
+                url = redis_address(settings.store, os.environ)
+                where, why = without_password(url), "is it there, and has it room (redis_mb)?"
+                why = str(await redis_trouble(url, settings.store.redis_prefix) or why)
+            kept = "none of them is" if count == made else f"{count} of them are not"
+            raise ConfigError(f"{made} phrases were made, and {kept} kept in {tier} ({where}): {why}")
 
 
 def _print(arguments: argparse.Namespace, data: Any, lines: list[str]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import Counter
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Literal, TypeVar
@@ -185,6 +185,21 @@ class PhraseCache:
                 self._write(self.redis.put(phrase))
         return True
 
+    async def settle(self) -> dict[Tier, int]:
+        """Have all that memory holds in the slower tiers, too; how many phrases each of them does not keep.
+
+        It takes its time: no call waits for it.
+        """
+        phrases = [held.phrase for held in self.memory]
+        if self._writes:
+            await asyncio.wait(self._writes)
+        missing: dict[Tier, int] = {}
+        if self.disk:
+            missing["disk"] = await self._in_disk_thread(_settle_on_disk, self.disk, phrases)
+        if self.redis:
+            missing["redis"] = await _settle_in_redis(self.redis, phrases)
+        return missing
+
     async def engines(self) -> dict[str, str]:
         """Engine versions of the voices as last seen, which let the cache answer while no worker is there."""
         return await self._in_disk_thread(self.disk.engines) if self.disk else {}
@@ -308,6 +323,25 @@ class PhraseCache:
 
     async def _in_disk_thread(self, function: Callable[..., _T], *arguments: object) -> _T:
         return await asyncio.get_running_loop().run_in_executor(self._disk_thread, function, *arguments)
+
+
+def _settle_on_disk(disk: DiskTier, phrases: Sequence[Phrase]) -> int:
+    for phrase in phrases:
+        if not disk.has(phrase.key):
+            disk.put(phrase)
+    return sum(not disk.has(phrase.key) for phrase in phrases)
+
+
+async def _settle_in_redis(redis: RedisTier, phrases: Sequence[Phrase]) -> int:
+    kept = 0
+    with contextlib.suppress(RedisError, OSError):
+        for phrase in phrases:
+            if not await redis.has(phrase.key):
+                await redis.insist(phrase)
+    with contextlib.suppress(RedisError, OSError):
+        for phrase in phrases:
+            kept += await redis.has(phrase.key)
+    return len(phrases) - kept
 
 
 def _matches(key: PhraseKey, text: str | None, voice: str | None, tenant: str | None) -> bool:

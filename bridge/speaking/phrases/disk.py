@@ -131,6 +131,11 @@ class DiskTier:
 
         return self._guarded(store, False)
 
+    def has(self, key: PhraseKey) -> bool:
+        """Whether a phrase is kept."""
+        query = "SELECT COUNT(*) FROM phrase WHERE digest = ?"
+        return self._guarded(lambda db: bool(db.execute(query, (key.digest,)).fetchone()[0]), False)
+
     def list(self, *, text: str | None = None, voice: str | None = None, tenant: str | None = None) -> list[CacheEntry]:
         """Entries that match all that is given, most used first; `text` is normalised and matched whole."""
         where, values = _where(text, voice, tenant)

@@ -191,16 +191,30 @@ class RedisTier:
 
     async def put(self, phrase: Phrase) -> bool:
         """Keep a phrase; evict this tenant's least used ones beyond its limit."""
+        storing = self._stored(phrase)
+        evicted = None if storing is None else await self.guarded(storing, deadline_s=self._write_deadline_s)
+        self.evicted += evicted or 0
+        return evicted is not None
+
+    async def insist(self, phrase: Phrase) -> None:
+        """Keep a phrase, whatever Redis has failed to do before. Raises OSError or RedisError: it is no call's path."""
+        storing = self._stored(phrase)
+        if storing is not None:
+            self.evicted += await self.patient(storing)
+
+    async def has(self, key: PhraseKey) -> bool:
+        """Whether a phrase is kept. Raises OSError or RedisError: it is no call's path."""
+        return bool(await self.patient(self._client.exists(self._name(key))))
+
+    def _stored(self, phrase: Phrase) -> Awaitable[int] | None:
+        """Store it and say how many others went; None for one that is too large."""
         data = self.seal(self._name(phrase.key), pack(phrase))
         if len(data) > self._tenant_limit // 2:
-            return False
+            return None
         tenant = phrase.key.tenant
         keys = (self._name(phrase.key), self._worth(tenant), self._size(tenant))
         arguments = (data, self._clock(), int(self._keep_s), self._tenant_limit)
-        operation = cast(Awaitable[int], self._client.eval(_PUT, 3, *keys, *arguments))
-        evicted = await self.guarded(operation, deadline_s=self._write_deadline_s)
-        self.evicted += evicted or 0
-        return evicted is not None
+        return self._client.eval(_PUT, 3, *keys, *arguments)
 
     async def list(self, *, voice: str | None = None, tenant: str | None = None) -> AsyncIterator[CacheEntry]:
         """Entries that match all that is given. Raises OSError or RedisError: it is no call's path."""
