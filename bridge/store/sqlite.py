@@ -40,6 +40,11 @@ _REPLACE = """
 UPDATE facts SET value = ?, expires_at = ?, change = 0 WHERE key = ? AND value = ? AND expires_at > ?
 """
 _SWEEP_EVERY = 64
+_ROOM_BYTES = 4 << 20
+"""Taken on the disk at the start, in the file and in its log: what is kept of some hundred calls."""
+_LOG_PAGES = 250
+"""After so many the log is put into the file, and begun again where it lies: it grows no larger than its room."""
+_TOLD_EVERY_S = 60.0
 _LOOK_S = 0.05
 """How often a file is asked for what other processes have put, while somebody watches."""
 
@@ -63,6 +68,7 @@ class SqliteStore:
         self._watchers = Watchers()
         self._looking: asyncio.Task[None] | None = None
         self._counts: Counter[str] = Counter()
+        self._tell_at = 0.0
 
     async def start(self) -> None:
         """Open the file. Raises OSError or sqlite3.Error when it cannot be."""
@@ -141,7 +147,9 @@ class SqliteStore:
         # What is kept lives for minutes and need not survive a power cut: no waiting for the disk.
         database.execute("PRAGMA journal_mode=WAL")
         database.execute("PRAGMA synchronous=OFF")
+        database.execute(f"PRAGMA wal_autocheckpoint={_LOG_PAGES}")
         database.executescript(_SCHEMA)
+        _take_room(database)
         self._seen = database.execute("SELECT number FROM changes").fetchone()[0]
         self._database = database
 
@@ -160,7 +168,9 @@ class SqliteStore:
             return await asyncio.get_running_loop().run_in_executor(self._thread, guarded)
         except sqlite3.Error as error:
             self._counts["failed"] += 1
-            logger.error("the store in %s failed: %s", self._path, error)
+            if self._clock() >= self._tell_at:  # it fails several times a second while it does
+                self._tell_at = self._clock() + _TOLD_EVERY_S
+                logger.error("the store in %s failed: %s", self._path, error)
             return otherwise
 
     def _write(self, database: sqlite3.Connection, statement: str, values: tuple[object, ...]) -> int:
@@ -202,6 +212,18 @@ class SqliteStore:
         rows = database.execute(query, (self._seen, newest)).fetchall()
         self._seen = newest
         return [(str(key), bytes(value)) for key, value in rows]
+
+
+def _take_room(database: sqlite3.Connection) -> None:
+    """Have free pages in the file and its log, so that a disk that fills up afterwards refuses no caller's ticket."""
+    size, free = (database.execute(f"PRAGMA {name}").fetchone()[0] for name in ("page_size", "freelist_count"))
+    if size * free >= _ROOM_BYTES:
+        return
+    with contextlib.suppress(sqlite3.OperationalError), _transaction(database):  # full already, or others are at it
+        database.execute("CREATE TABLE room (bytes BLOB)")
+        database.execute("INSERT INTO room VALUES (zeroblob(?))", (_ROOM_BYTES + size,))
+        database.execute("DROP TABLE room")
+    database.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
 
 
 @contextlib.contextmanager

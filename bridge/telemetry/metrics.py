@@ -6,10 +6,14 @@ them then answers GET /metrics for all.
 
 from __future__ import annotations
 
+import logging
 import os
+from pathlib import Path
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest, values
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
+
+logger = logging.getLogger(__name__)
 
 LATENCY_S = (0.01, 0.025, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.7, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0)
 LAG_S = (0.001, 0.002, 0.005, 0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28)
@@ -19,8 +23,32 @@ LEAD_S = (0.0, 0.02, 0.04, 0.08, 0.12, 0.16, 0.2, 0.3, 0.4, 0.6, 1.0)
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 
+_SHARED_KINDS = ("counter", "histogram", "gauge_livesum", "gauge_livemax")
+"""Files of each process, by the kinds of metrics there are below."""
+_ROOM_BYTES = 1 << 19
+
+
 def _shared() -> bool:
     return bool(os.environ.get("PROMETHEUS_MULTIPROC_DIR"))
+
+
+def _take_room() -> None:
+    """Have room on the disk for the figures that this process shares, before they are mapped into memory.
+
+    Where the disk is full when a mapped page is first written, the system ends the process (SIGBUS, mmap(2)). Without
+    room a process keeps its figures to itself: the page shows those of the others.
+    """
+    folder = Path(os.environ["PROMETHEUS_MULTIPROC_DIR"])
+    files = [folder / f"{kind}_{os.getpid()}.db" for kind in _SHARED_KINDS]
+    try:
+        for path in files:
+            if not path.exists():
+                path.write_bytes(bytes(_ROOM_BYTES))
+    except OSError as error:
+        logger.error("no room for this process's metrics in %s: %s: /metrics lacks them", folder, error.strerror)
+        values.ValueClass = values.MutexValue
+        for path in files:  # nobody could read half of one
+            path.unlink(missing_ok=True)
 
 
 class Metrics:
@@ -28,6 +56,8 @@ class Metrics:
 
     def __init__(self) -> None:
         self._registry = CollectorRegistry()
+        if _shared():
+            _take_room()
         self._calls()
         self._audio()
         self._refusals()

@@ -186,6 +186,7 @@ class _File:
     """A WAV file that is complete after every block."""
 
     def __init__(self, path: Path) -> None:
+        self._path = path
         self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         self._samples = 0
         self.told = False
@@ -207,8 +208,11 @@ class _File:
             _pwrite(self._file, wav_header(self._samples), 0)
 
     def close(self) -> None:
-        """Let go of the file, which is complete."""
+        """Let go of the file, which is complete; one for which there was no room at all is removed."""
+        empty = os.fstat(self._file).st_size < _HEADER
         os.close(self._file)
+        if empty:
+            self._path.unlink(missing_ok=True)
 
 
 def _pwrite(file: int, data: bytes, at: int) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sqlite3
 import stat
+import subprocess
+import sys
 import threading
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -14,6 +16,8 @@ from bridge.store.base import Store
 from bridge.store.sqlite import SqliteStore
 from tests.store.contract import OpenStore, SharedStoreContract
 from tests.store.test_memory import Clock
+
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
@@ -77,6 +81,40 @@ async def test_the_event_loop_never_touches_the_disk(open_store: OpenStore, monk
     await store.get("call:CA1")
     assert threads
     assert threading.main_thread().name not in threads
+
+
+_LIMITED = """
+import asyncio, resource, sys
+from pathlib import Path
+from bridge.store.sqlite import SqliteStore
+
+async def main():
+    store, folder = SqliteStore(Path(sys.argv[1])), Path(sys.argv[1]).parent
+    await store.start()
+    await store.put("before", b"x", 60.0)
+    largest = max(file.stat().st_size for file in folder.iterdir())
+    resource.setrlimit(resource.RLIMIT_FSIZE, (largest, resource.RLIM_INFINITY))
+    for number in range(500):
+        assert await store.add(f"ticket:{number}", b"", 60.0)
+        assert not await store.add(f"ticket:{number}", b"", 60.0)
+        await store.put(f"call:{number % 100}", b"x" * 8000, 60.0)
+    assert await store.get("call:99") == b"x" * 8000
+    assert store.stats()["failed"] == 0
+    while store.stats()["failed"] < 20:  # until there is really none left
+        number += 1
+        await store.put(f"call:{number}", b"x" * 200_000, 60.0)
+    assert await store.get("before") == b"x"
+    await store.close()
+
+asyncio.run(main())
+"""
+
+
+def test_a_disk_that_fills_up_refuses_no_ticket_and_is_told_once(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", _LIMITED, str(tmp_path / "store")]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.count("failed: ") == 1
 
 
 async def test_a_file_that_breaks_costs_what_it_held_and_no_call(open_store: OpenStore) -> None:

@@ -185,6 +185,14 @@ def test_a_full_disk_costs_sound_and_is_counted_and_the_file_can_be_played(tmp_p
     assert float(lost.split()[1]) == 2.0
 
 
+def test_a_call_for_which_there_was_no_room_at_all_leaves_no_file(tmp_path: Path) -> None:
+    program = _LIMITED.replace("50_000", "20")
+    ran = subprocess.run([sys.executable, "-c", program, str(tmp_path)], cwd=ROOT, capture_output=True, text=True)
+    assert ran.returncode == 0, ran.stderr
+    assert "a recording has a hole" in ran.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_what_waits_is_bounded_and_the_rest_is_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(recording_module, "_MOST_WAITING", 3 * 4 * RATE_HZ)
     metrics = Metrics()
