@@ -12,6 +12,17 @@ import pytest
 
 SOURCE = Path(__file__).with_name("watch.c")
 OUTSIDE = {"connects", "sends", "looks_up"}
+ASKED_FOR = {
+    "ORT_DISABLE_TELEMETRY": "0",
+    "HF_HUB_DISABLE_TELEMETRY": "0",
+    "RAY_USAGE_STATS_ENABLED": "1",
+    "DO_NOT_TRACK": "0",
+    "OTEL_TRACES_EXPORTER": "otlp",
+    "OTEL_METRICS_EXPORTER": "otlp",
+    "OTEL_LOGS_EXPORTER": "otlp",
+    "OTEL_EXPORTER_OTLP_ENDPOINT": "http://collector.example.com:4318",
+}
+"""Variables that an environment may hold for other programs, and with which the operator has named nobody."""
 
 
 @pytest.fixture
@@ -22,7 +33,7 @@ def watch(tmp_path: Path) -> dict[str, str]:
         pytest.skip("watching a process's sockets needs Linux and a C compiler")
     library = tmp_path / "watch.so"
     subprocess.run([compiler, "-shared", "-fPIC", "-O1", "-o", library, SOURCE, "-ldl"], check=True)
-    return os.environ | {"LD_PRELOAD": str(library), "SOCKET_WATCH": str(tmp_path / "seen")}
+    return os.environ | ASKED_FOR | {"LD_PRELOAD": str(library), "SOCKET_WATCH": str(tmp_path / "seen")}
 
 
 def seen(watch: dict[str, str]) -> list[list[str]]:
@@ -53,6 +64,20 @@ def test_a_process_that_uses_onnx_runtime_alone_tries_to_reach_nobody(watch: dic
         "time.sleep(6)\n"  # its uploader begins after some seconds
     )
     subprocess.run([sys.executable, "-c", program], env=watch, check=True, timeout=120)
+    assert outside(watch) == []
+
+
+def test_what_the_extras_load_tries_to_reach_nobody(watch: dict[str, str]) -> None:
+    program = (
+        "import contextlib, importlib, time\n"
+        "import bridge.cli\n"
+        "for name in ('ctranslate2', 'tokenizers', 'onnxruntime', 'mcp', 'opentelemetry.sdk.trace', 'grpc', 'redis',\n"
+        "             'opentelemetry.exporter.otlp.proto.http.trace_exporter', 'google.cloud.speech', 'ray'):\n"
+        "    with contextlib.suppress(ImportError):\n"
+        "        importlib.import_module(name)\n"
+        "time.sleep(6)\n"
+    )
+    subprocess.run([sys.executable, "-c", program], env=watch, check=True, timeout=300)
     assert outside(watch) == []
 
 
