@@ -90,7 +90,7 @@ def test_links_and_files_of_such_a_name_are_left_alone(tmp_path: Path) -> None:
 def test_a_folder_that_was_swept_before_it_was_locked_is_made_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    swept = []
+    swept: list[bool] = []
 
     def late(path: Path) -> int | None:
         if not swept:
