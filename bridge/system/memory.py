@@ -1,4 +1,4 @@
-"""Memory that the C library keeps for later, given back to the system while nobody is waiting."""
+"""Memory that the C library keeps for later: given back to the system while nobody is waiting, or never kept."""
 
 from __future__ import annotations
 
@@ -6,6 +6,9 @@ import ctypes
 import sys
 from functools import cache
 from typing import Any
+
+_MMAP_THRESHOLD = -3
+_LARGE_BYTES = 1 << 20
 
 
 @cache
@@ -15,6 +18,17 @@ def _c_library() -> Any:
         return None
     library = ctypes.CDLL(None)
     return library if hasattr(library, "malloc_trim") else None
+
+
+def keep_nothing_large() -> None:
+    """Have what is large given back as soon as it is free, in this process from now on.
+
+    glibc raises the size from which it does so to that of whatever was freed (M_MMAP_THRESHOLD in mallopt(3)). What is
+    below lies between smaller things that stay, so that a long text's arrays were kept until the process had rest.
+    """
+    library = _c_library()
+    if library is not None:
+        library.mallopt(_MMAP_THRESHOLD, _LARGE_BYTES)
 
 
 def give_back() -> None:

@@ -20,6 +20,7 @@ from aiohttp import web
 
 from bridge import variables
 from bridge.errors import ConfigError
+from bridge.system import memory
 from bridge.system.connections import Connections, LimitedSite
 from bridge.system.lifetime import StopSignals, end_when_stuck
 from bridge.system.settings import ConnectionSettings
@@ -57,6 +58,7 @@ def run_worker(settings: WorkerSettings, announce: Callable[[str], None] = say_r
     for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ.setdefault(variable, str(settings.threads))
     obey_sigterm()  # loading takes its time, and holds the loop
+    memory.keep_nothing_large()
     try:
         with asyncio.Runner(loop_factory=_new_loop) as runner:
             code = runner.run(serve(settings, announce))
