@@ -21,10 +21,21 @@ _VALUE = r"(?:\"[^\"\n]{0,120}+\"|'[^'\n]{0,120}+'|-?\d[\d.]{0,12}|True|False|No
 _KEYWORD = rf"[A-Za-z_]\w{{0,30}} ?= ?{_VALUE}"
 _CALL = re.compile(
     rf"(?:[a-z_][\w.]{{0,40}}\({_KEYWORD}(?:, ?{_KEYWORD}){{0,8}}\)"
-    rf"|[a-z]{{1,20}}(?:_[a-z]{{1,20}}){{1,4}}\((?:{_VALUE})?\));?"
+    rf"|(?:functions\.)?[a-z]{{1,20}}(?:_[a-z]{{1,20}}){{1,4}}\((?:{_VALUE})?\));?"
 )
 """A name in lower case: an answer begins with a capital, and its first word need not wait for what follows."""
-_CALL_BEGUN = re.compile(r"[a-z_][\w.]{0,40}(?:\((?:[A-Za-z_'\"][^()\n]{0,300}+)?\)?)?\Z")
+_CALL_BEGUN = re.compile(r"[a-z_][\w.]{0,40}(?:\((?:[A-Za-z_'\"][^()\n]{0,300}+)?\)?|\(\s{0,2}(?:\{\s{0,4})?)?\Z")
+_OBJECT_CALL = re.compile(r"[a-z_][\w.]{0,60}\(\s{0,2}(?=\{\s{0,4}[\"'])")
+"""A call whose arguments are an object: `saveAnswer({"id": 1})`."""
+_RECIPIENT = re.compile(r"to=functions\.\w{1,60}[^\n{]{0,40}")
+"""Whom a call is meant for, in a model's own notation, and what stands between it and the arguments."""
+_RECIPIENT_BEGUN = re.compile(r"to(?:=[a-z]{0,9}(?:\.\w{0,60}[^\n{]{0,40})?)?\Z")
+_NAME = re.compile(r"[a-z][\w.]{0,60}\(?")
+_MARKED = frozenset(".!?:…")
+"""What stands before a call within a line: a sentence's words in lower case may be in brackets."""
+_OBSERVED = re.compile(r"\n[ \t]*(?:(?P<label>Thought|Action|Observation|Final Answer):|(?P<blank>\n))")
+_LONGEST_STEP = 1500
+"""Characters within which the next step or the answer must follow a thought of several lines."""
 
 
 class Aside(NamedTuple):
@@ -35,6 +46,8 @@ class Aside(NamedTuple):
     """Whether the rest of the line is not said either."""
     steps: bool = False
     """Whether a loop's steps go on after it."""
+    closes: bool = False
+    """Whether an object and a bracket that closes the call follow."""
 
 
 def aside_at(held: str, at: int, *, first: bool, steps: bool, final: bool) -> Aside | bool | None:
@@ -55,9 +68,34 @@ def aside_at(held: str, at: int, *, first: bool, steps: bool, final: bool) -> As
             return Aside(speaker.end())
         if waits and any(speaker.startswith(rest) for speaker in _SPEAKERS):
             return False
+    return call_at(held, at, steps=steps, final=final)
+
+
+def call_at(held: str, at: int, *, steps: bool = False, final: bool) -> Aside | bool | None:
+    """A call of a tool that was written as text; None where there is none, False where more text must tell."""
     if call := _CALL.match(held, at):
         return Aside(call.end(), steps=steps) if call.end() < len(held) or final else False
-    return False if not final and _CALL_BEGUN.match(held, at) else None
+    if call := _OBJECT_CALL.match(held, at):
+        return Aside(call.end(), steps=steps, closes=True)
+    if held.startswith("to=f", at) and (call := _RECIPIENT.match(held, at)):
+        return Aside(call.end(), steps=steps) if call.end() < len(held) or final else False
+    if not final and (_CALL_BEGUN.match(held, at) or _RECIPIENT_BEGUN.match(held, at)):
+        return False
+    return None
+
+
+def may_call(held: str, at: int, end: int, last: str) -> int:
+    """Where in plain text from a place on a call of a tool may begin within its line; its end where none may.
+
+    last  what was given out before it
+    """
+    start = held.rfind(" ", at, end) + 1 or at
+    if held.startswith("to", start) and "to=functions".startswith(held[start:end][:12]):
+        return start
+    if (leaked := held.find(" to=functions", at, end)) >= 0:
+        return leaked + 1
+    before = held[start - 2 : start - 1] if start - 2 >= at else last
+    return start if before in _MARKED and _NAME.fullmatch(held, start, end) else end
 
 
 def _step(label: re.Match[str], held: str, at: int, *, steps: bool, final: bool) -> Aside | bool | None:
@@ -71,6 +109,12 @@ def _step(label: re.Match[str], held: str, at: int, *, steps: bool, final: bool)
         return None
     if not final and markup.OBJECT_BEGUN.match(held, label.end()):
         return False
+    if name in ("Thought", "Observation"):
+        following = _OBSERVED.search(held, label.end(), label.end() + _LONGEST_STEP)
+        if following is None and not final and len(held) - label.end() < _LONGEST_STEP:
+            return False
+        if following is not None and following["label"]:  # its other lines are nobody's to hear either
+            return Aside(following.start(), steps=True)
     is_object = markup.OBJECT.match(held, label.end()) is not None  # it may take several lines
     return Aside(label.end(), rest_of_line=not is_object, steps=True)
 

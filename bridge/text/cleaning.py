@@ -8,14 +8,14 @@ could change its mind. Each character is looked at a bounded number of times.
 
 from __future__ import annotations
 
-import html
 import itertools
 import re
 import string
 
-from bridge.text import formulas, markup, ssml
-from bridge.text.asides import Aside, aside_at, is_direction, may_be_direction
-from bridge.text.flow import CAN_TAKE_A_STOP, TextFlow
+from bridge.text import markup, ssml
+from bridge.text.asides import Aside, aside_at, call_at, is_direction, may_be_direction, may_call
+from bridge.text.flow import CAN_TAKE_A_STOP
+from bridge.text.inline import TYPOGRAPHIC, InlineMarks
 from bridge.text.unspoken import ObjectScanner, kind_of, unspeakable
 
 _PLAIN = re.compile(
@@ -28,14 +28,13 @@ _BEYOND = re.compile(r"[^\x00-\x7f\s◁【]+")
 """Signs and letters beyond ASCII of which no rule needs to see what follows."""
 _ESCAPABLE = frozenset(string.punctuation)
 """Signs that Markdown lets be written after a back stroke: `\\$5`."""
+_BLANK = re.compile(r"[ \t|]+")
 _RUNS = frozenset("*_~`-")
-_TYPOGRAPHIC = str.maketrans({"’": "'", "‘": "'", "ʼ": "'", "“": '"', "”": '"', "„": '"'})
-_LONGEST_RUN = 32
 _LONGEST_OBJECT = 8192
 """Characters after which JSON is no call of a tool any more, and is read on as text."""
 
 
-class Cleaner(TextFlow):
+class Cleaner(InlineMarks):
     """Deltas of written text in, speakable text out.
 
     Whitespace becomes single spaces. A line that ends a paragraph, a heading or a list item gets a full
@@ -61,9 +60,31 @@ class Cleaner(TextFlow):
                 return decided
         plain = _PLAIN.match(self._held, self._at, self._jump[0] if self._jump else len(self._held))
         if plain:
-            self._give(self._take(plain.end() - self._at))
-            return True
+            return self._plain(plain.end(), final)
         return self._sign(self._held[self._at], final)
+
+    def _plain(self, end: int, final: bool) -> bool:
+        """Text that no rule is about, but for a call of a tool within its line: "One moment. get_weather(x=1)"."""
+        held, at = self._held, self._at
+        start = end
+        if self._jump is None and (
+            (end == len(held) and not final) or held[end : end + 1] in ("_", "(", "{", "=") or " to=f" in held
+        ):
+            start = may_call(held, at, end, self._last)
+        if start > at and start < end:
+            end = start - 1
+        elif start == at and self._apart:
+            call = call_at(held, at, final=final)
+            if isinstance(call, Aside):
+                self._pass_call(call)
+            if call is not None:
+                return call is not False
+        self._give(self._take(end - at))
+        return True
+
+    def _pass_call(self, call: Aside) -> None:
+        self._at, self._space = call.end, True
+        self._closes = call.closes
 
     def _sign(self, char: str, final: bool) -> bool:
         """A character that a rule may be about."""
@@ -72,7 +93,8 @@ class Cleaner(TextFlow):
             self._line_start, self._item_begins = True, False
             self._newlines += 1
         elif char.isspace() or char == "|":
-            self._at += 1
+            blank = _BLANK.match(self._held, self._at, self._jump[0] if self._jump else len(self._held))
+            self._at = blank.end() if blank is not None else self._at + 1
             self._space = True
             self._picture = False
         elif char in "*_([" and (direction := self._direction(char, final)) is not None:
@@ -103,36 +125,9 @@ class Cleaner(TextFlow):
         """Letters and signs, and pictures: those between words part them; joiners, selectors and the like vanish."""
         for kind, signs in itertools.groupby(run, kind_of):
             if kind == "said":
-                self._give("".join(signs).translate(_TYPOGRAPHIC))
+                self._give("".join(signs).translate(TYPOGRAPHIC))
             elif kind == "picture":
                 self._space = self._picture = True
-
-    def _highlight(self, final: bool) -> bool | None:
-        """`==so==` is emphasis, "5 == 5" is none."""
-        if signs := markup.EQUALS.match(self._held, self._at):
-            self._give(self._take(signs.end() - self._at))
-            return True
-        if self._apart and self._jump is None and (found := markup.HIGHLIGHT.match(self._held, self._at)):
-            if found.end() == len(self._held) and not final:
-                return False
-            self._jump = found.end(1), found.end()
-            self._at += 2
-            return True
-        if not final and markup.HIGHLIGHT_BEGUN.match(self._held, self._at):
-            return False
-        return None
-
-    def _formula(self, final: bool) -> bool:
-        """`$x^2$` is said without its signs; "$5", and what is no formula, with them."""
-        found = None if self._jump else formulas.FORMULA.match(self._held, self._at)
-        if found and (final or found.end() < len(self._held)):
-            self._at = found.start(2)
-            self._jump = found.end(2), found.end()
-        elif not final and formulas.FORMULA_BEGUN.match(self._held, self._at):
-            return False
-        else:
-            self._give(self._take(1))
-        return True
 
     def _pass_over(self, final: bool) -> bool:
         """Text that is nobody's to hear: a thought, a comment, a call of a tool."""
@@ -142,6 +137,7 @@ class Cleaner(TextFlow):
             self._at = len(held) if end is None else end
             if end is not None or self._object.length > _LONGEST_OBJECT:
                 self._object = None
+                self._swallowed, self._closes = ")" if self._closes else "", False
             return True
         assert self._until is not None
         found = self._until.search(held, self._at)
@@ -158,7 +154,8 @@ class Cleaner(TextFlow):
         if aside is False:
             return False
         if isinstance(aside, Aside):
-            self._at, self._steps, self._space = aside.end, aside.steps, True
+            self._pass_call(aside)
+            self._steps = aside.steps
             self._until = markup.LINE_END if aside.rest_of_line else None
             self._line_start = False
             return True
@@ -204,38 +201,6 @@ class Cleaner(TextFlow):
             return None
         return False if may_be_direction(begun[1], whole=bool(begun[2])) else None
 
-    @property
-    def _apart(self) -> bool:
-        """Whether what comes next does not touch what was said last."""
-        return not self._last or self._space or self._newlines > 0
-
-    def _run_of_signs(self, char: str, final: bool) -> bool:
-        """Emphasis, code ticks, strike-through, rules: signs that come in runs."""
-        held, end = self._held, self._at
-        while end < len(held) and held[end] == char:
-            end += 1
-        if end == len(held) and not final and end - self._at < _LONGEST_RUN:
-            return False
-        length = end - self._at
-        if length >= _LONGEST_RUN:
-            self._at, self._swallowed = end, char
-            self._space = self._space or char == "-"
-            return True
-        following = held[end : end + 1]
-        if char == "*" and length == 1 and self._apart and following.isdigit():
-            if emphasis := markup.EMPHASIS.match(held, self._at):
-                self._jump = self._jump or (emphasis.end() - 1, emphasis.end())
-                self._at = end
-                return True
-            if not final and markup.EMPHASIS_BEGUN.match(held, self._at):
-                return False
-        self._at = end
-        spoken = markup.is_said(char, length, before="" if self._apart else self._last, following=following)
-        self._space = self._space or (char == "-" and not spoken)
-        if spoken:
-            self._give(char * length)
-        return True
-
     def _opening(self, char: str, final: bool) -> bool:
         """An escape, a picture, a link, a mark of a source, an entity; or else the character itself."""
         held, at = self._held, self._at
@@ -261,33 +226,6 @@ class Cleaner(TextFlow):
             return self._entity(final)
         if char in "[【" and (handled := self._bracket(final)) is not None:
             return handled
-        self._give(self._take(1))
-        return True
-
-    def _command(self, final: bool) -> bool | None:
-        """A command of a formula, by what it says; None: it is none."""
-        if not final and formulas.COMMAND_BEGUN.match(self._held, self._at):
-            return False
-        found = formulas.command_at(self._held, self._at)
-        if found is None:
-            return None
-        said, self._at = found
-        if said:
-            self._give(said)
-        return True
-
-    def _entity(self, final: bool) -> bool:
-        held, at = self._held, self._at
-        if entity := markup.ENTITY.match(held, at):
-            meant = html.unescape(entity.group())
-            self._at = entity.end()
-            if meant.isspace():
-                self._space = True
-            elif not unspeakable(meant[0]):
-                self._give(meant.translate(_TYPOGRAPHIC))
-            return True
-        if markup.ENTITY_BEGUN.match(held, at) and not final:
-            return False
         self._give(self._take(1))
         return True
 
@@ -362,7 +300,7 @@ class Cleaner(TextFlow):
         if element := ssml.ELEMENT.match(held, at):
             self._at = element.end()
             if said := ssml.meant(element[1], ssml.attributes(element[2]), element[3]):
-                self._give(" ".join(said.split()).translate(_TYPOGRAPHIC))
+                self._give(" ".join(said.split()).translate(TYPOGRAPHIC))
             return True
         if tag := markup.TAG.match(held, at) or markup.POINTED.match(held, at):
             self._tag(tag)

@@ -23,6 +23,8 @@ class TextFlow:
         self._until: re.Pattern[str] | None = None
         """What ends the text that is nobody's to hear."""
         self._object: ObjectScanner | None = None
+        self._closes = False
+        """A bracket is due after the object, and not said: that of a call."""
         self._swallowed = ""
         """The sign of a run that is too long to mean anything."""
         self._out: list[str] = []

@@ -67,6 +67,9 @@ DIRECTION_BEGUN = re.compile(r"[*_(\[]([a-zA-Z]{0,12})([ ,][a-z' ,-]{0,60})?\Z")
 EMPHASIS = re.compile(r"\*(?=\d)[^*\n]{0,24}[a-zA-Z%][^*\n]{0,24}(?<!\s)\*(?![\w#*])")
 EMPHASIS_BEGUN = re.compile(r"\*(?=\d)[^*\n]{0,48}\*?\Z")
 """Words that begin with a digit between stars, rather than the key before digits: `*5 days*`, not `*67`."""
+HIDDEN = re.compile(r"\*{2,16}(?:[-. ]\*{2,16}){0,3}[-.]\d{2,6}(?![\d*])|\*{2,3}(?: \*{2,16}){1,3} \d{2,6}(?![\d*])")
+HIDDEN_BEGUN = re.compile(r"\*{2,16}(?:[-. ]\*{0,16}){0,4}\d{0,6}\Z")
+"""A number of which the last digits are shown: `***-**-6789`."""
 HIGHLIGHT = re.compile(r"==(?=[^\s=])([^=\n]{1,80}+)(?<=\S)==(?!=)")
 HIGHLIGHT_BEGUN = re.compile(r"=(?:=(?:(?=[^\s=])[^=\n]{1,80}+=?=?)?)?\Z")
 EQUALS = re.compile(r"={3,}")

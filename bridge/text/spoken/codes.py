@@ -23,7 +23,7 @@ _QUANTITY = re.compile(r"\d{1,3}(?:[.,]\d{3})+|\d+\.\d{1,2}")
 _LETTERED = re.compile(r"((?:\+?1[-. ])?\(?8\d{2}\)?)[-. ]([A-Z]{3,10}|[A-Z]{2,4}[-.][A-Z]{2,6})")
 _EXTENSION = re.compile(r"(?:[xX]|[eE]xt\.?)(\d{1,6})")
 _NINE = re.compile(r"[1-9]\d{2}(?: \d{3}){2}")
-_MASKED = re.compile(r"(?:[*•·]{2,16}|[xX]{4,16})(?:-?(?:[*•·]{2,16}|[xX]{4,16})){0,4}-?(\d{2,6})")
+_MASKED = re.compile(r"(?:[xX]{3}-[xX]{2}-|(?:[*•·]{2,16}|[xX]{4,16})(?:-?(?:[*•·]{2,16}|[xX]{4,16})){0,4}-?)(\d{2,6})")
 _MASK = re.compile(r"[*•·]{2,16}|[xX]{4,16}")
 _CARD = re.compile(r"\d{4}(?:[-.]\d{4}){3}")
 _VERSION = re.compile(r"[vV]?\d{1,6}(?:\.\d{1,6}){1,6}")
@@ -36,14 +36,13 @@ _PIECES = re.compile(r"\d+|[A-ZÀ-ÖØ-Þ]+(?![a-zß-öø-ÿ])|[A-ZÀ-ÖØ-Þ]?[
 _CLOCK_OR_DATE = re.compile(
     r"\d{1,2}:\d{2}(?:[ap]m)?|\d{1,2}[ap]m|\d{1,4}([/.-])\d{1,2}\1\d{2,4}|\d{1,3}(?:st|nd|rd|th)"
 )
+_AREA = re.compile(r"\d{1,4}[x×]\d{1,4}")
 _IBAN = re.compile(r"[A-Z]{2}\d{2}[A-Z0-9]{11,30}")
 _OFFSET = re.compile(r"(GMT|UTC)[-−](\d{1,2})")
 _PLATE = re.compile(r"[A-Z]{1,3}(?:-[A-Z]{1,3}){0,2}")
 _UNSPEAKABLE = re.compile(r"[B-DF-HJ-NP-TV-XZ]{3}|Q(?!U)")
 _CRAMMED = re.compile(r"[B-DF-HJ-NP-TV-XZ]{4}")
 _VOWELS = re.compile(r"[aeiouyAEIOUYäöüáéíóúàèâêîôû]")
-SECRETS = frozenset("password passcode passphrase passwort kennwort contraseña passe password senha wachtwoord".split())
-"""Words for what is spelled with all its signs."""
 _PHONE_DIGITS = range(7, 16)
 
 
@@ -65,7 +64,7 @@ def telephone(c: Cursor) -> Reading | None:
     c.no_phone_before = c.at + count
     if not 3 <= total <= 24:
         return None
-    called = c.may_be_called and _called(c.before(5), language)
+    called = c.may_be_called and _called(c.before(7), language)
     plus = text.lstrip("(").startswith("+")
     known = (plus and total in _PHONE_DIGITS) or (
         total == 9 and _NINE.fullmatch(text) and not _is_quantity(c, text, count)
@@ -152,6 +151,8 @@ def _called(context: Iterable[str], language: Language) -> bool:
     for word in context:
         if word.rstrip(":") in language.phone_words:
             return True
+        if word.isdecimal():
+            continue  # "call 110 or 112"
         if word.rstrip(":") not in language.link_words and word not in language.phone_links:
             return False
     return False
@@ -197,10 +198,10 @@ def card(c: Cursor) -> Reading | None:
             count += 1
         last = c.core(count)
         if last.isdecimal() and 2 <= len(last) <= 6:
-            return Reading(count + 1, f"{language.ending_in} {digits(last, language)}")
+            return Reading(count + 1, f"{_ending(c)}{digits(last, language)}")
         return None
     if masked := _MASKED.fullmatch(core):
-        return Reading(1, f"{language.ending_in} {digits(masked[1], language)}")
+        return Reading(1, f"{_ending(c)}{digits(masked[1], language)}")
     if (core.isdecimal() and len(core) in (15, 16)) or _CARD.fullmatch(core):
         number = re.sub(r"\D", "", core)
         sizes = (4, 6, 5) if len(number) == 15 else (4, 4, 4, 4)
@@ -214,6 +215,14 @@ def card(c: Cursor) -> Reading | None:
     if core[:2].isalpha() and core[:2].isupper() and core[2:4].isdecimal() and core.isalnum():
         return _iban(c)
     return None
+
+
+def _ending(c: Cursor) -> str:
+    """What stands before the last digits of a number that is hidden, unless it is written before it."""
+    language, before = c.language, c.word(-1)
+    if f"{c.word(-2)} {before}" in language.endings:
+        return ""
+    return language.ending_in.removeprefix(f"{before} ") + " "
 
 
 def _iban(c: Cursor) -> Reading | None:
@@ -282,10 +291,6 @@ def code(c: Cursor) -> Reading | None:
 def named(c: Cursor) -> Reading | None:
     """Digits and letters after a word that says what they name: `your PIN is 0042`, `room 12A`."""
     core = c.core()
-    if core[:1] not in "*#$€£" and _is_secret(c):
-        goes_on = c.core(1)[:1].islower() or c.part().trail[1:]
-        secret = core + c.part().trail.rstrip(".,;:?)\"'”’" if goes_on else ".,;:?)\"'”’!")
-        return Reading(1, spelled(secret, c.language), trail=c.part().trail[len(secret) - len(core) :])
     if not c.may_be_named or not any(map(str.isdecimal, core)) or not CODE.fullmatch(core) or not _names(c, core):
         return None
     if core[0] == "0" and core.isdecimal() and c.core(1).isdecimal() and c.joined(0) and (phone := telephone(c)):
@@ -293,19 +298,14 @@ def named(c: Cursor) -> Reading | None:
     return None if is_no_code(core) else Reading(1, spelled(core, c.language))
 
 
-def _is_secret(c: Cursor) -> bool:
-    """Whether a word before says that this is to be typed as it stands: "your password is"."""
-    for word in c.before(4):
-        if word.rstrip(":") in SECRETS:
-            return True
-        if word not in c.language.link_words:
-            return False
-    return False
-
-
 def is_no_code(core: str) -> bool:
     """Whether figures are no code whatever stands before them: a time, a date or a telephone number."""
-    return bool(_CLOCK_OR_DATE.fullmatch(core) or _NORTH_AMERICAN.fullmatch(core) or _LOCAL.fullmatch(core))
+    return bool(
+        _CLOCK_OR_DATE.fullmatch(core)
+        or _AREA.fullmatch(core)
+        or _NORTH_AMERICAN.fullmatch(core)
+        or _LOCAL.fullmatch(core)
+    )
 
 
 def lettered(c: Cursor) -> Reading | None:
@@ -340,16 +340,25 @@ def _names(c: Cursor, core: str) -> bool:
     if f"{c.word(-2)} {c.word(-1)}" in language.endings:
         return len(core) >= 2
     strong = len(core) >= 4 or not core.isdecimal()
+    strong = strong or (len(core) > 1 and _after_letters(c))
     for distance, word in enumerate(c.before(5)):
         word = word.rstrip(":#").removesuffix("'s")
         if word in language.code_words:
             return distance < 4 and len(core) != 1
         if word in language.weak_code_words and strong:
             return True
-        letters_of_it = distance < 2 and c.core(-1 - distance).isupper() and len(word) <= 4
+        letters_of_it = distance < 4 and c.core(-1 - distance).isupper() and len(word) <= 4
         if word not in language.link_words and word and not _is_code_like(word) and not letters_of_it:
             return False
     return False
+
+
+def _after_letters(c: Cursor) -> bool:
+    """Whether capitals stand before pairs of digits: "number QQ 12 34 56"."""
+    offset = -1
+    while offset > -4 and len(c.core(offset)) == 2 and c.core(offset).isdecimal() and c.joined(offset):
+        offset -= 1
+    return c.core(offset).isupper() and len(c.core(offset)) <= 3 and c.joined(offset)
 
 
 def _is_code_like(word: str) -> bool:

@@ -32,7 +32,7 @@ _NOTHING = Part("", "", "", "")
 _BEYOND = 12
 """How far rules look at most."""
 _MARGIN = [_NOTHING] * _BEYOND
-_BACK = 6
+_BACK = 8
 """How far of that to the left."""
 
 
@@ -83,13 +83,13 @@ class Cursor:
 
     def hear(self, naming: Iterable[int], calling: Iterable[int], telling: Iterable[int]) -> None:
         """Take the places of words after which codes and telephone numbers follow, and of those that tell of digits."""
-        self.named, self._calls, self._told = self._after(naming), self._after(calling), self._after(telling)
+        self.named, self._calls, self._told = self._after(naming), self._after(calling, 7), self._after(telling)
 
-    def _after(self, places: Iterable[int]) -> bytearray:
-        """For each token whether one of these places is among the five before it."""
+    def _after(self, places: Iterable[int], within: int = 5) -> bytearray:
+        """For each token whether one of these places is among so many before it."""
         after = bytearray(len(self.tokens) + _BEYOND)
         for place in places:
-            after[place + 1 : place + 6] = b"\1" * 5
+            after[place + 1 : place + 1 + within] = b"\1" * within
         return after
 
     @property
@@ -108,7 +108,7 @@ class Cursor:
 
     @property
     def may_be_called(self) -> bool:
-        """Whether one of the five words before says that a telephone number follows."""
+        """Whether one of the seven words before says that a telephone number follows."""
         return self._calls[self.at] == 1
 
     @property

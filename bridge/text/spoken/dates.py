@@ -30,6 +30,8 @@ _HALVES_APART = {"a": "am", "p": "pm"}
 _NOON = frozenset(("noon", "midnight"))
 _AT = frozenset("at by from until till before after around since to".split())
 """English words after which `9 am I` is a time."""
+_TO = frozenset("a al au t/m tot bis to through".split())
+"""Words between two dates."""
 _RANGE = re.compile(r"[-–—]")
 _SUM = re.compile(r"\d[\d'’]*\.(?:\d\d|[-–])")
 _BETWEEN_DAYS = frozenset("- – — & / + t/m".split())
@@ -79,6 +81,8 @@ def date_without_year(c: Cursor) -> Reading | None:
         joiner = f" {language.year_joiner} " if language.year_joiner else " "
         return Reading(1, f"{language.months[first - 1]}{joiner}{language.year(2000 + second)}")
     if found[2] == "-":
+        if _to_a_date(c):
+            return Reading(1, words) if (words := _date(first, second, None, language)) else None
         counts = c.core(1).islower() and c.core(1) not in language.counted_stops and not c.part().trail
         if counts or c.word(-1) not in language.date_words or c.word(1) in language.month_abbreviations:
             return None
@@ -93,11 +97,17 @@ def date_without_year(c: Cursor) -> Reading | None:
     if month > 12:
         day, month = month, day
     fraction_like = first < second <= 10 or (first < second and second in (12, 16, 20, 100))
-    dated = c.word(-1) in language.date_words or c.word(-1) in days_of_week(language)
+    dated = c.word(-1) in language.date_words or c.word(-1) in days_of_week(language) or _to_a_date(c)
     if fraction_like and not dated:
         return None
     words = _date(day, month, None, language)
     return Reading(1, words) if words else None
+
+
+def _to_a_date(c: Cursor) -> bool:
+    """Whether this is the first of two dates with a word between them: "de 1/5 a 3/6/2026", "1-5 t/m 3-6-2026"."""
+    to = c.word(1) in _TO or c.word(1) == c.language.range_to
+    return to and (_DAY_MONTH.fullmatch(c.core(2)) or _DATE.fullmatch(c.core(2))) is not None
 
 
 def _expires(c: Cursor) -> bool:
@@ -256,6 +266,8 @@ def time(c: Cursor) -> Reading | None:
     language, core = c.language, c.core()
     if core.endswith("-ish") and (about := _clock(core[:-4], language)) is not None and about.sure:
         return Reading(1, f"{_say(about, language)} ish")
+    if core[-1:] == "h" and core[:-1].isdecimal() and language.hour_marks and c.word(-1) in language.time_words:
+        core = f"{core[:-1]}:00"  # "um 18h"
     if core.isdecimal() and c.core(1) in language.units and c.core(1) not in language.clock_words - {"h", "hrs"}:
         return None  # "2 h" is as long
     if core.isdecimal() and not (len(core) <= 2 and (c.core(1) in "-–—" or marks_time(c.word(1), language))):
@@ -263,7 +275,7 @@ def time(c: Cursor) -> Reading | None:
     ends = [core] if core[-1] != "." and not _RANGE.search(core) else _ends(core)
     if len(ends) == 2 and ends[0][0].isdigit() and ends[1][0].isdigit():
         hours_alone = ends[0].isdecimal() and ends[1].isdecimal()
-        counted = hours_alone and (c.word(1) == "hrs" or not marks_time(c.word(1), language))
+        counted = hours_alone and (c.word(1) in ("hrs", "h", "hs") or not marks_time(c.word(1), language))
         return None if counted else _range(c, ends[0], ends[1], 1)
     if len(ends) == 2 and ends[1].lower() in _NOON and (first := _clock(ends[0], language)) is not None:
         return Reading(1, f"{_say(first, language)} {language.range_to} {ends[1].lower()}")

@@ -116,6 +116,7 @@ miljard|mld miljard miljard
     range_to="tot",
     ratio_to="op",
     per="per",
+    out_of="van",
     symbols=pairs(
         "& en | @ apenstaartje | % procent | ° graden | § paragraaf | © copyright | ® geregistreerd | "
         "± plus of min | "
@@ -131,6 +132,9 @@ miljard|mld miljard miljard
     ),
     keys={"*": "sterretje", "#": "hekje"},
     number_sign="nummer",
+    halves={"f": "een half ", "m": "een half ", "n": "een half ", "": "een half "},
+    letter_upper="hoofdletter",
+    often=words("per daags dagelijks in"),
     hashtag="hashtag",
     hour_marks="hu",
     currencies=currencies("""
@@ -179,6 +183,7 @@ km² vierkante_kilometer vierkante_kilometer m
 m³ kubieke_meter kubieke_meter m
 ha hectare hectare m
 x keer keer m
+pers persoon personen m
 """),
     per_units=pairs(
         "u uur | uur uur | dag dag | week week | maand maand | mnd maand | jaar jaar | persoon persoon | "
@@ -201,11 +206,12 @@ x keer keer m
         "i.p.v in plaats van | covid-19 covid negentien | bijv bijvoorbeeld | bv bijvoorbeeld | "
         "d.w.z dat wil zeggen | enz enzovoort | etc et cetera | ca circa | "
         "o.a onder andere | m.b.t met betrekking tot | i.v.m in verband met | a.u.b alstublieft | tel telefoon | "
-        "incl inclusief | excl exclusief | evt eventueel | t/m tot en met | n.v.t niet van toepassing | b.v B V | "
+        "max maximaal | incl inclusief | excl exclusief | evt eventueel | "
+        "t/m tot en met | n.v.t niet van toepassing | b.v B V | "
         "n.v N V | s.v.p alstublieft | en/of en of | str straat"
     ),
-    needs_stop=words("bv tel str ca"),
-    never_last=words("bijv bv d.w.z ca o.a m.b.t i.v.m i.p.v incl excl evt t/m"),
+    needs_stop=words("bv tel str ca max"),
+    never_last=words("bijv bv d.w.z ca o.a m.b.t i.v.m i.p.v incl excl evt t/m max"),
     titles=pairs(
         "dhr meneer | mw mevrouw | mevr mevrouw | dr dokter | drs doctorandus | prof professor | ir ingenieur"
     ),

@@ -39,7 +39,7 @@ AMERICAN = Language(
         for spoken, words in {
             "hundred": "hundred",
             "thousand": "thousand k K",
-            "million": "million m M mn mln Mio",
+            "million": "million m M MM mn mln Mio",
             "billion": "billion b B bn bln",
             "trillion": "trillion tn T",
             "dozen": "dozen",
@@ -57,6 +57,7 @@ AMERICAN = Language(
     range_to="to",
     ratio_to="to",
     per="per",
+    out_of="out of",
     symbols={
         "&": "and",
         "@": "at",
@@ -138,6 +139,7 @@ AMERICAN = Language(
     },
     keys={"*": "star", "#": "pound"},
     number_sign="number",
+    often=frozenset("daily weekly monthly a per each every".split()),
     hashtag="hashtag",
     currencies=CURRENCIES,
     home="$",
@@ -268,7 +270,7 @@ AMERICAN = Language(
         "seat "
         "confirmation booking reservation tracking ticket serial extension ext reference ref account acct card ssn "
         "iban policy invoice box member membership claim case vin imei sku license licence routing passport badge "
-        "locker plate id login token key combination unit rm".split()
+        "locker plate cvv cvc csc id login token key combination unit rm".split()
     ),
     weak_code_words=frozenset("order number no nr case digits visa mastercard amex bus route highway po box".split())
     - {"in"},
@@ -282,7 +284,7 @@ AMERICAN = Language(
     decade_words=frozenset("the her his my their our early late mid".split()),
     year_words=frozenset(
         "in since by of from until till before after during around circa to through year fall spring summer winter "
-        "autumn early late mid class © copyright established est".split()
+        "autumn early late mid class ca c © copyright established est".split()
     ),
     counted_stops=frozenset(
         "is was are were or and to if when for from at on in by as but then so because that which who please will "

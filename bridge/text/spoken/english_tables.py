@@ -42,6 +42,7 @@ pt pint pints
 qt quart quarts
 tsp teaspoon teaspoons
 tbsp tablespoon tablespoons
+kg/m²|kg/m2 kilogram_per_square_meter kilograms_per_square_meter
 km/h|kph|kmh kilometer_per_hour kilometers_per_hour
 mph mile_per_hour miles_per_hour
 m/s meter_per_second meters_per_second
@@ -99,7 +100,7 @@ kcal kilocalorie kilocalories
 cal calorie calories
 px pixel pixels
 pct percent percent
-x times times
+x time times
 """)
 
 CURRENCIES = {
@@ -162,6 +163,7 @@ ABBREVIATIONS = {
     "24/7": "twenty-four seven", "20/20": "twenty twenty", "ph.d": "P H D", "phd": "P H D", "b.a": "B A", "m.d": "M D",
     "d.d.s": "D D S", "ok": "okay", "o.k": "okay", "blvd": "boulevard", "univ": "university",
     "bldg": "building", "apt": "apartment",
+    "p/h": "per hour", "p/w": "per week", "p/m": "per month", "ppl": "people",
     "max": "maximum", "avg": "average", "wi-fi": "wi-fi", "covid-19": "covid nineteen",
     "o'clock": "o'clock",
 }  # fmt: skip
@@ -170,7 +172,7 @@ TITLES = {
     "rev": "reverend", "hon": "honorable", "gen": "general", "col": "colonel", "capt": "captain", "lt": "lieutenant",
     "sgt": "sergeant", "maj": "major", "cmdr": "commander", "sen": "senator", "rep": "representative",
     "gov": "governor", "pres": "president", "supt": "superintendent", "fr": "father", "mt": "mount", "ft": "fort",
-    "messrs": "messrs", "atty": "attorney", "cpl": "corporal", "adm": "admiral", "msgr": "monsignor", "sr": "sister",
+    "messrs": "messrs", "atty": "attorney", "cpl": "corporal", "adm": "admiral", "msgr": "monsignor", "sr": "senior",
 }  # fmt: skip
 BEFORE_NUMBERS = {
     "no": "number", "nos": "numbers", "nr": "number", "fig": "figure", "figs": "figures", "sec": "section",

@@ -15,12 +15,13 @@ from typing import NamedTuple
 
 from bridge.text import marks
 from bridge.text.spoken.cursor import LONGEST_TOKEN, Cursor, Part, Reading, part
+from bridge.text.spoken.dates import days_of_week
 from bridge.text.spoken.language import Language
 from bridge.text.spoken.lexicon import STRIPPED, Entry, KnownTokens, Shape, SpokenToken, lexicon, with_plain_marks
 from bridge.text.spoken.rules import CONTINUED, INFLECTED, After
 from bridge.text.spoken.signs import sign_by_sign
 
-RULES_VERSION = 7
+RULES_VERSION = 8
 """Raised when anything is said in other words than before: phrases that were made under other rules are not played."""
 
 LONGEST_CONTEXT = 80
@@ -29,6 +30,8 @@ _AMOUNT_BEGINS = frozenset("0123456789-+$€£")
 _CONTINUED, _DIGITS, _DASH, _ANY = int(CONTINUED), int(After.DIGITS), int(After.DASH), ~0
 _TRIED = 200
 """After so many tokens that stand among others than before, a text does not repeat itself."""
+_LONGEST_LIST = 4
+"""Ordinals before the last of a list that are looked back at."""
 _DASHES = frozenset(("-", "--", "---", "–", "—"))
 
 Span = tuple[float, float]
@@ -198,9 +201,10 @@ class _Reader:
             return self._among(entry)
         if cursor.may_be_named:
             return self._code(entry) if shape.code and self._entries[cursor.at - 1].shape.names else None
-        if self._entries[cursor.at - 1].shape.article:
+        before = self._entries[cursor.at - 1].shape
+        if before.article:
             return None
-        if shape.inflected and not self._entries[cursor.at - 1].shape.figures:
+        if shape.inflected and (not before.figures or before.listed):
             return None
         if shape.neighbourless:
             return self._alone(entry)
@@ -317,7 +321,7 @@ class _Reader:
             reading: Reading | None = rule(c)
             if reading is not None:
                 if c.language.inflected is not None and rule in INFLECTED:
-                    return reading._replace(spoken=c.language.inflected(c.word(-1), reading.spoken))
+                    return reading._replace(spoken=c.language.inflected(_governing(c), reading.spoken))
                 return reading
         words = self._signs.get(core)
         if words is None:
@@ -329,6 +333,20 @@ class _Reader:
         if (token := entry.written) in ("<", ">"):
             return Reading(1, self._cursor.language.symbols[token])
         return Reading(1, "".join(mark for mark in entry.part.trail if mark in ".,;:!?…"), keep_stop=False)
+
+
+def _governing(c: Cursor) -> str:
+    """The word that an ordinal depends on: the one before it, or before the first of a list: "am 1., 2. und 3. Mai"."""
+    offset, joiners = -1, c.language.list_joiners
+    if c.part(offset).trail[-1:] == "," and c.word(offset) in days_of_week(c.language):
+        offset -= 1  # "am Mo., 4. März"
+    for _ in range(_LONGEST_LIST):
+        at = offset - (c.word(offset) in joiners)
+        listed = c.part(at)
+        if not listed.core.isdecimal() or listed.trail not in (".", ".,"):
+            break
+        offset = at - 1
+    return c.word(offset)
 
 
 def _opening(first: Part, reading: Reading) -> str:

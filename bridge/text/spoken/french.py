@@ -148,6 +148,7 @@ milliard|milliards|Md|Mds milliard milliards
     range_to="à",
     ratio_to="à",
     per="par",
+    out_of="sur",
     symbols=pairs(
         "& et | @ arobase | % pour cent | ° degrés | § paragraphe | © copyright | ® déposé | ± plus ou moins | × "
         "fois | "
@@ -162,6 +163,9 @@ milliard|milliards|Md|Mds milliard milliards
     ),
     keys={"*": "étoile", "#": "dièse"},
     number_sign="numéro",
+    halves={"f": "une demi-", "m": "un demi-"},
+    letter_upper="majuscule",
+    often=words("par quotidiennement chaque"),
     hashtag="hashtag",
     currencies=currencies("""
 ₹|INR roupie roupies - - f -
@@ -266,7 +270,7 @@ x fois fois f
     ),
     weak_code_words=words("numéro n° nº ligne bus"),
     phone_words=words(
-        "téléphone tél appelez appeler composez composer rappelez mobile portable fax numéro joindre joignez"
+        "téléphone tél appelez appeler composez composer rappelez mobile portable fax numéro joindre joignez faites"
     ),
     link_words=words("est sont numéro n° nº # : le la les votre vos mon ma notre de du et ou - – ="),
     phone_links=words("au nous moi à le maintenant s'il vous plaît"),

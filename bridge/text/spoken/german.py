@@ -89,8 +89,10 @@ def _after(before: str, spoken: str) -> str:
     return first[:-1] + "n" + cut + rest if before in _DATIVE else spoken
 
 
-_ARTICLES = words("am vom zum dem den beim im ihrem ihren meinem unserem einem zur")
-_DATIVE = words("am vom zum dem den bis ab seit im beim auf für und oder ihrem ihren meinem unserem einem nach vor")
+_ARTICLES = words("am vom zum dem den beim im ihrem ihren meinem unserem einem zur zwischen zw")
+_DATIVE = words(
+    "am vom zum dem den bis ab seit im beim auf für und oder ihrem ihren meinem unserem einem nach vor zwischen zw"
+)
 
 
 def _year(number: int) -> str:
@@ -115,7 +117,24 @@ def _noun_gender(noun: str) -> Gender:
     return "f" if noun.endswith(_FEMININE) else "m"
 
 
-_NEUTER = ("Ende", "Auge", "Gebäude", "Interesse", "Angebote", "Kind", "Zimmer", "Bett", "Konto", "Paket", "Stück")
+_NEUTER = (
+    "Ende",
+    "Auge",
+    "Gebäude",
+    "Interesse",
+    "Angebote",
+    "Kind",
+    "Zimmer",
+    "Bett",
+    "Konto",
+    "Paket",
+    "Stück",
+    "Jahr",
+    "Dutzend",
+    "Pfund",
+    "Kilo",
+    "Glas",
+)
 _FEMININE = (
     "e", "ung", "heit", "keit", "ion", "tät", "schaft", "ei", "frau", "nacht", "Nacht", "stadt", "Stadt", "Person",
     "person", "nummer", "Nummer", "achricht", "sicht",
@@ -152,6 +171,7 @@ l|L Liter Liter m
 ml|mL Milliliter Milliliter m
 km/h Stundenkilometer Stundenkilometer m
 h|Std Stunde Stunden f
+Pers Person Personen f
 min|Min Minute Minuten f
 s|sek|Sek Sekunde Sekunden f
 ms Millisekunde Millisekunden f
@@ -176,7 +196,7 @@ m³ Kubikmeter Kubikmeter m
 ha Hektar Hektar m
 kcal Kilokalorie Kilokalorien f
 Stk Stück Stück n
-x mal mal -
+x mal mal m
 """)
 
 GERMAN = Language(
@@ -193,6 +213,7 @@ GERMAN = Language(
     ordinal_marks=(),
     ordinal_stop=True,
     inflected=_after,
+    list_joiners=words("und oder bis sowie"),
     hour_marks="h",
     capital_nouns=True,
     noun_gender=_noun_gender,
@@ -213,6 +234,7 @@ Milliarde|Milliarden|Mrd Milliarde Milliarden
     range_to="bis",
     ratio_to="zu",
     per="pro",
+    out_of="von",
     symbols=pairs(
         "& und | @ at | % Prozent | ° Grad | § Paragraf | © Copyright | ® eingetragen | ± plus minus | × mal | "
         "÷ geteilt durch | = gleich | < kleiner als | > größer als | + plus | ~ etwa | / Schrägstrich | \\ Backslash | "
@@ -226,6 +248,9 @@ Milliarde|Milliarden|Mrd Milliarde Milliarden
     ),
     keys={"*": "Stern", "#": "Raute"},
     number_sign="Nummer",
+    halves={"f": "eine halbe ", "m": "einen halben ", "n": "ein halbes "},
+    letter_upper="groß",
+    often=words("täglich tägl wöchentlich monatlich jährlich pro am im die in je"),
     hashtag="Hashtag",
     currencies=currencies("""
 ₹|INR Rupie Rupien - - f -

@@ -130,6 +130,7 @@ miliardo|miliardi|mld miliardo miliardi
     range_to="a",
     ratio_to="a",
     per="al",
+    out_of="su",
     symbols=pairs(
         "& e | @ chiocciola | % per cento | ° gradi | § paragrafo | © copyright | ® registrato | ± più o meno | × "
         "per | "
@@ -144,6 +145,9 @@ miliardo|miliardi|mld miliardo miliardi
     ),
     keys={"*": "asterisco", "#": "cancelletto"},
     number_sign="numero",
+    halves={"f": "mezza ", "m": "mezzo "},
+    letter_upper="maiuscola",
+    often=words("al alla per ogni"),
     hashtag="hashtag",
     hour_marks="h",
     currencies=currencies("""
@@ -190,7 +194,7 @@ m²|mq metro_quadrato metri_quadrati m
 km² chilometro_quadrato chilometri_quadrati m
 m³ metro_cubo metri_cubi m
 ha ettaro ettari m
-x volte volte f
+x volta volte f
 """),
     per_units=pairs(
         "h ora | ora ora | giorno giorno | g giorno | settimana settimana | mese mese | anno anno | "
@@ -215,7 +219,7 @@ x volte volte f
         "covid-19 covid diciannove | pagg pagine | ecc eccetera | es esempio | p.es per esempio | "
         "ad.es ad esempio | ca circa | tel telefono | v.le viale | "
         "p.za piazza | p.zza piazza | v.lo vicolo | "
-        "max massimo | min minimo | c.so corso | pag pagina | "
+        "incl incluso | max massimo | min minimo | c.so corso | pag pagina | "
         " s.p.a S P A | spa S P A | s.r.l S R L | srl S R L | n.b nota bene | "
         "a.c avanti Cristo | d.c dopo Cristo | e/o e o | sig.ra signora | sig.na signorina | dott.ssa dottoressa"
     ),

@@ -17,6 +17,10 @@ def keys(c: Cursor) -> Reading | None:
             return Reading(1, language.number_sign)
         if core == "#" and part.trail == ":" and c.core(-1).isalpha() and not _pressed(c):
             return Reading(1, language.number_sign)
+        before = c.word(-1)
+        named = before in language.code_words or before in language.weak_code_words or before in language.phone_words
+        if core == "#" and named and before not in language.press_words and not c.part(-1).trail:
+            return Reading(1, language.number_sign)  # "your claim # is"
         return Reading(1, language.keys[core])
     if not _KEYS.fullmatch(core) or part.lead[:1] == "[":
         return None

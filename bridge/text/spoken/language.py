@@ -70,6 +70,8 @@ class Language:
     """Two decimals are read as one number: "douze virgule cinquante"."""
     ordinal_stop: bool = False
     """Digits with a stop before a word are an ordinal: `3. Mai`."""
+    halves: Mapping[Gender, str] = field(default_factory=dict)
+    """What stands before a noun that there is half of, with its space or hyphen, by the noun's gender."""
     half_suffix: str = ""
     """What makes a whole one with a half: German `einhalb`."""
     elides: bool = False
@@ -80,10 +82,14 @@ class Language:
     """Lower-case words after which `9.30` is a time."""
     year_joiner: str = ""
     """Between a month and its year: Spanish "de"."""
+    often: frozenset[str] = frozenset()
+    """Lower-case words before which `3 x` is how often something is done: `daily`."""
     expiry_words: frozenset[str] = frozenset()
     """Lower-case words after which `09/27` is a month of a year."""
     inflected: Callable[[str, str], str] | None = None
     """The word before a date or an ordinal, and its words: the words with the ending that they have there."""
+    list_joiners: frozenset[str] = frozenset()
+    """Lower-case words between the last two of a list: "und"."""
     noun_gender: Callable[[str], Gender] | None = None
     """The probable gender of a noun that a number counts, by its ending; "" where it is no noun."""
     capital_nouns: bool = False
@@ -116,6 +122,8 @@ class Language:
     ratio_to: str
     """Between the parts of a ratio: "to"."""
     per: str
+    out_of: str
+    """Between a grade and the best there is: `4.5/5`."""
     symbols: Mapping[str, str]
     """Other single characters that are said: `&`, `@`, `°` ..."""
     address_signs: Mapping[str, str]
@@ -166,6 +174,7 @@ class Language:
     letters: Mapping[str, str] = field(default_factory=dict)
     """Letters whose name must be written out, upper case; others are read as they stand."""
     letter_upper: str = "capital"
+    """Before a capital letter of what is to be typed as it stands."""
     abbreviations: Mapping[str, str]
     """Lower case without the stop; said whatever stands beside it."""
     needs_stop: frozenset[str] = frozenset()

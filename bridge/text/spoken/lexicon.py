@@ -10,7 +10,7 @@ import functools
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from bridge.text.spoken.codes import CODE, SECRETS, is_no_code, lettered, named, telephone, whole_telephone
+from bridge.text.spoken.codes import CODE, is_no_code, lettered, named, telephone, whole_telephone
 from bridge.text.spoken.cursor import CLOSERS, OPENERS, Part, part
 from bridge.text.spoken.dates import day_and_month, days_of_week
 from bridge.text.spoken.language import Language
@@ -18,6 +18,7 @@ from bridge.text.spoken.lengths import length
 from bridge.text.spoken.measures import NOT_APART
 from bridge.text.spoken.names import acronym
 from bridge.text.spoken.numerals import PRIMES
+from bridge.text.spoken.passwords import SECRETS, password
 from bridge.text.spoken.rules import (
     DIGIT,
     FIGURES,
@@ -64,9 +65,9 @@ class Shape:
 
     __slots__ = (
         "_core", "_language", "_rules", "after", "article", "begins", "calls", "capitals", "closed", "code", "counted",
-        "digits", "ends", "exact", "figures", "inflected", "knowable", "lead", "looking_ahead", "looking_back", "loud",
-        "names", "naming", "neighbourless", "parted", "phone", "plain", "row", "simple", "tells", "trail",
-        "whole_phone", "width",
+        "digits", "ends", "exact", "figures", "inflected", "knowable", "lead", "listed", "looking_ahead",
+        "looking_back", "loud", "names", "naming", "neighbourless", "parted", "phone", "plain", "row", "simple",
+        "tells", "trail", "whole_phone", "width",
     )  # fmt: skip
 
     def __init__(self, token: str, language: Language) -> None:
@@ -90,6 +91,8 @@ class Shape:
         self.inflected = language.inflected is not None and not INFLECTED.isdisjoint(set(rules) - {day_and_month})
         """The word before it changes its ending."""
         self.neighbourless = not digits and NEIGHBOURLESS.issuperset(rules)
+        self.listed = digits and trail in (".", ".,")
+        """It may be one of a list of ordinals."""
         self.looking_ahead = not digits and LOOKING_AHEAD.issuperset(rules)
         self.closed = not CLOSING.isdisjoint(trail)
         """A mark parts it from what follows."""
@@ -117,7 +120,7 @@ class Shape:
         """Capitals (1) or another word (2) to the capitals beside it."""
         code = self.figures and not digits and CODE.fullmatch(core) and not is_no_code(core)
         asked = self.rules(True, 0) if code else ()
-        self.code = named in asked and NEIGHBOURLESS.issuperset(asked[: asked.index(named)])
+        self.code = named in asked and NEIGHBOURLESS.issuperset(set(asked[: asked.index(named)]) - {password})
         """After a word that names codes it is nothing else, whatever follows it."""
         self.parted = core[-1:].isdecimal() and len(core.lstrip("-+−")) <= 6 and _begins_with_currency(core, language)
         """A sum whose thousands may be parted from it by a space."""

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from bridge.text.spoken.cursor import Cursor, Reading
 from bridge.text.spoken.language import Currency, Gender, Language
 from bridge.text.spoken.numerals import Number, parse, say
-from bridge.text.spoken.sums import money, scale_gender
+from bridge.text.spoken.sums import money, of_currency, scale_gender
 
 _AMOUNT = re.compile(
     r"([-+−±~]?)([^\d\s.,+\-−±~]{0,4})([-+−]?)([.,]?\d[\d.,'’]{0,40}?)(?:[.,][-–—]{1,2})?((?:[^\d\s.,'’][^\d\s]{0,23})?)"
@@ -241,10 +241,17 @@ def _after(c: Cursor, measure: _Measure, glued: str, offset: int) -> tuple[int, 
         following = c.core(count)
         if not may_count(following, language):
             break
+        if following == "x" and c.core(count + 1) in language.often and c.joined(count):
+            return (count + 1, often) if (often := _take(measure, "x", language)) else None  # "3 x täglich"
+        if language.elides and (millions := of_currency(following, c.core(count + 1), language)) and c.joined(count):
+            return count + 2, measure._replace(scale=following, currency=millions)  # "5 M d'euros"
         if following == "/" and c.core(count + 1) in language.per_units and c.joined(count):
             return count + 2, measure._replace(per=language.per_units[c.core(count + 1)])
         if f"{following}{c.core(count + 1)}" in language.currencies and c.joined(count):
             following, count = f"{following}{c.core(count + 1)}", count + 1  # "$ CA"
+        if following == "sq" and c.core(count + 1) == "ft" and c.part(count).trail == ".":
+            unit = _take(measure, "sqft", language)
+            return (count + 2, unit) if unit is not None else None  # "1,200 sq. ft."
         if following == "sq" and f"sq{c.core(count + 1)}" in language.units and c.joined(count):
             following, count = f"sq{c.core(count + 1)}", count + 1
         taken = _take(measure, following, language, apart=True)
@@ -291,6 +298,8 @@ def _take(measure: _Measure, word: str, language: Language, apart: bool = False)
         return measure._replace(currency=language.currencies[word[-1]], scale=word[:-1])  # "M€"
     if apart and measure.currency is not None and word.isalpha() and _same(word, measure.currency, language):
         return measure  # "$5 USD"
+    if apart and measure.currency is not None and word in language.currencies and word.isupper() and len(word) == 3:
+        return measure._replace(currency=language.currencies[word])  # "$5 CAD"
     if word in language.currencies and measure.currency is None and not measure.unit:
         return measure._replace(currency=language.currencies[word])
     if word in language.units and not measure.unit and measure.currency is None:
@@ -311,7 +320,11 @@ def _is_first(number: Number) -> bool:
 def _same(word: str, currency: Currency, language: Language) -> bool:
     """Whether a word names a sum's currency once more: `$5 USD`."""
     named = language.currencies.get(word)
-    return named is not None and named.one.endswith(currency.one)
+    return (
+        named is not None
+        and (named == currency or word == "USD" or word.islower())
+        and named.one.endswith(currency.one)
+    )
 
 
 def _scaled(number: Number, letter: str) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from bridge.text.spoken.codes import letters
-from bridge.text.spoken.cursor import Cursor, Reading
+from bridge.text.spoken.cursor import Cursor, Part, Reading
 from bridge.text.spoken.language import Language
 from bridge.text.spoken.numerals import whole
 
@@ -42,11 +42,13 @@ def abbreviation(c: Cursor) -> Reading | None:
     title = word in language.titles
     named = title and (
         following.core[:1].isupper()
-        and following.core[1:2].islower()
+        and (following.core[1:2].islower() or (len(word) > 1 and _is_initial(following)))
         and part.trail in ("", ".")
         and not following.lead
     )
-    named = named and (len(word) > 1 or len(c.core(-1)) != 1)  # "A M. Saint" goes on with letters
+    named = named and (
+        len(word) > 1 or len(c.core(-1)) != 1 or c.core(-1).islower()
+    )  # "A M. Saint" goes on with letters
     if street and not (named and not c.core(-2)[:1].isdecimal() and _title_fits(c)):
         lettered = word in language.before_numbers and len(following.core) == 1  # "Bldg. C"
         goes_on = len(word) == 1 or lettered or following.core.lower() in language.streets | language.before_numbers
@@ -91,6 +93,12 @@ def hyphened(c: Cursor) -> Reading | None:
     if words is None or not head[0].isupper() or not name[:1].isupper() or not name[1:2].islower():
         return None
     return Reading(1, f"{words}-{name}")
+
+
+def _is_initial(following: Part) -> bool:
+    """`Lt. Col. J. Smith`, `Sr. VP`."""
+    one = len(following.core) == 1 and following.trail == "."
+    return one or (2 <= len(following.core) <= 3 and following.core.isupper() and following.core.isalpha())
 
 
 _AND_WORDS = frozenset("& and und et y e en".split())
@@ -155,7 +163,10 @@ def roman(c: Cursor) -> Reading | None:
     if core in ("Ier", "Ire") and language.roman_ordinal_first:
         return Reading(1, language.ordinal(1, "m" if core == "Ier" else "f"))
     if language.roman_ordinal_first and core[-1:] == "e" and _ROMAN.fullmatch(core[:-1]):
-        return Reading(1, language.ordinal(_value(core[:-1]), "m"))
+        words = language.ordinal(_value(core[:-1]), "m")
+        if c.core(1) == "s" and c.part(1).trail[:1] == "." and not c.part().trail:
+            return Reading(2, f"{words} {min(language.roman_centuries)}", keep_stop=c.ends_sentence(1))  # "XIXe s."
+        return Reading(1, words)
     owner = core[-2:] if core[-2:] in ("'s", "’s") else ""
     if owner:
         core = core[:-2]

@@ -173,6 +173,7 @@ bilhão|bilhões|bi bilhão bilhões
     range_to="a",
     ratio_to="a",
     per="por",
+    out_of="de",
     symbols=pairs(
         "& e | @ arroba | % por cento | ° graus | § parágrafo | © copyright | ® registrado | ± mais ou menos | × "
         "vezes | "
@@ -186,6 +187,9 @@ bilhão|bilhões|bi bilhão bilhões
     ),
     keys={"*": "asterisco", "#": "jogo da velha"},
     number_sign="número",
+    halves={"f": "meia ", "m": "meio "},
+    letter_upper="maiúscula",
+    often=words("por ao à diário cada"),
     hashtag="hashtag",
     currencies=currencies("""
 ₹|INR rupia rupias - - f -
@@ -234,7 +238,7 @@ m² metro_quadrado metros_quadrados m
 km² quilômetro_quadrado quilômetros_quadrados m
 m³ metro_cúbico metros_cúbicos m
 ha hectare hectares m
-x vezes vezes f
+x vez vezes f
 """),
     per_units=pairs(
         "h hora | hora hora | dia dia | semana semana | mês mês | mes mês | ano ano | pessoa pessoa | noite noite | "
@@ -262,7 +266,8 @@ x vezes vezes f
         "6ª-feira sexta-feira | "
         "v.exa Vossa Excelência | exmo excelentíssimo | exma excelentíssima | "
         "p.ex por exemplo | ex exemplo | etc et cetera | aprox aproximadamente | tel telefone | av avenida | r rua | "
-        "pça praça | apto apartamento | ltda limitada | s.a S A | cia companhia | obs observação | vc você | "
+        "pça praça | apto apartamento | ltda limitada | incl incluído | desc desconto | "
+        "s.a S A | cia companhia | obs observação | vc você | "
         "e/ou e ou"
     ),
     needs_stop=words("cel val ref máx mín ex tel av r obs"),

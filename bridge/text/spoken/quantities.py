@@ -120,6 +120,7 @@ def _with_unit(c: Cursor, count: int, words: str) -> Reading:
     return Reading(
         count + 1,
         f"{words} {unit.one if words in (c.language.fraction(1, 2), c.language.fraction(1, 4)) else unit.many}",
+        keep_stop=not c.part(count).trail.startswith(".") or c.ends_sentence(count),
     )
 
 
@@ -343,6 +344,10 @@ def _spaced_groups(c: Cursor) -> Reading | None:
         text, rest, count = text + last[1], last[2], count + 1
     if count == 1:
         return None
+    town = c.core(2)[:1].isupper() and c.core(2)[1:2].islower() and c.joined(1) and not language.capital_nouns
+    town = town and c.word(2) not in language.currencies
+    if count == 2 and len(text) == 5 and not rest and town:  # "75 008 Paris"
+        return Reading(2, language.digit_groups.join(digits(c.core(place), language) for place in range(2)))
     mark = c.core(count)
     if mark in language.currencies and c.joined(count - 1):
         currency = language.currencies[mark]

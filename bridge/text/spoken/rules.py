@@ -22,6 +22,8 @@ from bridge.text.spoken import (
     lengths,
     measures,
     names,
+    parts,
+    passwords,
     quantities,
 )
 from bridge.text.spoken.cursor import Cursor, Reading
@@ -107,6 +109,9 @@ _EMAIL = _asked(addresses.email, ".*@.*")
 _URL = _asked(addresses.url, r".*[.:].*")
 _CODE = _asked(codes.code, codes.CODE.pattern)
 _NAMED = _asked(codes.named)
+_PASSWORD = _asked(passwords.password)
+_WHEN_NAMED = frozenset((codes.named, passwords.password))
+"""Those that know nothing without a word before that tells of names."""
 _AMOUNT = _asked(measures.amount, r"[^\d]{0,6}[.,]?\d.*")._replace(fits=measures.may_measure)
 _CARD = _asked(codes.card, r"(?:[*•·]{2}|[xX]{4}).*|\d{4}[-.]\d{4}.*")
 _OPERATOR = _asked(quantities.operator, "[*×xX·÷/+=−–—-]")
@@ -116,6 +121,7 @@ _INTEGERS = (
     _asked(lengths.length, r"\d{1,3}")._replace(fits=lambda shape, language: language.feet_and_inches),
     _asked(codes.card, r"\d{4}")._replace(before=After.DIGITS),
     _asked(codes.card, r"\d{15,16}"),
+    _PASSWORD,
     _NAMED,
     _asked(dates.day_and_month, r"\d{1,2}")._replace(before=After.MONTH),
     _asked(dates.time, r"\d{1,2}")._replace(before=After.DASH | After.CLOCK),
@@ -144,7 +150,11 @@ _NUMERIC = (
     ),
     _asked(lengths.feet, r"\d{1,3}['’′].*"),
     _CARD,
+    _PASSWORD,
     _NAMED,
+    _asked(parts.section, r"\d[\d.]*[A-Za-z]?\(.*"),
+    _asked(parts.half, r"\d/\d|½")._replace(fits=lambda shape, language: bool(language.halves)),
+    _asked(parts.rating, r"\d{1,3}[.,]\d{1,2}/\d[\d.,]*"),
     _asked(date_ranges.date_range, r"\d{1,2}[/.].{0,9}?[-–—]\d.*|\d{1,2}[/.]\d{1,2}(?:[/.]\d{2,4})?"),
     _asked(dates.date, r"\d{1,4}([/.\-])\d{1,2}\1\d.*"),
     _asked(dates.date_without_year, r"\d{1,2}[/.]\d{1,2}"),
@@ -181,7 +191,8 @@ _MIXED = (
     _URL,
     _listed(names.numeric_abbreviation, lambda word, language: word in language.abbreviations),
     _asked(names.numbered, r".*\.\d+|[nN][º°]\d+"),
-    _asked(codes.card, r"[xX]{4}.*|[A-Z]{2}\d{2}[A-Z0-9]*"),
+    _asked(codes.card, r"[xX]{4}.*|[xX]{3}-[xX]{2}-.*|[A-Z]{2}\d{2}[A-Z0-9]*"),
+    _PASSWORD,
     _NAMED,
     _asked(codes.machine, r"[vV]\d+\..*|[0-9a-fA-F:]*:[0-9a-fA-F]*:[0-9a-fA-F:]*"),
     _asked(codes.telephone_link, r"tel:\+?[\d().-]{3,24}"),
@@ -221,7 +232,7 @@ NEIGHBOURLESS = frozenset((
     names.numeric_abbreviation, compounds.compound, compounds.percent_word, compounds.pace,
     compounds.about, compounds.part_of, quantities.period, quantities.ratio,
     quantities.scientific, quantities.marked_ordinal,
-    quantities.marked_number,
+    quantities.marked_number, parts.rating,
 ))  # fmt: skip
 """Those that look at nothing but the token."""
 LOOKING_AHEAD = NEIGHBOURLESS | {
@@ -272,7 +283,7 @@ def rules_for(core: str, language: Language, *, named: bool = False, after: int 
     return tuple(
         one.rule
         for one in _TABLES[table]
-        if (named or one.rule is not codes.named)
+        if (named or one.rule not in _WHEN_NAMED)
         and (not one.before or one.before & after)
         and (one.lists is None or one.lists(word, language))
         and one.shape.fullmatch(shape)

@@ -151,6 +151,7 @@ millón|millones|M millón millones
     range_to="a",
     ratio_to="a",
     per="por",
+    out_of="de",
     symbols=pairs(
         "& y | @ arroba | % por ciento | ° grados | § sección | © copyright | ® registrado | ± más menos | × por | "
         "÷ entre | = igual a | < menor que | > mayor que | + más | ~ unos | / barra | \\ barra invertida | "
@@ -163,6 +164,9 @@ millón|millones|M millón millones
     ),
     keys={"*": "asterisco", "#": "almohadilla"},
     number_sign="número",
+    halves={"f": "media ", "m": "medio "},
+    letter_upper="mayúscula",
+    often=words("al por diario cada"),
     hashtag="hashtag",
     hour_marks="h",
     currencies=currencies("""
@@ -215,7 +219,7 @@ m² metro_cuadrado metros_cuadrados m
 km² kilómetro_cuadrado kilómetros_cuadrados m
 m³ metro_cúbico metros_cúbicos m
 ha hectárea hectáreas f
-x veces veces f
+x vez veces f
 """),
     per_units=pairs(
         "h hora | hora hora | día día | semana semana | mes mes | año año | persona persona | kg kilogramo | noche "
@@ -242,13 +246,16 @@ x veces veces f
         "ref referencia | cad caduca | "
         "p.ej por ejemplo | etc etcétera | aprox aproximadamente | tel teléfono | ud usted | uds ustedes | "
         "c/ calle | avda avenida | av avenida | pza plaza | dpto departamento | admón administración | "
-        "cía compañía | "
+        "cía compañía | incl incluido | dto descuento | izq izquierda | dcha derecha | "
         "s.a S A | s.l S L | ee.uu Estados Unidos | y/o y o | a.c antes de Cristo | d.c después de Cristo"
     ),
     needs_stop=words("ref cad tlf máx mín tel av"),
     never_last=words("tfno tlf ref cad n.º nº máx mín p.ej aprox c/ avda av pza"),
-    titles=pairs("sr señor | sra señora | srta señorita | dr doctor | dra doctora | prof profesor | d don | dña doña"),
-    always_titles=words("sr sra srta dr dra"),
+    titles=pairs(
+        "sr señor | sra señora | srta señorita | sras señoras | sres señores | dr doctor | dra doctora | "
+        "prof profesor | d don | dña doña"
+    ),
+    always_titles=words("sr sra srta sras sres dr dra"),
     before_numbers=pairs(
         "núms números | pp páginas | s siglo | n.º número | nº número | núm número | no número | pág página | "
         "págs páginas | art artículo | cap capítulo | "

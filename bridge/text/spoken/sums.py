@@ -57,3 +57,9 @@ def _joined(noun: str, language: Language) -> str:
 
 def _counted(text: str, value: int, language: Language, gender: Gender) -> str:
     return digits(text, language) if value < 0 else language.cardinal(value, gender)
+
+
+def of_currency(scale: str, after: str, language: Language) -> Currency | None:
+    """The currency in `d'euros` after a scale's letter."""
+    elided = scale in language.scales and after[:1] == language.scale_joins_noun[:1] and after[1:2] in ("'", "’")
+    return language.currencies.get(after[2:]) if elided else None
