@@ -62,6 +62,7 @@ _COMPLETE_ENOUGH = 14
 _LONGEST_TOKEN = 200
 """Characters; the longest word in use has 85, an address on the web that is read out perhaps 100."""
 _DASHES = frozenset(("-", "--", "—", "–"))
+_DASH_SIGNS = frozenset("-—–")
 
 
 _CODE_WORDS = frozenset().union(*(language(code).code_words | language(code).phone_words for code in CODES))
@@ -154,13 +155,18 @@ def _surely(token: str) -> Kind | None:
     """What a gap after this token is, whatever token follows; None if that is not known."""
     if token.endswith(("!", "?", "。", "！", "？")):
         return Kind.SENTENCE
-    if token == "#:":
-        return None  # a number's sign, or a key
+    if token == "#:" or (token.endswith(":") and _names_a_code(token.rstrip(_CLOSERS))):
+        return None  # a number's sign, or a key; a code's name
     if token.endswith((";", ":")) or (token.endswith(",") and not token[-2:-1].isdigit()):
         return Kind.CLAUSE
     core = token.rstrip(_CLOSERS)
     word = core[:-1].lower().lstrip("\"'([{")
-    plain = word.isalpha() and len(word) > 1 and word not in _TITLES | _BEFORE_NUMBERS | _AMBIGUOUS | _SHORT
+    plain = (
+        word.isalpha()
+        and len(word) > 1
+        and not _ROMAN.fullmatch(core[:-1].lstrip("\"'([{"))
+        and word not in _TITLES | _BEFORE_NUMBERS | _AMBIGUOUS | _SHORT
+    )
     return Kind.SENTENCE if core.endswith(".") and plain and not word.endswith(_SHORT_ENDS) else None
 
 
@@ -176,11 +182,17 @@ def ends_sentence(text: str) -> bool:
 
 
 def _kind(token: str, following: str, known: bool, sentence_starts: bool) -> Kind | None:
+    """What the gap between two tokens is.
+
+    known  the following token is whole; if it is not, None wherever more of it could say something else
+    """
     core = token.rstrip(_CLOSERS)
     last = core[-1:]
     first = following.lstrip("\"'([{«“")[:1]
     if last in ("。", "！", "？"):
         return Kind.SENTENCE
+    if not known and (not first or _DASH_SIGNS.issuperset(following)):
+        return None
     if last in ("!", "?"):
         # What follows a quotation in small letters belongs to its sentence: '"Stop!" said the caller.'
         return Kind.CLAUSE if core != token and first.islower() else Kind.SENTENCE
@@ -207,9 +219,7 @@ def _kind(token: str, following: str, known: bool, sentence_starts: bool) -> Kin
         return Kind.GLUED
     if token in ("de", "of", "del") and _maybe_month(following, known):
         return Kind.GLUED if known else None
-    if not known and following and (_ROMAN_LETTERS.issuperset(following) or following in _CURRENCY_BEGINNINGS):
-        return None  # "p" is pence, or the beginning of a word; "d" the beginning of "dollars"
-    if not known and token.lower().lstrip("\"'([{") in _CODE_WORDS and not any(map(str.isdigit, following)):
+    if not known and not _has_figures(token, following) and _may_be_read_together(token, following):
         return None
     return Kind.GLUED if _read_together(token, following) else Kind.WORD
 
@@ -224,12 +234,34 @@ def _names_a_code(core: str) -> bool:
     return core.rstrip(":").lower() in _CODE_WORDS
 
 
+def _may_be_read_together(token: str, following: str) -> bool:
+    """Whether more of a token could make it one of those that are read together with the one before it."""
+    bare = following.rstrip(".,;:!?")
+    capitals = not any(map(str.islower, following))  # "AB" may become "AB12"
+    roman = _ROMAN_LETTERS.issuperset(bare.removesuffix("e"))
+    # "p" is pence, or the beginning of a word; "d" the beginning of "dollars"
+    return capitals or roman or bare in _CURRENCY_BEGINNINGS or token.lower().lstrip("\"'([{") in _CODE_WORDS
+
+
+def _has_figures(token: str, following: str) -> bool:
+    """Whether a token has digits before any small letter, or after a word for codes anywhere."""
+    beginning = following[:_COMPLETE_ENOUGH]
+    if token.lower().lstrip("\"'([{") in _CODE_WORDS:
+        return any(map(str.isdigit, beginning))
+    return _begins_with_figures(beginning)
+
+
+def _begins_with_figures(beginning: str) -> bool:
+    """Whether a digit stands before any small letter: what stands before such a token may say what it is."""
+    decided = next((char for char in beginning if char.isdigit() or char.islower()), "")
+    return decided.isdigit()
+
+
 def _read_together(token: str, following: str) -> bool:
     """Whether what is said for one of two tokens depends on the other: `PIN is 0042`, `12 May`, `5 USD`."""
     if _ROMAN.fullmatch(following.rstrip(".,;:!?")) or _ROMAN.fullmatch(token):
         return True  # "Ludwig XIV.", "XXe siècle"
-    figures = any(map(str.isdigit, following))
-    if figures or following[:1] in "*#+":
+    if _has_figures(token, following) or following[:1] in "*#+":
         return True  # the word before a number says what it is
     word = token.lower().lstrip("\"'([{")
     if word in _CODE_WORDS:
@@ -244,8 +276,21 @@ def _starts(following: str) -> bool:
     return following.strip("\"'([{«“").rstrip(",.!?;:").lower() in _STARTERS
 
 
+def _needs_the_whole(lower: str, word: str, following: str, first: str) -> bool:
+    """Whether it is the whole token after a full stop that says what the stop is."""
+    if lower in _TITLES:
+        return False
+    if lower in _FIRST_PARTS or (word.isdigit() and len(word) <= 2) or _DAY_RANGE.fullmatch(word):
+        return True
+    numbered = lower in _BEFORE_NUMBERS or lower in _FOREIGN_BEFORE_NUMBERS
+    capital = first.isupper() and (numbered or lower in _FOREIGN_TITLES)
+    return lower in ("no", "nr", "a", "p") or capital
+
+
 def _after_full_stop(word: str, following: str, first: str, known: bool, sentence_starts: bool) -> Kind | None:
     lower = word.lower()
+    if not known and _needs_the_whole(lower, word, following, first):
+        return None
     if lower in _TITLES or (lower in _FOREIGN_TITLES and first.isupper() and known and not _starts(following)):
         return Kind.GLUED
     if f"{lower}.{following.rstrip('.,;:!?').lower()}" in _TWO_PARTS:
@@ -255,10 +300,8 @@ def _after_full_stop(word: str, following: str, first: str, known: bool, sentenc
         return Kind.GLUED  # "1.5. - 3.5.", "Mo. - Fr."
     if f"{lower}.{following.rstrip('.,;:!?').lower()}" in ("a.m", "p.m"):
         return Kind.GLUED
-    if not known and (lower in _FIRST_PARTS or number or lower in ("no", "nr", "a", "p") or _DAY_RANGE.fullmatch(word)):
-        return None
     named = lower in _BEFORE_NUMBERS or lower in _FOREIGN_BEFORE_NUMBERS
-    if named and following[:1].isupper() and any(map(str.isdigit, following)):
+    if named and following[:1].isupper() and _begins_with_figures(following[:_COMPLETE_ENOUGH]):
         return Kind.GLUED  # "serial no. SN12"
     if (number and first.isupper() and not _starts(following)) or (
         _DAY_RANGE.fullmatch(word) and following.rstrip(".,;:!?").lower() in _MONTHS
