@@ -84,6 +84,8 @@ _DAYS = frozenset().union(*(known.weekday_abbreviations for known in _LANGUAGES)
 _DAY_RANGE = re.compile(r"\d{1,2}\.[-–]\d{1,2}")
 _ROMAN_LETTERS = frozenset("IVXLCDM")
 _ROMAN = re.compile(r"[IVX][IVXLCDM]{1,6}e?|[IVX]+e")
+_NEVER_SURE = _TITLES | _BEFORE_NUMBERS | _AMBIGUOUS | _SHORT | _DAYS
+"""Words whose stop may shorten them, or be followed by the other end of a range."""
 _CURRENCIES = frozenset().union(*(language(code).currencies for code in CODES))
 _CURRENCY_BEGINNINGS = frozenset(name[:length] for name in _CURRENCIES for length in range(1, len(name) + 1))
 
@@ -165,7 +167,7 @@ def _surely(token: str) -> Kind | None:
         word.isalpha()
         and len(word) > 1
         and not _ROMAN.fullmatch(core[:-1].lstrip("\"'([{"))
-        and word not in _TITLES | _BEFORE_NUMBERS | _AMBIGUOUS | _SHORT
+        and word not in _NEVER_SURE
     )
     return Kind.SENTENCE if core.endswith(".") and plain and not word.endswith(_SHORT_ENDS) else None
 

@@ -1,5 +1,5 @@
 """What is read one by one, because it cannot be guessed when one of it was missed: telephone, card and account numbers,
-codes, versions, addresses of machines. Pure.
+codes. Pure.
 """
 
 from __future__ import annotations
@@ -26,11 +26,7 @@ _NINE = re.compile(r"[1-9]\d{2}(?: \d{3}){2}")
 _MASKED = re.compile(r"(?:[xX]{3}-[xX]{2}-|(?:[*•·]{2,16}|[xX]{4,16})(?:-?(?:[*•·]{2,16}|[xX]{4,16})){0,4}-?)(\d{2,6})")
 _MASK = re.compile(r"[*•·]{2,16}|[xX]{4,16}")
 _CARD = re.compile(r"\d{4}(?:[-.]\d{4}){3}")
-_VERSION = re.compile(r"[vV]?\d{1,6}(?:\.\d{1,6}){1,6}")
-_IP = re.compile(r"\d{1,3}(?:\.\d{1,3}){3}(?::\d{1,5}|/\d{1,2})?")
-_IP6 = re.compile(
-    r"::(?:[0-9a-fA-F]{1,4}:){0,6}[0-9a-fA-F]{1,4}|(?=.*::|(?:[^:]+:){7})[0-9a-fA-F]{1,4}(?::{1,2}[0-9a-fA-F]{1,4}){1,7}(?:::)?"
-)
+IP = re.compile(r"\d{1,3}(?:\.\d{1,3}){3}(?::\d{1,5}|/\d{1,2})?")
 CODE = re.compile(r"[A-Za-z0-9]++(?:[-–/.:][A-Za-z0-9]++)*+")
 _PIECES = re.compile(r"\d+|[A-ZÀ-ÖØ-Þ]+(?![a-zß-öø-ÿ])|[A-ZÀ-ÖØ-Þ]?[a-zß-öø-ÿ]+|[^\W\d_]+|.")
 _CLOCK_OR_DATE = re.compile(
@@ -51,13 +47,13 @@ def telephone(c: Cursor) -> Reading | None:
     language, part = c.language, c.part()
     if c.at < c.no_phone_before:
         return None
-    following = c.core(1)
-    if len(c.core()) < 3 and not following[:1].isdecimal() and following not in ("-", "–", "/"):
+    core, following = part.core, c.core(1)
+    if len(core) < 3 and not following[:1].isdecimal() and following not in ("-", "–", "/"):
         return None  # fewer than three digits in all
-    if (c.core()[:1] == "8" or c.core()[:2] in ("1-", "1.", "+1")) and (lettered := _LETTERED.fullmatch(c.core())):
+    if (core[:1] == "8" or core[:2] in ("1-", "1.", "+1")) and (lettered := _LETTERED.fullmatch(core)):
         word = " ".join(piece.lower() for piece in re.split(r"[-.]", lettered[2]))
         head = language.digit_groups.join(digits(run, language) for run in re.findall(r"\d+", lettered[1]))
-        return Reading(1, f"{_plus(c.core(), language)}{head}{language.digit_groups}{word}")
+        return Reading(1, f"{_plus(core, language)}{head}{language.digit_groups}{word}")
     text, count = _collect(c)
     numbers = _RUNS.findall(text)
     total = sum(map(len, numbers))
@@ -65,7 +61,7 @@ def telephone(c: Cursor) -> Reading | None:
     if not 3 <= total <= 24:
         return None
     called = c.may_be_called and _called(c.before(7), language)
-    plus = text.lstrip("(").startswith("+")
+    plus = "+" in text[:2]
     known = (plus and total in _PHONE_DIGITS) or (
         total == 9 and _NINE.fullmatch(text) and not _is_quantity(c, text, count)
     )
@@ -73,7 +69,7 @@ def telephone(c: Cursor) -> Reading | None:
         return None
     if part.lead.startswith("(") and count == 1 and ")" in part.trail and not called and total == 3:
         return None
-    words = telephone_words(text, language)
+    words = _number_words(text, numbers, language)
     extension = _EXTENSION.fullmatch(c.core(count))
     if extension is not None and total >= 7:
         return Reading(
@@ -106,7 +102,10 @@ def telephone_link(c: Cursor) -> Reading | None:
 
 def telephone_words(text: str, language: Language) -> str:
     """The digits of a text in the groups that it is written in, or else in those of the language's country."""
-    numbers = _RUNS.findall(text)
+    return _number_words(text, _RUNS.findall(text), language)
+
+
+def _number_words(text: str, numbers: list[str], language: Language) -> str:
     if len(numbers) == 1:
         words = _one_run(numbers[0], language, abroad="+" in text)
     else:
@@ -122,24 +121,23 @@ def _plus(text: str, language: Language) -> str:
 def _collect(c: Cursor) -> tuple[str, int]:
     """The run of tokens from the cursor that are digits with brackets and dashes, as one text."""
     texts: list[str] = []
-    for place, part in enumerate(c.ahead(8)):
-        lead, core, trail, _ = part
-        if core.isdecimal() and not lead and len(core) <= 15:
+    for place, (lead, core, trail, _) in enumerate(c.ahead(8)):
+        if not lead and core.isdecimal() and len(core) <= 15:
             texts.append(core)
             if trail and trail.strip(")"):
                 break
             continue
         if not core or (lead and lead != "("):
             break
-        if core in ("-", "–", "/") and texts and c.core(place + 1)[:1].isdecimal() and not trail:
+        if texts and core in ("-", "–", "/") and not trail and c.core(place + 1)[:1].isdecimal():
             texts.append("-")
             continue
-        end = trail.startswith(")")
-        core = lead + core + (")" if end and lead else "")
-        if not _GROUPED.fullmatch(core) or (texts and core[0] == "+"):
+        closed = trail[:1] == ")"
+        core = f"{lead}{core})" if closed and lead else lead + core
+        if core[-1:].isalpha() or not _GROUPED.fullmatch(core) or (texts and core[0] == "+"):
             break
         texts.append(core)
-        if trail.strip(")") or (trail and not end) or _NORTH_AMERICAN.fullmatch(core):
+        if (trail and (not closed or trail.strip(")"))) or (len(core) >= 11 and _NORTH_AMERICAN.fullmatch(core)):
             break
     while texts and texts[-1] == "-":
         texts.pop()
@@ -173,7 +171,7 @@ def _looks_like_phone(text: str, numbers: list[str], total: int, called: bool, l
         return True
     if len(numbers) == 1:
         return total in range(9, 14) and numbers[0][0] == "0"
-    if _IP.fullmatch(text) or (_THOUSANDS.fullmatch(text) and not text.startswith("0")):
+    if (" " not in text and IP.fullmatch(text)) or (text[0] != "0" and _THOUSANDS.fullmatch(text)):
         return False
     if numbers[0][0] == "0" and total >= 8 and len(numbers[0]) <= 6:
         return True
@@ -190,8 +188,8 @@ def _one_run(number: str, language: Language, *, abroad: bool) -> str:
 def card(c: Cursor) -> Reading | None:
     """Card numbers and IBANs in groups of four, cards that show their last digits only."""
     language, core = c.language, c.core()
-    if core.isdecimal() and len(core) not in (4, 15, 16):
-        return None
+    if core.isdecimal():
+        return _card_in_digits(c, core)
     if _MASK.fullmatch(core):
         count = 1
         while count < 5 and _MASK.fullmatch(c.core(count)):
@@ -202,19 +200,29 @@ def card(c: Cursor) -> Reading | None:
         return None
     if masked := _MASKED.fullmatch(core):
         return Reading(1, f"{_ending(c)}{digits(masked[1], language)}")
-    if (core.isdecimal() and len(core) in (15, 16)) or _CARD.fullmatch(core):
-        number = re.sub(r"\D", "", core)
-        sizes = (4, 6, 5) if len(number) == 15 else (4, 4, 4, 4)
-        return Reading(1, group_digits(number, sizes, language))
-    if len(core) == 4 and len(c.core(1)) == 4 and len(c.core(2)) == 4 and (core + c.core(1) + c.core(2)).isdecimal():
-        count = 3
-        while count < 5 and c.core(count).isdecimal() and len(c.core(count)) <= 4 and c.joined(count - 1):
-            count += 1
-        if all(c.joined(k) for k in range(count - 1)):
-            return Reading(count, language.digit_groups.join(digits(c.core(k), language) for k in range(count)))
+    if _CARD.fullmatch(core):
+        return Reading(1, group_digits(re.sub(r"\D", "", core), (4, 4, 4, 4), language))
     if core[:2].isalpha() and core[:2].isupper() and core[2:4].isdecimal() and core.isalnum():
         return _iban(c)
     return None
+
+
+def _card_in_digits(c: Cursor, core: str) -> Reading | None:
+    """A card's number in one run, or in fours."""
+    language = c.language
+    if len(core) in (15, 16):
+        return Reading(1, group_digits(core, (4, 6, 5) if len(core) == 15 else (4, 4, 4, 4), language))
+    if len(core) != 4:
+        return None
+    second, third = c.core(1), c.core(2)
+    if len(second) != 4 or len(third) != 4 or not (second + third).isdecimal():
+        return None
+    count = 3
+    while count < 5 and c.core(count).isdecimal() and len(c.core(count)) <= 4 and c.joined(count - 1):
+        count += 1
+    if not all(c.joined(k) for k in range(count - 1)):
+        return None
+    return Reading(count, language.digit_groups.join(digits(c.core(k), language) for k in range(count)))
 
 
 def _ending(c: Cursor) -> str:
@@ -245,33 +253,6 @@ def numbered(c: Cursor) -> Reading | None:
     number = core[1:]
     words = whole(number, language) if len(number) <= 2 else spaced_digits(number, language)
     return Reading(1, f"{language.number_sign} {words}")
-
-
-def machine(c: Cursor) -> Reading | None:
-    """IP addresses and versions: `192.168.0.1`, `v2.0.1`, `version 3.11`."""
-    language, core = c.language, c.core()
-    dot = language.address_signs["."]
-    if ":" in core and _IP6.fullmatch(core):
-        parts = re.findall(r"[0-9a-fA-F]+|:", core)
-        return Reading(
-            1, " ".join(spelled(part, language) if part != ":" else language.address_signs[":"] for part in parts)
-        )
-    if _IP.fullmatch(core) and all(int(part) <= 255 for part in re.findall(r"\d+", core)[:4]):
-        words = [
-            digits(run, language) if run.isdecimal() else language.address_signs[run]
-            for run in re.findall(r"\d+|\D", core)
-        ]
-        return Reading(1, " ".join(words))
-    if not _VERSION.fullmatch(core):
-        return None
-    lettered = core[0] in "vV"
-    if not lettered and core.count(".") < 2 and c.word(-1) not in language.version_words:
-        return None
-    if not lettered and re.fullmatch(r"\d{1,3}(?:\.\d{3})+", core):
-        return None
-    words = [whole(run, language) if run.isdecimal() else dot for run in re.findall(r"\d+|\.", core)]
-    head = f"{language.before_numbers['v']} " if lettered else ""
-    return Reading(1, head + " ".join(words).replace(dot, dot if language.decimal_mark == "," else language.point))
 
 
 def code(c: Cursor) -> Reading | None:

@@ -31,7 +31,8 @@ class Part(NamedTuple):
 _NOTHING = Part("", "", "", "")
 _BEYOND = 12
 """How far rules look at most."""
-_MARGIN = [_NOTHING] * _BEYOND
+_MARGIN = [_NOTHING] * (2 * _BEYOND)
+"""Stands behind the tokens, and so also before them for who counts from the end."""
 _BACK = 8
 """How far of that to the left."""
 
@@ -73,7 +74,7 @@ class Cursor:
 
     def __init__(self, tokens: list[str], parts: Sequence[Part], at: int, language: Language) -> None:
         self.tokens, self.at, self.language = tokens, at, language
-        self._parts = [*_MARGIN, *parts, *_MARGIN]
+        self._parts = [*parts, *_MARGIN]
         self._shape = ""
         self.no_phone_before = 0
         """Digits up to here were found to be no telephone number."""
@@ -122,20 +123,19 @@ class Cursor:
 
     def part(self, offset: int = 0) -> Part:
         """The token so far from the cursor, at most twelve, taken apart; empty beyond the ends of the text."""
-        return self._parts[self.at + _BEYOND + offset]
+        return self._parts[self.at + offset]
 
     def core(self, offset: int = 0) -> str:
         """The token so far from the cursor without quotation marks, brackets and closing marks."""
-        return self._parts[self.at + _BEYOND + offset].core
+        return self._parts[self.at + offset].core
 
     def word(self, offset: int = 0) -> str:
         """The token's core in lower case."""
-        return self._parts[self.at + _BEYOND + offset].word
+        return self._parts[self.at + offset].word
 
     def ahead(self, count: int) -> list[Part]:
         """So many tokens from the cursor on, at most twelve, taken apart."""
-        at = self.at + _BEYOND
-        return self._parts[at : at + count]
+        return self._parts[self.at : self.at + count]
 
     def joined(self, offset: int) -> bool:
         """Whether nothing stands between this token and the one after it."""

@@ -101,10 +101,11 @@ def spoken_form(
     known = lexicon(language)
     entries = known.entries(past + tokens)
     cursor = Cursor(past + tokens, [entry.part for entry in entries], len(past), language)
+    telling = [(place, entry.shape) for place, entry in enumerate(entries) if entry.shape.heard]
     cursor.hear(
-        [place for place, entry in enumerate(entries) if entry.shape.naming],
-        [place for place, entry in enumerate(entries) if entry.shape.calls],
-        [place for place, entry in enumerate(entries) if entry.shape.tells],
+        [place for place, shape in telling if shape.naming],
+        [place for place, shape in telling if shape.calls],
+        [place for place, shape in telling if shape.tells],
     )
     builders = _builders(tokens, pronunciations, len(past)) if pronunciations else {}
     builders |= {place + len(past): SpokenToken(tokens[place], said) for place, said in told.items()}

@@ -65,7 +65,7 @@ class Shape:
 
     __slots__ = (
         "_core", "_language", "_rules", "after", "article", "begins", "calls", "capitals", "closed", "code", "counted",
-        "digits", "ends", "exact", "figures", "inflected", "knowable", "lead", "listed", "looking_ahead",
+        "digits", "ends", "exact", "figures", "heard", "inflected", "knowable", "lead", "listed", "looking_ahead",
         "looking_back", "loud", "names", "naming", "neighbourless", "parted", "phone", "plain", "row", "simple",
         "tells", "trail", "whole_phone", "width",
     )  # fmt: skip
@@ -136,6 +136,8 @@ class Shape:
             self.naming, self.calls = bare in _naming(language), bare in language.phone_words
             self.tells = word.rstrip(":") in told_by(language)
             self.names = bare in language.code_words and bare not in SECRETS and trail in ("", ":")
+        self.heard = self.naming or self.calls or self.tells
+        """It says something of tokens after it."""
 
     def rules(self, named: bool, following: int) -> tuple[Rule, ...]:
         """Which rules may know such a token, by whether it may name something and what the token after it is."""

@@ -233,9 +233,12 @@ def initials(c: Cursor) -> Reading | None:
             return None
         dotted = part.trail.startswith(".")
         return Reading(1, letters(core.replace(".", ""), language), keep_stop=not dotted or c.ends_sentence(0))
-    if part.trail != "." or not core.isupper() or not c.core(1)[:1].isupper():
+    if part.trail != "." or not core.isupper():
         return None
-    before, after = c.part(-1), c.part(1)
+    after = c.part(1)
+    if not after.core[:1].isupper():
+        return None
+    before = c.part(-1)
     if len(before.core) == 1 and not before.trail:
         return None  # letters that were spelled already
     name = after.core[1:2].islower() or (len(after.core) == 1 and after.trail == ".")

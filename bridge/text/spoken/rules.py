@@ -20,6 +20,7 @@ from bridge.text.spoken import (
     dates,
     keypad,
     lengths,
+    machines,
     measures,
     names,
     parts,
@@ -166,7 +167,7 @@ _NUMERIC = (
     _asked(codes.telephone, r"\+?\(?\d[\d()./ –-]*(?:[-. ][A-Z][A-Z.-]+)?"),
     _asked(quantities.ratio, r"\d[\d.,]*:\d[\d.,]*"),
     _asked(quantities.scientific, r".*\d[eE].*"),
-    _asked(codes.machine, r"[vV]?\d+\..*|[0-9a-fA-F:]*:[0-9a-fA-F]*:[0-9a-fA-F:]*"),
+    _asked(machines.machine, r"[vV]?\d+\..*|[0-9a-fA-F:]*:[0-9a-fA-F]*:[0-9a-fA-F:]*"),
     _asked(quantities.written_fraction, r".*[/⁄½¼¾⅓⅔⅛⅜⅝⅞⅕].*"),
     _asked(quantities.arithmetic, r"[-+−]?\d[\d.,]*(?:[*×xX·÷+=].*|[/−-].*=.*)"),
     _KEYS,
@@ -194,7 +195,7 @@ _MIXED = (
     _asked(codes.card, r"[xX]{4}.*|[xX]{3}-[xX]{2}-.*|[A-Z]{2}\d{2}[A-Z0-9]*"),
     _PASSWORD,
     _NAMED,
-    _asked(codes.machine, r"[vV]\d+\..*|[0-9a-fA-F:]*:[0-9a-fA-F]*:[0-9a-fA-F:]*"),
+    _asked(machines.machine, r"[vV]\d+\..*|[0-9a-fA-F:]*:[0-9a-fA-F]*:[0-9a-fA-F:]*"),
     _asked(codes.telephone_link, r"tel:\+?[\d().-]{3,24}"),
     _asked(compounds.prefixed, r"[^\d]{3,6}-\d{1,4}s?"),
     _AMOUNT,
@@ -246,7 +247,7 @@ LOOKING_AHEAD = NEIGHBOURLESS | {
 """Those that look at the token and, where it is not of digits alone, at one after it if that continues it; the last
 also at words before it that are about telephones."""
 LOOKING_BACK = LOOKING_AHEAD | {
-    codes.card, keypad.keys, codes.machine, compounds.decade, compounds.prefixed, dates.date_without_year,
+    codes.card, keypad.keys, machines.machine, compounds.decade, compounds.prefixed, dates.date_without_year,
     names.numeric_abbreviation, quantities.arithmetic, lengths.feet,
 }  # fmt: skip
 """Those that look besides at words of `told_by` before a token that has a digit, if it is not of digits alone."""
