@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from bridge.understanding.corrections import segments
 from bridge.understanding.denials import wanted
+from bridge.understanding.former import clauses, happened
 from bridge.understanding.lexicon import Lexicon
 from bridge.understanding.numbers import groups
 from bridge.understanding.phrases import Intent, normalise
@@ -23,10 +24,24 @@ def read_choice(words: Sequence[Token], lexicon: Lexicon, choices: Choices) -> I
     """The name of the choice that was meant; None where none fits, or two do equally well."""
     best: Interpretation | None = None
     for because, said in segments(_bound(words, lexicon, choices), lexicon):
-        found = _chosen(wanted(said, lexicon), lexicon, choices)
+        found = _chosen(_open_still(wanted(said, lexicon), lexicon, choices), lexicon, choices)
         if found is not None or because in ("strong", "restart"):
             best = found
     return best
+
+
+def _open_still(words: list[Token], lexicon: Lexicon, choices: Choices) -> list[Token]:
+    """The words without clauses that only tell of a choice: "the outage is over", "the agent hung up"."""
+    ways = (way for name, others in choices.items() for way in (name.replace("_", " "), *others))
+    own = {word for way in ways for word in spoken(split(way))}
+    kept: list[Token] = []
+    for clause in clauses(words, lexicon):
+        plain = [word.text for word in clause]
+        other = [word for word in clause if word.text not in own]  # a choice may be "power went out"
+        settled = any(at(plain, place, lexicon.settled) for place in range(len(plain)))
+        if not settled and not happened(other, lexicon):
+            kept += clause
+    return kept
 
 
 def _bound(words: Sequence[Token], lexicon: Lexicon, choices: Choices) -> list[Token]:
@@ -96,6 +111,9 @@ def _by_place(words: list[Token], lexicon: Lexicon, names: list[str]) -> Interpr
     places = {lexicon.ordinals[word] for word in plain if word in lexicon.ordinals}
     if not places:
         numbers = [group for group in groups(words, lexicon) if group.sure]
+        led = len(plain) == 1 or (len(plain) > 1 and plain[-2] in lexicon.numbered)
+        if not numbers and led and plain[-1] == lexicon.spoken.digits[1]:
+            numbers = groups([words[-1]], lexicon)  # French "numéro un"
         named = any(word in lexicon.numbered for word in plain)
         if len(numbers) == 1 and (named or len(plain) <= 2) and len(numbers[0].digits) <= 2:
             places = {numbers[0].value}

@@ -42,9 +42,16 @@ def counted_from(words: list[Token], lexicon: Lexicon, today: Day | None) -> Tol
                         return None  # "a month from today"
                     return _exactly(today.plus(days + more), LIKELY if more else CERTAIN)
     found = _span(words, lexicon, today) or _weekday(plain, lexicon, today)
+    if numbered := _weekday_and_day(words, lexicon, today):
+        return numbered
     ordinal = next((day for place in range(len(words)) if (day := ordinal_at(words, place, lexicon))), 0)
     if found and ordinal and not set(plain) & lexicon.spans.keys() and not _is_named_day(words, ordinal, lexicon):
-        return found if found.day == ordinal else None  # "Friday the thirteenth" that is no Friday
+        if found.day == ordinal:
+            return found
+        named = _day_of_month(words, lexicon, today)  # "Saturday the fifth", "Friday the thirteenth" that is no Friday
+        weekdays = {lexicon.weekdays[word] for word in plain if word in lexicon.weekdays}
+        same = named is not None and {Day(named.year, named.month, named.day).weekday} == weekdays
+        return named if same else None
     return found or _day_of_month(words, lexicon, today)
 
 
@@ -106,12 +113,43 @@ def _weekday(plain: Sequence[str], lexicon: Lexicon, today: Day) -> ToldDate | N
     ahead_of_it = any(
         at(plain, start, lexicon.week_after) == place - start for start in range(max(place - 4, 0), place)
     )
-    if ahead_of_it or after in lexicon.week_behind:
+    later = any(lexicon.days.get(tuple(plain[place + 1 : place + 1 + length])) == 7 for length in (4, 3, 2))
+    if ahead_of_it or later or after in lexicon.week_behind:
         return _exactly(today.plus(ahead + 7), LIKELY)
     if before in lexicon.offsets and (more := _span_beside(plain[:place], plain[place + 1 :], lexicon)):
         back = (before,) in lexicon.to  # "two days before Monday"
         return _exactly(today.plus(ahead - more if back else ahead + more), LIKELY)
     return _exactly(today.plus(ahead), LIKELY)
+
+
+def _weekday_and_day(words: list[Token], lexicon: Lexicon, today: Day) -> ToldDate | None:
+    """ "Saturday 5", where the next fifth is a Saturday."""
+    starts = {group.start: group for group in groups(words, lexicon)}
+    plain = [word.text for word in words]
+    for place, word in enumerate(words):
+        led = at(plain, place + 1, lexicon.day_leads)
+        day = starts.get(place + 1 + led) if word.text in lexicon.weekdays else None
+        named = None if day is None or day.scaled else _next(day.value, today)
+        if named and Day(named.year, named.month, named.day).weekday == lexicon.weekdays[word.text]:
+            return named
+    return None
+
+
+def weekday_of_month(words: Sequence[Token], lexicon: Lexicon, today: Day | None) -> ToldDate | None:
+    """ "the first Monday in December", "last Friday of January", in the coming one of these months."""
+    plain = [word.text for word in words if not word.is_sign]
+    months = {**lexicon.spoken.month_abbreviations, **lexicon.more_months}
+    for place, word in enumerate(plain):
+        which = lexicon.ordinals.get(plain[place - 1], 0) if place and word in lexicon.weekdays else 0
+        behind = next((name for name in plain[place + 1 : place + 4] if name not in lexicon.date_links), "")
+        if not which or today is None or behind not in months:
+            continue
+        year, month = today.year + (months[behind] < today.month), months[behind]
+        days = [Day(year, month, day) for day in range(1, days_in(year, month) + 1)]
+        fitting = [day for day in days if day.weekday == lexicon.weekdays[word]]
+        if which <= len(fitting):
+            return _exactly(fitting[which - 1 if which > 0 else -1], LIKELY)
+    return None
 
 
 def _day_of_month(words: Sequence[Token], lexicon: Lexicon, today: Day) -> ToldDate | None:
@@ -122,12 +160,29 @@ def _day_of_month(words: Sequence[Token], lexicon: Lexicon, today: Day) -> ToldD
         ordinal = ordinal_at(words, place, lexicon)
         found += [ordinal] if ordinal else []
         place += _LONGEST_ORDINAL if ordinal else 1
-    if len(set(found)) != 1:
-        return None  # none, or "the 5th and the 6th"
+    found = found or _day_led(words, lexicon)
+    return _next(found[0], today) if len(set(found)) == 1 else None  # none, or "the 5th and the 6th"
+
+
+def _day_led(words: Sequence[Token], lexicon: Lexicon) -> list[int]:
+    """Days of the month told by bare numbers, as in Spanish: "el tres", "el día tres"."""
+    plain = [word.text for word in words]
+    days = []
+    for group in groups(words, lexicon):
+        led = any(
+            at(plain[: group.start], place, lexicon.day_leads) == group.start - place for place in range(group.start)
+        )
+        ends = group.end == len(words) or words[group.end].is_sign or words[group.end].text in lexicon.closing
+        days += [group.value] if led and ends and 1 <= group.value <= 31 else []
+    return days
+
+
+def _next(day: int, today: Day) -> ToldDate | None:
+    """The next day of that number."""
     year, month = today.year, today.month
     for _ in range(12):
-        if found[0] <= days_in(year, month) and Day(year, month, found[0]) >= today:
-            return ToldDate(year, month, found[0], FAIR)
+        if 1 <= day <= days_in(year, month) and Day(year, month, day) >= today:
+            return ToldDate(year, month, day, FAIR)
         year, month = (year + 1, 1) if month == 12 else (year, month + 1)
     return None
 

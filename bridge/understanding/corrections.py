@@ -35,8 +35,8 @@ def segments(
         denies = begins and bool(plain) and plain[-1] in lexicon.negations  # "no, not the red one"
         if strength == "strong" and _is_denied(words, place, lexicon):
             length = 0  # "that is not wrong"
-        if strength == "weak" and _denies(words, place, lexicon):
-            length = 0  # Spanish "mi nombre no es"
+        if strength == "weak" and (_denies(words, place, lexicon) or _declines(words, place, lexicon)):
+            length = 0  # Spanish "mi nombre no es", "el lunes no puedo"
         if length and not denies and plain not in never and not (strength == "weak" and (begins or plain in but)):
             cut.append(Segment(strength, []))
             place += length
@@ -55,6 +55,11 @@ def _denies(words: Sequence[Token], place: int, lexicon: Lexicon) -> bool:
     if words[place].text not in lexicon.negations or not place or words[place - 1].is_sign:
         return False
     return place + 1 < len(words) and words[place + 1].text in lexicon.copulas
+
+
+def _declines(words: Sequence[Token], place: int, lexicon: Lexicon) -> bool:
+    """Whether a word that may correct begins a refusal of what stands before it."""
+    return bool(at([word.text for word in words[place : place + 5]], 0, lexicon.declined))
 
 
 def _marker(words: Sequence[Token], place: int, lexicon: Lexicon) -> tuple[Strength, int]:
@@ -95,6 +100,8 @@ def amended(before: str, after: str, because: Strength, wanted: int = 0) -> str:
     aligned = [before[:place] + after for place in places]
     ways = aligned if alike > 1 else []
     ways += [after, tail] if len(after) >= rest else [tail, *aligned, after]
+    if because == "strong":
+        ways.append(before + after)  # "one two three, hold on, four five six"
     return next((way for way in ways if len(way) == wanted), ways[0])
 
 

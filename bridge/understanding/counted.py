@@ -28,11 +28,12 @@ def counts(words: Sequence[Token], start: int, end: int, digits: str, lexicon: L
         return True
     if len(digits) <= 4 and (before in _months(lexicon) or after in _months(lexicon)):
         return True
+    plain = [word.text for word in words[max(start - 2, 0) : start]]
+    told_by = lexicon.told_by | lexicon.partly
+    if any(at(plain, place, told_by) == len(plain) - place for place in range(len(plain))):
+        return False  # "my room number is 42"
     if is_year(digits) and leads_to_year(words, start, lexicon):
         return True
-    plain = [word.text for word in words[max(start - 2, 0) : start]]
-    if any(at(plain, place, lexicon.told_by) == len(plain) - place for place in range(len(plain))):
-        return False  # "my room number is 42"
     if is_year(digits):
         return not says_nothing(words, start, end, lexicon, lexicon.counted)
     return len(digits) <= _SHORT and not says_nothing(words, start, end, lexicon)
@@ -45,7 +46,16 @@ def is_other(words: Sequence[Token], start: int, end: int, lexicon: Lexicon) -> 
     months = _months(lexicon)
     if before in lexicon.numbered - lexicon.hour_leads:
         return True
+    if after == "." and end + 1 < len(words) and words[end + 1].text in months:
+        return True  # German "5. Mai"
     return after in lexicon.counted or _is_ordinal(words, end, lexicon) or after in months or before in months
+
+
+def has_letter(words: Sequence[Token], start: int, end: int, lexicon: Lexicon) -> bool:
+    """Whether a letter in capitals belongs to a number, which then is none: "A 1 2 3", "unit 4 B"."""
+    beside = [words[place] for place in (start - 1, end) if 0 <= place < len(words)]
+    others = lexicon.joiners | lexicon.ranges | {"i"}
+    return any(word.is_letter and word.raw.isupper() and word.text not in others for word in beside)
 
 
 def _is_ordinal(words: Sequence[Token], end: int, lexicon: Lexicon) -> bool:

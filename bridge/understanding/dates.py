@@ -6,9 +6,11 @@ import re
 from collections.abc import Sequence
 
 from bridge.understanding.calendar_days import Day, exists
-from bridge.understanding.coming_days import ToldDate, counted_from, ordinal_at
+from bridge.understanding.coming_days import ToldDate, counted_from, ordinal_at, weekday_of_month
 from bridge.understanding.corrections import segments
+from bridge.understanding.counted import is_year
 from bridge.understanding.denials import meant
+from bridge.understanding.former import happened
 from bridge.understanding.lexicon import Lexicon, Words
 from bridge.understanding.number_names import names_of_numbers, names_of_ordinals
 from bridge.understanding.numbers import Group, groups
@@ -44,15 +46,12 @@ def read_date(words: Sequence[Token], lexicon: Lexicon, today: Day | None = None
         if told is not None and because and not told.year and best is not None:
             told = told._replace(year=year_said)
         year_said = told.year if told else year_said
-        found = told or (counted_from(said, lexicon, today) if today else None)
+        found = told or (counted_from(said, lexicon, today) if today and not happened(said, lexicon) else None)
         if found is not None or because in ("strong", "restart"):
             best = found
     if best is not None and len(pieces) == 1 and _contradicts(best, words, lexicon, today):
         return None  # "Wednesday December 3rd" that is no Wednesday
-    past = any(
-        at([word.text for word in words[place : place + 4]], 0, lexicon.past_verbs) for place in range(len(words))
-    )
-    return None if best is None else _reading(best, today, past=past)
+    return None if best is None else _reading(best, today, past=happened(words, lexicon))
 
 
 def _is_either(words: list[Token], lexicon: Lexicon, parting: Words = frozenset()) -> bool:
@@ -117,7 +116,8 @@ def _reading(date: ToldDate, today: Day | None, *, past: bool) -> Interpretation
 
 def _told(words: list[Token], lexicon: Lexicon, today: Day | None) -> ToldDate | None:
     return (
-        _named_month(words, lexicon, today)
+        weekday_of_month(words, lexicon, today)
+        or _named_month(words, lexicon, today)
         or _written(words, lexicon, today)
         or _feast(words, lexicon)
         or _spoken_numbers(words, lexicon, today)
@@ -145,6 +145,10 @@ def _day_alone(words: list[Token], lexicon: Lexicon, before: ToldDate | None) ->
     year, sure = _year_of(groups(words, lexicon), None)
     if before is not None and year and sure:
         return before._replace(year=year, confidence=LIKELY)
+    plain = [word.text for word in words if not word.is_sign and word.text not in lexicon.date_links]
+    months = {**lexicon.spoken.month_abbreviations, **lexicon.more_months}
+    if before is not None and len(plain) == 1 and plain[0] in months:
+        return before._replace(month=months[plain[0]], confidence=LIKELY)  # "the first of May, no, June"
     day = _day_at(words, 0, lexicon) if 0 < sum(not word.is_sign for word in words) <= 4 else None
     return None if before is None or day is None else before._replace(day=day[0], confidence=LIKELY)
 
@@ -170,6 +174,8 @@ def _named_month(words: list[Token], lexicon: Lexicon, today: Day | None) -> Tol
         if not before and _is_only_year(words[_skip(words, place + 1, lexicon) :], lexicon):
             return None
         year, sure = _year_at(words, _skip(words, start, lexicon), lexicon, today)
+        if not year and place and words[place - 1].is_digits and is_year(words[place - 1].text):
+            year = int(words[place - 1].text)  # "1980 March 3"
         if year and not exists(year, month, day):
             return None
         return ToldDate(year, month, day, CERTAIN if sure else FAIR)

@@ -30,7 +30,7 @@ def meant(words: Sequence[Token], lexicon: Lexicon, *, bounds: bool = False) -> 
     for clause in _clauses(words, lexicon):
         plain = [word.text for word in clause]
         if not any(at(plain, place, lexicon.declined) for place in range(len(plain))):
-            kept += _until(clause, lexicon, lexicon.denials, bounds=bounds)
+            kept += _until(clause, lexicon, lexicon.denials | lexicon.partly, bounds=bounds)
     return kept
 
 

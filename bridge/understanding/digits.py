@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from bridge.understanding.corrections import amended, segments
-from bridge.understanding.counted import clause_of, counts
-from bridge.understanding.lexicon import Lexicon
+from bridge.understanding.counted import clause_of, counts, has_letter
+from bridge.understanding.lexicon import Lexicon, Phrases
 from bridge.understanding.numbers import LONGEST_DIGITS, Run, lone_digit, runs
 from bridge.understanding.results import CERTAIN, FAIR, LIKELY, POOR, Interpretation
 from bridge.understanding.words import Token, at, unhyphenated
@@ -97,11 +97,12 @@ def _corrected(words: list[Token], lexicon: Lexicon, wanted: int) -> _Found:
     pieces = segments(words, lexicon)
     for place, (because, said) in enumerate(pieces):
         last = place == len(pieces) - 1
-        here = _stretch(said, lexicon, wanted if len(pieces) == 1 else 0)
+        here = _stretch(said, lexicon, wanted if len(pieces) == 1 else 0, part_wanted=bool(wanted))
         if because and not here.digits and (lone := lone_digit(said, lexicon)):
             here = _Found(lone, FAIR)
         if not here.digits:
-            if because == "restart" or (because == "strong" and last):
+            amends = because and any(at([w.text for w in said], place, lexicon.partly) for place in range(len(said)))
+            if because == "restart" or (because == "strong" and last) or amends:
                 found = _NONE  # taken back, and nothing in its place
             continue
         if found.digits and because:
@@ -112,9 +113,9 @@ def _corrected(words: list[Token], lexicon: Lexicon, wanted: int) -> _Found:
     return found
 
 
-def _stretch(words: Sequence[Token], lexicon: Lexicon, wanted: int) -> _Found:
+def _stretch(words: Sequence[Token], lexicon: Lexicon, wanted: int, *, part_wanted: bool) -> _Found:
     """The digits in a stretch without a correction: one run, several that belong together, or the one that fits."""
-    found = _told(words, lexicon)
+    found = _told(words, lexicon, part_wanted=part_wanted)
     if not found or _are_either(words, found, lexicon):
         return _NONE
     if len({run.digits for run in found}) == 1 and _says_again(words, found, lexicon):
@@ -140,15 +141,18 @@ def _stretch(words: Sequence[Token], lexicon: Lexicon, wanted: int) -> _Found:
     return _of([longest], words, lexicon, FAIR) if len(longest.digits) >= others + 3 else _NONE
 
 
-def _told(words: Sequence[Token], lexicon: Lexicon) -> list[Run]:
-    """The runs that may be the answer: not denied, and neither counting nor dating something."""
+def _told(words: Sequence[Token], lexicon: Lexicon, *, part_wanted: bool) -> list[Run]:
+    """The runs that may be the answer: not denied, no part of it, and neither counting nor dating something."""
+    ruled_out = lexicon.denials if part_wanted else lexicon.denials | lexicon.partly
     told: list[Run] = []
     behind = 0
     for run in runs(words, lexicon, nothing_else=True):
         if told and any(word.text in lexicon.counted for word in words[behind : run.start]):
             return []  # "1234, the last digit is five"
-        kept = _undenied(words, run, lexicon, behind)
+        kept = _undenied(words, run, lexicon, behind, ruled_out)
         behind = run.end
+        if kept and has_letter(words, kept.start, kept.end, lexicon):
+            return []
         if kept and not counts(words, kept.start, kept.end, kept.digits, lexicon):
             told.append(kept)
     return told
@@ -179,12 +183,12 @@ def _of(found: Sequence[Run], words: Sequence[Token], lexicon: Lexicon, confiden
     return _Found(digits, POOR if lone else confidence, plus)
 
 
-def _undenied(words: Sequence[Token], run: Run, lexicon: Lexicon, behind: int) -> Run | None:
+def _undenied(words: Sequence[Token], run: Run, lexicon: Lexicon, behind: int, ruled_out: Phrases) -> Run | None:
     """A run without what it is said not to be: "not five, six", "it isn't the 1234"."""
     begin, _ = clause_of(words, run.start)
     begin = max(begin, behind, run.start - _REACH_OF_DENIAL)
     plain = [word.text for word in words[begin : run.start]]
-    if not any(_denies(plain, place, lexicon) for place in range(len(plain))):
+    if not any(_denies(plain, place, lexicon, ruled_out) for place in range(len(plain))):
         return run
     for index, (a, b) in enumerate(zip(run.groups, run.groups[1:], strict=False)):
         if b.start > a.end:
@@ -192,9 +196,9 @@ def _undenied(words: Sequence[Token], run: Run, lexicon: Lexicon, behind: int) -
     return None
 
 
-def _denies(plain: Sequence[str], place: int, lexicon: Lexicon) -> bool:
+def _denies(plain: Sequence[str], place: int, lexicon: Lexicon, ruled_out: Phrases) -> bool:
     """Whether a denial stands here, with nothing after it that ends it: "not that, but"."""
-    denied = plain[place] in lexicon.negations or bool(at(plain, place, lexicon.denials))
+    denied = plain[place] in lexicon.negations or bool(at(plain, place, ruled_out))
     return denied and not any(word in lexicon.contrasts for word in plain[place:])
 
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from functools import cache
 
 from bridge.understanding.corrections import Segment, segments
 from bridge.understanding.letter_remarks import without_remarks
 from bridge.understanding.letters import letters
-from bridge.understanding.lexicon import Lexicon
+from bridge.understanding.lexicon import Lexicon, Words
+from bridge.understanding.number_names import names_of_numbers
 from bridge.understanding.numbers import digit_named, groups
 from bridge.understanding.results import CERTAIN, FAIR, LIKELY, Interpretation
 from bridge.understanding.words import Token, at
@@ -66,8 +68,24 @@ def _other_half(address: str, words: list[Token], lexicon: Lexicon) -> Interpret
     """ "... sorry, hotmail dot com": only the domain was wrong."""
     start = next((place for place, word in enumerate(words) if not word.is_sign), 0)
     start += _length_at(words, start, lexicon)
+    dot = _dot(words, start, lexicon) if start < len(words) else 0
     domain, _ = _domain(words, start, lexicon)
+    if dot and (ending := _ending(words, start + dot, lexicon)):
+        domain = f"{address.partition('@')[2].partition('.')[0]}.{ending}"  # "... dot com, sorry, dot org"
     return Interpretation(f"{address.partition('@')[0]}@{domain}", LIKELY) if domain else None
+
+
+def _ending(words: Sequence[Token], place: int, lexicon: Lexicon) -> str:
+    """The end of a domain that begins here: "co dot uk"."""
+    labels: list[str] = []
+    while place < len(words) and words[place].text.isalpha() and len(labels) < 3:
+        labels.append(words[place].text)
+        place += 1
+        dot = _dot(words, place, lexicon) if place < len(words) else 0
+        place += dot
+        if not dot:
+            break
+    return ".".join(labels) if labels and labels[-1] in _TOP_LEVEL else ""
 
 
 def _at(words: Sequence[Token], place: int, lexicon: Lexicon) -> bool:
@@ -83,13 +101,24 @@ def _length_at(words: Sequence[Token], place: int, lexicon: Lexicon) -> int:
 
 def _address(words: list[Token], lexicon: Lexicon) -> Interpretation | None:
     """The one address in these words; None where there are two, and what an address is said not to be is none."""
-    words, letters_told = without_remarks(_without_remarks(words, lexicon), lexicon)
+    words, letters_told = without_remarks(_without_remarks(_whole_numbers(words, lexicon), lexicon), lexicon)
     found: list[Interpretation] = []
     for place in range(len(words) - 1, 0, -1):
         one = _address_at(words, place, lexicon)
         if one is not None and not letters_told.contradict(str(one.value).partition("@")[0]):
             found.append(one)
     return found[0] if len({one.value for one in found}) == 1 else None
+
+
+def _whole_numbers(words: list[Token], lexicon: Lexicon) -> list[Token]:
+    """The words without hyphens inside the name of a number: "twenty-two", French "vingt-deux"."""
+    names = names_of_numbers(lexicon)
+    kept: list[Token] = []
+    for place, word in enumerate(words):
+        inside = word.text == "-" and word.joined and 0 < place < len(words) - 1 and words[place + 1].joined
+        if not (inside and (words[place - 1].text,) in names and (words[place + 1].text,) in names):
+            kept.append(word)
+    return kept
 
 
 def _address_at(words: list[Token], place: int, lexicon: Lexicon) -> Interpretation | None:
@@ -102,7 +131,13 @@ def _address_at(words: list[Token], place: int, lexicon: Lexicon) -> Interpretat
         before -= 1
     local, joined = _local(words[:before], lexicon)
     address = f"{local}@{domain}"
-    if local and len(address) <= 254 and _ADDRESS.fullmatch(address) and ".." not in local:
+    if (
+        local
+        and local not in _leading(lexicon)
+        and len(address) <= 254
+        and _ADDRESS.fullmatch(address)
+        and ".." not in local
+    ):
         return Interpretation(address, min(confidence, FAIR + 0.1 if joined else CERTAIN))
     return None
 
@@ -277,7 +312,13 @@ def _is_name(atom: tuple[str, str], lexicon: Lexicon) -> bool:
 
 
 def _leads(text: str, lexicon: Lexicon) -> bool:
-    return text in lexicon.before_address or any(text == word.replace("'", "") for word in lexicon.before_address)
+    return text in lexicon.before_address or text in _leading(lexicon)
+
+
+@cache
+def _leading(lexicon: Lexicon) -> Words:
+    """Contractions that lead to an address, as they would stand in one: "its"."""
+    return frozenset(word.replace("'", "") for word in lexicon.before_address if "'" in word)
 
 
 def _atoms(words: Sequence[Token], lexicon: Lexicon) -> list[tuple[str, str]]:
@@ -338,6 +379,8 @@ def _atom(words: Sequence[Token], place: int, lexicon: Lexicon) -> tuple[str, in
     number = next((g for g in groups(words[place : place + 8], lexicon) if g.start == 0 and g.sure), None)
     if number:
         return number.digits, number.end
+    if word.text in lexicon.ones and word.text == lexicon.spoken.digits[1] and _beside_digit(words, place, lexicon):
+        return "1", 1
     if word.text == "oh" and _beside_digit(words, place, lexicon):
         return "0", 1
     beside_letter = any(

@@ -16,13 +16,13 @@ _ENDS = frozenset(",;.!?")
 def current(words: Sequence[Token], lexicon: Lexicon, kind: str) -> list[Token]:
     """The words without the clauses that tell what was so once."""
     kept = _behind(list(words), lexicon)
-    clauses = _clauses(kept, lexicon)
-    over = [_is_over(clauses, index, lexicon, kind) for index in range(len(clauses))]
+    parts = clauses(kept, lexicon)
+    over = [_is_over(parts, index, lexicon, kind) for index in range(len(parts))]
     if not any(over):
         return kept
-    for index in range(1, len(clauses)):  # "my old number was five five five, one two three"
-        over[index] = over[index] or (over[index - 1] and not _begins_anew(clauses[index], lexicon))
-    return [word for clause, gone in zip(clauses, over, strict=True) if not gone for word in clause]
+    for index in range(1, len(parts)):  # "my old number was five five five, one two three"
+        over[index] = over[index] or (over[index - 1] and not _begins_anew(parts[index], lexicon))
+    return [word for clause, gone in zip(parts, over, strict=True) if not gone for word in clause]
 
 
 def _behind(words: list[Token], lexicon: Lexicon) -> list[Token]:
@@ -37,27 +37,37 @@ def _behind(words: list[Token], lexicon: Lexicon) -> list[Token]:
     return words
 
 
-def _clauses(words: list[Token], lexicon: Lexicon) -> list[list[Token]]:
+def clauses(words: list[Token], lexicon: Lexicon) -> list[list[Token]]:
     """The words up to each comma or stop, "but" and "now"; none is lost."""
-    clauses: list[list[Token]] = [[]]
+    found: list[list[Token]] = [[]]
     for place, word in enumerate(words):
-        if word.text in lexicon.contrasts | lexicon.present and clauses[-1]:
-            clauses.append([])
-        clauses[-1].append(word)
+        if word.text in lexicon.contrasts | lexicon.present and found[-1]:
+            found.append([])
+        found[-1].append(word)
         if word.text in _ENDS and not (place + 1 < len(words) and words[place + 1].joined):
-            clauses.append([])
-    return [clause for clause in clauses if clause]
+            found.append([])
+    return [clause for clause in found if clause]
 
 
-def _is_over(clauses: list[list[Token]], index: int, lexicon: Lexicon, kind: str) -> bool:
-    plain = [word.text for word in clauses[index] if not word.is_sign]
+def _is_over(parts: list[list[Token]], index: int, lexicon: Lexicon, kind: str) -> bool:
+    plain = [word.text for word in parts[index] if not word.is_sign]
     if any(at(plain, place, lexicon.former) for place in range(len(plain))):
         return True
-    if not any(at(plain, place, lexicon.past_verbs) for place in range(len(plain))):
+    if not any(at(plain, place, lexicon.past_verbs | lexicon.happenings) for place in range(len(plain))):
         return False
     if kind != "date" and any(at(plain, place, lexicon.past_times) for place in range(len(plain))):
         return True
-    return any(word.text in lexicon.present for clause in clauses[index + 1 :] for word in clause)
+    return any(word.text in lexicon.present for clause in parts[index + 1 :] for word in clause)
+
+
+def happened(words: Sequence[Token], lexicon: Lexicon) -> bool:
+    """Whether a verb tells what happened, and wants nothing: "hung up", "was there", but not "was thinking"."""
+    plain = [word.text for word in words]
+    for place in range(len(plain)):
+        length = at(plain, place, lexicon.happenings)
+        if length and not any(word in lexicon.intending for word in plain[place + length : place + length + 2]):
+            return True
+    return False
 
 
 def _begins_anew(clause: list[Token], lexicon: Lexicon) -> bool:

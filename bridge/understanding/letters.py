@@ -74,7 +74,7 @@ def _letter(words: Sequence[Token], place: int, lexicon: Lexicon, *, digits: boo
         return Letter(word.text, place, place + 1, sure=word.text not in lexicon.unsure_letters)
     if name := named_letter(word.text, lexicon):
         return Letter(name, place, place + 1, sure=True)
-    if word.text in lexicon.unsure_letters:
+    if word.text in lexicon.unsure_letters and not (place == 0 and "'" in word.text):
         return Letter(lexicon.unsure_letters[word.text], place, place + 1, sure=False)
     if digits:
         digit = word.text if word.is_digits else digit_named(word, lexicon)
@@ -96,7 +96,7 @@ def _joins(words: Sequence[Token], place: int, lexicon: Lexicon) -> bool:
 def _is_article(words: Sequence[Token], place: int, lexicon: Lexicon) -> bool:
     """Whether a small letter stands before a letter that is written in capitals: "a B"."""
     after = words[place + 1] if place + 1 < len(words) else None
-    small = words[place].text in lexicon.articles and words[place].raw.islower()
+    small = words[place].text in lexicon.articles | lexicon.copulas | lexicon.lead_verbs and words[place].raw.islower()
     return small and after is not None and after.is_letter and after.raw.isupper()
 
 
@@ -140,6 +140,8 @@ def _explained(words: Sequence[Token], place: int, lexicon: Lexicon) -> Letter |
     after = words[start + length] if length and start + length < len(words) else None
     if after is None or not after.text[0].isalpha():
         return None
+    if after.text[0] != letter and after.text in lexicon.determiners | lexicon.articles:
+        return None  # "W H I T E as in the color"
     if not letter.isascii() and letter in after.text:
         return Letter(letter, place, start + length + 1, sure=True)  # "Ñ de España"
     certain = length > 1 or after.text[0] == letter
@@ -224,6 +226,10 @@ def _spells(row: list[Letter], words: Sequence[Token], lexicon: Lexicon) -> bool
     alphabetic = sum(c.isalpha() for c in text)
     if len(text) < 2 or not alphabetic:
         return False
+    if len(row) == 1 and len(text) == 2 and row[0].end - row[0].start > 1:
+        return False  # "double S"
+    if len(row) == 2 and digit_named(words[row[0].start], lexicon):
+        return False  # "one L"
     sure = sum(len(letter.text) for letter in row if letter.sure)
     singles = sum(len(letter.text) for letter in row if letter.sure or words[letter.start].is_letter)
     if sure and 2 * singles >= alphabetic - 1:

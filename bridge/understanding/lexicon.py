@@ -36,6 +36,8 @@ class Lexicon:
     """Words that begin what is spoken of: "my power is not out" denies something else than what was asked."""
     auxiliaries: Words = frozenset()
     """Verbs that agree only when nothing follows that declines: "I am", but "I am afraid not"."""
+    obliging: Words = frozenset()
+    """Verbs after one of `auxiliaries` that make it no answer: "I would need to ask"."""
     negations: Words = frozenset()
     """Words that turn an agreement round: "not right"."""
     misheard: Mapping[str, str] = field(default_factory=dict)
@@ -64,6 +66,10 @@ class Lexicon:
     """What makes a day or a time that follows a bound: "after", "every"."""
     contrasts: Words = frozenset()
     """Where a denial ends: "but"."""
+    partly: Phrases = frozenset()
+    """What follows is a part of the value, unless that part was asked for: "starts with", "ending in"."""
+    settled: Phrases = frozenset()
+    """What makes a thing that may be chosen one that nobody wants any more: "is over", "is fixed"."""
 
     # ---- what was so once
     former: Phrases = frozenset()
@@ -72,6 +78,10 @@ class Lexicon:
     """The same of what stands before: "that's my old"."""
     past_verbs: Phrases = frozenset()
     """Verbs that tell of then: "was". Alone they say nothing, but beside one of `past_times`, or before a "now"."""
+    happenings: Phrases = frozenset()
+    """Verbs that tell what happened and want nothing: "was", "hung up"."""
+    intending: Words = frozenset()
+    """After one of them, what is wanted still: "was thinking Monday"."""
     past_times: Phrases = frozenset()
     """"last year", "until yesterday"."""
     present: Words = frozenset()
@@ -198,6 +208,10 @@ class Lexicon:
     """Words of days that are over: "a week ago"."""
     span_before: Phrases = frozenset()
     """"in", before so many days or weeks."""
+    ago_before: Phrases = frozenset()
+    """Before a span that is over: French `il y a`."""
+    day_leads: Phrases = frozenset()
+    """Before a number that is a day of the month: Spanish `el día`."""
     span_after: Phrases = frozenset()
     """"from now", after them."""
     clock: Mapping[Phrase, tuple[int, int]] = field(default_factory=dict)
@@ -230,6 +244,10 @@ class Lexicon:
     morning: Phrases = frozenset()
     afternoon: Phrases = frozenset()
     """Words that make an hour one after noon: "p m", "in the evening"."""
+    evening: Phrases = frozenset()
+    """Those of them that no hour before five belongs to."""
+    clock_leads: Phrases = frozenset()
+    """Right before an hour where another number stands, too: "for two at seven"."""
     night: Phrases = frozenset()
     """The same from evening to morning: "twelve at night" is midnight, "three at night" before dawn."""
 

@@ -162,6 +162,9 @@ def _tells_surname_first(words: list[Token], lexicon: Lexicon) -> bool:
     """Whether the first part of a name that is told is the one that is written last."""
     plain = [word.text for word in words]
     first = next((place for place in range(len(plain)) if at(plain, place, lexicon.name_parts)), None)
+    known = lexicon.determiners | lexicon.articles | lexicon.no_names | lexicon.fillers | lexicon.closing
+    if first and any(text not in known and "'" not in text for text in plain[:first]):
+        return not at(plain, first, lexicon.surnames)  # "Simon, first name Paul"
     return first is not None and bool(at(plain, first, lexicon.surnames))
 
 
@@ -173,10 +176,20 @@ def _after_lead(words: list[Token], lexicon: Lexicon) -> list[Token] | None:
         length = at(plain, place, lexicon.name_leads)
         if length and _is_of_another(words, place, length, lexicon):
             return None if after is None else after
-        if length and place + length < len(plain) and (after is None or _name(words[place + length :], lexicon)):
-            after = words[place + length :]
+        if (
+            length
+            and place + length < len(plain)
+            and (after is None or _name(_without_fillers(words[place + length :], lexicon), lexicon))
+        ):
+            after = _without_fillers(words[place + length :], lexicon)
         place += length or 1
     return after
+
+
+def _without_fillers(words: list[Token], lexicon: Lexicon) -> list[Token]:
+    """The words from the first that says something: "it's uh Maria"."""
+    begin = next((place for place, word in enumerate(words) if word.text not in lexicon.fillers), 0)
+    return words[begin:]
 
 
 def _is_of_another(words: Sequence[Token], place: int, length: int, lexicon: Lexicon) -> bool:
@@ -206,7 +219,13 @@ def _name(words: Sequence[Token], lexicon: Lexicon) -> list[str]:
             break
         if text.endswith("'s") and place + 1 < len(words) and not words[place + 1].is_sign:
             return []  # "John's wife"
-        if text in lexicon.no_names and not (name and _joins(words, place, lexicon)):
+        if text in lexicon.weekdays and len(words) == 1:
+            return []
+        short, mark, _ = text.partition("'")
+        if mark and len(short) > 1 and short in lexicon.no_names:
+            break  # "that's"
+        begins = bool(name) or (place + 1 < len(words) <= _MOST_WORDS and words[-1].raw[:1].isupper())
+        if text in lexicon.no_names and not (begins and _joins(words, place, lexicon)):
             break
         if at(spoken(words[place : place + 12]), 0, lexicon.name_leads):
             break

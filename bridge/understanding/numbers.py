@@ -99,6 +99,10 @@ def _all_numbers(found: list[Group], words: Sequence[Token], lexicon: Lexicon) -
 def _among_digits(found: list[Group], index: int, words: Sequence[Token], lexicon: Lexicon) -> bool:
     """Whether a doubtful digit stands beside a certain one; a common word needs them on both sides."""
     text = words[found[index].start].text
+    if text in lexicon.ones and text != lexicon.spoken.digits[1] and index + 1 < len(found):
+        behind = found[index + 1]
+        if behind.sure and behind.start == found[index].end and len(behind.digits) == 1:
+            return False  # Spanish "un siete" is a seven
     zero = found[index].digits == "0" or text in lexicon.ones
     if text in lexicon.ones and len(found) == 1 and _all_numbers(found, words, lexicon):
         return True  # "un" is one where nothing else is said
@@ -249,6 +253,8 @@ def _rest(words: Sequence[Token], end: int, lexicon: Lexicon) -> tuple[int, int]
     joined = end < len(words) and words[end].text in lexicon.joiners
     start = end + joined
     small = _small(words, start, lexicon)
+    if start < len(words) and words[start].is_digits and len(words[start].text) <= 2 and not words[start].joined:
+        small = int(words[start].text), start + 1  # "1 thousand 2 hundred"
     if small is None and start < len(words) and words[start].text in lexicon.ones:
         small = 1, start + 1  # "mille un"
     if small is None or small[0] == 0:

@@ -1,4 +1,4 @@
-"""Numbers and sums of money as people say them: "two and a half", "forty euros and twenty cents". Pure."""
+"""Numbers as people say them: "two and a half", "twenty one hundred". Pure."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from bridge.understanding.corrections import segments
-from bridge.understanding.counted import is_other, is_year, leads_to_year, says_nothing_behind
+from bridge.understanding.counted import has_letter, is_year, leads_to_year
 from bridge.understanding.denials import meant
-from bridge.understanding.lexicon import Lexicon
+from bridge.understanding.lexicon import Lexicon, Phrases, Words
 from bridge.understanding.number_names import names_of_numbers
 from bridge.understanding.numbers import Group, groups, lone_digit
 from bridge.understanding.results import CERTAIN, FAIR, LIKELY, Interpretation
@@ -19,9 +19,6 @@ from bridge.understanding.words import Token, at, unhyphenated
 _LARGEST = 10**12
 _UNCLEAR = 0.3
 """Less than is ever understood."""
-_DOLLARS = {"r": "BRL", "us": "USD", "c": "CAD", "ca": "CAD", "a": "AUD", "au": "AUD", "mx": "MXN", "nz": "NZD"}
-"""Letters before a dollar sign that tell which one it is."""
-_SYMBOLS = {"$": "USD", "€": "EUR", "£": "GBP"}
 
 
 class Quantity(NamedTuple):
@@ -40,7 +37,7 @@ def read_number(words: Sequence[Token], lexicon: Lexicon) -> Interpretation | No
     best: Interpretation | None = None
     for because, piece in segments(unhyphenated(words), lexicon):
         said = meant(piece, lexicon)
-        reading = None if _is_difference(piece, lexicon) else _one_number(said, lexicon)
+        reading = None if is_difference(piece, lexicon) else _one_number(said, lexicon)
         if because and reading is None and (lone := lone_digit(said, lexicon)):
             reading = Interpretation(int(lone), FAIR)
         if reading is not None or because in ("strong", "restart"):
@@ -48,7 +45,7 @@ def read_number(words: Sequence[Token], lexicon: Lexicon) -> Interpretation | No
     return best
 
 
-def _is_difference(words: Sequence[Token], lexicon: Lexicon) -> bool:
+def is_difference(words: Sequence[Token], lexicon: Lexicon) -> bool:
     """Whether a number tells how much more or less something is: "two more than last time", "ten dollars less"."""
     plain = [word.text for word in words]
     ends = {one.end for one in quantities(words, lexicon)}
@@ -64,14 +61,17 @@ def _is_difference(words: Sequence[Token], lexicon: Lexicon) -> bool:
 
 def _one_number(words: list[Token], lexicon: Lexicon) -> Interpretation | None:
     plain = tuple(word.text for word in words if not word.is_sign and word.text not in lexicon.fillers)
-    if (whole_answer := lexicon.amounts.get(plain)) is not None:
+    said = tuple(word.text for word in words if not word.is_sign)
+    if (whole_answer := lexicon.amounts.get(said, lexicon.amounts.get(plain))) is not None:
         return Interpretation(whole_or_not(whole_answer), LIKELY)
     whole = dozen_and_more(words, lexicon) or written_share(words)
     if whole is not None:
         return Interpretation(whole, LIKELY)
     words = whole_of_share(words, lexicon)
-    found = quantities(words, lexicon)
-    if any(_is_span(one) or _is_of_a_year(words, one, lexicon) for one in found):
+    found = [one for one in quantities(words, lexicon) if not is_hour(words, one, lexicon)]
+    if any(_is_added(words, one, lexicon) or has_letter(words, one.start, one.end, lexicon) for one in found):
+        return None
+    if any(is_span(one) or is_of_a_year(words, one, lexicon) for one in found):
         return None
     if not found:
         counted = _counted(words, lexicon)
@@ -93,8 +93,16 @@ def _counted(words: Sequence[Token], lexicon: Lexicon) -> float | None:
     for place in range(len(plain)):
         for length in (4, 3, 2, 1):
             if (number := lexicon.amounts.get(tuple(plain[place : place + length]))) is not None:
+                behind = plain[place + length] if place + length < len(plain) else ""
+                times = next((n for n, each in _scales(lexicon) if behind in each), 0)
+                if times:
+                    return whole_or_not(number * times)  # "a couple hundred"
                 return with_more(number, plain[place + length :], lexicon)
     return None
+
+
+def _scales(lexicon: Lexicon) -> tuple[tuple[int, Words], ...]:
+    return (100, lexicon.hundred), (1000, lexicon.thousand), (10**6, lexicon.million)
 
 
 def quantities(words: Sequence[Token], lexicon: Lexicon) -> list[Quantity]:
@@ -206,14 +214,9 @@ def _whole_of(quantity: Quantity, words: Sequence[Token], lexicon: Lexicon) -> i
     return 0 if words[quantity.end - 1].text in lexicon.hundred | lexicon.thousand else 100
 
 
-def _is_span(quantity: Quantity) -> bool:
+def is_span(quantity: Quantity) -> bool:
     """Whether it is "ten to twenty", whose middle is no digit."""
     return len(quantity.groups) > 2 and any(not group.sure and group.value for group in quantity.groups[1:-1])
-
-
-def _is_percentage(quantity: Quantity, words: Sequence[Token], lexicon: Lexicon) -> bool:
-    plain = [word.text for word in words]
-    return bool(at(plain, quantity.end, lexicon.percent))
 
 
 def _share_of(quantity: Quantity, words: Sequence[Token], lexicon: Lexicon) -> Quantity | None:
@@ -235,140 +238,35 @@ def _share_of(quantity: Quantity, words: Sequence[Token], lexicon: Lexicon) -> Q
     return None
 
 
-# -- money
-
-
-class _Sum(NamedTuple):
-    hundredths: int
-    currency: str
-    confidence: float
-
-
-def read_amount(words: Sequence[Token], lexicon: Lexicon) -> Interpretation | None:
-    """One sum of money: `45.20`, whole sums without decimals; the part `currency` (ISO 4217) where it was named."""
-    best: _Sum | None = None
-    for because, piece in segments(unhyphenated(words), lexicon):
-        said = meant(piece, lexicon)
-        found = None if _is_difference(piece, lexicon) else _one_sum(said, lexicon)
-        if found is not None and best is not None and not found.currency:
-            found = found._replace(currency=best.currency)
-        if found is not None or because in ("strong", "restart"):
-            best = found
-    if best is None:
-        return None
-    whole, cents = divmod(best.hundredths, 100)
-    value = f"{whole}.{cents:02}" if cents else str(whole)
-    return Interpretation(value, best.confidence, {"currency": best.currency} if best.currency else {})
-
-
-def _one_sum(words: list[Token], lexicon: Lexicon) -> _Sum | None:
-    for place, word in enumerate(words[1:], start=1):
-        share = shares(lexicon).get((words[place - 2].text,)) if place > 1 else None
-        if share and word.text in lexicon.money and words[place - 1].text in lexicon.articles:
-            return _Sum(round(share * 100), lexicon.money[word.text], LIKELY)  # "half a dollar"
-        parts = lexicon.amounts.get((words[place - 1].text,), 0)
-        if parts > 1 and parts % 1 and (unit := lexicon.money.get(word.text, "cent")) and not unit.startswith("cent"):
-            return _Sum(round(parts * 100), unit, LIKELY)  # German "anderthalb Euro"
-    words = whole_of_share(_one_coin(words, lexicon), lexicon)
-    found = quantities(words, lexicon)
-    if any(_is_span(one) or _is_percentage(one, words, lexicon) for one in found):
-        return None
-    if not found or len(found) > 2 or any(quantity.hundredths < 0 for quantity in found):
-        return None
-    first = found[0]
-    unit, behind = _unit(words, first, lexicon)
-    plain = [word.text for word in words]
-    if len(found) == 2:
-        return _units_and_cents(words, found, unit, behind, lexicon)
-    coin, _, currency = unit.partition(" ")
-    if coin.startswith("cent"):
-        return _Sum(first.hundredths // 100 * int(coin.partition("*")[2] or 1), currency, LIKELY)
-    if len(first.groups) == 2 and not first.decimal and _may_be_cents(first, unit):
-        return None
-    if unit or first.decimal:
-        share = next(
-            (lexicon.halves[half] for n in (3, 2) if (half := tuple(plain[behind : behind + n])) in lexicon.halves), 0
-        )
-        return _Sum(first.hundredths + round(share * 100) if unit else first.hundredths, unit, first.confidence)
-    return None if _counts_else(words, first, lexicon) else _as_price(first)
-
-
-def _is_of_a_year(words: Sequence[Token], quantity: Quantity, lexicon: Lexicon) -> bool:
+def is_of_a_year(words: Sequence[Token], quantity: Quantity, lexicon: Lexicon) -> bool:
+    """Whether a number is a year that "in" or "since" stands before."""
     return is_year(quantity.groups[0].digits) and leads_to_year(words, quantity.start, lexicon)
 
 
-def _counts_else(words: list[Token], quantity: Quantity, lexicon: Lexicon) -> bool:
-    """Whether a number without a currency counts or dates something: "two bills", "in 2019", "on the 5th"."""
+def is_hour(words: Sequence[Token], quantity: Quantity, lexicon: Lexicon) -> bool:
+    """Whether a number is an hour, or how far off something is: "at seven", "5 pm", "in two days", "two hours ago"."""
+    plain = [word.text for word in words]
     start, end = quantity.start, quantity.end
-    return (
-        _is_of_a_year(words, quantity, lexicon)
-        or is_other(words, start, end, lexicon)
-        or not says_nothing_behind(words, end, lexicon)
-    )
+    unit = plain[end] if end < len(plain) else ""
+    lasts = unit in lexicon.spans or unit in lexicon.durations
+    if (lasts or unit in lexicon.after_hour) and end + 1 < len(plain) and plain[end + 1] in lexicon.not_ahead:
+        return True
+    if lasts:
+        return led_by(plain, start, lexicon.span_before | lexicon.ago_before)
+    if unit in lexicon.after_hour and led_by(plain, start, lexicon.ago_before):
+        return True
+    if at(plain, end, lexicon.morning | lexicon.afternoon | lexicon.night):
+        return True
+    return led_by(plain, start, lexicon.clock_leads)
 
 
-def _one_coin(words: list[Token], lexicon: Lexicon) -> list[Token]:
-    """ "a buck fifty" as "one buck fifty"."""
-    one, ones = Token("1", "1", joined=False), lexicon.articles | lexicon.ones
-    inside = {place for group in groups(words, lexicon) for place in range(group.start, group.end)}
-    return [
-        one
-        if place not in inside
-        and word.text in ones
-        and place + 1 < len(words)
-        and words[place + 1].text in lexicon.money
-        else word
-        for place, word in enumerate(words)
-    ]
+def led_by(plain: Sequence[str], start: int, phrases: Phrases) -> bool:
+    """Whether one of these phrases stands right before a place."""
+    return any(at(plain[:start], place, phrases) == start - place for place in range(max(start - 3, 0), start))
 
 
-def _unit(words: Sequence[Token], quantity: Quantity, lexicon: Lexicon) -> tuple[str, int]:
-    """The currency at a number, and where its name ends."""
-    before = words[quantity.start - 1].text if quantity.start else ""
-    if before in _SYMBOLS:
-        country = words[quantity.start - 2].text if quantity.start > 1 and words[quantity.start - 1].joined else ""
-        return _DOLLARS.get(country, "USD") if before == "$" else _SYMBOLS[before], quantity.end
-    after = words[quantity.end].text if quantity.end < len(words) else ""
-    if after in _SYMBOLS:
-        return _SYMBOLS[after], quantity.end + 1
-    if after in lexicon.money:
-        return lexicon.money[after], quantity.end + 1
-    unit = lexicon.money.get(before, "")
-    return "" if unit.startswith("cent") else unit, quantity.end
-
-
-def _units_and_cents(
-    words: Sequence[Token], found: list[Quantity], unit: str, behind: int, lexicon: Lexicon
-) -> _Sum | None:
-    first, second = found
-    joining = lexicon.joiners | lexicon.and_cents
-    between = [w.text for w in words[behind : second.start] if not w.is_sign and w.text not in joining]
-    if unit and second.decimal and second.hundredths < 100 and _unit(words, second, lexicon)[0] == unit:
-        return _Sum(first.hundredths + second.hundredths, unit, LIKELY)  # "$250 and $0.05"
-    joined = [w.text for w in words[behind : second.start]]
-    if not unit and len(joined) == 1 and joined[0] in lexicon.and_cents - lexicon.joiners and len(second.groups) == 1:
-        return _Sum(first.hundredths + second.hundredths // 100, "", FAIR) if second.hundredths < 10000 else None
-    if not unit or unit.startswith("cent") or between or not 0 <= second.hundredths < 10000 or second.decimal:
-        return None
-    cent, _ = _unit(words, second, lexicon)
-    named = second.end < len(words) and lexicon.money.get(words[second.end].text, "").startswith("cent")
-    if not named and cent and cent != unit:
-        return None
-    return _Sum(first.hundredths + second.hundredths // 100, unit, CERTAIN if named else LIKELY)
-
-
-def _may_be_cents(quantity: Quantity, unit: str) -> bool:
-    """Whether nobody knows if the second of two numbers is cents: "four fifty dollars", "89 90"."""
-    first, second = quantity.groups
-    short = len(first.digits) <= 2 and len(second.digits) == 2
-    return short and (first.written if not unit else not first.written and len(first.digits) == 1)
-
-
-def _as_price(quantity: Quantity) -> _Sum:
-    """A bare number: "five fifty" is 5.50, "one oh five" 1.05, "five hundred" 500."""
-    digits = [group.digits for group in quantity.groups]
-    if len(digits) == 2 and len(digits[1]) == 2 and len(digits[0]) <= 2 and not quantity.groups[0].written:
-        return _Sum(int(digits[0]) * 100 + int(digits[1]), "", FAIR)
-    if len(digits) == 3 and digits[1] == "0" and len(digits[0]) <= 2 and len(digits[2]) == 1:
-        return _Sum(int(digits[0]) * 100 + int(digits[2]), "", FAIR)
-    return _Sum(quantity.hundredths, "", min(quantity.confidence, LIKELY))
+def _is_added(words: Sequence[Token], quantity: Quantity, lexicon: Lexicon) -> bool:
+    """Whether a number only adds to what has none: "my wife, me and three kids"."""
+    before = words[quantity.start - 2] if quantity.start > 1 else None
+    joined = before is not None and words[quantity.start - 1].text in lexicon.joiners
+    return joined and before is not None and before.text[0].isalpha() and before.text not in lexicon.fillers

@@ -99,7 +99,8 @@ def _chosen(rows: list[Spelled], words: Sequence[Token], lexicon: Lexicon) -> tu
 def _denied(row: Spelled, words: Sequence[Token], lexicon: Lexicon) -> bool:
     """Whether a row is what the word is not: "not S M I T H", "it isn't S M I T H"."""
     before = [word.text for word in words[max(row.start - 2, 0) : row.start]]
-    return any(word in lexicon.negations or at(before, place, lexicon.denials) for place, word in enumerate(before))
+    ruled_out = lexicon.denials | lexicon.partly
+    return any(word in lexicon.negations or at(before, place, ruled_out) for place, word in enumerate(before))
 
 
 def _lost_its_beginning(row: Spelled, words: Sequence[Token], lexicon: Lexicon) -> bool:
@@ -137,6 +138,8 @@ def _amended(before: str, after: str, because: Strength) -> str:
     """A spelling after a correction: begun anew, or gone on with from the last letter, which was wrong."""
     if not before or because in ("", "restart") or after[0] == before[0]:
         return after
+    if 2 * sum(a == b for a, b in zip(before, after, strict=False)) >= len(before) > 2:
+        return after  # "C A T H Y, no, K A T H Y"
     if before[-2:] == 2 * after[0]:
         return before[:-2] + after  # "S M I double T, no, single T, H"
     return before[:-1] + after

@@ -15,8 +15,11 @@ from bridge.understanding.words import Token, at, unhyphenated
 
 _MOST_WORDS_AROUND = 6
 """A lone number in a longer sentence need not be an hour."""
-_LAST_OF_NIGHT = 5
-"""The last hour that is before dawn "at night"; from then on it is one of the evening."""
+_NEVER_AT_NIGHT = 5
+"""Earlier hours are before dawn "at night", later ones in the evening."""
+_FIRST_OF_EVENING = 4
+_FIRST_OF_NO_AFTERNOON = 10
+_PM = frozenset({("pm",), ("p", "m")})
 
 
 _T = TypeVar("_T")
@@ -56,8 +59,16 @@ def _reading(clock: _Clock, half: str) -> Interpretation | None:
         return Interpretation(f"{hour:02}:{minute:02}", clock.confidence, {"half_of_day": "am" if hour < 12 else "pm"})
     if not half:
         return Interpretation(f"{hour:02}:{minute:02}", min(clock.confidence, LIKELY), {"half_of_day": "unknown"})
-    if half == "night":
-        half = "am" if hour == 12 or hour <= _LAST_OF_NIGHT else "pm"
+    if half == "night" and hour == _NEVER_AT_NIGHT:
+        return None  # nobody knows if it is before dawn
+    if half == "evening" and (hour == 12 or hour < _FIRST_OF_EVENING):
+        return None
+    if half == "afternoon" and _FIRST_OF_NO_AFTERNOON <= hour < 12:
+        return None
+    if half in ("night", "evening"):
+        half = "am" if hour == 12 or hour < _NEVER_AT_NIGHT else "pm"
+    if half == "afternoon":
+        half = "pm"
     if half == "pm" and hour < 12:
         hour += 12
     elif half == "am" and hour == 12:
@@ -75,8 +86,10 @@ def _half_of_day(words: Sequence[Token], lexicon: Lexicon) -> str:
     for place in range(len(plain)):
         if at(plain, place, lexicon.night):
             return "night"
-        if at(plain, place, lexicon.afternoon):
-            return "pm"
+        if at(plain, place, lexicon.evening):
+            return "evening"
+        if length := at(plain, place, lexicon.afternoon):
+            return "pm" if tuple(plain[place : place + length]) in _PM else "afternoon"
         if at(plain, place, lexicon.morning):
             return "am"
     return ""
@@ -85,6 +98,10 @@ def _half_of_day(words: Sequence[Token], lexicon: Lexicon) -> str:
 def _clock(words: list[Token], lexicon: Lexicon, half: str) -> _Clock | None:
     words = _without_noon(words, lexicon)
     found = [group for group in _numbers(words, lexicon) if not _is_other(words, group, lexicon)]
+    if led := _led_by_clock(words, found, lexicon):
+        words, found = words[led:], _numbers(words[led:], lexicon)
+    if len(found) > 1 and any(word.text in lexicon.ranges for word in words[found[0].end : found[-1].start]):
+        return None  # "two or half past two"
     if _are_two(words, found, lexicon) or _is_long(words, found, lexicon):
         return None
     return (
@@ -97,7 +114,20 @@ def _clock(words: list[Token], lexicon: Lexicon, half: str) -> _Clock | None:
 def _is_other(words: list[Token], group: Group, lexicon: Lexicon) -> bool:
     """Whether a number counts people or is a day of a month: "seven for four people", "May 5th at three"."""
     plain = [word.text for word in words]
+    if _ends_before(plain, group.start, lexicon.told_by):
+        return True  # "my number is 4"
     return is_other(words, group.start, group.end, lexicon) and not at(plain, group.end, lexicon.past | lexicon.to)
+
+
+def _led_by_clock(words: list[Token], found: list[Group], lexicon: Lexicon) -> int:
+    """Where the one hour is that "at" stands before, if other numbers lead to it: "a table for two at seven"."""
+    plain = [word.text for word in words]
+    led = [group.start for group in found if _ends_before(plain, group.start, lexicon.clock_leads)]
+    return led[0] if len(led) == 1 and led[0] > found[0].start else 0
+
+
+def _ends_before(plain: Sequence[str], place: int, phrases: Phrases) -> bool:
+    return any(at(plain[:place], start, phrases) == place - start for start in range(max(place - 3, 0), place))
 
 
 def _are_two(words: Sequence[Token], found: list[Group], lexicon: Lexicon) -> bool:
@@ -119,8 +149,12 @@ def _is_long(words: Sequence[Token], found: list[Group], lexicon: Lexicon) -> bo
     plain = [word.text for word in words]
     start, end = found[0].start, found[0].end
     after = plain[end] if end < len(plain) else ""
-    ahead = any(at(plain, place, lexicon.span_before) == start - place for place in range(max(start - 3, 0), start))
-    lasts = after in lexicon.durations or (ahead and after in lexicon.after_hour)
+    ahead = any(
+        at(plain, place, lexicon.span_before | lexicon.ago_before) == start - place
+        for place in range(max(start - 3, 0), start)
+    )
+    over = plain[end + 1] in lexicon.not_ahead if end + 1 < len(plain) else False
+    lasts = after in lexicon.durations or ((ahead or over) and after in lexicon.after_hour)
     return lasts and not at(plain, end, lexicon.past | lexicon.to)
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from bridge.understanding.amounts import read_amount
 from bridge.understanding.calendar_days import Day
 from bridge.understanding.choice import Choices, read_choice
 from bridge.understanding.dates import read_date
@@ -19,11 +20,11 @@ from bridge.understanding.languages.all import lexicon
 from bridge.understanding.lexicon import Lexicon
 from bridge.understanding.names import read_name
 from bridge.understanding.phrases import opened
-from bridge.understanding.quantities import read_amount, read_number
+from bridge.understanding.quantities import read_number
 from bridge.understanding.results import LEAST, Hypothesis, Interpretation, Understood
 from bridge.understanding.spelling import read_spelling
 from bridge.understanding.times import read_time
-from bridge.understanding.words import split
+from bridge.understanding.words import Token, split, spoken
 from bridge.understanding.yes_no import read_yes_no
 
 KINDS = (
@@ -64,6 +65,12 @@ def understand(
     return _agreed(kind, found)
 
 
+def _is_taken_back(words: Sequence[Token], lexicon: Lexicon) -> bool:
+    """Whether a no is the last word, and more was said before: "the red one, um, no"."""
+    plain = [word for word in spoken(words) if word not in lexicon.fillers]
+    return len(plain) > 1 and (plain[-1],) in lexicon.no and (plain[-1],) in lexicon.weak_corrections
+
+
 def _agreed(kind: str, found: list[tuple[Interpretation, float]]) -> Understood | None:
     """The best of what the hypotheses say."""
     if not found:
@@ -80,6 +87,8 @@ def _read(
     text: str, kind: str, words: Lexicon, wanted: int, choices: Choices, today: Day | None
 ) -> Interpretation | None:
     said = current(split(text), words, kind)
+    if kind not in ("yes_no", "email") and _is_taken_back(said, words):
+        return None
     match kind:
         case "yes_no":
             plain = "".join(word.raw if word.joined else f" {word.raw}" for word in said)

@@ -86,6 +86,9 @@ def _decide(words: list[Token], lexicon: Lexicon) -> Interpretation | None:
             return Interpretation(False, LIKELY)  # "I'm afraid not", "I would say no"
         if len(plain) <= 3:
             return Interpretation(last.yes, FAIR)  # "yeah, no"
+        goes_on = not first.yes and last.yes and last.place + last.length == len(plain) and last.length > 1
+        if goes_on and not any((word,) in lexicon.weak_yes for word in plain[last.place :]):
+            return None  # "no no, that's fine, go ahead"
         return None if _both(first, others, plain, lexicon) else Interpretation(first.yes, POOR)
     contradicted = any(sign.yes != first.yes and sign.place > first.place for sign in signs if sign.weak) and first.yes
     return Interpretation(first.yes, FAIR if contradicted else CERTAIN if len(plain) <= _LONGEST else LIKELY)
@@ -98,8 +101,11 @@ def _is_double(plain: list[str], place: int, lexicon: Lexicon) -> bool:
     return turned and plain[place] not in lexicon.negations and (plain[place],) not in lexicon.weak_corrections
 
 
-def _goes_on(plain: list[str], place: int, lexicon: Lexicon) -> bool:
-    return place < len(plain) and plain[place] in lexicon.negations
+def _is_begun(plain: list[str], place: int, lexicon: Lexicon) -> bool:
+    """Whether the verb before this place only begins a sentence, which a denial or another verb goes on with."""
+    if plain[place - 1] not in lexicon.auxiliaries or place == len(plain):
+        return False
+    return plain[place] in lexicon.negations | lexicon.auxiliaries or plain[place] in lexicon.obliging
 
 
 def _is_bare(plain: list[str], sign: _Sign, lexicon: Lexicon) -> bool:
@@ -121,6 +127,17 @@ def _depends(plain: list[str], signs: Sequence[_Sign], lexicon: Lexicon) -> bool
     return on and signs[0].yes
 
 
+def _is_attribute(plain: list[str], place: int, lexicon: Lexicon) -> bool:
+    """Whether a word belongs to the thing that follows: "the wrong person", "my right arm"."""
+    return 0 < place < len(plain) - 1 and plain[place - 1] in lexicon.determiners
+
+
+def _is_within_longer(plain: list[str], place: int, length: int, lexicon: Lexicon) -> bool:
+    """Whether a longer phrase of the other kind begins inside the one that begins here."""
+    behind = range(place + 1, place + length)
+    return any(at(plain, other, lexicon.yes | lexicon.no, _LONGEST_PHRASE) > length for other in behind)
+
+
 def _both(first: _Sign, others: Sequence[_Sign], plain: list[str], lexicon: Lexicon) -> bool:
     """Whether a yes is taken back by a no that stands after "but", or in a sentence of its own."""
     return first.yes or any(word in lexicon.contrasts for word in plain[first.place : others[0].place])
@@ -139,11 +156,17 @@ def _signs(words: Sequence[Token], lexicon: Lexicon) -> list[_Sign]:
             (True, True): at(plain, place, lexicon.weak_yes, _LONGEST_PHRASE),
         }
         (yes, weak), length = max(lengths.items(), key=lambda entry: entry[1])
+        if _is_within_longer(plain, place, length, lexicon):
+            place += 1  # "I do not" of "I do not have a problem with that"
+            continue
+        if length == 1 and _is_attribute(plain, place, lexicon):
+            place += 1
+            continue
         unsure_of_it = length > 1 and place - 1 in undecided  # "I am not sure that is right"
         if length and not unsure_of_it and undecided.isdisjoint(range(place, place + length)):
             before = set(range(max(0, place - _NEGATION_REACH), place)) - undecided
-            if yes and plain[place + length - 1] in lexicon.auxiliaries and _goes_on(plain, place + length, lexicon):
-                pass  # "I can" of "I can not"
+            if yes and length > 1 and _is_begun(plain, place + length, lexicon):
+                pass  # "I can" of "I can not", "I would" of "I would have to ask"
             elif not yes and _is_double(plain, place, lexicon):
                 found = [sign for sign in found if sign.place + sign.length < place]
                 found.append(_Sign(True, False, place, length))  # "it isn't incorrect"

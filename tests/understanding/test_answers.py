@@ -33,10 +33,10 @@ SHOWN = ("extension", "currency")
 """Parts that the tables tell."""
 
 
-def rows() -> list[tuple[str, str, str, str]]:
+def rows(table: str = "") -> list[tuple[str, str, str, str]]:
     found = []
     for name, language in LANGUAGES.items():
-        text = (Path(__file__).parent / f"{name}.txt").read_text(encoding="utf-8")
+        text = (Path(__file__).parent / f"{name}{table}.txt").read_text(encoding="utf-8")
         for line in text.splitlines():
             if line and not line.startswith("#"):
                 kind, said, value = (part.strip() for part in line.split(" | "))
@@ -55,6 +55,19 @@ def shown(understood: Understood | None) -> str:
 def test_an_answer(language: str, kind: str, said: str, value: str) -> None:
     choices = CHOICES_IN.get(language, CHOICES)
     assert shown(understand([Hypothesis(said)], kind, language, choices=choices, today=TODAY)) == value
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("language", LANGUAGES.values())
+def test_answers_as_they_are_said_on_the_phone(language: str, kind: str) -> None:
+    told = [row for row in rows("_calls") if row[0] == language and row[1].partition(":")[0] == kind]
+    choices = CHOICES_IN.get(language, CHOICES)
+    got = {
+        (answer, said): shown(understand([Hypothesis(said)], answer, language, choices=choices, today=TODAY))
+        for _, answer, said, _ in told
+    }
+    assert got == {(answer, said): value for _, answer, said, value in told}
+    assert len(told) >= 30
 
 
 @pytest.mark.parametrize("language", LANGUAGES.values())
