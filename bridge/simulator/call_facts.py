@@ -25,5 +25,7 @@ class CallFacts:
     transferred_to: str = ""
     announced: str = ""
     """What the carrier's voice told whoever answered a transfer, before they were connected."""
+    music: str = ""
+    """Where the sound came from that was heard on hold."""
     duration_s: float = 0.0
     unheard_ms: float = 0.0

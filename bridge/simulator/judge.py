@@ -179,6 +179,8 @@ def _ending(result: CallResult, expect: Expect) -> Iterator[Verdict]:
     for phrase in expect.announced:
         told = result.announced or "nothing"
         yield _verdict("announced", phrase, told, phrase.casefold() in told.casefold())
+    if expect.music is not None:
+        yield _verdict("music", str(expect.music), result.music or "none", bool(result.music) == expect.music)
     if expect.ends_within_s is not None:
         seconds = result.duration_ms / 1000.0
         yield _verdict(

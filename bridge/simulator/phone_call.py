@@ -25,6 +25,7 @@ from bridge.simulator.line import LineConditions
 from bridge.simulator.media_connection import open_media_socket, whole_address, whole_addresses
 from bridge.simulator.media_leg import FRAME_S, Ending, LineClock, MediaLeg, send
 from bridge.simulator.misbehaviour import Misbehaviour
+from bridge.simulator.parties import SAYING_S, Conferences, PersonCall, dial, wait_in_room
 from bridge.simulator.result import Happening, HungUpBy
 from bridge.simulator.scenario import Scenario
 from bridge.simulator.sound import Sound
@@ -35,8 +36,6 @@ _DOCUMENTS = 20
 
 _LAST_CALLBACKS_S = 2.0
 _RECONNECTS = 3
-_SAYING_S = 0.06
-"""For each character that the carrier's own voice says."""
 
 
 class PhoneCall:
@@ -54,12 +53,12 @@ class PhoneCall:
         on_happening: Callable[[Happening], None] | None = None,
         watermark: bool = False,
     ) -> None:
-        self._trunk = trunk
+        self.trunk = trunk
         self.company = trunk.company
         self.call = call
-        self._scenario = scenario
+        self.scenario = scenario
         self._caller = caller
-        self._session = session
+        self.session = session
         self._recognise = recognise
         self._told = InOrder(on_happening) if on_happening else None
         self._commentary = Commentary(caller, self._told, recognise) if self._told and recognise else None
@@ -73,6 +72,8 @@ class PhoneCall:
         self._held_callbacks: list[Webhook] = []
         self._call_events = 0
         self._order: asyncio.Future[Sequence[Verb] | Webhook] = self._loop.create_future()
+        self.rooms = Conferences()
+        self.person: PersonCall | None = None
         self._misbehaviour = Misbehaviour(self, scenario.carrier)
         self.facts = CallFacts(callbacks=self.webhooks.log)
 
@@ -80,6 +81,15 @@ class PhoneCall:
     def over(self) -> bool:
         """Whether the call has ended."""
         return self.facts.hung_up_by != "nobody"
+
+    @property
+    def ordered(self) -> asyncio.Future[Sequence[Verb] | Webhook]:
+        """Done when the server asks for another course."""
+        return self._order
+
+    def hang_up(self, how: str) -> None:
+        """The caller hangs up while no stream is open."""
+        self._end("caller", how)
 
     def order(self, what: Sequence[Verb] | Webhook) -> None:
         """The server asks the carrier's REST API for this course: verbs, or the request for a document."""
@@ -118,10 +128,10 @@ class PhoneCall:
 
     async def _ring(self) -> None:
         await self._call_event("ringing")
-        if self._scenario.carrier.webhook_delay_ms:
-            await asyncio.sleep(self._scenario.carrier.webhook_delay_ms / 1000.0)
+        if self.scenario.carrier.webhook_delay_ms:
+            await asyncio.sleep(self.scenario.carrier.webhook_delay_ms / 1000.0)
         webhook = self.webhooks.dialled()
-        if self._scenario.carrier.duplicate_webhook:
+        if self.scenario.carrier.duplicate_webhook:
             await self.webhooks.document(webhook)
         course: Sequence[Verb] | Webhook = webhook
         may_be_empty, rest = False, list[Verb]()
@@ -133,7 +143,7 @@ class PhoneCall:
                 self.note("document", " ".join(text.split())[:300])
                 verbs = verbs or (rest if may_be_empty else [])
             else:
-                base, verbs = self._trunk.url, list(course)
+                base, verbs = self.trunk.url, list(course)
             following, rest, may_be_empty = await self._follow(verbs, base)
             if following is None:
                 return
@@ -172,10 +182,15 @@ class PhoneCall:
                     if not verb.targets:
                         self.note("transfer", "to nobody: no number was given")
                         continue  # nobody was rung: the document goes on
-                    after = await self._dial(verb, base)
+                    after = await dial(self, verb, base)
                     if after is None:
                         self._end("server", f"transferred to {verb.targets[0]}")
                     return after, [], False
+                case verb_kinds.Room():
+                    after = await wait_in_room(self, verb, base)
+                    if after is None and not self._order.done():
+                        return None, [], False
+                    return self._take_order() if after is None else after, [], False
                 case verb_kinds.Hangup():
                     self._end("server", "hung up")
                     return None, [], False
@@ -190,30 +205,12 @@ class PhoneCall:
         self._end("server", "no verb was left")
         return None, [], False
 
-    async def _dial(self, verb: verb_kinds.Dial, base: str) -> Webhook | None:
-        """Ring somebody: they hear the announcement and are connected, or the caller comes back by this request."""
-        person = self._scenario.person
-        self.note("transfer", ", ".join(verb.targets))
-        if person.does == "answered" or not verb.action:
-            self.facts.transferred_to = verb.targets[0]
-            if verb.announce:
-                asked = self.company.party_answered(self.call, whole_address(self.company, base, verb.announce))
-                verbs, _ = await self.webhooks.document(asked)
-                self.facts.announced = " ".join(one.text for one in verbs if isinstance(one, verb_kinds.Say))
-                self.note("announced", self.facts.announced[:300])
-            return None
-        await asyncio.sleep(person.after_ms / 1000.0)
-        self.note("not_answered", person.does)
-        return self.company.after_dial(
-            self.call, replace(verb, action=whole_address(self.company, base, verb.action)), person.does
-        )
-
     async def _carrier_acts(self, verb: Verb) -> bool:
         """Say, play or pause; False when the caller has hung up meanwhile, out of patience."""
         match verb:
             case verb_kinds.Say():
                 self.note("carrier_says", verb.text[:300])
-                seconds = _SAYING_S * len(verb.text)
+                seconds = SAYING_S * len(verb.text)
             case verb_kinds.Play():
                 self.note("carrier_plays", verb.url)
                 seconds = 0.0
@@ -222,7 +219,7 @@ class PhoneCall:
                 seconds = verb.seconds
             case _:
                 seconds = 0.0
-        left = self._scenario.longest_s - (self._loop.time() - self._dialled)
+        left = self.scenario.longest_s - (self._loop.time() - self._dialled)
         await asyncio.wait([self._order], timeout=max(0.0, min(seconds, left)))
         if seconds > left and not self._order.done():
             self._end("caller", "patience")
@@ -231,8 +228,8 @@ class PhoneCall:
 
     async def _trips(self, count: float) -> None:
         """What so many round trips between carrier and server take."""
-        if self._scenario.carrier.round_trip_ms:
-            await asyncio.sleep(count * self._scenario.carrier.round_trip_ms / 1000.0)
+        if self.scenario.carrier.round_trip_ms:
+            await asyncio.sleep(count * self.scenario.carrier.round_trip_ms / 1000.0)
 
     def _take_order(self) -> Sequence[Verb] | Webhook:
         order, self._order = self._order.result(), self._loop.create_future()
@@ -279,7 +276,7 @@ class PhoneCall:
         leg = MediaLeg(
             socket,
             stream,
-            self._scenario,
+            self.scenario,
             self._caller,
             self._line,
             self._clock,
@@ -310,15 +307,15 @@ class PhoneCall:
     async def connect(self, verb: Stream) -> aiohttp.ClientWebSocketResponse:
         """Open a media socket. Raises CarrierError."""
         await self._trips(3)
-        signed = not self._scenario.carrier.no_socket_signature
-        return await open_media_socket(self._session, self.company, self.webhooks, verb, signed=signed)
+        signed = not self.scenario.carrier.no_socket_signature
+        return await open_media_socket(self.session, self.company, self.webhooks, verb, signed=signed)
 
     async def _start(self, socket: aiohttp.ClientWebSocketResponse, verb: Stream) -> MediaStream:
-        settings = self._scenario.carrier
+        settings = self.scenario.carrier
         number = len(self.facts.streams)
         sid = self.call.stream_sid if number == 0 else f"{self.call.stream_sid[:-2]}{number:02x}"
         stream = self.company.open_stream(
-            self.call, sid, verb, 0.0, echoes_marks=settings.echoes_marks, seed=self._scenario.line.seed
+            self.call, sid, verb, 0.0, echoes_marks=settings.echoes_marks, seed=self.scenario.line.seed
         )
         self.facts.streams.append(stream)
         try:
@@ -362,17 +359,17 @@ class PhoneCall:
         await self._callback(webhook)
 
     async def _call_event(self, status: str) -> None:
-        url = self._trunk.status_callback
-        if url and self._scenario.carrier.status_callbacks:
+        url = self.trunk.status_callback
+        if url and self.scenario.carrier.status_callbacks:
             number, seconds = self._call_events, round(self._clock.now)
             self._call_events += 1
             await self._callback(self.company.call_event(self.call, url, status, number, seconds, time.time()))
 
     async def _callback(self, webhook: Webhook | None) -> None:
         """Callbacks never hold up the call; shuffled ones are kept and come backwards after its end."""
-        if webhook is None or not self._scenario.carrier.status_callbacks:
+        if webhook is None or not self.scenario.carrier.status_callbacks:
             return
-        if self._scenario.carrier.shuffled_callbacks:
+        if self.scenario.carrier.shuffled_callbacks:
             self._held_callbacks.append(webhook)
         elif self.over:
             await self.webhooks.notify(webhook)

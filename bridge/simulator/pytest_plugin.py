@@ -35,6 +35,7 @@ from bridge.simulator.caller import says
 from bridge.simulator.carriers import CARRIERS, carrier_named, carrier_of
 from bridge.simulator.carriers.base import Carrier
 from bridge.simulator.ear import Understand
+from bridge.simulator.rest import RestApi
 from bridge.simulator.result import CallResult, Turn
 from bridge.simulator.runner import PlacedCall, check_for_foreign_audio, place_call
 from bridge.simulator.scenario import Scenario
@@ -193,10 +194,12 @@ class CityFixture:
         understand: Understand | None = None,
         natural_voice: bool = True,
         watermarks: bool = False,
+        rest: RestApi | None = None,
     ) -> list[Heard]:
         """Start the server in virtual time and let a caller ring every `every_ms`; the same seed, the same bytes.
 
-        With `watermarks`, every caller's voice carries a mark, and hearing another's is a failed expectation.
+        With `watermarks`, every caller's voice carries a mark, and hearing another's is a failed expectation. `rest` is
+        the carrier's REST API, which the server reaches at an address where somebody serves it.
         """
         read = [_scenario(what, self._folder) for what in scenarios]
 
@@ -213,6 +216,7 @@ class CityFixture:
                 understand=understand,
                 natural_voice=natural_voice,
                 watermark=watermarks,
+                rest=rest,
             )
 
         async def live() -> list[PlacedCall]:

@@ -14,7 +14,7 @@ import contextlib
 import json
 import weakref
 from collections.abc import AsyncIterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from aiohttp import web
 
@@ -22,9 +22,8 @@ from bridge.errors import BadMessage, ConfigError
 from bridge.simulator.carriers import CARRIERS
 from bridge.simulator.carriers.base import Webhook
 from bridge.simulator.carriers.verbs import Dial, Hangup, Verb
-
-if TYPE_CHECKING:
-    from bridge.simulator.phone_call import PhoneCall
+from bridge.simulator.parties import Conferences, PersonCall
+from bridge.simulator.phone_call import PhoneCall
 
 LARGEST_REQUEST = 64 * 1024
 LONGEST_DOCUMENT = 4000
@@ -37,21 +36,43 @@ class RestApi:
     def __init__(self, *, password: str = "") -> None:
         """`password` is what Basic and Bearer credentials must end with; empty: any will do, none will not."""
         self._password = password
-        self._calls: weakref.WeakValueDictionary[str, PhoneCall] = weakref.WeakValueDictionary()
+        self._calls: weakref.WeakValueDictionary[str, PhoneCall | PersonCall] = weakref.WeakValueDictionary()
+        self._rooms = Conferences()
         self.log: list[str] = []
         """`POST /2010-04-01/... -> 200`."""
 
     def add(self, phone: PhoneCall) -> None:
         """Let requests end or move this call from now on."""
         self._calls[phone.call.call_sid] = phone
+        phone.rooms = self._rooms
+
+    def _call(self, from_number: object, target: object, url: object, told: object) -> PersonCall | None:
+        """Call somebody for the caller who has dialled this number; None where something is missing."""
+        what = [one for one in (from_number, target, url, told) if isinstance(one, str) and one]
+        if len(what) < 4:
+            return None
+        number, target, url, told = what
+        for phone in list(self._calls.values()):
+            if not isinstance(phone, PhoneCall) or phone.person is not None or phone.over:
+                continue
+            if phone.call.called.lstrip("+") == number.lstrip("+"):
+                named = f"+{target}" if target.isdigit() else target
+                person = phone.person = PersonCall(phone, named, url, told)
+                self._calls[person.call.call_sid] = person
+                phone.spawn(person.run())
+                return person
+        return None
 
     def application(self) -> web.Application:
         """The API, to be served where the service's `api_base_url` points to."""
         app = web.Application(client_max_size=LARGEST_REQUEST, middlewares=[self._logged])
+        app.router.add_post("/2010-04-01/Accounts/{account}/Calls.json", self._twilio_calls)
         app.router.add_post("/2010-04-01/Accounts/{account}/Calls/{call}.json", self._twilio)
         app.router.add_post("/v2/calls/{call}/actions/{action}", self._telnyx_action)
         app.router.add_post("/v2/texml/Accounts/{account}/Calls/{call}", self._telnyx_texml)
+        app.router.add_post("/v2/texml/Accounts/{account}/Calls", self._telnyx_calls)
         app.router.add_put("/v1/calls/{call}", self._vonage)
+        app.router.add_post("/v1/Account/{account}/Call/", self._plivo_calls)
         app.router.add_delete("/v1/Account/{account}/Call/{call}/", self._plivo)
         app.router.add_post("/v1/Account/{account}/Call/{call}/", self._plivo)
         return app
@@ -65,7 +86,7 @@ class RestApi:
         self.log.append(f"{request.method} {request.path} -> {answer.status}")
         return answer
 
-    def _running(self, request: web.Request) -> PhoneCall | None:
+    def _running(self, request: web.Request) -> PhoneCall | PersonCall | None:
         phone = self._calls.get(request.match_info["call"])
         return None if phone is None or phone.over else phone
 
@@ -81,6 +102,33 @@ class RestApi:
             value = value.partition(":")[2]
         return bool(value) and value.endswith(self._password)
 
+    async def _twilio_calls(self, request: web.Request) -> web.Response:
+        if not self._authorised(request, "basic"):
+            return web.json_response({"code": 20003, "message": "Authenticate", "status": 401}, status=401)
+        form = await request.post()
+        person = self._call(*(form.get(name) for name in ("From", "To", "Url", "StatusCallback")))
+        if person is None:
+            return web.json_response({"code": 21201, "message": "no such caller", "status": 400}, status=400)
+        return web.json_response({"sid": person.call.call_sid, "status": "queued"}, status=201)
+
+    async def _telnyx_calls(self, request: web.Request) -> web.Response:
+        if not self._authorised(request, "bearer"):
+            return _telnyx_error(401, "10009", "Authentication failed")
+        body = await _json(request)
+        person = self._call(*(body.get(name) for name in ("From", "To", "Url", "StatusCallback")))
+        if person is None or not body.get("ApplicationSid"):
+            return _telnyx_error(422, "10015", "expected ApplicationSid, From, To, Url and StatusCallback")
+        return web.json_response({"from": body["From"], "to": body["To"], "status": "queued"})
+
+    async def _plivo_calls(self, request: web.Request) -> web.Response:
+        if not self._authorised(request, "basic"):
+            return web.json_response({"error": "could not verify your access"}, status=401)
+        body = await _json(request)
+        person = self._call(*(body.get(name) for name in ("from", "to", "answer_url", "hangup_url")))
+        if person is None:
+            return web.json_response({"error": "expected from, to, answer_url and hangup_url"}, status=400)
+        return web.json_response({"message": "call fired", "request_uuid": person.call.call_sid}, status=201)
+
     async def _twilio(self, request: web.Request) -> web.Response:
         if not self._authorised(request, "basic"):
             return web.json_response({"code": 20003, "message": "Authenticate", "status": 401}, status=401)
@@ -94,7 +142,7 @@ class RestApi:
             return web.json_response({"code": 21218, "message": refused, "status": 400}, status=400)
         return web.json_response({"sid": phone.call.call_sid, "status": form.get("Status", "in-progress")})
 
-    def _document_order(self, phone: PhoneCall, form: Mapping[str, str], field: str) -> str:
+    def _document_order(self, phone: PhoneCall | PersonCall, form: Mapping[str, str], field: str) -> str:
         """Do what a request in the form of Twilio's asks for; returns what is wrong with it."""
         if form.get("Status") in ("completed", "canceled"):
             phone.order([Hangup()])
@@ -151,7 +199,7 @@ class RestApi:
         phone.order(order)
         return web.Response(status=204)
 
-    def _vonage_order(self, phone: PhoneCall, body: Any) -> Sequence[Verb] | Webhook | None:
+    def _vonage_order(self, phone: PhoneCall | PersonCall, body: Any) -> Sequence[Verb] | Webhook | None:
         match body:
             case {"action": "hangup"}:
                 return [Hangup()]

@@ -96,6 +96,7 @@ class CallResult(msgspec.Struct, kw_only=True):
     """What to look at when the caller never came through."""
     transferred_to: str = ""
     announced: str = ""
+    music: str = ""
     first_audio_ms: int | None = None
     last_sound_to_end_ms: int | None = None
     """From the bot's last sound to the end of the call; negative when words were cut off."""

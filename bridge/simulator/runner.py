@@ -156,6 +156,7 @@ def _measure(
     joints = [at + begin for stream, begin in opened for at in stream.joints]
     result.hung_up_by, result.ended = facts.hung_up_by, facts.ended
     result.transferred_to, result.announced = facts.transferred_to, facts.announced
+    result.music = facts.music
     result.duration_ms = round(facts.duration_s * 1000.0)
     result.unheard_ms = round(facts.unheard_ms)
     result.turns = ear.listen(facts.recording, caller.done, clears_ms=clears_ms, understand=understand, ulaw=to_ulaw)

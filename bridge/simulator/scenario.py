@@ -172,9 +172,15 @@ class Caller(_Strict, frozen=True):
 class Person(_Strict, frozen=True):
     """Whoever a call is transferred to, and what they do about it."""
 
-    does: Literal["answered", "busy", "no_answer", "failed"] = "answered"
+    does: Literal["answered", "busy", "no_answer", "failed", "declined", "hangs_up", "machine"] = "answered"
+    """`declined` presses another key than is asked for, `hangs_up` does so while it is told, a `machine` presses
+    none."""
+    presses: str = "1"
+    """The key by which it takes the call, where one is asked for."""
     after_ms: int = 2000
     """How long it rings, whatever becomes of it."""
+    caller_waits_ms: int = 60_000
+    """The caller's patience with the music meanwhile."""
 
 
 class Expect(_Strict, frozen=True):
@@ -213,6 +219,8 @@ class Expect(_Strict, frozen=True):
     transferred_to: str | None = None
     announced: tuple[str, ...] = ()
     """Phrases that whoever answered heard before they were connected, in any order."""
+    music: bool | None = None
+    """Whether the caller heard music while somebody was called."""
     refused: bool = False
     """The server must not take this call."""
     ends_within_s: float | None = None

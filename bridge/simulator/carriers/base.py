@@ -303,6 +303,15 @@ class Carrier(abc.ABC):
     connect_attempts: ClassVar[int] = 1
     """How often it tries to open a media socket."""
 
+    outgoing_direction: ClassVar[str] = "outbound-api"
+    """The `Direction` of a call that the server has asked for."""
+
+    def outgoing(self, webhook: Webhook) -> Webhook:
+        """Return the request as one of a call that the server has asked for."""
+        if "Direction" not in webhook.form:
+            return webhook
+        return replace(webhook, form={**webhook.form, "Direction": self.outgoing_direction})
+
     @abc.abstractmethod
     def new_call(self, number: str, called: str, seed: str, account: str = "") -> Call:
         """Identifiers made from a seed: the same seed gives the same call."""

@@ -79,6 +79,7 @@ class Plivo(Carrier):
     socket_agent = "Plivo-Audio-Streaming"
     default_account = "MA" + "0" * 17 + "B"
     connect_attempts = 2
+    outgoing_direction = "outbound"
 
     def new_call(self, number: str, called: str, seed: str, account: str = "") -> Call:
         """A call UUID, and a stream id of the same kind."""
@@ -155,6 +156,12 @@ class Plivo(Carrier):
             case "Hangup":
                 reason = element.get("reason", "")
                 return Reject(reason) if reason in _REFUSALS else Hangup()
+            case "Conference":
+                return xml.room(self, element, "waitSound", element.get("action", ""))
+            case "GetInput":
+                if element.get("inputType") != "dtmf" or not 5 <= int(element.get("executionTimeout", "15")) <= 60:
+                    raise self.error("document", "<GetInput>: expected inputType dtmf, and 5 to 60 s")
+                return xml.gather(self, element, "Speak", "executionTimeout")
             case "Say":
                 raise xml.unknown(self, element)
         verb = xml.common(self, element)

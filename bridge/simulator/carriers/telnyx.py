@@ -150,6 +150,8 @@ class Telnyx(Carrier):
                 return Hangup()
             case "Reject":
                 return Reject(element.get("reason", "rejected"))
+            case "Gather":
+                return xml.gather(self, element, "Say", "timeout")
         verb = xml.common(self, element)
         if verb is None:
             raise xml.unknown(self, element)

@@ -173,6 +173,8 @@ class Twilio(Carrier):
                 return Hangup()
             case "Reject":
                 return Reject(element.get("reason", "rejected"))
+            case "Gather":
+                return xml.gather(self, element, "Say", "timeout")
         verb = xml.common(self, element)
         if verb is None:
             raise xml.unknown(self, element, 12200)

@@ -75,6 +75,29 @@ class Play:
 
 
 @dataclass(frozen=True, slots=True)
+class Gather:
+    """The carrier says something and waits for keys; without any the verbs go on."""
+
+    says: tuple[Say, ...]
+    action: str
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """Meet others in a room; until it has started, hear its music."""
+
+    name: str
+    starts: bool = True
+    """It starts when this one comes in and somebody is there."""
+    ends: bool = False
+    """It is over for all when this one leaves."""
+    music: str = ""
+    """Where the document about the music is."""
+    action: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Pause:
     """The carrier waits, with nothing to be heard, before its next verb."""
 
@@ -93,4 +116,4 @@ class Reject:
     reason: str
 
 
-Verb = Stream | Redirect | Dial | Say | Play | Pause | Hangup | Reject
+Verb = Stream | Redirect | Dial | Say | Play | Gather | Room | Pause | Hangup | Reject

@@ -7,7 +7,7 @@ import re
 import xml.etree.ElementTree as ElementTree
 
 from bridge.simulator.carriers.base import Carrier, CarrierError
-from bridge.simulator.carriers.verbs import Dial, Pause, Play, Redirect, Say
+from bridge.simulator.carriers.verbs import Dial, Gather, Pause, Play, Redirect, Room, Say
 
 LONGEST_PAUSE_S = 24 * 3600.0
 
@@ -60,9 +60,38 @@ def dial(carrier: Carrier, element: ElementTree.Element) -> Dial:
     return Dial(named, element.get("action", ""), method_of(element), announce)
 
 
-def common(carrier: Carrier, element: ElementTree.Element) -> Dial | Pause | Play | Redirect | Say | None:
+def room(carrier: Carrier, element: ElementTree.Element, music: str, action: str) -> Room:
+    """`<Conference>`; `music` is the attribute that names the music's document."""
+    flags = {}
+    for name, default in (("startConferenceOnEnter", "true"), ("endConferenceOnExit", "false")):
+        value = element.get(name, default)
+        if value not in ("true", "false"):
+            raise carrier.error("document", f"{name}={value!r}: expected true or false")
+        flags[name] = value == "true"
+    if not text_of(element):
+        raise carrier.error("document", "<Conference> without a name")
+    starts, ends = flags["startConferenceOnEnter"], flags["endConferenceOnExit"]
+    return Room(text_of(element), starts, ends, element.get(music, ""), action)
+
+
+def gather(carrier: Carrier, element: ElementTree.Element, says: str, timeout: str) -> Gather:
+    """Keys that are asked for; `says` is the verb that may be in it, `timeout` the attribute with its patience."""
+    if any(child.tag != says for child in element):
+        raise carrier.error("document", f"<{element.tag}> holds {[str(child.tag) for child in element]}")
+    if not element.get("action"):
+        raise carrier.error("document", f"<{element.tag}> without an action")
+    return Gather(
+        tuple(Say(text_of(child)) for child in element),
+        element.get("action", ""),
+        float(element.get(timeout, "5")),
+    )
+
+
+def common(carrier: Carrier, element: ElementTree.Element) -> Dial | Pause | Play | Redirect | Room | Say | None:
     """One of the verbs that all of them have, or None."""
     match element.tag:
+        case "Dial" if (conference := element.find("Conference")) is not None:
+            return room(carrier, conference, "waitUrl", element.get("action", ""))
         case "Dial":
             return dial(carrier, element)
         case "Redirect":
