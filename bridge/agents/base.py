@@ -80,7 +80,7 @@ class CallInfo(msgspec.Struct, frozen=True, kw_only=True):
     parameters: dict[str, str] = {}
     """What the webhook or the dialling application passed along with the call."""
     transfer_failed: str = ""
-    """Why the transfer did not succeed from which the caller comes back: `busy`, `no_answer` or `failed`."""
+    """Why the transfer failed from which the caller comes back: `busy`, `no_answer`, `declined` or `failed`."""
 
 
 Report = Callable[[CallInfo, AgentError], None]

@@ -122,7 +122,7 @@ class Conversation(Questions):
 
         `target` is a colleague of the team, or a name or number that `transfers` of the settings allow; `summary` is
         for whoever takes the call. Returns only when that did not succeed,
-        with the reason: `busy`, `no_answer`, `failed`, or why it is refused.
+        with the reason: `busy`, `no_answer`, `declined`, `failed`, or why it is refused.
         """
         return (await self._run.listen(Transfer(target, summary))).text
 

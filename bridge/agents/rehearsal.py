@@ -57,7 +57,7 @@ class Rehearsal:
         return await self._asks("no_input", attempt=self._silences)
 
     async def comes_back(self, why: str) -> str:
-        """The caller comes back from a transfer: `busy`, `no_answer` or `failed`."""
+        """The caller comes back from a transfer: `busy`, `no_answer`, `declined` or `failed`."""
         return await self._asks("transfer_failed", why)
 
     @property

@@ -134,9 +134,10 @@ PromptKind = Literal[
     "overheard",
 ]
 """What just happened. `transfer_refused`: the target is not allowed, and `text` says why. `transfer_failed`: nobody
-answered, and the caller is back; `text` is `busy`, `no_answer` or `failed`. `floor_given`: the agent itself has asked
-to speak (`bridge.call.events.AgentWantsFloor`), and now it may. `handed_over`: another agent of the team leaves the
-caller to this one, and `text` is its summary. `overheard`: to a supervisor, whose answer is a hint for a colleague."""
+answered, and the caller is back; `text` is `busy`, `no_answer`, `declined` or `failed`. `floor_given`: the agent itself
+has asked to speak (`bridge.call.events.AgentWantsFloor`), and now it may. `handed_over`: another agent of the team
+leaves the caller to this one, and `text` is its summary. `overheard`: to a supervisor, whose answer is a hint for a
+colleague."""
 
 
 class Prompt(msgspec.Struct, frozen=True):

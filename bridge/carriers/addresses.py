@@ -21,7 +21,16 @@ class Addresses(msgspec.Struct, frozen=True):
 
     def announcement(self, name: str) -> str:
         """Where a carrier asks what a party who has answered is told; empty without a name."""
-        return f"{self.webhook('announce')}?of={quote(name, safe='')}" if name else ""
+        return self.transfer("announce", name) if name else ""
+
+    def transfer(self, route: str, name: str) -> str:
+        """The address of a route that is asked about one transfer (`bridge.carriers.conference`)."""
+        return f"{self.webhook(route)}?of={quote(name, safe='')}"
+
+    @property
+    def hold_music(self) -> str:
+        """Where a carrier finds the document about what a caller hears who waits; no secret, and not signed."""
+        return self.webhook("hold-music")
 
     @property
     def media(self) -> str:

@@ -24,6 +24,7 @@ import msgspec
 
 from bridge.audio.formats import AudioFormat
 from bridge.carriers.addresses import Addresses
+from bridge.carriers.conference import CallParty, PartyResult, RoomOutcome, RoomWebhook
 from bridge.carriers.web import CarrierRequest, Document, RestRequest
 from bridge.errors import BadMessage
 
@@ -90,7 +91,7 @@ class LineBusy(msgspec.Struct, frozen=True, tag="line_busy"):
     """Empty: a busy tone, where the carrier can give one."""
 
 
-Outcome = OpenStream | ComeBack | EndCall | ForwardCall | Announce | Apologise | LineBusy
+Outcome = OpenStream | ComeBack | EndCall | ForwardCall | Announce | Apologise | LineBusy | RoomOutcome
 
 
 # -- what a carrier says by webhook --------------------------------------------------------------------
@@ -120,19 +121,11 @@ class ForwardOver(msgspec.Struct, frozen=True):
 
     call_id: str
     account_id: str
-    result: Literal["answered", "busy", "no_answer", "failed"]
+    result: PartyResult
     from_number: str = ""
     to_number: str = ""
     call_over: bool = False
     """The caller has gone."""
-
-
-class PartyAnswered(msgspec.Struct, frozen=True):
-    """Somebody has answered a forwarded call: what are they to be told? Answered with a document."""
-
-    call_id: str
-    """That of their own call; of ours, the announcement is all that we know it by."""
-    announcement: str
 
 
 class StreamReport(msgspec.Struct, frozen=True):
@@ -156,7 +149,7 @@ class CallReport(msgspec.Struct, frozen=True):
     call_over: bool = False
 
 
-Webhook = Ringing | StreamOver | ForwardOver | PartyAnswered | StreamReport | CallReport
+Webhook = Ringing | StreamOver | ForwardOver | RoomWebhook | StreamReport | CallReport
 
 
 # -- what a carrier says on the media socket -------------------------------------------------------------
@@ -365,6 +358,13 @@ class Carrier(Protocol):
 
         None where credentials are missing or the API cannot do it: then closing the stream must do. `now` is Unix
         time and `nonce` a random text, for requests that are signed. Raises ValueError for what would be refused.
+        """
+        ...
+
+    def call_party(self, party: CallParty, call: CallReference, addresses: Addresses) -> RestRequest | None:
+        """A REST request that calls somebody whom this call's caller is to meet (`bridge.carriers.conference`).
+
+        None where credentials are missing, or the carrier has no rooms.
         """
         ...
 

@@ -119,7 +119,7 @@ def _telnyx(settings: TelnyxSettings, secrets: Secrets) -> Carrier:
     except ValueError as error:
         raise ConfigError(f"environment variable {settings.public_key_env}: {error}") from None
     api_key = secrets.one(settings.api_key_env)
-    api = TexmlApi(settings.api_base_url, api_key) if api_key else None
+    api = TexmlApi(settings.api_base_url, api_key, str(secrets.one(settings.application_id_env))) if api_key else None
     return TelnyxCarrier(keys, api=api, caller_id=settings.caller_id)
 
 

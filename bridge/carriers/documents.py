@@ -16,7 +16,11 @@ from bridge.carriers.base import (
     OpenStream,
     Outcome,
 )
+from bridge.carriers.conference import AskParty, HoldCall, HoldMusic, JoinRoom
 from bridge.carriers.web import Document
+
+KEY_S = 8
+"""So long somebody may think about it after each time that they were told of a caller."""
 
 
 class ConnectStream(Protocol):
@@ -54,6 +58,22 @@ class Verbs(Protocol):
         """Refuse a call that has not been answered: the caller hears a busy tone."""
         ...
 
+    def hold(self, room: str, *, music: str, then: str) -> Document:
+        """Wait in a room with the music of the document at `music`; `then` is asked when that is over."""
+        ...
+
+    def join(self, room: str, words: str) -> Document:
+        """Let the carrier's own voice speak, then meet who waits in a room; whoever leaves it ends it."""
+        ...
+
+    def play_for_ever(self, url: str) -> Document:
+        """Play a sound over and over."""
+        ...
+
+    def ask_for_key(self, words: str, then: str) -> Document:
+        """Let the carrier's own voice speak, twice, until a key is pressed: `then` is told which. Else hang up."""
+        ...
+
 
 def document_of(
     outcome: Outcome, addresses: Addresses, verbs: Verbs, connect_stream: ConnectStream, caller_id: str
@@ -79,5 +99,13 @@ def document_of(
             return verbs.say(text)
         case Apologise(text):
             return verbs.say_and_hang_up(text)
+        case HoldCall(name):
+            return verbs.hold(name, music=addresses.hold_music, then=addresses.transfer("after-hold", name))
+        case HoldMusic(url):
+            return verbs.play_for_ever(url)
+        case AskParty(name, text):
+            return verbs.ask_for_key(text, addresses.transfer("accept", name))
+        case JoinRoom(name, text):
+            return verbs.join(name, text)
         case LineBusy(text):
             return verbs.say_and_hang_up(text) if text else verbs.reject()

@@ -43,6 +43,8 @@ class TelnyxSettings(_Common, frozen=True, tag="telnyx"):
     public_key_env: Variable = "TELNYX_PUBLIC_KEY"
     """The account's Ed25519 public key in base64; several, separated by commas, while it is renewed."""
     api_key_env: Variable = "TELNYX_API_KEY"
+    application_id_env: Variable = "TELNYX_APPLICATION_ID"
+    """The TeXML application's id: with it a transfer with a summary calls the person, and the caller hears music."""
     api_base_url: str = "https://api.telnyx.com"
 
 

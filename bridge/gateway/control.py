@@ -11,6 +11,7 @@ import aiohttp
 
 from bridge.carriers.addresses import Addresses
 from bridge.carriers.base import CallReference, Carrier, Outcome, RestAnswer
+from bridge.carriers.conference import CallParty
 from bridge.carriers.web import RestRequest
 from bridge.http import HttpClient, OpenClient
 from bridge.telemetry import logs
@@ -35,18 +36,32 @@ class CallControl:
 
         Raises ValueError for what the carrier would refuse.
         """
+        return await self.send(outcome, carrier, call, addresses) in ("done", "gone")
+
+    async def send(self, outcome: Outcome, carrier: Carrier, call: CallReference, addresses: Addresses) -> str:
+        """Do this to a call, and return how that ended, as a metrics label; empty where it cannot be asked for.
+
+        Raises ValueError for what the carrier would refuse.
+        """
         request = carrier.request(outcome, call, addresses, now=time.time(), nonce=secrets.token_hex(16))
+        return await self._carried_out(carrier, request, call, _words(outcome))
+
+    async def call_party(self, party: CallParty, carrier: Carrier, call: CallReference, addresses: Addresses) -> bool:
+        """Call somebody for this call. False when nobody is called; of a request without an answer we do not know."""
+        request = carrier.call_party(party, call, addresses)
+        return await self._carried_out(carrier, request, call, "call party") in ("done", "timeout")
+
+    async def _carried_out(self, carrier: Carrier, request: RestRequest | None, call: CallReference, what: str) -> str:
+        """How it ended, as a metrics label; empty where there is nothing to send."""
         if request is None:
-            return False
-        what = _words(outcome)
+            return ""
         result, why = await self._send(carrier, request)
         self._metrics.rest_requests.labels(what, result).inc()
-        ended = result in ("done", "gone")
-        if not ended:
+        if result not in ("done", "gone"):
             logs.event(
                 logger, "REST request failed", logging.WARNING, call=call.call_id, what=what, result=result, why=why
             )
-        return ended
+        return result
 
     async def close(self) -> None:
         """Let go of the connections."""

@@ -35,10 +35,10 @@ class Departures:
         self._until.pop(key, None)
         self._change.set()
 
-    def rings(self, key: str) -> None:
+    def rings(self, key: str, longest_s: float = RINGS_S) -> None:
         """The carrier rings somebody for this call, and asks us what to do when they do not answer."""
         self._ringing = self._still(self._ringing)
-        self._ringing[key] = self._clock() + RINGS_S
+        self._ringing[key] = self._clock() + longest_s
 
     def rang(self, key: str) -> None:
         """The carrier has told us how that ended, or has said that the call is over."""

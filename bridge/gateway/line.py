@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import secrets
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Protocol
 
-import msgspec
 from aiohttp import WSCloseCode
 
 from bridge.call.states import EndReason
@@ -24,16 +22,12 @@ from bridge.carriers.base import (
     SocketMessage,
 )
 from bridge.gateway.frames import message_frame
-from bridge.gateway.process import ANNOUNCED
 from bridge.session.ports import KeptCall
 
 if TYPE_CHECKING:
     from bridge.gateway.process import Process
 
 logger = logging.getLogger(__name__)
-
-_ANNOUNCED_S = 600.0
-"""How long somebody may take to answer."""
 
 
 class Socket(Protocol):
@@ -111,11 +105,16 @@ class CarrierLine:
         """The note comes first: the carrier's next webhook follows at once on the close."""
         process = self._process
         try:
-            if isinstance(outcome, ForwardCall) and outcome.summary:
-                outcome = await self._announced(outcome)
             if kept is not None:
                 await process.keeper.settled()  # what it wrote of the call as it went must not come later
                 await process.kept_calls.keep(self.key, kept)
+            if isinstance(outcome, ForwardCall) and outcome.summary:
+                if kept is not None and await self._waits(outcome, kept):
+                    process.departures.told(self.key)
+                    await asyncio.sleep(process.gateway.end_by_rest_grace_s)
+                    self._socket.close(WSCloseCode.OK)
+                    return
+                outcome = await process.warm_transfers.named(outcome)
             await process.outcomes.note(self.key, outcome)
             by_rest = not isinstance(outcome, Apologise | LineBusy)
             if by_rest and await process.control.carry_out(outcome, self._carrier, self._call, self._addresses):
@@ -129,8 +128,8 @@ class CarrierLine:
             logger.exception("could not end a call in the proper way, call=%s", self._call.call_id)
         self._socket.close(WSCloseCode.OK)
 
-    async def _announced(self, forward: ForwardCall) -> ForwardCall:
-        """Keep what the party is told, under a name that nobody can guess: it does not travel in addresses."""
-        name = secrets.token_urlsafe(24)
-        await self._process.store.put(ANNOUNCED + name, forward.summary.encode(), _ANNOUNCED_S)
-        return msgspec.structs.replace(forward, summary="", announcement=name)
+    async def _waits(self, forward: ForwardCall, kept: KeptCall) -> bool:
+        """Whether the caller waits with music now, and somebody is called."""
+        return await self._process.warm_transfers.begun(
+            forward, self._carrier, self._call, self._addresses, self.key, kept
+        )

@@ -109,6 +109,8 @@ class StreamOpening:
             info, state, kept = await kept_call(process, info, key) if returned else (info, None, None)
             if self._socket.request.transport is None:
                 await self._vanished(ticket, kept)
+            if returned:  # what was noted of the time before must not befall this stream
+                await process.outcomes.forget(key)
             self._begin(info, profile, ticket, state, kept.costs if kept else {})
         except Violation:
             raise

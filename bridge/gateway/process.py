@@ -15,6 +15,7 @@ from bridge.gateway.neighbours import Neighbours
 from bridge.gateway.observers import CallObservers
 from bridge.gateway.settings import GatewaySettings
 from bridge.gateway.signatures import Signatures
+from bridge.gateway.warm_transfers import WarmTransfers
 from bridge.http import OpenClient
 from bridge.session.profiles import CallProfiles
 from bridge.session.timers import TimerWheel
@@ -44,6 +45,7 @@ class Process:
     signatures: Signatures
     control: CallControl
     departures: Departures
+    warm_transfers: WarmTransfers
     lag: LoopLag
 
 
@@ -69,6 +71,9 @@ def open_process(
     )
     kept_calls = KeptCalls(store, ttl_s=settings.after_stream_ttl_s)
     keeper = CallKeeper(store, kept_calls, ttl_s=settings.after_stream_ttl_s)
+    outcomes = Outcomes(store, ttl_s=settings.after_stream_ttl_s)
+    control = CallControl(timeout_s=settings.rest_timeout_s, metrics=metrics, open_client=open_client)
+    departures = Departures(settings.after_stream_s)
     return Process(
         gateway=settings,
         profiles=profiles,
@@ -77,14 +82,22 @@ def open_process(
         wheel=TimerWheel(asyncio.get_running_loop(), on_late=metrics.timer_lateness.observe),
         admission=admission,
         store=store,
-        outcomes=Outcomes(store, ttl_s=settings.after_stream_ttl_s),
+        outcomes=outcomes,
         kept_calls=kept_calls,
         keeper=keeper,
         neighbours=Neighbours(store, keeper.process, lambda: admission.takes_calls),
         tickets=TicketIssuer((ticket_secret,), ttl_s=settings.ticket_ttl_s),
         signatures=Signatures(settings, metrics),
-        control=CallControl(timeout_s=settings.rest_timeout_s, metrics=metrics, open_client=open_client),
-        departures=Departures(settings.after_stream_s),
+        control=control,
+        departures=departures,
+        warm_transfers=WarmTransfers(
+            settings.warm_transfers,
+            store=store,
+            outcomes=outcomes,
+            kept_calls=kept_calls,
+            control=control,
+            departures=departures,
+        ),
         lag=lag,
     )
 
@@ -94,8 +107,6 @@ def call_key(carrier: Carrier, call_id: str) -> str:
     return f"{carrier.name}/{call_id}"
 
 
-ANNOUNCED = "announced:"
-"""Begins the store's keys of what parties are told to whom a call is handed over."""
 BEGUN = "begun:"
 """Begins the store's keys of calls whose media streams have come; the value is the name of the process."""
 OVER = "over:"

@@ -16,7 +16,6 @@ from aiohttp import web
 
 from bridge.carriers.addresses import Addresses
 from bridge.carriers.base import (
-    Announce,
     Apologise,
     CallReport,
     Carrier,
@@ -27,16 +26,17 @@ from bridge.carriers.base import (
     LineBusy,
     OpenStream,
     Outcome,
-    PartyAnswered,
     Ringing,
     StreamOver,
     StreamReport,
     Webhook,
 )
+from bridge.carriers.conference import HoldCall, HoldOver, PartyAnswered, PartyChose, PartyOver
 from bridge.carriers.web import UnreadableRequest
 from bridge.gateway.endpoint import MediaEndpoint
+from bridge.gateway.hold_music import music_of
 from bridge.gateway.media import MediaSocket
-from bridge.gateway.process import ANNOUNCED, OVER, Process, call_key
+from bridge.gateway.process import OVER, Process, call_key
 from bridge.gateway.returning import LOST_STREAM, come_back
 from bridge.gateway.signatures import RequestRefused
 from bridge.session.ports import KeptCall
@@ -67,6 +67,8 @@ class CarrierRoutes:
         """Register the carrier's routes with the application."""
         base = f"/{self._carrier.name}"
         app.router.add_get(f"{base}/media", partial(self._media.handle, self._carrier))
+        for add in (app.router.add_post, app.router.add_get):
+            add(f"{base}/hold-music", self._hold_music)
         for route in self._carrier.routes:
             for add in (app.router.add_post, app.router.add_get):  # which of them, operators choose in a console
                 add(f"{base}/{route}", partial(self._webhook, route))
@@ -95,8 +97,11 @@ class CarrierRoutes:
                 return self._document(await self._stream_over(route, webhook), addresses)
             case ForwardOver():
                 return self._document(await self._forward_over(route, webhook), addresses)
-            case PartyAnswered():
-                return self._document(await self._party_answered(route, webhook), addresses)
+            case PartyAnswered() | PartyChose() | HoldOver():
+                return self._document(await self._in_a_transfer(route, webhook), addresses)
+            case PartyOver():
+                self._count(route, "party over")
+                await self._process.warm_transfers.over(self._carrier, webhook)
             case StreamReport():
                 self._stream_report(webhook)
             case CallReport():
@@ -205,11 +210,28 @@ class CarrierRoutes:
         await self._process.outcomes.forget(key)
         return self._open(route, ComeBack(forward.call_id, forward.account_id, parameters), returning=True)
 
-    async def _party_answered(self, route: str, party: PartyAnswered) -> Outcome:
-        """Somebody has answered a call that was handed over: tell them what it is about, and nobody else."""
-        self._count(route, "announce")
-        summary = await self._process.store.get(ANNOUNCED + party.announcement)
-        return Announce("" if summary is None else summary.decode())
+    async def _in_a_transfer(self, route: str, webhook: PartyAnswered | PartyChose | HoldOver) -> Outcome:
+        """Something has happened to one side of a call that is handed to a person."""
+        transfers = self._process.warm_transfers
+        match webhook:
+            case PartyAnswered():
+                outcome: Outcome | None = await transfers.answered(webhook)
+            case PartyChose():
+                outcome = await transfers.chose(self._carrier, webhook)
+            case HoldOver():
+                outcome = await transfers.hold_over(self._carrier, webhook)
+        if outcome is None:
+            return await self._stream_over(route, StreamOver(webhook.call_id))
+        self._count(route, type(outcome).__name__.lower())
+        return outcome
+
+    async def _hold_music(self, request: web.Request) -> web.Response:
+        """What a caller hears who waits for somebody."""
+        music = music_of(self._process.gateway.warm_transfers.music_url, self._process.signatures.public_url(request))
+        try:
+            return self._document(music, self._addresses(request))
+        except ValueError:  # of a carrier without rooms
+            return web.Response(status=404)
 
     def _stream_report(self, report: StreamReport) -> None:
         """The carrier tells how a stream fares; the only place where the reason of a failed handshake shows up."""
@@ -233,6 +255,9 @@ class CarrierRoutes:
         if report.call_over:
             key = call_key(self._carrier, report.call_id)
             self._process.departures.rang(key)
+            waits = await self._process.outcomes.ask(key)
+            if isinstance(waits, HoldCall):
+                await self._process.warm_transfers.gone(self._carrier, waits.transfer)
             if not self._media.completed(key):
                 await self._process.store.put(OVER + key, b"", _TOLD_S)
                 await self._process.kept_calls.forget(key)

@@ -27,6 +27,7 @@ from bridge.call.states import EndReason
 from bridge.carriers.base import Carrier
 from bridge.errors import ConfigError
 from bridge.gateway.endpoint import MediaEndpoint
+from bridge.gateway.hold_music import TUNE, serve_tune
 from bridge.gateway.metrics_port import MetricsPage
 from bridge.gateway.observers import NOBODY, CallObservers
 from bridge.gateway.process import BEGUN, OVER, open_process
@@ -138,6 +139,7 @@ class Gateway:
         for pages in self._pages:
             pages.add_to(app)
         app.router.add_get("/healthz", self._health)
+        app.router.add_get(TUNE, serve_tune)
         app.router.add_get("/readyz", self._ready)
         self._metrics_page.add_to(app)
         limits = Connections(
@@ -242,6 +244,7 @@ class Gateway:
             self._runner = None
         self.process.lag.stop()
         self.process.wheel.close()
+        await self.process.warm_transfers.close()
         await self.process.control.close()
 
     def _nobody_needs_us(self) -> bool:

@@ -50,6 +50,27 @@ class MetricsSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, k
     service's port, too."""
 
 
+class WarmTransferSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Transfers with a summary, which whoever is called hears first, see `bridge.gateway.warm_transfers`."""
+
+    accept_key: str = "1"
+    """What they press to take the call, so that no answering machine does; empty: they are connected at once."""
+    accept_text: str = "To take the call, press {key}."
+    """Said after the summary, by the carrier's voice."""
+    rings_s: Annotated[float, msgspec.Meta(ge=5, le=60)] = 30.0
+    """Then nobody has answered, and the caller is back."""
+    decides_s: Annotated[float, msgspec.Meta(ge=5, le=300)] = 60.0
+    """From the answer on, the summary included; then they have declined."""
+    music_url: str = ""
+    """A sound file that the caller hears meanwhile; empty: a tune of ours."""
+
+    def __post_init__(self) -> None:
+        if self.accept_key and not (len(self.accept_key) == 1 and self.accept_key in "0123456789*"):
+            raise ValueError(f"accept_key is {self.accept_key!r}, expected a digit, *, or nothing")
+        if self.music_url and not is_address(self.music_url):
+            raise ValueError(f"music_url is {self.music_url!r}, expected an address such as https://example.com/a.mp3")
+
+
 class GatewaySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Webhooks, media sockets, admission and shut-down."""
 
@@ -95,6 +116,7 @@ class GatewaySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, k
     trusted_proxies: tuple[str, ...] = ()
     """Networks whose X-Forwarded-For is believed, such as 10.0.0.0/8, for the limit per address alone."""
 
+    warm_transfers: WarmTransferSettings = WarmTransferSettings()
     connections: ConnectionSettings = ConnectionSettings()
     metrics: MetricsSettings = MetricsSettings()
     speech_api: SpeechApiSettings = SpeechApiSettings()

@@ -50,6 +50,7 @@ from bridge.carriers.base import (
     StreamViolation,
     Webhook,
 )
+from bridge.carriers.conference import AskParty, CallParty, HoldCall, HoldMusic, JoinRoom
 from bridge.carriers.web import CarrierRequest, Document, UnreadableRequest
 
 PUBLIC = "https://bridge.example.com"
@@ -57,6 +58,14 @@ NONCE = "6c1a3b1e9f0d4a55"
 _STREAM_FIELDS = {"streamSid", "streamId", "stream_id"}
 TICKET = "WyIxNzAwMDAwMDAwIl0_-x." + "Ab0-_" * 30
 PARAMETERS = {"ticket": TICKET, "from": "+15005550006", "to": "+15005550010"}
+ROOMS: list[Outcome] = [
+    HoldCall("a-name"),
+    HoldMusic("https://bridge.example.com/hold-music.wav"),
+    AskParty("a-name", "They want to pay <a bill> & go. Press 1."),
+    JoinRoom("a-name"),
+    JoinRoom("a-name", "They want to pay <a bill> & go."),
+]
+"""What only carriers with rooms can be told."""
 OUTCOMES: list[Outcome] = [
     ComeBack("call-1"),
     EndCall(),
@@ -307,6 +316,20 @@ class CarrierContract:
         for outcome in (EndCall(), ForwardCall("+15005550020"), ComeBack(self.example.call_id)):
             request = self.example.carrier.request(outcome, call, self.addresses, now=self.now, nonce=NONCE)
             assert request is not None
+
+    @pytest.mark.parametrize("outcome", ROOMS, ids=repr)
+    def test_who_can_call_somebody_has_rooms(self, outcome: Outcome) -> None:
+        party, call = CallParty("a-name", "+15005550020", "+15005550010", 30), CallReference("../x?y#z", "../a?b")
+        request = self.example.carrier.call_party(party, call, self.addresses)
+        if request is None:
+            with pytest.raises(ValueError, match="room"):
+                self.example.carrier.document(outcome, self.addresses)
+            return
+        readable(self.example.carrier.document(outcome, self.addresses))
+        parts = urlsplit(request.url)
+        assert f"{parts.scheme}://{parts.netloc}" == self.example.api
+        assert ".." not in parts.path.split("/")
+        assert {"announce", "accept", "party-status", "after-hold"} <= set(self.example.carrier.routes)
 
     @inherited
     @given(st.integers(100, 599), st.binary(max_size=100) | JSON.map(json.dumps).map(str.encode))

@@ -55,7 +55,8 @@ FRAME = bytes([0xFF, 0x7F, 0xCE, 0x4E]) * 40
 NOW = 1_700_000_000.0
 KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
 """The account's key; only its public half is known to us."""
-CARRIER = TelnyxCarrier([KEY.public_key()], api=TexmlApi("https://api.telnyx.com", "KEY0123"), caller_id="+15005550010")
+API = TexmlApi("https://api.telnyx.com", "KEY0123", "17")
+CARRIER = TelnyxCarrier([KEY.public_key()], api=API, caller_id="+15005550010")
 ADDRESSES = Addresses(BASE)
 RINGING = {"AccountSid": ACCOUNT, "CallSid": CALL, "From": "+15005550006", "To": "+15005550010"}
 

@@ -14,6 +14,7 @@ from bridge.agents.settings import ScriptSettings
 from bridge.app import Application
 from bridge.call.events import Word
 from bridge.call.settings import CallSettings
+from bridge.carriers.settings import CarrierSettings, PlivoSettings, TelnyxSettings, TwilioSettings
 from bridge.config import Settings
 from bridge.gateway.settings import GatewaySettings
 from bridge.listening.settings import (
@@ -38,6 +39,13 @@ SECRETS = {
     "PLIVO_AUTH_TOKEN": TOKEN,
 }
 """What the service checks the carriers' signatures with: all of them may ring."""
+CREDENTIALS = {
+    "TWILIO_ACCOUNT_SID": "AC0b",
+    "TELNYX_API_KEY": TOKEN,
+    "TELNYX_APPLICATION_ID": "17",
+    "PLIVO_AUTH_ID": "MA0b",
+}
+"""What opens the carriers' REST APIs."""
 PUBLIC = "https://bridge.example.com"
 AGENTS = Path(__file__).parent / "agents"
 
@@ -51,11 +59,12 @@ async def virtual_bridge(
     agents: AgentFactory | None = None,
     telemetry: TelemetrySettings | None = None,
     recogniser: RecogniserSettings | None = None,
+    rest: str = "",
 ) -> AsyncIterator[tuple[Application, str]]:
     """A running service and its origin on the virtual network.
 
     `agent` is the script, unless `agents` has others; the voice is spelled in chords unless there is another; nobody is
-    understood unless there is a `recogniser`.
+    understood unless there is a `recogniser`. `rest` is the address of the carriers' APIs, where there is one.
     """
     settings = Settings(
         gateway=GatewaySettings(public_url=PUBLIC, max_calls=1000, max_calls_per_number=1000),
@@ -66,8 +75,9 @@ async def virtual_bridge(
         ),
         agent=ScriptSettings(file=agent.name),
         telemetry=telemetry or TelemetrySettings(),
+        carriers=with_rest(rest) if rest else (),
     )
-    application = Application(settings, directory=agent.parent, environ=SECRETS)
+    application = Application(settings, directory=agent.parent, environ=SECRETS | (CREDENTIALS if rest else {}))
     if agents is not None:
         application.agents = {"": agents}
     voice = voice or SpelledVoice(Word, asyncio.get_running_loop().call_later)
@@ -77,6 +87,15 @@ async def virtual_bridge(
         yield application, f"http://127.0.0.1:{application.port}"
     finally:
         await application.stop()
+
+
+def with_rest(address: str) -> tuple[CarrierSettings, ...]:
+    """Settings of the carriers whose APIs are at this address."""
+    return (
+        TwilioSettings(api_base_url=address),
+        TelnyxSettings(api_base_url=address),
+        PlivoSettings(api_base_url=address),
+    )
 
 
 def session() -> aiohttp.ClientSession:

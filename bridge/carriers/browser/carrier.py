@@ -29,6 +29,7 @@ from bridge.carriers.base import (
     StreamOver,
     Webhook,
 )
+from bridge.carriers.conference import AskParty, CallParty, HoldCall, HoldMusic, JoinRoom
 from bridge.carriers.twilio.messages import TwilioStream
 from bridge.carriers.web import JSON, CarrierRequest, Document, RestRequest, UnreadableRequest
 
@@ -99,11 +100,17 @@ class BrowserCarrier:
                 return _document({"do": "say", "text": text})
             case LineBusy(text):
                 return _document({"do": "busy", "text": text})
+            case HoldCall() | HoldMusic() | AskParty() | JoinRoom():
+                raise ValueError("a page has no rooms to wait in")
 
     def request(
         self, outcome: Outcome, call: CallReference, addresses: Addresses, *, now: float, nonce: str
     ) -> RestRequest | None:
         """None: nobody can be reached at a browser but over its socket."""
+        return None
+
+    def call_party(self, party: CallParty, call: CallReference, addresses: Addresses) -> RestRequest | None:
+        """None: nobody is met in a room here."""
         return None
 
     def read_answer(self, status: int, body: bytes) -> RestAnswer:

@@ -6,7 +6,7 @@ Source: https://www.plivo.com/docs/voice/xml/audiostream , plivo-python 4.63.0.
 from __future__ import annotations
 
 from base64 import b64encode
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Literal
 from urllib.parse import quote
 
@@ -20,7 +20,6 @@ from bridge.carriers.base import (
     ForwardOver,
     Outcome,
     Pacing,
-    PartyAnswered,
     RestAnswer,
     Ringing,
     StreamOver,
@@ -29,6 +28,7 @@ from bridge.carriers.base import (
     first,
     with_plus,
 )
+from bridge.carriers.conference import CallParty, HoldOver, PartyAnswered, PartyChose, PartyOver
 from bridge.carriers.documents import document_of
 from bridge.carriers.json_text import text_of
 from bridge.carriers.plivo import documents as xml
@@ -61,13 +61,14 @@ class CallApi(msgspec.Struct, frozen=True):
     auth_id: str
     auth_token: str
 
-    def request(self, method: str, call_id: str, what: dict[str, str] | None = None) -> RestRequest:
-        """A request about one call."""
+    def request(self, method: str, call_id: str, what: Mapping[str, str | int] | None = None) -> RestRequest:
+        """A request about one call; about a new one where `call_id` is empty."""
         credentials = b64encode(f"{self.auth_id}:{self.auth_token}".encode()).decode()
         account, call = quote(self.auth_id, safe=""), quote(call_id, safe="")
+        calls = f"{self.base_url.rstrip('/')}/v1/Account/{account}/Call/"
         return RestRequest(
             method,
-            f"{self.base_url.rstrip('/')}/v1/Account/{account}/Call/{call}/",
+            f"{calls}{call}/" if call_id else calls,
             {"Authorization": f"Basic {credentials}"} | ({"Content-Type": JSON} if what else {}),
             msgspec.json.encode(what) if what else b"",
         )
@@ -77,7 +78,17 @@ class PlivoCarrier:
     """One Plivo account (`bridge.carriers.base.Carrier`). `tokens` check signatures, `api` ends and moves calls."""
 
     name = "plivo"
-    routes = ("voice", "after-stream", "after-dial", "announce", "stream-status", "call-status")
+    routes = (
+        "voice",
+        "after-stream",
+        "after-dial",
+        "announce",
+        "accept",
+        "party-status",
+        "after-hold",
+        "stream-status",
+        "call-status",
+    )
     pacing = Pacing(marks="played", says_stop=False)
     signature_headers = (signatures.SIGNATURE, signatures.MAIN_SIGNATURE)
     subprotocols: tuple[str, ...] = ()
@@ -113,6 +124,13 @@ class PlivoCarrier:
                 return ForwardOver(call_id, account, result, caller, called, call_over=status in OVER)
             case "announce":
                 return PartyAnswered(call_id, announcement_of(request))
+            case "accept":
+                return PartyChose(call_id, announcement_of(request), fields.get("Digits", ""))
+            case "party-status":
+                ended = _DIALLED.get(status, "failed")
+                return PartyOver(call_id, announcement_of(request), ended) if status in OVER else None
+            case "after-hold":
+                return HoldOver(call_id, announcement_of(request), call_over=status in OVER)
             case "stream-status":
                 event = fields.get("Event", "")
                 key = ("stream", first(fields, "StreamID", "StreamId"), event, fields.get("Timestamp", ""))
@@ -144,6 +162,24 @@ class PlivoCarrier:
             return self._api.request("DELETE", call.call_id)
         where = {"legs": "aleg", "aleg_url": addresses.webhook("after-stream"), "aleg_method": "POST"}
         return self._api.request("POST", call.call_id, where)
+
+    def call_party(self, party: CallParty, call: CallReference, addresses: Addresses) -> RestRequest | None:
+        """The REST request that calls somebody whom this call's caller is to meet; None without credentials.
+
+        Source: https://docs.plivo.com/docs/voice/api/call/make-a-call
+        """
+        if self._api is None:
+            return None
+        what: dict[str, str | int] = {
+            "from": (self._caller_id or party.from_number).removeprefix("+"),
+            "to": party.target.removeprefix("+"),
+            "answer_url": addresses.announcement(party.transfer),
+            "answer_method": "POST",
+            "hangup_url": addresses.transfer("party-status", party.transfer),
+            "hangup_method": "POST",
+            "hangup_on_ring": party.rings_s,
+        }
+        return self._api.request("POST", "", what)
 
     def read_answer(self, status: int, body: bytes) -> RestAnswer:
         """What Plivo's answer to such a request means."""

@@ -1,6 +1,7 @@
 """The documents we answer Plivo's webhooks with: XML with elements of its own.
 
-Source: https://www.plivo.com/docs/voice/xml/audiostream , .../redirect , .../hangup
+Source: https://www.plivo.com/docs/voice/xml/audiostream , .../redirect , .../hangup ,
+.../conference , .../getinput
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from collections.abc import Mapping
 from xml.etree.ElementTree import Element
 
 from bridge.carriers.addresses import media_address
+from bridge.carriers.documents import KEY_S
 from bridge.carriers.plivo import headers
 from bridge.carriers.web import Document
 from bridge.carriers.xml import element, response
@@ -72,6 +74,34 @@ def say(words: str) -> Document:
 def say_and_hang_up(words: str) -> Document:
     """Let the carrier's own voice speak, and end the call."""
     return response(element("Speak", None, words), element("Hangup"))
+
+
+def hold(room: str, *, music: str, then: str) -> Document:
+    """Wait in a room with the music of the document at `music`; `then` is asked when that is over."""
+    waiting = {"startConferenceOnEnter": "false", "waitSound": music, "action": then, "method": "POST"}
+    return response(_room(room, waiting))
+
+
+def join(room: str, words: str) -> Document:
+    """Let the carrier's own voice speak, then meet who waits in a room; whoever leaves it ends it."""
+    spoken = [element("Speak", None, words)] if words else []
+    return response(*spoken, _room(room, {"startConferenceOnEnter": "true"}))
+
+
+def _room(name: str, how: Mapping[str, str]) -> Element:
+    return element("Conference", {**how, "endConferenceOnExit": "true", "maxMembers": "2"}, name)
+
+
+def play_for_ever(url: str) -> Document:
+    """Play a sound over and over."""
+    return response(element("Play", {"loop": "0"}, url))
+
+
+def ask_for_key(words: str, then: str) -> Document:
+    """Let the carrier's own voice speak, twice, until a key is pressed: `then` is told which. Else hang up."""
+    wanted = {"action": then, "method": "POST", "inputType": "dtmf", "numDigits": "1", "executionTimeout": str(KEY_S)}
+    asked = [element("GetInput", wanted, "", element("Speak", None, words)) for _ in range(2)]
+    return response(*asked, element("Hangup"))
 
 
 def _redirection(address: str) -> Element:

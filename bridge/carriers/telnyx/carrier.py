@@ -25,7 +25,6 @@ from bridge.carriers.base import (
     ForwardOver,
     Outcome,
     Pacing,
-    PartyAnswered,
     RestAnswer,
     Ringing,
     StreamOver,
@@ -33,11 +32,12 @@ from bridge.carriers.base import (
     Webhook,
     first,
 )
+from bridge.carriers.conference import CallParty, HoldOver, PartyAnswered, PartyChose, PartyOver
 from bridge.carriers.documents import document_of
 from bridge.carriers.telnyx import signatures
 from bridge.carriers.telnyx.messages import FRAME_MS, TelnyxStream
 from bridge.carriers.twilio import documents as texml
-from bridge.carriers.web import FORM, CarrierRequest, Document, RestRequest, UnreadableRequest
+from bridge.carriers.web import FORM, JSON, CarrierRequest, Document, RestRequest, UnreadableRequest
 
 OVER = frozenset({"completed", "busy", "failed", "no-answer", "canceled"})
 """Statuses of a call of which nothing more will be heard."""
@@ -62,6 +62,20 @@ class TexmlApi(msgspec.Struct, frozen=True):
 
     base_url: str
     key: str
+    application: str = ""
+    """The id of the TeXML application in whose name somebody is called."""
+
+    def call(self, call: CallReference, what: dict[str, str]) -> RestRequest:
+        """Call somebody for this call's account.
+
+        Source: https://developers.telnyx.com/api-reference/texml-rest-commands/initiate-an-outbound-call
+        """
+        return RestRequest(
+            "POST",
+            f"{self.base_url.rstrip('/')}/v2/texml/Accounts/{quote(call.account_id, safe='')}/Calls",
+            {"Authorization": f"Bearer {self.key}", "Content-Type": JSON},
+            msgspec.json.encode({"ApplicationSid": self.application, **what}),
+        )
 
     def update(self, call: CallReference, form: dict[str, str]) -> RestRequest:
         """Change what a call does now; its media stream ends."""
@@ -78,7 +92,17 @@ class TelnyxCarrier:
     """One Telnyx account (`bridge.carriers.base.Carrier`). `keys` check signatures, `api` ends and moves calls."""
 
     name = "telnyx"
-    routes = ("voice", "after-stream", "after-dial", "announce", "stream-status", "call-status")
+    routes = (
+        "voice",
+        "after-stream",
+        "after-dial",
+        "announce",
+        "accept",
+        "party-status",
+        "after-hold",
+        "stream-status",
+        "call-status",
+    )
     pacing = Pacing(frame_ms=FRAME_MS, reconnects=True)
     signature_headers = (signatures.SIGNATURE,)
     subprotocols: tuple[str, ...] = ()
@@ -120,6 +144,14 @@ class TelnyxCarrier:
                 )
             case "announce":
                 return PartyAnswered(call_id, announcement_of(request))
+            case "accept":
+                return PartyChose(call_id, announcement_of(request), fields.get("Digits", ""))
+            case "party-status":
+                return (
+                    PartyOver(call_id, announcement_of(request), texml.call_result(status)) if status in OVER else None
+                )
+            case "after-hold":
+                return HoldOver(call_id, announcement_of(request), call_over=status in OVER)
             case "stream-status":
                 event = first(fields, "StreamEvent", "Event")
                 key = ("stream", first(fields, "StreamSid", "StreamId"), event, fields.get("Timestamp", ""))
@@ -151,6 +183,21 @@ class TelnyxCarrier:
             case ComeBack():
                 return self._api.update(call, {"Url": addresses.webhook("after-stream")})
         return self._api.update(call, {"Texml": self.document(outcome, addresses).text})
+
+    def call_party(self, party: CallParty, call: CallReference, addresses: Addresses) -> RestRequest | None:
+        """The REST request that calls somebody whom this call's caller is to meet; None without credentials.
+
+        How long it may ring is not among the fields that are documented: that is left to us.
+        """
+        if self._api is None or not self._api.application:
+            return None
+        what = {
+            "To": party.target,
+            "From": self._caller_id or party.from_number,
+            "Url": addresses.announcement(party.transfer),
+            "StatusCallback": addresses.transfer("party-status", party.transfer),
+        }
+        return self._api.call(call, what)
 
     def read_answer(self, status: int, body: bytes) -> RestAnswer:
         """What Telnyx's answer to such a request means."""

@@ -16,13 +16,13 @@ from bridge.carriers.base import (
     ForwardOver,
     Outcome,
     Pacing,
-    PartyAnswered,
     RestAnswer,
     Ringing,
     StreamOver,
     StreamReport,
     Webhook,
 )
+from bridge.carriers.conference import CallParty, HoldOver, PartyAnswered, PartyChose, PartyOver
 from bridge.carriers.documents import document_of
 from bridge.carriers.twilio import documents as twiml
 from bridge.carriers.twilio import signatures
@@ -42,7 +42,17 @@ class TwilioCarrier:
     """One Twilio account (`bridge.carriers.base.Carrier`). `tokens` check signatures, `api` ends and moves calls."""
 
     name = "twilio"
-    routes = ("voice", "after-stream", "after-dial", "announce", "stream-status", "call-status")
+    routes = (
+        "voice",
+        "after-stream",
+        "after-dial",
+        "announce",
+        "accept",
+        "party-status",
+        "after-hold",
+        "stream-status",
+        "call-status",
+    )
     pacing = Pacing()
     signature_headers = (signatures.SIGNATURE,)
     subprotocols: tuple[str, ...] = ()
@@ -84,6 +94,14 @@ class TwilioCarrier:
                 )
             case "announce":
                 return PartyAnswered(call_sid, announcement_of(request))
+            case "accept":
+                return PartyChose(call_sid, announcement_of(request), fields.get("Digits", ""))
+            case "party-status":
+                return (
+                    PartyOver(call_sid, announcement_of(request), twiml.call_result(status)) if status in OVER else None
+                )
+            case "after-hold":
+                return HoldOver(call_sid, announcement_of(request), call_over=status in OVER)
             case "stream-status":
                 event = fields.get("StreamEvent", "")
                 key = ("stream", fields.get("StreamSid", ""), event, fields.get("Timestamp", ""))
@@ -116,6 +134,18 @@ class TwilioCarrier:
             case ComeBack():
                 return self._api.fetch_document(call.call_id, addresses.webhook("after-stream"))
         return self._api.replace_document(call.call_id, self.document(outcome, addresses))
+
+    def call_party(self, party: CallParty, call: CallReference, addresses: Addresses) -> RestRequest | None:
+        """The REST request that calls somebody whom this call's caller is to meet; None without credentials."""
+        if self._api is None:
+            return None
+        return self._api.call(
+            party.target,
+            self._caller_id or party.from_number,
+            url=addresses.announcement(party.transfer),
+            told=addresses.transfer("party-status", party.transfer),
+            rings_s=party.rings_s,
+        )
 
     def read_answer(self, status: int, body: bytes) -> RestAnswer:
         """What Twilio's answer to such a request means."""

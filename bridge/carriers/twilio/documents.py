@@ -1,6 +1,6 @@
 """The documents we answer Twilio's webhooks with.
 
-Source: https://www.twilio.com/docs/voice/twiml/stream, .../dial, .../reject
+Source: https://www.twilio.com/docs/voice/twiml/stream, .../dial, .../reject, .../conference, .../gather, .../play
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from typing import Literal
 from xml.etree.ElementTree import Element
 
 from bridge.carriers.addresses import media_address
+from bridge.carriers.documents import KEY_S
 from bridge.carriers.web import Document
 from bridge.carriers.xml import element, response
 
@@ -112,3 +113,43 @@ def say(words: str) -> Document:
 def say_and_hang_up(words: str) -> Document:
     """Let the carrier's own voice speak, and end the call: for when ours is not to be had."""
     return response(element("Say", None, words), element("Hangup"))
+
+
+def hold(room: str, *, music: str, then: str) -> Document:
+    """Wait in a room with the music of the document at `music`; `then` is asked when that is over.
+
+    Source: https://www.twilio.com/docs/voice/twiml/conference
+    """
+    waiting = {"startConferenceOnEnter": "false", "waitUrl": music, "waitMethod": "GET"}
+    return response(element("Dial", {"action": then, "method": "POST"}, "", _room(room, waiting)))
+
+
+def join(room: str, words: str) -> Document:
+    """Let the carrier's own voice speak, then meet who waits in a room; whoever leaves it ends it."""
+    spoken = [element("Say", None, words)] if words else []
+    return response(*spoken, element("Dial", None, "", _room(room, {"startConferenceOnEnter": "true"})))
+
+
+def _room(name: str, how: Mapping[str, str]) -> Element:
+    alone = {"beep": "false", "endConferenceOnExit": "true", "maxParticipants": "2"}
+    return element("Conference", {**how, **alone}, name)
+
+
+def play_for_ever(url: str) -> Document:
+    """Play a sound over and over."""
+    return response(element("Play", {"loop": "0"}, url))
+
+
+def ask_for_key(words: str, then: str) -> Document:
+    """Let the carrier's own voice speak, twice, until a key is pressed: `then` is told which. Else hang up.
+
+    Source: https://www.twilio.com/docs/voice/twiml/gather
+    """
+    gather = {"action": then, "method": "POST", "numDigits": "1", "timeout": str(KEY_S)}
+    asked = [element("Gather", gather, "", element("Say", None, words)) for _ in range(2)]
+    return response(*asked, element("Hangup"))
+
+
+def call_result(status: str) -> Literal["answered", "busy", "no_answer", "failed"]:
+    """What the `CallStatus` of a call that we have placed says when it is over."""
+    return _DIALLED.get(status, "failed")

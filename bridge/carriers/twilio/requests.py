@@ -42,12 +42,28 @@ class CallsApi(msgspec.Struct, frozen=True):
         """Let a call go on with the document at this address; its media stream ends."""
         return self._update(call_sid, {"Url": url, "Method": "POST"})
 
+    def call(self, target: str, from_number: str, *, url: str, told: str, rings_s: int) -> RestRequest:
+        """Call somebody, who hears the document at `url`; `told` is where the end of that call is reported."""
+        form = {
+            "To": target,
+            "From": from_number,
+            "Url": url,
+            "Method": "POST",
+            "StatusCallback": told,
+            "StatusCallbackMethod": "POST",
+            "Timeout": str(rings_s),
+        }
+        return self._post("Calls.json", form)
+
     def _update(self, call_sid: str, form: dict[str, str]) -> RestRequest:
-        account, call = quote(self.account_sid, safe=""), quote(call_sid, safe="")
+        return self._post(f"Calls/{quote(call_sid, safe='')}.json", form)
+
+    def _post(self, path: str, form: dict[str, str]) -> RestRequest:
+        account = quote(self.account_sid, safe="")
         credentials = b64encode(f"{self.user}:{self.password}".encode()).decode()
         return RestRequest(
             "POST",
-            f"{self.base_url.rstrip('/')}/2010-04-01/Accounts/{account}/Calls/{call}.json",
+            f"{self.base_url.rstrip('/')}/2010-04-01/Accounts/{account}/{path}",
             {"Authorization": f"Basic {credentials}", "Content-Type": FORM},
             urlencode(form).encode(),
         )

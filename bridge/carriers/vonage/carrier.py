@@ -36,6 +36,7 @@ from bridge.carriers.base import (
     first,
     with_plus,
 )
+from bridge.carriers.conference import AskParty, CallParty, HoldCall, HoldMusic, JoinRoom
 from bridge.carriers.json_text import text_of
 from bridge.carriers.vonage import documents as ncco
 from bridge.carriers.vonage import tokens
@@ -174,6 +175,8 @@ class VonageCarrier:
                 )
             case Apologise(text) | LineBusy(text) | Announce(text):
                 return ncco.talk(text) if text else []
+            case HoldCall() | HoldMusic() | AskParty() | JoinRoom():
+                raise ValueError("nobody waits in a room here")
 
     def request(
         self, outcome: Outcome, call: CallReference, addresses: Addresses, *, now: float, nonce: str
@@ -192,6 +195,10 @@ class VonageCarrier:
                 actions = self._actions(outcome, addresses)
                 what = {"action": "transfer", "destination": {"type": "ncco", "ncco": actions}}
         return self._api.update(call.call_id, what, now=now, nonce=nonce)
+
+    def call_party(self, party: CallParty, call: CallReference, addresses: Addresses) -> RestRequest | None:
+        """None: nobody is met in a room here."""
+        return None
 
     def read_answer(self, status: int, body: bytes) -> RestAnswer:
         """What Vonage's answer to such a request means."""

@@ -1,0 +1,91 @@
+"""A transfer by conference: the caller waits in a room with music while somebody is called, told, and asked.
+
+    HoldCall -> the caller waits in a room of their own      CallParty -> a second call, from us to somebody
+    PartyAnswered -> AskParty: the summary, and a key        PartyChose -> JoinRoom, or EndCall
+    PartyOver: the second call has ended                     HoldOver: the caller's wait has
+
+`transfer` is the name of one such attempt and of its room: long and random, since whoever knows it is taken for the
+party. Not every carrier can do this (`bridge.carriers.base.Carrier.call_party`).
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+PartyResult = Literal["answered", "busy", "no_answer", "failed"]
+
+
+class HoldCall(msgspec.Struct, frozen=True, tag="hold_call"):
+    """The caller waits in a room of their own, and hears music until somebody joins them; both leave together."""
+
+    transfer: str
+
+
+class HoldMusic(msgspec.Struct, frozen=True, tag="hold_music"):
+    """What is heard in a room where nobody else is yet: this sound file, over and over."""
+
+    url: str
+
+
+class AskParty(msgspec.Struct, frozen=True, tag="ask_party"):
+    """The carrier's own voice tells whoever has answered this text, and again, and waits for a key."""
+
+    transfer: str
+    text: str
+
+
+class JoinRoom(msgspec.Struct, frozen=True, tag="join_room"):
+    """Whoever has answered hears this text, if there is any, and then the caller, who waits."""
+
+    transfer: str
+    text: str = ""
+
+
+class CallParty(msgspec.Struct, frozen=True):
+    """Call somebody: a number, or a `sip:` address."""
+
+    transfer: str
+    target: str
+    from_number: str
+    """Ours, that the caller has dialled; carriers show no number that is not."""
+    rings_s: int
+
+
+class PartyAnswered(msgspec.Struct, frozen=True):
+    """Somebody has answered a forwarded call: what are they to be told? Answered with a document."""
+
+    call_id: str
+    """That of their own call; of ours, the announcement is all that we know it by."""
+    announcement: str
+    """Of a conference: the name of the transfer."""
+
+
+class PartyChose(msgspec.Struct, frozen=True):
+    """Whoever was asked has pressed keys. Answered with a document."""
+
+    call_id: str
+    transfer: str
+    keys: str
+
+
+class PartyOver(msgspec.Struct, frozen=True):
+    """The call to somebody has ended, or has never come about."""
+
+    call_id: str
+    transfer: str
+    result: PartyResult
+
+
+class HoldOver(msgspec.Struct, frozen=True):
+    """The caller waits, or talks, in the room no longer: what next? Answered with a document."""
+
+    call_id: str
+    transfer: str
+    call_over: bool = False
+    """The caller has gone."""
+
+
+RoomOutcome = HoldCall | HoldMusic | AskParty | JoinRoom
+RoomWebhook = PartyAnswered | PartyChose | PartyOver | HoldOver
