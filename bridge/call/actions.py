@@ -17,11 +17,24 @@ Interruption = Literal["interruptible", "protected", "digits_only", "speech_only
 
 RECORDING = "recording:"
 """A voice of this beginning plays the recording of that name (`speaking.recordings`), whose words are the text."""
+_FROM = "@ms="
 KEYS = "keys:"
 """A voice of this beginning plays the tones of these keys; `w` is half a second of silence."""
 SUPPLIED = "supplied:"
 """A voice of this beginning plays speech that the agent makes itself (`bridge.call.supplied`); the text says its words,
 which may come after it."""
+
+
+def recording_from(voice: str, later_ms: float) -> str:
+    """Return the voice that plays the rest of what this one plays, so much later."""
+    name, from_ms = recording_place(voice)
+    return f"{RECORDING}{name}{_FROM}{from_ms + int(later_ms)}"
+
+
+def recording_place(voice: str) -> tuple[str, int]:
+    """Return which recording this voice plays, and from which of its milliseconds on."""
+    name, _, from_ms = voice.removeprefix(RECORDING).partition(_FROM)
+    return name, int(from_ms) if from_ms.isascii() and from_ms.isdigit() else 0
 
 
 def is_supplied(voice: str | None) -> bool:

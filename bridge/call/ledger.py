@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from msgspec import UNSET, UnsetType
 
-from bridge.call.actions import Interruption, Spoken
+from bridge.call.actions import RECORDING, Interruption, Spoken, recording_from
 from bridge.call.events import Word
 from bridge.text.cleaning import clean
 from bridge.text.marks import plain
@@ -87,6 +87,12 @@ class Utterance:
         if [w.text for w in heard] == tokens[: len(heard)]:
             return " ".join(tokens[len(heard) :])
         return " ".join(w.text for w in self.words[len(heard) :])
+
+    def rest_voice(self, heard_ms: float | None = None) -> str | None:
+        """Which voice says the rest: a recording goes on where the caller stopped hearing it."""
+        if self.voice is None or not self.voice.startswith(RECORDING):
+            return self.voice
+        return recording_from(self.voice, self.heard_ms if heard_ms is None else heard_ms)
 
     def word_start_ms(self, offset_ms: float) -> float:
         """Where the word that sounds at this offset begins; the offset itself if it lies between words."""

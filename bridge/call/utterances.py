@@ -187,7 +187,7 @@ class Utterances:
                 text = text.rpartition(" ")[0]  # the last word may be half written
             words = () if at_ms is None else _shifted(entry.words, heard, at_ms - heard)
             if text:
-                rests.append(rest_of(entry, text, words))
+                rests.append(rest_of(entry, text, words, heard))
             at_ms = at_ms + entry.audio_ms - heard if at_ms is not None and entry.complete else None
         return rests
 
@@ -274,15 +274,17 @@ class Utterances:
         commands: list[Command] = []
         for entry in cut:
             if rest := entry.rest_text():
-                say = Say(rest, False, entry.interruption, entry.voice, entry.cacheable, entry.by, entry.language)
+                voice = entry.rest_voice()
+                say = Say(rest, False, entry.interruption, voice, entry.cacheable, entry.by, entry.language)
                 commands += self.say(say, now, by_bridge=entry.by_bridge)
         return commands
 
 
-def rest_of(entry: Utterance, text: str, words: tuple[Word, ...] = ()) -> UnheardRest:
+def rest_of(entry: Utterance, text: str, words: tuple[Word, ...] = (), heard_ms: float | None = None) -> UnheardRest:
     """What is unheard of an utterance, and how it is to be said."""
+    voice = entry.rest_voice(heard_ms)
     return UnheardRest(
-        text, entry.interruption, entry.voice, entry.cacheable, entry.by_bridge, entry.language, words, entry.by
+        text, entry.interruption, voice, entry.cacheable, entry.by_bridge, entry.language, words, entry.by
     )
 
 

@@ -17,7 +17,7 @@ from bridge.audio.formats import FRAME_MS, AudioFormat
 from bridge.audio.mulaw import RATE_HZ
 from bridge.audio.tones import dtmf, silence
 from bridge.audio.wav import BadWav, Wav, read
-from bridge.call.actions import KEYS, RECORDING
+from bridge.call.actions import KEYS, recording_place
 from bridge.call.events import Word
 from bridge.errors import ConfigError
 from bridge.speaking.phrases.phrase import Phrase, PhraseKey, loudness_db, normalise, tokens
@@ -38,17 +38,23 @@ class Recordings:
         """By name and format, as it is sent."""
 
     def phrase(self, voice: str, text: str, audio_format: AudioFormat) -> Phrase | None:
-        """The recording that this voice names (`recording:NAME`), or the tones of its keys (`keys:12#`)."""
+        """The recording that this voice names (`recording:NAME`), or the tones of its keys (`keys:12#`).
+
+        The rest of a recording begins where the caller stopped hearing it, a frame before its end at the latest.
+        """
         if voice.startswith(KEYS):
             return _tones(voice.removeprefix(KEYS), text, audio_format)
-        name = voice.removeprefix(RECORDING)
+        name, from_ms = recording_place(voice)
         sound = self._sounds.get(name)
         if sound is None:
             return None
         audio = self._audio.get((name, audio_format.name))
         if audio is None:
             audio = self._audio[name, audio_format.name] = _encoded(sound, audio_format)
-        return _phrase(name, text, audio, audio_format)
+        if from_ms:
+            begin = from_ms // FRAME_MS * audio_format.frame_bytes
+            audio = audio[min(begin, len(audio) - audio_format.frame_bytes) :]
+        return _phrase(f"{name} from {from_ms}" if from_ms else name, text, audio, audio_format)
 
 
 def _phrase(name: str, text: str, audio: bytes, audio_format: AudioFormat) -> Phrase:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from bridge.call.actions import Action, Expect, Prompt, Say
+from bridge.call.actions import Action, Expect, Prompt, Say, recording_place
 from bridge.call.backchannels import BACKCHANNELS, is_backchannel, is_laughter
-from bridge.call.commands import ClearPlayout, ExpectSpeech, Transcribe
+from bridge.call.commands import ClearPlayout, ExpectSpeech, Synthesise, Transcribe
 from bridge.call.endpointing import same_words
 from bridge.call.events import (
     Opinion,
@@ -100,6 +100,29 @@ def test_a_long_voice_stops_the_bot_whatever_its_words() -> None:
     hears(phone, "yeah")
     phone.wait(1.0)
     assert state(phone) == "speaking"
+
+
+def test_a_recording_goes_on_where_the_caller_stopped_hearing_it() -> None:
+    def plays(prompt: Prompt) -> list[Action]:
+        return [Say(LONG, voice="recording:notice")] if prompt.kind == "call_started" else []
+
+    phone = Phone(plays)
+    phone.recognises = lambda since: "yeah"
+    phone.answers()
+    phone.wait(2.0)
+    for count in (1, 2):
+        phone.caller_speaks(1.6)
+        phone.wait(6.0)
+        voices = [one.voice for one in phone.ordered(Synthesise)]
+        assert len(voices) == count + 1, "broken off, and gone on with"
+    (first, second, third), texts = voices, [one.text for one in phone.ordered(Synthesise)]
+    assert first == "recording:notice"
+    (name, from_ms), (_, later_ms) = recording_place(str(second)), recording_place(str(third))
+    assert name == "notice"
+    assert 1500 < from_ms < later_ms
+    assert LONG.endswith(texts[1])
+    assert texts[1].endswith(texts[2])
+    assert len(texts[2]) < len(texts[1]) < len(LONG)
 
 
 def test_words_that_may_be_our_own_echo_do_not_confirm() -> None:

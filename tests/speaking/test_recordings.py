@@ -12,6 +12,7 @@ from bridge.audio import wav
 from bridge.audio.formats import FORMATS, MULAW_8000, AudioFormat
 from bridge.audio.mulaw import decode, decode_float
 from bridge.audio.tones import KeyToneDetector
+from bridge.call.actions import recording_from
 from bridge.call.commands import PullSpeech, Synthesise
 from bridge.call.events import Event, SpeechArrived, SpeechEnded, SpeechFailed
 from bridge.errors import ConfigError
@@ -41,6 +42,21 @@ def test_a_recording_sounds_the_same_in_every_format(folder: Path, audio_format:
     assert abs(int(np.argmax(spectrum)) * audio_format.rate_hz / min(len(linear), audio_format.rate_hz) - 440) < 2
     assert [word.text for word in phrase.words] == WORDS.split()
     assert (phrase.words[0].start_ms, phrase.words[-1].end_ms) == (0, phrase.audio_ms)
+
+
+@pytest.mark.parametrize(("from_ms", "left_ms"), [(0, 1000), (400, 600), (990, 20), (1000, 20), (99_999, 20)])
+@pytest.mark.parametrize("audio_format", FORMATS.values(), ids=FORMATS)
+def test_the_rest_of_one_begins_where_it_was_heard(
+    folder: Path, audio_format: AudioFormat, from_ms: int, left_ms: int
+) -> None:
+    recordings = Recordings({"notice": "notice.wav"}, folder)
+    whole = recordings.phrase("recording:notice", WORDS, audio_format)
+    rest = recordings.phrase(recording_from("recording:notice", from_ms), "is recorded.", audio_format)
+    assert whole is not None
+    assert rest is not None
+    assert whole.audio.endswith(rest.audio)
+    assert abs(rest.audio_ms - left_ms) <= 20
+    assert rest.words[-1].end_ms == rest.audio_ms
 
 
 async def played(folder: Path, voice: str, *pulls: int) -> list[Event]:
