@@ -231,8 +231,9 @@ class Siege:
                 step = self._load.step(self._calls, self._hold_s)
         except BridgeError as error:  # those who ring beside the attack are not answered any more
             dead = lives(self._origin)
-            print(f"{name:<24} {error}", *([f"    {dead}"] if dead else []), sep="\n", flush=True)
-            return True, True
+            void = [] if dead else [f"    {why}" for why in self._without(name)]
+            print(f"{name:<24} {error}", *([f"    {dead}"] if dead else void), sep="\n", flush=True)
+            return not void, not void
         harm, after, dead = harm_of(name, step), late_beats(self._origin), lives(self._origin)
         heard, harm.rounds = harm.found, sum(rounds)
         harm.before_mib, harm.after_mib = memory.before_mib, memory.rest()

@@ -137,6 +137,16 @@ def test_what_was_not_measured_has_not_passed(
     assert "unsigned_forms                7     0 " in capsys.readouterr().out
 
 
+def test_calls_that_do_not_come_about_beside_an_attack_on_others_either_are_no_verdict(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(__main__, "lives", lambda origin: "")
+    few = BridgeError("only 18 of 20 calls came about")
+    assert by_hand(monkeypatch, held(), few, few) == 3
+    assert "void: only 18 of 20 calls came about, when others were attacked" in capsys.readouterr().out
+    assert by_hand(monkeypatch, held(), few, held()) == 1
+
+
 @pytest.mark.parametrize("harm", [{"underruns": 2}, {"refused": 1}, {"silent": 1}, {"failed": 1}])
 def test_harm_that_an_attack_on_others_does_as_well_is_the_machines_and_no_pass(
     harm: dict[str, int], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
@@ -161,7 +171,12 @@ def test_a_service_that_was_started_otherwise_is_told_apart_by_its_environment(
     started: dict[str, str], told: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TWILIO_AUTH_TOKEN", "a-secret")
-    with subprocess.Popen(["sleep", "60"], env={"PATH": os.environ["PATH"]} | started) as service:
+    environ = {"PATH": os.environ["PATH"]} | started
+    with subprocess.Popen(
+        ["sh", "-c", "echo; read line"], env=environ, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as service:
+        assert service.stdout is not None
+        service.stdout.readline()  # before that it may not have its environment yet
         found = __main__.wrong_start(service.pid, "http://127.0.0.1:9")
         service.kill()
     assert told in found
