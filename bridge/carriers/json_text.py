@@ -106,7 +106,7 @@ def whole_of(value: object) -> int:
 
 
 def without_odd_numbers(data: bytes) -> bytes | None:
-    """The same text with null for `NaN`, `Infinity` and numbers beyond all range, which JSON has not; None without any.
+    """Put null for `NaN`, `Infinity` and numbers beyond all range, which JSON has not; None where there is none.
 
     Many JSON writers know no better, and the audio beside such a number is as good as ever.
     """
