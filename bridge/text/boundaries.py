@@ -84,6 +84,7 @@ _DAYS = frozenset().union(*(known.weekday_abbreviations for known in _LANGUAGES)
 _DAY_RANGE = re.compile(r"\d{1,2}\.[-–]\d{1,2}")
 _ROMAN_LETTERS = frozenset("IVXLCDM")
 _ROMAN = re.compile(r"[IVX][IVXLCDM]{1,6}e?|[IVX]+e")
+_SCALES = frozenset().union(*(known.scales for known in _LANGUAGES if known.elides))
 _NEVER_SURE = _TITLES | _BEFORE_NUMBERS | _AMBIGUOUS | _SHORT | _DAYS
 """Words whose stop may shorten them, or be followed by the other end of a range."""
 _CURRENCIES = frozenset().union(*(language(code).currencies for code in CODES))
@@ -159,7 +160,7 @@ def _surely(token: str) -> Kind | None:
         return Kind.SENTENCE
     if token == "#:" or (token.endswith(":") and _names_a_code(token.rstrip(_CLOSERS))):
         return None  # a number's sign, or a key; a code's name
-    if token.endswith((";", ":")) or (token.endswith(",") and not token[-2:-1].isdigit()):
+    if token.endswith((";", ":")) or (token.endswith(",") and not _lists_figures(token)):
         return Kind.CLAUSE
     core = token.rstrip(_CLOSERS)
     word = core[:-1].lower().lstrip("\"'([{")
@@ -170,6 +171,11 @@ def _surely(token: str) -> Kind | None:
         and word not in _NEVER_SURE
     )
     return Kind.SENTENCE if core.endswith(".") and plain and not word.endswith(_SHORT_ENDS) else None
+
+
+def _lists_figures(token: str) -> bool:
+    """Whether a token before a comma is a number, or an ordinal in "1., 2. und 3. Mai"."""
+    return token[:-1].removesuffix(".")[-1:].isdigit()
 
 
 def ends_sentence(text: str) -> bool:
@@ -202,8 +208,10 @@ def _kind(token: str, following: str, known: bool, sentence_starts: bool) -> Kin
         return Kind.CLAUSE if first.islower() else Kind.SENTENCE
     if last == ".":
         return _after_full_stop(core[:-1].lstrip("\"'([{"), following, first, known, sentence_starts)
-    if following[:1].isdigit() and (token in _DASHES or (last == ":" and (core == "#:" or _names_a_code(core)))):
+    if following[:1].isdigit() and (token in _DASHES or (last == ":" and _names_a_code(core))):
         return Kind.GLUED
+    if core == "#:":
+        return Kind.GLUED  # "Policy #: HO-3"
     if token in _DASHES and not known:
         return None
     if token in _DASHES and (following in _CURRENCIES or following.rstrip(".,").lower() in _DAYS):
@@ -211,13 +219,13 @@ def _kind(token: str, following: str, known: bool, sentence_starts: bool) -> Kin
     if token in _DASHES or last in (";", ":", "—", "–", "、", "，"):
         return Kind.CLAUSE
     if last == ",":
-        return Kind.GLUED if core[-2:-1].isdigit() and first.isdigit() else Kind.CLAUSE
+        return Kind.GLUED if _lists_figures(core) and first.isdigit() else Kind.CLAUSE
     if following in _DASHES:
         return Kind.GLUED
     number = token[-1:].isdigit() or (token[:1].isdigit() and token[-1:] in "%)")
-    if number and (first.isdigit() or first.islower() or first in ("(", "-", "%", "+", "°")):
+    if number and (first.isdigit() or first.islower() or first in ("(", "-", "%", "+", "°", "€", "$", "£", "¥")):
         return Kind.GLUED
-    if (token.startswith("(") and token[1:].rstrip(")").isdigit()) or token in ("$", "€", "£", "+", "#", "*"):
+    if (token.startswith("(") and token[1:].rstrip(")").isdigit()) or token in ("$", "€", "£", "+", "#", "*", "x"):
         return Kind.GLUED
     if token in ("de", "of", "del") and _maybe_month(following, known):
         return Kind.GLUED if known else None
@@ -270,6 +278,8 @@ def _read_together(token: str, following: str) -> bool:
         return following.lower() in _LINK_WORDS or (following.isupper() and len(following) <= 4)
     if following.rstrip(".,;:!?") in _CURRENCIES or "/" in (token, following):
         return True
+    if following[:2] == "d'" and token in _SCALES:
+        return True  # "5 M d'euros"
     return token[-1:].isdigit() and following[:1].isalpha()
 
 
@@ -312,6 +322,8 @@ def _after_full_stop(word: str, following: str, first: str, known: bool, sentenc
     short = lower in _FOREIGN_SHORT or lower in _FOREIGN_BEFORE_NUMBERS or lower.endswith(_SHORT_ENDS)
     if first.isdigit() and (lower in _FOREIGN_BEFORE_NUMBERS or lower.endswith(_SHORT_ENDS)):
         return Kind.GLUED
+    if lower == "sq" and first.islower():
+        return Kind.GLUED  # "sq. ft."
     if first.islower() and (short or lower in _FOREIGN_TITLES):
         return Kind.WORD
     if word.isdigit() and len(word) <= 2 and (first.islower() or following.rstrip(".,;:!?").lower() in _MONTHS):

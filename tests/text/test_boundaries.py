@@ -16,7 +16,7 @@ EVERY = 41
 TOKENS = (
     'Hello I a code PIN PIN: room: "code is de of del 5 12, 3. 3.-5. 12% (12) 12) $ € + # * / - — – x XIV XIV. '
     "XXe Hr. Dr. Fr. No. no. Nr. nr. p. P. e. z. u. a. p. a.m. U.S. J. Str. Hauptstr. Abs. ca. max. Jan. Mon. Mo. Sat. "
-    'approx. ext. etc. Inc. 1.5. # #: said! said!" done. done." wait... wait… well, 1,200, so: (see M. Mme tel. Tel.:'
+    'approx. ext. etc. Inc. 1.5. 1., sq. M Md x # #: said!" done. done." wait... wait… well, 1,200, so: (see Mme Tel.:'
 ).split()
 
 

@@ -85,6 +85,19 @@ def test_twice_the_text_is_at_most_twice_the_work(unit: str) -> None:
     assert work(8000) <= 2.2 * work(4000) + 200
 
 
+@pytest.mark.parametrize("code", CODES)
+def test_twice_the_text_of_any_kind_is_at_most_twice_the_work_in_every_language(code: str) -> None:
+    known = language(code)
+
+    def work(kind: str, length: int) -> int:
+        text = varied(kind, length)
+        spoken_form(text, known)
+        return steps(lambda: spoken_form(text, known))
+
+    for kind in list(VARIED)[CODES.index(code) % 3 :: 3]:
+        assert work(kind, 1600) <= 2.6 * work(kind, 800) + 400, kind
+
+
 @pytest.mark.parametrize("unit", REPEATED)
 def test_the_same_again_is_hardly_any_work(unit: str) -> None:
     text = repeated(unit, 8000)
