@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from bridge.understanding.coming_days import ordinal_at
 from bridge.understanding.corrections import segments
 from bridge.understanding.denials import wanted
 from bridge.understanding.former import clauses, happened
@@ -109,6 +110,7 @@ def _by_place(words: list[Token], lexicon: Lexicon, names: list[str]) -> Interpr
     if any(word in lexicon.questions for word in plain):
         return None  # "what was the second one"
     places = {lexicon.ordinals[word] for word in plain if word in lexicon.ordinals}
+    places |= {day for place in range(len(words)) if (day := ordinal_at(words, place, lexicon))}
     if not places:
         numbers = [group for group in groups(words, lexicon) if group.sure]
         led = len(plain) == 1 or (len(plain) > 1 and plain[-2] in lexicon.numbered)

@@ -37,6 +37,9 @@ def segments(
             length = 0  # "that is not wrong"
         if strength == "weak" and (_denies(words, place, lexicon) or _declines(words, place, lexicon)):
             length = 0  # Spanish "mi nombre no es", "el lunes no puedo"
+        whole = length == len(plain) and length > 1  # no comma parts "no" and "es"
+        if begins and whole and plain[0] in lexicon.negations and plain[-1] in lexicon.copulas:
+            length = 0  # Spanish "no es el lunes"
         if length and not denies and plain not in never and not (strength == "weak" and (begins or plain in but)):
             cut.append(Segment(strength, []))
             place += length

@@ -303,7 +303,8 @@ def _local(words: Sequence[Token], lexicon: Lexicon) -> tuple[str, bool]:
 
 def _in_spelling(atoms: Sequence[tuple[str, str]], place: int) -> bool:
     """Whether this is a letter of a row that was spelled: a letter, and another one after it."""
-    return all(len(text) == 1 and text.isalpha() for text, _ in atoms[place : place + 2]) and place + 1 < len(atoms)
+    single = [len(text) == 1 and text.isalpha() for text, _ in atoms[max(place - 1, 0) : place + 2]]
+    return sum(single) > 1 and len(atoms[place][0]) == 1
 
 
 def _is_name(atom: tuple[str, str], lexicon: Lexicon) -> bool:

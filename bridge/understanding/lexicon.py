@@ -46,6 +46,8 @@ class Lexicon:
     # ---- corrections and fillers
     fillers: Words = frozenset()
     """Words that mean nothing: "um", "well"."""
+    hesitations: Words = frozenset()
+    """Those of them that are no words at all, wherever they stand: "um"."""
     corrections: Phrases = frozenset()
     """What follows replaces what came before: "no wait"."""
     weak_corrections: Phrases = frozenset()

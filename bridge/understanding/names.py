@@ -86,6 +86,8 @@ def _in_segment(words: list[Token], lexicon: Lexicon) -> tuple[list[str], float]
             led = [*name, *led] if turned and led else [*led, *name]
             introduced = introduced or not _weakly_led(piece[: len(piece) - len(after)], lexicon)
     for piece in pieces:
+        if any(word.text in lexicon.joiners - _SMALL for word in piece[1:-1]):
+            continue  # "Tom and Jerry"
         plain = _alone([word for word in piece if word.text not in lexicon.fillers], lexicon)
         name = _name(plain, lexicon)
         if len(name) == len(parts) == 1 and not led and name[0].lower() != parts[0].lower():
@@ -224,7 +226,7 @@ def _name(words: Sequence[Token], lexicon: Lexicon) -> list[str]:
         short, mark, _ = text.partition("'")
         if mark and len(short) > 1 and short in lexicon.no_names:
             break  # "that's"
-        begins = bool(name) or (place + 1 < len(words) <= _MOST_WORDS and words[-1].raw[:1].isupper())
+        begins = bool(name) or _is_written_as_name(words)
         if text in lexicon.no_names and not (begins and _joins(words, place, lexicon)):
             break
         if at(spoken(words[place : place + 12]), 0, lexicon.name_leads):
@@ -238,6 +240,12 @@ def _name(words: Sequence[Token], lexicon: Lexicon) -> list[str]:
     if len(name) > 2 and len({part.lower() for part in name}) < len(name):
         return []  # "Jackson like Michael Jackson"
     return name
+
+
+def _is_written_as_name(words: Sequence[Token]) -> bool:
+    """Whether all but the small parts of a name are written with capitals: "van Dijk"."""
+    large = [word for word in words if word.text not in _SMALL]
+    return len(words) <= _MOST_WORDS and all(word.raw[:1].isupper() for word in large)
 
 
 def _joins(words: Sequence[Token], place: int, lexicon: Lexicon) -> bool:

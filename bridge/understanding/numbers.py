@@ -183,6 +183,7 @@ def repeats_at(words: Sequence[Token], place: int, lexicon: Lexicon) -> tuple[in
 def _repeated(words: Sequence[Token], place: int, at_digit: int, times: int, lexicon: Lexicon) -> Group | None:
     word = words[at_digit]
     digit = digit_named(word, lexicon) or (word.text if word.is_digits and len(word.text) == 1 else "")
+    digit = digit or ("1" if word.text in lexicon.ones else "")
     digit = digit or ("0" if lexicon.unsure_digits.get(word.text) == "0" else "")
     if not digit:
         return None

@@ -248,6 +248,8 @@ def is_hour(words: Sequence[Token], quantity: Quantity, lexicon: Lexicon) -> boo
     plain = [word.text for word in words]
     start, end = quantity.start, quantity.end
     unit = plain[end] if end < len(plain) else ""
+    if unit in lexicon.day_endings and words[end].joined:
+        return True  # "on the 5th"
     lasts = unit in lexicon.spans or unit in lexicon.durations
     if (lasts or unit in lexicon.after_hour) and end + 1 < len(plain) and plain[end + 1] in lexicon.not_ahead:
         return True

@@ -24,7 +24,7 @@ from bridge.understanding.quantities import read_number
 from bridge.understanding.results import LEAST, Hypothesis, Interpretation, Understood
 from bridge.understanding.spelling import read_spelling
 from bridge.understanding.times import read_time
-from bridge.understanding.words import Token, split, spoken
+from bridge.understanding.words import Token, at, split, spoken
 from bridge.understanding.yes_no import read_yes_no
 
 KINDS = (
@@ -35,6 +35,7 @@ ANSWER = re.compile(rf"open|{'|'.join(KINDS)}|digits:[1-9]\d?", re.ASCII)
 """Answers that may be expected: one of `KINDS`, `digits:N` with 1 to 99, or `open`, which has no value."""
 ANSWERS = f"open, {', '.join(KINDS)} or digits:N"
 MOST_HYPOTHESES = 8
+_PAUSES = frozenset(",.;")
 _DOUBT = 0.6
 """What a rival that is as likely leaves of the certainty is the rest of this: too little for a yes beside a no."""
 
@@ -65,6 +66,33 @@ def understand(
     return _agreed(kind, found)
 
 
+def _without_hesitation(words: list[Token], lexicon: Lexicon) -> list[Token]:
+    """The words without an "um" at either end; "uh huh" stays."""
+    begin, end = 0, len(words)
+    while begin < end and words[begin].text in lexicon.hesitations and not _answers(words[begin:end], lexicon):
+        begin += 1
+        while begin < end and words[begin].text in _PAUSES:
+            begin += 1
+    while (last := _last_word(words, begin, end)) > begin and words[last - 1].text in lexicon.hesitations:
+        if _answers(words[max(last - 2, begin) : last], lexicon):
+            break
+        end = last - 1
+        while end > begin and words[end - 1].text == ",":
+            end -= 1
+    return words[begin:end]
+
+
+def _last_word(words: Sequence[Token], begin: int, end: int) -> int:
+    """The place behind the last word, without the signs after it."""
+    while end > begin and words[end - 1].text in _PAUSES:
+        end -= 1
+    return end
+
+
+def _answers(words: Sequence[Token], lexicon: Lexicon) -> bool:
+    return at([word.text for word in words[:6]], 0, lexicon.yes | lexicon.no | lexicon.weak_yes) > 1
+
+
 def _is_taken_back(words: Sequence[Token], lexicon: Lexicon) -> bool:
     """Whether a no is the last word, and more was said before: "the red one, um, no"."""
     plain = [word for word in spoken(words) if word not in lexicon.fillers]
@@ -86,7 +114,7 @@ def _agreed(kind: str, found: list[tuple[Interpretation, float]]) -> Understood 
 def _read(
     text: str, kind: str, words: Lexicon, wanted: int, choices: Choices, today: Day | None
 ) -> Interpretation | None:
-    said = current(split(text), words, kind)
+    said = current(_without_hesitation(split(text), words), words, kind)
     if kind not in ("yes_no", "email") and _is_taken_back(said, words):
         return None
     match kind:

@@ -15,6 +15,7 @@ from bridge.understanding.languages.all import lexicon
 from bridge.understanding.results import Hypothesis, Understood
 from bridge.understanding.understand import KINDS, understand
 from bridge.understanding.words import LONGEST_TEXT
+from tests.understanding.test_answers import rows
 
 CODES = ["en-US", "en-GB", "de-DE", "es-ES", "fr-FR", "it-IT", "pt-BR", "pt-PT", "nl-NL"]
 CHOICES = {"red": ["crimson"], "blue": ["navy"]}
@@ -32,6 +33,12 @@ def value(said: str, kind: str, code: str = "en-US", today: Day | None = None) -
     found = understand([Hypothesis(said)], kind, code, choices=CHOICES, today=today)
     return None if found is None else found.value
 
+
+TODAY = Day(2026, 11, 27)
+TOLD: dict[tuple[str, str], list[str]] = {}
+"""What callers say, by language and kind."""
+for _language, _kind, _said, _ in rows("_calls"):
+    TOLD.setdefault((_language[:2], _kind.partition(":")[0]), []).append(_said)
 
 codes = st.sampled_from(CODES)
 
@@ -153,6 +160,65 @@ def test_days_of_the_calendar_are_counted_right(number: int) -> None:
     assert day.plus(1).weekday == (day.weekday + 1) % 7
 
 
+HESITATIONS = {code: sorted(lexicon(code).hesitations) for code in CODES}
+DENIED = {
+    "en": "it's not",
+    "de": "es ist nicht",
+    "es": "no es",
+    "fr": "ce n'est pas",
+    "it": "non è",
+    "pt": "não é",
+    "nl": "het is niet",
+}
+NUMBERED = ("digits", "phone", "number", "amount")
+
+
+@given(st.data(), codes, st.sampled_from(KINDS))
+def test_a_hesitation_at_either_end_changes_nothing(data: st.DataObject, code: str, kind: str) -> None:
+    said = data.draw(st.sampled_from(TOLD[code[:2], kind]))
+    um, mark = data.draw(st.sampled_from(HESITATIONS[code])), data.draw(st.sampled_from(["", ","]))
+    plain = value(said, kind, code, TODAY)
+    assert value(f"{um}{mark} {said}", kind, code, TODAY) == plain
+    assert value(f"{said}{mark} {um}{mark}", kind, code, TODAY) == plain
+
+
+@given(st.text("0123456789", min_size=4, max_size=12), codes, st.sampled_from(NUMBERED))
+def test_what_a_number_is_said_not_to_be_is_never_its_value(digits: str, code: str, kind: str) -> None:
+    apart = " ".join(language(code).digits[int(digit)] for digit in digits)
+    for said in (apart, digits):
+        assert value(f"{DENIED[code[:2]]} {said}", kind, code) is None
+
+
+@given(st.integers(1, 28), st.integers(1, 12), st.integers(1, 23), codes)
+def test_a_day_or_an_hour_that_is_denied_is_never_the_value(day: int, month: int, hour: int, code: str) -> None:
+    not_it = DENIED[code[:2]]
+    date = Day(2027, month, day).iso
+    assert value(f"{not_it} {read_back(date, 'date', code)}", "date", code, TODAY) is None
+    assert value(f"{not_it} {language(code).clock(hour, 30, None, '')}", "time", code) is None
+
+
+@given(
+    st.lists(
+        st.sampled_from("one two three oh um no wait sorry double triple 4 55 twelve dash and the is my".split()),
+        max_size=20,
+    )
+)
+def test_no_digit_is_in_a_value_that_nobody_said(words: list[str]) -> None:
+    told = {"one": "1", "two": "2", "three": "3", "oh": "0", "4": "4", "55": "5", "twelve": "12"}
+    said = {digit for word in words for digit in told.get(word, "")}
+    for kind in ("digits", "phone"):
+        assert set(str(value(" ".join(words), kind) or "")) <= said
+
+
+@given(
+    st.lists(st.sampled_from([*"SMITHBRO", "um", "no wait", "sorry", "double", "and", "then", "it is"]), max_size=20)
+)
+def test_no_letter_is_in_a_spelling_that_nobody_said(words: list[str]) -> None:
+    letters = {word.lower() for word in words if len(word) == 1}
+    found = str(value(" ".join(words), "spelling") or "")
+    assert set(found) <= letters or found in ("double", "then")  # one word alone may be the name
+
+
 def steps(said: str, kind: str, code: str) -> int:
     """How many functions are called to read a text, which no clock need measure."""
     count = 0
@@ -172,7 +238,17 @@ def steps(said: str, kind: str, code: str) -> int:
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize(
     ("code", "piece"),
-    [("fr-FR", "un "), ("en-US", "double "), ("de-DE", "zwei und "), ("es-ES", "y "), ("en-US", "no wait ")],
+    [
+        ("fr-FR", "un "),
+        ("en-US", "double "),
+        ("de-DE", "zwei und "),
+        ("es-ES", "y "),
+        ("en-US", "no wait "),
+        ("en-US", "my wife's "),
+        ("en-US", "at seven "),
+        ("en-US", "starts with "),
+        ("en-US", "um "),
+    ],
 )
 def test_a_text_of_twice_the_length_is_twice_the_work(kind: str, code: str, piece: str) -> None:
     short, long = ((piece * LONGEST_TEXT)[:length] for length in (LONGEST_TEXT // 2, LONGEST_TEXT))
