@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 
@@ -356,6 +356,17 @@ class TeamMember(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     """Words that callers are likely to say to this agent, for the recogniser."""
 
 
+class SupervisorLimits(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """The most that a supervisor may use in one call; after it nobody is asked any more. 0: no limit."""
+
+    answers: Annotated[int, msgspec.Meta(ge=0)] = 100
+    """Exchanges that it is asked about."""
+    money: Annotated[float, msgspec.Meta(ge=0)] = 0.0
+    """In the currency of its prices (`budget` of a chat model)."""
+    failures: Annotated[int, msgspec.Meta(ge=0)] = 3
+    """In a row."""
+
+
 class TeamSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, tag_field="kind", tag="team"):
     """Several agents, of any kinds, who hand the caller over to each other by a transfer to a colleague's name."""
 
@@ -364,6 +375,7 @@ class TeamSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     members: dict[str, TeamMember]
     supervisor: str = ""
     """A member who hears every exchange and whispers hints; it never has the caller."""
+    supervisor_limits: SupervisorLimits = SupervisorLimits()
 
     def __post_init__(self) -> None:
         """Names must be those of members, and a supervisor is nobody's colleague."""

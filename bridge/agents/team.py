@@ -9,7 +9,6 @@ sees the whole history, with who said what.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing
 
@@ -31,8 +30,8 @@ from bridge.agents.base import (
     no_report,
     talking,
 )
-from bridge.agents.guard import speakable
 from bridge.agents.settings import COLLEAGUE, TeamMember, TeamSettings
+from bridge.agents.team_supervisor import Supervisor
 from bridge.audio.formats import AudioFormat
 from bridge.call.account import AgentAccount, ToolUse
 from bridge.call.actions import Action, Expect, Prompt, Say, Spoken, Transfer
@@ -46,10 +45,6 @@ _MOST_HANDOVERS = 3
 """In one answer; more is a ping-pong that the caller would never hear the end of."""
 _MOST_USES = 500
 """Uses of tools that are remembered of agents who have left."""
-_LONGEST_HINT = 500
-_SUPERVISOR_S = 15.0
-"""What a supervisor has to say after this time is not waited for."""
-_NO_HINT = frozenset({"", "nothing", "none", "no hint", "ok"})
 
 
 class _Kept(msgspec.Struct, frozen=True):
@@ -88,8 +83,11 @@ class TeamAgent:
         """A handover in the middle of a sentence: the floor is asked for."""
         self._turn = 0
         self._held = False
-        self._hint = ""
-        self._supervision: asyncio.Task[None] | None = None
+        settings = factory.settings
+        self._supervisor: Supervisor | None = None
+        if name := settings.supervisor:
+            limits = settings.supervisor_limits
+            self._supervisor = Supervisor(name, factory.members[name], info, limits, factory.report)
 
     # -- an agent ------------------------------------------------------------------------------------
 
@@ -134,8 +132,8 @@ class TeamAgent:
         waiting, self._waiting = self._waiting, None
         if waiting is not None and prompt.kind == "floor_given":
             prompt = self._hands_over(waiting, prompt, [])
-        elif self._hint:
-            prompt, self._hint = msgspec.structs.replace(prompt, hint=self._hint), ""
+        elif self._supervisor is not None and (hint := self._supervisor.take_hint()):
+            prompt = msgspec.structs.replace(prompt, hint=hint)
         said: list[Spoken] = []
         for _ in range(_MOST_HANDOVERS + 1):
             if prompt.kind in ("call_started", "handed_over", "transfer_failed"):
@@ -150,7 +148,8 @@ class TeamAgent:
                         said.append(Spoken("bot", action.text.strip(), by=self.at_work))
                     yield self._marked(action)
             if handover is None:
-                self._listen_in(prompt)
+                if self._supervisor is not None:
+                    self._supervisor.overhears(prompt)
                 return
             if handover.at_once and not self._held:
                 self._waiting = handover
@@ -224,45 +223,6 @@ class TeamAgent:
             return msgspec.structs.replace(action, hints=hints, language=action.language or member.language)
         return action
 
-    # -- the supervisor ------------------------------------------------------------------------------
-
-    def _listen_in(self, prompt: Prompt) -> None:
-        """Let the supervisor hear of an exchange that is over; one who is still thinking misses it."""
-        name = self._factory.settings.supervisor
-        busy = self._supervision is not None and not self._supervision.done()
-        if not name or busy or prompt.kind not in ("caller_said", "digits", "handed_over"):
-            return
-        history = prompt.history
-        if prompt.text and prompt.kind != "handed_over":
-            history += (Spoken("caller", prompt.text),)
-        overheard = Prompt("overheard", "", history, turn=prompt.turn)
-        self._supervision = asyncio.get_running_loop().create_task(self._supervised(name, overheard))
-
-    async def _supervised(self, name: str, prompt: Prompt) -> None:
-        """Take what a supervisor says as a hint for the next prompt; nothing else of theirs counts."""
-        agent = self._factory.members[name].open_call(self._info)
-        words: list[str] = []
-        try:
-            async with asyncio.timeout(_SUPERVISOR_S), aclosing(agent.reply(prompt)) as actions:
-                async for action in actions:
-                    if isinstance(action, Say):
-                        words.append(action.text)
-        except TimeoutError:
-            self._factory.report(self._info, AgentError(Failure.TIMEOUT, f"the supervisor {name} took too long"))
-        except AgentError as error:
-            if error.kind is not Failure.NOTHING_SAID:
-                self._factory.report(self._info, error)
-        except Exception as error:
-            what = f"the supervisor {name} raised {type(error).__name__}"
-            self._factory.report(self._info, AgentError(Failure.RAISED, what))
-        finally:
-            follower = attentive(agent)
-            if follower is not None:
-                follower.left()
-        hint = " ".join("".join(words).split())[:_LONGEST_HINT]
-        if speakable(hint) and hint.casefold().strip(" .!") not in _NO_HINT:
-            self._hint = hint
-
     # -- what happens on the call --------------------------------------------------------------------
 
     def line(self, audio_format: AudioFormat) -> None:
@@ -295,8 +255,8 @@ class TeamAgent:
     def left(self) -> None:
         """The call is over, for all of them."""
         self._ask = _nobody
-        if self._supervision is not None:
-            self._supervision.cancel()
+        if self._supervisor is not None:
+            self._supervisor.left()
         for seat in (self._before, self._seat):
             if seat is not None and (follower := attentive(seat.agent)) is not None:
                 follower.left()
@@ -304,7 +264,8 @@ class TeamAgent:
     def account(self) -> AgentAccount:
         """Tell what all of them have gathered, used and cost together."""
         told = accountable(self._seat.agent)
-        return self._account if told is None else _together(self._account, told.account())
+        account = self._account if told is None else _together(self._account, told.account())
+        return account if self._supervisor is None else _together(account, AgentAccount(costs=self._supervisor.costs))
 
 
 class TeamFactory:
