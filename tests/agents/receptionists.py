@@ -23,6 +23,8 @@ from bridge.agents.settings import (
     PythonSettings,
     RealtimeAgentSettings,
     ScriptSettings,
+    TeamMember,
+    TeamSettings,
     WebSettings,
 )
 from bridge.agents.tools.settings import PythonToolsSettings
@@ -44,6 +46,7 @@ KINDS = (
     "conversation_relay",
     "openai_realtime",
     "gemini_live",
+    "team",
 )
 GREETING = "Riverside Dental. Please enter your order number."
 OFFER = "Your order is {}. Press one for Tuesday or two for Thursday."
@@ -76,6 +79,12 @@ async def receptionist_of(kind: str, folder: Path) -> AsyncIterator[AgentFactory
             case "web":
                 service = await stack.enter_async_context(Server("/call", "application/x-ndjson", WebService()))
                 settings = WebSettings(url=f"{service.url}/call")
+            case "team":
+                address = await stack.enter_async_context(_shop_service())
+                (folder / "desk.yaml").write_text(DESK.replace("URL", address))
+                (folder / "visits.yaml").write_text(VISITS.replace("URL", address))
+                members = {name: TeamMember(agent=ScriptSettings(file=f"{name}.yaml")) for name in ("desk", "visits")}
+                settings = TeamSettings(first="desk", members=members)
             case "conversation_relay":
                 application = await stack.enter_async_context(RelayApplication(Application()))
                 settings = ConversationRelaySettings(url=application.url, welcome_greeting=GREETING)
@@ -113,6 +122,18 @@ states:
     on_failed: {{say: Our system is away., hang_up: away}}
 values: {{day: "", state: ""}}
 """
+
+
+_LOOKS_UP, _, _BOOKS = SCRIPT.partition("  offer:\n")
+DESK = f"""{_LOOKS_UP.replace("on_result: offer", "on_result: {transfer: visits}")}values: {{state: ""}}
+"""
+"""Greets and looks the order up, and hands over to whom offers a visit."""
+VISITS = f"""
+start: offer
+parameters: [state]
+states:
+  offer:
+{_BOOKS.replace(', state: ""', "")}"""
 
 
 @contextlib.asynccontextmanager
