@@ -24,6 +24,8 @@ from bridge.agents.settings import (
     PythonSettings,
     RealtimeAgentSettings,
     ScriptSettings,
+    TeamMember,
+    TeamSettings,
     WebSettings,
 )
 from bridge.agents.tools.settings import PythonToolsSettings
@@ -74,6 +76,12 @@ async def hostile(kind: str, how: str, folder: Path) -> AsyncIterator[AgentFacto
             case "python":
                 name = how.title().replace(" ", "")
                 settings = PythonSettings(class_=f"tests.agents.misbehaviour_python:{name}", limits=LIMITS)
+            case "team":
+                name = how.title().replace(" ", "")
+                bad = PythonSettings(class_=f"tests.agents.misbehaviour_python:{name}", limits=LIMITS)
+                # The supervisor is as bad, and hears of what the caller says to the other.
+                members = {name: TeamMember(agent=bad) for name in ("desk", "coach")}
+                settings = TeamSettings(first="desk", members=members, supervisor="coach")
             case "openai" | "anthropic" | "gemini":
                 server = await stack.enter_async_context(_model(kind, how))
                 settings = ChatSettings(
