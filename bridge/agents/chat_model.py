@@ -11,7 +11,9 @@ import msgspec
 
 from bridge.agents.base import AgentError, Failure
 from bridge.agents.chat_dialects import ModelStream, address, key_header, request_body, stream_of
-from bridge.agents.chat_prompts import Message
+from bridge.agents.chat_prompts import Message, going_on
+from bridge.agents.outages import ServiceAway
+from bridge.agents.rest_of_answer import RestOfWords, may_go_on
 from bridge.agents.settings import ChatSettings
 from bridge.agents.streaming import AnswerTimeouts, LineClient, finish
 from bridge.http import HttpClient
@@ -84,7 +86,8 @@ class ChatModel:
         self.settings = settings
         self._http = http
         self._warming: asyncio.Task[None] | None = None
-        self.client = LineClient(f"the chat model at {settings.url}", http, settings.limits)
+        retry_s = settings.retry_s if settings.second is None else 0.0  # the second model need not wait for the first
+        self.client = LineClient(f"the chat model at {settings.url}", http, settings.limits, retry_s=retry_s)
         self.headers = {"Content-Type": "application/json", "Accept": "text/event-stream", **settings.headers}
         self.headers.update(secret_headers or {})
         self.headers.update(key_header(settings, key))
@@ -141,7 +144,10 @@ class Contest:
         tools: list[dict[str, Any]],
         failed: Callable[[AgentError], None],
     ) -> None:
-        self._answers = [ModelAnswer(model, messages, tools) for model in models]
+        self._models = models
+        self._messages = messages
+        self._tools = tools
+        self._answers = self._ask()
         self._late_s = late_s
         self._failed = failed
         self.asked: list[ModelAnswer] = []
@@ -149,8 +155,33 @@ class Contest:
         self.answer = self._answers[0]
         """Whose words these are."""
 
+    def _ask(self, so_far: str = "") -> list[ModelAnswer]:
+        """The requests, not yet sent, for an answer or for what comes after these words of one."""
+        return [ModelAnswer(model, [*self._messages, *going_on(so_far)], self._tools) for model in self._models]
+
     async def words(self) -> AsyncGenerator[str, None]:
-        """Stream the winner's words. Raises AgentError when nobody has any, or the winner not to the end."""
+        """Stream the winner's words, and once their rest where they break off.
+
+        Raises AgentError when nobody has any, or the winner not to the end.
+        """
+        so_far = ""
+        try:
+            async with aclosing(self._words()) as pieces:
+                async for piece in pieces:
+                    so_far += piece
+                    yield piece
+            return
+        except ServiceAway as error:
+            if not (self.answer.model.settings.retry_s and may_go_on(error)):
+                raise
+            self._failed(error)
+        self._answers, rest = self._ask(so_far), RestOfWords(so_far)
+        async with aclosing(self._words()) as pieces:
+            async for piece in pieces:
+                if new := rest.new(piece):
+                    yield new
+
+    async def _words(self) -> AsyncGenerator[str, None]:
         running: _Running = {}
         try:
             first, stream = await self._first(running)
@@ -167,7 +198,7 @@ class Contest:
         """The first word, and where the others come from; None for an answer without words."""
         waiting = list(self._answers)
         while True:
-            if waiting and (not running or self.asked):
+            if waiting and (not running or len(waiting) < len(self._answers)):
                 answer = waiting.pop(0)
                 self.asked.append(answer)
                 stream = answer.words()

@@ -20,6 +20,10 @@ Message = dict[str, Any]
 _BEGINNING = "[The call has begun.]"
 _LEFT_OUT = "[The call is long: its beginning is left out here.]"
 _NOTHING_HEARD = "..."
+_BROKE_OFF = (
+    "[The connection broke off after these words of yours, which the caller hears. Write only what comes after them; "
+    "repeat none of them.]"
+)
 
 
 class Exchange(msgspec.Struct):
@@ -73,6 +77,11 @@ def as_messages(
 
 def _exchanged(exchanges: Sequence[Exchange], first: int, last: int) -> list[Message]:
     return [message for each in exchanges if first <= each.place <= last for message in each.messages]
+
+
+def going_on(words: str) -> list[Message]:
+    """What is told besides, so that an answer that broke off after these words is gone on with."""
+    return [_message("assistant", words), _message("user", _BROKE_OFF)] if words.strip() else []
 
 
 def _message(role: str, content: str) -> Message:

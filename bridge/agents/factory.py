@@ -208,6 +208,7 @@ def _second(settings: ChatSettings) -> ChatSettings:
         model=other.model,
         key_env=other.key_env or (settings.key_env if same else ""),
         key_header=other.key_header or (settings.key_header if same else "Authorization"),
+        second=None,
         **own,
     )
 

@@ -19,10 +19,11 @@ import msgspec
 
 from bridge.agents.base import AgentError, CallInfo, Failure, FixedLine, LikelyLine, Report, no_report
 from bridge.agents.guard import Guard
+from bridge.agents.outages import Outage
 from bridge.agents.relay_action import SessionAction
 from bridge.agents.relay_follower import RelayFollower
 from bridge.agents.relay_link import RelayLink, connect
-from bridge.agents.relay_unsaid import ApplicationLost, Unsaid, UnsaidMessages, preempts
+from bridge.agents.relay_unsaid import ApplicationLost, CycleLost, Unsaid, UnsaidMessages, preempts
 from bridge.agents.settings import ConversationRelaySettings
 from bridge.agents.streaming import AnswerTimeouts
 from bridge.agents.transfers import Transfers
@@ -227,6 +228,9 @@ class RelayAgent:
                 return [Say(f"keys {digits}", False, "protected", KEYS + digits, cacheable=False)]
             case ApplicationLost(why):
                 raise AgentError(Failure.SESSION_OVER, why)
+            case CycleLost():
+                self._unsaid.in_cycle = False
+                raise AgentError(Failure.BROKEN_STREAM, f"{self._factory.name} broke off in the middle of its words")
 
     def _changes(self, spoken: str | None) -> list[Action]:
         """Have figures and our own sentences said in another language, where that can be spoken."""
@@ -277,10 +281,14 @@ class RelayAgent:
         if self._complaints <= _MOST_COMPLAINTS:
             self._factory.report(self._info, error)
 
-    def reopened(self) -> str:
-        """The application was lost, and is there again: it is told of the call anew, under the same session."""
-        self._drop_unsaid(tell=False)
-        return self._setup({**self._settings.parameters, **self._info.parameters})
+    def reopened(self) -> list[str]:
+        """The application was lost, and is there again: it is told of the call anew, under the same session.
+
+        What it has written is said all the same; what it was told last and has not answered, it is told once more.
+        """
+        if self._session.cycle_open:
+            self._put(CycleLost())
+        return [self._setup({**self._settings.parameters, **self._info.parameters}), *self._session.again()]
 
     def lost(self, why: str, *, orderly: bool) -> None:
         """The application has closed the socket, which ends the session, or has broken off."""
@@ -340,6 +348,7 @@ class RelayAgent:
             connect_deadline_s=settings.connect_deadline_s,
             heartbeat_s=settings.heartbeat_s,
             reconnect=settings.application_reconnect,
+            outage=self._factory.outage,
         )
 
 
@@ -357,6 +366,7 @@ class RelayFactory:
         self.settings = settings
         self.report = report
         self.name = f"the application at {settings.url}"
+        self.outage = Outage(settings.retry_s)
         self.http = http or HttpClient(connect_deadline_s=settings.connect_deadline_s)
         self.guard = Guard(settings.limits, Transfers(settings.transfers), report)
         self.headers = handshake_headers(auth_token, settings.url)

@@ -14,14 +14,13 @@ from typing import Protocol
 import aiohttp
 
 from bridge.agents.base import AgentError, Failure
+from bridge.agents.outages import Outage, ServiceAway, refused_with
 from bridge.http import HttpClient
 
 _MOST_UNSENT = 256
 """Messages; an application that has not read so many does not read at all."""
 _LONGEST_MESSAGE = 256 * 1024
 _CLOSE_S = 2.0
-_RETRY_S = (0.1, 0.4, 1.0, 2.0)
-"""Waits before each further attempt to reach an application again that was lost."""
 _ORDERLY = (aiohttp.WSCloseCode.OK, aiohttp.WSCloseCode.GOING_AWAY)
 
 
@@ -32,7 +31,7 @@ class LinkEvents(Protocol):
         """A message has come; the next one is read when this returns."""
         ...
 
-    def reopened(self) -> str:
+    def reopened(self) -> list[str]:
         """The application was reached again; returns what to send it first."""
         ...
 
@@ -55,12 +54,11 @@ async def connect(
                 timeout=aiohttp.ClientWSTimeout(ws_close=_CLOSE_S),
             )
     except aiohttp.WSServerHandshakeError as error:
-        raise AgentError(
-            Failure.HTTP_STATUS, f"the application at {url} answered {error.status} to the handshake"
-        ) from None
-    except (aiohttp.ClientError, OSError, TimeoutError) as error:
-        what = "no answer in time" if isinstance(error, TimeoutError) else type(error).__name__
-        raise AgentError(Failure.UNREACHABLE, f"the application at {url}: {what}") from None
+        raise refused_with(error.status, f"the application at {url} answered {error.status} to the handshake") from None
+    except TimeoutError:
+        raise AgentError(Failure.UNREACHABLE, f"the application at {url}: no answer in time") from None
+    except (aiohttp.ClientError, OSError) as error:
+        raise ServiceAway(Failure.UNREACHABLE, f"the application at {url}: {type(error).__name__}") from None
 
 
 class RelayLink:
@@ -76,6 +74,7 @@ class RelayLink:
         connect_deadline_s: float,
         heartbeat_s: float,
         reconnect: bool,
+        outage: Outage,
     ) -> None:
         self._url = url
         self._headers = headers
@@ -84,15 +83,32 @@ class RelayLink:
         self._connect_deadline_s = connect_deadline_s
         self._heartbeat_s = heartbeat_s
         self._reconnect = reconnect
+        self._outage = outage
         self._unsent: asyncio.Queue[str] = asyncio.Queue(_MOST_UNSENT)
         self._running: asyncio.Task[None] | None = None
         self._socket: aiohttp.ClientWebSocketResponse | None = None
         self.closed = False
 
     async def open(self, first: str) -> None:
-        """Reach the application and send it this. Raises AgentError when it cannot be reached."""
-        socket = await connect(self._http, self._url, self._headers, self._connect_deadline_s, self._heartbeat_s)
-        self._running = asyncio.get_running_loop().create_task(self._run(socket, first))
+        """Reach the application, which may be away for a moment, and send it this. Raises AgentError."""
+        self._running = asyncio.get_running_loop().create_task(self._run(await self._reach(), [first]))
+
+    async def _reach(self) -> aiohttp.ClientWebSocketResponse:
+        """A socket to the application, which may be away for a moment. Raises AgentError."""
+        waits_s = self._outage.waits_s()
+        while True:
+            try:
+                socket = await self._connect()
+                self._outage.over()
+                return socket
+            except ServiceAway:
+                wait_s = next(waits_s, None)
+                if wait_s is None:
+                    raise
+            await asyncio.sleep(wait_s)
+
+    async def _connect(self) -> aiohttp.ClientWebSocketResponse:
+        return await connect(self._http, self._url, self._headers, self._connect_deadline_s, self._heartbeat_s)
 
     @property
     def opened(self) -> bool:
@@ -114,24 +130,27 @@ class RelayLink:
         if self._running is not None:
             self._running.cancel()
 
-    async def _run(self, socket: aiohttp.ClientWebSocketResponse, first: str) -> None:
+    async def _run(self, socket: aiohttp.ClientWebSocketResponse, first: list[str]) -> None:
         """Serve one socket after the other, as long as the application can be reached."""
         try:
             while True:
                 self._socket = socket
                 await self._serve(socket, first)
-                if socket.close_code in _ORDERLY or not self._reconnect:
+                if socket.close_code == aiohttp.WSCloseCode.OK or not self._reconnect:
                     break
-                again = await self._reach_again()
-                if again is None:
+                try:
+                    again = await self._reach()
+                except AgentError:
                     break
+                while not self._unsent.empty():  # what was not answered is told anew, sent or not
+                    self._unsent.get_nowait()
                 socket, first = again, self._events.reopened()
         finally:
             await _say_goodbye(socket)
         why = "closed" if socket.close_code in _ORDERLY else f"broke off with close code {socket.close_code}"
         self._give_up(f"{why} the session", orderly=socket.close_code in _ORDERLY)
 
-    async def _serve(self, socket: aiohttp.ClientWebSocketResponse, first: str) -> None:
+    async def _serve(self, socket: aiohttp.ClientWebSocketResponse, first: list[str]) -> None:
         """Read and write until the socket is closed."""
         writer = asyncio.get_running_loop().create_task(self._write(socket, first))
         try:
@@ -141,22 +160,14 @@ class RelayLink:
         finally:
             writer.cancel()
 
-    async def _write(self, socket: aiohttp.ClientWebSocketResponse, first: str) -> None:
+    async def _write(self, socket: aiohttp.ClientWebSocketResponse, first: list[str]) -> None:
         try:
-            await socket.send_str(first)
+            for message in first:
+                await socket.send_str(message)
             while True:
                 await socket.send_str(await self._unsent.get())
         except (aiohttp.ClientError, OSError):
             pass  # whoever reads notices, too
-
-    async def _reach_again(self) -> aiohttp.ClientWebSocketResponse | None:
-        for wait_s in _RETRY_S:
-            await asyncio.sleep(wait_s)
-            try:
-                return await connect(self._http, self._url, self._headers, self._connect_deadline_s, self._heartbeat_s)
-            except AgentError:
-                continue
-        return None
 
     def _give_up(self, why: str, *, orderly: bool) -> None:
         if self.closed:

@@ -26,7 +26,11 @@ class ApplicationLost(msgspec.Struct, frozen=True):
     why: str
 
 
-Unsaid = AppMessage | ApplicationLost
+class CycleLost(msgspec.Struct, frozen=True):
+    """The application was lost in the middle of what it said, and is there again: the rest never comes."""
+
+
+Unsaid = AppMessage | ApplicationLost | CycleLost
 """All that waits for its turn."""
 
 
@@ -72,7 +76,7 @@ class UnsaidMessages:
     def drop_words(self) -> bool:
         """Drop all words and recordings, and the cycle they are part of; True when there was something to drop."""
         unsaid = list(self._waiting)
-        kept = [message for message in unsaid if not isinstance(message, AppText | AppPlay)]
+        kept = [message for message in unsaid if not isinstance(message, AppText | AppPlay | CycleLost)]
         dropped = self.in_cycle or len(kept) < len(unsaid)
         for _ in unsaid:
             self.forget_first()

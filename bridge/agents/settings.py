@@ -140,6 +140,9 @@ class ChatSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     transfers: TransferSettings = TransferSettings()
     limits: AnswerLimits = AnswerLimits()
     connect_deadline_s: float = 3.0
+    retry_s: float = 5.0
+    """How long a server that is away (no connection, 502, 503, 504, broken off before its first word) is tried again,
+    within the first deadline, unless it has been away for longer already; 0: not at all."""
     first_token_deadline_s: float = 6.0
     token_deadline_s: float = 6.0
     """The longest pause inside an answer; comments and empty events do not end a pause."""
@@ -169,6 +172,9 @@ class WebSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     transfers: TransferSettings = TransferSettings()
     limits: AnswerLimits = AnswerLimits()
     connect_deadline_s: float = 3.0
+    retry_s: float = 5.0
+    """How long a service that is away (no connection, 502, 503, 504, broken off before its first word) is tried again,
+    within the first deadline, unless it has been away for longer already; 0: not at all."""
     first_action_deadline_s: float = 6.0
     action_deadline_s: float = 6.0
     """The longest pause inside an answer; empty lines do not end a pause."""
@@ -236,6 +242,8 @@ class ConversationRelaySettings(
     transfers: TransferSettings = TransferSettings()
     limits: AnswerLimits = AnswerLimits()
     connect_deadline_s: float = 3.0
+    retry_s: float = 5.0
+    """How long an application that is away when a session begins is tried again; 0: not at all."""
     token_deadline_s: float = 10.0
     """The longest pause inside a talk cycle; then what came of it is a sentence, and the caller may speak."""
     heartbeat_s: float = 20.0

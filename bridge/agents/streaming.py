@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import secrets
 from collections.abc import AsyncGenerator, Awaitable, Mapping
 from contextlib import aclosing
 from typing import TypeVar
@@ -12,6 +13,7 @@ import aiohttp
 
 from bridge.agents.base import AgentError, Failure
 from bridge.agents.lines import LineSplitter
+from bridge.agents.outages import Outage, ServiceAway, away, refused_with
 from bridge.agents.settings import AnswerLimits
 from bridge.http import HttpClient, why_unreachable
 
@@ -26,6 +28,13 @@ _LONGEST_RETRY_AFTER_S = 2.0
 """A caller who waits for an answer does not wait longer for the question to be put."""
 _EMPTY_END_S = 0.05
 """After the last word of an answer its end is given this long, so that the connection can be kept for the next."""
+
+
+_SAME_REQUEST = "Idempotency-Key"
+_STAYS_WRONG = (aiohttp.ClientSSLError, aiohttp.InvalidURL)
+"""No other attempt ends otherwise."""
+_COMMENT = b":"
+"""What a line of server-sent events begins with that says nothing."""
 
 
 class AnswerTimeouts:
@@ -52,12 +61,16 @@ class AnswerTimeouts:
 
 
 class LineClient:
-    """Posts JSON to one service and reads its answers line by line. `name` says in errors who it is."""
+    """Posts JSON to one service and reads its answers line by line. `name` says in errors who it is.
 
-    def __init__(self, name: str, http: HttpClient, limits: AnswerLimits) -> None:
+    `retry_s` is how long a service that is away is tried again, before the first event of its answer.
+    """
+
+    def __init__(self, name: str, http: HttpClient, limits: AnswerLimits, *, retry_s: float = 0.0) -> None:
         self.name = name
         self._http = http
         self._limits = limits
+        self.outage = Outage(retry_s)
 
     async def post(
         self,
@@ -70,8 +83,34 @@ class LineClient:
         """Post a JSON body and yield the lines of the answer without their ends, empty ones too.
 
         Closing the generator closes the connection, which tells the server to stop. Raises AgentError for
-        anything but a whole answer with status 200 in time.
+        anything but a whole answer with status 200 in time; ServiceAway where another attempt may bring one. A request
+        that is sent again is the same to the byte, and so is its `Idempotency-Key`
+        (draft-ietf-httpapi-idempotency-key-header).
         """
+        headers = {"Accept-Encoding": "identity", _SAME_REQUEST: f'"{secrets.token_hex(16)}"', **headers}
+        waits_s, begun = self.outage.waits_s(), False
+        while True:
+            try:
+                async with aclosing(self._post_once(url, body, headers, patience, query)) as lines:
+                    async for line in lines:
+                        begun = begun or bool(line and not line.startswith(_COMMENT))
+                        yield line
+                return
+            except ServiceAway:
+                wait_s = None if begun else next(waits_s, None)
+                if wait_s is None or wait_s >= patience.left_s:
+                    raise
+            await asyncio.sleep(wait_s)
+            patience.waited(wait_s)
+
+    async def _post_once(
+        self,
+        url: str,
+        body: bytes,
+        headers: Mapping[str, str],
+        patience: AnswerTimeouts,
+        query: Mapping[str, str] | None,
+    ) -> AsyncGenerator[bytes, None]:
         response: aiohttp.ClientResponse | None = None
         try:
             response = await self._ask(url, body, headers, patience, query)
@@ -81,10 +120,12 @@ class LineClient:
                 await asyncio.sleep(wait_s)
                 patience.waited(wait_s)
                 response = await self._ask(url, body, headers, patience, query)
+            if not away(response.status):
+                self.outage.over()
             if response.status != 200:
                 begun = await within(patience, response.content.read(_SHOWN_OF_ERROR))
                 words = " ".join(begun.decode("utf-8", "replace").split())
-                raise AgentError(Failure.HTTP_STATUS, f"{self.name} answered {response.status}", words)
+                raise refused_with(response.status, f"{self.name} answered {response.status}", words)
             async with aclosing(self._lines(response.content, patience)) as lines:
                 async for line in lines:
                     yield line  # no deadline runs here: what the reader does with it is the reader's own time
@@ -95,9 +136,10 @@ class LineClient:
         except (aiohttp.ClientError, OSError) as error:
             if response is not None:
                 what = f"{self.name} broke off: {type(error).__name__}"
-                raise AgentError(Failure.BROKEN_STREAM, what) from None
+                raise ServiceAway(Failure.BROKEN_STREAM, what) from None
             what = f"{self.name} cannot be reached: {why_unreachable(error)}"
-            raise AgentError(Failure.UNREACHABLE, what) from None
+            kind = AgentError if isinstance(error, _STAYS_WRONG) else ServiceAway
+            raise kind(Failure.UNREACHABLE, what) from None
         finally:
             if response is not None:
                 response.close()
@@ -111,7 +153,6 @@ class LineClient:
         query: Mapping[str, str] | None,
     ) -> aiohttp.ClientResponse:
         """Send the request; the answer's head."""
-        headers = {"Accept-Encoding": "identity", **headers}
         return await within(patience, self._http.request("POST", url, data=body, params=query or None, headers=headers))
 
     async def close(self) -> None:

@@ -11,12 +11,15 @@ from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from bridge.agents.answers import understood
 from bridge.agents.base import AgentError, CallInfo, Failure, FixedLine, LikelyLine, Report, no_report
 from bridge.agents.chat_endings import reports_error, shown
 from bridge.agents.guard import Guard, checked_likely, speakable
 from bridge.agents.lines import error_event, readable
+from bridge.agents.outages import ServiceAway
+from bridge.agents.rest_of_answer import RestOfAnswer, may_go_on
 from bridge.agents.settings import WebSettings
 from bridge.agents.streaming import AnswerTimeouts, LineClient
 from bridge.agents.transfers import Transfers
@@ -36,13 +39,20 @@ class _Error(msgspec.Struct, frozen=True, tag="error"):
     message: str = ""
 
 
-_decoder: msgspec.json.Decoder[Action | _Likely | _Error] = msgspec.json.Decoder(Action | _Likely | _Error)
+class _Rest(msgspec.Struct, frozen=True, tag="rest"):
+    """What follows is only what is missing of an answer that broke off."""
+
+
+_Line = Action | _Likely | _Error | _Rest
+_decoder: msgspec.json.Decoder[_Line] = msgspec.json.Decoder(_Line)
 
 
 class _Request(msgspec.Struct, frozen=True):
     call: CallInfo
     prompt: Prompt
     understood: Understood | None = None
+    so_far: list[Action] | UnsetType = UNSET
+    """What has come of an answer that broke off: it is carried out, and the rest is wanted."""
 
 
 class _Confirmed(msgspec.Struct, frozen=True):
@@ -96,12 +106,31 @@ class WebAgent:
                 yield action
 
     async def _ask(self, prompt: Prompt) -> AsyncGenerator[Action, None]:
-        """One request, and the actions of its answer."""
+        """The actions of the answer; where it breaks off in the middle, its rest is asked for once."""
+        request = _Request(self._info, prompt, understood(prompt))
+        so_far: list[Action] = []
+        try:
+            async with aclosing(self._post(request, RestOfAnswer([]))) as actions:
+                async for action in actions:
+                    so_far.append(action)
+                    yield action
+            return
+        except ServiceAway as error:
+            if not (self._settings.retry_s and may_go_on(error, so_far)):
+                raise
+            self._factory.report(self._info, error)
+        request = msgspec.structs.replace(request, so_far=so_far)
+        async with aclosing(self._post(request, RestOfAnswer(so_far))) as actions:
+            async for action in actions:
+                yield action
+
+    async def _post(self, request: _Request, rest: RestOfAnswer) -> AsyncGenerator[Action, None]:
+        """One request, and what is new in its answer."""
         settings, factory = self._settings, self._factory
         patience = AnswerTimeouts(
             settings.first_action_deadline_s, settings.action_deadline_s, settings.limits.answer_s
         )
-        body = msgspec.json.encode(_Request(self._info, prompt, understood(prompt)))
+        body = msgspec.json.encode(request)
         async with aclosing(factory.client.post(settings.url, body, factory.headers, patience)) as lines:
             async for line in lines:
                 if not line.strip():
@@ -115,16 +144,18 @@ class WebAgent:
                     raise AgentError(
                         Failure.SERVICE_ERROR, f"{factory.client.name} reported an error", said.message[:_SHOWN]
                     )
-                else:
-                    yield said
+                elif isinstance(said, _Rest):
+                    rest.only()
+                elif (action := rest.new(said)) is not None:
+                    yield action
 
-    def _decode(self, line: bytes) -> Action | _Likely | _Error:
+    def _decode(self, line: bytes) -> _Line:
         try:
             return _decoder.decode(line)
         except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
             return self._read_oddly(line, error)
 
-    def _read_oddly(self, line: bytes, error: Exception) -> Action | _Likely | _Error:
+    def _read_oddly(self, line: bytes, error: Exception) -> _Line:
         """What an odd line means: `null` is a field's default, and an object that reports an error is one."""
         known, value = readable(line)
         if _reports_error(value):
@@ -135,7 +166,7 @@ class WebAgent:
             )
             if not known or (isinstance(error, msgspec.ValidationError) and given == value):
                 raise error
-            said: Action | _Likely | _Error = msgspec.convert(given, Action | _Likely | _Error)
+            said: _Line = msgspec.convert(given, _Line)
             return said
         except (msgspec.DecodeError, UnicodeError, RecursionError) as wrong:
             kind = Failure.BAD_ACTION if isinstance(wrong, msgspec.ValidationError) else Failure.UNREADABLE_EVENT
@@ -161,6 +192,7 @@ class WebFactory:
             f"the agent at {settings.url}",
             http or HttpClient(connect_deadline_s=settings.connect_deadline_s),
             settings.limits,
+            retry_s=settings.retry_s,
         )
         self.guard = Guard(settings.limits, Transfers(settings.transfers), report)
         self.headers = {"Content-Type": "application/json", "Accept": "application/x-ndjson", **settings.headers}
@@ -203,11 +235,11 @@ class WebFactory:
             self.report(info, error)
 
 
-def _keeps_alive(said: Action | _Likely | _Error) -> bool:
+def _keeps_alive(said: _Line) -> bool:
     """Whether a service that sends this is at work on its answer: texts without a word and likely lines are no sign."""
     if isinstance(said, Say):
         return bool(said.voice) or speakable(said.text)
-    return not isinstance(said, _Likely)
+    return not isinstance(said, _Likely | _Rest)
 
 
 def _reports_error(value: object) -> bool:

@@ -11,6 +11,7 @@ applications read them. What no page says is marked "ours".
 from __future__ import annotations
 
 import re
+from collections import deque
 from typing import Any, Literal
 
 import msgspec
@@ -30,6 +31,8 @@ _DIGITS = re.compile(r"[0-9*#wW]{1,90}", re.ASCII)
 _MOST_LOOPS = 1000
 _LONGEST_SOURCE = 2000
 _LONGEST_TAG = 35
+_MOST_UNANSWERED = 50
+"""Prompts and keys; an application that has answered none of so many is told of the last ones."""
 _SHOWN = 120
 
 
@@ -105,6 +108,13 @@ class RelaySession:
         """The caller has broken a cycle off whose rest is still on its way."""
         self._may_be_cut = False
         """The last cycle allows the next one to cut it short."""
+        self._unanswered: deque[str] = deque(maxlen=_MOST_UNANSWERED)
+        """What the application was told since it sent anything, as it would be told once more."""
+
+    @property
+    def cycle_open(self) -> bool:
+        """Whether the application is in the middle of saying something."""
+        return self._cycle_open
 
     # -- to the application ------------------------------------------------------------------------
 
@@ -139,11 +149,13 @@ class RelaySession:
         """What the caller said; without `last` a first version of it, while they speak."""
         if last:
             self._awaited, self._dropping = True, False
+            self._unanswered.append(_text(type="prompt", voicePrompt=words, lang=language, last=True, again=True))
         return _text(type="prompt", voicePrompt=words, lang=language, last=last)
 
     def dtmf(self, digit: str) -> str:
         """One key that the caller pressed."""
         self._awaited, self._dropping = True, False
+        self._unanswered.append(_text(type="dtmf", digit=digit, again=True))
         return _text(type="dtmf", digit=digit)
 
     def interrupt(self, heard: str, heard_ms: int) -> str:
@@ -154,7 +166,16 @@ class RelaySession:
         """
         self._dropping = self._cycle_open or self._awaited
         self._awaited = self._may_be_cut = False
+        self._unanswered.clear()
         return _text(type="interrupt", utteranceUntilInterrupt=heard, durationUntilInterruptMs=heard_ms)
+
+    def again(self) -> list[str]:
+        """What an application that was lost has not answered, told once more: `again` marks it (ours, on no page).
+
+        Of a cycle that it has begun nothing more comes.
+        """
+        self._cycle_open = self._dropping = self._may_be_cut = False
+        return list(self._unanswered)
 
     def error(self, description: str) -> str:
         """Tell the application what it did wrong."""
@@ -175,6 +196,12 @@ class RelaySession:
 
         Raises BadMessage saying what is wrong with a message, which then counts for nothing.
         """
+        message = self._read(raw)
+        if message is not None:
+            self._unanswered.clear()
+        return message
+
+    def _read(self, raw: str | bytes) -> AppMessage | None:
         try:
             message = _decoder.decode(raw)
         except (msgspec.DecodeError, UnicodeError, RecursionError) as error:

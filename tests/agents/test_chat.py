@@ -418,7 +418,7 @@ async def test_refusals_and_silence_are_errors_that_say_so() -> None:
         with pytest.raises(AgentError, match=r"answered 429$"):
             await ask(server)
     with pytest.raises(AgentError, match="cannot be reached"):
-        await ask(server)
+        await ask(server, retry_s=0.0)
     async with Server("/v1/chat/completions", "text/event-stream", never) as silent:
         with pytest.raises(AgentError, match="did not answer in time"):
             await ask(silent, first_token_deadline_s=0.05)

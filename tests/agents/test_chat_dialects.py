@@ -295,7 +295,7 @@ async def contest(first: Server, other: Server, late_ms: int = 0) -> tuple[str, 
     errors: list[AgentError] = []
     own = SecondModelSettings(model="other", url=f"{other.url}/v1", late_ms=late_ms)
     settings = ChatSettings(url=f"{first.url}/v1", model="small", second=own, first_token_deadline_s=5.0)
-    second = ChatModel(ChatSettings(url=f"{other.url}/v1", model="other"), "", HttpClient())
+    second = ChatModel(ChatSettings(url=f"{other.url}/v1", model="other", retry_s=0.0), "", HttpClient())
     factory = ChatFactory(settings, second=second, report=lambda _info, error: errors.append(error))
     try:
         actions = [action async for action in factory.open_call(INFO).reply(Prompt("caller_said", "Hello?"))]

@@ -347,6 +347,69 @@ async def test_an_application_that_is_to_be_reached_again_is_told_of_the_call_an
         await call.until(lambda: call.texts == ["I'm back."])
 
 
+async def test_an_application_that_dies_over_a_prompt_is_told_it_once_more() -> None:
+    async with rings(application_reconnect=True) as (application, call):
+        await call.says("Tuesday, please.")
+        call.session.tell(DigitPressed("5"))
+        await call.until(lambda: application.caller.of("dtmf"))
+        application.breaks(application.caller)
+        await call.until(lambda: len(application.callers) == 2 and application.caller.of("dtmf"))
+        first, second = application.callers
+        assert [(told["type"], told.get("again")) for told in first.told] == [
+            ("setup", None),
+            ("prompt", None),
+            ("dtmf", None),
+        ]
+        assert second.told == [first.told[0], *({**told, "again": True} for told in first.told[1:])]
+        await second.says("At nine.")
+        await call.until(lambda: call.texts == ["At nine."])
+        application.breaks(second)
+        await call.until(lambda: len(application.callers) == 3 and application.caller.told)
+        await application.caller.says("Anything else?")
+        await call.until(lambda: call.texts == ["At nine.", "Anything else?"])
+        assert [told["type"] for told in application.caller.told] == ["setup"], "what is answered is not asked again"
+
+
+async def test_what_an_application_has_written_before_it_dies_is_said() -> None:
+    async with rings(application_reconnect=True) as (application, call):
+        await call.speaks(0.3)
+        await application.caller.says("While you speak.")
+        await call.until(lambda: len(call.session.call.utterances.playout.tracks) == 0, passing=False)
+        application.breaks(application.caller)
+        await call.until(lambda: len(application.callers) == 2 and application.caller.told, passing=False)
+        await call.falls_silent("")
+        await call.until(lambda: call.texts == ["While you speak."])
+
+
+async def test_an_application_that_dies_in_the_middle_of_its_words_is_excused() -> None:
+    settings = CallSettings(no_input_s=0.0, endpoint=HEARING.endpoint, apology="Sorry, again?")
+    async with rings(application_reconnect=True, settings=settings) as (application, call):
+        await call.says("Tuesday, please.")
+        await call.until(lambda: application.caller.of("prompt"))
+        await application.caller.says("I have an opening at", last=False)
+        await call.until(lambda: call.texts)
+        application.breaks(application.caller)
+        await call.until(lambda: call.texts[-1] == "Sorry, again?")
+        assert 'bridge_agent_failures_total{kind="broken_stream"} 1.0' in call.page()
+        await call.until(lambda: len(application.callers) == 2 and application.caller.told)
+        assert [told["type"] for told in application.caller.told] == ["setup"], "it is not said a second time"
+        await application.caller.says("I'm back.")
+        await call.until(lambda: call.texts[-1] == "I'm back.")
+
+
+@pytest.mark.parametrize("reconnects", [True, False])
+async def test_an_application_that_is_stopped_for_a_new_one_is_waited_for_where_that_is_set(reconnects: bool) -> None:
+    async with rings(application_reconnect=reconnects) as (application, call):
+        await application.caller.socket.close(code=1001)
+        if reconnects:
+            await call.until(lambda: len(application.callers) == 2 and application.caller.told)
+            await application.caller.says("I'm back.")
+            await call.until(lambda: call.texts == ["I'm back."])
+        else:
+            await call.until(lambda: call.session.over)
+            assert len(application.callers) == 1
+
+
 @pytest.mark.parametrize("status", [403, 500])
 async def test_an_application_that_refuses_the_handshake_is_given_up(status: int) -> None:
     async with RelayApplication() as application:

@@ -184,7 +184,7 @@ async def test_an_address_where_nobody_listens_is_unreachable() -> None:
     async with service() as server:
         pass
     with pytest.raises(AgentError, match="cannot be reached") as refused:
-        await ask(server)
+        await ask(server, retry_s=0.0)
     assert refused.value.kind is Failure.UNREACHABLE
 
 
