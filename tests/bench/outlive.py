@@ -3,6 +3,7 @@
     python -m tests.bench.outlive --calls 50 --processes 3 --store sqlite
     python -m tests.bench.outlive --calls 50 --processes 3 --store redis --kill process process redis
     python -m tests.bench.outlive --calls 50 --processes 3 --agent web --kill agent worker process
+    python -m tests.bench.outlive --calls 20 --processes 2 --agent chat --kill agent agent agent
 
 Each caller hears 44 words, each a tone of its own, and presses four keys, two of them after a pause; the sound in the
 caller's ear alone tells which words were lost, which were heard twice, and how long the silence at each seam was. The
@@ -17,6 +18,7 @@ import asyncio
 import os
 import shutil
 import signal
+import socket
 import statistics
 import subprocess
 import sys
@@ -28,9 +30,18 @@ from pathlib import Path
 from typing import Any
 
 from tests.bench.machine import keep
+from tests.processes.answering import NUMBERS
 from tests.processes.outliving import ENVIRONMENT, SCRIPTED, Account, busiest, command, ring, summary
 from tests.processes.running import Service, free_port, service, wait_until
 
+AGENTS = {
+    "script": SCRIPTED,
+    "web": "{{kind: web, url: 'http://127.0.0.1:{port}/'}}",
+    "chat": "{{kind: chat, url: 'http://127.0.0.1:{port}/v1', model: small, key_env: ''}}",
+    "relay": "{{kind: conversation_relay, url: 'ws://127.0.0.1:{port}/relay', application_reconnect: true, "
+    f"auth_token_env: '', welcome_greeting: '{NUMBERS}'}}}}",
+}
+"""All but the script are a process of their own, which can be killed."""
 CARRIERS = ("twilio", "telnyx", "plivo", "vonage")
 
 
@@ -52,28 +63,56 @@ def _redis(folder: Path, port: int) -> subprocess.Popen[bytes]:
 
 
 class Helper:
-    """A process that calls need beside the service: a speech worker that costs nothing, or an agent."""
+    """A process that calls need beside the service: a speech worker that costs nothing, or an agent.
 
-    def __init__(self, module: str) -> None:
+    Another stands by, so that for how long one is away does not depend on how busy the machine is.
+    """
+
+    def __init__(self, module: str, away_s: float) -> None:
         self.port = free_port()
+        self._away_s = away_s
         self._command = [sys.executable, "-m", f"tests.processes.{module}", str(self.port)]
-        self._process = subprocess.Popen(self._command)
+        self._stands_by = self._start()
+        self._process = self._listen()
 
     def restart(self) -> None:
-        """End it as a crash does, and begin again: nothing listens meanwhile."""
-        self.kill()
-        self._process = subprocess.Popen(self._command)
-
-    def kill(self) -> None:
-        """End it as a crash does."""
+        """End it as a crash does, and begin again after a while: nobody listens meanwhile."""
         self._process.kill()
         self._process.wait()
+        time.sleep(self._away_s)
+        self._process = self._listen()
+
+    def kill(self) -> None:
+        """End it as a crash does, and the one that stands by."""
+        for process in (self._process, self._stands_by):
+            process.kill()
+            process.wait()
+
+    def _start(self) -> subprocess.Popen[bytes]:
+        """A process that is ready to listen, and does so when told to."""
+        process = subprocess.Popen(self._command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"ready\n"
+        return process
+
+    def _listen(self) -> subprocess.Popen[bytes]:
+        process = self._stands_by
+        assert process.stdin is not None
+        process.stdin.write(b"listen\n")
+        process.stdin.flush()
+        wait_until(self._listens)
+        self._stands_by = self._start()
+        return process
+
+    def _listens(self) -> bool:
+        with socket.socket() as one:
+            return one.connect_ex(("127.0.0.1", self.port)) == 0
 
 
 @contextmanager
-def helper(module: str) -> Iterator[Helper]:
+def helper(module: str, away_s: float) -> Iterator[Helper]:
     """One of the processes beside the service."""
-    one = Helper(module)
+    one = Helper(module, away_s)
     try:
         yield one
     finally:
@@ -106,7 +145,7 @@ class Killer:
             case "redis" if self._database is not None:
                 self._database.kill()
             case "worker" | "agent":
-                self._beside[what].restart()
+                await asyncio.to_thread(self._beside[what].restart)
             case _:
                 raise SystemExit(f"nobody here is called {what}")
 
@@ -118,8 +157,8 @@ async def run(arguments: argparse.Namespace, folder: Path, more: str, database: 
     accounts: list[Account] = []
     killed: list[dict[str, Any]] = []
     with (
-        helper("outliving") as worker,
-        helper("answering") as agent,
+        helper("outliving", arguments.away_s) as worker,
+        helper("answering", arguments.away_s) as agent,
         service(
             command(
                 folder,
@@ -127,7 +166,7 @@ async def run(arguments: argparse.Namespace, folder: Path, more: str, database: 
                 port,
                 arguments.processes,
                 more,
-                SCRIPTED if arguments.agent == "script" else f"{{kind: web, url: 'http://127.0.0.1:{agent.port}/'}}",
+                AGENTS[arguments.agent].format(port=agent.port),
             ),
             folder / "t",
             **ENVIRONMENT,
@@ -159,16 +198,20 @@ async def run(arguments: argparse.Namespace, folder: Path, more: str, database: 
     return report(accounts, killed)
 
 
-def report(accounts: list[Account], killed: list[dict[str, Any]]) -> dict[str, Any]:
-    """What the callers made of it."""
+def report(everybody: list[Account], killed: list[dict[str, Any]]) -> dict[str, Any]:
+    """What the callers made of it; those who were told that all lines are busy were not lost."""
+    accounts = [one for one in everybody if one.streams]
     gaps = sorted(gap for one in accounts for gap in one.gaps_ms)
     found: dict[str, Any] = {
         "calls": len(accounts),
         "killed": killed,
+        "told_busy": len(everybody) - len(accounts),
         "came_back": sum(one.streams > 1 for one in accounts),
         "lost_calls": sum(one.ended not in ("hung up", "no verb was left") for one in accounts),
         "with_lost_words": sum(bool(one.lost) for one in accounts),
+        "lost_words": sum(len(one.lost) for one in accounts),
         "with_words_twice": sum(bool(one.twice) for one in accounts),
+        "words_twice": sum(len(one.twice) for one in accounts),
         "words_begun_anew": sum(len(one.again) for one in accounts),
         "gaps": len(gaps),
         "gap_ms": {
@@ -190,8 +233,9 @@ def main() -> None:
     parser.add_argument("--calls", type=int, default=50)
     parser.add_argument("--processes", type=int, default=3)
     parser.add_argument("--store", choices=("sqlite", "redis"), default="sqlite")
-    parser.add_argument("--agent", choices=("script", "web"), default="script", help="web: a process of its own")
+    parser.add_argument("--agent", choices=AGENTS, default="script", help="all but script: a process of its own")
     parser.add_argument("--kill", nargs="+", default=["process"] * 3, metavar="WHAT")
+    parser.add_argument("--away-s", type=float, default=1.5, help="how long a worker or agent that is killed is away")
     parser.add_argument("--round-trip-ms", type=float, default=40.0)
     parser.add_argument("--keep", default="", metavar="NAME", help="keep the result under this name")
     arguments = parser.parse_args()

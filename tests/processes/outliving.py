@@ -31,7 +31,7 @@ from bridge.simulator.scenario import Scenario, parse
 from bridge.simulator.sound import RATE_HZ, Sound
 from bridge.simulator.trunk import Trunk, new_call
 from bridge.system import sockets
-from tests.processes.answering import NUMBERS, THANKS
+from tests.processes.answering import NUMBERS, THANKS, told_to_listen
 from tests.processes.running import SERVE
 from tests.speaking.doubles import WORD_MS, FakeWorker
 
@@ -239,6 +239,7 @@ def summary(accounts: Sequence[Account]) -> str:
 
 async def _speak(port: int) -> None:
     """Be the worker until killed."""
+    await told_to_listen()
     async with FakeWorker(sounds=TONES, port=port):
         await asyncio.Event().wait()
 
