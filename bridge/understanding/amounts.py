@@ -162,7 +162,9 @@ def _may_be_cents(quantity: Quantity, unit: str) -> bool:
 def _as_price(quantity: Quantity) -> _Sum:
     """A bare number: "five fifty" is 5.50, "one oh five" 1.05, "five hundred" 500."""
     digits = [group.digits for group in quantity.groups]
-    if len(digits) == 2 and len(digits[1]) == 2 and len(digits[0]) <= 2 and not quantity.groups[0].written:
+    first = quantity.groups[0]
+    hundreds = first.scaled and len(first.digits) == 3 and not first.digits.endswith("00")
+    if len(digits) == 2 and len(digits[1]) == 2 and (len(digits[0]) <= 2 or hundreds) and not first.written:
         return _Sum(int(digits[0]) * 100 + int(digits[1]), "", FAIR)
     if len(digits) == 3 and digits[1] == "0" and len(digits[0]) <= 2 and len(digits[2]) == 1:
         return _Sum(int(digits[0]) * 100 + int(digits[2]), "", FAIR)

@@ -25,18 +25,18 @@ def read_choice(words: Sequence[Token], lexicon: Lexicon, choices: Choices) -> I
     """The name of the choice that was meant; None where none fits, or two do equally well."""
     best: Interpretation | None = None
     for because, said in segments(_bound(words, lexicon, choices), lexicon):
-        found = _chosen(_open_still(wanted(said, lexicon), lexicon, choices), lexicon, choices)
+        found = _chosen(wanted(_open_still(said, lexicon, choices), lexicon), lexicon, choices)
         if found is not None or because in ("strong", "restart"):
             best = found
     return best
 
 
-def _open_still(words: list[Token], lexicon: Lexicon, choices: Choices) -> list[Token]:
+def _open_still(words: Sequence[Token], lexicon: Lexicon, choices: Choices) -> list[Token]:
     """The words without clauses that only tell of a choice: "the outage is over", "the agent hung up"."""
     ways = (way for name, others in choices.items() for way in (name.replace("_", " "), *others))
     own = {word for way in ways for word in spoken(split(way))}
     kept: list[Token] = []
-    for clause in clauses(words, lexicon):
+    for clause in clauses(list(words), lexicon):
         plain = [word.text for word in clause]
         other = [word for word in clause if word.text not in own]  # a choice may be "power went out"
         settled = any(at(plain, place, lexicon.settled) for place in range(len(plain)))

@@ -46,7 +46,10 @@ def read_email(words: Sequence[Token], lexicon: Lexicon) -> Interpretation | Non
 def _is_either(words: Sequence[Token], lexicon: Lexicon) -> bool:
     """Whether two addresses are told, and a word such as "or" between them."""
     signs = [place for place in range(len(words)) if _at(words, place, lexicon)]
-    return bool(signs) and any(word.text in lexicon.ranges for word in words[signs[0] : signs[-1]])
+    return bool(signs) and any(
+        word.text in lexicon.ranges and (place < signs[-1] or _dot(words, place + 1, lexicon) > 0)
+        for place, word in enumerate(words[signs[0] : -1], signs[0])
+    )  # "at example dot org or dot com"
 
 
 def _joined(pieces: list[Segment], lexicon: Lexicon) -> list[Segment]:
@@ -78,13 +81,11 @@ def _other_half(address: str, words: list[Token], lexicon: Lexicon) -> Interpret
 def _ending(words: Sequence[Token], place: int, lexicon: Lexicon) -> str:
     """The end of a domain that begins here: "co dot uk"."""
     labels: list[str] = []
-    while place < len(words) and words[place].text.isalpha() and len(labels) < 3:
+    dot = 1
+    while dot and place < len(words) and words[place].text.isalpha():
         labels.append(words[place].text)
-        place += 1
-        dot = _dot(words, place, lexicon) if place < len(words) else 0
-        place += dot
-        if not dot:
-            break
+        dot = _dot(words, place + 1, lexicon) if place + 1 < len(words) else 0
+        place += 1 + dot
     return ".".join(labels) if labels and labels[-1] in _TOP_LEVEL else ""
 
 
@@ -168,9 +169,6 @@ def _without_remarks(words: Sequence[Token], lexicon: Lexicon) -> list[Token]:
             kept.append(words[place])
             place += 1
     return kept
-
-
-# -- the domain
 
 
 def _domain(words: Sequence[Token], place: int, lexicon: Lexicon) -> tuple[str, float]:

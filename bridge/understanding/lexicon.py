@@ -36,6 +36,8 @@ class Lexicon:
     """Words that begin what is spoken of: "my power is not out" denies something else than what was asked."""
     auxiliaries: Words = frozenset()
     """Verbs that agree only when nothing follows that declines: "I am", but "I am afraid not"."""
+    describing: Words = frozenset()
+    """Those of them after which any other word tells something else: "it is complicated"."""
     obliging: Words = frozenset()
     """Verbs after one of `auxiliaries` that make it no answer: "I would need to ask"."""
     negations: Words = frozenset()

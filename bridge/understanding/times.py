@@ -19,6 +19,7 @@ _NEVER_AT_NIGHT = 5
 """Earlier hours are before dawn "at night", later ones in the evening."""
 _FIRST_OF_EVENING = 4
 _FIRST_OF_NO_AFTERNOON = 10
+_AM = frozenset({("am",), ("a", "m")})
 _PM = frozenset({("pm",), ("p", "m")})
 
 
@@ -67,8 +68,9 @@ def _reading(clock: _Clock, half: str) -> Interpretation | None:
         return None
     if half in ("night", "evening"):
         half = "am" if hour == 12 or hour < _NEVER_AT_NIGHT else "pm"
-    if half == "afternoon":
-        half = "pm"
+    if half == "morning" and hour == 12:
+        return None
+    half = {"afternoon": "pm", "morning": "am"}.get(half, half)
     if half == "pm" and hour < 12:
         hour += 12
     elif half == "am" and hour == 12:
@@ -90,8 +92,8 @@ def _half_of_day(words: Sequence[Token], lexicon: Lexicon) -> str:
             return "evening"
         if length := at(plain, place, lexicon.afternoon):
             return "pm" if tuple(plain[place : place + length]) in _PM else "afternoon"
-        if at(plain, place, lexicon.morning):
-            return "am"
+        if length := at(plain, place, lexicon.morning):
+            return "am" if tuple(plain[place : place + length]) in _AM else "morning"
     return ""
 
 

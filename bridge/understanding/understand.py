@@ -36,6 +36,8 @@ ANSWER = re.compile(rf"open|{'|'.join(KINDS)}|digits:[1-9]\d?", re.ASCII)
 ANSWERS = f"open, {', '.join(KINDS)} or digits:N"
 MOST_HYPOTHESES = 8
 _PAUSES = frozenset(",.;")
+_FAR_LESS = 0.1
+"""A hypothesis that is so much less likely than the likeliest was hardly said: a value in it is a guess."""
 _DOUBT = 0.6
 """What a rival that is as likely leaves of the certainty is the rest of this: too little for a yes beside a no."""
 
@@ -59,7 +61,10 @@ def understand(
     words = lexicon(language)
     wanted = int(count) if count.isdecimal() and count.isascii() else 0
     found: list[tuple[Interpretation, float]] = []
+    likeliest = max((confidence for _, confidence in heard), default=0.0)
     for text, confidence in heard[:MOST_HYPOTHESES]:
+        if confidence < _FAR_LESS * likeliest:
+            continue  # it was hardly said
         reading = _read(text, kind, words, wanted, choices or {}, today)
         if reading is not None:
             found.append((reading, max(0.0, min(1.0, confidence)) * reading.confidence))

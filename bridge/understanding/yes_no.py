@@ -105,7 +105,10 @@ def _is_begun(plain: list[str], place: int, lexicon: Lexicon) -> bool:
     """Whether the verb before this place only begins a sentence, which a denial or another verb goes on with."""
     if plain[place - 1] not in lexicon.auxiliaries or place == len(plain):
         return False
-    return plain[place] in lexicon.negations | lexicon.auxiliaries or plain[place] in lexicon.obliging
+    if plain[place] in lexicon.negations | lexicon.auxiliaries | lexicon.obliging:
+        return True
+    known = lexicon.determiners | lexicon.fillers | lexicon.closing | lexicon.beside | lexicon.contrasts
+    return plain[place - 1] in lexicon.describing and plain[place] not in known | {word[0] for word in lexicon.yes}
 
 
 def _is_bare(plain: list[str], sign: _Sign, lexicon: Lexicon) -> bool:

@@ -124,6 +124,17 @@ def test_hypotheses_that_differ_take_confidence_from_each_other() -> None:
     assert doubted.confidence < alone.confidence == agreed.confidence
 
 
+@pytest.mark.parametrize(("sure_of_words", "value"), [(0.3, "1234"), (0.1, "1234"), (0.05, "-"), (0.0, "-")])
+def test_a_value_in_words_that_were_hardly_said_is_a_guess(sure_of_words: float, value: str) -> None:
+    heard = [Hypothesis("I want to think about it", 0.9), Hypothesis("one two three four", sure_of_words)]
+    assert shown(understand(heard, "digits:4")) == value
+
+
+def test_a_value_that_the_likeliest_words_deny_is_less_sure() -> None:
+    denied = understand([Hypothesis("not 1234", 0.6), Hypothesis("1234", 0.4)], "digits:4")
+    assert denied is None or denied.confidence < 0.4
+
+
 def test_what_can_be_either_is_not_understood() -> None:
     assert understand([Hypothesis("yes", 0.5), Hypothesis("no", 0.49)], "yes_no") is None
 
