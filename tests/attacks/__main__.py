@@ -220,7 +220,9 @@ class Siege:
     def nobody(self) -> bool:
         """Hold the calls alone; whether that could be measured. Raises BridgeError when they do not come about."""
         step = self._load.step(self._calls, self._hold_s)
-        print(harm_of("(nobody)", step).line(), f"void: {step.void}" if step.void else "", flush=True)
+        harm = harm_of("(nobody)", step)
+        harm.before_mib = harm.after_mib = (step.server_memory or 0) / (1 << 20)
+        print(harm.line(), f"void: {step.void}" if step.void else "", flush=True)
         return not step.void
 
     def beside(self, name: str) -> tuple[bool, bool]:
