@@ -160,8 +160,10 @@ def _settings(raw: dict[str, Any], source: Source, environment: Mapping[str, str
         settings = msgspec.structs.replace(
             settings, call=for_all_numbers(settings).call, numbers=_numbers(own, raw, settings, told)
         )
+        wrong = bool(mistakes)
         for path, what in _disagreements(settings):
-            told(path, what)
+            if not (wrong and path == ("worker", "voices")):  # else none is left of those that had mistakes
+                told(path, what)
         if not mistakes:
             return settings
     raise _WrongSettings(mistakes, settings)

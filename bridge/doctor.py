@@ -65,6 +65,10 @@ async def examine(
     findings += folders(settings, directory)
     findings += await asyncio.to_thread(engines, settings)
     open_client = client_of(settings, directory, environ)
+    try:
+        await open_client().close()
+    except ConfigError as error:
+        findings.append(Finding("outgoing http", "fail", str(error), "correct the section http, or that variable"))
     findings += await recognisers(settings, environ, open_client, offline=offline)
     findings += await workers(settings, environ, open_client)
     findings += await hosted_voices(settings, environ, open_client, offline=offline)
@@ -153,6 +157,10 @@ async def agent(settings: Settings, directory: Path, *, offline: bool = False) -
 def _remedy_for(mistake: str, otherwise: str) -> str:
     if "the script cannot be read" in mistake:
         return "write that script (bridge new), or correct agent.file: it is relative to the configuration file"
+    if (module := re.search(r"there is no module '([\w.]+)'", mistake)) is not None:
+        return f"put {module[1].replace('.', '/')}.py into the configuration file's folder, or correct this name"
+    if " while loading: " in mistake:
+        return "correct what its code does as it is imported"
     if (module := re.search(r"No module named '(\w+)", mistake)) is not None:
         return f"install {module[1]} where the bridge is installed, or correct the line that imports it"
     return otherwise or "correct this setting"

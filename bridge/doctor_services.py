@@ -259,7 +259,9 @@ async def recogniser_answers(
         await recogniser.unload()
     if isinstance(event, StreamFailed):
         remedy = _REFUSED.get(event.kind, "start it, or correct listening.recogniser")
-        return Finding("recogniser", "fail", f"{where}: {event.reason}", remedy)
+        return Finding(
+            "recogniser", "fail", event.reason if where in event.reason else f"{where}: {event.reason}", remedy
+        )
     took_s = time.perf_counter() - started_at
     return _timed("recogniser", f"by network: {where}, tried in {took_s:.1f} s", took_s)
 

@@ -64,14 +64,16 @@ class AgentClass:
             if error.name is None or not f"{self._module}.".startswith(f"{error.name}."):
                 raise ConfigError(f"{_KEY}: {self._name!r}: {error}") from error
             raise ConfigError(f"{_KEY}: {self._name!r}: there is no module {error.name!r}") from None
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise ConfigError(f"{_KEY}: {self._name!r}: {type(error).__name__} while loading: {error}") from error
         kind = getattr(module, self._class, None)
         where = module.__file__ or self._module
         if kind is None:
             raise ConfigError(f"{_KEY}: {self._name!r}: {where} has no {self._class}")
         if not (isinstance(kind, type) and issubclass(kind, PhoneAgent)):
-            raise ConfigError(f"{_KEY}: {self._name!r}: expected a class that inherits from bridge.agents.PhoneAgent")
+            raise ConfigError(
+                f"{_KEY}: {self._name!r}: expected a class that inherits from bridge.agents.dialogue.PhoneAgent"
+            )
         if kind.call_started is PhoneAgent.call_started:
             raise ConfigError(f"{_KEY}: {self._name!r}: expected a method call_started(self, call)")
         return kind

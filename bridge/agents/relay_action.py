@@ -15,7 +15,7 @@ from bridge.agents.base import AgentError, Failure
 from bridge.call.actions import Action
 from bridge.carriers.relay_action import action_headers, obeyed
 from bridge.errors import BadMessage
-from bridge.http import HttpClient
+from bridge.http import HttpClient, why_unreachable
 
 _LARGEST_ANSWER = 64 * 1024
 
@@ -45,7 +45,7 @@ class SessionAction:
         except TimeoutError:
             raise AgentError(Failure.TIMEOUT, f"{name}: no answer in time") from None
         except (aiohttp.ClientError, OSError) as error:
-            raise AgentError(Failure.UNREACHABLE, f"{name}: {type(error).__name__}") from None
+            raise AgentError(Failure.UNREACHABLE, f"{name}: {why_unreachable(error)}") from None
         if not 200 <= response.status < 300:
             raise AgentError(Failure.HTTP_STATUS, f"{name} answered {response.status}")
         try:

@@ -15,7 +15,7 @@ import aiohttp
 
 from bridge.agents.base import AgentError, Failure
 from bridge.agents.outages import Outage, ServiceAway, refused_with
-from bridge.http import HttpClient
+from bridge.http import HttpClient, why_unreachable
 
 _MOST_UNSENT = 256
 """Messages; an application that has not read so many does not read at all."""
@@ -58,7 +58,7 @@ async def connect(
     except TimeoutError:
         raise AgentError(Failure.UNREACHABLE, f"the application at {url}: no answer in time") from None
     except (aiohttp.ClientError, OSError) as error:
-        raise ServiceAway(Failure.UNREACHABLE, f"the application at {url}: {type(error).__name__}") from None
+        raise ServiceAway(Failure.UNREACHABLE, f"the application at {url}: {why_unreachable(error)}") from None
 
 
 class RelayLink:

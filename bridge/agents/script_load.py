@@ -93,10 +93,18 @@ def examined(
     if mistakes and not spec.states:
         return None, mistakes.placed(source, mistakes)
     spoilt = tuple({mistake.partition(":")[0].partition(",")[0] for mistake in mistakes})
+    read = len(mistakes)
+    places = [mistake.partition(": ")[0] for mistake in mistakes]
     script = _Compiler(spec, mistakes, transfers or Transfers()).script()
     # what was taken out of a place is not missing there
+    mistakes[read:] = [one for one in mistakes[read:] if not _follows(one.partition(": ")[0], places)]
     found = [mistake for mistake in find_mistakes(script) if mistake.partition(":")[0].partition(",")[0] not in spoilt]
     return script, mistakes.placed(source, [*mistakes, *found])
+
+
+def _follows(place: str, spoilt: list[str]) -> bool:
+    """Whether something inside this place could not be read, by a comma more than a state has."""
+    return "," in place and any(one == place or one.startswith(f"{place}, ") for one in spoilt)
 
 
 class _Compiler:

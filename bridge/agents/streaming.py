@@ -135,7 +135,7 @@ class LineClient:
             raise AgentError(Failure.TIMEOUT, f"{self.name} did not answer in time") from None
         except (aiohttp.ClientError, OSError) as error:
             if response is not None:
-                what = f"{self.name} broke off: {type(error).__name__}"
+                what = f"{self.name} broke off: {why_unreachable(error)}"
                 raise ServiceAway(Failure.BROKEN_STREAM, what) from None
             what = f"{self.name} cannot be reached: {why_unreachable(error)}"
             kind = AgentError if isinstance(error, _STAYS_WRONG) else ServiceAway

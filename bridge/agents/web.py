@@ -7,6 +7,7 @@ interrupts, the connection is closed in the middle of the answer.
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 
@@ -250,6 +251,13 @@ def _reports_error(value: object) -> bool:
     return (not isinstance(kind, str) or error_event(kind)) and reports_error(value)
 
 
+_KIND = re.compile(r"`(\w+)`")
+_IN_JSON = {"str": "string", "int": "number", "float": "number", "bool": "boolean"}
+
+
 def _plain(error: Exception) -> str:
     """What is wrong, without the values that msgspec quotes."""
-    return str(error).split(" '")[0]
+    if not isinstance(error, msgspec.ValidationError):
+        return "it is no JSON"
+    said = str(error).split(" '")[0].removeprefix("Object ")
+    return _KIND.sub(lambda kind: _IN_JSON.get(kind[1], kind[1]), said) if said.startswith("Expected ") else said

@@ -15,6 +15,8 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
+from bridge.http import why_unreachable
+
 _TRIAL_S = 30
 _TWO_KEYS = "redis.call('SET', KEYS[1], '1', 'EX', 30) return redis.call('DEL', KEYS[1], KEYS[2])"
 
@@ -106,4 +108,6 @@ def _trouble(command: str, error: Exception) -> RedisTrouble:
     for part, found, remedy in _TROUBLES:
         if part in words.lower():
             return RedisTrouble(f"{found} ({command}: {words})", remedy)
+    if isinstance(why := error.__cause__ or error.__context__, OSError):
+        words = why_unreachable(why)
     return RedisTrouble(f"{command}: {words}", "start it, or correct the address")

@@ -24,7 +24,7 @@ from bridge.agents.live.wire import (
     Trouble,
 )
 from bridge.errors import FailureKind, kind_of_status
-from bridge.http import HttpClient
+from bridge.http import HttpClient, why_unreachable
 
 _MOST_UNSENT = 512
 """Messages; a service that has not read so many does not read at all. Audio comes in ten a second."""
@@ -102,7 +102,7 @@ class LiveSession:
         except (aiohttp.ClientError, OSError) as error:
             self.close()
             late = isinstance(error, TimeoutError)
-            what = "no answer in time" if late else type(error).__name__
+            what = "no answer in time" if late else why_unreachable(error)
             raise AgentError(Failure.UNREACHABLE, f"{self.wire.name}: lost: {what}") from None
         except BaseException:
             self.close()

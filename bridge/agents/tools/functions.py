@@ -53,7 +53,9 @@ def _found(name: str, where: str) -> Callable[..., Any]:
     module, _, function = name.partition(":")
     try:
         found = getattr(importlib.import_module(module), function, None) if function.isidentifier() else None
-    except Exception as error:
+    except ModuleNotFoundError as error:
+        raise ConfigError(f"{where}: {name!r}: {error}") from error
+    except (Exception, SystemExit) as error:
         raise ConfigError(f"{where}: {name!r}: {type(error).__name__} while loading: {error}") from error
     if not callable(found):
         raise ConfigError(f"{where}: {name!r}: expected a module and a function in it, such as orders:find_order")

@@ -158,7 +158,7 @@ def openapi_tools(
     try:
         document = yaml_text.load(file.read_text(encoding="utf-8"))  # JSON is YAML
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise ConfigError(f"{where}.file: {settings.file!r}: cannot be read: {error}") from None
+        raise ConfigError(f"{where}.file: {settings.file!r}: cannot be read: {_why_unread(error)}") from None
     if not isinstance(document, dict) or not isinstance(document.get("paths"), dict):
         raise ConfigError(f"{where}.file: {settings.file!r}: expected an OpenAPI document with paths")
     url = settings.url or _server(document)
@@ -174,7 +174,12 @@ def openapi_tools(
             if settings.operations and name not in settings.operations:
                 continue
             shared = item.get("parameters") or []
-            found[name] = _operation(document, name, method.upper(), f"{url.rstrip('/')}{path}", operation, shared)
+            whole = f"{url.rstrip('/')}{path}"
+            try:
+                found[name] = _operation(document, name, method.upper(), whole, operation, shared)
+            except (TypeError, AttributeError, ValueError):
+                what = "expected parameters and a body as OpenAPI 3 describes them"
+                raise ConfigError(f"{where}.file: {settings.file!r}: {method} {path}: {what}") from None
     if missing := [name for name in settings.operations if name not in found]:
         raise ConfigError(f"{where}.operations: {missing[0]!r}: expected an operationId of {settings.file}")
     return [
@@ -192,6 +197,13 @@ def openapi_tools(
         )
         for tool, request in found.values()
     ]
+
+
+def _why_unread(error: Exception) -> str:
+    if isinstance(error, yaml.YAMLError):
+        line, what = yaml_text.problem(error)
+        return what if line is None else f"line {line}: {what}"
+    return "it is no UTF-8 text" if isinstance(error, UnicodeDecodeError) else getattr(error, "strerror", "") or ""
 
 
 def _server(document: dict[str, Any]) -> str:

@@ -17,7 +17,7 @@ import numpy as np
 
 from bridge import variables
 from bridge.audio.wav import write as write_wav
-from bridge.http import HttpClient, OpenClient
+from bridge.http import HttpClient, OpenClient, why_unreachable
 from bridge.listening.recognisers.base import Capabilities, ExpectedSpeech, FailureKind, StreamListener
 from bridge.listening.recognisers.utterances import Transcription, TranscriptionFailed, WholeUtterances
 from bridge.listening.settings import OpenAITranscriptionSettings
@@ -96,9 +96,9 @@ class OpenAITranscriptions:
         except TimeoutError:
             raise TranscriptionFailed("idle", f"{url}: no answer within {deadline_s:g} s") from None
         except aiohttp.ClientError as error:
-            raise TranscriptionFailed("lost", f"{url}: {type(error).__name__}") from error
+            raise TranscriptionFailed("lost", f"{url}: {why_unreachable(error)}") from error
         except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-            raise TranscriptionFailed("internal", f"{url} sent no transcription: {type(error).__name__}") from error
+            raise TranscriptionFailed("internal", f"{url} sent what is no transcription") from error
 
     def _form(self, ulaw: bytes, expected: ExpectedSpeech) -> aiohttp.FormData:
         form = aiohttp.FormData()

@@ -11,6 +11,7 @@ import msgspec
 
 from bridge.audio import mulaw
 from bridge.call.events import TurnOpinion
+from bridge.http import why_unreachable
 from bridge.listening.recognisers.base import (
     ExpectedSpeech,
     Finalised,
@@ -145,7 +146,7 @@ class WireStream:
         except LinkFailed as error:
             failure = error.failure
         except (aiohttp.ClientError, OSError) as error:
-            failure = StreamFailed("lost", type(error).__name__)
+            failure = StreamFailed("lost", why_unreachable(error))
         self._tell(StreamFailed(failure.kind, f"{where}: {failure.reason}"))
         self._over = True
         self._audio.clear()

@@ -11,7 +11,7 @@ import aiohttp
 import msgspec
 
 from bridge.errors import VoiceError, VoiceLost
-from bridge.http import HttpClient
+from bridge.http import HttpClient, why_unreachable
 from bridge.speaking.voices.hosted.output import StreamOutput
 from bridge.speaking.voices.hosted.wire import (
     ContextFreed,
@@ -171,7 +171,7 @@ class VoiceConnection:
             headers = dict(refusal.headers or {})
             return refused(refusal.status, headers, headers.get("dg-error", ""))
         except (aiohttp.ClientError, OSError) as broken:
-            return VoiceLost(f"the connection broke: {type(broken).__name__}")
+            return VoiceLost(f"the connection broke: {why_unreachable(broken)}")
 
     def _conclude(self, task: asyncio.Task[VoiceError | None]) -> None:
         """End what was under way, once the connection is closed."""

@@ -12,7 +12,7 @@ import aiohttp
 import msgspec
 
 from bridge.errors import VoiceError, VoiceLost
-from bridge.http import HttpClient
+from bridge.http import HttpClient, why_unreachable
 from bridge.speaking.voices.base import SpeechListener, SpeechRequest
 from bridge.speaking.voices.hosted.output import StreamOutput
 from bridge.speaking.voices.hosted.wire import (
@@ -136,7 +136,7 @@ class HttpStream:
         except TimeoutError:
             self._over(VoiceLost("no answer in time"))
         except (aiohttp.ClientError, OSError) as broken:
-            self._over(VoiceLost(f"the connection broke: {type(broken).__name__}"))
+            self._over(VoiceLost(f"the connection broke: {why_unreachable(broken)}"))
         except (msgspec.MsgspecError, ValueError) as wrong:
             self._over(VoiceError(f"sent a bad answer: {str(wrong)[:120]}", code="bad_message"))
         else:
