@@ -22,6 +22,7 @@ from bridge.config import Settings, unset_variables
 from bridge.console.factory import browser_phone, build_console, build_logins
 from bridge.console.pages import Console
 from bridge.errors import ConfigError, VoiceError
+from bridge.gateway.ladder import Rung
 from bridge.gateway.observers import CallObservers
 from bridge.gateway.server import Gateway
 from bridge.http import HttpClient
@@ -186,6 +187,7 @@ class Application:
             environ=self._environ,
             key_use=self._key_use,
         )
+        self.gateway.relieve = self._relieve
         self._closers = [
             ("store", self.store.close),
             ("listening", self.listening.close),
@@ -340,6 +342,9 @@ class Application:
         """0..1 for the scarcer of listening and speech. A worker that restarts is not a full one: the cache speaks."""
         speech = self.speech.headroom() if self.speech.ready else 1.0
         return min(self.listening.headroom(), speech)
+
+    def _relieve(self, rung: Rung) -> None:
+        self.speech.relieve(prefetch=rung < Rung.NO_PREFETCH, lighter=rung >= Rung.LIGHTER_VOICE)
 
     async def _refresh(self) -> None:
         """Keep the rooms' own counters on the metrics page, and give back what calls that are over needed."""

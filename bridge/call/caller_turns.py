@@ -40,6 +40,8 @@ class CallerTurns:
         self.shadow = None if settings.shadow is None else Shadow(settings.shadow)
         self.keypad = Keypad(settings.inter_digit_s)
         self.turn: CallerTurn | None = None
+        self.may_speculate = True
+        """Answers may be begun before a turn is over, where the settings have them begun."""
         self.no_input_attempts = 0
         """How often in a row the caller was asked whether anybody is there."""
         self._settings = settings
@@ -161,7 +163,9 @@ class CallerTurns:
         """Begin the answer in a pause, as soon as the words are known and sound finished."""
         turn = self._turn_so_far
         text = turn.endpoint.words
-        if self.state is not Caller.PAUSED or turn.guessed is not None or not self._settings.endpoint.speculate:
+        if self.state is not Caller.PAUSED or turn.guessed is not None:
+            return []
+        if not (self._settings.endpoint.speculate and self.may_speculate):
             return []
         return self._guess(text, now) if text and turn.endpoint.sounds_finished else []
 

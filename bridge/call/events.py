@@ -207,6 +207,12 @@ class AgentWantsFloor(msgspec.Struct, frozen=True, tag="agent_wants_floor"):
     """It will not wait for its own words: what is still unheard of them is dropped, unless it is protected."""
 
 
+class SpeculationAllowed(msgspec.Struct, frozen=True, tag="speculation_allowed"):
+    """Answers may be begun before the caller's turn is over, or not: a process under pressure spares itself that."""
+
+    allowed: bool
+
+
 class EndRequested(msgspec.Struct, frozen=True, tag="end_requested"):
     """Somebody on our side (operator, drain, admission) wants the call to end politely."""
 
@@ -252,6 +258,7 @@ Event = (
     | AgentFinished
     | AgentFailed
     | AgentWantsFloor
+    | SpeculationAllowed
     | EndRequested
     | TransferRequested
     | StreamClosed

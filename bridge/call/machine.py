@@ -27,6 +27,7 @@ from bridge.call.events import (
     MarkFate,
     Recognised,
     RecogniserFailed,
+    SpeculationAllowed,
     SpeechArrived,
     SpeechEnded,
     SpeechFailed,
@@ -83,6 +84,11 @@ class Call:
     def caller(self) -> Caller:
         """What the caller does at this moment."""
         return self._caller.state
+
+    @property
+    def may_speculate(self) -> bool:
+        """Whether answers may be begun before the caller's turn is over, where the settings have them begun."""
+        return self._caller.may_speculate
 
     @property
     def caller_words(self) -> str:
@@ -240,6 +246,8 @@ class Call:
                 caller.judged(probability)
             case DigitPressed(digit) if digit in _DIGITS and bot.state is not Bot.CLOSING:
                 return caller.presses(digit, now)
+            case SpeculationAllowed(allowed):
+                caller.may_speculate = allowed
             case EndRequested(reason):
                 return self._asked_to_end(reason, now)
             case TransferRequested(target) if bot.ending is None and self._started_at is not None:

@@ -8,6 +8,7 @@ from collections import Counter, deque
 from collections.abc import Callable
 from typing import Literal
 
+from bridge.gateway.ladder import Ladder, PressureSettings, Rung
 from bridge.telemetry.metrics import Metrics
 
 BEAT_S = 0.05
@@ -129,8 +130,10 @@ class Admission:
         headroom: Callable[[], float] = lambda: 1.0,
         clock: Callable[[], float] = time.monotonic,
         limits: CallLimits | None = None,
+        pressure: PressureSettings | None = None,
     ) -> None:
         self._limits = limits or CallLimits()
+        self._ladder = Ladder(pressure or PressureSettings())
         self._max_calls = max_calls
         self._max_loop_lag_ms = max_loop_lag_ms
         self._lag = lag
@@ -159,7 +162,21 @@ class Admission:
     def use(self) -> float:
         """0 (idle) .. 1 (a new call would be refused): what decides how many processes there should be."""
         calls = (len(self._running) + len(self._reserved)) / self._max_calls
-        return min(1.0, max(calls, self._lag.p90_ms / self._max_loop_lag_ms, 1.0 - self._headroom()))
+        return min(1.0, max(calls, self.pressure))
+
+    @property
+    def pressure(self) -> float:
+        """0 (idle) .. 1 (late, or no room in listening or speech), however many calls there are."""
+        return max(self._lag.p90_ms / self._max_loop_lag_ms, 1.0 - self._headroom())
+
+    @property
+    def rung(self) -> Rung:
+        """How much this process has given up under pressure."""
+        return self._ladder.rung
+
+    def feel(self) -> Rung:
+        """Look at the pressure of this moment, once a second; what is given up from now on."""
+        return self._ladder.note(self.pressure, self._clock())
 
     @property
     def ready(self) -> bool:

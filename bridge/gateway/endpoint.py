@@ -6,7 +6,7 @@ import asyncio
 
 from aiohttp import WSCloseCode, web
 
-from bridge.call.events import EndRequested
+from bridge.call.events import EndRequested, SpeculationAllowed
 from bridge.call.states import EndReason
 from bridge.carriers.base import Carrier
 from bridge.gateway.media import MediaSocket
@@ -77,6 +77,11 @@ class MediaEndpoint:
         for socket in list(self.sockets.values()):
             if socket.session is not None:
                 socket.session.tell(EndRequested(reason))
+
+    def speculate(self, *, allowed: bool) -> None:
+        """Let every call begin its answers early, or not before the caller's turn is over."""
+        for session in self.sessions().values():
+            session.tell(SpeculationAllowed(allowed))
 
     def completed(self, key: str) -> bool:
         """The carrier says that this call is over; False when it is none of ours."""

@@ -11,12 +11,13 @@ import msgspec
 from aiohttp import WSCloseCode
 
 from bridge.agents.base import CallInfo
-from bridge.call.events import EndRequested
+from bridge.call.events import EndRequested, SpeculationAllowed
 from bridge.call.state import CallState
 from bridge.call.states import EndReason
 from bridge.carriers.addresses import Addresses
 from bridge.carriers.base import Apologise, CallReference, LineBusy, StreamStarted
 from bridge.gateway.admission import RESERVED_S
+from bridge.gateway.ladder import Rung
 from bridge.gateway.line import CarrierLine
 from bridge.gateway.process import BEGUN, call_key
 from bridge.gateway.returning import LOST_STREAM, is_abandoned, kept_call
@@ -184,6 +185,8 @@ class StreamOpening:
         )
         socket.expect_audio()
         session.start()
+        if process.admission.rung >= Rung.NO_SPECULATION:
+            session.tell(SpeculationAllowed(False))
         if process.admission.ending:  # it was admitted while the others were not yet asked to end
             session.tell(EndRequested(EndReason.DRAIN))
 

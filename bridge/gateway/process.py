@@ -68,6 +68,7 @@ def open_process(
         lag=lag,
         headroom=headroom,
         limits=CallLimits(settings.calls_of_a_number, settings.max_calls_per_account, settings.max_calls),
+        pressure=settings.pressure,
     )
     kept_calls = KeptCalls(store, ttl_s=settings.after_stream_ttl_s)
     keeper = CallKeeper(store, kept_calls, ttl_s=settings.after_stream_ttl_s)

@@ -28,6 +28,7 @@ from bridge.carriers.base import Carrier
 from bridge.errors import ConfigError
 from bridge.gateway.endpoint import MediaEndpoint
 from bridge.gateway.hold_music import TUNE, serve_tune
+from bridge.gateway.ladder import Rung
 from bridge.gateway.metrics_port import MetricsPage
 from bridge.gateway.observers import NOBODY, CallObservers
 from bridge.gateway.process import BEGUN, OVER, open_process
@@ -117,6 +118,8 @@ class Gateway:
         self._unwatch: list[Callable[[], None]] = []
         self._runner: web.AppRunner | None = None
         self._site: LimitedSite | None = None
+        self.relieve: Callable[[Rung], None] = lambda _rung: None
+        """Told what this process gives up, when that changes."""
         self.port = 0
         """The port in use, once started."""
 
@@ -163,9 +166,8 @@ class Gateway:
             await self._runner.cleanup()
             raise ConfigError(f"cannot listen on {host}:{port}: {error.strerror or error}") from None
         self.port = _port_of(self._runner)
-        lag, admission = self.process.lag, self.process.admission
-        lag.each_second = lambda: self.metrics.use.set(admission.use)
-        lag.start()
+        self.process.lag.each_second = self._each_second
+        self.process.lag.start()
         self.process.keeper.taken = self.media.moved
         watch = self.process.store.watch
         self._unwatch = [
@@ -173,6 +175,21 @@ class Gateway:
             watch(OVER, self._over),
         ]
         self.process.neighbours.start()
+
+    def _each_second(self) -> None:
+        """Show how full this process is, and give up what it cannot afford under this pressure."""
+        admission = self.process.admission
+        self.metrics.use.set(admission.use)
+        before, rung = admission.rung, admission.feel()
+        if rung is before:
+            return
+        self.metrics.pressure_rung.set(rung)
+        if rung > before:
+            self.metrics.pressure_climbs.labels(rung.label).inc()
+        logs.event(logger, "pressure", logging.WARNING if rung > before else logging.INFO, rung=rung.label)
+        if Rung.CALM in (before, rung):
+            self.media.speculate(allowed=rung is Rung.CALM)
+        self.relieve(rung)
 
     def _begun(self, key: str, process: bytes) -> None:
         """A call's stream has come to some process."""
@@ -275,6 +292,7 @@ class Gateway:
             "refusing": refusing or "",
             "draining": admission.draining,
             "calls": admission.calls,
+            "pressure": admission.rung.label,
             "loop_lag_ms": round(self.process.lag.p90_ms, 1),
         }
         return web.json_response(status, status=200 if refusing is None else 503)

@@ -91,6 +91,9 @@ class SpeakingSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, 
     on. A name that is not here means the voice that a provider calls so."""
     voice: str = ""
     """Speaks where no voice is named; empty: the worker's default."""
+    lighter: dict[str, str] = {}
+    """Who speaks what is not in memory in a voice's place, such as `{heart: small}`, while the process is under
+    pressure (`gateway.pressure`): a cheaper voice of the same kind. `""` stands for the worker's default."""
     speed: float = 1.0
     chunking: ChunkSettings = ChunkSettings()
     cache: CacheSettings = CacheSettings()

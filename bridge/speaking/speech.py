@@ -269,6 +269,11 @@ class SpeechService:
                 )
         raise VoiceError("no speech provider is there that can take this stream", "lost")
 
+    def relieve(self, *, prefetch: bool, lighter: bool) -> None:
+        """Under pressure: make nothing ahead without `prefetch`; with `lighter` say new things in cheaper voices."""
+        self._prefetcher.paused = not prefetch
+        self._source.lighter = lighter
+
     def headroom(self) -> float:
         """0 (no new call should be taken for speech's sake) .. 1 (idle)."""
         return self._pool.headroom

@@ -230,6 +230,15 @@ class Metrics:
             registry=self._registry,
             multiprocess_mode="livemax",
         )
+        self.pressure_rung = Gauge(
+            "bridge_pressure_rung",
+            "Given up under pressure. 0: nothing, 1: speculation, 2: prefetch, 3: the better voice, 4: new calls",
+            registry=self._registry,
+            multiprocess_mode="livemax",
+        )
+        self.pressure_climbs = Counter(
+            "bridge_pressure_climbs", "How often a rung of that ladder was reached", ["rung"], registry=self._registry
+        )
         self.connections = Gauge(
             "bridge_connections", "Connections to the port", registry=self._registry, multiprocess_mode="livesum"
         )

@@ -16,9 +16,9 @@ from bridge.call.commands import (
     SendAudio,
     Transcribe,
 )
-from bridge.call.events import AgentFailed, SpeechArrived, SpeechFailed, StreamClosed, VoiceActivity
+from bridge.call.events import AgentFailed, SpeculationAllowed, SpeechArrived, SpeechFailed, StreamClosed, VoiceActivity
 from bridge.call.settings import CallSettings, EndpointSettings, FloorSettings
-from bridge.call.states import Bot, Caller, EndReason
+from bridge.call.states import Bot, Caller, Decision, EndReason
 from tests.call.phone import Line, Phone
 
 GREETING = "Thank you for calling Riverside Dental, how can I help you today?"
@@ -510,6 +510,25 @@ def test_speculation_is_heard_only_when_the_turn_is_over() -> None:
     asked_at = next(t for t, c in phone.commands if isinstance(c, AskAgent) and c.prompt.kind == "caller_said")
     sent_at = next(t for t, c in phone.commands if isinstance(c, SendAudio) and c.utterance == 2)
     assert asked_at < stops + 0.26 <= sent_at + 0.04
+
+
+def test_under_pressure_no_answer_is_begun_before_the_turn_is_over() -> None:
+    phone = Phone(receptionist)
+    phone.answers()
+    phone.wait(6)
+    phone.tell(SpeculationAllowed(False))
+    stops = phone.now + 1.0
+    phone.caller_speaks(1.0)
+    phone.wait(6)
+    asked_at = [t for t, c in phone.commands if isinstance(c, AskAgent) and c.prompt.kind == "caller_said"]
+    ended_at = next(t for t, c in phone.commands if isinstance(c, Decided) and c.what is Decision.TURN_OVER)
+    assert asked_at == [ended_at] > [stops + 0.26]
+    phone.tell(SpeculationAllowed(True))
+    stops = phone.now + 1.0
+    phone.caller_speaks(1.0)
+    phone.wait(3)
+    asked_at = [t for t, c in phone.commands if isinstance(c, AskAgent) and c.prompt.kind == "caller_said"]
+    assert asked_at[-1] < stops + 0.26
 
 
 def test_a_speculation_on_half_a_sentence_is_thrown_away_unheard() -> None:

@@ -12,6 +12,7 @@ import pytest
 from bridge.call.record import replay
 from bridge.errors import ConfigError
 from bridge.gateway.departures import Departures
+from bridge.gateway.ladder import PressureSettings, Rung
 from bridge.gateway.server import Gateway
 from bridge.gateway.settings import GatewaySettings
 from bridge.session.profiles import CallProfiles
@@ -20,6 +21,7 @@ from bridge.telemetry.metrics import Metrics
 from bridge.telemetry.recorder import Recorder
 from tests.gateway.carrier import CALL_SETTINGS, RINGING, SETTINGS, Carrier, running
 from tests.gateway.doubles import FRAME, ServiceDoubles
+from tests.store.contract import until
 
 
 async def ready(carrier: Carrier) -> tuple[int, dict[str, object]]:
@@ -50,6 +52,38 @@ async def test_a_process_is_not_ready_while_it_refuses_calls_and_is_again_soon_a
         assert (await ready(carrier))[0] == 200
         leg = await carrier.call()
         await leg.until_audio(len(FRAME))
+        await leg.stop()
+
+
+async def test_a_process_under_pressure_gives_up_what_callers_miss_least_and_says_so() -> None:
+    left = 1.0
+    relieved: list[Rung] = []
+
+    def watch(gateway: Gateway) -> None:
+        gateway.relieve = relieved.append
+
+    calm = PressureSettings(rest_s=0.01)
+    async with running(
+        msgspec.structs.replace(SETTINGS, pressure=calm, max_loop_lag_ms=1e6), before=watch, headroom=lambda: left
+    ) as carrier:
+        assert (await ready(carrier))[1]["pressure"] == "calm"
+        leg = await carrier.call()
+        await leg.until_audio(len(FRAME))
+        (session,) = carrier.gateway.media.sessions().values()
+        left = 0.13
+        await until(lambda: relieved == [Rung.NO_PREFETCH])
+        assert not session.call.may_speculate
+        status, told = await ready(carrier)
+        assert (status, told["pressure"]) == (200, "no prefetch")
+        assert await carrier.count("bridge_pressure_rung") == 2.0
+        assert await carrier.count("bridge_pressure_climbs_total", rung="no prefetch") == 1.0
+        other = await carrier.call("CA9", "MZ9")
+        await other.until_audio(len(FRAME))
+        assert not any(each.call.may_speculate for each in carrier.gateway.media.sessions().values())
+        left = 1.0
+        await until(lambda: relieved[1:] == [Rung.NO_SPECULATION, Rung.CALM])
+        assert all(each.call.may_speculate for each in carrier.gateway.media.sessions().values())
+        await other.stop()
         await leg.stop()
 
 

@@ -80,6 +80,8 @@ class Prefetcher:
         self._streams = streams
         self._offers: dict[object, list[_Offer]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+        self.paused = False
+        """Nothing is begun: there is no idle time."""
         self._again: asyncio.TimerHandle | None = None
         self._unused: OrderedDict[str, float] = OrderedDict()
         """Digest -> milliseconds of audio of what was made ahead and not said yet."""
@@ -187,7 +189,7 @@ class Prefetcher:
             self._again.cancel()
             self._again = None
         while len(self._tasks) < self._streams and self._waiting():
-            if self._source.busy or self._headroom() < 0.5:
+            if self.paused or self._source.busy or self._headroom() < 0.5:
                 self._again = asyncio.get_running_loop().call_later(_LOOK_AGAIN_S, self._next)
                 return
             task = asyncio.ensure_future(self._make(self._best()))

@@ -47,6 +47,8 @@ class PhraseSource:
         cache.on_purge = lambda gone: self.beginnings.purge(text=gone.text, voice=gone.voice, tenant=gone.tenant)
         self.on_hit: Callable[[PhraseKey], None] | None = None
         """Told of every phrase that a call takes from memory or shares while it is being made."""
+        self.lighter = False
+        """Under pressure: what is not in memory is spoken by the voice that stands in (`speaking.lighter`)."""
         self._shared: dict[str, Synthesis] = {}
         self._all: set[Synthesis] = set()
         self.counts: Counter[str] = Counter()
@@ -104,12 +106,15 @@ class PhraseSource:
         A sentence that fills a template is never kept, except a `fixed` one: a line of its own that only begins
         like a template. What must not be kept may still be found: an agent's free text can be a phrase that is known.
         """
-        keys = self._keys(text, voice, tenant, audio_format, language)
-        for known in keys:
-            phrase = self._cache.now(known)
-            if phrase is not None:
-                self._tell_hit(known, priority)
-                return phrase
+        keys: list[PhraseKey] = []
+        for one in self._voices(voice, priority):
+            voice = one
+            keys = self._keys(text, voice, tenant, audio_format, language)
+            for known in keys:
+                phrase = self._cache.now(known)
+                if phrase is not None:
+                    self._tell_hit(known, priority)
+                    return phrase
         key = keys[-1] if keys else None
         if key is not None:
             shared = self._shared.get(key.digest)
@@ -122,6 +127,11 @@ class PhraseSource:
             return self._fill(template, text, voice, tenant, priority, audio_format, language)
         key = key if cacheable else None
         return self._make(text, voice, key, priority, audio_format, earlier=keys[:-1], language=language)
+
+    def _voices(self, voice: str | None, priority: Priority) -> list[str | None]:
+        """In which voices a phrase is looked for, the last of which speaks it if it is in memory in none."""
+        stands_in = self._settings.lighter.get(voice or self._settings.voice)
+        return [voice] if stands_in is None or not self.lighter or priority != "live" else [voice, stands_in]
 
     def has(self, key: PhraseKey) -> bool:
         """Whether a phrase is in memory or being made; counts as no use of it."""
