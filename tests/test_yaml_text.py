@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from bridge import yaml_text
 from bridge.agents import script_schema
-from bridge.agents.script_schema import Mistakes
+from bridge.agents.script_mistakes import Mistakes
 from bridge.config import parse_settings
 from bridge.errors import ConfigError
 from bridge.simulator import scenario
