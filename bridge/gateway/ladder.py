@@ -28,7 +28,7 @@ class Rung(IntEnum):
 
     @property
     def label(self) -> str:
-        """Its name as metrics and pages show it."""
+        """The name of this rung as metrics and pages show it."""
         return self.name.lower().replace("_", " ")
 
 
