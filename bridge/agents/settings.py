@@ -372,7 +372,7 @@ class SupervisorLimits(msgspec.Struct, frozen=True, forbid_unknown_fields=True, 
     money: Annotated[float, msgspec.Meta(ge=0)] = 0.0
     """In the currency of its prices (`budget` of a chat model)."""
     failures: Annotated[int, msgspec.Meta(ge=0)] = 3
-    """In a row."""
+    """So many one after the other."""
 
 
 class TeamSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, tag_field="kind", tag="team"):
