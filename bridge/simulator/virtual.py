@@ -136,6 +136,9 @@ class _MemoryServer:
     def getsockname(self) -> tuple[str, int]:
         return self.host, self.port
 
+    def fileno(self) -> int:
+        return -1  # as of a socket that has no descriptor
+
     def is_serving(self) -> bool:
         return True
 

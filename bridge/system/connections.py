@@ -320,7 +320,9 @@ class LimitedSite(web.BaseSite):
             connection, self._host, self._port, backlog=_TAKEN_AT_ONCE, reuse_port=self._reuse_port or None
         )
         for one in self._server.sockets:
-            with socket.fromfd(one.fileno(), one.family, one.type) as same:
+            if (descriptor := one.fileno()) < 0:
+                continue  # no socket of the system's
+            with socket.fromfd(descriptor, one.family, one.type) as same:
                 same.listen(self._backlog)
 
 
