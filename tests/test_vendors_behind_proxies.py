@@ -94,7 +94,7 @@ async def test_an_authority_that_nobody_named_is_no_vendor(kind: str, authority:
     double = VOICES["cartesia"]() if kind == "voice" else RECOGNISERS["deepgram"]()
     found, _ = await examined(kind, double, authority, "")
     assert found.status == "fail"
-    assert "ClientConnectorCertificateError" in found.found
+    assert "its certificate is not trusted" in found.found
 
 
 def test_the_service_reaches_both_as_its_settings_say(tmp_path: Path) -> None:

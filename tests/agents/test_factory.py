@@ -60,5 +60,5 @@ def test_what_cannot_be_an_address_is_refused() -> None:
 
 def test_a_broken_script_is_refused(tmp_path: Path) -> None:
     (tmp_path / "a.yaml").write_text("states: {start: {say: Hi}}")
-    with pytest.raises(ConfigError, match=r"a.yaml: state 'start': nothing leads on from here"):
+    with pytest.raises(ConfigError, match=r"a.yaml:1: state 'start': nothing leads on from here"):
         build_agents(ScriptSettings(file="a.yaml"), tmp_path)

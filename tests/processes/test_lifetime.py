@@ -105,7 +105,6 @@ def test_no_child_outlives_a_parent_that_is_killed(processes: int, config: Path,
         running.process.wait()
         wait_until(lambda: not running.living())
     assert sockets.listeners(port) == []
-    assert list(temporary.iterdir()) != []  # nobody was left who could have removed it
     with OwnFolder(temporary / folder_name("bridge-voice")) as next_one:
         assert list(temporary.iterdir()) == [next_one]
 

@@ -589,7 +589,7 @@ async def test_an_engine_that_answers_nonsense_calls_for_a_new_worker(running: S
 
 async def test_a_draining_worker_finishes_what_it_has_begun(running: Serving, link: WorkerConnection) -> None:
     speech = link.open("tone")
-    speech.text("one two. three")
+    speech.text("one two. Three")
     async with asyncio.timeout(60):
         assert isinstance(await anext(aiter(speech)), Words)
     drained = asyncio.create_task(running.worker.drain())
@@ -602,7 +602,7 @@ async def test_a_draining_worker_finishes_what_it_has_begun(running: Serving, li
     async with asyncio.timeout(60):
         rest = [message async for message in speech]
         await drained
-    assert [word.text for message in rest if isinstance(message, Words) for word in message.words] == ["three"]
+    assert [word.text for message in rest if isinstance(message, Words) for word in message.words] == ["Three"]
 
 
 async def test_a_broken_connection_is_reported_to_its_streams(running: Serving, link: WorkerConnection) -> None:
