@@ -35,7 +35,7 @@ from tests.processes.outliving import ENVIRONMENT, SCRIPTED, Account, busiest, c
 from tests.processes.running import Service, free_port, service, wait_until
 
 AGENTS = {
-    "script": SCRIPTED,
+    "script": SCRIPTED.replace("{", "{{").replace("}", "}}"),
     "web": "{{kind: web, url: 'http://127.0.0.1:{port}/'}}",
     "chat": "{{kind: chat, url: 'http://127.0.0.1:{port}/v1', model: small, key_env: ''}}",
     "relay": "{{kind: conversation_relay, url: 'ws://127.0.0.1:{port}/relay', application_reconnect: true, "
