@@ -14,6 +14,8 @@ from typing import Literal
 
 import msgspec
 
+ROOM_ROUTES = ("accept", "party-status", "after-hold")
+"""What a carrier with rooms asks and reports, by `RoomWebhook`; who has answered is asked at `announce`."""
 PartyResult = Literal["answered", "busy", "no_answer", "failed"]
 
 

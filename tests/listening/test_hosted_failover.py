@@ -15,23 +15,19 @@ import aiohttp
 import pytest
 
 from bridge.agents.settings import ScriptSettings
-from bridge.app import Application
 from bridge.config import Settings
 from bridge.gateway.settings import GatewaySettings
 from bridge.listening.settings import ListeningSettings, NoTurnModelSettings
 from bridge.simulator import virtual
-from bridge.simulator.runner import PlacedCall, place_call
-from bridge.simulator.scenario import parse
-from bridge.speaking.settings import SpeakingSettings, VoiceRoute
-from bridge.speaking.speech import SpeechService
+from bridge.simulator.runner import PlacedCall
 from tests.doubles.listening.base import KEY, Close, ListeningDouble, Says
 from tests.doubles.listening.catalogue import DOUBLES
 from tests.doubles.listening.deepgram import DeepgramDouble
 from tests.doubles.listening.soniox import SonioxDouble
 from tests.doubles.speaking.elevenlabs import ElevenLabsDouble
 from tests.listening.recogniser_contract import plain
-from tests.simulator.virtual_bridge import PUBLIC, SECRETS, TOKEN
-from tests.speaking.tiny_voice import TinyProvider
+from tests.simulator.hosted_bridge import hosted_application, rings
+from tests.simulator.virtual_bridge import PUBLIC
 
 SCRIPT = """
 name: shop
@@ -112,26 +108,9 @@ async def call(vendor: str, orders: Misconduct | None, folder: Path) -> tuple[Pl
             ),
             agent=ScriptSettings(file="shop.yaml"),
         )
-        application = Application(settings, directory=folder, environ={**SECRETS, "VENDOR_KEY": KEY})
-        application.speech = SpeechService(
-            SpeakingSettings(
-                providers={"vendor": voice.settings(voice_url)},
-                voices={"anna": (VoiceRoute(provider="vendor"),)},
-                voice="anna",
-            ),
-            providers={"worker": TinyProvider("http://127.0.0.1:1/")},
-        )
+        application = hosted_application(settings, folder, voice.settings(voice_url))
         await application.start("127.0.0.1", 0)
-        async with aiohttp.ClientSession(connector=virtual.MemoryConnector(limit=0)) as session:
-            placed = await place_call(
-                f"{PUBLIC}/twilio/voice",
-                parse(SCENARIO),
-                auth_token=TOKEN,
-                connect_to=f"http://127.0.0.1:{application.port}",
-                session=session,
-                seed="1",
-                natural_voice=False,
-            )
+        placed = await rings(application, SCENARIO)
         await application.stop()
     return placed, [plain(text) for text in voice.texts]
 

@@ -12,16 +12,12 @@ import aiohttp
 import pytest
 
 from bridge.agents.settings import ScriptSettings
-from bridge.app import Application
 from bridge.call.transcript import transcript
 from bridge.config import Settings
 from bridge.gateway.settings import GatewaySettings
 from bridge.listening.settings import ListeningSettings, NoRecogniserSettings, NoTurnModelSettings
 from bridge.simulator import virtual
-from bridge.simulator.runner import PlacedCall, place_call
-from bridge.simulator.scenario import parse
-from bridge.speaking.settings import SpeakingSettings, VoiceRoute
-from bridge.speaking.speech import SpeechService
+from bridge.simulator.runner import PlacedCall
 from bridge.telemetry.settings import TelemetrySettings
 from tests.doubles.listening.base import KEY, ListeningDouble
 from tests.doubles.listening.catalogue import DOUBLES as RECOGNISERS
@@ -30,8 +26,8 @@ from tests.doubles.speaking.catalogue import DOUBLES as VOICES
 from tests.doubles.speaking.catalogue import VIRTUAL as VIRTUAL_VOICES
 from tests.listening.recogniser_contract import plain
 from tests.listening.test_second import CounselDouble
-from tests.simulator.virtual_bridge import PUBLIC, SECRETS, TOKEN
-from tests.speaking.tiny_voice import TinyProvider
+from tests.simulator.hosted_bridge import hosted_application, rings
+from tests.simulator.virtual_bridge import PUBLIC
 
 SCRIPT = """
 name: shop
@@ -66,26 +62,9 @@ async def call(
             telemetry=TelemetrySettings(record_directory="records"),
             agent=ScriptSettings(file="shop.yaml"),
         )
-        application = Application(settings, directory=folder, environ={**SECRETS, "VENDOR_KEY": KEY})
-        application.speech = SpeechService(
-            SpeakingSettings(
-                providers={"vendor": mouth.settings(mouth_url, price_per_million_chars=1e6)},
-                voices={"anna": (VoiceRoute(provider="vendor"),)},
-                voice="anna",
-            ),
-            providers={"worker": TinyProvider("http://127.0.0.1:1/")},
-        )
+        application = hosted_application(settings, folder, mouth.settings(mouth_url, price_per_million_chars=1e6))
         await application.start("127.0.0.1", 0)
-        async with aiohttp.ClientSession(connector=virtual.MemoryConnector(limit=0)) as session:
-            placed = await place_call(
-                f"{PUBLIC}/twilio/voice",
-                parse(SCENARIO),
-                auth_token=TOKEN,
-                connect_to=f"http://127.0.0.1:{application.port}",
-                session=session,
-                seed="1",
-                natural_voice=False,
-            )
+        placed = await rings(application, SCENARIO)
         stats = application.speech.stats()
         await asyncio.sleep(10.0)  # virtual: until the page is up to date
         page = application.metrics.page().decode()

@@ -28,7 +28,7 @@ from bridge.carriers.base import (
     first,
     with_plus,
 )
-from bridge.carriers.conference import CallParty, HoldOver, PartyAnswered, PartyChose, PartyOver
+from bridge.carriers.conference import ROOM_ROUTES, CallParty, HoldOver, PartyAnswered, PartyChose, PartyOver
 from bridge.carriers.documents import document_of
 from bridge.carriers.json_text import text_of
 from bridge.carriers.plivo import documents as xml
@@ -78,17 +78,7 @@ class PlivoCarrier:
     """One Plivo account (`bridge.carriers.base.Carrier`). `tokens` check signatures, `api` ends and moves calls."""
 
     name = "plivo"
-    routes = (
-        "voice",
-        "after-stream",
-        "after-dial",
-        "announce",
-        "accept",
-        "party-status",
-        "after-hold",
-        "stream-status",
-        "call-status",
-    )
+    routes = ("voice", "after-stream", "after-dial", "announce", *ROOM_ROUTES, "stream-status", "call-status")
     pacing = Pacing(marks="played", says_stop=False)
     signature_headers = (signatures.SIGNATURE, signatures.MAIN_SIGNATURE)
     subprotocols: tuple[str, ...] = ()

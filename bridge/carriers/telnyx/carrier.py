@@ -32,7 +32,7 @@ from bridge.carriers.base import (
     Webhook,
     first,
 )
-from bridge.carriers.conference import CallParty, HoldOver, PartyAnswered, PartyChose, PartyOver
+from bridge.carriers.conference import ROOM_ROUTES, CallParty, HoldOver, PartyAnswered, PartyChose, PartyOver
 from bridge.carriers.documents import document_of
 from bridge.carriers.telnyx import signatures
 from bridge.carriers.telnyx.messages import FRAME_MS, TelnyxStream
@@ -92,17 +92,7 @@ class TelnyxCarrier:
     """One Telnyx account (`bridge.carriers.base.Carrier`). `keys` check signatures, `api` ends and moves calls."""
 
     name = "telnyx"
-    routes = (
-        "voice",
-        "after-stream",
-        "after-dial",
-        "announce",
-        "accept",
-        "party-status",
-        "after-hold",
-        "stream-status",
-        "call-status",
-    )
+    routes = ("voice", "after-stream", "after-dial", "announce", *ROOM_ROUTES, "stream-status", "call-status")
     pacing = Pacing(frame_ms=FRAME_MS, reconnects=True)
     signature_headers = (signatures.SIGNATURE,)
     subprotocols: tuple[str, ...] = ()

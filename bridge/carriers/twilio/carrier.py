@@ -22,7 +22,7 @@ from bridge.carriers.base import (
     StreamReport,
     Webhook,
 )
-from bridge.carriers.conference import CallParty, HoldOver, PartyAnswered, PartyChose, PartyOver
+from bridge.carriers.conference import ROOM_ROUTES, CallParty, HoldOver, PartyAnswered, PartyChose, PartyOver
 from bridge.carriers.documents import document_of
 from bridge.carriers.twilio import documents as twiml
 from bridge.carriers.twilio import signatures
@@ -42,17 +42,7 @@ class TwilioCarrier:
     """One Twilio account (`bridge.carriers.base.Carrier`). `tokens` check signatures, `api` ends and moves calls."""
 
     name = "twilio"
-    routes = (
-        "voice",
-        "after-stream",
-        "after-dial",
-        "announce",
-        "accept",
-        "party-status",
-        "after-hold",
-        "stream-status",
-        "call-status",
-    )
+    routes = ("voice", "after-stream", "after-dial", "announce", *ROOM_ROUTES, "stream-status", "call-status")
     pacing = Pacing()
     signature_headers = (signatures.SIGNATURE,)
     subprotocols: tuple[str, ...] = ()
