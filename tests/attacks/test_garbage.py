@@ -28,6 +28,15 @@ async def until_all_are_gone(carrier: Carrier) -> None:
             await asyncio.sleep(0.001)
 
 
+def what_is_left(one: object, carrier: Carrier) -> str:
+    """A connection of this service's, or a request on one, in words; nothing for what others left."""
+    connection = one.protocol if isinstance(one, web.Request) else one
+    if not isinstance(connection, LimitedConnection) or connection._limits is not carrier.gateway._site._limits:  # type: ignore[union-attr]
+        return ""
+    holders = [type(other).__name__ for other in gc.garbage if any(it is one for it in gc.get_referents(other))]
+    return f"{one!r}, held by {', '.join(holders)}"
+
+
 @pytest.mark.parametrize("name", OUTSIDERS)
 async def test_what_is_refused_is_gone_at_once(name: str) -> None:
     elsewhere = Elsewhere()
@@ -39,7 +48,7 @@ async def test_what_is_refused_is_gone_at_once(name: str) -> None:
             await until_all_are_gone(carrier)
             gc.set_debug(gc.DEBUG_SAVEALL)
             gc.collect()
-            left = [type(one).__name__ for one in gc.garbage if isinstance(one, LimitedConnection | web.Request)]
+            left = [told for one in gc.garbage if (told := what_is_left(one, carrier))]
     finally:
         gc.set_debug(0)
         gc.garbage.clear()
