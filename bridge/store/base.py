@@ -7,7 +7,7 @@ here. Three stores behave alike, and `tests/store/contract.py` is what alike mea
 | --- | --- | --- |
 | `memory.MemoryStore` | one process | that process |
 | `sqlite.SqliteStore` | the processes of one machine | its file |
-| `redis.RedisStore` | all machines | Redis; without it, what `MemoryStore` gives |
+| `redis.RedisStore` | all machines | Redis; while it is away, one of the two above |
 
 None of them blocks the event loop, and none raises for a store that is away: a call goes on with what its own
 process knows. A key is text of at most 200 characters, a value at most `LARGEST_VALUE` bytes.
@@ -45,11 +45,11 @@ class Store(Protocol):
         """Return what is kept under `key`, or None when there is nothing or it has expired."""
         ...
 
-    async def keep_all(self, values: Mapping[str, bytes], ttl_s: float) -> None:
+    async def keep_all(self, values: Mapping[str, bytes], ttl_s: float) -> bool:
         """Keep many values in one go, as `put` does, but tell no watcher of them.
 
-        For what changes often and is asked for seldom: it costs a fraction of as many puts. Raises ValueError if one
-        is too large.
+        For what changes often and is asked for seldom: it costs a fraction of as many puts. False where not all who
+        share the store will find them, as it is away. Raises ValueError if one is too large.
         """
         ...
 

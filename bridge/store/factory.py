@@ -12,13 +12,15 @@ from bridge.store.sqlite import SqliteStore
 
 def open_store(settings: StoreSettings, *, secret: str, redis_url: str = "", shared_file: Path | None = None) -> Store:
     """Redis where one is configured, else the file that the processes of one port share, else this process's memory."""
+    here = MemoryStore() if shared_file is None else SqliteStore(shared_file)
     if redis_url:
         from bridge.store.redis import RedisStore  # loads the client library, which nobody else needs
 
         return RedisStore(
             redis_url,
             secret=secret.encode(),
+            meanwhile=here,
             prefix=settings.redis_prefix,
             deadline_s=settings.redis_deadline_ms / 1000,
         )
-    return MemoryStore() if shared_file is None else SqliteStore(shared_file)
+    return here

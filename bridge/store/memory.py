@@ -54,10 +54,11 @@ class MemoryStore:
         self.keep(key, value, ttl_s)
         self._watchers.tell(key, value)
 
-    async def keep_all(self, values: Mapping[str, bytes], ttl_s: float) -> None:
+    async def keep_all(self, values: Mapping[str, bytes], ttl_s: float) -> bool:
         """Keep many values in one go, without telling any watcher."""
         for key, value in values.items():
             self.keep(key, value, ttl_s)
+        return True
 
     async def get(self, key: str) -> bytes | None:
         """Return what is kept under `key`, or None."""

@@ -88,19 +88,20 @@ class SqliteStore:
         check(key, value)
         await self._run(lambda database: self._write(database, _PUT, (key, value, self._clock() + ttl_s)), 0)
 
-    async def keep_all(self, values: Mapping[str, bytes], ttl_s: float) -> None:
-        """Keep many values in one go, without telling any watcher."""
+    async def keep_all(self, values: Mapping[str, bytes], ttl_s: float) -> bool:
+        """Keep many values in one go, without telling any watcher; False where that failed."""
         for key, value in values.items():
             check(key, value)
         expires_at = self._clock() + ttl_s
         rows = [(key, value, expires_at) for key, value in values.items()]
 
-        def keep(database: sqlite3.Connection) -> None:
+        def keep(database: sqlite3.Connection) -> bool:
             self._tidy(database)
             with _transaction(database):
                 database.executemany(_KEEP, rows)
+            return True
 
-        await self._run(keep, None)
+        return await self._run(keep, False)
 
     async def get(self, key: str) -> bytes | None:
         """Return what is kept under `key`, or None."""

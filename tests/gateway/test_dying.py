@@ -90,8 +90,8 @@ class DyingStore:
     async def get(self, key: str) -> bytes | None:
         return None if self.dead else await self._store.get(key)  # changes nothing
 
-    async def keep_all(self, values: Mapping[str, bytes], ttl_s: float) -> None:
-        await self._unless_dead(lambda: self._store.keep_all(values, ttl_s), None)
+    async def keep_all(self, values: Mapping[str, bytes], ttl_s: float) -> bool:
+        return await self._unless_dead(lambda: self._store.keep_all(values, ttl_s), False)
 
     async def take(self, key: str) -> bytes | None:
         return await self._unless_dead(lambda: self._store.take(key), None)

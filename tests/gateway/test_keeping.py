@@ -35,11 +35,12 @@ class CountingStore(MemoryStore):
         self.goes: list[list[str]] = []
         self.may_go_on = asyncio.Event()
         self.may_go_on.set()
+        self.away = False
 
-    async def keep_all(self, values: Mapping[str, bytes], ttl_s: float) -> None:
+    async def keep_all(self, values: Mapping[str, bytes], ttl_s: float) -> bool:
         await self.may_go_on.wait()
         self.goes.append([key for key in values if key.startswith("kept:")])
-        await super().keep_all(values, ttl_s)
+        return await super().keep_all(values, ttl_s) and not self.away
 
 
 class Keeping:

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
 
 import pytest
 import redis.asyncio
 
 from bridge.store.base import Store
 from bridge.store.redis import RedisStore
-from tests.store.contract import OpenStore, SharedStoreContract
+from bridge.store.sqlite import SqliteStore
+from tests.store.contract import OpenStore, SharedStoreContract, until
 from tests.store.test_memory import Clock
 
 NOWHERE = "unix:///nowhere/redis.sock"
@@ -92,6 +96,114 @@ async def test_without_redis_a_process_knows_what_it_has_put() -> None:
     assert heard == ["after:CA1"]
     assert store.stats()["away"] == 1
     await store.close()
+
+
+class TestRedisThatIsAway(SharedStoreContract):
+    """The contract, kept by the processes of one machine in a file while there is no Redis."""
+
+    @pytest.fixture
+    async def open_store(self, tmp_path: Path) -> AsyncIterator[OpenStore]:
+        opened: list[RedisStore] = []
+
+        async def start() -> Store:
+            store = RedisStore(NOWHERE, secret=b"secret", meanwhile=SqliteStore(tmp_path / "store"))
+            opened.append(store)
+            await store.start()
+            return store
+
+        yield start
+        for store in opened:
+            await store.close()
+
+
+async def test_whoever_keeps_many_is_told_whether_redis_has_taken_them(redis_url: str) -> None:
+    clock = Clock()
+    store = RedisStore(redis_url, secret=b"secret", deadline_s=5.0, clock=clock)
+    assert await store.keep_all({"call:CA1": b"one"}, 60.0)
+    store._away_until = clock.now + 1.0
+    assert not await store.keep_all({"call:CA1": b"two"}, 60.0)
+    assert await store.get("call:CA1") == b"two"
+    clock.now += 2.0
+    assert await store.keep_all({"call:CA1": b"three"}, 60.0)
+    store._away_until = clock.now + 1.0
+    assert await store.get("call:CA1") == b"three", "not what was kept while it was away before"
+    await store.close()
+
+
+async def test_an_answer_that_waits_for_a_loop_that_was_held_is_not_late(redis_url: str) -> None:
+    store = RedisStore(redis_url, secret=b"secret", deadline_s=0.4)
+    await store.put("call:CA1", b"state", 60.0)
+    asking = asyncio.create_task(store.get("call:CA1"))
+    await asyncio.sleep(0)  # the question is on its way
+    time.sleep(0.5)  # and other calls hold the loop
+    assert await asking == b"state"
+    assert store.stats()["failed"] == 0
+    await store.close()
+
+
+async def test_redis_that_is_late_once_is_asked_again_soon_and_ever_later_while_it_is(redis_url: str) -> None:
+    clock = Clock()
+    async with _slow_redis(redis_url) as (address, may_answer):
+        may_answer.clear()
+        store = RedisStore(address, secret=b"secret", deadline_s=0.02, clock=clock)
+        alone: list[float] = []
+        for number in range(6):
+            assert await store.add(f"ticket:{number}", b"", 60.0)
+            assert not await store.add(f"ticket:{number}", b"", 60.0)
+            alone.append(store._away_until - clock.now)
+            clock.now = store._away_until
+        assert alone == pytest.approx([0.1, 0.2, 0.4, 0.8, 1.0, 1.0])
+        await store.close()
+
+
+@pytest.mark.parametrize("operation", ["get", "replace"])
+async def test_what_redis_alone_may_know_is_asked_for_again_when_it_was_late(redis_url: str, operation: str) -> None:
+    async with _slow_redis(redis_url) as (address, may_answer):
+        store = RedisStore(address, secret=b"secret", deadline_s=0.1)
+        other = RedisStore(redis_url, secret=b"secret", deadline_s=5.0)
+        await store.put("call:CA1", b"older", 60.0)
+        await other.put("call:CA1", b"state", 60.0)
+        may_answer.clear()
+        asking = asyncio.create_task(
+            store.get("call:CA1") if operation == "get" else store.replace("call:CA1", b"state", b"mine", 60.0)
+        )
+        await until(lambda: store.stats()["failed"] == 1)
+        may_answer.set()
+        assert await asking == (b"state" if operation == "get" else True)
+        assert await other.get("call:CA1") == (b"state" if operation == "get" else b"mine")
+        await store.close()
+        await other.close()
+
+
+@asynccontextmanager
+async def _slow_redis(redis_url: str) -> AsyncIterator[tuple[str, asyncio.Event]]:
+    """The way to a Redis, which is passed only while that is allowed; every question reaches it all the same."""
+    may_answer, serving = asyncio.Event(), set[asyncio.Task[None]]()
+    may_answer.set()
+
+    async def serve(asked: asyncio.StreamReader, to_store: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        serving.add(task)
+        answers, to_redis = await asyncio.open_unix_connection(redis_url.removeprefix("unix://"))
+
+        async def there() -> None:
+            while data := await asked.read(65536):
+                to_redis.write(data)
+
+        async def back() -> None:
+            while data := await answers.read(65536):
+                await may_answer.wait()
+                to_store.write(data)
+
+        with suppress(ConnectionError, asyncio.CancelledError):
+            await asyncio.gather(there(), back())
+
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+        yield f"redis://127.0.0.1:{server.sockets[0].getsockname()[1]}", may_answer
+        for task in serving:
+            task.cancel()
+        await asyncio.gather(*serving, return_exceptions=True)
 
 
 async def test_redis_that_goes_away_and_comes_back(redis_url: str) -> None:
