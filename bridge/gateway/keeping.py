@@ -1,8 +1,9 @@
 """The states of a process's calls, written to the store as the calls go: what is left of them when it is gone.
 
 A call is written again when something that matters has changed, not with every frame, and all that have changed in one
-go; nothing waits for it. Beside them the process leaves the time at which it was last alive (`alive:PROCESS`), so that
-whoever goes on with its calls can tell how much was heard after a state was written: both times are of one clock.
+go; nothing waits for it. A key that was pressed is written at once: nobody could tell later that it was. Beside them
+the process leaves the time at which it was last alive (`alive:PROCESS`), so that whoever goes on with its calls can
+tell how much was heard after a state was written: both times are of one clock.
 
 | a call | what is in the store |
 | --- | --- |
@@ -51,12 +52,13 @@ class KeptSession(Protocol):
 
 
 class _Entry:
-    __slots__ = ("account_id", "changed", "credit", "paused", "session", "written_at")
+    __slots__ = ("account_id", "changed", "credit", "paused", "pressed", "session", "written_at")
 
     def __init__(self, session: KeptSession, account_id: str) -> None:
         self.session = session
         self.account_id = account_id
         self.changed = True
+        self.pressed = False
         self.paused = False
         self.credit = _AT_ONCE
         self.written_at = float("-inf")
@@ -86,6 +88,8 @@ class CallKeeper:
         self._beat_at = float("inf")
         self._timer: asyncio.TimerHandle | None = None
         self._writing: asyncio.Task[None] | None = None
+        self._usual_place = True
+        """Whether what was written last went to where all who share the store find it."""
         self._tasks: set[asyncio.Task[None]] = set()
 
     @property
@@ -106,6 +110,13 @@ class CallKeeper:
         entry = self._calls.get(key)
         if entry is not None:
             entry.changed = True
+
+    def pressed(self, key: str) -> None:
+        """The caller has pressed a key: that is not to be lost, whatever happens in the next moment."""
+        entry = self._calls.get(key)
+        if entry is not None:
+            entry.changed = entry.pressed = True
+            self._beat_after(0.0)
 
     def lost(self, key: str) -> None:
         """The call's stream has ended, or is about to: write it down as it is, for whoever goes on with it."""
@@ -160,6 +171,12 @@ class CallKeeper:
             return  # a slow store gets fewer states, not a queue of them
         due = self._let_go_of_what_others_have() if paused else self._write_down(now)
         self._writing = asyncio.get_running_loop().create_task(due)
+        self._writing.add_done_callback(self._next)
+
+    def _next(self, _written: asyncio.Task[None]) -> None:
+        """Keys that were pressed meanwhile wait for no beat."""
+        if self._timer is not None and any(entry.pressed for entry in self._calls.values()):
+            self._beat_after(0.0)
 
     async def _write_down(self, now: float) -> None:
         """Write what is due. Each call has a turn of the loop of its own: all of them at once would hold it."""
@@ -179,6 +196,8 @@ class CallKeeper:
     def _is_due(self, entry: _Entry, now: float) -> bool:
         if entry.paused:
             return False
+        if entry.pressed:
+            return True
         age_s = now - entry.written_at
         if not entry.changed:
             return age_s >= min(_AGAIN_S, self._ttl_s / 2)
@@ -187,8 +206,8 @@ class CallKeeper:
     def _written_down(self, entry: _Entry) -> KeptCall | None:
         now = self._clock()
         kept = entry.session.kept()
-        entry.credit = min(entry.credit + (now - entry.written_at) / APART_S, _AT_ONCE) - 1.0
-        entry.changed, entry.written_at = False, now
+        entry.credit = max(min(entry.credit + (now - entry.written_at) / APART_S, _AT_ONCE) - 1.0, 0.0)
+        entry.changed, entry.pressed, entry.written_at = False, False, now
         if kept is None:
             return None
         self.written += 1
@@ -201,11 +220,15 @@ class CallKeeper:
 
     async def _write(self, values: dict[str, bytes]) -> None:
         try:
-            await self._store.keep_all(values, self._ttl_s)
+            taken = await self._store.keep_all(values, self._ttl_s)
         except ValueError as error:  # one of them is too large; the others are worth a try of their own
             logger.warning("a call cannot be kept: %s", error)
             small = {key: value for key, value in values.items() if len(value) <= LARGEST_VALUE}
-            await self._store.keep_all(small, self._ttl_s)
+            taken = await self._store.keep_all(small, self._ttl_s)
+        if taken is not self._usual_place:  # the store is away, or back: what it had before is not where others look
+            self._usual_place = taken
+            for entry in self._calls.values():
+                entry.changed, entry.credit = True, _AT_ONCE
 
     # -- one call ------------------------------------------------------------------------------------------------
 

@@ -269,6 +269,7 @@ class MediaSocket:
             self.session.tell(MarkEchoed(event.name, MarkFate(event.how)))
         elif isinstance(event, KeyPressed):
             self.session.tell(DigitPressed(event.digit))
+            self._process.keeper.pressed(self._key)
 
     async def _start(self, start: StreamStarted) -> None:
         """Begin the call of this stream, or go on with it."""

@@ -58,6 +58,11 @@ class Keeping:
             self.keeper.beat()
             await self.keeper.settled()
 
+    async def at_once(self) -> None:
+        """Some turns of the loop, and no time."""
+        for _ in range(20):
+            await asyncio.sleep(0)
+
     async def state(self, key: str) -> bytes | None:
         kept = await self.calls.ask(key)
         return None if kept is None else kept.state
@@ -142,6 +147,51 @@ async def test_a_quiet_call_is_written_again_now_and_then_since_a_store_may_have
     await keeping.passes(1.5)
     assert session.times == 2
     assert await keeping.state("CA1") == b"2"
+
+
+@pytest.mark.parametrize("away", [True, False])
+async def test_when_the_store_goes_away_or_comes_back_all_calls_are_written_to_where_others_look_now(
+    away: bool,
+) -> None:
+    keeping, sessions = Keeping(), [Session() for _ in range(3)]
+    for number, session in enumerate(sessions):
+        keeping.keeper.follow(f"CA{number}", session, "AC1")
+    keeping.store.away = not away
+    await keeping.passes(1.0)
+    before = [session.times for session in sessions]
+    keeping.store.away = away
+    await keeping.passes(2 * BEAT_S)
+    assert [session.times for session in sessions] == [times + 1 for times in before]
+    await keeping.passes(1.0)
+    assert [session.times for session in sessions] == [times + 1 for times in before], "and that was that"
+
+
+async def test_a_key_that_is_pressed_is_written_at_once_however_much_was_written_before() -> None:
+    keeping, session = Keeping(), Session()
+    keeping.keeper.follow("CA1", session, "AC1")
+    await keeping.passes(1.0)
+    for times in range(2, 9):  # faster than a call is written otherwise
+        keeping.keeper.pressed("CA1")
+        await keeping.at_once()
+        assert await keeping.state("CA1") == b"%d" % times
+    keeping.keeper.changed("CA1")
+    await keeping.passes(2 * APART_S)
+    assert await keeping.state("CA1") == b"9", "what else changes is not held up by it"
+
+
+async def test_a_key_that_is_pressed_while_states_are_on_their_way_is_written_as_soon_as_they_are() -> None:
+    keeping, session = Keeping(), Session()
+    keeping.keeper.follow("CA1", session, "AC1")
+    keeping.store.may_go_on.clear()
+    keeping.keeper.beat()
+    await keeping.at_once()
+    keeping.keeper.pressed("CA1")
+    await keeping.at_once()
+    assert session.times == 1
+    keeping.store.may_go_on.set()
+    await keeping.at_once()
+    assert await keeping.state("CA1") == b"2"
+    await keeping.keeper.close()
 
 
 async def test_a_slow_store_gets_fewer_states_and_the_last_one() -> None:
