@@ -30,8 +30,9 @@ from pathlib import Path
 from typing import Any
 
 from tests.bench.machine import keep
+from tests.bench.stories import Log, story
 from tests.processes.answering import NUMBERS
-from tests.processes.outliving import ENVIRONMENT, SCRIPTED, Account, busiest, command, ring, summary
+from tests.processes.outliving import ENVIRONMENT, PATIENCE_MS, SCRIPTED, Account, busiest, command, ring, summary
 from tests.processes.running import Service, free_port, service, wait_until
 
 AGENTS = {
@@ -43,23 +44,8 @@ AGENTS = {
 }
 """All but the script are a process of their own, which can be killed."""
 CARRIERS = ("twilio", "telnyx", "plivo", "vonage")
-
-
-@contextmanager
-def redis(folder: Path) -> Iterator[tuple[int, subprocess.Popen[bytes]]]:
-    """A Redis of its own; its port and process."""
-    port = free_port()
-    process = _redis(folder, port)
-    try:
-        yield port, process
-    finally:
-        process.kill()
-        process.wait()
-
-
-def _redis(folder: Path, port: int) -> subprocess.Popen[bytes]:
-    options = ["--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", str(folder)]
-    return subprocess.Popen(["redis-server", *options], stdout=subprocess.DEVNULL)
+STUCK_PATIENCE_MS = 20_000
+"""Callers press no key while they wait for a process that is stuck."""
 
 
 class Helper:
@@ -119,13 +105,33 @@ def helper(module: str, away_s: float) -> Iterator[Helper]:
         one.kill()
 
 
+class Database:
+    """A Redis of its own, which forgets everything when it is killed."""
+
+    def __init__(self, folder: Path) -> None:
+        self.port = free_port()
+        self._folder = folder
+        self.start()
+
+    def start(self) -> None:
+        """Begin, with nothing in it."""
+        options = ["--port", str(self.port), "--bind", "127.0.0.1", "--save", "", "--dir", str(self._folder)]
+        self._process = subprocess.Popen(["redis-server", *options], stdout=subprocess.DEVNULL)
+
+    def kill(self) -> None:
+        """End it as a crash does."""
+        self._process.kill()
+        self._process.wait()
+
+
 class Killer:
     """Kills one part after another while calls are going on."""
 
     def __init__(
-        self, port: int, running: Service, beside: dict[str, Helper], database: subprocess.Popen[bytes] | None
+        self, port: int, running: Service, beside: dict[str, Helper], database: Database | None, away_s: float
     ) -> None:
         self._port, self._running, self._beside, self._database = port, running, beside, database
+        self._away_s = away_s
 
     async def kill(self, what: str) -> None:
         """Kill a part, and wait until it is there again if somebody is to start it."""
@@ -144,18 +150,23 @@ class Killer:
                 await asyncio.to_thread(wait_until, lambda: self._running.said.count("ready for calls") > ready)
             case "redis" if self._database is not None:
                 self._database.kill()
+                await asyncio.sleep(self._away_s)
+                self._database.start()
+            case "redis_gone" if self._database is not None:
+                self._database.kill()
             case "worker" | "agent":
                 await asyncio.to_thread(self._beside[what].restart)
             case _:
                 raise SystemExit(f"nobody here is called {what}")
 
 
-async def run(arguments: argparse.Namespace, folder: Path, more: str, database: Any) -> dict[str, Any]:
+async def run(arguments: argparse.Namespace, folder: Path, more: str, database: Database | None) -> dict[str, Any]:
     """All calls from the first to the last, and what was killed meanwhile."""
     port = free_port()
     (folder / "t").mkdir()
     accounts: list[Account] = []
     killed: list[dict[str, Any]] = []
+    killed_at: list[float] = []
     with (
         helper("outliving", arguments.away_s) as worker,
         helper("answering", arguments.away_s) as agent,
@@ -174,8 +185,8 @@ async def run(arguments: argparse.Namespace, folder: Path, more: str, database: 
         ) as running,
     ):
         await asyncio.to_thread(wait_until, lambda: running.said.count("ready for calls") == arguments.processes)
-        killer = Killer(port, running, {"worker": worker, "agent": agent}, database)
-        began, over = time.monotonic(), False
+        killer = Killer(port, running, {"worker": worker, "agent": agent}, database, arguments.away_s)
+        began, begun_at, over = time.monotonic(), time.time(), False
 
         async def caller(number: int) -> None:
             """One call after the other, so that as many as were asked for are up at any time."""
@@ -183,27 +194,53 @@ async def run(arguments: argparse.Namespace, folder: Path, more: str, database: 
             turn = 0
             while not over:
                 carrier = CARRIERS[number % len(CARRIERS)]
-                accounts.append(await ring(port, carrier, 1000 * number + turn, arguments.round_trip_ms))
+                one = await ring(
+                    port,
+                    carrier,
+                    1000 * number + turn,
+                    arguments.round_trip_ms,
+                    patience_ms=STUCK_PATIENCE_MS if "stuck" in arguments.kill else PATIENCE_MS,
+                )
+                accounts.append(one)
                 turn += 1
 
         callers = [asyncio.create_task(caller(number)) for number in range(arguments.calls)]
         await asyncio.sleep(15.0)
         for what in arguments.kill:
+            killed_at.append(time.time())
             killed.append({"what": what, "at_s": round(time.monotonic() - began, 1)})
             print(f"{killed[-1]['at_s']:6.1f} s  {what} is killed", flush=True)
             await killer.kill(what)
             await asyncio.sleep(5.0)
         over = True
         await asyncio.gather(*callers)
-    return report(accounts, killed)
+    if arguments.logs:
+        keep_stories(Path(arguments.logs), accounts, running, killed, begun_at)
+    return report(accounts, killed, killed_at)
 
 
-def report(everybody: list[Account], killed: list[dict[str, Any]]) -> dict[str, Any]:
-    """What the callers made of it; those who were told that all lines are busy were not lost."""
-    accounts = [one for one in everybody if one.streams]
+def keep_stories(
+    folder: Path, accounts: list[Account], running: Service, killed: list[dict[str, Any]], begun_at: float
+) -> None:
+    """Keep what the service logged, and what happened in each call that was not fine."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "service.log").write_text(running.said)
+    log = Log(running.said)
+    stories = [story(one, log, killed, begun_at) for one in accounts if not one.fine and one.streams]
+    (folder / "stories.txt").write_text("\n\n".join(stories) + "\n")
+
+
+def report(everybody: list[Account], killed: list[dict[str, Any]], killed_at: list[float]) -> dict[str, Any]:
+    """What the callers made of it; those who were told that all lines are busy were not lost.
+
+    Who pressed a key into a process that was dead already is asked again: that is counted apart.
+    """
+    connected = [one for one in everybody if one.streams]
+    accounts = [one for one in connected if one.fine or not one.pressed_into_nothing(killed_at)]
     gaps = sorted(gap for one in accounts for gap in one.gaps_ms)
     found: dict[str, Any] = {
-        "calls": len(accounts),
+        "calls": len(connected),
+        "pressed_keys_into_nothing": len(connected) - len(accounts),
         "killed": killed,
         "told_busy": len(everybody) - len(accounts),
         "came_back": sum(one.streams > 1 for one in accounts),
@@ -219,12 +256,19 @@ def report(everybody: list[Account], killed: list[dict[str, Any]]) -> dict[str, 
             "p95": round(gaps[int(0.95 * (len(gaps) - 1))]) if gaps else None,
             "worst": round(gaps[-1]) if gaps else None,
         },
+        "callers_late_ms_p99": _callers_late_ms(connected),
         "load_average": [round(one, 1) for one in os.getloadavg()],
     }
     print(summary(accounts))
     for name, value in found.items():
         print(f"{name.replace('_', ' '):18} {value}")
     return found
+
+
+def _callers_late_ms(accounts: list[Account]) -> int:
+    """How late frames of callers were: large, where the machine and not the service held things up."""
+    late = sorted(ms for one in accounts if one.facts is not None for ms in one.facts.late_ms)
+    return round(late[int(0.99 * (len(late) - 1))]) if late else 0
 
 
 def main() -> None:
@@ -237,6 +281,7 @@ def main() -> None:
     parser.add_argument("--kill", nargs="+", default=["process"] * 3, metavar="WHAT")
     parser.add_argument("--away-s", type=float, default=1.5, help="how long a worker or agent that is killed is away")
     parser.add_argument("--round-trip-ms", type=float, default=40.0)
+    parser.add_argument("--logs", default="", metavar="DIR", help="keep the log, and the stories of calls gone wrong")
     parser.add_argument("--keep", default="", metavar="NAME", help="keep the result under this name")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
@@ -244,9 +289,12 @@ def main() -> None:
         if arguments.store == "redis":
             if shutil.which("redis-server") is None:
                 raise SystemExit("there is no redis-server here")
-            with redis(folder) as (port, process):
-                more = f"store: {{redis_url: 'redis://127.0.0.1:{port}'}}\n"
-                result = asyncio.run(run(arguments, folder, more, process))
+            database = Database(folder)
+            try:
+                more = f"store: {{redis_url: 'redis://127.0.0.1:{database.port}'}}\n"
+                result = asyncio.run(run(arguments, folder, more, database))
+            finally:
+                database.kill()
         else:
             result = asyncio.run(run(arguments, folder, "", None))
     if arguments.keep:

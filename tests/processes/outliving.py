@@ -11,9 +11,10 @@ import itertools
 import math
 import os
 import sys
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
@@ -68,8 +69,16 @@ ENVIRONMENT = {
 ROUTES = {"twilio": "voice", "telnyx": "voice", "plivo": "voice", "vonage": "answer"}
 STEPS = """
 name: four keys, two before and two after
-steps: [{wait_for_silence: 4000}, {digits: "51"}, {silence: 800}, {digits: "24"}, {wait_for_hang_up: 60}]
+steps: [{{wait_for_silence: {patience_ms}}}, {{digits: "51"}}, {{silence: 800}}, {{digits: "24"}},
+  {{wait_for_hang_up: 60}}]
+carrier: {{round_trip_ms: {round_trip_ms}}}
+longest_s: 240
 """
+PATIENCE_MS = 4000
+"""Of callers, once nothing more is said."""
+_KEYS_APART_S = 0.22
+_KEY_WAY_S = 0.05
+"""A key is on its way to the process for so long at most."""
 _TONE_MS = 180
 _LOWEST_HZ, _STEP_HZ = 400.0, 55.0
 _STEP = RATE_HZ // 100
@@ -141,11 +150,31 @@ class Account:
     """Words after which a stream broke off soon, said anew: nobody could know that they had just been heard."""
     gaps_ms: list[float] = field(default_factory=list)
     """At the seams in the middle of speech: silence, less the carrier's own round trips."""
+    call: str = ""
+    """The carrier's name of the call, as the service logs it."""
+    dialled_at: float = 0.0
+    """Unix time."""
+    heard: list[HeardWord] = field(default_factory=list, repr=False)
+    keys_at: list[float] = field(default_factory=list, repr=False)
+    """When each key was pressed, in Unix time."""
+    facts: CallFacts | None = field(default=None, repr=False)
 
     @property
     def fine(self) -> bool:
         """Whether the call was heard whole, and ended as it should."""
         return not self.lost and not self.twice and self.ended in ("hung up", "no verb was left")
+
+    @property
+    def zero_at(self) -> float:
+        """The Unix time at which the clock of the call's line began."""
+        assert self.facts is not None
+        return self.dialled_at - self.facts.happenings[0].at_ms / 1000
+
+    def pressed_into_nothing(self, killed_at: Sequence[float]) -> bool:
+        """Whether a key went to a process that was dead or stopped already: its carrier told nobody else of it."""
+        assert self.facts is not None
+        broken = [self.zero_at + one.opened_at + len(one.heard) / RATE_HZ for one in self.facts.streams[:-1]]
+        return any(at - _KEY_WAY_S <= key <= end for at in killed_at for end in broken for key in self.keys_at)
 
 
 def account(carrier: str, facts: CallFacts, round_trip_ms: float) -> Account:
@@ -163,6 +192,8 @@ def account(carrier: str, facts: CallFacts, round_trip_ms: float) -> Account:
         [word for word in VOCABULARY if most[word] < 0.6],
         [word for word in VOCABULARY if whole.count(word) > 1],
         len(streams),
+        heard=heard,
+        facts=facts,
     )
     for before in streams[:-1]:
         ended_ms = (before.opened_at + len(before.heard) / RATE_HZ) * 1000
@@ -180,13 +211,18 @@ def account(carrier: str, facts: CallFacts, round_trip_ms: float) -> Account:
     return told
 
 
-def scenario(round_trip_ms: float) -> Scenario:
+def scenario(round_trip_ms: float, patience_ms: int = PATIENCE_MS) -> Scenario:
     """Every caller's story."""
-    return parse(f"{STEPS}\ncarrier: {{round_trip_ms: {round_trip_ms}}}\nlongest_s: 240\n")
+    return parse(STEPS.format(round_trip_ms=round_trip_ms, patience_ms=patience_ms))
 
 
 async def ring(
-    port: int, carrier: str, number: int, round_trip_ms: float, begun: Callable[[CallFacts], None] = lambda _: None
+    port: int,
+    carrier: str,
+    number: int,
+    round_trip_ms: float,
+    begun: Callable[[CallFacts], None] = lambda _: None,
+    patience_ms: int = PATIENCE_MS,
 ) -> Account:
     """One call from the beginning to the end; `begun` is given its facts, to follow it meanwhile."""
     trunk = Trunk(
@@ -195,13 +231,19 @@ async def ring(
         carrier=carrier,
         connect_to=f"http://127.0.0.1:{port}",
     )
-    story = scenario(round_trip_ms)
+    story = scenario(round_trip_ms, patience_ms)
+    caller = Caller(story)
     call = new_call(f"+1500555{number % 10_000:04}", story.caller.called, f"{carrier}/{number}", carrier)
+    dialled_at = time.time()
     async with aiohttp.ClientSession() as session:
-        phone_call = PhoneCall(trunk, call, story, Caller(story), session)
+        phone_call = PhoneCall(trunk, call, story, caller, session)
         begun(phone_call.facts)
         facts = await phone_call.run()
-    return await asyncio.to_thread(account, carrier, facts, round_trip_ms)
+    told = await asyncio.to_thread(account, carrier, facts, round_trip_ms)
+    told = replace(told, call=call.call_sid, dialled_at=dialled_at)
+    pressed = [did for did in caller.done if did.kind == "digits"]
+    keys = [did.start_ms / 1000 + n * _KEYS_APART_S for did in pressed for n in range(len(did.text))]
+    return replace(told, keys_at=[told.zero_at + key for key in keys])
 
 
 def command(folder: Path, worker: str, port: int, processes: int, more: str = "", agent: str = SCRIPTED) -> list[str]:
