@@ -90,7 +90,12 @@ class StreamOpening:
             return "expired"
         name = process.keeper.process.encode()
         is_first = await process.store.add(_spent(ticket), name, 2 * process.gateway.ticket_ttl_s)
-        return None if is_first else "spent"
+        return None if is_first and not await self._has_begun() else "spent"
+
+    async def _has_begun(self) -> bool:
+        """Whether the call of a ticket that begins one goes on already: the store may have lost that it was spent."""
+        kept = None if self._returned else await self._process.kept_calls.ask(self._key)
+        return kept is not None and bool(kept.state)
 
     async def _take(self, ticket: Ticket) -> None:
         """Find room for the call, and what is known of it."""

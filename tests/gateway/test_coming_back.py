@@ -204,6 +204,38 @@ async def test_a_carrier_that_opens_a_lost_socket_again_may_do_so_at_another_pro
         assert await one.count("bridge_calls_ended_total", why="moved") == 1
 
 
+async def test_a_call_goes_on_though_the_store_has_forgotten_that_its_ticket_was_spent(tmp_path: Path) -> None:
+    example = Telnyx.example
+    async with two_processes(tmp_path) as (one, other):
+        phone = Phone(one, example)
+        document = await phone.ring()
+        await phone.connect(document)
+        await keyed(phone)
+        media = one.gateway.media.sockets[call_key(example.carrier, example.call_id)]
+        assert await one.gateway.process.store.take(f"ticket:{media.nonce}") is not None
+        breaks(phone.socket)
+        await goes_on(phone, other, document)
+
+
+async def test_a_stolen_ticket_that_the_store_has_forgotten_begins_no_call_that_goes_on(tmp_path: Path) -> None:
+    async with two_processes(tmp_path) as (one, other):
+        phone = Phone(one, Telnyx.example)
+        document = await phone.ring()
+        await phone.connect(document)
+        await keyed(phone)
+        media = one.gateway.media.sockets[call_key(phone.example.carrier, phone.example.call_id)]
+        await one.gateway.process.keeper.settled()
+        await one.gateway.process.store.take(f"ticket:{media.nonce}")
+        thief = Phone(other, Telnyx.example)
+        await thief.connect(document)
+        assert await thief.until_closed() == 1008
+        assert await other.count("bridge_protocol_errors_total", carrier="telnyx", kind="ticket_spent") == 1
+        await phone.press("2")
+        await phone.press("4")
+        await phone.until_ms(20 * (len(GREETING) + len("digits 5124")))
+        await phone.hang_up()
+
+
 async def test_who_has_stolen_a_ticket_gets_no_call_at_another_process_either(tmp_path: Path) -> None:
     async with two_processes(tmp_path) as (one, other):
         phone = Phone(one, Telnyx.example)
