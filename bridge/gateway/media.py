@@ -275,6 +275,7 @@ class MediaSocket:
         """Begin the call of this stream, or go on with it."""
         if self.session is not None:
             raise Violation("second_start", WSCloseCode.POLICY_VIOLATION, "a stream starts once")
+        self._process.wheel.set(self._watch, None)  # it has come in time, however long the rest takes us
         await StreamOpening(self, self._endpoint, start).begin()
 
     def serve(self, session: CallSession, line: CarrierLine, nonce: str) -> None:
@@ -291,7 +292,7 @@ class MediaSocket:
 
     async def is_quiet(self) -> bool:
         """Wait a moment to see whether the carrier has left this socket; whoever else has its ticket gets no call."""
-        if self._lost_at is None and self.session is not None:
+        if self._lost_at is None:
             asked_at = time.monotonic()
             await asyncio.sleep(_WATCHED_S)
             return self.session is None or self.session.last_frame_at <= asked_at + _IN_FLIGHT_S

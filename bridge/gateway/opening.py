@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Mapping
 from functools import partial
@@ -22,7 +23,7 @@ from bridge.gateway.line import CarrierLine
 from bridge.gateway.process import BEGUN, call_key
 from bridge.gateway.returning import LOST_STREAM, is_abandoned, kept_call
 from bridge.gateway.violations import NoRoom, Violation
-from bridge.session.ports import KeptCall, LineAudio
+from bridge.session.ports import LineAudio
 from bridge.session.profiles import CallProfile
 from bridge.session.session import CallSession
 from bridge.store.kept_calls import ClaimedByOthers
@@ -51,15 +52,21 @@ class StreamOpening:
         self._parameters = dict(start.parameters)
         self._returned = self._parameters.pop("returned", "")
         self._key = call_key(socket.carrier, start.call_id)
+        self._spent = ""
+        """The store's key of the ticket that was spent for this stream."""
 
     async def begin(self) -> None:
         """Check that the stream is ours to answer, and begin its call or go on with it. Raises Violation and NoRoom."""
         try:
             ticket = await self._admitted()
+            if ticket is not None:
+                await self._take(ticket)
         except TicketRefused as refusal:
             raise Violation(f"ticket_{refusal.why}", WSCloseCode.POLICY_VIOLATION, str(refusal)) from None
-        if ticket is not None:
-            await self._take(ticket)
+        except asyncio.CancelledError:  # we have closed the socket meanwhile, as at the end of the process
+            if self._socket.session is None:
+                await self._give_back()
+            raise
 
     async def _admitted(self) -> Ticket | None:
         """The stream's ticket; None when the call of another socket goes on here. Raises TicketRefused."""
@@ -89,8 +96,12 @@ class StreamOpening:
         if process.tickets.has_expired(ticket):
             return "expired"
         name = process.keeper.process.encode()
-        is_first = await process.store.add(_spent(ticket), name, 2 * process.gateway.ticket_ttl_s)
-        return None if is_first and not await self._has_begun() else "spent"
+        if not await process.store.add(_spent(ticket), name, 2 * process.gateway.ticket_ttl_s):
+            return "spent"
+        if await self._has_begun():
+            return "spent"
+        self._spent = _spent(ticket)
+        return None
 
     async def _has_begun(self) -> bool:
         """Whether the call of a ticket that begins one goes on already: the store may have lost that it was spent."""
@@ -100,10 +111,10 @@ class StreamOpening:
     async def _take(self, ticket: Ticket) -> None:
         """Find room for the call, and what is known of it."""
         process, key, returned = self._process, self._key, self._returned
-        if key in self._endpoint.sockets:
-            raise Violation("duplicate_call", WSCloseCode.POLICY_VIOLATION, "the call has a stream already")
         profile = process.profiles.find(self._parameters.get("to", ""))
         await process.admission.opened(_OPENS_S)
+        if key in self._endpoint.sockets:
+            raise Violation("duplicate_call", WSCloseCode.POLICY_VIOLATION, "the call has a stream already")
         if profile is None or not process.admission.begin(key, returning=bool(returned)):
             process.metrics.refused.labels("no agent" if profile is None else "no room").inc()
             await process.outcomes.note(key, LineBusy())
@@ -114,7 +125,8 @@ class StreamOpening:
             info = self._info()
             info, state, kept = await kept_call(process, info, key) if returned else (info, None, None)
             if self._socket.request.transport is None:
-                await self._vanished(ticket, kept)
+                await self._give_back()
+                raise Violation("abrupt_close", WSCloseCode.GOING_AWAY, "closed before the call had begun")
             if returned:  # what was noted of the time before must not befall this stream
                 await process.outcomes.forget(key)
             self._begin(info, profile, ticket, state, kept.costs if kept else {})
@@ -141,14 +153,16 @@ class StreamOpening:
             parameters=parameters,
         )
 
-    async def _vanished(self, ticket: Ticket, kept: KeptCall | None) -> None:
-        """The socket has broken while we were getting ready: the call waits for the next one. Raises Violation."""
-        self._endpoint.release(self._key)
-        if kept is not None:
-            await self._process.kept_calls.keep(self._key, msgspec.structs.replace(kept, process="", written_at=0.0))
-        if self._returned != LOST_STREAM:
-            await self._process.store.take(_spent(ticket))  # it has bought nothing
-        raise Violation("abrupt_close", WSCloseCode.GOING_AWAY, "closed before the call had begun")
+    async def _give_back(self) -> None:
+        """The socket has gone while we were getting ready: leave the call to its next stream, here or elsewhere."""
+        process, key = self._process, self._key
+        if self._endpoint.sockets.get(key) is self._socket:
+            self._endpoint.release(key)
+        kept = await process.kept_calls.ask(key)
+        if kept is not None and kept.process == process.keeper.process:
+            await process.kept_calls.keep(key, msgspec.structs.replace(kept, process="", written_at=0.0))
+        if self._spent:
+            await process.store.take(self._spent)  # the ticket has bought nothing
 
     def _begin(
         self,

@@ -18,18 +18,21 @@ from typing import TypeVar
 
 import msgspec
 import pytest
+from aiohttp import WSCloseCode
 
 from bridge.carriers.web import Document
 from bridge.gateway import neighbours, returning, server
 from bridge.gateway.keeping import CallKeeper
 from bridge.gateway.process import BEGUN, call_key
 from bridge.session.ports import KeptCall
+from bridge.session.timers import Timer
 from bridge.store.base import Changed, Store
 from bridge.store.redis import RedisStore
 from bridge.store.sqlite import SqliteStore
 from bridge.system.process_name import own_name
 from tests.carriers.contract import Example
 from tests.carriers.test_telnyx import TestTelnyx as Telnyx
+from tests.carriers.test_twilio import TestTwilio as Twilio
 from tests.gateway.carrier import PATIENCE_S, SETTINGS, Carrier, running
 from tests.gateway.doubles import ServiceDoubles
 from tests.gateway.test_carriers import EXAMPLES, Phone
@@ -58,7 +61,8 @@ class DyingStore:
         """Operations until death; None: it is not near."""
         self.dead = False
         self.holds: asyncio.Event | None = None
-        """Nothing is added, and no call is kept alone, before this is set."""
+        """Nothing of what `holding` names is done before this is set."""
+        self.holding: tuple[str, ...] = ("add", "put kept:")
         self.held = False
 
     async def _unless_dead(self, operation: Callable[[], Awaitable[_T]], otherwise: _T) -> _T:
@@ -78,10 +82,13 @@ class DyingStore:
     async def close(self) -> None:
         await self._store.close()
 
-    async def put(self, key: str, value: bytes, ttl_s: float) -> None:
-        if self.holds is not None and key.startswith("kept:"):
+    async def _hold(self, operation: str) -> None:
+        if self.holds is not None and operation.startswith(self.holding):
             self.held = True
             await self.holds.wait()
+
+    async def put(self, key: str, value: bytes, ttl_s: float) -> None:
+        await self._hold(f"put {key}")
         if key.startswith("serving:"):
             await self._store.put(key, value, ttl_s)
         else:
@@ -94,12 +101,11 @@ class DyingStore:
         return await self._unless_dead(lambda: self._store.keep_all(values, ttl_s), False)
 
     async def take(self, key: str) -> bytes | None:
+        await self._hold(f"take {key}")
         return await self._unless_dead(lambda: self._store.take(key), None)
 
     async def add(self, key: str, value: bytes, ttl_s: float) -> bool:
-        if self.holds is not None:
-            self.held = True
-            await self.holds.wait()
+        await self._hold(f"add {key}")
         return await self._unless_dead(lambda: self._store.add(key, value, ttl_s), False)
 
     async def replace(self, key: str, value: bytes, by: bytes, ttl_s: float) -> bool:
@@ -292,6 +298,61 @@ async def test_a_call_whose_socket_breaks_while_its_process_gets_ready_begins_on
         await again.connect(document)
         await again.until_ms(20 * len(GREETING))
         await again.hang_up()
+
+
+async def test_a_stream_that_started_in_time_is_not_late_because_the_store_is_slow(another: OpenAnother) -> None:
+    store = DyingStore(await another())
+    settings = msgspec.structs.replace(SETTINGS, start_deadline_s=0.05)
+    async with running(settings, ServiceDoubles(desk), store=store, call=CALL_SETTINGS) as one:
+        phone = Phone(one, Twilio.example)
+        document = await phone.ring()
+        store.holds, late = asyncio.Event(), asyncio.Event()
+        await phone.connect(document)
+        await until(lambda: store.held)
+        one.gateway.process.wheel.set(Timer(late.set), time.monotonic() + 2 * settings.start_deadline_s)
+        await late.wait()
+        store.holds.set()
+        await phone.until_ms(20 * len(GREETING))
+        assert await one.refused_with("start_deadline") == 0
+        await phone.hang_up()
+        await one.until_calls(0)
+
+
+@each
+@pytest.mark.parametrize("how", ["the process closes it", "the carrier asks what comes next"])
+async def test_a_call_whose_socket_is_closed_while_it_is_taken_over_goes_on_in_the_next_stream(
+    example: Example, how: str, another: OpenAnother
+) -> None:
+    asks_first = not example.carrier.pacing.reconnects
+    async with mortal_and_another(another) as (one, store, other):
+        phone = Phone(other, example)
+        document = await phone.ring()
+        await phone.connect(document)
+        await keyed(phone)
+        breaks(phone.socket)
+        if asks_first:
+            await other.until_calls(0)
+            document = await asks(phone, one)
+        phone.gateway, phone.audio = one, bytearray()
+        store.holds, store.holding = asyncio.Event(), ("take after:",)
+        await phone.connect(document)
+        await until(lambda: store.held)
+        [socket] = one.gateway.media.sockets.values()
+        if how == "the process closes it" or not asks_first:
+            socket.close(WSCloseCode.GOING_AWAY)
+            await until(lambda: not one.gateway.media.sockets)
+            store.holds.set()
+            await comes_back(phone, one, document)
+        else:
+            await phone.connect(await asks(phone, one))
+            store.holds.set()
+        for digit in "24":
+            await phone.press(digit)
+        agents = one.doubles.agents.calls
+        await until(lambda: bool(agents) and "5124" in [prompt.text for prompt in agents[-1].prompts])
+        assert one.gateway.calls == 1
+        await phone.hang_up()
+        await one.until_calls(0)
 
 
 def connections(carrier: Carrier) -> int:
