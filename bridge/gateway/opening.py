@@ -13,6 +13,7 @@ from aiohttp import WSCloseCode
 
 from bridge.agents.base import CallInfo
 from bridge.call.events import EndRequested, SpeculationAllowed
+from bridge.call.lead import Lead
 from bridge.call.state import CallState
 from bridge.call.states import EndReason
 from bridge.carriers.addresses import Addresses
@@ -123,7 +124,9 @@ class StreamOpening:
         self._socket.no_longer_waiting()
         try:
             info = self._info()
-            info, state, kept = await kept_call(process, info, key) if returned else (info, None, None)
+            state = kept = None
+            if returned:
+                info, state, kept = await kept_call(process, info, key, self._lead_s(profile))
             if self._socket.request.transport is None:
                 await self._give_back()
                 raise Violation("abrupt_close", WSCloseCode.GOING_AWAY, "closed before the call had begun")
@@ -142,6 +145,11 @@ class StreamOpening:
             raise
         # The process whose webhook admitted the call may be another one, which keeps a place for it until it sees this.
         await process.store.put(BEGUN + key, process.keeper.process.encode(), RESERVED_S)
+
+    def _lead_s(self, profile: CallProfile) -> float:
+        """How far ahead of the caller's ear audio is sent, about, on a line of this carrier."""
+        pacing = self._carrier.pacing
+        return (Lead(profile.call.playout, pacing).target_ms - pacing.message_ms / 2) / 1000
 
     def _info(self) -> CallInfo:
         parameters = self._parameters

@@ -45,6 +45,8 @@ meanwhile that the stream is lost."""
 _LAST_WORD_S = 0.5
 """A process of this machine whose stream is gone has so long to write down what it knew last."""
 _LOOKS = 10
+_STOPPED_S = 10.0
+"""A process of this machine that was silent for so long was stopped before it was killed, and its streams were open."""
 
 
 async def come_back(process: Process, key: str) -> KeptCall | None:
@@ -105,15 +107,18 @@ async def is_abandoned(process: Process, key: str, ticket: str) -> bool:
     return runs is None and bool(owner) and len(signs) == 1  # by the other's clock, which need not agree with ours
 
 
-async def kept_call(process: Process, info: CallInfo, key: str) -> tuple[CallInfo, CallState | None, KeptCall | None]:
+async def kept_call(
+    process: Process, info: CallInfo, key: str, lead_s: float
+) -> tuple[CallInfo, CallState | None, KeptCall | None]:
     """The call that a new stream goes on with: its facts, its state when it was lost, and what was kept of it.
 
-    It is this process's from then on. A caller who comes back when nothing was kept, or what cannot be read, meets an
-    agent that is told so and no more. Raises ClaimedByOthers.
+    `lead_s` is how far ahead of the caller's ear audio is sent. The call is this process's from then on. A caller who
+    comes back when nothing was kept, or what cannot be read, meets an agent that is told so and no more. Raises
+    ClaimedByOthers.
     """
 
     async def ours(kept: KeptCall) -> KeptCall:
-        state = await _reckoned(process, kept)
+        state = await _reckoned(process, kept, lead_s)
         return msgspec.structs.replace(kept, state=state, process=process.keeper.process, written_at=process.keeper.now)
 
     try:
@@ -128,15 +133,18 @@ async def kept_call(process: Process, info: CallInfo, key: str) -> tuple[CallInf
         return info, None, None
 
 
-async def _reckoned(process: Process, kept: KeptCall) -> bytes:
+async def _reckoned(process: Process, kept: KeptCall, lead_s: float) -> bytes:
     """The call's state when its process was last alive, give or take half a beat.
 
-    Raises BadMessage for a state that cannot be read.
+    What had been sent by then was heard as well, if the stream was open long enough for it. Raises BadMessage for a
+    state that cannot be read.
     """
     if not kept.process or not kept.state:
         return kept.state
     last = await _last_alive(process, kept.process)
     later_s = max(last + BEAT_S / 2 - kept.written_at, 0.0)
+    if still_runs(kept.process) is not None and process.keeper.now - last > _STOPPED_S:
+        later_s += lead_s
     return encode(played_on(decode(kept.state), later_s))
 
 

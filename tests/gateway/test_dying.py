@@ -20,10 +20,14 @@ import msgspec
 import pytest
 from aiohttp import WSCloseCode
 
+from bridge.agents.base import CallInfo
+from bridge.call.events import Word
+from bridge.call.state import VERSION, BotState, CallerState, CallState, UnheardRest, encode
 from bridge.carriers.web import Document
 from bridge.gateway import neighbours, returning, server
 from bridge.gateway.keeping import CallKeeper
 from bridge.gateway.process import BEGUN, call_key
+from bridge.gateway.returning import kept_call
 from bridge.session.ports import KeptCall
 from bridge.session.timers import Timer
 from bridge.store.base import Changed, Store
@@ -382,6 +386,23 @@ async def test_a_second_use_of_a_ticket_takes_no_call_from_a_process_that_is_the
             await thief.until_ms(20 * len(GREETING))
             await thief.hang_up()
         await phone.hang_up()
+
+
+@pytest.mark.parametrize(("silent_s", "said"), [(0.5, "two three four"), (20.0, "three four")])
+async def test_what_a_process_that_was_stopped_had_sent_already_was_heard_on_its_open_stream(
+    silent_s: float, said: str, another: OpenAnother, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with mortal_and_another(another) as (_, _, other):
+        process = other.gateway.process
+        words = tuple(Word(word, 200 * n, 200 * n + 180) for n, word in enumerate("one two three four".split()))
+        rest = UnheardRest("one two three four", words=words)
+        state = CallState(VERSION, "", 5.0, BotState(rest=(rest,)), CallerState())
+        await process.kept_calls.keep("CA1", KeptCall(encode(state), process=ended(), written_at=1000.0))
+        await process.store.put(f"alive:{ended()}", msgspec.msgpack.encode(1000.15), 60.0)
+        monkeypatch.setattr(process.keeper, "_clock", lambda: 1000.15 + silent_s)
+        _, found, _ = await kept_call(process, CallInfo(call_id="CA1", from_number="", to_number=""), "CA1", 0.2)
+        assert found is not None
+        assert [one.text for one in found.bot.rest] == [said]
 
 
 async def test_late_news_of_a_process_that_died_takes_no_call_from_who_has_it_now(
