@@ -4,6 +4,7 @@
     python -m tests.bench.outlive --calls 50 --processes 3 --store redis --kill process process redis
     python -m tests.bench.outlive --calls 50 --processes 3 --agent web --kill agent worker process
     python -m tests.bench.outlive --calls 20 --processes 2 --agent chat --kill agent agent agent
+    python -m tests.bench.outlive --calls 12 --processes 2 --spoken --kill recogniser recogniser recogniser
 
 Each caller hears 44 words, each a tone of its own, and presses four keys, two of them after a pause; the sound in the
 caller's ear alone tells which words were lost, which were heard twice, and how long the silence at each seam was. The
@@ -32,7 +33,19 @@ from typing import Any
 from tests.bench.machine import keep
 from tests.bench.stories import Log, story
 from tests.processes.answering import NUMBERS
-from tests.processes.outliving import ENVIRONMENT, PATIENCE_MS, SCRIPTED, Account, busiest, command, ring, summary
+from tests.processes.outliving import (
+    ENVIRONMENT,
+    PATIENCE_MS,
+    SCRIPTED,
+    SPOKEN_STEPS,
+    STEPS,
+    Account,
+    busiest,
+    command,
+    recognisers,
+    ring,
+    summary,
+)
 from tests.processes.running import Service, free_port, service, wait_until
 
 AGENTS = {
@@ -44,6 +57,7 @@ AGENTS = {
 }
 """All but the script are a process of their own, which can be killed."""
 CARRIERS = ("twilio", "telnyx", "plivo", "vonage")
+_DYING = ("connection reset", "Server disconnected")
 STUCK_PATIENCE_MS = 20_000
 """Callers press no key while they wait for a process that is stuck."""
 
@@ -154,6 +168,9 @@ class Killer:
                 self._database.start()
             case "redis_gone" if self._database is not None:
                 self._database.kill()
+            case "recogniser":
+                for one in list(recognisers(self._running.process.pid)):
+                    os.kill(one, signal.SIGKILL)
             case "worker" | "agent":
                 await asyncio.to_thread(self._beside[what].restart)
             case _:
@@ -178,6 +195,7 @@ async def run(arguments: argparse.Namespace, folder: Path, more: str, database: 
                 arguments.processes,
                 more,
                 AGENTS[arguments.agent].format(port=agent.port),
+                spoken=arguments.spoken,
             ),
             folder / "t",
             **ENVIRONMENT,
@@ -199,6 +217,7 @@ async def run(arguments: argparse.Namespace, folder: Path, more: str, database: 
                     carrier,
                     1000 * number + turn,
                     arguments.round_trip_ms,
+                    steps=SPOKEN_STEPS if arguments.spoken else STEPS,
                     patience_ms=STUCK_PATIENCE_MS if "stuck" in arguments.kill else PATIENCE_MS,
                 )
                 accounts.append(one)
@@ -233,28 +252,30 @@ def keep_stories(
 def report(everybody: list[Account], killed: list[dict[str, Any]], killed_at: list[float]) -> dict[str, Any]:
     """What the callers made of it; those who were told that all lines are busy were not lost.
 
-    Who pressed a key into a process that was dead already is asked again: that is counted apart.
+    Who pressed a key into a process that was dead already is asked again: that is counted apart. So is a webhook that
+    the system had put into the queue of a process that died, as the simulator's carriers ask but once.
     """
     connected = [one for one in everybody if one.streams]
-    accounts = [one for one in connected if one.fine or not one.pressed_into_nothing(killed_at)]
-    gaps = sorted(gap for one in accounts for gap in one.gaps_ms)
+    asked = [one for one in connected if any(what in one.ended for what in _DYING)]
+    accounts = [one for one in connected if one.fine or not (one in asked or one.pressed_into_nothing(killed_at))]
+    gaps = [gap for one in accounts for gap in one.gaps_ms]
     found: dict[str, Any] = {
         "calls": len(connected),
-        "pressed_keys_into_nothing": len(connected) - len(accounts),
+        "pressed_keys_into_nothing": len(connected) - len(accounts) - len(asked),
         "killed": killed,
         "told_busy": len(everybody) - len(accounts),
         "came_back": sum(one.streams > 1 for one in accounts),
         "lost_calls": sum(one.ended not in ("hung up", "no verb was left") for one in accounts),
+        "asked_a_dying_process": len(asked),
         "with_lost_words": sum(bool(one.lost) for one in accounts),
         "lost_words": sum(len(one.lost) for one in accounts),
         "with_words_twice": sum(bool(one.twice) for one in accounts),
         "words_twice": sum(len(one.twice) for one in accounts),
         "words_begun_anew": sum(len(one.again) for one in accounts),
         "gaps": len(gaps),
-        "gap_ms": {
-            "p50": round(statistics.median(gaps)) if gaps else None,
-            "p95": round(gaps[int(0.95 * (len(gaps) - 1))]) if gaps else None,
-            "worst": round(gaps[-1]) if gaps else None,
+        "gap_ms": _spread(gaps),
+        "gap_ms_by_carrier": {
+            name: _spread([gap for one in accounts if one.carrier == name for gap in one.gaps_ms]) for name in CARRIERS
         },
         "callers_late_ms_p99": _callers_late_ms(connected),
         "load_average": [round(one, 1) for one in os.getloadavg()],
@@ -263,6 +284,18 @@ def report(everybody: list[Account], killed: list[dict[str, Any]], killed_at: li
     for name, value in found.items():
         print(f"{name.replace('_', ' '):18} {value}")
     return found
+
+
+def _spread(gaps: list[float]) -> dict[str, int]:
+    """The middle and the end of some numbers; nothing of none."""
+    found = sorted(gaps)
+    if not found:
+        return {}
+    return {
+        "p50": round(statistics.median(found)),
+        "p95": round(found[int(0.95 * (len(found) - 1))]),
+        "worst": round(found[-1]),
+    }
 
 
 def _callers_late_ms(accounts: list[Account]) -> int:
@@ -278,6 +311,7 @@ def main() -> None:
     parser.add_argument("--processes", type=int, default=3)
     parser.add_argument("--store", choices=("sqlite", "redis"), default="sqlite")
     parser.add_argument("--agent", choices=AGENTS, default="script", help="all but script: a process of its own")
+    parser.add_argument("--spoken", action="store_true", help="callers say yes instead of pressing keys")
     parser.add_argument("--kill", nargs="+", default=["process"] * 3, metavar="WHAT")
     parser.add_argument("--away-s", type=float, default=1.5, help="how long a worker or agent that is killed is away")
     parser.add_argument("--round-trip-ms", type=float, default=40.0)

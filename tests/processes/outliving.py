@@ -28,6 +28,7 @@ from bridge.simulator.call_facts import CallFacts
 from bridge.simulator.caller import Caller
 from bridge.simulator.carriers.telnyx import public_key
 from bridge.simulator.phone_call import PhoneCall
+from bridge.simulator.processes import family
 from bridge.simulator.scenario import Scenario, parse
 from bridge.simulator.sound import RATE_HZ, Sound
 from bridge.simulator.trunk import Trunk, new_call
@@ -49,9 +50,11 @@ states:
     say: {THANKS}
     hang_up: done
 """
+SPOKEN_SCRIPT = SCRIPT.replace("expect: digits:4", "expect: yes_no").replace("on_answer", "on_yes")
+"""The same for callers who say yes instead of pressing keys."""
 CONFIG = """
 gateway: {{host: 127.0.0.1, max_loop_lag_ms: 10000, drain_deadline_s: 2.0, start_deadline_s: 60.0}}
-listening: {{recogniser: {{kind: none}}, turn: {{kind: none}}}}
+listening: {{recogniser: {{kind: {recogniser}}}, turn: {{kind: none}}}}
 speaking: {{workers: ["{worker}"]}}
 call: {{inter_digit_s: 30.0, no_input_s: 60.0}}
 agent: {agent}
@@ -69,8 +72,14 @@ ENVIRONMENT = {
 ROUTES = {"twilio": "voice", "telnyx": "voice", "plivo": "voice", "vonage": "answer"}
 STEPS = """
 name: four keys, two before and two after
-steps: [{{wait_for_silence: {patience_ms}}}, {{digits: "51"}}, {{silence: 800}}, {{digits: "24"}},
-  {{wait_for_hang_up: 60}}]
+steps: [{{wait_for_silence: {{ms: {patience_ms}, timeout_s: 90}}}}, {{digits: "51"}}, {{silence: 800}},
+  {{digits: "24"}}, {{wait_for_hang_up: 60}}]
+carrier: {{round_trip_ms: {round_trip_ms}}}
+longest_s: 240
+"""
+SPOKEN_STEPS = """
+name: yes
+steps: [{{wait_for_silence: {{ms: {patience_ms}, timeout_s: 90}}}}, {{say: "Yes, please."}}, {{wait_for_hang_up: 60}}]
 carrier: {{round_trip_ms: {round_trip_ms}}}
 longest_s: 240
 """
@@ -211,9 +220,9 @@ def account(carrier: str, facts: CallFacts, round_trip_ms: float) -> Account:
     return told
 
 
-def scenario(round_trip_ms: float, patience_ms: int = PATIENCE_MS) -> Scenario:
+def scenario(round_trip_ms: float, patience_ms: int = PATIENCE_MS, steps: str = STEPS) -> Scenario:
     """Every caller's story."""
-    return parse(STEPS.format(round_trip_ms=round_trip_ms, patience_ms=patience_ms))
+    return parse(steps.format(round_trip_ms=round_trip_ms, patience_ms=patience_ms))
 
 
 async def ring(
@@ -223,6 +232,7 @@ async def ring(
     round_trip_ms: float,
     begun: Callable[[CallFacts], None] = lambda _: None,
     patience_ms: int = PATIENCE_MS,
+    steps: str = STEPS,
 ) -> Account:
     """One call from the beginning to the end; `begun` is given its facts, to follow it meanwhile."""
     trunk = Trunk(
@@ -231,8 +241,8 @@ async def ring(
         carrier=carrier,
         connect_to=f"http://127.0.0.1:{port}",
     )
-    story = scenario(round_trip_ms, patience_ms)
-    caller = Caller(story)
+    story = scenario(round_trip_ms, patience_ms, steps)
+    caller = await asyncio.to_thread(Caller, story)
     call = new_call(f"+1500555{number % 10_000:04}", story.caller.called, f"{carrier}/{number}", carrier)
     dialled_at = time.time()
     async with aiohttp.ClientSession() as session:
@@ -246,10 +256,20 @@ async def ring(
     return replace(told, keys_at=[told.zero_at + key for key in keys])
 
 
-def command(folder: Path, worker: str, port: int, processes: int, more: str = "", agent: str = SCRIPTED) -> list[str]:
-    """How the service is started, with its files written to this folder."""
-    (folder / "script.yaml").write_text(SCRIPT)
-    (folder / "bridge.yaml").write_text(CONFIG.format(worker=worker, agent=agent) + more)
+def command(
+    folder: Path,
+    worker: str,
+    port: int,
+    processes: int,
+    more: str = "",
+    agent: str = SCRIPTED,
+    *,
+    spoken: bool = False,
+) -> list[str]:
+    """How the service is started, with its files written to this folder; `spoken`: with the recogniser of its own."""
+    (folder / "script.yaml").write_text(SPOKEN_SCRIPT if spoken else SCRIPT)
+    config = CONFIG.format(worker=worker, agent=agent, recogniser="whisper" if spoken else "none")
+    (folder / "bridge.yaml").write_text(config + more)
     return [*SERVE, "-c", str(folder / "bridge.yaml"), "--port", str(port), "--processes", str(processes)]
 
 
@@ -261,6 +281,14 @@ def busiest(port: int) -> int:
 def calls_of(pid: int) -> int:
     """How many calls a process has: each has its recording open."""
     return sum(target.endswith(".wav") for target in _open_files(pid))
+
+
+def recognisers(pid: int) -> Iterator[int]:
+    """The processes in which a service, or one process of it, recognises speech."""
+    for one in family(pid):
+        with suppress(OSError):
+            if b"bridge.listening.engine_process" in Path(f"/proc/{one}/cmdline").read_bytes():
+                yield one
 
 
 def _open_files(pid: int) -> Iterator[str]:
