@@ -134,7 +134,7 @@ async def kept_call(
 
 
 async def _reckoned(process: Process, kept: KeptCall, lead_s: float) -> bytes:
-    """The call's state when its process was last alive, give or take half a beat.
+    """The call's state when its process was last alive: better a word is said twice than not at all.
 
     What had been sent by then was heard as well, if the stream was open long enough for it. Raises BadMessage for a
     state that cannot be read.
@@ -142,7 +142,7 @@ async def _reckoned(process: Process, kept: KeptCall, lead_s: float) -> bytes:
     if not kept.process or not kept.state:
         return kept.state
     last = await _last_alive(process, kept.process)
-    later_s = max(last + BEAT_S / 2 - kept.written_at, 0.0)
+    later_s = max(last - kept.written_at, 0.0)
     if still_runs(kept.process) is not None and process.keeper.now - last > _STOPPED_S:
         later_s += lead_s
     return encode(played_on(decode(kept.state), later_s))

@@ -234,10 +234,15 @@ class Gateway:
             logs.event(logger, "closing calls", logging.WARNING, calls=self.calls)
 
     async def _move_calls(self) -> None:
-        """Leave the calls to the other processes, where their carriers find them once this port is closed."""
+        """Leave the calls to the other processes, where their carriers find them once this port is closed.
+
+        So are connections that carriers keep for their next request, which would come here.
+        """
         logs.event(logger, "moving calls", calls=self.calls)
         if self._site is not None:
             await self._site.stop()
+        if self._runner is not None and self._runner.server is not None:
+            self._runner.server.pre_shutdown()
         await self.media.move_all()
 
     async def stop(self) -> None:

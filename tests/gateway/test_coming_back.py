@@ -160,6 +160,23 @@ async def test_a_process_at_its_deadline_moves_its_calls(example: Example, tmp_p
             await one.ring("CA9")
 
 
+@each
+async def test_a_process_that_has_moved_its_calls_is_asked_nothing_on_a_connection_that_was_kept(
+    example: Example, tmp_path: Path
+) -> None:
+    async with two_processes(tmp_path) as (one, other):
+        phone = Phone(one, example)
+        await phone.call()  # the connection of the webhook is kept for the next one
+        await keyed(phone)
+        draining = asyncio.create_task(one.gateway.drain(0.0))
+        assert await phone.until_closed() == 1001
+        with pytest.raises(aiohttp.ClientConnectorError):
+            await asks(phone, one)
+        await draining
+        if not example.carrier.pacing.reconnects:
+            await goes_on(phone, other, await asks(phone, other))
+
+
 async def test_processes_that_stop_together_say_goodbye(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(server, "_NEWS_S", 3.0)  # as long as a slow machine takes
     async with two_processes(tmp_path) as (one, other):

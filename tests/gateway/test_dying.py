@@ -398,8 +398,8 @@ async def test_what_a_process_that_was_stopped_had_sent_already_was_heard_on_its
         rest = UnheardRest("one two three four", words=words)
         state = CallState(VERSION, "", 5.0, BotState(rest=(rest,)), CallerState())
         await process.kept_calls.keep("CA1", KeptCall(encode(state), process=ended(), written_at=1000.0))
-        await process.store.put(f"alive:{ended()}", msgspec.msgpack.encode(1000.15), 60.0)
-        monkeypatch.setattr(process.keeper, "_clock", lambda: 1000.15 + silent_s)
+        await process.store.put(f"alive:{ended()}", msgspec.msgpack.encode(1000.2), 60.0)
+        monkeypatch.setattr(process.keeper, "_clock", lambda: 1000.2 + silent_s)
         _, found, _ = await kept_call(process, CallInfo(call_id="CA1", from_number="", to_number=""), "CA1", 0.2)
         assert found is not None
         assert [one.text for one in found.bot.rest] == [said]
