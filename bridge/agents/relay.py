@@ -15,14 +15,13 @@ import time
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 
-import msgspec
-
 from bridge.agents.base import AgentError, CallInfo, Failure, FixedLine, LikelyLine, Report, no_report
 from bridge.agents.guard import Guard
 from bridge.agents.outages import Outage
 from bridge.agents.relay_action import SessionAction
 from bridge.agents.relay_follower import RelayFollower
 from bridge.agents.relay_link import RelayLink, connect
+from bridge.agents.relay_memory import RelayMemory, decode
 from bridge.agents.relay_unsaid import ApplicationLost, CycleLost, Unsaid, UnsaidMessages, preempts
 from bridge.agents.settings import ConversationRelaySettings
 from bridge.agents.streaming import AnswerTimeouts
@@ -30,7 +29,7 @@ from bridge.agents.transfers import Transfers
 from bridge.call.account import AgentAccount
 from bridge.call.actions import KEYS, RECORDING, Action, ChangeLanguage, Expect, HangUp, Interruption, Prompt, Say
 from bridge.call.commands import Command, Decided
-from bridge.call.events import AgentWantsFloor, DigitPressed, Event
+from bridge.call.events import AgentWantsFloor, CallResumed, DigitPressed, Event
 from bridge.call.machine import Call
 from bridge.call.states import Decision
 from bridge.carriers.conversation_relay import (
@@ -66,14 +65,6 @@ _INTERRUPTIONS: dict[Interruptible | bool, Interruption] = {
 }
 
 
-class _Memory(msgspec.Struct, frozen=True):
-    """What another process must know of a session to go on with it."""
-
-    session_id: str
-    spoken: str
-    heard: str
-
-
 class RelayAgent:
     """One call's session with the application."""
 
@@ -99,17 +90,21 @@ class RelayAgent:
     # -- an agent ------------------------------------------------------------------------------------
 
     def state(self) -> bytes:
-        """The session's name and its languages; all else is remembered by the application."""
-        return msgspec.msgpack.encode(_Memory(self._session.session_id, self._spoken, self._heard))
+        """The session as another process goes on with it."""
+        session, unsaid = self._session, self._unsaid.all
+        return RelayMemory(
+            session.session_id, self._spoken, self._heard, unsaid, session.unanswered, session.cycle_open
+        ).encode()
 
     def resume(self, state: bytes) -> None:
         """Go on with the same session on a new socket. Raises BadMessage for what is no state of a session."""
-        try:
-            memory = msgspec.msgpack.decode(state, type=_Memory)
-        except msgspec.DecodeError as error:
-            raise BadMessage(f"not the state of a relayed session: {error}") from None
-        self._session.session_id = memory.session_id
+        memory = decode(state)
+        self._session.resume(memory.session_id, memory.unanswered)
         self._spoken, self._heard = memory.spoken, memory.heard
+        for message in memory.unsaid:
+            self._unsaid.put(message)
+        if memory.in_cycle:
+            self._unsaid.put(CycleLost())
 
     def likely(self) -> list[LikelyLine]:
         """Nothing: what an application says next is its own business."""
@@ -145,15 +140,19 @@ class RelayAgent:
 
     async def _reach(self, prompt: Prompt) -> None:
         """Open the session when the call begins, comes back from a transfer, or goes on in another process."""
-        if self._link.opened or self._unsaid:
+        if self._link.opened or self._unsaid.ends:
             return
         if self._link.closed:
+            if self._unsaid:
+                return
             raise AgentError(Failure.SESSION_OVER, f"{self._factory.name} has left the call")
         failed = prompt.text if prompt.kind == "transfer_failed" else self._info.transfer_failed
         parameters = {**self._settings.parameters, **self._info.parameters}
         if failed:
             parameters["transferFailed"] = failed
         await self._link.open(self._setup(parameters))
+        for told in self._session.again():
+            self._link.send(told)
 
     def _setup(self, parameters: dict[str, str]) -> str:
         info = self._info
@@ -324,6 +323,8 @@ class RelayAgent:
             heard = " ".join(text for utterance in cut if (text := utterance.heard_text()))
             self._tell(self._session.interrupt(heard, round(sum(utterance.heard_ms for utterance in cut))))
             self._drop_unsaid(tell=False)
+        if type(event) is CallResumed and not event.transfer_failed:
+            self._ask(AgentWantsFloor())  # it is to be reached, and to say what it has written before
         if type(event) is DigitPressed and self._settings.dtmf_detection:
             self._tell(self._session.dtmf(event.digit))
         self._follower.saw(call, self._heard)

@@ -12,7 +12,7 @@ from collections import deque
 import msgspec
 
 from bridge.agents.streaming import AnswerTimeouts, within
-from bridge.carriers.conversation_relay import AppMessage, AppPlay, AppText
+from bridge.carriers.conversation_relay import AppEnd, AppMessage, AppPlay, AppText
 
 MOST_WAITING = 20_000
 """Characters of unsaid text; the application is not read further until there is room."""
@@ -20,13 +20,13 @@ _MESSAGE_COST = 50
 """What a message costs besides its text."""
 
 
-class ApplicationLost(msgspec.Struct, frozen=True):
+class ApplicationLost(msgspec.Struct, frozen=True, tag="application_lost"):
     """The application is gone, for this reason."""
 
     why: str
 
 
-class CycleLost(msgspec.Struct, frozen=True):
+class CycleLost(msgspec.Struct, frozen=True, tag="cycle_lost"):
     """The application was lost in the middle of what it said, and is there again: the rest never comes."""
 
 
@@ -56,6 +56,16 @@ class UnsaidMessages:
     def first(self) -> Unsaid:
         """The message whose turn it is; there must be one."""
         return self._waiting[0]
+
+    @property
+    def all(self) -> tuple[Unsaid, ...]:
+        """Everything that waits, in its order."""
+        return tuple(self._waiting)
+
+    @property
+    def ends(self) -> bool:
+        """Whether the session is over once all of it was said."""
+        return any(isinstance(message, AppEnd | ApplicationLost) for message in self._waiting)
 
     def put(self, message: Unsaid) -> None:
         """Add what the application has just written."""

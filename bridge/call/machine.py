@@ -50,7 +50,9 @@ from bridge.call.utterances import Utterances
 from bridge.carriers.base import DEFAULT_PACING, Pacing
 
 _DIGITS = frozenset("0123456789*#ABCD")
-_CHANGES = frozenset((DigitPressed, Recognised, RecogniserFailed, AgentActed, AgentFinished, AgentFailed, EndRequested))
+_CHANGES = frozenset(
+    (DigitPressed, Recognised, RecogniserFailed, AgentActed, AgentFinished, AgentFailed, AgentWantsFloor, EndRequested)
+)
 """Events that change what a state holds, whatever follows from them."""
 
 

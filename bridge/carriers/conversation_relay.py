@@ -116,6 +116,16 @@ class RelaySession:
         """Whether the application is in the middle of saying something."""
         return self._cycle_open
 
+    @property
+    def unanswered(self) -> tuple[str, ...]:
+        """What the application was told and has not answered, as it would be told once more."""
+        return tuple(self._unanswered)
+
+    def resume(self, session_id: str, unanswered: tuple[str, ...]) -> None:
+        """Be the session of this name, to go on with it on a socket of its own."""
+        self.session_id = session_id
+        self._unanswered.extend(unanswered)
+
     # -- to the application ------------------------------------------------------------------------
 
     def setup(

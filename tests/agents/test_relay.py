@@ -12,9 +12,10 @@ import pytest
 from bridge.agents.base import AgentError, CallInfo, Failure
 from bridge.agents.relay import RelayFactory
 from bridge.agents.settings import AnswerLimits, ConversationRelaySettings
-from bridge.call.actions import Spoken
+from bridge.call.actions import HangUp, Prompt, Say, Spoken
 from bridge.call.events import DigitPressed, Recognised, VoiceActivity
 from bridge.call.settings import CallSettings, EndpointSettings
+from bridge.call.state import CallState
 from bridge.call.states import Bot, EndReason
 from bridge.carriers.base import EndCall
 from bridge.session.ports import CallServices
@@ -32,7 +33,9 @@ PATIENCE_S = 60.0
 class RelayedCall(Phone):
     """A session whose agent is the application; the ear is played by the test."""
 
-    def __init__(self, factory: RelayFactory, settings: CallSettings = HEARING) -> None:
+    def __init__(
+        self, factory: RelayFactory, settings: CallSettings = HEARING, resume: CallState | None = None
+    ) -> None:
         self.now = 1000.0
         self.doubles, self.line, self.metrics = ServiceDoubles(), PaperLine(), Metrics()
         self.ended = 0
@@ -46,6 +49,7 @@ class RelayedCall(Phone):
             services=services,
             wheel=self.wheel,
             metrics=self.metrics,
+            resume=resume,
             on_ended=self.count_end,
             clock=lambda: self.now,
         )
@@ -465,6 +469,57 @@ async def test_the_call_that_is_over_closes_its_socket() -> None:
     async with rings() as (application, call):
         call.session.stream_closed(EndReason.CALLER)
         await call.until(lambda: application.caller.closed_with == 1000, passing=False)
+
+
+async def test_what_an_application_has_written_is_said_and_done_in_another_process() -> None:
+    async with rings() as (application, call):
+        agent: Any = call.session._replies._agent
+        await application.caller.says("One moment, ", "I connect you.")
+        await call.until(lambda: call.texts)
+        await application.caller.says("Goodbye.")
+        await application.caller.send(type="end", handoffData="agent")
+        await call.until(lambda: agent._unsaid.ends, passing=False)
+        factory = RelayFactory(ConversationRelaySettings(url=application.url))
+        other = factory.open_call(call.session.info)
+        other.resume(agent.state())
+        actions = [one async for one in other.reply(Prompt("floor_given", turn=9))]
+        assert [one.text for one in actions if isinstance(one, Say)][-1] == "Goodbye."
+        assert isinstance(actions[-1], HangUp)
+        assert len(application.callers) == 1, "a session that has ended is not opened again"
+        other.left()
+        await factory.close()
+
+
+async def test_an_application_is_reached_again_in_another_process_and_told_what_it_has_not_answered() -> None:
+    async with rings() as (application, call):
+        for digit in "51":
+            call.session.tell(DigitPressed(digit))
+        await call.until(lambda: len(application.caller.of("dtmf")) == 2)
+        agent: Any = call.session._replies._agent
+        goes_on = RelayedCall(agent._factory, HEARING, resume=call.session.state())
+        goes_on.session.start()
+        goes_on.session.tell(DigitPressed("2"))
+        await goes_on.until(lambda: len(application.callers) == 2 and len(application.caller.of("dtmf")) == 3)
+        assert [(one["digit"], one["again"]) for one in application.caller.of("dtmf")] == [
+            ("5", True),
+            ("1", True),
+            ("2", True),
+        ]
+        await application.caller.says("Thank you.")
+        await goes_on.until(lambda: goes_on.transcript and goes_on.transcript[-1].text == "Thank you.")
+        goes_on.session.stream_closed(EndReason.CALLER)
+
+
+async def test_an_application_that_was_in_the_middle_of_its_words_is_not_waited_for_in_another_process() -> None:
+    async with rings() as (application, call):
+        agent: Any = call.session._replies._agent
+        await application.caller.says("One moment, ", last=False)
+        await call.until(lambda: agent._session.cycle_open)
+        other = agent._factory.open_call(call.session.info)
+        other.resume(agent.state())
+        with pytest.raises(AgentError, match="broke off in the middle of its words"):
+            [one async for one in other.reply(Prompt("floor_given", turn=9))]
+        other.left()
 
 
 async def test_a_session_goes_on_in_another_process_under_its_name() -> None:
