@@ -57,7 +57,7 @@ AGENTS = {
 }
 """All but the script are a process of their own, which can be killed."""
 CARRIERS = ("twilio", "telnyx", "plivo", "vonage")
-_DYING = ("connection reset", "Server disconnected")
+_DYING = ("connection reset", "Server disconnected", "Can not write request body")
 STUCK_PATIENCE_MS = 20_000
 """Callers press no key while they wait for a process that is stuck."""
 
@@ -169,7 +169,7 @@ class Killer:
             case "redis_gone" if self._database is not None:
                 self._database.kill()
             case "recogniser":
-                for one in list(recognisers(self._running.process.pid)):
+                for one in recognisers(self._running.process.pid):
                     os.kill(one, signal.SIGKILL)
             case "worker" | "agent":
                 await asyncio.to_thread(self._beside[what].restart)
@@ -226,7 +226,8 @@ async def run(arguments: argparse.Namespace, folder: Path, more: str, database: 
         callers = [asyncio.create_task(caller(number)) for number in range(arguments.calls)]
         await asyncio.sleep(15.0)
         for what in arguments.kill:
-            killed_at.append(time.time())
+            if what in ("process", "stuck", "drain"):
+                killed_at.append(time.time())
             killed.append({"what": what, "at_s": round(time.monotonic() - began, 1)})
             print(f"{killed[-1]['at_s']:6.1f} s  {what} is killed", flush=True)
             await killer.kill(what)

@@ -180,10 +180,17 @@ class Account:
         return self.dialled_at - self.facts.happenings[0].at_ms / 1000
 
     def pressed_into_nothing(self, killed_at: Sequence[float]) -> bool:
-        """Whether a key went to a process that was dead or stopped already: its carrier told nobody else of it."""
+        """Whether a key went to a process that was dead or stopped already: its carrier told nobody else of it.
+
+        `killed_at` is when processes of the service were.
+        """
         assert self.facts is not None
-        broken = [self.zero_at + one.opened_at + len(one.heard) / RATE_HZ for one in self.facts.streams[:-1]]
-        return any(at - _KEY_WAY_S <= key <= end for at in killed_at for end in broken for key in self.keys_at)
+        for stream in self.facts.streams[:-1]:
+            end = self.zero_at + stream.opened_at + len(stream.heard) / RATE_HZ
+            at = max((one for one in killed_at if one <= end), default=end)
+            if any(at - _KEY_WAY_S <= key <= end for key in self.keys_at):
+                return True
+        return False
 
 
 def account(carrier: str, facts: CallFacts, round_trip_ms: float) -> Account:
@@ -283,12 +290,16 @@ def calls_of(pid: int) -> int:
     return sum(target.endswith(".wav") for target in _open_files(pid))
 
 
-def recognisers(pid: int) -> Iterator[int]:
-    """The processes in which a service, or one process of it, recognises speech."""
-    for one in family(pid):
+def recognisers(service: int) -> list[int]:
+    """The processes in which those of a service recognise speech; not those that stand by."""
+    at_work: dict[int, tuple[int, int]] = {}
+    for pid in family(service):
         with suppress(OSError):
-            if b"bridge.listening.engine_process" in Path(f"/proc/{one}/cmdline").read_bytes():
-                yield one
+            if b"bridge.listening.engine_process" in Path(f"/proc/{pid}/cmdline").read_bytes():
+                fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+                parent, ticks = int(fields[1]), int(fields[11]) + int(fields[12])
+                at_work[parent] = max(at_work.get(parent, (0, 0)), (ticks, pid))
+    return [pid for _, pid in at_work.values()]
 
 
 def _open_files(pid: int) -> Iterator[str]:
