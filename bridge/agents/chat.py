@@ -14,7 +14,7 @@ from bridge.agents.base import AgentError, CallInfo, Failure, FixedLine, LikelyL
 from bridge.agents.chat_calls import ToolCall
 from bridge.agents.chat_memory import ChatMemory
 from bridge.agents.chat_model import ChatModel, Contest, ModelAnswer
-from bridge.agents.chat_prompts import as_messages, tools_on_offer
+from bridge.agents.chat_prompts import as_messages, tools_on_offer, wordless
 from bridge.agents.chat_tools import AnswerInProgress, Background, ToolRound, exchange_of
 from bridge.agents.guard import Guard
 from bridge.agents.own_tools import OWN_TOOLS, action_of
@@ -23,8 +23,9 @@ from bridge.agents.tools.base import Tool
 from bridge.agents.tools.factory import Toolbox
 from bridge.agents.transfers import Transfers
 from bridge.call.account import AgentAccount
-from bridge.call.actions import Action, ChangeLanguage, HangUp, Prompt, Say, Transfer
+from bridge.call.actions import Action, ChangeLanguage, Expect, HangUp, Prompt, Say, Transfer
 from bridge.http import HttpClient
+from bridge.text.first_word import FirstWord
 
 
 class ChatAgent:
@@ -75,14 +76,15 @@ class ChatAgent:
         if not prompt.guess:
             self._counts.set()
         progress = AnswerInProgress(self._counts)
-        changed_to = ""
+        note = ""
         for _ in range(settings.tool_rounds + 1):
             tools = factory.toolbox.tools()
-            contest, words = self._asked(prompt, tools, changed_to), ""
+            contest, words, word = self._asked(prompt, tools, note), "", FirstWord()
             async with aclosing(self._counted(contest)) as pieces:
                 async for piece in pieces:
-                    words, progress.said = words + piece, True
+                    words, progress.said = words + piece, word.feed(piece) or progress.said
                     yield Say(piece, more=True, cacheable=False)
+            progress.said = word.finish() or progress.said
             answer = contest.answer
             calls = answer.stream.tool_calls()
             wanted = [(call, tools[call.name]) for call in calls if call.name in tools]
@@ -93,20 +95,20 @@ class ChatAgent:
                     yield filler
             for action in actions:
                 yield action
-            changes = [action.language for action in actions if isinstance(action, ChangeLanguage)]
-            if changes and not (words or changed_to):
-                changed_to = changes[-1]  # a model that changes the language without a word is asked for the words
+            declared = [action for action in actions if isinstance(action, Expect | ChangeLanguage)]
+            if len(declared) == len(actions) > 0 and not (word.came or note):
+                note = wordless(declared)
                 continue
             if not wanted or any(isinstance(action, HangUp | Transfer) for action in actions):
-                self._judge(answer, spoke=bool(words))
+                self._judge(answer, spoke=word.came)
                 return
         raise AgentError(Failure.TOO_MUCH, f"called tools more than {settings.tool_rounds} times in one answer")
 
-    def _asked(self, prompt: Prompt, tools: Mapping[str, Tool], changed_to: str) -> Contest:
+    def _asked(self, prompt: Prompt, tools: Mapping[str, Tool], note: str) -> Contest:
         """One request with all that is known. Raises AgentError when the call may cost no more."""
         self._memory.check()
         memory = self._memory
-        messages = as_messages(self._settings, self._info, prompt, memory.exchanges, changed_to, memory.told_from)
+        messages = as_messages(self._settings, self._info, prompt, memory.exchanges, note, memory.told_from)
         return self._factory.contest(messages, tools, self._info)
 
     async def _counted(self, contest: Contest) -> AsyncGenerator[str, None]:

@@ -12,7 +12,7 @@ from bridge.agents.answers import understood
 from bridge.agents.base import CallInfo
 from bridge.agents.settings import ChatSettings
 from bridge.agents.transfers import Transfers
-from bridge.call.actions import Prompt, Spoken
+from bridge.call.actions import ChangeLanguage, Expect, Prompt, Spoken
 from bridge.understanding.understand import KINDS
 
 Message = dict[str, Any]
@@ -49,7 +49,7 @@ def as_messages(
     info: CallInfo,
     prompt: Prompt,
     exchanges: Sequence[Exchange] = (),
-    changed_to: str = "",
+    note: str = "",
     told_from: int = 0,
 ) -> list[Message]:
     """The conversation so far, from a turn of the history on, and what just happened, the way this server takes it.
@@ -66,13 +66,21 @@ def as_messages(
         turns.append(_message("user", happening(prompt, info, settings.transfers.targets)))
     if prompt.hint:
         turns.append(_message("user", f"[Your supervisor whispers to you alone: {prompt.hint}]"))
-    if changed_to:
-        turns.append(_message("user", f"[The call goes on in the language {changed_to}. Answer in it now.]"))
+    if note:
+        turns.append(_message("user", note))
     for place, turn in enumerate(turns, told_from):
         messages += _exchanged(exchanges, place, place)
         messages.append(turn)
     messages += _exchanged(exchanges, told_from + len(turns), sys.maxsize)
     return _strictly(alternating(messages)) if settings.alternating_roles else messages
+
+
+def wordless(declared: Sequence[Expect | ChangeLanguage]) -> str:
+    """What a model is told that has only declared what comes, as if somebody would answer to that."""
+    languages = [action.language for action in declared if isinstance(action, ChangeLanguage)]
+    if languages:
+        return f"[The call goes on in the language {languages[-1]}. Answer in it now.]"
+    return "[What the caller will answer is noted. They have not heard a word yet: say now what you want to say.]"
 
 
 def _exchanged(exchanges: Sequence[Exchange], first: int, last: int) -> list[Message]:

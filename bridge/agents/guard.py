@@ -32,7 +32,9 @@ from bridge.call.actions import (
     Wait,
     is_supplied,
 )
+from bridge.text.first_word import FirstWord
 from bridge.text.spoken.languages import CODES, language
+from bridge.text.unspoken import unspeakable
 from bridge.understanding.understand import ANSWER, ANSWERS
 
 _AT_ONCE = 500
@@ -60,7 +62,7 @@ def folded(text: str, longest: int = _LONGEST_REASON) -> str:
 
 def speakable(text: str) -> bool:
     """Whether a voice has anything to say for this text: a letter or a digit of any script."""
-    return any(c.isalnum() for c in text)
+    return any(c.isalnum() and not unspeakable(c) for c in text)
 
 
 def checked_likely(lines: list[LikelyLine], limits: AnswerLimits) -> list[LikelyLine]:
@@ -156,32 +158,50 @@ class _Budget:
 
 
 class _Unspoken:
-    """Holds text back until there is something in it to speak, so that "..." or a line end opens no utterance."""
+    """Holds text back until there is a word in it that a voice says: "...", a thought or a tag opens no utterance."""
 
     def __init__(self) -> None:
         self._held: list[Say] = []
+        self._word = FirstWord()
         self._open = False
         self.spoke = False
+        self.written = False
+        """There was text, whether anything of it is said or not."""
 
     def passes(self, say: Say) -> list[Say]:
         """What may be said now."""
-        if not self._open:
-            self._held.append(say)
-            if not speakable(say.text) and not (say.more and is_supplied(say.voice)):
-                if not say.more:
-                    self._held.clear()
-                return []
+        self.written = self.written or bool(say.text.strip())
+        if self._open:
+            self._open = say.more
+            return [say]
+        self._held.append(say)
+        if self._speaks(say):
             said, self._held = self._held, []
-            self.spoke, self._open = True, say.more
+            self.spoke, self._open, self._word = True, say.more, FirstWord()
             return said
-        self._open = say.more
-        return [say]
+        if not say.more:
+            self._held, self._word = [], FirstWord()
+        return []
+
+    def ends(self) -> list[Say]:
+        """What may be said now that the answer is over: its last text may have been said to go on, and did not."""
+        held, self._held = self._held, []
+        self.spoke = self.spoke or (bool(held) and self._word.finish())
+        return held if self._word.came else []
+
+    def _speaks(self, say: Say) -> bool:
+        if _is_played(say):
+            return speakable(say.text) or (say.more and is_supplied(say.voice))
+        return self._word.feed(say.text) or (not say.more and self._word.finish())
+
+
+def _is_played(say: Say) -> bool:
+    return say.voice is not None and say.voice.startswith((RECORDING, KEYS, SUPPLIED))
 
 
 def _portions(say: Say) -> list[Say]:
     """A long text as so many texts that belong together, as if the service had written it in deltas."""
-    played = say.voice is not None and say.voice.startswith((RECORDING, KEYS, SUPPLIED))
-    if len(say.text) <= _AT_ONCE or played:
+    if len(say.text) <= _AT_ONCE or _is_played(say):
         return [say]
     starts = range(0, len(say.text), _AT_ONCE)
     return [
@@ -202,25 +222,29 @@ class Guard:
         """Put a prompt to a service, and pass on what may be carried out.
 
         A transfer that is refused is told to the service (`transfer_refused`), whose next words follow in the same
-        answer; an answer without words and actions is asked for once more. Raises AgentError.
+        answer; an answer without words and actions is asked for once more. What the caller is to say, and in which
+        language, is an answer by itself, but excuses no text of which nothing can be said. Raises AgentError.
         """
         budget, refused, empty = _Budget(self.limits), False, False
         words: list[str] = []
         while True:
             refusal: TransferRefused | None = None
-            unspoken, acted = _Unspoken(), False
+            unspoken, acted, declared = _Unspoken(), False, False
             async with aclosing(ask(prompt)) as actions:
                 async for action in actions:
                     checked = budget.check(action)
                     if isinstance(checked, Say):
-                        for say in unspoken.passes(checked):
-                            words.append(say.text)
-                            for portion in _portions(say):
-                                yield portion
-                                if portion is not say:
+                        for portion in _portions(checked):
+                            if portion is not checked:
+                                await asyncio.sleep(0)
+                            for place, say in enumerate(unspoken.passes(portion)):
+                                if place:
                                     await asyncio.sleep(0)
+                                words.append(say.text)
+                                yield say
                         continue
-                    acted = True
+                    declared = True
+                    acted = acted or not isinstance(checked, Expect | ChangeLanguage)
                     if isinstance(checked, Transfer):
                         try:
                             checked = msgspec.structs.replace(checked, target=self.transfers.dialled(checked.target))
@@ -228,13 +252,16 @@ class Guard:
                             refusal = error
                             break
                     yield checked
+            for say in unspoken.ends():
+                words.append(say.text)
+                yield say
             if refusal is not None:
                 if refused:
                     raise AgentError(Failure.TRANSFER_REFUSED, f"a second transfer refused: {refusal}", refusal.target)
                 refused = True
                 self._report(info, AgentError(Failure.TRANSFER_REFUSED, str(refusal), refusal.target))
                 prompt = refusal_prompt(prompt, refusal, "".join(words))
-            elif acted or unspoken.spoke:
+            elif acted or unspoken.spoke or (declared and not unspoken.written):
                 return
             elif empty:
                 raise AgentError(Failure.NOTHING_SAID, "neither a word nor an action, twice")

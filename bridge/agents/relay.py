@@ -22,7 +22,7 @@ from bridge.agents.relay_action import SessionAction
 from bridge.agents.relay_follower import RelayFollower
 from bridge.agents.relay_link import RelayLink, connect
 from bridge.agents.relay_memory import RelayMemory, decode
-from bridge.agents.relay_unsaid import ApplicationLost, CycleLost, Unsaid, UnsaidMessages, preempts
+from bridge.agents.relay_unsaid import ApplicationLost, ApplicationWords, CycleLost, Unsaid, UnsaidMessages, preempts
 from bridge.agents.settings import ConversationRelaySettings
 from bridge.agents.streaming import AnswerTimeouts
 from bridge.agents.transfers import Transfers
@@ -77,6 +77,7 @@ class RelayAgent:
         self._spoken = settings.tts_language or settings.language
         self._heard = settings.transcription_language or settings.language
         self._unsaid = UnsaidMessages()
+        self._written = ApplicationWords()
         self._turn_over = asyncio.Event()
         """Set unless the caller's turn, which a prompt is a guess at, may go on."""
         self._turn_over.set()
@@ -126,8 +127,11 @@ class RelayAgent:
     async def _answer(self, prompt: Prompt) -> AsyncGenerator[Action, None]:
         await self._turn_over.wait()
         await self._reach(prompt)
+        if prompt.kind != "floor_given":
+            self._written = ApplicationWords()
         match prompt.kind:
             case "call_started" | "handed_over" if self._settings.welcome_greeting:
+                self._written.spoken = True
                 interruption = _INTERRUPTIONS[self._settings.welcome_interruptible]
                 yield Say(self._settings.welcome_greeting, False, interruption, cacheable=True)
             case "caller_said" if prompt.text:
@@ -181,6 +185,10 @@ class RelayAgent:
                 for action in self._actions(message):
                     said = True
                     yield action
+                self._written.add(message)
+            if self._written.in_vain and not self._unsaid:
+                self._written = ApplicationWords()
+                raise AgentError(Failure.NOTHING_SAID, f"{self._factory.name} wrote nothing that can be spoken")
         finally:
             self._speaking = False
             if self._unsaid:  # what came in the very last moment, or cuts this short

@@ -13,6 +13,7 @@ import msgspec
 
 from bridge.agents.streaming import AnswerTimeouts, within
 from bridge.carriers.conversation_relay import AppEnd, AppMessage, AppPlay, AppText
+from bridge.text.first_word import FirstWord
 
 MOST_WAITING = 20_000
 """Characters of unsaid text; the application is not read further until there is room."""
@@ -111,6 +112,33 @@ class UnsaidMessages:
     def give_up(self) -> None:
         """Let whoever waits for room go on: nobody will say anything any more."""
         self._room.set()
+
+
+class ApplicationWords:
+    """What an application has written since it was last told something: with a word in it that a voice says, or not."""
+
+    def __init__(self) -> None:
+        self.spoken = False
+        """A word was said, or something was done."""
+        self._word = FirstWord()
+        self._any = self._open = False
+
+    def add(self, message: Unsaid) -> None:
+        """Take in what is being said or done."""
+        if not isinstance(message, AppText):
+            self.spoken = True
+            return
+        self._any = self._any or bool(message.token.strip())
+        self._open = not message.last
+        self.spoken = self.spoken or self._word.feed(message.token)
+        if message.last:
+            self.spoken = self._word.finish() or self.spoken
+            self._word = FirstWord()
+
+    @property
+    def in_vain(self) -> bool:
+        """Whether text came, is whole, and the caller hears none of it."""
+        return self._any and not (self.spoken or self._open)
 
 
 def preempts(message: Unsaid) -> bool:

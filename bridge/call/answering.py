@@ -106,6 +106,10 @@ class Answering:
         """Take note that the agent's answer has brought something."""
         self.due = None
 
+    def came_to_nothing(self, now: float) -> None:
+        """Take note that not a sound came of the answer: it counts as none."""
+        self.due = now
+
     def done(self) -> None:
         """Take note that the agent's answer is complete."""
         self.busy, self.due = False, None
@@ -131,8 +135,9 @@ class Answering:
     def restore(self, turn: int, *, replaces: bool, unconfirmed: bool) -> None:
         """Go on numbering after this prompt."""
         self.turn, self._again, self.unconfirmed = turn, replaces, unconfirmed
+        self._repeated = True  # which prompt that was, is not known here
 
     def put_again(self, prompt: Prompt, history: tuple[Spoken, ...], now: float) -> list[Command]:
         """Put a prompt once more under its own number: nobody knows how far it got before the call was moved."""
-        self.turn = prompt.turn - 1
+        self.turn, self._repeated = prompt.turn - 1, False
         return self._put(msgspec.structs.replace(prompt, history=history), now)

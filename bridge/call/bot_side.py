@@ -210,6 +210,7 @@ class BotSide(BotWords):
         """No answer will come, or no more of it: it is asked for once more, excused, or the end of the call."""
         why = decided(Decision.AGENT_FAILED, reason=reason)
         if self.ending is None and (again := self.answering.ask_again(reason, now)):
+            self._moves(BotMove.ASKED)
             return [why, *again]
         at_start, empty = self.answering.at_start, self.answering.empty
         if empty:
@@ -265,15 +266,33 @@ class BotSide(BotWords):
     def listen(self, now: float) -> list[Command]:
         """Bring all books up to what was heard, and see whether that makes the prompt count that is being answered."""
         done = self.utterances.listen(now)
+        over = self.state in (Bot.SPEAKING, Bot.DUCKED) and self.utterances.silent and not self.answering.busy
+        if over and self._was_mute():
+            return self._say_otherwise(now)
         confirmed = self.answering.confirm() if self._has_effect(bool(done)) else []
         for utterance in done:
-            if utterance.all_heard and not utterance.by_bridge:
+            if utterance.all_heard and not utterance.by_bridge and not utterance.mute:
                 self._failures = 0
-        if self.state in (Bot.SPEAKING, Bot.DUCKED) and self.utterances.silent and not self.answering.busy:
-            self._moves(BotMove.ALL_HEARD)
-            self.utterances.full_voice()
-            self.idle_since = now
+        if over:
+            self._fell_silent(now)
         return confirmed
+
+    def _fell_silent(self, now: float) -> None:
+        self._moves(BotMove.ALL_HEARD)
+        self.utterances.full_voice()
+        self.idle_since = now
+
+    def _was_mute(self) -> bool:
+        """Whether the answer of the moment was to be heard, and not a sound came of it."""
+        answer = self._answer
+        return any(said.mute for said in answer) and not any(said.audio_ms for said in answer)
+
+    def _say_otherwise(self, now: float) -> list[Command]:
+        """Nothing of the answer could be said, as in a script that the voice does not know: it counts as none."""
+        self._fell_silent(now)
+        self._answer_from = self.utterances.number + 1
+        self.answering.came_to_nothing(now)
+        return self.agent_failed(EMPTY, now)
 
     def _has_effect(self, all_heard: bool) -> bool:
         """Whether a prompt that may still be replaced has had an effect on the caller, or can have none any more."""

@@ -41,6 +41,8 @@ class Utterance:
         """All its audio has arrived, so that `audio_ms` is its length."""
         self.heard_ms = 0.0
         self.cut = False
+        self.mute = False
+        """It was to be said, and not a sound came of it."""
         self._said = "", ""
         """A text, and what of it is said."""
 

@@ -85,6 +85,8 @@ class Utterances:
         if track is None:
             return
         entry = self._ledger[utterance]
+        if track.arrived_ms == 0 and (entry.text.strip() or is_supplied(entry.voice)):
+            entry.mute, entry.text, entry.words = True, "", []  # nobody has heard a word of it
         if partial:
             entry.cut, entry.audio_ms = True, track.arrived_ms
         else:

@@ -19,7 +19,7 @@ from bridge.text.inline import TYPOGRAPHIC, InlineMarks
 from bridge.text.unspoken import ObjectScanner, kind_of, unspeakable
 
 _PLAIN = re.compile(
-    r"(?:(?:(?:[^\W_\u02bc\U0001F000-\U0001FAFF]|[.,;:?'\"%/@)+#^}>])+|\$(?=[\d\s])"
+    r"(?:(?:(?:[^\W_\u02bc\u115f\u1160\u3164\uffa0\U0001F000-\U0001FAFF]|[.,;:?'\"%/@)+#^}>])+|\$(?=[\d\s])"
     r"|!(?=[^\[])|=(?=[^=])|\{(?=[^\s\"'])|&(?=[^a-zA-Z#])|\((?=[^a-zA-Z])|<(?=\s|<[^S/]))+"
     r"(?: (?=[^\W_\u02bc]|['\"]|\$\d))?)+"
 )

@@ -7,6 +7,8 @@ import re
 import unicodedata
 
 _KEPT_SYMBOLS = frozenset("°©®№℃℉™")
+_BLANK_LETTERS = frozenset("\u115f\u1160\u3164\uffa0")
+"""Letters to Unicode, and nothing to the eye: they fill the place of a missing part of a Korean syllable."""
 _BRACES = re.compile(r"[{}\[\]\"\\]")
 
 
@@ -20,6 +22,7 @@ def unspeakable(char: str) -> bool:
     category = unicodedata.category(char)
     return (
         category in ("Cc", "Cf", "Co", "Cs", "Cn")
+        or char in _BLANK_LETTERS
         or (category == "So" and code >= 0x2100)
         or 0x2190 <= code <= 0x21FF  # arrows
         or 0xFE00 <= code <= 0xFE0F  # variation selectors

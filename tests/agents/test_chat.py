@@ -149,6 +149,18 @@ async def test_a_model_that_changes_the_language_is_asked_for_its_words_in_it() 
     assert len(server.bodies) == 2
 
 
+async def test_a_model_that_only_declares_what_the_caller_will_answer_is_asked_for_its_words() -> None:
+    async def answer(body: Any, line: Line) -> None:
+        told = "They have not heard a word yet" in body["messages"][-1]["content"]
+        for piece in [chunk(content="Is it so?"), STOP] if told else [*tool("expect", '{"answer": "yes_no"}'), STOP]:
+            await line.write(piece)
+
+    async with Server("/v1/chat/completions", "text/event-stream", answer) as server:
+        actions = await ask(server)
+
+    assert actions == [Expect("yes_no"), Say("Is it so?", more=True, cacheable=False)]
+
+
 async def test_a_model_that_only_ever_changes_the_language_is_asked_no_third_time() -> None:
     async with model(*tool("set_language", '{"language": "de"}'), STOP) as server:
         actions = await ask(server, languages=("en", "de"))

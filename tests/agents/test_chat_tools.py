@@ -223,6 +223,27 @@ def test_a_look_up_is_given_up_when_the_caller_talks_over_it(virtual_time: Virtu
     assert Shop.given_up == ["123456"]
 
 
+@pytest.mark.parametrize("blank", ["\n\n", "...", "\u200b", "<thinking>hm</thinking>\n\n", "\N{EYES}"])
+def test_what_nobody_hears_before_a_tool_fills_no_time(blank: str, virtual_time: VirtualTime) -> None:
+    """It begins no answer either, of which the caller would have to hear something before the world is changed."""
+
+    async def call() -> None:
+        Shop.takes_s = 3.0
+        look_up = [chunk(content=blank), called("find_order", '{"number": "123456"}'), STOP]
+        book = [chunk(content=blank), called("book_visit", '{"day": "Tuesday"}'), STOP]
+        async with model(look_up, book, [chunk(content="Booked."), STOP]) as server, agent(server, FUNCTIONS) as bot:
+            clock = asyncio.get_running_loop()
+            began_at = clock.time()
+            reply = bot.reply(Prompt("caller_said", "Book Tuesday.", turn=3, guess=True))
+            assert said([await anext(reply)]) == "Let me look that up."
+            assert clock.time() - began_at < 1.0
+            assert said([await anext(reply)]) == "I am booking it."
+            bot.confirmed(3)
+            assert said([action async for action in reply]) == "Booked."
+
+    virtual_time(call)
+
+
 async def test_a_model_that_only_calls_tools_is_stopped() -> None:
     endless = [called("find_order", '{"number": "123456"}'), STOP]
     async with model(endless) as server, agent(server, FUNCTIONS, tool_rounds=3) as bot:

@@ -52,6 +52,14 @@ def test_what_gemini_still_says_of_a_turn_that_was_broken_off_is_no_answer_to_th
     assert tell(gemini, serverContent={"turnComplete": True}) == []
 
 
+def test_the_end_of_an_empty_turn_of_geminis_is_not_that_of_the_next(gemini: GeminiWire) -> None:
+    gemini.ask(spoken=False, text="[Greet them.]")
+    assert isinstance(tell(gemini, serverContent={"generationComplete": True})[-1], AnswerOver)
+    gemini.ask(spoken=False, text="[Greet them.]")
+    assert tell(gemini, serverContent={"turnComplete": True}) == []
+    assert [type(event) for event in says(gemini)] == [SpeechPart]
+
+
 def test_what_gemini_answers_to_a_noise_is_not_heard(gemini: GeminiWire) -> None:
     gemini.listen()
     assert gemini.forget() == ({"realtimeInput": {"activityEnd": {}}},)

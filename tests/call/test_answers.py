@@ -7,12 +7,12 @@ from collections.abc import Sequence
 import msgspec
 import pytest
 
-from bridge.call.actions import Action, Expect, HangUp, Prompt, Say, Spoken, Transfer
+from bridge.call.actions import SUPPLIED, Action, Expect, HangUp, Prompt, Say, Spoken, Transfer, Wait
 from bridge.call.answering import EMPTY, LATE
 from bridge.call.commands import AskAgent, CancelAgent, ConfirmAnswer, Decided, Disconnect, Redirect
-from bridge.call.events import AgentFailed, CallStarted
+from bridge.call.events import AgentFailed, CallStarted, Word
 from bridge.call.settings import CallSettings, EndpointSettings, FallbackSettings
-from bridge.call.states import EndReason
+from bridge.call.states import Bot, EndReason
 from tests.call.phone import Phone
 
 GREETING = "Thank you for calling."
@@ -372,3 +372,75 @@ def test_an_expected_answer_that_nobody_knows_does_no_harm(answer: str) -> None:
     phone.wait(6)
     assert phone.prompts[-1].kind == "digits"
     assert len(phone.ordered(AskAgent)) == 4
+
+
+FOREIGN = "Qwmbl."  # stands for words in letters that the call's voice does not know
+
+
+class Mute(Phone):
+    """A phone whose voice makes no sound of some words."""
+
+    def words_of(self, utterance: int) -> list[Word]:
+        return [word for word in super().words_of(utterance) if not word.text.startswith(FOREIGN[:-1])]
+
+
+def mute(*answers: Sequence[Action]) -> Phone:
+    """A caller who asks something; the greeting comes first of these answers."""
+    left = list(answers)
+    phone = Mute(lambda prompt: left.pop(0))
+    phone.answers()
+    phone.wait(5)
+    phone.caller_speaks(1.0)
+    phone.wait(6)
+    return phone
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        [Say(FOREIGN)],
+        [Say(FOREIGN, more=True), Say(FOREIGN)],
+        [Say(FOREIGN), Say(FOREIGN)],
+        [Say(FOREIGN), Expect("yes_no")],
+        [Say("", more=True, voice=f"{SUPPLIED}1"), Say("", voice=f"{SUPPLIED}1")],
+    ],
+)
+def test_an_answer_of_which_no_sound_comes_is_asked_once_more_and_then_excused(answer: Sequence[Action]) -> None:
+    greeting = [Say(GREETING)]
+    phone = mute(greeting, answer, [Say("Tuesday.")])
+    assert [prompt.again for prompt in phone.prompts] == [False, False, True]
+    assert " ".join(phone.heard_words()) == f"{GREETING} Tuesday."
+
+    phone = mute(greeting, answer, answer)
+    assert [prompt.again for prompt in phone.prompts] == [False, False, True]
+    assert " ".join(phone.heard_words()) == f"{GREETING} {phone.settings.apology}"
+    assert FOREIGN not in str(phone.call.transcript()), "what nobody heard is in no history"
+
+
+def test_a_greeting_of_which_no_sound_comes_is_no_greeting() -> None:
+    phone = Mute(lambda prompt: [Say(FOREIGN)])
+    phone.answers()
+    phone.wait(12)
+    assert len(phone.prompts) == 2
+    assert " ".join(phone.heard_words()) == phone.settings.last_apology
+    assert phone.hung_up is not None
+
+
+@pytest.mark.parametrize(
+    "answer", [[Say(FOREIGN), Say("Tuesday.")], [Say("Tuesday."), Say(FOREIGN)], [Say(FOREIGN), Wait(1.0)]]
+)
+def test_an_answer_of_which_something_comes_is_an_answer(answer: Sequence[Action]) -> None:
+    phone = mute([Say(GREETING)], answer)
+    assert len(phone.prompts) == 2
+    assert phone.call.bot is Bot.IDLE
+
+
+def test_an_agent_whose_answers_make_no_sound_is_given_up_like_one_that_fails() -> None:
+    phone = Mute(lambda prompt: [Say(GREETING if prompt.kind == "call_started" else FOREIGN)])
+    phone.answers()
+    phone.wait(5)
+    for _ in range(phone.settings.failure_limit):
+        phone.caller_speaks(1.0)
+        phone.wait(9)
+    assert phone.settings.last_apology in " ".join(phone.heard_words())
+    assert phone.hung_up is not None

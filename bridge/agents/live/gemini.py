@@ -309,6 +309,7 @@ class GeminiWire(LiveWire):
                 events.append(SpeechPart(item, audio, int(rate[1]) if rate else _OUT_HZ))
         if content.output_transcription is not None and content.output_transcription.text and self._listened_to:
             events.append(TextPart(item, content.output_transcription.text))
+        self._turn_open = self._turn_open or content.generation_complete  # with nothing in it, its end still comes
         # The service completes a turn when it thinks that it was heard: all of it has come long before.
         if (content.generation_complete or content.turn_complete) and self._listened_to:
             events += self._finished(content.turn_complete_reason)
