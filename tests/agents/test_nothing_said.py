@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any, ClassVar
 
+import msgspec
 import pytest
 
 from bridge.agents.base import AgentError, AgentFactory, CallInfo, Failure
@@ -24,7 +25,7 @@ from tests.agents.doubles import Line, Server
 from tests.agents.live_calls import ASKS, LISTENS, Telephone
 from tests.agents.models import PATHS, events
 from tests.agents.relay_application import Caller, Told
-from tests.agents.test_relay import rings
+from tests.agents.test_relay import HEARING, rings
 from tests.doubles.live.base import Answer, LiveDouble
 from tests.doubles.live.gemini import GeminiDouble
 from tests.doubles.live.realtime import RealtimeDouble
@@ -82,35 +83,58 @@ NOTHING = [
     "[](https://example.com)",
     "\\n\\n",
 ]
+SOMETHING = [
+    "1",
+    "<think>hm</think>Yes.",
+    "[1] Yes.",
+    "\N{GRINNING FACE} Yes!",
+    "\u200bYes",
+    "```\nYes.\n```",
+    "**Yes**",
+    "\u4f60\u597d",
+    '<sub alias="yes">y.</sub>',
+]
 TEXT = "Tuesday at nine."
+PATIENT = msgspec.structs.replace(HEARING, failure_limit=1000)
 KINDS = ("openai", "anthropic", "gemini", "web", "python", "team")
 
 
 class Repeats(PhoneAgent):
     """Says the next of these texts, whenever it is asked."""
 
-    texts_left: ClassVar[list[str]] = []
+    answers: ClassVar[Any]
 
     async def call_started(self, call: Conversation) -> None:
         """Say nothing: these are calls in their middle."""
 
     async def caller_said(self, call: Conversation, text: str) -> None:
-        await call.say(type(self).texts_left.pop(0))
+        await call.say(type(self).answers.asked(again=False))
+
+
+class Answers:
+    """What an agent answers next, and whether it was told of each prompt that it is put again."""
+
+    def __init__(self) -> None:
+        self.left: list[str] = []
+        self.again: list[bool] = []
+
+    def asked(self, *, again: bool) -> str:
+        self.again.append(again)
+        return self.left.pop(0)
 
 
 @asynccontextmanager
-async def answering(kind: str, *texts: str) -> AsyncIterator[tuple[AgentFactory, list[bool]]]:
-    """An agent that gives these answers, and whether it was told of each prompt that it is put again."""
-    left, again = list(texts), list[bool]()
+async def answering(kind: str) -> AsyncIterator[tuple[AgentFactory, Answers]]:
+    """An agent of this kind, and what it answers."""
+    answers = Answers()
 
-    async def model(body: Any, line: Line) -> None:
-        again.append(len(again) > 0)
-        for event in events(kind, left.pop(0), []):
+    async def model(_body: Any, line: Line) -> None:
+        for event in events(kind, answers.asked(again=bool(answers.again)), []):
             await line.write(event)
 
     async def service(body: Any, line: Line) -> None:
-        again.append(body["prompt"]["again"])
-        await line.write(json.dumps({"type": "say", "text": left.pop(0)}) + "\n")
+        text = answers.asked(again=body["prompt"]["again"])
+        await line.write(json.dumps({"type": "say", "text": text}) + "\n")
 
     server = Server("/call", "application/x-ndjson", service)
     if kind in PATHS:
@@ -122,12 +146,12 @@ async def answering(kind: str, *texts: str) -> AsyncIterator[tuple[AgentFactory,
             case "openai" | "anthropic" | "gemini":
                 settings = ChatSettings(url=f"{server.url}/v1", model="small", dialect=kind, key_env="")
             case "python":
-                Repeats.texts_left = left
+                Repeats.answers = answers
                 settings = PythonSettings(class_="tests.agents.test_nothing_said:Repeats")
             case "team":
                 settings = TeamSettings(first="desk", members={"desk": TeamMember(agent=web)})
         factory = build_agents(settings, environ={})
-        yield factory, again
+        yield factory, answers
         await factory.close()
 
 
@@ -136,39 +160,33 @@ async def reply(factory: AgentFactory) -> list[Action]:
     return [action async for action in agent.reply(Prompt("caller_said", "When?", turn=2))]
 
 
-@pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("text", NOTHING)
-async def test_an_answer_without_a_word_that_is_said_is_asked_for_once_more(kind: str, text: str) -> None:
-    async with answering(kind, text, TEXT) as (factory, again):
-        said = "".join(action.text for action in await reply(factory) if isinstance(action, Say))
-    assert clean(said) == TEXT
-    assert again == ([] if kind == "python" else [False, True])
-
-    async with answering(kind, text, text) as (factory, _):
-        with pytest.raises(AgentError) as failed:
-            await reply(factory)
-    assert failed.value.kind is Failure.NOTHING_SAID
+async def becomes(factory: AgentFactory, answers: Answers, *texts: str) -> str:
+    """What is said when these are the answers, how often was asked, or the kind of the failure."""
+    answers.left, answers.again = list(texts), []
+    try:
+        actions = await reply(factory)
+    except AgentError as error:
+        return f"{error.kind}"
+    said = clean("".join(action.text for action in actions if isinstance(action, Say)))
+    return f"{said} {answers.again}"
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize(
-    "text",
-    [
-        "1",
-        "<think>hm</think>Yes.",
-        "[1] Yes.",
-        "\N{GRINNING FACE} Yes!",
-        "\u200bYes",
-        "```\nYes.\n```",
-        "**Yes**",
-        "\u4f60\u597d",
-        '<sub alias="yes">y.</sub>',
-    ],
-)
-async def test_an_answer_with_one_word_is_an_answer(kind: str, text: str) -> None:
-    async with answering(kind, text) as (factory, _):
-        said = "".join(action.text for action in await reply(factory) if isinstance(action, Say))
-    assert clean(said) == clean(text) != ""
+async def test_an_answer_without_a_word_that_is_said_is_asked_for_once_more(kind: str) -> None:
+    async with answering(kind) as (factory, answers):
+        once = {text: await becomes(factory, answers, text, TEXT) for text in NOTHING}
+        twice = {text: await becomes(factory, answers, text, text) for text in NOTHING}
+    again = "[False, False]" if kind == "python" else "[False, True]"
+    assert once == dict.fromkeys(NOTHING, f"{TEXT} {again}")
+    assert twice == dict.fromkeys(NOTHING, Failure.NOTHING_SAID.value)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_an_answer_with_one_word_is_an_answer(kind: str) -> None:
+    async with answering(kind) as (factory, answers):
+        found = {text: await becomes(factory, answers, text) for text in SOMETHING}
+    assert found == {text: f"{clean(text)} [False]" for text in SOMETHING}
+    assert all(clean(text) for text in SOMETHING)
 
 
 @pytest.mark.parametrize("text", ["...", "[1]", "\u200b", "*smiles*", "\u3164"])
@@ -185,17 +203,24 @@ async def test_a_declared_answer_excuses_no_text_that_cannot_be_said(text: str) 
     assert failed.value.kind is Failure.NOTHING_SAID
 
 
-@pytest.mark.parametrize("text", [text for text in NOTHING if text.strip()])
-async def test_an_application_that_writes_nothing_to_say_has_failed(text: str) -> None:
+async def test_an_application_that_writes_nothing_to_say_has_failed() -> None:
+    left = [text for text in NOTHING if text.strip()]
+    failures: list[str] = []
+
     async def handle(caller: Caller, told: Told) -> None:
         if told["type"] == "prompt":
+            text = left[len(failures)]
             await caller.says(*([text[:1], text[1:]] if len(text) > 1 else [text]))
 
-    async with rings(handle, welcome_greeting="Welcome.") as (_, call):
+    async with rings(handle, welcome_greeting="Welcome.", settings=PATIENT) as (_, call):
+        counted = call.metrics.agent_failures.labels(Failure.NOTHING_SAID)._value
         await call.until(lambda: call.transcript)
-        await call.says("When?")
-        await call.until(lambda: call.transcript[-1].by_bridge)
-    assert call.metrics.agent_failures.labels(Failure.NOTHING_SAID)._value.get() == 1
+        while len(failures) < len(left):
+            await call.says("When?")
+            await call.until(lambda: counted.get() == len(failures) + 1)
+            await call.until(lambda: call.transcript[-1].by_bridge and call.session.call.utterances.silent)
+            failures.append(left[len(failures)])
+    assert failures == left
 
 
 @pytest.mark.parametrize("end", ["", "...", "\N{THUMBS UP SIGN}"])
