@@ -11,7 +11,7 @@ from contextlib import aclosing
 from typing import Any
 
 from bridge.agents.base import AgentError, CallInfo, Failure, FixedLine, LikelyLine, Report, no_report
-from bridge.agents.chat_calls import ToolCall
+from bridge.agents.chat_calls import ToolCall, meant
 from bridge.agents.chat_memory import ChatMemory
 from bridge.agents.chat_model import ChatModel, Contest, ModelAnswer
 from bridge.agents.chat_prompts import as_messages, tools_on_offer, wordless
@@ -86,9 +86,11 @@ class ChatAgent:
                     yield Say(piece, more=True, cacheable=False)
             progress.said = word.finish() or progress.said
             answer = contest.answer
-            calls = answer.stream.tool_calls()
-            wanted = [(call, tools[call.name]) for call in calls if call.name in tools]
             own, model = factory.own_names, factory.model.client.name
+            calls = answer.stream.tool_calls()
+            for call in calls:
+                call.name = meant(call.name, own | tools.keys())
+            wanted = [(call, tools[call.name]) for call in calls if call.name in tools]
             actions = [action_of(call, own, model) for call in calls if call.name not in tools]
             if wanted:
                 async for filler in self._call_tools(wanted, words, progress, prompt):

@@ -10,7 +10,15 @@ from typing import Any
 import msgspec
 
 from bridge.agents.base import AgentError, Failure
-from bridge.agents.chat_calls import LONGEST_ARGUMENTS, MOST_TOOL_CALLS, ToolCall, grown_arguments, settled
+from bridge.agents.chat_calls import (
+    LONGEST_ARGUMENTS,
+    MOST_TOOL_CALLS,
+    ToolCall,
+    grown_arguments,
+    place_of,
+    settled,
+)
+from bridge.agents.chat_endings import finish_reason, plain_body, reported, reports_error
 from bridge.agents.chat_prompts import Message, with_results
 from bridge.agents.chat_stream import Usage
 from bridge.agents.guard import speakable
@@ -19,6 +27,10 @@ from bridge.agents.settings import ChatSettings
 
 VERSION = "2023-06-01"
 """Of the API, sent as `anthropic-version`."""
+_KINDS = frozenset(
+    """message message_start content_block_start content_block_delta content_block_stop message_delta message_stop
+    ping""".split()
+)
 _MOST_TOKENS = 1024
 """The API insists on a limit."""
 
@@ -81,7 +93,10 @@ class AnthropicStream:
 
     def __init__(self) -> None:
         self._events = EventReader()
-        self._calls: dict[int, ToolCall] = {}
+        self._any_event = False
+        self._calls: list[ToolCall] = []
+        self._open: dict[int | None, ToolCall] = {}
+        """The last call at each place; servers that imitate this API leave places out, or use one twice."""
         self.usage = Usage()
         self.finish_reason = ""
         self.done = False
@@ -97,30 +112,34 @@ class AnthropicStream:
         """Return the words that were held back, which are none. Raises AgentError for a broken answer."""
         event = self._events.close()
         words = "" if event is None else self._event(event)
+        if not self._any_event:
+            raw = self._events.strange
+            words += self._value(plain_body(raw), raw.decode("utf-8", "replace"), "")
         if not self.done and not self.finish_reason:
             raise AgentError(Failure.BROKEN_STREAM, "the answer ended without a stop_reason")
         return words
 
     def tool_calls(self) -> list[ToolCall]:
         """Return the calls in order; of an answer that was cut off, those that may be carried out."""
-        calls = [settled(self._calls[index]) for index in sorted(self._calls)]
+        calls = [settled(call) for call in self._calls]
         if self.finish_reason == "content_filter":
             return []
-        return [call for call in calls if call.whole] if self.finish_reason == "max_tokens" else calls
+        return [call for call in calls if call.whole] if self.finish_reason == "length" else calls
 
     def _event(self, event: ServerEvent) -> str:
-        value = event.value
-        if event.name != "error" and value in (None, "", []):
-            return ""
-        if not isinstance(value, dict):
-            raise AgentError(Failure.UNREADABLE_EVENT, "an event that is no object", event.data[:200])
-        index = place if isinstance(place := value.get("index"), int) else len(self._calls)
-        match "error" if value.get("error") else value.get("type") or event.name:
-            case "error":
-                inner = value.get("error")
-                kind = str(inner.get("type", "")) if isinstance(inner, dict) else ""
-                shown = f" ({kind})" if kind.replace("_", "").isalnum() and len(kind) <= 40 else ""
-                raise AgentError(Failure.SERVICE_ERROR, f"reported an error{shown}", event.data[:200])
+        self._any_event = True
+        if event.name == "error":
+            raise reported(event.value, event.data, is_error=True)
+        return "" if event.value in (None, "", []) else self._value(event.value, event.data, event.name)
+
+    def _value(self, value: Any, data: str, name: str) -> str:
+        kind = str(value.get("type") or name) if isinstance(value, dict) else ""
+        if not isinstance(value, dict) or value.get("error") or (kind not in _KINDS and reports_error(value)):
+            raise reported(value, data, is_error=False)
+        index = place_of(value.get("index"))
+        match kind:
+            case "message":
+                return self._whole(value)
             case "message_start":
                 self._used(_part(value, "message").get("usage"))
             case "content_block_start":
@@ -129,44 +148,63 @@ class AnthropicStream:
                 return self._delta(index, _part(value, "delta"))
             case "message_delta":
                 self._used(value.get("usage"))
-                reason = _part(value, "delta").get("stop_reason")
-                self.finish_reason = reason if isinstance(reason, str) else self.finish_reason
-                if self.finish_reason == "refusal":
-                    self.finish_reason = "content_filter"
+                self._ends(_part(value, "delta").get("stop_reason"))
             case "message_stop":
                 self.done = True
         return ""
 
-    def _begins(self, index: int, block: dict[str, Any]) -> str:
+    def _whole(self, message: dict[str, Any]) -> str:
+        """A whole message from a server that does not stream."""
+        blocks = message.get("content")
+        words = "".join(self._begins(None, block) for block in blocks if isinstance(block, dict)) if blocks else ""
+        self._used(message.get("usage"))
+        self._ends(message.get("stop_reason"))
+        return words
+
+    def _ends(self, reason: Any) -> None:
+        self.finish_reason = finish_reason(reason) or self.finish_reason
+
+    def _begins(self, index: int | None, block: dict[str, Any]) -> str:
         match block.get("type"):
             case "tool_use":
-                if len(self._calls) >= MOST_TOOL_CALLS:
-                    raise AgentError(Failure.TOO_MUCH, f"more than {MOST_TOOL_CALLS} tool calls in one answer")
                 self.lively = True
-                given = block.get("input")
-                arguments = msgspec.json.encode(given).decode() if given else ""
-                self._calls[index] = ToolCall(index, str(block.get("id", "")), str(block.get("name", "")), arguments)
+                self._call(index, block)
             case "text":
                 return self._words(block.get("text"))
             case "thinking" | "redacted_thinking":
                 self.lively = True
         return ""
 
-    def _delta(self, index: int, delta: dict[str, Any]) -> str:
+    def _call(self, index: int | None, block: dict[str, Any]) -> None:
+        if len(self._calls) >= MOST_TOOL_CALLS:
+            raise AgentError(Failure.TOO_MUCH, f"more than {MOST_TOOL_CALLS} tool calls in one answer")
+        given = block.get("input")
+        arguments = msgspec.json.encode(given).decode() if given else ""
+        self._check(arguments)
+        call = ToolCall(index, str(block.get("id") or ""), str(block.get("name") or ""), arguments)
+        self._calls.append(call)
+        self._open[index] = call
+
+    def _delta(self, index: int | None, delta: dict[str, Any]) -> str:
         match delta.get("type"):
             case "text_delta":
                 return self._words(delta.get("text"))
             case "input_json_delta":
                 piece = str(delta.get("partial_json") or "")
                 self.lively = bool(piece.strip())
-                call = self._calls.get(index)
+                call = self._open.get(index, self._calls[-1] if self._calls else None)
                 if call is not None:
                     call.arguments = grown_arguments(call.arguments, piece)
-                    if len(call.arguments) > LONGEST_ARGUMENTS:
-                        raise AgentError(Failure.TOO_MUCH, f"a tool call of more than {LONGEST_ARGUMENTS} characters")
-            case "thinking_delta" | "signature_delta":
+                    self._check(call.arguments)
+            case "thinking_delta":
+                self.lively = bool(str(delta.get("thinking") or "").strip())
+            case "signature_delta":
                 self.lively = True
         return ""
+
+    def _check(self, arguments: str) -> None:
+        if len(arguments) > LONGEST_ARGUMENTS:
+            raise AgentError(Failure.TOO_MUCH, f"a tool call of more than {LONGEST_ARGUMENTS} characters")
 
     def _words(self, text: Any) -> str:
         words = text if isinstance(text, str) else ""

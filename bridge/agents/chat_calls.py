@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -43,6 +45,11 @@ class ToolCalls:
         self._names = names
         self._calls: list[ToolCall] = []
 
+    @property
+    def any(self) -> bool:
+        """Whether there is a call."""
+        return bool(self._calls)
+
     def add(self, piece: dict[str, Any]) -> bool:
         """One piece; whether it brought anything. Raises AgentError when they are too many or too long."""
         function = piece.get("function", piece)  # some have no object around name and arguments
@@ -50,7 +57,7 @@ class ToolCalls:
         name = _text(function.get("name"))
         arguments = _arguments(function.get("arguments"))
         call_id = _text(piece.get("id"))
-        call = self._find(_index(piece.get("index")), call_id, name, arguments)
+        call = self._find(place_of(piece.get("index")), call_id, name, arguments)
         call.name = _grown(call.name, name)
         call.arguments = grown_arguments(call.arguments, arguments)
         call.id = call.id or call_id
@@ -101,6 +108,20 @@ class ToolCalls:
         if name == last.name and _has_more(arguments, last.arguments):
             return False
         return last.whole or (name != last.name and {name, last.name} <= self._names)
+
+
+_APART = re.compile(r"<\||[.:/\s\"'`]")
+
+
+def meant(name: str, known: Collection[str]) -> str:
+    """The tool that is called by a name which servers have left signs of the model's own format in.
+
+    `functions.hang_up`, `default_api:hang_up`, `hang_up:0`, `hang_up<|channel|>commentary`
+    """
+    if name in known:
+        return name
+    found = [part for part in _APART.split(name) if part in known]
+    return found[0] if len(found) == 1 else name
 
 
 def settled(call: ToolCall) -> ToolCall:
@@ -164,8 +185,8 @@ def _is_object(text: str) -> bool:
     return known and isinstance(value, dict)
 
 
-def _index(value: Any) -> int | None:
-    """A place, also where it is written as a text."""
+def place_of(value: Any) -> int | None:
+    """A place, also where it is written as a text; None for what is none."""
     if isinstance(value, str) and value.isdecimal() and len(value) < 4:
         return int(value)
     return value if isinstance(value, int) and not isinstance(value, bool) else None

@@ -11,18 +11,22 @@ from collections.abc import Iterator
 from typing import Any
 
 from bridge.agents.base import AgentError, Failure
-from bridge.agents.lines import error_event
+from bridge.agents.lines import error_event, readable
 
 _SHOWN = 200
-_NOT_YET = frozenset({"", "null", "none", "nil", "undefined"})
+_NOT_YET = frozenset({"", "null", "none", "nil", "undefined", "finish_reason_unspecified"})
 _BROKEN = frozenset({"abort", "aborted", "cancelled", "canceled", "incomplete", "interrupted"})
 _FAILED = frozenset({"error", "insufficient_system_resource", "failed", "failure", "timeout"})
-_LENGTH = frozenset({"length", "max_tokens", "max_output_tokens", "model_length", "max_length", "token_limit"})
+_LENGTH = frozenset(
+    """length max_tokens max_output_tokens model_length max_length token_limit model_context_window_exceeded
+    context_length_exceeded max_completion_tokens""".split()
+)
 _FILTERED = frozenset(
     """content_filter contentfilter content_filtered safety sensitive recitation blocklist prohibited_content spii
-    guardrail_intervened moderation blocked refusal policy_violation""".split()
+    guardrail_intervened moderation blocked refusal policy_violation language image_safety""".split()
 )
-_ERROR_NAME = re.compile(r"err|fault|exception|^(message|msg|details?|reason)$")
+_ERROR_NAME = re.compile(r"err|(?<!de)fault|exception|(^|_)(message|msg|details?|reason)$")
+_CODES = ("code", "status", "status_code", "statuscode")
 _FINE = (0, 200, "0", "200")
 
 
@@ -50,18 +54,34 @@ def reports_error(value: dict[str, Any]) -> bool:
     if isinstance(choices, list) and choices:
         return isinstance(choices[0], dict) and bool(choices[0].get("error"))
     names = {str(name).lower(): each for name, each in value.items()}
-    code = names.get("code", names.get("status"))
+    code = next((names[name] for name in _CODES if name in names), None)
     if any(names.get(name) is False for name in ("success", "ok")) or _is_bad(code):
         return True
     if any(isinstance(names.get(name), str) and error_event(names[name]) for name in ("type", "event", "status")):
         return True
-    if any(isinstance(each, dict) and each.get("error") for each in value.values()):
+    if any(isinstance(each, dict) and (each.get("error") or _has_failed(each)) for each in value.values()):
         return True
     return code not in _FINE and any(each and _ERROR_NAME.search(name) for name, each in names.items())
 
 
+def _has_failed(inner: dict[str, Any]) -> bool:
+    """Whether an object within another one is a status that is not fine, as MiniMax's `base_resp`."""
+    return any(isinstance(inner.get(name), int) and inner[name] not in (*_FINE, False) for name in _CODES)
+
+
 def _is_bad(code: Any) -> bool:
     return isinstance(code, int) and not isinstance(code, bool) and code >= 400
+
+
+def plain_body(raw: bytes) -> Any:
+    """Return the JSON value of a body without any event. Raises AgentError for an empty one, a page and a text."""
+    known, value = readable(raw)
+    if known:
+        return value
+    if not raw:
+        raise AgentError(Failure.BROKEN_STREAM, "an answer without a single event")
+    what = "an answer that is no event stream"
+    raise AgentError(Failure.UNREADABLE_EVENT, what, shown(raw.decode("utf-8", "replace")))
 
 
 def reported(value: Any, data: str, *, is_error: bool) -> AgentError:

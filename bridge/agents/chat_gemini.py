@@ -12,14 +12,15 @@ import msgspec
 from bridge.agents.base import AgentError, Failure
 from bridge.agents.chat_anthropic import as_object
 from bridge.agents.chat_calls import LONGEST_ARGUMENTS, MOST_TOOL_CALLS, ToolCall, settled
+from bridge.agents.chat_endings import finish_reason, plain_body, reported, reports_error
 from bridge.agents.chat_prompts import Message, with_results
 from bridge.agents.chat_stream import Usage
 from bridge.agents.guard import speakable
 from bridge.agents.lines import EventReader, ServerEvent
 from bridge.agents.settings import ChatSettings
 
-_FILTERED = frozenset({"SAFETY", "RECITATION", "BLOCKLIST", "PROHIBITED_CONTENT", "SPII", "LANGUAGE"})
-_REASONS = {"MAX_TOKENS": "length"} | dict.fromkeys(_FILTERED, "content_filter")
+_UNREADABLE_CALL = ("MALFORMED_FUNCTION_CALL", "UNEXPECTED_TOOL_CALL")
+_KNOWN = frozenset({"candidates", "promptFeedback", "usageMetadata"})
 
 
 def gemini_request(settings: ChatSettings, messages: list[Message], tools: list[dict[str, Any]]) -> dict[str, Any]:
@@ -69,6 +70,7 @@ class GeminiStream:
 
     def __init__(self) -> None:
         self._events = EventReader()
+        self._any_event = False
         self._calls: list[ToolCall] = []
         self.usage = Usage()
         self.finish_reason = ""
@@ -86,6 +88,9 @@ class GeminiStream:
         """Return the words that were held back, which are none. Raises AgentError for a broken answer."""
         event = self._events.close()
         words = "" if event is None else self._event(event)
+        if not self._any_event:
+            raw = self._events.strange
+            words += self._chunks(plain_body(raw), raw.decode("utf-8", "replace"))
         if not self.finish_reason:
             raise AgentError(Failure.BROKEN_STREAM, "the answer ended without a finishReason")
         return words
@@ -95,33 +100,43 @@ class GeminiStream:
         return [] if self.finish_reason == "content_filter" else [settled(call) for call in self._calls]
 
     def _event(self, event: ServerEvent) -> str:
-        value = event.value[0] if isinstance(event.value, list) and event.value else event.value
-        if event.name != "error" and value in (None, "", []):
-            return ""
-        if not isinstance(value, dict):
-            raise AgentError(Failure.UNREADABLE_EVENT, "an event that is no object", event.data[:200])
-        if value.get("error"):
-            raise AgentError(Failure.SERVICE_ERROR, "reported an error", event.data[:200])
+        self._any_event = True
+        if event.name == "error":
+            raise reported(event.value, event.data, is_error=True)
+        return self._chunks(event.value, event.data)
+
+    def _chunks(self, value: Any, data: str) -> str:
+        """A chunk, or several in a list, as without `alt=sse`."""
+        if isinstance(value, list):
+            return "".join(self._chunk(each, data) for each in value)
+        return "" if value in (None, "") else self._chunk(value, data)
+
+    def _chunk(self, value: Any, data: str) -> str:
+        if not isinstance(value, dict) or value.get("error") or (not _KNOWN & value.keys() and reports_error(value)):
+            raise reported(value, data, is_error=False)
         blocked = value.get("promptFeedback")
         if isinstance(blocked, dict) and blocked.get("blockReason"):
             self.finish_reason = "content_filter"
         self._used(value.get("usageMetadata"))
         words = ""
         candidates = value.get("candidates")
-        for candidate in candidates[:1] if isinstance(candidates, list) else []:
+        for candidate in candidates[:1] if isinstance(candidates, list) else [candidates]:
             if not isinstance(candidate, dict):
                 continue
             content = candidate.get("content")
             parts = content.get("parts") if isinstance(content, dict) else None
-            for part in parts if isinstance(parts, list) else []:
+            for part in parts if isinstance(parts, list) else [parts]:
                 if isinstance(part, dict):
                     words += self._part(part)
-            reason = candidate.get("finishReason")
-            if isinstance(reason, str) and reason:
-                if reason in ("MALFORMED_FUNCTION_CALL", "UNEXPECTED_TOOL_CALL"):
-                    raise AgentError(Failure.SERVICE_ERROR, "made a tool call that its own server cannot read")
-                self.finish_reason = _REASONS.get(reason, "stop")
+            self._ends(candidate.get("finishReason"))
         return words
+
+    def _ends(self, reason: Any) -> None:
+        if isinstance(reason, str) and reason.upper().startswith(_UNREADABLE_CALL):
+            raise AgentError(Failure.SERVICE_ERROR, "made a tool call that its own server cannot read")
+        meant = finish_reason(reason)
+        if meant:
+            self.finish_reason = meant if meant in ("length", "content_filter") else "stop"
 
     def _part(self, part: dict[str, Any]) -> str:
         called = part.get("functionCall")

@@ -31,6 +31,10 @@ _TRY_ANOTHER = frozenset(
 """What may be wrong with one server and right with another."""
 
 
+_AFTER_THE_END_S = 1.0
+"""What follows the reason why an answer ended, such as its costs, is waited for so long."""
+
+
 class ModelAnswer:
     """One request and what comes back: `words` first, then all else is known."""
 
@@ -50,8 +54,8 @@ class ModelAnswer:
         lines = self.model.client.post(url, self.body, self.model.headers, patience, query)
         async with aclosing(lines):
             try:
-                async for line in lines:
-                    words = stream.line(line)
+                async for line in self._until_its_end(lines, patience):
+                    words = self._read(line)
                     if stream.lively:
                         patience.lively()
                     if words:
@@ -59,13 +63,35 @@ class ModelAnswer:
                         yield words
                     if stream.done:
                         break
-                if words := stream.close():
+                if words := self._read(None):
                     self.written += len(words)
                     yield words
                 if stream.done:
                     await finish(lines)
             except AgentError as error:
                 raise self.model.named(error) from None
+
+    async def _until_its_end(
+        self, lines: AsyncGenerator[bytes, None], patience: AnswerTimeouts
+    ) -> AsyncGenerator[bytes, None]:
+        """The lines; once it is known why the answer ended, it is whole, however long its connection is kept open."""
+        try:
+            async for line in lines:
+                yield line
+                if self.stream.finish_reason:
+                    patience.at_most(_AFTER_THE_END_S)
+        except AgentError as error:
+            if not self.stream.finish_reason or error.kind not in (Failure.TIMEOUT, Failure.BROKEN_STREAM):
+                raise
+
+    def _read(self, line: bytes | None) -> str:
+        """The words of a line, or of the end; behind the reason for the end, what cannot be read spoils nothing."""
+        try:
+            return self.stream.close() if line is None else self.stream.line(line)
+        except AgentError as error:
+            if not self.stream.finish_reason or error.kind is not Failure.UNREADABLE_EVENT:
+                raise
+            return ""
 
     @property
     def tokens(self) -> tuple[int, int]:

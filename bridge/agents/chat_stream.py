@@ -10,10 +10,10 @@ import re
 from typing import Any, NamedTuple
 
 from bridge.agents.base import AgentError, Failure
-from bridge.agents.chat_calls import ToolCall, ToolCalls
-from bridge.agents.chat_endings import finish_reason, reported, reports_error, shown
+from bridge.agents.chat_calls import ToolCall, ToolCalls, place_of
+from bridge.agents.chat_endings import finish_reason, plain_body, reported, reports_error
 from bridge.agents.guard import speakable
-from bridge.agents.lines import EventReader, ServerEvent, readable
+from bridge.agents.lines import EventReader, ServerEvent
 
 _THOUGHT = re.compile("reason|think|thought|summary", re.IGNORECASE)
 """In the names of fields, and in the types of parts, that hold what the model thinks and does not say."""
@@ -37,7 +37,7 @@ class ChatStream:
         self._inline = InlineThoughts()
         self._any_event = False
         self._any_delta = False
-        self._place: Any = None
+        self._place: int | None = None
         """The index of the choice that we hear."""
         self.usage = Usage()
         self.finish_reason = ""
@@ -78,13 +78,7 @@ class ChatStream:
 
     def _plain(self, raw: bytes) -> str:
         """A body without any event: a whole completion from a server that does not stream, an error, or a page."""
-        known, value = readable(raw)
-        if not known:
-            what = "an answer that is no event stream" if raw else "an answer without a single event"
-            raise AgentError(
-                Failure.UNREADABLE_EVENT if raw else Failure.BROKEN_STREAM, what, shown(raw.decode("utf-8", "replace"))
-            )
-        return self._value(value, raw.decode("utf-8", "replace"), is_error=False)
+        return self._value(plain_body(raw), raw.decode("utf-8", "replace"), is_error=False)
 
     def _value(self, value: Any, data: str, *, is_error: bool) -> str:
         """One JSON value of the stream."""
@@ -104,20 +98,25 @@ class ChatStream:
     def _ours(self, choices: Any) -> list[dict[str, Any]]:
         """The choice that we hear; of several answers side by side the one that begins."""
         for choice in _dicts(choices):
+            place = place_of(choice.get("index"))
             if self._place is None:
-                self._place = choice.get("index")
-            if choice.get("index", self._place) == self._place:
+                self._place = place
+            if place in (None, self._place):
                 return [choice]
         return []
 
     def _choice(self, choice: dict[str, Any]) -> str:
         """The words of a choice; a whole `message` beside deltas says what they have said (Perplexity)."""
         delta, message, text = choice.get("delta"), choice.get("message"), choice.get("text")
+        if isinstance(delta, str):
+            delta = {"content": delta}
         if isinstance(delta, dict) and any(delta.get(name) for name in ("content", "tool_calls", "function_call")):
             self._any_delta = True
         words = self._delta(delta) if isinstance(delta, dict) else ""
         if isinstance(message, dict) and not self._any_delta:
             words += self._delta(message)
+        elif isinstance(message, dict) and not self._calls.any:
+            self._delta({"tool_calls": message.get("tool_calls")})
         elif isinstance(text, str) and not self._any_delta:
             words += self._delta({"content": text})
         return words

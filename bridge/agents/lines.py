@@ -106,6 +106,8 @@ class EventReader:
                 pass
             case b"error" if colon:  # as older llama.cpp servers report it
                 return ServerEvent("error", _text(rest), readable(rest)[1])
+            case _ if line.startswith(b"{") and not self._strange and isinstance(value := readable(line)[1], dict):
+                return ServerEvent(self._name, _text(line[:200]), value)  # JSON lines, or a whole answer on one
             case _ if self._strange_bytes < _LONGEST_STRANGE:
                 self._strange_bytes += len(line)
                 self._strange.append(line)

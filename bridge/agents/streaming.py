@@ -33,6 +33,7 @@ _EMPTY_END_S = 0.05
 _SAME_REQUEST = "Idempotency-Key"
 _STAYS_WRONG = (aiohttp.ClientSSLError, aiohttp.InvalidURL)
 """No other attempt ends otherwise."""
+_OK = range(200, 201)
 _COMMENT = b":"
 """What a line of server-sent events begins with that says nothing."""
 
@@ -54,6 +55,10 @@ class AnswerTimeouts:
         """Note that this time has passed without a word."""
         self._left_s -= seconds
         self._longest_s -= seconds
+
+    def at_most(self, seconds: float) -> None:
+        """Wait so long from now on, or shorter, if nothing lively comes."""
+        self._left_s = min(self._left_s, seconds)
 
     def lively(self) -> None:
         """A word came, or a thought: comments, empty lines and empty events are none."""
@@ -79,6 +84,8 @@ class LineClient:
         headers: Mapping[str, str],
         patience: AnswerTimeouts,
         query: Mapping[str, str] | None = None,
+        *,
+        accepted: range = _OK,
     ) -> AsyncGenerator[bytes, None]:
         """Post a JSON body and yield the lines of the answer without their ends, empty ones too.
 
@@ -91,7 +98,7 @@ class LineClient:
         waits_s, begun = self.outage.waits_s(), False
         while True:
             try:
-                async with aclosing(self._post_once(url, body, headers, patience, query)) as lines:
+                async with aclosing(self._post_once(url, body, headers, patience, query, accepted)) as lines:
                     async for line in lines:
                         begun = begun or bool(line and not line.startswith(_COMMENT))
                         yield line
@@ -110,6 +117,7 @@ class LineClient:
         headers: Mapping[str, str],
         patience: AnswerTimeouts,
         query: Mapping[str, str] | None,
+        accepted: range,
     ) -> AsyncGenerator[bytes, None]:
         response: aiohttp.ClientResponse | None = None
         try:
@@ -122,7 +130,7 @@ class LineClient:
                 response = await self._ask(url, body, headers, patience, query)
             if not away(response.status):
                 self.outage.over()
-            if response.status != 200:
+            if response.status not in accepted:
                 begun = await within(patience, response.content.read(_SHOWN_OF_ERROR))
                 words = " ".join(begun.decode("utf-8", "replace").split())
                 raise refused_with(response.status, f"{self.name} answered {response.status}", words)

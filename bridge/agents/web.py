@@ -30,6 +30,8 @@ from bridge.http import HttpClient
 from bridge.understanding.results import Understood
 
 _SHOWN = 100
+_TAKEN = range(200, 300)
+"""Of a notice, to which there is no answer."""
 
 
 class _Likely(msgspec.Struct, frozen=True, tag="likely"):
@@ -225,9 +227,8 @@ class WebFactory:
     async def _send(self, info: CallInfo, turn: int) -> None:
         body = msgspec.json.encode(_Notice(info, _Confirmed(turn)))
         deadline_s = self.settings.first_action_deadline_s
-        lines = self.client.post(
-            self.settings.url, body, self.headers, AnswerTimeouts(deadline_s, deadline_s, deadline_s)
-        )
+        patience = AnswerTimeouts(deadline_s, deadline_s, deadline_s)
+        lines = self.client.post(self.settings.url, body, self.headers, patience, accepted=_TAKEN)
         try:
             async with aclosing(lines):
                 async for _ in lines:

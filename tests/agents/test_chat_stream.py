@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bridge.agents.base import AgentError, Failure
-from bridge.agents.chat_calls import ToolCalls
+from bridge.agents.chat_calls import ToolCalls, meant
 from bridge.agents.chat_stream import ChatStream, InlineThoughts
 
 TOOLS = frozenset({"hang_up", "expect", "transfer"})
@@ -126,6 +126,14 @@ def together(lines: list[str]) -> str:
         ['data: {"choices": [{"delta": {"content": "Good day."}}, {"delta": {"content": "Bad day."}}]}', STOP],
         ['data: {"choices": {"delta": {"content": "Good day."}, "finish_reason": "stop"}}'],
         ['{"choices": [{"message": {"content": "Good day."}, "finish_reason": "stop"}]}'],  # does not stream
+        [said("Good")[6:], said(" day.")[6:], STOP[6:]],  # JSON lines
+        ['data: {"choices": [{"index": 0, "delta": "Good day."}]}', STOP],
+        ['data: {"choices": [{"index": null, "delta": {"content": "Good"}}]}', said(" day."), STOP],
+        [said("Good"), 'data: {"choices": [{"index": null, "delta": {"content": " day."}}]}', STOP],
+        [said("Good"), 'data: {"choices": [{"index": "0", "delta": {"content": " day."}}]}', STOP],
+        [chunk({"content": "Good day."}, base_resp={"status_code": 0, "status_msg": ""}), STOP],  # MiniMax
+        ['data: {"code": 200, "status": "ok", "choices": []}', said("Good day."), STOP],
+        ['data: {"default": 1, "id": "x"}', said("Good day."), STOP],
     ],
 )
 def test_oddities_do_not_spoil_a_good_answer(lines: list[str | bytes]) -> None:
@@ -212,6 +220,9 @@ def test_a_broken_answer_is_an_error_of_a_kind(lines: list[str], kind: Failure) 
         ['data: {"choices": [], "message": "x"}'],
         ['data: {"choices": null, "detail": "x"}'],
         ['data: {"choices": [{"delta": {}, "error": {"code": 502, "message": "x"}}]}'],  # OpenRouter
+        ['data: {"base_resp": {"status_code": 1008, "status_msg": "x"}, "choices": null}'],  # MiniMax
+        ['data: {"status_code": 1004, "status_msg": "x"}'],
+        ['data: {"result": {"code": 429}}'],
         ["event: error"],
         ["event: error", "data:"],
         ["event: error", "data: [DONE]"],
@@ -365,6 +376,11 @@ def test_parallel_calls_are_told_apart(lines: list[str]) -> None:
         [call(index=0, id="a", function={"name": "expect", "arguments": '{"answer":"yes_no\\ud83d"}'})],
         [call(index=0, id="a", function=EXPECT), chunk({"tool_calls": [{}, {"index": 1}, {"function": {"name": ""}}]})],
         [call(index=0, id="a", name="expect", arguments='{"answer":"yes_no"}')],  # no object around them
+        [  # in the whole message alone that comes behind the deltas
+            said(""),
+            'data: {"choices": [{"delta": {}, "message": {"tool_calls": [{"id": "a", "function": '
+            '{"name": "expect", "arguments": "{\\"answer\\":\\"yes_no\\"}"}}]}}]}',
+        ],
         [chunk({"tool_calls": {"index": 0, "id": "a", "function": EXPECT}})],  # no list around it
         [call(index=0, id=7, function={"name": "expect", "arguments": '{"answer":"yes_no"}'}, type=None)],
     ],
@@ -422,6 +438,35 @@ def test_of_an_answer_cut_off_by_its_length_only_whole_calls_are_carried_out() -
         call(index=2, id="c", function={"name": "transfer", "arguments": '{"target": "des'}),
     ]
     assert read(*lines, chunk(finish="length")) == ("", [("expect", '{"answer":"yes_no"}')])
+
+
+@pytest.mark.parametrize(
+    ("name", "tool"),
+    [
+        ("hang_up", "hang_up"),
+        ("functions.hang_up", "hang_up"),
+        ("default_api:hang_up", "hang_up"),
+        ("functions.hang_up:0", "hang_up"),
+        ("hang_up<|channel|>commentary", "hang_up"),
+        (" hang_up\n", "hang_up"),
+        ('"hang_up"', "hang_up"),
+        ("hang_up_now", "hang_up_now"),
+        ("expect.hang_up", "expect.hang_up"),
+        ("no_such_tool", "no_such_tool"),
+        ("", ""),
+    ],
+)
+def test_a_tool_is_known_by_its_name_among_the_signs_of_a_models_own_format(name: str, tool: str) -> None:
+    assert meant(name, TOOLS) == tool
+
+
+def test_a_tool_call_comes_whole_behind_words_that_were_streamed() -> None:
+    message = {"content": "Good day.", "tool_calls": [{"id": "a", "function": EXPECT}]}
+    whole = "data: " + json.dumps({"choices": [{"delta": {}, "message": message, "finish_reason": "tool_calls"}]})
+    assert read(said("Good "), said("day."), whole) == ("Good day.", [("expect", EXPECT["arguments"])])
+    assert read(said("Good day."), call(index=0, id="a", function=EXPECT), whole)[1] == [
+        ("expect", EXPECT["arguments"])
+    ]
 
 
 def test_too_many_and_too_long_calls_are_refused() -> None:

@@ -270,6 +270,17 @@ async def test_nothing_is_said_of_a_guess_that_never_counted() -> None:
     assert call.prompts() == [("caller_said", 3, True), ("caller_said", 4, True), ("confirmed", 4, None)]
 
 
+@pytest.mark.parametrize("status", [200, 202, 204])
+async def test_a_notice_is_taken_with_any_success(status: int) -> None:
+    async with service('{"type": "say", "text": "Booked."}') as server:
+        call = Guessed(server)
+        await call.asked(call.guess)
+        server.status = status
+        call.agent.confirmed(3)
+        await call.factory.close()
+    assert call.errors == []
+
+
 async def test_a_notice_that_does_not_arrive_is_reported() -> None:
     async with service('{"type": "say", "text": "Booked."}') as server:
         call = Guessed(server)
