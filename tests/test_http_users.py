@@ -20,9 +20,12 @@ from aiohttp import WSMsgType, web
 
 from bridge.agents.base import CallInfo
 from bridge.agents.chat import ChatFactory
+from bridge.agents.relay_action import SessionAction
 from bridge.agents.settings import ChatSettings, WebSettings
+from bridge.agents.tools.factory import build_tools
+from bridge.agents.tools.settings import HttpToolSettings, McpSettings
 from bridge.agents.web import WebFactory
-from bridge.call.actions import Prompt, Say
+from bridge.call.actions import HangUp, Prompt, Say
 from bridge.carriers.addresses import Addresses
 from bridge.carriers.base import CallReference, EndCall
 from bridge.carriers.twilio.carrier import TwilioCarrier
@@ -38,6 +41,8 @@ from bridge.listening.recognisers.websocket import WebSocketRecogniser
 from bridge.listening.settings import OpenAITranscriptionSettings, WebSocketRecogniserSettings
 from bridge.speaking.voices.worker import WorkerProvider
 from bridge.telemetry.metrics import Metrics
+from bridge.telemetry.settings import TraceSettings
+from bridge.telemetry.traces import Traces
 from bridge.worker import protocol
 from bridge.worker.client import connect
 from bridge.worker.engines.openai_speech import OpenAiSpeechEngine
@@ -131,6 +136,32 @@ async def carriers_api(open_client: OpenClient, base: str) -> AsyncIterator[Ask]
     await control.close()
 
 
+@asynccontextmanager
+async def tool_over_http(open_client: OpenClient, base: str) -> AsyncIterator[Ask]:
+    settings = HttpToolSettings(name="greet", description="Greet.", url=f"{base}/greet", method="POST")
+    box = build_tools([settings], frozenset(), Path(), {}, open_client)
+    await box.start()
+
+    async def ask() -> object:
+        return [await box.tools()["greet"].call({"name": "x"})]
+
+    yield ask
+    await box.close()
+
+
+@asynccontextmanager
+async def session_action(open_client: OpenClient, base: str) -> AsyncIterator[Ask]:
+    http = open_client()
+    action = SessionAction(f"{base}/action", "", http, PATIENCE_S)
+
+    async def ask() -> object:
+        done = await action.ask({"CallSid": "x"})
+        return ["hello"] if [type(one) for one in done] == [HangUp] else done
+
+    yield ask
+    await http.close()
+
+
 SPOKEN = linear16(sound("hello"))
 
 
@@ -153,6 +184,8 @@ USERS = {
     "web agent": User(web_agent, answer('{"type": "say", "text": "hello"}\n', "application/x-ndjson")),
     "transcriptions": User(transcriptions, answer('{"text": "hello"}', "application/json")),
     "speech server": User(speech_server, answer(SPOKEN, "audio/pcm")),
+    "tool over HTTP": User(tool_over_http, answer('"hello"', "application/json")),
+    "action of a relayed session": User(session_action, answer("<Response><Hangup/></Response>", "application/xml")),
     "carrier's REST API": User(carriers_api, answer("{}", "application/json")),
 }
 
@@ -169,6 +202,75 @@ async def test_what_is_asked_over_a_kept_connection_that_just_closed_is_asked_on
     assert server.connections == 2
     assert len(server.requests) == 3
     assert all(server.requests)  # with its body, each time
+
+
+class ForgetfulMcp:
+    """An MCP server whose connections take one request, and close without a word on the next."""
+
+    def __init__(self) -> None:
+        self.connections = 0
+        self.asked: list[str] = []
+
+    async def handle(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.connections += 1
+        raw = await read_request(reader)
+        if raw.startswith(b"POST"):
+            told = msgspec.json.decode(raw.rpartition(b"\r\n\r\n")[2])
+            self.asked.append(told["method"])
+            result = self._result(told["method"], told.get("params") or {})
+            told_back = {"jsonrpc": "2.0", "id": told.get("id"), "result": result}
+            said = answer(msgspec.json.encode(told_back), "application/json")
+            writer.write(said if "id" in told else answer("", status="202 Accepted"))
+        else:
+            writer.write(answer("", status="405 Method Not Allowed"))
+        await read_request(reader)
+
+    @staticmethod
+    def _result(method: str, params: dict[str, object]) -> object:
+        info = {"name": "shop", "version": "1"}
+        schema = {"type": "object", "properties": {}}
+        match method:
+            case "initialize":
+                return {"protocolVersion": params["protocolVersion"], "capabilities": {"tools": {}}, "serverInfo": info}
+            case "tools/list":
+                return {"tools": [{"name": "greet", "inputSchema": schema}]}
+            case "tools/call":
+                return {"content": [{"type": "text", "text": "hello"}]}
+            case _:
+                return {}
+
+
+async def test_what_is_asked_of_an_mcp_server_over_a_connection_that_just_closed_is_asked_once_more() -> None:
+    pytest.importorskip("mcp")
+    server = ForgetfulMcp()
+    async with listening(server.handle) as port:
+        settings = McpSettings(url=f"http://127.0.0.1:{port}/mcp", deadline_s=PATIENCE_S)
+        box = build_tools([settings], frozenset(), Path(), {}, partial(HttpClient, environ={}))
+        await box.start()
+        assert [await box.tools()["greet"].call({}) for _ in range(3)] == ["hello"] * 3
+        await box.close()
+    assert server.asked.count("tools/call") == 3
+    assert server.asked.count("initialize") == 1, "the session goes on"
+
+
+async def test_traces_that_are_sent_over_a_connection_that_just_closed_are_sent_once_more() -> None:
+    pytest.importorskip("opentelemetry.exporter.otlp.proto.http")
+    server = Closing(says=answer(b"", "application/x-protobuf"))
+    async with listening(server.handle) as port:
+        settings = TraceSettings(url=f"http://127.0.0.1:{port}/v1/traces")
+        traces = Traces(settings, {}, HttpClient(environ={}), chance=lambda: 0.0)
+
+        def send() -> None:
+            call = traces.open_call({"call": "CA1"})
+            assert call is not None
+            call.ended()
+            assert traces._provider.force_flush(60_000)
+
+        await asyncio.to_thread(send)
+        await asyncio.to_thread(send)
+        await asyncio.to_thread(traces.close)
+    assert server.connections == 2
+    assert len(server.requests) == 3
 
 
 @pytest.fixture(scope="module")

@@ -96,13 +96,15 @@ class McpTools:
                 import httpx2
                 from mcp.client.streamable_http import streamable_http_client
 
+                from bridge.agents.tools.mcp_transport import OnceMore
+
                 patience = httpx2.Timeout(_START_S, read=300.0)  # a server may hold a stream of events open
+                way = OnceMore(self._http.proxy_for(settings.url), self._http.trust)
                 http = await stack.enter_async_context(
                     httpx2.AsyncClient(
                         headers=self._headers,
                         timeout=patience,
-                        proxy=self._http.proxy_for(settings.url),
-                        verify=self._http.trust or True,
+                        transport=way,
                         trust_env=False,  # `http:` says whether the environment counts, and has read it
                     )
                 )
