@@ -41,7 +41,8 @@ def without_end(script: Script) -> list[str]:
     while True:
         more = {name for name, targets in leads.items() if name not in ends and targets & ends}
         if not more:
-            return [name for name in script.states if name not in ends and name in reachable(script)]
+            found = reachable(script)
+            return [name for name in script.states if name not in ends and name in found]
         ends |= more
 
 

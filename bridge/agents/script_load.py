@@ -1,7 +1,7 @@
 """Load a script's file into states that can run.
 
 Both functions raise one ConfigError that lists every mistake of the file, a line each; what is odd but
-can run (a state that no way leads to) becomes a warning of the script.
+can run (a state that no way leads to) becomes a warning of the script, with its file and line, too.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from pathlib import Path
 
 from bridge.addresses import is_address
 from bridge.agents.script_check import find_mistakes, find_oddities
+from bridge.agents.script_graph import without_end
 from bridge.agents.script_hours import HoursSpec, OpeningHours, Standing, opening_hours
 from bridge.agents.script_mistakes import Mistakes
 from bridge.agents.script_schema import (
@@ -81,7 +82,7 @@ def compile_script(
     script, mistakes = examined(text, source, transfers, include)
     if script is None or mistakes:
         raise ConfigError("\n".join(mistakes))
-    return dataclasses.replace(script, warnings=tuple(find_oddities(script)))
+    return script
 
 
 def examined(
@@ -99,6 +100,9 @@ def examined(
     # what was taken out of a place is not missing there
     mistakes[read:] = [one for one in mistakes[read:] if not _follows(one.partition(": ")[0], places)]
     found = [mistake for mistake in find_mistakes(script) if mistake.partition(":")[0].partition(",")[0] not in spoilt]
+    odd = [] if mistakes or found else find_oddities(script)
+    odd += [f"state {name!r}: no way leads from here to the end of the call" for name in without_end(script)]
+    script = dataclasses.replace(script, warnings=tuple(mistakes.placed(source, odd)))
     return script, mistakes.placed(source, [*mistakes, *found])
 
 

@@ -34,9 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Exit status 0; 1 with mistakes, or with warnings where these count; a file that cannot be read is refused."""
-    from bridge.agents.script_check import find_oddities
     from bridge.agents.script_drawing import drawing
-    from bridge.agents.script_graph import without_end
     from bridge.agents.script_load import beside, examined
     from bridge.errors import ConfigError
 
@@ -52,10 +50,9 @@ def run(arguments: argparse.Namespace) -> int:
         print(mistake)
     if script is None:
         return 1
-    oddities = [] if mistakes else find_oddities(script)
-    oddities += [f"state {name!r}: no way leads from here to the end of the call" for name in without_end(script)]
-    for oddity in oddities:
-        print(f"{file}: warning: {oddity}")
+    for oddity in script.warnings:
+        place, _, what = oddity.partition(": ")
+        print(f"{place}: warning: {what}")
     if not mistakes:
         print(f"{file}: {script.size}")
     if arguments.svg is not None:
@@ -64,7 +61,7 @@ def run(arguments: argparse.Namespace) -> int:
         except OSError as error:
             raise ConfigError(f"{arguments.svg}: cannot be written: {error.strerror}") from None
         print(f"{arguments.svg}: drawn")
-    return 1 if mistakes or (oddities and arguments.strict) else 0
+    return 1 if mistakes or (script.warnings and arguments.strict) else 0
 
 
 def _transfers(config: Path | None, file: Path) -> Transfers | None:

@@ -113,7 +113,9 @@ def test_what_is_wrong_with_the_ways_of_a_script(what: str, tmp_path: Path, caps
     text, status, named = BROKEN[what]
     (tmp_path / "script.yaml").write_text(text)
     assert main(["check", str(tmp_path / "script.yaml"), "--svg", str(tmp_path / "out.svg")]) == status
-    assert named in capsys.readouterr().out
+    said = capsys.readouterr().out.splitlines()
+    place = rf"{re.escape(str(tmp_path))}/script\.yaml:\d+: {'' if status else 'warning: '}state '"
+    assert [line for line in said if named in line and re.match(place, line)], said
     assert main(["check", str(tmp_path / "script.yaml"), "--strict"]) == 1
     assert ElementTree.parse(tmp_path / "out.svg").getroot().tag.endswith("svg"), "drawn all the same"
 

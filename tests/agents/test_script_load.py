@@ -140,9 +140,32 @@ states:
         "clinic.yaml",
     )
     assert script.warnings == (
-        "state 'orphan': no way leads here",
-        "state 'sure': '{day}, then.': 'day' may still be empty here",
+        "clinic.yaml:6: state 'orphan': no way leads here",
+        "clinic.yaml:5: state 'sure': '{day}, then.': 'day' may still be empty here",
     )
+
+
+ODDITIES = {
+    "no way leads here": "main.yaml:6: state 'orphan': no way leads here",
+    "an empty slot": "main.yaml:5: state 'sure': '{day}, then.': 'day' may still be empty here",
+    "not said back": "main.yaml:4: state 'start': capture: 'mail': no line says it back, so that nobody can correct it",
+    "no end": "more.yaml:3: state 'waits': no way leads from here to the end of the call",
+}
+
+
+def test_what_is_odd_has_the_place_of_its_file_too(tmp_path: Path) -> None:
+    (tmp_path / "main.yaml").write_text(
+        """intents: {skip: [skip], wait: [wait]}
+include: more.yaml
+states:
+  start: {say: "Your mail?", expect: email, capture: mail, on_answer: {set: {day: now}, goto: sure}, when: {skip: sure}}
+  sure: {say: "{day}, then.", when: {wait: waits}, on_speech: {hang_up: x}}
+  orphan: {say: "Hello?", hang_up: done}
+"""
+    )
+    (tmp_path / "more.yaml").write_text("# more\nstates:\n  waits: {say: Wait., on_speech: waits, give_up: waits}\n")
+    warnings = [one.removeprefix(f"{tmp_path}/") for one in load_script(tmp_path / "main.yaml").warnings]
+    assert sorted(warnings) == sorted(ODDITIES.values())
 
 
 def test_words_that_yaml_would_take_for_something_else_stay_words() -> None:

@@ -347,7 +347,9 @@ def test_a_secret_that_is_not_there_is_named() -> None:
 def test_an_answer_that_is_easily_misheard_is_said_back() -> None:
     script = 'states: {start: {say: "Your e-mail?", expect: email, capture: mail, on_answer: GO}}'
     warned = compile_script(script.replace("GO", "{say: Thanks., hang_up: x}"), "mail.yaml").warnings
-    assert warned == ("state 'start': capture: 'mail': no line says it back, so that nobody can correct it",)
+    assert warned == (
+        "mail.yaml:1: state 'start': capture: 'mail': no line says it back, so that nobody can correct it",
+    )
     assert compile_script(script.replace("GO", '{say: "Thanks, {mail}.", hang_up: x}'), "mail.yaml").warnings == ()
 
 
