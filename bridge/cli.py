@@ -16,7 +16,7 @@ from collections.abc import Callable, Sequence
 from typing import Protocol, cast
 
 from bridge.system.standard_streams import keep_standard_streams
-from bridge.system.termination import Terminated, obey_sigterm
+from bridge.system.termination import Terminated, leave_threads_behind, obey_sigterm
 
 OK, NO, CANNOT, INTERRUPTED = 0, 1, 2, 130
 _SERVICES = frozenset(("serve", "worker"))
@@ -112,8 +112,16 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command; returns the exit status."""
-    argv = sys.argv[1:] if argv is None else argv
+    """Run one command; returns the exit status. As the program itself it ends, whatever an agent's threads are at."""
+    if argv is not None:
+        return _guarded(argv)
+    status = _guarded(sys.argv[1:])
+    leave_threads_behind(status)
+    return status
+
+
+def _guarded(argv: Sequence[str]) -> int:
+    """Run one command; signals and readers that are gone end it quietly."""
     try:
         obey_sigterm()
         keep_standard_streams()

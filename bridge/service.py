@@ -26,11 +26,17 @@ from bridge.errors import BridgeError, ConfigError
 from bridge.gateway.processes import ProcessGroup, say_starting
 from bridge.gateway.server import free_port
 from bridge.speaking.voices.local_worker import LocalWorker
-from bridge.system.lifetime import STUCK_S, StopSignals, end_when_stuck, when_parent_dies
+from bridge.system.lifetime import (
+    STUCK_S,
+    StopSignals,
+    UnwaitedThreads,
+    end_when_stuck,
+    when_parent_dies,
+)
 from bridge.system.own_folder import OwnFolder, folder_name, hold
 from bridge.system.sockets import check_port, temporary_folder
 from bridge.system.standard_streams import say
-from bridge.system.termination import Terminated, obey_sigterm
+from bridge.system.termination import Terminated, leave_threads_behind, obey_sigterm
 from bridge.telemetry import logs
 
 logger = logging.getLogger(__name__)
@@ -102,11 +108,14 @@ async def _serve(
         if beat is not None:
             beat.value = time.monotonic()
 
+    asyncio.get_running_loop().set_default_executor(UnwaitedThreads())
     watchdog: asyncio.Task[None] | None = None
     beating = asyncio.create_task(say_starting(beat)) if beat is not None else None
     try:
         starting = application.start(host, port, reuse_port=reuse_port, listen_when_warm=listen_when_warm)
         if await stop.unless_asked(starting):
+            # Now there may be calls, which are told goodbye; before that, a child ends with its parent at once.
+            when_parent_dies(asyncio.get_running_loop(), stop.parent_died)
             freeze_garbage()
             if beating is not None:
                 beating.cancel()
@@ -187,8 +196,6 @@ def _serve_as_one_of_many(
 
     async def serve_one() -> None:
         stop = StopSignals((signal.SIGTERM,))
-        loop = asyncio.get_running_loop()
-        when_parent_dies(loop, stop.parent_died)
         application = Application(
             settings,
             directory=directory,
@@ -200,14 +207,17 @@ def _serve_as_one_of_many(
         # Callers who come back from a process that died are served by the others, and must not wait for this one.
         await _serve(application, stop, host, port, reuse_port=True, beat=beat, listen_when_warm=replaces)
 
+    code = 0
     try:
         with asyncio.Runner(loop_factory=new_loop) as runner:
             runner.run(serve_one())
     except ConfigError as error:
         logger.error("%s", error)
-        sys.exit(2)
+        code = 2
     except Terminated:
-        sys.exit(0)
+        pass
     except Exception:  # multiprocessing would print it, whatever form our logs have
         logger.critical("not caught", exc_info=True)
-        sys.exit(1)
+        code = 1
+    leave_threads_behind(code)
+    sys.exit(code)

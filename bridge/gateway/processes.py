@@ -15,6 +15,7 @@ from multiprocessing.context import SpawnProcess
 from multiprocessing.sharedctypes import RawValue
 from typing import Any
 
+from bridge.system.lifetime import EndsWithParent, run_child
 from bridge.telemetry import logs
 from bridge.telemetry.metrics import process_ended
 
@@ -95,8 +96,8 @@ class ProcessGroup:
         if self._stopping:
             return 0
         beat = RawValue(c_double, 0.0)  # without a lock, which a killed process could keep
-        arguments = (*self._arguments, place, beat, replaces)
-        process = self._context.Process(target=self._target, args=arguments, name=f"bridge-{place}")
+        arguments = (EndsWithParent(), self._target, *self._arguments, place, beat, replaces)
+        process = self._context.Process(target=run_child, args=arguments, name=f"bridge-{place}")
         process.start()
         self._processes[place] = process
         ended = asyncio.Event()

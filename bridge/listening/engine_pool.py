@@ -15,6 +15,7 @@ import contextlib
 import itertools
 import logging
 import os
+import signal
 import sys
 import time
 from collections import deque
@@ -39,6 +40,7 @@ from bridge.listening.engine_messages import (
     pack,
 )
 from bridge.system.child_logs import pass_on, read_lines
+from bridge.system.lifetime import die_with_parent
 
 log = logging.getLogger(__name__)
 _readers: set[asyncio.Task[None]] = set()
@@ -305,6 +307,8 @@ async def _spawn() -> asyncio.subprocess.Process:
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
         env={**_ONE_THREAD, **os.environ, "PYTHONPATH": os.pathsep.join([_SOURCES, *_existing_path()])},
+        # It obeys no other signal, and looks at its input only between two jobs, or once its models are loaded.
+        preexec_fn=die_with_parent(signal.SIGKILL),
     )
     if process.stderr is not None:
         reading = asyncio.create_task(read_lines(process.stderr, _tell))

@@ -20,6 +20,7 @@ from bridge.simulator import load_generator, processes
 from bridge.simulator.load_generator import Job, LoadMeasures
 from bridge.simulator.result import percentile
 from bridge.simulator.trunk import Trunk
+from bridge.system.lifetime import EndsWithParent, run_child
 
 SPARE_DESCRIPTORS = 64
 """What a process needs besides its calls' sockets."""
@@ -120,8 +121,16 @@ class Load:
         context = multiprocessing.get_context("spawn")
         for index in range(self._count):
             ours, theirs = context.Pipe()
-            arguments = (theirs, self._trunk, self._job, f"{os.getpid()}/{index}", self._count / self._calls_per_s)
-            process = context.Process(target=load_generator.main, args=arguments, daemon=True)
+            arguments = (
+                EndsWithParent(),
+                load_generator.main,
+                theirs,
+                self._trunk,
+                self._job,
+                f"{os.getpid()}/{index}",
+                self._count / self._calls_per_s,
+            )
+            process = context.Process(target=run_child, args=arguments, daemon=True)
             process.start()
             theirs.close()
             self._pipes.append(ours)

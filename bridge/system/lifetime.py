@@ -1,4 +1,4 @@
-"""When a process with a loop ends: at a signal, with its parent, and when the loop is stuck."""
+"""When a process with a loop ends: at a signal, with its parent, when the loop is stuck, and without its threads."""
 
 from __future__ import annotations
 
@@ -13,12 +13,15 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Coroutine
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 STUCK_S = 15.0
 """A loop that has not run for so long carries no call any more: its process is to be replaced."""
 _PR_SET_PDEATHSIG = 1
 """prctl(2)"""
+_LOOK_S = 0.1
+_parent_is_watched = threading.Event()
 
 
 class StopSignals:
@@ -76,11 +79,50 @@ def die_with_parent(number: signal.Signals = signal.SIGTERM) -> Callable[[], Non
     return ask
 
 
+class EndsWithParent:
+    """First argument of a `multiprocessing` process: from the moment in which it is read, it ends with its parent.
+
+    `run_child` takes it and the rest. The arguments after it, and the modules that they need, may take many seconds to
+    load on a busy machine, and what comes then, too. After `when_parent_dies` the process ends in its own way.
+    """
+
+    def __init__(self) -> None:
+        self._parent = os.getpid()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _end_with, (self._parent,)
+
+
+def run_child(_watched: EndsWithParent, target: Callable[..., Any], *arguments: Any) -> None:
+    """Run a `multiprocessing` process; as this module is light, the watch begins before the rest is loaded."""
+    target(*arguments)
+
+
+def _end_with(parent: int) -> None:
+    """End this process at once when it has another parent than this one, until somebody else looks after that."""
+
+    def watch() -> None:
+        while not _parent_is_watched.wait(_LOOK_S):
+            if os.getppid() != parent:
+                os._exit(1)
+
+    threading.Thread(target=watch, name="early-parent-watch", daemon=True).start()
+
+
+class UnwaitedThreads(ThreadPoolExecutor):
+    """Threads of a loop for whose work nobody waits when it ends: what has to be finished was awaited before."""
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        """Begin nothing more, and leave what has begun to itself."""
+        super().shutdown(wait=False, cancel_futures=True)
+
+
 def when_parent_dies(loop: asyncio.AbstractEventLoop, do: Callable[[], None]) -> None:
     """Call `do` on the loop of a `multiprocessing` process once its parent is gone."""
     parent = multiprocessing.parent_process()
     if parent is None:
         return
+    _parent_is_watched.set()
 
     def watch() -> None:
         multiprocessing.connection.wait([parent.sentinel])

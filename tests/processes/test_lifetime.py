@@ -18,17 +18,28 @@ from bridge.system import sockets
 from bridge.system.own_folder import OwnFolder, folder_name
 from tests.processes.running import PATIENCE_S, SERVE, free_port, service, wait_until
 
-SCRIPT = "start: hello\nstates:\n  hello: {say: Hello., hang_up: done}\n"
+AGENT = """
+import threading, time
+from bridge.agents.dialogue import PhoneAgent
+
+threading.Thread(target=time.sleep, args=(3600,)).start()
+
+class Agent(PhoneAgent):
+    async def call_started(self, call):
+        await call.say("Hello.")
+        await call.hang_up()
+"""
 CONFIG = """
 gateway: {development_unsigned: true, host: 127.0.0.1}
 listening: {recogniser: {kind: none}, turn: {kind: none}}
-agent: {kind: script, file: script.yaml}
+agent: {kind: python, class: "endless:Agent"}
 """
 
 
 @pytest.fixture
 def config(tmp_path: Path) -> Path:
-    (tmp_path / "script.yaml").write_text(SCRIPT)
+    """Settings whose agent has a thread without end, as libraries have them: nothing may wait for it."""
+    (tmp_path / "endless.py").write_text(AGENT)
     file = tmp_path / "bridge.yaml"
     file.write_text(CONFIG)
     return file
@@ -108,6 +119,70 @@ def test_no_child_outlives_a_parent_that_is_killed(processes: int, config: Path,
     (temporary / folder_name("bridge-voice")).mkdir()  # as a process that is killed before its children leaves it
     with OwnFolder(temporary / folder_name("bridge-voice")) as next_one:
         assert list(temporary.iterdir()) == [next_one]
+
+
+ENDLESS = """
+import asyncio, os, sys, time
+from bridge.gateway.processes import ProcessGroup
+from bridge.simulator.load import Load
+
+def endless(how):
+    print("begun", flush=True)
+    while how == "in Python":
+        pass
+    time.sleep(3600)
+
+class Endless:
+    def __init__(self, how):
+        self.how = how
+    def __reduce__(self):
+        return endless, (self.how,)
+
+def target(*arguments):
+    endless("in native code")
+
+if __name__ == "__main__":
+    {start}
+"""
+STARTS = {
+    "of a service, loading in Python": "asyncio.run(ProcessGroup(target, (Endless('in Python'),), 1).run())",
+    "of a service, loading in native code": "asyncio.run(ProcessGroup(target, (Endless('in native code'),), 1).run())",
+    "of a service, before it looks after its parent": "asyncio.run(ProcessGroup(target, (), 1).run())",
+    "of a load, loading": "Load(Endless('in Python'), None).__enter__()",
+}
+
+
+@pytest.mark.parametrize("start", STARTS)
+def test_no_process_that_still_loads_outlives_its_parent(start: str, temporary: Path) -> None:
+    script = temporary / "parent.py"
+    script.write_text(ENDLESS.format(start=STARTS[start]))
+    with service([sys.executable, str(script)], temporary) as running:
+        running.says("begun")
+        running.process.kill()
+        running.process.wait()
+        wait_until(lambda: not running.living())
+
+
+async def test_no_engine_outlives_its_parent_whatever_it_is_at(temporary: Path) -> None:
+    script = """
+import asyncio
+from bridge.listening.engine_pool import _spawn
+
+async def main():
+    process = await _spawn()
+    print("begun", flush=True)
+    await process.wait()
+
+asyncio.run(main())
+"""
+    with service([sys.executable, "-c", script], temporary) as running:
+        running.says("begun")
+        wait_until(lambda: len(running.living()) == 2)
+        (engine,) = running.living() - {running.process.pid}
+        os.kill(engine, signal.SIGSTOP)  # it reads nothing meanwhile
+        running.process.kill()
+        running.process.wait()
+        wait_until(lambda: not running.living())
 
 
 def test_no_part_of_a_demo_outlives_one_that_is_killed(config: Path, temporary: Path, tmp_path: Path) -> None:
@@ -218,6 +293,38 @@ def test_a_worker_with_a_token_may_listen_on_all_interfaces(temporary: Path) -> 
     command = [sys.executable, "-m", "bridge.cli", "worker", "--host", "0.0.0.0", "--port", "0"]
     with service(command, temporary, BRIDGE_WORKER_TOKEN="secret") as worker:
         worker.says("speech worker ready on ws://0.0.0.0:")
+
+
+def test_a_service_whose_settings_are_refused_ends_though_its_agent_has_threads(config: Path, temporary: Path) -> None:
+    config.write_text(CONFIG.replace("endless:Agent", "endless:Nobody"))
+    with service([*SERVE, "-c", str(config), "--port", "0"], temporary) as running:
+        assert running.ends() == 2
+    assert "Nobody" in running.said
+
+
+WORKING = """
+import asyncio, time
+from bridge.app import new_loop
+from bridge.system.lifetime import UnwaitedThreads
+from bridge.system.termination import leave_threads_behind
+
+async def main():
+    asyncio.get_running_loop().set_default_executor(UnwaitedThreads())
+    begun = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    work = lambda: (loop.call_soon_threadsafe(begun.set), time.sleep(3600))
+    waiting = [asyncio.create_task(asyncio.to_thread(work)) for _ in range(100)]
+    await begun.wait()
+
+with asyncio.Runner(loop_factory=new_loop) as runner:
+    runner.run(main())
+leave_threads_behind(7)
+"""
+
+
+def test_work_in_a_loops_threads_is_not_waited_for(temporary: Path) -> None:
+    with service([sys.executable, "-c", WORKING], temporary) as running:
+        assert running.ends() == 7, running.said
 
 
 STUCK = """
