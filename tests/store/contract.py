@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from bridge.store.base import LARGEST_VALUE, Store
+from bridge.store.tallies import Tallies, Use
 
 OpenStore = Callable[[], Awaitable[Store]]
 """Opens one more view of the same store, as another process of the service would."""
@@ -69,6 +70,13 @@ class StoreContract:
         async with asyncio.timeout(60):
             while await store.get("call:CA1") is not None:
                 await asyncio.sleep(0.002)
+
+    async def test_what_many_callers_use_at_once_is_all_counted(self, open_store: OpenStore) -> None:
+        tallies = Tallies(await open_store())
+        one = Use(1, 2, 0.25)
+        await asyncio.gather(*(tallies.change("each", 7, "15005550006", one.plus, 60.0) for _ in range(30)))
+        assert await used(tallies, "15005550006") == Use(30, 60, 7.5)
+        assert await used(tallies, "15005550007") == Use()
 
     async def test_values_are_bytes_of_every_kind(self, open_store: OpenStore) -> None:
         store = await open_store()
@@ -133,6 +141,14 @@ class SharedStoreContract(StoreContract):
         for store in stores:
             assert await store.get("call:CA1") == b"%d" % done.index(True)
 
+    async def test_what_several_processes_count_at_once_is_all_counted(self, open_store: OpenStore) -> None:
+        all_tallies = [Tallies(await open_store()) for _ in range(3)]
+        counting = (one.change("each", 7, "15005550006", Use(1).plus, 60.0) for one in all_tallies for _ in range(20))
+        await asyncio.gather(*counting)
+        for tallies in all_tallies:
+            assert await used(tallies, "15005550006") == Use(60)
+            assert not tallies.contended
+
     async def test_a_ticket_that_one_has_spent_is_spent_for_all(self, open_store: OpenStore) -> None:
         stores = [await open_store() for _ in range(3)]
         spent = await asyncio.gather(*(store.add("ticket:n", b"", 60.0) for store in stores for _ in range(5)))
@@ -149,6 +165,17 @@ class SharedStoreContract(StoreContract):
                 break
         await until(lambda: bool(heard))
         assert heard[0][0] == "call:CA1"
+
+
+async def used(tallies: Tallies, who: str, limit: str = "each", window: int = 7) -> Use:
+    """What somebody has used."""
+    seen: list[Use] = []
+
+    def look(use: Use) -> None:
+        seen.append(use)
+
+    await tallies.change(limit, window, who, look, 60.0)
+    return seen[-1]
 
 
 async def until(condition: Callable[[], bool]) -> None:
