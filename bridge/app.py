@@ -7,6 +7,7 @@ import gc
 import logging
 import os
 import secrets
+import sqlite3
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from functools import partial
@@ -34,6 +35,7 @@ from bridge.speaking.speech import SpeechService
 from bridge.store.base import Store
 from bridge.store.factory import open_store
 from bridge.store.settings import redis_address
+from bridge.store.sqlite import SqliteStore
 from bridge.system import memory
 from bridge.system.lifetime import StopSignals
 from bridge.telemetry.after_call.delivery import AfterCallPost, report_keys
@@ -145,6 +147,7 @@ class Application:
         self.store: Store = open_store(
             settings.store, secret=self._secret, redis_url=redis_url, shared_file=shared_file
         )
+        self._tallies = self._open_tallies(settings, bool(redis_url))
         self._recorder: Recorder | None = None
         self._sound_recorder: SoundRecorder | None = None
         self._closers: list[tuple[str, Callable[[], Awaitable[None]]]] = []
@@ -180,6 +183,7 @@ class Application:
             metrics=self.metrics,
             observers=CallObservers(self._recorder, self._sound_recorder, after_call, forks, traces),
             store=self.store,
+            tallies=self._tallies,
             ticket_secret=self._secret,
             headroom=self._headroom,
             speech=self.speech,
@@ -204,6 +208,7 @@ class Application:
             await after_call.start()
         console = self._open_console(self.gateway)
         await self.store.start()
+        await self._start_tallies()
         if console is not None:
             await console.start()
         if not listen_when_warm:
@@ -224,6 +229,23 @@ class Application:
         assert self.gateway is not None
         await self.gateway.start(host, port, reuse_port=reuse_port)
         self._progress(f"listening on {host}:{self.gateway.port}")
+
+    def _open_tallies(self, settings: Settings, redis: bool) -> Store:
+        """Where allowances are counted: in a file that outlives a restart, else with everything else."""
+        file = settings.gateway.allowances.file
+        if file and redis:
+            raise ConfigError("gateway.allowances.file: all machines count in Redis; remove it, or store.redis_url")
+        return SqliteStore(self._directory / file) if file else self.store
+
+    async def _start_tallies(self) -> None:
+        if self._tallies is self.store:
+            return
+        try:
+            await self._tallies.start()
+        except (OSError, sqlite3.Error) as error:
+            file = self.settings.gateway.allowances.file
+            raise ConfigError(f"gateway.allowances.file: {file} cannot be used: {error}") from None
+        self._closers.insert(0, ("allowances", self._tallies.close))
 
     def _open_recorders(self) -> None:
         """Those who write calls to files, where somebody wants them."""

@@ -7,6 +7,7 @@ import logging
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Protocol
 
+import msgspec
 from aiohttp import WSCloseCode
 
 from bridge.call.states import EndReason
@@ -15,6 +16,7 @@ from bridge.carriers.base import (
     Apologise,
     CallReference,
     Carrier,
+    ComeBack,
     ForwardCall,
     LineBusy,
     MediaStream,
@@ -28,6 +30,9 @@ if TYPE_CHECKING:
     from bridge.gateway.process import Process
 
 logger = logging.getLogger(__name__)
+
+NOT_ALLOWED = "not_allowed"
+"""Why a transfer has failed that an allowance has kept from being begun."""
 
 
 class Socket(Protocol):
@@ -108,6 +113,8 @@ class CarrierLine:
             if kept is not None:
                 await process.keeper.settled()  # what it wrote of the call as it went must not come later
                 await process.kept_calls.keep(self.key, kept)
+            if isinstance(outcome, ForwardCall):
+                outcome = await self._allowed(outcome, kept)
             if isinstance(outcome, ForwardCall) and outcome.summary:
                 if kept is not None and await self._waits(outcome, kept):
                     process.departures.told(self.key)
@@ -127,6 +134,19 @@ class CarrierLine:
             process.metrics.call_failures.labels("ending").inc()
             logger.exception("could not end a call in the proper way, call=%s", self._call.call_id)
         self._socket.close(WSCloseCode.OK)
+
+    async def _allowed(self, forward: ForwardCall, kept: KeptCall | None) -> Outcome:
+        """This transfer; where there is no allowance for it, the caller is back with the agent, who is told so."""
+        process, call = self._process, self._call
+        caller = kept.from_number if kept is not None else ""
+        if not await process.spending.forward(self.key, caller, call.account_id, forward.target):
+            return forward
+        process.metrics.refused.labels("transfer allowance").inc()
+        if kept is None:
+            return Apologise(process.profiles.last_apology(""))
+        await process.kept_calls.keep(self.key, msgspec.structs.replace(kept, returned=NOT_ALLOWED))
+        parameters = {"from": kept.from_number, "to": kept.to_number, "returned": NOT_ALLOWED}
+        return ComeBack(call.call_id, call.account_id, parameters)
 
     async def _waits(self, forward: ForwardCall, kept: KeptCall) -> bool:
         """Whether the caller waits with music now, and somebody is called."""

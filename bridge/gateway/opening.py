@@ -202,6 +202,7 @@ class StreamOpening:
         )
         socket.serve(session, line, ticket.nonce)
         process.keeper.follow(key, session, ticket.account_id, returning=state is not None)
+        process.spending.begins(key, info.from_number, ticket.account_id)
         logs.event(
             logger,
             "call started",

@@ -15,6 +15,7 @@ from bridge.gateway.neighbours import Neighbours
 from bridge.gateway.observers import CallObservers
 from bridge.gateway.settings import GatewaySettings
 from bridge.gateway.signatures import Signatures
+from bridge.gateway.spending import Spending
 from bridge.gateway.warm_transfers import WarmTransfers
 from bridge.http import OpenClient
 from bridge.session.profiles import CallProfiles
@@ -46,6 +47,7 @@ class Process:
     control: CallControl
     departures: Departures
     warm_transfers: WarmTransfers
+    spending: Spending
     lag: LoopLag
 
 
@@ -54,6 +56,7 @@ def open_process(
     profiles: CallProfiles,
     *,
     store: Store,
+    tallies: Store,
     ticket_secret: str,
     metrics: Metrics,
     observers: CallObservers,
@@ -99,6 +102,7 @@ def open_process(
             control=control,
             departures=departures,
         ),
+        spending=Spending(settings.allowances, tallies, store, metrics),
         lag=lag,
     )
 

@@ -113,9 +113,27 @@ class CarrierRoutes:
         parameters = {"from": call.from_number, "to": call.to_number}
         outcome = self._open(route, ComeBack(call.call_id, call.account_id, parameters))
         if isinstance(outcome, OpenStream):
+            key = call_key(self._carrier, call.call_id)
+            if await self._process.spending.admit(key, call.from_number, call.account_id):
+                return self._used_up(route, call, key)
             admitted = KeptCall(b"", call.from_number, call.to_number, account_id=call.account_id)
-            await self._process.kept_calls.admit(call_key(self._carrier, call.call_id), admitted)
-        return outcome
+            await self._process.kept_calls.admit(key, admitted)
+        return await self._affordable(outcome, call.call_id, call.from_number, call.account_id)
+
+    async def _affordable(self, outcome: Outcome, call_id: str, number: str, account: str) -> Outcome:
+        """A caller for whom there is no room, and whom the allowances let ring the overflow number, or not."""
+        if not isinstance(outcome, ForwardCall):
+            return outcome
+        key = call_key(self._carrier, call_id)
+        refused = await self._process.spending.forward(key, number, account, outcome.target)
+        return LineBusy(self._process.gateway.busy_text) if refused else outcome
+
+    def _used_up(self, route: str, call: Ringing, key: str) -> LineBusy:
+        """An allowance has no more for this call: an overflow number, which costs money, is not rung for it."""
+        self._process.admission.end(key)
+        self._process.metrics.refused.labels("allowance").inc()
+        self._count(route, "busy")
+        return LineBusy(self._process.gateway.allowances.busy_text)
 
     async def _come_back(self, stream: StreamOver, key: str) -> ComeBack | None:
         """Go on with a call whose stream is gone though nobody ended it; None where nobody can."""
@@ -193,6 +211,7 @@ class CarrierRoutes:
         """Whom we forwarded a caller to has hung up; when nobody was reached, the caller goes back to the agent."""
         key = call_key(self._carrier, forward.call_id)
         self._process.departures.rang(key)
+        await self._process.spending.forwarded(key)
         if forward.call_over or forward.result == "answered":
             self._count(route, "endcall")
             return EndCall()
@@ -219,6 +238,7 @@ class CarrierRoutes:
             case PartyChose():
                 outcome = await transfers.chose(self._carrier, webhook)
             case HoldOver():
+                await self._process.spending.forwarded(call_key(self._carrier, webhook.call_id))
                 outcome = await transfers.hold_over(self._carrier, webhook)
         if outcome is None:
             return await self._stream_over(route, StreamOver(webhook.call_id))
@@ -255,6 +275,7 @@ class CarrierRoutes:
         if report.call_over:
             key = call_key(self._carrier, report.call_id)
             self._process.departures.rang(key)
+            await self._process.spending.forwarded(key)
             waits = await self._process.outcomes.ask(key)
             if isinstance(waits, HoldCall):
                 await self._process.warm_transfers.gone(self._carrier, waits.transfer)

@@ -63,6 +63,7 @@ class Gateway:
 
     Raises ConfigError when the settings would leave requests unchecked. `carriers` are those whose calls are taken, and
     `profiles` say what each is held with.
+    `tallies` is where allowances are counted, by default in the `store`.
     `ticket_secret`, `store` and `key_use` are shared by the processes of one port. `speech` is what the speech API
     speaks with; without it there is none. `open_client` reaches the carriers' REST APIs. The secrets that `settings`
     name are those of `environ`. Raises ConfigError for one that cannot be used.
@@ -77,6 +78,7 @@ class Gateway:
         metrics: Metrics | None = None,
         observers: CallObservers = NOBODY,
         store: Store | None = None,
+        tallies: Store | None = None,
         ticket_secret: str = "",
         headroom: Callable[[], float] = lambda: 1.0,
         speech: SpeechSource | None = None,
@@ -86,10 +88,12 @@ class Gateway:
     ) -> None:
         self.metrics = metrics or Metrics()
         self._settings = settings
+        store = store or MemoryStore()
         self.process = open_process(
             settings,
             profiles,
-            store=store or MemoryStore(),
+            store=store,
+            tallies=tallies or store,
             ticket_secret=ticket_secret or secrets.token_hex(16),
             metrics=self.metrics,
             observers=observers,
@@ -180,6 +184,7 @@ class Gateway:
         """Show how full this process is, and give up what it cannot afford under this pressure."""
         admission = self.process.admission
         self.metrics.use.set(admission.use)
+        self.process.spending.meter({key: session.seconds for key, session in self.media.sessions().items()})
         before, rung = admission.rung, admission.feel()
         if rung is before:
             return
@@ -267,6 +272,7 @@ class Gateway:
         self.process.lag.stop()
         self.process.wheel.close()
         await self.process.warm_transfers.close()
+        await self.process.spending.close()
         await self.process.control.close()
 
     def _nobody_needs_us(self) -> bool:

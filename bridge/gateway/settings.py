@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 import msgspec
 
 from bridge.addresses import is_address
+from bridge.gateway.allowances import AllowanceSettings
 from bridge.gateway.ladder import PressureSettings
 from bridge.system.settings import ConnectionSettings
 from bridge.variables import VariableOrNone
@@ -96,6 +97,7 @@ class GatewaySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, k
     half of `max_calls`, 20 at most."""
     max_calls_per_account: Count | None = None
     """The same of one of a carrier's accounts. None: all, while no other account calls; four fifths once one has."""
+    allowances: AllowanceSettings = AllowanceSettings()
     pressure: PressureSettings = PressureSettings()
     busy_text: str = "All our lines are busy. Please call again in a few minutes."
     overflow_number: str = ""

@@ -177,6 +177,25 @@ class Metrics:
         self.refused = Counter(
             "bridge_calls_refused", "Calls turned away at the webhook or at start", ["why"], registry=self._registry
         )
+        self.allowances_refused = Counter(
+            "bridge_allowances_refused",
+            "Calls and transfers refused because an allowance was used up, by which, of what, and which way",
+            ["allowance", "what", "way"],
+            registry=self._registry,
+        )
+        self.allowance_used = Gauge(
+            "bridge_allowance_used_ratio",
+            "The most that one caller, account or prefix has used of an allowance in its window, as far as seen here",
+            ["allowance", "of"],
+            registry=self._registry,
+            multiprocess_mode="livemax",
+        )
+        self.allowances_contended = Gauge(
+            "bridge_allowances_not_counted",
+            "Changes of an allowance that were given up since other processes changed it too fast",
+            registry=self._registry,
+            multiprocess_mode="livesum",
+        )
         self.signature_failures = Counter(
             "bridge_signature_failures",
             "Requests whose signature was missing or wrong",
