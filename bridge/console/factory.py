@@ -49,6 +49,7 @@ def build_console(
         secure=public_url.startswith("https"),
         target=operators_target,
         address=gateway.process.signatures.address,
+        allowances=gateway.process.spending.seen,
     )
 
 

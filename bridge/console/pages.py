@@ -18,6 +18,7 @@ from bridge.console.directory import CallDirectory
 from bridge.console.live import CallOrder
 from bridge.console.login import COOKIE, Logins
 from bridge.console.past import PastCalls
+from bridge.gateway.spending import SeenAllowance
 
 logger = logging.getLogger(__name__)
 
@@ -36,6 +37,8 @@ _MOST_QUEUED = 200
 _TRANSCRIPT_S = 60.0
 _order = msgspec.json.Decoder(CallOrder)
 
+Allowances = Callable[[], list[SeenAllowance]]
+"""How the allowances stand, as this process has seen them."""
 Target = Callable[[str], str]
 """A transfer's target as it is dialled. Raises ValueError for what may not be."""
 
@@ -53,6 +56,7 @@ class Console:
         secure: bool,
         target: Target,
         address: Callable[[web.Request], str],
+        allowances: Allowances,
     ) -> None:
         self._logins = logins
         self._directory = directory
@@ -61,6 +65,7 @@ class Console:
         self._secure = secure
         self._target = target
         self._address = address
+        self._allowances = allowances
         self._sockets: set[web.WebSocketResponse[bool]] = set()
 
     def add_to(self, app: web.Application) -> None:
@@ -163,7 +168,7 @@ class Console:
             return _json({"error": "this address speaks WebSocket only"}, 400)
         await socket.prepare(request)
         self._sockets.add(socket)
-        viewer = _Viewer(socket, self._directory)
+        viewer = _Viewer(socket, self._directory, self._allowances)
         try:
             await viewer.run()
         finally:
@@ -213,9 +218,10 @@ class Console:
 class _Viewer:
     """One open page: what it wants to see comes in, what there is to see goes out."""
 
-    def __init__(self, socket: web.WebSocketResponse[bool], directory: CallDirectory) -> None:
+    def __init__(self, socket: web.WebSocketResponse[bool], directory: CallDirectory, allowances: Allowances) -> None:
         self._socket = socket
         self._directory = directory
+        self._allowances = allowances
         self._blocks: asyncio.Queue[bytes] = asyncio.Queue(_MOST_QUEUED)
 
     async def run(self) -> None:
@@ -248,7 +254,7 @@ class _Viewer:
 
     async def _send_calls(self) -> None:
         while True:
-            told = {"calls": self._directory.calls()}
+            told = {"calls": self._directory.calls(), "allowances": self._allowances()}
             await self._socket.send_str(msgspec.json.encode(told).decode())
             await asyncio.sleep(_LIST_EVERY_S)
 

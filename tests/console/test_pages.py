@@ -20,11 +20,13 @@ from bridge.carriers.browser.carrier import BrowserCarrier
 from bridge.console.factory import build_console
 from bridge.console.login import Logins
 from bridge.console.settings import ConsoleSettings
+from bridge.gateway.allowances import AllowanceSettings, CallAllowance
+from bridge.gateway.settings import GatewaySettings
 from bridge.store.memory import MemoryStore
 from bridge.telemetry.metrics import Metrics
 from bridge.telemetry.recorder import Recorder
 from bridge.telemetry.settings import RecordingSettings, TelemetrySettings
-from tests.gateway.carrier import CALL, CALLED, CALLER, PATIENCE_S, Carrier, Leg, running
+from tests.gateway.carrier import CALL, CALLED, CALLER, PATIENCE_S, RINGING, SETTINGS, Carrier, Leg, running
 
 KEY = f"twilio/{CALL}"
 TELEMETRY = TelemetrySettings(record_directory="records", recording=RecordingSettings(directory="sound"))
@@ -55,7 +57,9 @@ class Visitor:
 
 
 @asynccontextmanager
-async def service(folder: Path, store: MemoryStore | None = None) -> AsyncIterator[tuple[Carrier, Visitor]]:
+async def service(
+    folder: Path, store: MemoryStore | None = None, settings: GatewaySettings = SETTINGS
+) -> AsyncIterator[tuple[Carrier, Visitor]]:
     """A gateway with the pages, a carrier that knows it, and a visitor of the pages."""
     logins = Logins("open sesame", "a secret of ours", hours=12)
     recorder = Recorder(folder / "records", Metrics())
@@ -70,7 +74,7 @@ async def service(folder: Path, store: MemoryStore | None = None) -> AsyncIterat
         consoles.append(console)
 
     others = (BrowserCarrier(logins.logged_in),)
-    async with running(others=others, recorder=recorder, before=add_pages) as carrier:
+    async with running(settings, others=others, recorder=recorder, before=add_pages) as carrier:
         await consoles[0].start()
         jar = aiohttp.CookieJar(unsafe=True)
         async with aiohttp.ClientSession(cookie_jar=jar) as http:
@@ -104,6 +108,18 @@ async def blocks(socket: aiohttp.ClientWebSocketResponse, leg: Leg) -> AsyncIter
                 continue
             if message.type is aiohttp.WSMsgType.BINARY:
                 yield json.loads(message.data)
+
+
+async def test_the_page_tells_how_allowances_stand(tmp_path: Path) -> None:
+    limit = CallAllowance(name="each", of="number", calls=4)
+    allowed = msgspec.structs.replace(SETTINGS, allowances=AllowanceSettings(limits=(limit,)))
+    async with service(tmp_path, settings=allowed) as (carrier, visitor):
+        await visitor.log_in()
+        for call in ("CA1", "CA2", "CA3", "CA4", "CA5"):
+            await carrier.document("/twilio/voice", {**RINGING, "CallSid": call})
+        async with await visitor.live() as live:
+            told = (await live.receive_json())["allowances"]
+        assert told == [{"name": "each", "of": "number", "per": "day", "share": 1.0, "refused": 1}]
 
 
 # ---- the login ------------------------------------------------------------------------------------------------

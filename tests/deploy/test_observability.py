@@ -72,7 +72,7 @@ def test_every_metric_that_is_asked_for_exists(expression: str) -> None:
 def test_every_label_that_is_asked_for_exists(expression: str) -> None:
     known = {"le", "instance"}.union(*labels().values())
     asked = re.findall(r"by \(([^)]*)\)|(\w+)=~?\"", expression)
-    assert {label for pair in asked for label in pair if label} <= known
+    assert {label for pair in asked for names in pair if names for label in names.split(", ")} <= known
 
 
 def test_the_ends_of_calls_that_count_as_failures_are_ends_of_calls() -> None:

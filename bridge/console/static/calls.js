@@ -19,6 +19,7 @@ function connect() {
     if (typeof data !== "string") return block(JSON.parse(new TextDecoder().decode(data)));
     const told = JSON.parse(data);
     if (told.calls) list(told.calls);
+    if (told.allowances) allowances(told.allowances);
   };
 }
 
@@ -58,6 +59,15 @@ function list(calls) {
     row.onkeydown = (event) => { if (event.key === "Enter") choose(call); };
     return row;
   }));
+}
+
+function allowances(limits) {
+  byId("limits").hidden = !limits.length;
+  byId("allowances").replaceChildren(...limits.map((limit) => element("li", {},
+    `${limit.name}: `,
+    element("span", { class: limit.share >= 1 ? "bad" : "" }, `${Math.floor(limit.share * 100)} %`),
+    ` of what one ${limit.of} may use in ${limit.per === "day" ? "a day" : "an hour"}`,
+    limit.refused ? element("span", { class: "bad" }, `, ${limit.refused} refused`) : "")));
 }
 
 function choose(call) {
