@@ -23,7 +23,7 @@ from bridge.config import Settings, unset_variables
 from bridge.console.factory import browser_phone, build_console, build_logins
 from bridge.console.pages import Console
 from bridge.errors import ConfigError, VoiceError
-from bridge.gateway.ladder import Rung
+from bridge.gateway.ladder import Rung, relief
 from bridge.gateway.observers import CallObservers
 from bridge.gateway.server import Gateway
 from bridge.http import HttpClient
@@ -33,9 +33,8 @@ from bridge.profiles import Agents, call_profiles, fixed_lines
 from bridge.session.failures import report_agent_error
 from bridge.speaking.speech import SpeechService
 from bridge.store.base import Store
-from bridge.store.factory import open_store
+from bridge.store.factory import open_store, open_tallies
 from bridge.store.settings import redis_address
-from bridge.store.sqlite import SqliteStore
 from bridge.system import memory
 from bridge.system.lifetime import StopSignals
 from bridge.telemetry.after_call.delivery import AfterCallPost, report_keys
@@ -147,7 +146,8 @@ class Application:
         self.store: Store = open_store(
             settings.store, secret=self._secret, redis_url=redis_url, shared_file=shared_file
         )
-        self._tallies = self._open_tallies(settings, bool(redis_url))
+        counted_in = settings.gateway.allowances.file
+        self._tallies = open_tallies(directory / counted_in, redis_url) if counted_in else self.store
         self._recorder: Recorder | None = None
         self._sound_recorder: SoundRecorder | None = None
         self._closers: list[tuple[str, Callable[[], Awaitable[None]]]] = []
@@ -229,13 +229,6 @@ class Application:
         assert self.gateway is not None
         await self.gateway.start(host, port, reuse_port=reuse_port)
         self._progress(f"listening on {host}:{self.gateway.port}")
-
-    def _open_tallies(self, settings: Settings, redis: bool) -> Store:
-        """Where allowances are counted: in a file that outlives a restart, else with everything else."""
-        file = settings.gateway.allowances.file
-        if file and redis:
-            raise ConfigError("gateway.allowances.file: all machines count in Redis; remove it, or store.redis_url")
-        return SqliteStore(self._directory / file) if file else self.store
 
     async def _start_tallies(self) -> None:
         if self._tallies is self.store:
@@ -366,7 +359,7 @@ class Application:
         return min(self.listening.headroom(), speech)
 
     def _relieve(self, rung: Rung) -> None:
-        self.speech.relieve(prefetch=rung < Rung.NO_PREFETCH, lighter=rung >= Rung.LIGHTER_VOICE)
+        self.speech.relieve(**relief(rung))
 
     async def _refresh(self) -> None:
         """Keep the rooms' own counters on the metrics page, and give back what calls that are over needed."""

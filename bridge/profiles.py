@@ -89,10 +89,14 @@ class SpeechOfProfile(msgspec.Struct, frozen=True):
     voice: str | None
     language: str = ""
     """In which agents write; empty: that of the voice."""
+    filler: str = ""
+    """Bridges an answer that is late under pressure."""
 
     def open_call(self, deliver: Deliver, *, audio_format: AudioFormat) -> CallSpeech:
         """Begin to speak on a call, in its line's format."""
-        return self.speech.open_call(deliver, audio_format=audio_format, voice=self.voice, language=self.language)
+        return self.speech.open_call(
+            deliver, audio_format=audio_format, voice=self.voice, language=self.language, filler=self.filler
+        )
 
 
 def call_profiles(
@@ -102,7 +106,7 @@ def call_profiles(
 
     def profile(number: str, its: NumberSettings) -> CallProfile:
         ears = ListeningOfProfile(listening, its.recogniser, its.second_recogniser)
-        voice = SpeechOfProfile(speech, its.voice or None, _read_in(its))
+        voice = SpeechOfProfile(speech, its.voice or None, _read_in(its), its.call.filler)
         kind = "" if its.agent is None else str(type(its.agent).__struct_config__.tag)
         return CallProfile(its.call, CallServices(ears, voice, agents[number]), kind)
 
@@ -133,7 +137,7 @@ def _read_in(its: NumberSettings) -> str:
 def _lines_of(its: NumberSettings, settings: Settings, agents: AgentFactory | None) -> Iterator[FixedLine]:
     call = its.call
     last = call.fallback.text if call.fallback.transfer else call.last_apology
-    own = (call.not_understood, call.apology, last, call.goodbye, call.time_is_up, call.shutdown)
+    own = (call.not_understood, call.apology, last, call.goodbye, call.time_is_up, call.shutdown, call.filler)
     lines = [FixedLine(text) for text in (*settings.speaking.warm, *own) if text]
     # The voice for all numbers needs no name: it is the one that speaks where none is named.
     voice = None if its.voice == settings.speaking.voice else its.voice or None

@@ -9,7 +9,7 @@ import msgspec
 
 from bridge.text.sentences import sentences
 
-_SENTENCES = ("not_understood", "apology", "last_apology", "goodbye", "time_is_up", "shutdown")
+_SENTENCES = ("not_understood", "apology", "last_apology", "goodbye", "time_is_up", "shutdown", "filler")
 """Settings with a sentence of ours in every language (`bridge.text.sentences`)."""
 _DIALLED = re.compile(r"\+[1-9]\d{6,14}|sips?:[^\s@<>\"]+@[^\s@<>\"]+", re.ASCII)
 
@@ -164,6 +164,8 @@ class CallSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     time_is_up: str = "We have reached the end of our time. Goodbye."
     shutdown: str = "I'm sorry, I have to end this call now. Please call again in a moment. Goodbye."
     """Said to those who are still there when the service stops; empty: what was begun is finished, and that is all."""
+    filler: str = "One moment."
+    """Said before an answer that is late while the service has too much to do (`gateway.pressure`); empty: nothing."""
 
     def __post_init__(self) -> None:
         """Sentences that were left alone are said in the call's language."""

@@ -23,7 +23,9 @@ class Rung(IntEnum):
     """Nothing is made ahead of its use."""
     LIGHTER_VOICE = 3
     """What the cache does not hold is spoken by the voice of `speaking.lighter` that stands in, where there is one."""
-    BUSY = 4
+    FILLERS = 4
+    """An answer that is late is bridged by `call.filler`, from the cache, so that the workers get time."""
+    BUSY = 5
     """Admission refuses new calls, for as long as there is no room; those that are here are served."""
 
     @property
@@ -38,21 +40,22 @@ class PressureSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, 
     no_speculation: Share = 0.8
     no_prefetch: Share = 0.85
     lighter_voice: Share = 0.9
+    fillers: Share = 0.95
     slack: Annotated[float, msgspec.Meta(ge=0, lt=1)] = 0.1
     """A rung is left once pressure has been this far below it ..."""
     rest_s: Annotated[float, msgspec.Meta(gt=0)] = 5.0
     """... for so long."""
 
     def __post_init__(self) -> None:
-        if not self.no_speculation <= self.no_prefetch <= self.lighter_voice:
+        if not self.no_speculation <= self.no_prefetch <= self.lighter_voice <= self.fillers:
             raise ValueError(
-                "no_speculation, no_prefetch and lighter_voice: expected each to be at least the one before"
+                "no_speculation, no_prefetch, lighter_voice and fillers: expected each to be at least the one before"
             )
 
     @property
     def thresholds(self) -> tuple[float, ...]:
         """The pressure at which each rung above `CALM` is reached."""
-        return (self.no_speculation, self.no_prefetch, self.lighter_voice, 1.0)
+        return (self.no_speculation, self.no_prefetch, self.lighter_voice, self.fillers, 1.0)
 
 
 class Ladder:
@@ -81,3 +84,12 @@ class Ladder:
     def _rests(self, pressure: float) -> bool:
         """Whether pressure is low enough for the rung below this one."""
         return self.rung > Rung.CALM and pressure <= self._settings.thresholds[self.rung - 1] - self._settings.slack
+
+
+def relief(rung: Rung) -> dict[str, bool]:
+    """What speech gives up and does instead on a rung of the ladder: arguments of `SpeechService.relieve`."""
+    return {
+        "prefetch": rung < Rung.NO_PREFETCH,
+        "lighter": rung >= Rung.LIGHTER_VOICE,
+        "fillers": rung >= Rung.FILLERS,
+    }

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from bridge.call.actions import is_supplied
 from bridge.call.commands import PullSpeech, Synthesise
 from bridge.call.supplied import FindSpeech
+from bridge.speaking.filler import CallFiller
 from bridge.speaking.phrases.beginnings import Foresight
 from bridge.speaking.phrases.phrase import PhraseKey
 from bridge.speaking.phrases.prefetch import ExpectedLine, ExpectedPhrase, Prefetcher
@@ -18,9 +19,16 @@ from bridge.speaking.utterance import UtteranceStream
 class CallSpeech:
     """Carries out one call's speech commands. `deliver` may be called from within any of these methods."""
 
-    def __init__(self, context: UtteranceContext, prefetcher: Prefetcher, closed: Callable[[CallSpeech], None]) -> None:
+    def __init__(
+        self,
+        context: UtteranceContext,
+        prefetcher: Prefetcher,
+        closed: Callable[[CallSpeech], None],
+        filler: str = "",
+    ) -> None:
         self._context = context
         self._prefetcher = prefetcher
+        self._filler = CallFiller(context.source, filler, context.language, context.tenant, context.audio_format)
         self._on_closed = closed
         self._closed = False
         self._utterances: dict[int, UtteranceStream | SuppliedUtterance] = {}
@@ -44,7 +52,7 @@ class CallSpeech:
         if supplied is not None:
             return SuppliedUtterance(command.utterance, supplied, context.audio_format, context.deliver, self._forget)
         foresight = Foresight(self._foresee, self._prefetcher.came_out)
-        return UtteranceStream(command.utterance, context, foresight, self._forget)
+        return UtteranceStream(command.utterance, context, foresight, self._forget, self._filler)
 
     def supply(self, find: FindSpeech) -> None:
         """Play what the agent makes itself, which `find` gives by the name of its voice; else its words are spoken."""

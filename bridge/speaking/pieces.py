@@ -24,6 +24,8 @@ class UtteranceContext(msgspec.Struct, frozen=True):
     tenant: str
     audio_format: AudioFormat
     ahead_ms: float
+    filler_after_s: float
+    """How long an answer may be late under pressure before a filler is heard."""
     savings: Savings
     deliver: Callable[[Event], None]
     voice: str | None = None

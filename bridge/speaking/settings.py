@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import msgspec
 
 from bridge.speaking.hosted_settings import HostedVoice
@@ -108,6 +110,9 @@ class SpeakingSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, 
     """No audio from any worker after this long: the utterance has failed."""
     ahead_ms: float = 3000.0
     """Speech made beyond what the caller's lead has taken: more would be made for nobody at an interruption."""
+    filler_after_ms: Annotated[float, msgspec.Meta(ge=0)] = 350.0
+    """Under pressure (`gateway.pressure`) an answer of which nothing is there so long after it should begin is bridged
+    by `call.filler`: the caller hears that we are there, and the worker has that much more time."""
     start_s: float = 60.0
     """How long a local worker may take to load its voices."""
     warm: tuple[str, ...] = ()

@@ -160,8 +160,11 @@ class SpeechService:
         audio_format: AudioFormat = MULAW_8000,
         voice: str | None = None,
         language: str = "",
+        filler: str = "",
     ) -> CallSpeech:
         """The voice of one call in its line's format; `voice` speaks where none is named.
+
+        `filler` is what bridges an answer that is late under pressure, in the same language.
 
         `language` is that of texts which name none; empty: the voice's own.
 
@@ -173,6 +176,7 @@ class SpeechService:
             tenant,
             audio_format,
             self.settings.ahead_ms,
+            self.settings.filler_after_ms / 1000,
             Savings(self.settings.cache.price_per_million_chars, self._prices),
             deliver,
             voice or (self._voice_in(language, None) if language else None),
@@ -180,7 +184,7 @@ class SpeechService:
             language,
             self._voice_in,
         )
-        call = CallSpeech(context, self._prefetcher, self._calls.discard)
+        call = CallSpeech(context, self._prefetcher, self._calls.discard, filler)
         self._calls.add(call)
         return call
 
@@ -269,8 +273,12 @@ class SpeechService:
                 )
         raise VoiceError("no speech provider is there that can take this stream", "lost")
 
-    def relieve(self, *, prefetch: bool, lighter: bool) -> None:
-        """Under pressure: make nothing ahead without `prefetch`; with `lighter` say new things in cheaper voices."""
+    def relieve(self, *, prefetch: bool, lighter: bool, fillers: bool = False) -> None:
+        """Under pressure: make nothing ahead without `prefetch`; with `lighter` say new things in cheaper voices.
+
+        With `fillers` an answer that is late is bridged by a phrase from memory.
+        """
+        self._source.bridging = fillers
         self._prefetcher.paused = not prefetch
         self._source.lighter = lighter
 
@@ -291,7 +299,7 @@ class SpeechService:
         """Counters of the cache, of the phrases made and of each worker (`worker0_...`)."""
         found: dict[str, float] = {f"cache_{name}": value for name, value in self.cache.stats().items()}
         found |= {f"phrases_{name}": self._source.counts[name] for name in ("made", "joined", "filled", "private")}
-        found |= {f"phrases_{name}": self._source.counts[name] for name in ("spliced", "failed")}
+        found |= {f"phrases_{name}": self._source.counts[name] for name in ("spliced", "failed", "bridged")}
         found |= {f"prefetch_{name}": value for name, value in self._prefetcher.stats().items()}
         found |= {"bad_ssml": self._source.counts["bad_ssml"]}
         found |= {"waste_ms": self._source.wasted_ms, "headroom": self.headroom(), "calls": len(self._calls)}

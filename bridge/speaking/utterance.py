@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from bridge.audio.formats import FRAME_MS
 from bridge.call.actions import KEYS, RECORDING
 from bridge.call.events import Event, SpeechArrived, SpeechEnded, SpeechFailed
+from bridge.speaking.filler import CallFiller
 from bridge.speaking.phrases.beginnings import Foresight
 from bridge.speaking.phrases.synthesis import Synthesis
 from bridge.speaking.pieces import SpeechPiece, UtteranceContext
@@ -29,10 +30,16 @@ class UtteranceStream:
     """
 
     def __init__(
-        self, number: int, context: UtteranceContext, foresight: Foresight, over: Callable[[int], None]
+        self,
+        number: int,
+        context: UtteranceContext,
+        foresight: Foresight,
+        over: Callable[[int], None],
+        filler: CallFiller | None = None,
     ) -> None:
         self.number = number
         self._context = context
+        self._filler = filler
         self._format = context.audio_format
         self._foresight = foresight
         self._over = over
@@ -56,6 +63,8 @@ class UtteranceStream:
         """When the caller will have heard all that was delivered."""
         self._last_piece: SpeechPiece | None = None
         self._wake: asyncio.TimerHandle | None = None
+        self._late: asyncio.TimerHandle | None = None
+        """When the caller, who has heard nothing yet, hears a filler."""
         self._closed = False
         self._pumping = False
         self._pump_again = False
@@ -114,6 +123,8 @@ class UtteranceStream:
         """Deliver up to here; the caller has this much still to hear."""
         if self._closed:
             return
+        if not self._pulled and self._filler is not None and self._context.source.bridging:
+            self._late = self._loop.call_later(self._context.filler_after_s, self._bridge)
         self._pulled = True
         self._allowed = max(self._allowed, upto_ms * self._format.bytes_per_ms)
         self._dry_at = self._loop.time() + lead_ms / 1000
@@ -250,6 +261,16 @@ class UtteranceStream:
         self._plan_wake()
         self.pump()
 
+    def _bridge(self) -> None:
+        """The answer is late: put a filler in front of it."""
+        head = self._pieces[0] if self._pieces else None
+        if self._delivered or head is None or head.available or self._filler is None:
+            return
+        filler = self._filler.piece(head.voice, head.language, self._loop.time())
+        if filler is not None:
+            self._pieces.appendleft(filler)
+            self.pump()
+
     def _conclude(self, event: Event) -> None:
         self._close()
         self._context.deliver(event)
@@ -257,8 +278,9 @@ class UtteranceStream:
     def _close(self) -> None:
         self._closed = True
         self._foresight.over()
-        if self._wake is not None:
-            self._wake.cancel()
+        for timer in (self._wake, self._late):
+            if timer is not None:
+                timer.cancel()
         for piece in self._pieces:
             piece.stop(self._context)
         self._pieces.clear()

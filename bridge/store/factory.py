@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from bridge.errors import ConfigError
 from bridge.store.base import Store
 from bridge.store.memory import MemoryStore
 from bridge.store.settings import StoreSettings
@@ -24,3 +25,10 @@ def open_store(settings: StoreSettings, *, secret: str, redis_url: str = "", sha
             deadline_s=settings.redis_deadline_ms / 1000,
         )
     return here
+
+
+def open_tallies(file: Path, redis_url: str) -> Store:
+    """Where allowances are counted in a file that outlives a restart. Raises ConfigError where all count in Redis."""
+    if redis_url:
+        raise ConfigError("gateway.allowances.file: all machines count in Redis; remove it, or the address of Redis")
+    return SqliteStore(file)

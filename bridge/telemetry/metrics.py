@@ -251,7 +251,8 @@ class Metrics:
         )
         self.pressure_rung = Gauge(
             "bridge_pressure_rung",
-            "Given up under pressure. 0: nothing, 1: speculation, 2: prefetch, 3: the better voice, 4: new calls",
+            "Given up under pressure. 0: nothing, 1: speculation, 2: prefetch, 3: the better voice, 4: silence before "
+            "a late answer, 5: new calls",
             registry=self._registry,
             multiprocess_mode="livemax",
         )

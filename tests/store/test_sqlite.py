@@ -12,7 +12,9 @@ from pathlib import Path
 
 import pytest
 
+from bridge.errors import ConfigError
 from bridge.store.base import Store
+from bridge.store.factory import open_tallies
 from bridge.store.sqlite import SqliteStore
 from tests.store.contract import OpenStore, SharedStoreContract
 from tests.store.test_memory import Clock
@@ -127,3 +129,8 @@ async def test_a_file_that_breaks_costs_what_it_held_and_no_call(open_store: Ope
     assert await store.take("after:CA1") is None
     assert not await store.add("ticket:n", b"", 60.0), "a ticket that cannot be noted as spent is not good"
     assert store.stats()["failed"] == 4
+
+
+async def test_a_file_of_counts_beside_redis_is_a_mistake(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"gateway\.allowances\.file"):
+        open_tallies(tmp_path / "counts", "redis://localhost")

@@ -49,10 +49,12 @@ class PhraseSource:
         """Told of every phrase that a call takes from memory or shares while it is being made."""
         self.lighter = False
         """Under pressure: what is not in memory is spoken by the voice that stands in (`speaking.lighter`)."""
+        self.bridging = False
+        """Under pressure: an answer that is late is bridged by a phrase from memory."""
         self._shared: dict[str, Synthesis] = {}
         self._all: set[Synthesis] = set()
         self.counts: Counter[str] = Counter()
-        """`joined`, `made`, `filled` (templates), `spliced`, `failed`, `private`."""
+        """`joined`, `made`, `filled` (templates), `bridged` (by a filler), `spliced`, `failed`, `private`."""
         self.wasted_ms = 0.0
         """Audio that was made and that nobody will hear."""
 
@@ -136,6 +138,14 @@ class PhraseSource:
     def has(self, key: PhraseKey) -> bool:
         """Whether a phrase is in memory or being made; counts as no use of it."""
         return key.digest in self._shared or self._cache.memory.peek(key.tenant, key.digest) is not None
+
+    def in_memory(
+        self, text: str, voice: str | None, tenant: str, audio_format: AudioFormat, language: str
+    ) -> Phrase | None:
+        """Look for a phrase in memory alone; counts as no use of it."""
+        keys = self._keys(text, voice, tenant, audio_format, language)
+        found = (self._cache.memory.peek(key.tenant, key.digest) for key in keys)
+        return next((phrase for phrase in found if phrase is not None), None)
 
     async def bring(self, key: PhraseKey) -> bool:
         """Have a phrase in memory if any tier keeps it."""
