@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import shutil
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 import pytest
 import redis as redis_client
 from hypothesis import settings
+
+from bridge.simulator.virtual import VirtualLoop
 
 # A change is judged by the same examples wherever it is judged; new ones are looked for by `make explore`.
 steady = settings(deadline=None, derandomize=True, database=None)
@@ -25,6 +28,15 @@ def pytest_collection_finish() -> None:
     """Leave the tests themselves, half the objects of a process, out of every later search for garbage."""
     gc.collect()
     gc.freeze()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "virtual_time: seconds cost nothing, and the network is in memory")
+
+
+def pytest_asyncio_loop_factories(item: pytest.Item) -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
+    """The loop of each asynchronous test and of its fixtures."""
+    return {"virtual": VirtualLoop} if item.get_closest_marker("virtual_time") else {"real": asyncio.new_event_loop}
 
 
 @pytest.fixture(scope="session")

@@ -225,6 +225,8 @@ class RecogniserContract:
     async def test_after_close_nothing_is_told(self, rig: Rig) -> None:
         call = Conversation(rig.recogniser)
         call.hears(ORDER)
+        await call.finalised()  # it is connected
+        call.hears(SATURDAY)
         call.asks()
         call.stream.close()
         told = len(call.told.events)
