@@ -8,13 +8,14 @@ import shutil
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 
+import aiohttp
 import pytest
 import redis as redis_client
 from hypothesis import settings
 
-from bridge.simulator.virtual import VirtualLoop
+from bridge.simulator import virtual
 
 # A change is judged by the same examples wherever it is judged; new ones are looked for by `make explore`.
 steady = settings(deadline=None, derandomize=True, database=None)
@@ -30,13 +31,24 @@ def pytest_collection_finish() -> None:
     gc.freeze()
 
 
-def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", "virtual_time: seconds cost nothing, and the network is in memory")
+@pytest.fixture
+async def in_virtual_time(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[None]:
+    """For `usefixtures`: seconds cost nothing, the network is in memory, every clock is the loop's."""
+    for owner in (aiohttp, aiohttp.client):
+        monkeypatch.setattr(owner, "TCPConnector", lambda **_how: virtual.MemoryConnector(limit=0))
+    loop = asyncio.get_running_loop()
+    if not isinstance(loop, virtual.VirtualLoop):  # a test that is no coroutine has no loop of its own
+        yield
+        return
+    with virtual.standing_in(loop, seed=1):
+        yield
 
 
-def pytest_asyncio_loop_factories(item: pytest.Item) -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
+def pytest_asyncio_loop_factories(item: pytest.Function) -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
     """The loop of each asynchronous test and of its fixtures."""
-    return {"virtual": VirtualLoop} if item.get_closest_marker("virtual_time") else {"real": asyncio.new_event_loop}
+    if "in_virtual_time" in item.fixturenames:
+        return {"virtual": virtual.VirtualLoop}
+    return {"real": asyncio.new_event_loop}
 
 
 @pytest.fixture(scope="session")

@@ -269,7 +269,10 @@ class MemoryConnector(aiohttp.BaseConnector):
     """Lets an aiohttp client reach servers of a `VirtualLoop`."""
 
     async def _create_connection(self, req: Any, traces: Any, timeout: Any) -> ResponseHandler:
-        _, protocol = await self._loop.create_connection(self._factory, req.url.host, req.url.port)
+        try:
+            _, protocol = await self._loop.create_connection(self._factory, req.url.host, req.url.port)
+        except OSError as error:
+            raise aiohttp.ClientConnectorError(req.connection_key, error) from error
         return protocol
 
 
@@ -279,7 +282,7 @@ def run(main: Callable[[], Awaitable[T]], *, seed: int = 1) -> T:
     Raises Deadlock when nothing can go on.
     """
     loop = VirtualLoop()
-    with _standing_in(loop, seed):
+    with standing_in(loop, seed):
         try:
             asyncio.set_event_loop(loop)
             return loop.run_until_complete(_only(main))
@@ -303,7 +306,7 @@ def _wind_up(loop: VirtualLoop) -> None:
 
 
 @contextlib.contextmanager
-def _standing_in(loop: VirtualLoop, seed: int) -> Iterator[None]:
+def standing_in(loop: VirtualLoop, seed: int) -> Iterator[None]:
     """Put the loop's clock and seeded randomness where the standard library's were, as test tools do with clocks."""
     source = random.Random(seed)
     clocks: dict[Any, Callable[[], Any]] = {

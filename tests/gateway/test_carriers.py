@@ -1,4 +1,7 @@
-"""Every carrier through the same gateway, over real sockets, side by side: ring, greeting, keys, hang-up, and after."""
+"""Every carrier through the same gateway, side by side, in virtual time: ring, greeting, keys, hang-up, and after.
+
+Over real sockets every carrier rings in `test_dying.py`.
+"""
 
 from __future__ import annotations
 
@@ -27,6 +30,8 @@ from tests.carriers.test_twilio import TestTwilio as Twilio
 from tests.carriers.test_vonage import TestVonage as Vonage
 from tests.gateway.carrier import PATIENCE_S, SETTINGS, Carrier, running
 from tests.gateway.doubles import FRAME
+
+pytestmark = pytest.mark.usefixtures("in_virtual_time")
 
 EXAMPLES = [Twilio.example, Telnyx.example, Vonage.example, Plivo.example]
 each = pytest.mark.parametrize("example", EXAMPLES, ids=[one.carrier.name for one in EXAMPLES])

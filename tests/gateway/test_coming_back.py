@@ -1,4 +1,4 @@
-"""A call whose stream is gone goes on in another process: two gateways, one store, every carrier over real sockets."""
+"""A call whose stream is gone goes on in another process: two gateways, one store, every carrier, in virtual time."""
 
 from __future__ import annotations
 
@@ -29,6 +29,8 @@ from tests.gateway.carrier import CALL, PATIENCE_S, RINGING, SETTINGS, Carrier, 
 from tests.gateway.doubles import FRAME, ServiceDoubles
 from tests.gateway.test_carriers import EXAMPLES, Phone, each
 from tests.store.contract import until
+
+pytestmark = pytest.mark.usefixtures("in_virtual_time")
 
 LATER_S = 600.0
 CALL_SETTINGS = CallSettings(listens=False, inter_digit_s=LATER_S)

@@ -24,6 +24,8 @@ from tests.gateway.test_carriers import EXAMPLES, Phone, desk, each, transferred
 from tests.gateway.test_coming_back import breaks, two_processes
 from tests.store.contract import until
 
+pytestmark = pytest.mark.usefixtures("in_virtual_time")
+
 GOODBYE = "we are closing"
 CALL_SETTINGS = CallSettings(listens=False, inter_digit_s=0.0, shutdown=GOODBYE)
 

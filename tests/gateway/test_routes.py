@@ -364,6 +364,7 @@ async def test_what_was_to_become_of_the_first_stream_does_not_befall_the_second
         assert parameters["returned"] == "busy"
 
 
+@pytest.mark.usefixtures("in_virtual_time")
 async def test_a_late_question_about_the_first_stream_does_not_end_the_second() -> None:
     def answer(prompt: Prompt) -> list[Action]:
         return [Say("welcome back")] if prompt.kind == "transfer_failed" else _comes_back(prompt)

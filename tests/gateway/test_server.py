@@ -38,6 +38,7 @@ async def test_a_process_is_alive_before_it_is_ready() -> None:
         assert (await ready(carrier))[0] == 200
 
 
+@pytest.mark.usefixtures("in_virtual_time")
 async def test_a_process_is_not_ready_while_it_refuses_calls_and_is_again_soon_after_speech_was_slow() -> None:
     now, speech = 100.0, Health()
     async with running(headroom=lambda: speech.headroom(now, [])) as carrier:
@@ -55,6 +56,7 @@ async def test_a_process_is_not_ready_while_it_refuses_calls_and_is_again_soon_a
         await leg.stop()
 
 
+@pytest.mark.usefixtures("in_virtual_time")
 async def test_a_process_under_pressure_gives_up_what_callers_miss_least_and_says_so() -> None:
     left = 1.0
     relieved: list[Rung] = []
@@ -113,6 +115,7 @@ async def test_a_drain_lets_a_call_finish_and_admits_no_other() -> None:
         assert bytes(leg.audio) == FRAME * len("hellobye")
 
 
+@pytest.mark.usefixtures("in_virtual_time")
 async def test_at_the_deadline_a_drain_asks_calls_to_end() -> None:
     async with running() as carrier:
         leg = await carrier.call()
@@ -123,6 +126,7 @@ async def test_at_the_deadline_a_drain_asks_calls_to_end() -> None:
         assert await carrier.count("bridge_calls_ended_total", why="drain") == 1
 
 
+@pytest.mark.usefixtures("in_virtual_time")
 async def test_a_stopped_process_keeps_its_port_until_the_carrier_knows_what_comes_after_the_stream() -> None:
     async with running(msgspec.structs.replace(SETTINGS, after_stream_s=30.0)) as carrier:
         leg = await carrier.call()
@@ -136,6 +140,7 @@ async def test_a_stopped_process_keeps_its_port_until_the_carrier_knows_what_com
         await asyncio.wait_for(stopped, 5.0)  # and not a moment longer
 
 
+@pytest.mark.usefixtures("in_virtual_time")
 async def test_callers_whose_stream_a_stopping_process_closes_hear_an_apology_from_the_carrier() -> None:
     async with running(msgspec.structs.replace(SETTINGS, drain_goodbye_s=0.01, after_stream_s=30.0)) as carrier:
         leg = await carrier.call()
@@ -148,6 +153,7 @@ async def test_callers_whose_stream_a_stopping_process_closes_hear_an_apology_fr
         await asyncio.wait_for(stopped, 5.0)
 
 
+@pytest.mark.usefixtures("in_virtual_time")
 async def test_a_carrier_that_does_not_ask_keeps_no_port_for_ever() -> None:
     now = 0.0
     departures = Departures(3.0, clock=lambda: now)
@@ -164,6 +170,7 @@ async def test_a_carrier_that_does_not_ask_keeps_no_port_for_ever() -> None:
     assert await departures.all_told() is True
 
 
+@pytest.mark.usefixtures("in_virtual_time")
 async def test_stopping_closes_the_sockets_of_calls_that_would_not_end() -> None:
     async with running(msgspec.structs.replace(SETTINGS, drain_goodbye_s=0.01)) as carrier:
         leg = await carrier.call()

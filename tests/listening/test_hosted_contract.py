@@ -8,24 +8,21 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 
-import aiohttp
 import pytest
 
 from bridge.listening.recognisers import wire_stream
 from bridge.listening.recognisers.hosted.catalogue import hosted_recogniser
-from bridge.simulator.virtual import MemoryConnector
 from tests.doubles.hearing import rehearse
 from tests.doubles.listening.base import KEY, ListeningDouble
 from tests.doubles.listening.catalogue import DOUBLES, VIRTUAL
 from tests.listening.recogniser_contract import ORDER, SATURDAY, RecogniserContract, Rig, loaded
 
 
-@pytest.mark.virtual_time
+@pytest.mark.usefixtures("in_virtual_time")
 @pytest.mark.parametrize("vendor", VIRTUAL)
 class TestHosted(RecogniserContract):
     @pytest.fixture
     async def rig(self, vendor: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Rig]:
-        monkeypatch.setattr(aiohttp, "TCPConnector", lambda **_how: MemoryConnector())
         monkeypatch.setenv("VENDOR_KEY", KEY)
         double: ListeningDouble = DOUBLES[vendor]()
         async with double.serve() as url, loaded(hosted_recogniser(double.settings(url))) as recogniser:
