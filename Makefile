@@ -7,11 +7,13 @@
 # make other   the pure rooms' tests on another Python (3.13, or 3.11 where .venv is 3.13), where one is installed
 # make bench   the benchmarks behind the numbers of tests/bench/README.md
 #
-# PYTHON=... chooses the interpreter, TESTS=... the tests, JOBS=... how many processes run them.
+# PYTHON=... chooses the interpreter, TESTS=... the tests, JOBS=... how many processes run them: four keep two cores
+# busy, as about half of what the tests do is waiting for a process, a call or a timer; each takes up to 3 GB.
 
 BIN := .venv/bin
 TESTS ?= tests
-JOBS ?= 2
+JOBS ?= 4
+SPREAD = -n $(JOBS) --dist loadfile --no-loadscope-reorder
 PURE := carriers audio understanding text call
 FLOOR := 95
 SLOW := tests/call/test_published_clips.py tests/text/spoken/test_any_text.py \
@@ -39,10 +41,10 @@ demo: setup
 	@$(BIN)/bridge demo
 
 test: setup-dev
-	@$(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(TESTS)
+	@$(BIN)/python -m pytest $(SPREAD) $(TESTS)
 
 explore: setup-dev
-	@$(BIN)/python -m pytest -n $(JOBS) --dist loadfile --hypothesis-profile=explore -m "hypothesis" $(TESTS)
+	@$(BIN)/python -m pytest $(SPREAD) --hypothesis-profile=explore -m "hypothesis" $(TESTS)
 
 check: setup-dev
 	@$(BIN)/ruff format --check .
@@ -53,7 +55,7 @@ check: setup-dev
 cover: setup-dev
 	@mkdir -p out
 	@$(BIN)/coverage erase
-	@$(BIN)/coverage run -m pytest -n $(JOBS) --dist loadfile $(BRIEF)
+	@$(BIN)/coverage run -m pytest $(SPREAD) $(BRIEF)
 	@$(BIN)/coverage combine -q
 	@for room in $(PURE); do \
 	  reached=$$($(BIN)/coverage report --include="*/bridge/$$room/*" --format=total) || exit 1; \
@@ -65,7 +67,7 @@ cover: setup-dev
 	done
 
 other: setup-dev
-	@deploy/other_python.sh $(BRIEF)
+	@deploy/other_python.sh $(SPREAD) $(BRIEF)
 
 format: setup-dev
 	@$(BIN)/ruff format .

@@ -9,6 +9,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from pathlib import Path
 
 import aiohttp
 import pytest
@@ -29,6 +30,29 @@ def pytest_collection_finish() -> None:
     """Leave the tests themselves, half the objects of a process, out of every later search for garbage."""
     gc.collect()
     gc.freeze()
+
+
+LONGEST = (
+    "test_new_project.py",
+    "call/test_published_clips.py",
+    "simulator/planted/test_planted_bugs.py",
+    "processes/test_served_examples.py",
+    "processes/test_streams.py",
+    "processes/test_outliving.py",
+    "processes/test_lifetime.py",
+    "listening/test_recogniser_contract.py",
+    "listening/test_processors.py",
+    "worker/test_faults.py",
+    "simulator/test_published_scenarios.py",
+    "simulator/test_pytest_plugin.py",
+    "test_what_is_said.py",
+)
+"""Files that one process works on for a minute or more: begun last, they would keep it when the others are done."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    files = [Path(__file__).parent / name for name in LONGEST]
+    items.sort(key=lambda item: files.index(item.path) if item.path in files else len(files))
 
 
 @pytest.fixture
