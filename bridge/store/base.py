@@ -64,7 +64,8 @@ class Store(Protocol):
     async def replace(self, key: str, value: bytes, by: bytes, ttl_s: float) -> bool:
         """Keep `by` in place of `value`, unless something else or nothing is kept: of many who replace, one does.
 
-        Tells no watcher.
+        Tells no watcher. Who finds `by` there already may be told that it was theirs, as a late answer cannot be told
+        from another's: values of those who must tell have something in them that no other's has.
         """
         ...
 

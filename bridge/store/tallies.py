@@ -2,14 +2,15 @@
 
 The counts of one limit in one window lie in `BUCKETS` values. A bucket holds `MOST_IN_A_BUCKET` callers at most; then
 the one that has used least gives way, so that a flood of invented numbers pushes out its own kind, and not those who
-have used much. A caller stands there as a digest. Every change is a compare-and-set: of processes that count at
-once none is lost.
+have used much. A caller stands there as a digest. Every change is a compare-and-set of a value that is like no other
+process's: of those that count at once none is lost, even where both come to the same numbers.
 """
 
 from __future__ import annotations
 
 import asyncio
 import hashlib
+import secrets
 from collections.abc import Callable
 
 import msgspec
@@ -39,7 +40,7 @@ class Use(msgspec.Struct, frozen=True, array_like=True):
 
 
 _encoder = msgspec.msgpack.Encoder()
-_decoder = msgspec.msgpack.Decoder(dict[str, Use])
+_decoder = msgspec.msgpack.Decoder(tuple[bytes, dict[str, Use]])
 
 Change = Callable[[Use], Use | None]
 """What becomes of a count; None leaves it as it is."""
@@ -68,7 +69,7 @@ class Tallies:
                 counts[digest.hexdigest()] = changed
                 if len(counts) > MOST_IN_A_BUCKET:
                     del counts[_least(counts, digest.hexdigest())]
-                value = _encoder.encode(counts)
+                value = _encoder.encode((secrets.token_bytes(8), counts))
                 if kept is None and await self._store.add(key, value, ttl_s):
                     return
                 if kept is not None and await self._store.replace(key, kept, value, ttl_s):
@@ -78,7 +79,7 @@ class Tallies:
 
 def _read(value: bytes | None) -> dict[str, Use]:
     try:
-        return {} if value is None else _decoder.decode(value)
+        return {} if value is None else _decoder.decode(value)[1]
     except msgspec.DecodeError:  # by a process of another version
         return {}
 

@@ -349,7 +349,8 @@ def _utterances_are_whole(actions: list[Action]) -> bool:
 @pytest.mark.parametrize("path", SAMPLES, ids=lambda path: path.stem)
 def test_every_state_of_the_samples_is_reachable_and_speaks(path: Path) -> None:
     script = load_script(path)
-    assert script.warnings == ()
+    endless = path.stem == "peer-job"  # which goes on until the caller hangs up
+    assert [one for one in script.warnings if not (endless and one.endswith("to the end of the call"))] == []
     assert reachable(script) == set(script.states)
     for state in script.states.values():
         assert any(line.text for line in state.say)

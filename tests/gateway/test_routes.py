@@ -20,6 +20,7 @@ from bridge.call.actions import Action, HangUp, Prompt, Say, Transfer
 from bridge.carriers.base import ComeBack
 from bridge.carriers.twilio.requests import CallsApi
 from bridge.errors import ConfigError
+from bridge.gateway.line import NOT_ALLOWED
 from bridge.gateway.settings import GatewaySettings
 from bridge.gateway.signatures import Signatures
 from bridge.session.ports import CallServices
@@ -195,7 +196,7 @@ async def test_a_call_that_comes_back_gets_another_stream_with_a_new_ticket(carr
     leg = Leg(await carrier.open())
     await leg.start(first)
     await leg.until_audio(1)
-    back = ComeBack(CALL, RINGING["AccountSid"], {"from": CALLER, "to": CALLED})
+    back = ComeBack(CALL, RINGING["AccountSid"], {"from": CALLER, "to": CALLED, "returned": NOT_ALLOWED})
     await carrier.gateway.process.outcomes.note(f"twilio/{CALL}", back)
     await leg.socket.close()
     await carrier.until_calls(0)

@@ -43,6 +43,6 @@ class OnceMore(httpx2.AsyncBaseTransport):
         return await self._fresh.handle_async_request(request)
 
     async def aclose(self) -> None:
-        """Close all connections."""
+        """Close all connections to the server."""
         await self._kept.aclose()
         await self._fresh.aclose()
