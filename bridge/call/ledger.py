@@ -11,7 +11,7 @@ from msgspec import UNSET, UnsetType
 
 from bridge.call.actions import RECORDING, Interruption, Spoken, recording_from
 from bridge.call.events import Word
-from bridge.text.cleaning import clean
+from bridge.text.cleaning import Cleaner
 from bridge.text.marks import plain
 
 NOTHING_UNDERSTOOD = "(nothing understood)"
@@ -43,8 +43,10 @@ class Utterance:
         self.cut = False
         self.mute = False
         """It was to be said, and not a sound came of it."""
-        self._said = "", ""
-        """A text, and what of it is said."""
+        self._cleaner = Cleaner()
+        self._of = self._cleaned = self._said = ""
+        """The text so far, what the cleaner gave out of it, and what of it is said: when more is written, nothing
+        is cleaned anew."""
 
     def place(self, words: tuple[Word, ...]) -> None:
         """Note words that synthesis has placed in time."""
@@ -63,9 +65,12 @@ class Utterance:
     @property
     def said(self) -> str:
         """What is said of the text: without tags, Markdown, pictures and all else that is nobody's to hear."""
-        if self._said[0] != self.text:
-            self._said = self.text, plain(clean(self.text))
-        return self._said[1]
+        if self._of != self.text:
+            if not self.text.startswith(self._of):
+                self._cleaner, self._of, self._cleaned = Cleaner(), "", ""
+            self._cleaned += self._cleaner.feed(self.text[len(self._of) :])
+            self._of, self._said = self.text, plain(self._cleaned + self._cleaner.would_finish())
+        return self._said
 
     @property
     def all_heard(self) -> bool:

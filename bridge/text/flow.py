@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import re
 
 from bridge.text.rates import Rates
@@ -59,6 +60,10 @@ class TextFlow:
     def finish(self) -> str:
         """No more text will come; return the rest."""
         return self._run(final=True)
+
+    def would_finish(self) -> str:
+        """Return what `finish` would return now, while more text may still come."""
+        return copy.deepcopy(self).finish()
 
     def _run(self, final: bool) -> str:
         while self._at < len(self._held) and self._step(final):

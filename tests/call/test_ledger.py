@@ -6,6 +6,7 @@ import pytest
 
 from bridge.call.events import Word
 from bridge.call.ledger import Utterance
+from tests.text.counting import steps
 
 WRITTEN = (
     '**Hello** <prosody rate="slow">there</prosody>, John <john@example.com> 👍 <think>hm</think>in '
@@ -46,3 +47,25 @@ def test_a_text_of_pictures_alone_says_nothing() -> None:
     one.finish(0.0)
 
     assert (one.all_heard, one.heard_text(), one.words) == (True, "", [])
+
+
+@pytest.mark.parametrize("delta", ["word ", "👋 ", "**a** ", "(sighs) ", "§ "])
+def test_what_is_left_to_say_of_a_growing_text_is_asked_for_again_at_the_price_of_what_was_added(delta: str) -> None:
+    def last_asked(count: int) -> int:
+        one = Utterance(1)
+        for _ in range(count):
+            one.text += delta
+            one.rest_text()
+        one.text += delta
+        return steps(one.rest_text)
+
+    last_asked(10)
+    assert last_asked(1000) <= 1.1 * last_asked(500)
+
+
+def test_a_text_that_is_another_one_is_said_from_its_beginning() -> None:
+    one = Utterance(1)
+    one.text = "**Hello"
+    assert one.rest_text() == "Hello"
+    one.text = "Good *day*."
+    assert one.rest_text() == "Good day."

@@ -216,7 +216,11 @@ def test_however_the_deltas_are_cut_the_same_is_said(deltas: list[str]) -> None:
     whole = clean("".join(deltas))
     cleaner, by_character = Cleaner(), Cleaner()
 
-    assert "".join([cleaner.feed(delta) for delta in deltas]) + cleaner.finish() == whole
+    out = ""
+    for number, delta in enumerate(deltas, 1):
+        out += cleaner.feed(delta)
+        assert out + cleaner.would_finish() == clean("".join(deltas[:number]))
+    assert out + cleaner.finish() == whole
     assert "".join(map(by_character.feed, "".join(deltas))) + by_character.finish() == whole
 
 
