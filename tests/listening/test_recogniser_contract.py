@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator
 
 import numpy as np
 import pytest
+import pytest_asyncio
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
@@ -40,12 +41,22 @@ def engine_processes() -> list[int]:
     return [int(row.split()[0]) for row in listed.stdout.splitlines() if "engine_process" in row]
 
 
+@pytest.mark.asyncio(loop_scope="class")
 class TestEmbedded(RecogniserContract):
-    @pytest.fixture
-    async def rig(self) -> AsyncIterator[Rig]:
+    """One pool for all of it, which has its processes again after they died."""
+
+    @pytest_asyncio.fixture(scope="class", loop_scope="class")
+    @classmethod
+    async def pool(cls) -> AsyncIterator[EnginePool]:
         pool = EnginePool(EngineSetup(WhisperSettings(), None))
         await pool.start()
+        try:
+            yield pool
+        finally:
+            await pool.close()
 
+    @pytest_asyncio.fixture(loop_scope="class")
+    async def rig(self, pool: EnginePool) -> AsyncIterator[Rig]:  # type: ignore[override]
         killing: list[asyncio.Task[None]] = []
 
         async def kill_for_good() -> None:
@@ -66,7 +77,6 @@ class TestEmbedded(RecogniserContract):
         finally:
             for task in killing:
                 task.cancel()
-            await pool.close()
 
 
 class TestOpenAI(RecogniserContract):
