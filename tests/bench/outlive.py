@@ -40,10 +40,11 @@ from tests.processes.outliving import (
     SPOKEN_STEPS,
     STEPS,
     Account,
+    EndedCall,
     busiest,
     command,
+    dial,
     recognisers,
-    ring,
     summary,
 )
 from tests.processes.running import Service, free_port, service, wait_until
@@ -181,7 +182,7 @@ async def run(arguments: argparse.Namespace, folder: Path, more: str, database: 
     """All calls from the first to the last, and what was killed meanwhile."""
     port = free_port()
     (folder / "t").mkdir()
-    accounts: list[Account] = []
+    ended: list[EndedCall] = []
     killed: list[dict[str, Any]] = []
     killed_at: list[float] = []
     with (
@@ -212,7 +213,7 @@ async def run(arguments: argparse.Namespace, folder: Path, more: str, database: 
             turn = 0
             while not over:
                 carrier = CARRIERS[number % len(CARRIERS)]
-                one = await ring(
+                one = await dial(
                     port,
                     carrier,
                     1000 * number + turn,
@@ -220,7 +221,7 @@ async def run(arguments: argparse.Namespace, folder: Path, more: str, database: 
                     steps=SPOKEN_STEPS if arguments.spoken else STEPS,
                     patience_ms=STUCK_PATIENCE_MS if "stuck" in arguments.kill else PATIENCE_MS,
                 )
-                accounts.append(one)
+                ended.append(one)
                 turn += 1
 
         callers = [asyncio.create_task(caller(number)) for number in range(arguments.calls)]
@@ -234,6 +235,7 @@ async def run(arguments: argparse.Namespace, folder: Path, more: str, database: 
             await asyncio.sleep(5.0)
         over = True
         await asyncio.gather(*callers)
+    accounts = [one.account() for one in ended]
     if arguments.logs:
         keep_stories(Path(arguments.logs), accounts, running, killed, begun_at)
     return report(accounts, killed, killed_at)

@@ -25,7 +25,7 @@ import numpy.typing as npt
 
 from bridge.audio import mulaw
 from bridge.simulator.call_facts import CallFacts
-from bridge.simulator.caller import Caller
+from bridge.simulator.caller import Caller, CallerAction
 from bridge.simulator.carriers.telnyx import public_key
 from bridge.simulator.phone_call import PhoneCall
 from bridge.simulator.processes import family
@@ -91,6 +91,8 @@ _KEY_WAY_S = 0.05
 _TONE_MS = 180
 _LOWEST_HZ, _STEP_HZ = 400.0, 55.0
 _STEP = RATE_HZ // 100
+_TOGETHER = 256
+"""Frames that are looked at in one go."""
 _AUDIBLE = 0.01
 _GRID_MS = 20.0
 """The ear places the end of a word that is cut off up to ten milliseconds late."""
@@ -130,20 +132,29 @@ class HeardWord(NamedTuple):
 def words_in(sound: Sound) -> list[HeardWord]:
     """The words in a recording; a word whose tone stops and begins again is there twice."""
     found: list[HeardWord] = []
-    window = np.hanning(2 * _STEP)
-    for at in range(0, len(sound) - 2 * _STEP, _STEP):
-        frame = sound[at : at + 2 * _STEP]
-        if np.sqrt(np.mean(frame[_STEP // 2 : -_STEP // 2] ** 2)) < _AUDIBLE:
-            continue
-        spectrum = np.abs(np.fft.rfft(frame * window, 2048))
-        number = round((float(spectrum.argmax()) * RATE_HZ / 2048 - _LOWEST_HZ) / _STEP_HZ)
-        word = VOCABULARY[number] if 0 <= number < len(VOCABULARY) else "?"
+    for at, word in _tones_in(sound):
         start_ms = at * 1000 // RATE_HZ + 5
         if found and found[-1].word == word and start_ms - found[-1].end_ms <= 5:
             found[-1] = found[-1]._replace(end_ms=start_ms + 10)
         else:
             found.append(HeardWord(word, start_ms, start_ms + 10))
     return [one for one in found if one.end_ms - one.start_ms > 20]
+
+
+def _tones_in(sound: Sound) -> Iterator[tuple[int, str]]:
+    """Where a tone is heard, every ten milliseconds, and which word's it is."""
+    if len(sound) < 2 * _STEP:
+        return
+    frames = np.lib.stride_tricks.sliding_window_view(sound, 2 * _STEP)[:-1:_STEP]
+    window = np.hanning(2 * _STEP)
+    for first in range(0, len(frames), _TOGETHER):
+        some = frames[first : first + _TOGETHER]
+        loud = np.sqrt(np.mean(some[:, _STEP // 2 : -_STEP // 2] ** 2, axis=1)) >= _AUDIBLE
+        peaks = np.abs(np.fft.rfft(some * window, 2048, axis=1)).argmax(axis=1)
+        numbers = np.rint((peaks * RATE_HZ / 2048 - _LOWEST_HZ) / _STEP_HZ).astype(int)
+        for place in np.flatnonzero(loud):
+            number = numbers[place]
+            yield (first + int(place)) * _STEP, VOCABULARY[number] if 0 <= number < len(VOCABULARY) else "?"
 
 
 @dataclass
@@ -232,7 +243,25 @@ def scenario(round_trip_ms: float, patience_ms: int = PATIENCE_MS, steps: str = 
     return parse(steps.format(round_trip_ms=round_trip_ms, patience_ms=patience_ms))
 
 
-async def ring(
+class EndedCall(NamedTuple):
+    """A call that is over, to be listened to once nothing hangs on the processor any more."""
+
+    carrier: str
+    call: str
+    dialled_at: float
+    pressed: list[CallerAction]
+    facts: CallFacts
+    round_trip_ms: float
+
+    def account(self) -> Account:
+        """What its caller makes of it."""
+        told = account(self.carrier, self.facts, self.round_trip_ms)
+        told = replace(told, call=self.call, dialled_at=self.dialled_at)
+        keys = [did.start_ms / 1000 + n * _KEYS_APART_S for did in self.pressed for n in range(len(did.text))]
+        return replace(told, keys_at=[told.zero_at + key for key in keys])
+
+
+async def dial(
     port: int,
     carrier: str,
     number: int,
@@ -240,7 +269,7 @@ async def ring(
     begun: Callable[[CallFacts], None] = lambda _: None,
     patience_ms: int = PATIENCE_MS,
     steps: str = STEPS,
-) -> Account:
+) -> EndedCall:
     """One call from the beginning to the end; `begun` is given its facts, to follow it meanwhile."""
     trunk = Trunk(
         url=f"https://bridge.example.com/{carrier}/{ROUTES[carrier]}",
@@ -256,11 +285,16 @@ async def ring(
         phone_call = PhoneCall(trunk, call, story, caller, session)
         begun(phone_call.facts)
         facts = await phone_call.run()
-    told = await asyncio.to_thread(account, carrier, facts, round_trip_ms)
-    told = replace(told, call=call.call_sid, dialled_at=dialled_at)
     pressed = [did for did in caller.done if did.kind == "digits"]
-    keys = [did.start_ms / 1000 + n * _KEYS_APART_S for did in pressed for n in range(len(did.text))]
-    return replace(told, keys_at=[told.zero_at + key for key in keys])
+    return EndedCall(carrier, call.call_sid, dialled_at, pressed, facts, round_trip_ms)
+
+
+async def ring(
+    port: int, carrier: str, number: int, round_trip_ms: float, begun: Callable[[CallFacts], None] = lambda _: None
+) -> Account:
+    """One call from the beginning to the end, and what its caller makes of it."""
+    ended = await dial(port, carrier, number, round_trip_ms, begun)
+    return await asyncio.to_thread(ended.account)
 
 
 def command(
