@@ -314,7 +314,7 @@ def main() -> None:
     parser.add_argument("--processes", type=int, default=3)
     parser.add_argument("--store", choices=("sqlite", "redis"), default="sqlite")
     parser.add_argument("--agent", choices=AGENTS, default="script", help="all but script: a process of its own")
-    parser.add_argument("--spoken", action="store_true", help="callers say yes instead of pressing keys")
+    parser.add_argument("--spoken", action="store_true", help="callers say a sentence instead of pressing keys")
     parser.add_argument("--kill", nargs="+", default=["process"] * 3, metavar="WHAT")
     parser.add_argument("--away-s", type=float, default=1.5, help="how long a worker or agent that is killed is away")
     parser.add_argument("--round-trip-ms", type=float, default=40.0)
