@@ -29,6 +29,8 @@ class Answering:
         """When an agent that has done nothing yet is given up."""
         self.held = False
         """The caller's turn may not be over: nothing of the answer is carried out yet."""
+        self.declared = False
+        """The answer has said what the caller will say, or in which language, and it may be that this is all of it."""
         self.unconfirmed = False
         """The prompt may still be replaced by a longer one, as little of its answer was heard."""
         self._again = False
@@ -38,13 +40,14 @@ class Answering:
 
     @property
     def empty(self) -> bool:
-        """Whether nothing has come of the answer yet."""
+        """Whether nothing has come of the answer yet that the caller notices."""
         return self.due is not None
 
     @property
     def at_start(self) -> bool:
-        """Whether this is the answer to a stream's beginning, when the caller has said nothing."""
-        return self._prompt.kind in ("call_started", "transfer_failed")
+        """Whether this is the answer to a stream's beginning, when the caller has said nothing and heard nothing."""
+        kind = self._prompt.kind
+        return kind in ("call_started", "transfer_failed") or (kind == "floor_given" and not self._prompt.history)
 
     @property
     def to_keys(self) -> bool:
@@ -88,7 +91,7 @@ class Answering:
         self.turn += 1
         self._prompt = prompt = msgspec.structs.replace(prompt, turn=self.turn)
         self.unconfirmed, self._asked_at = prompt.guess, now
-        self.busy, self.due = True, now + self._deadline_s
+        self.busy, self.due, self.declared = True, now + self._deadline_s, False
         return [AskAgent(self.turn, prompt)]
 
     def confirm(self) -> list[Command]:

@@ -82,7 +82,7 @@ class BotSide(BotWords):
 
     def agent_done(self, now: float) -> list[Command]:
         """The answer is complete; one without words and actions is a failure."""
-        if self.answering.empty and self.ending is None:
+        if self.answering.empty and not self.answering.declared and self.ending is None:
             return self.agent_failed(EMPTY, now)
         return self._answered(now)
 
@@ -110,7 +110,7 @@ class BotSide(BotWords):
         self.answering.held = False
         commands: list[Command] = []
         kept, self._kept = self._kept, []
-        if not self.answering.empty:
+        if not self.answering.empty or self.answering.declared:
             commands += self._end_question()
         for action in kept:
             commands += self._does(action, now)

@@ -111,7 +111,10 @@ class BotWords:
 
     def acts(self, action: Action, now: float) -> list[Command]:
         """Carry out what the agent wants."""
-        self.answering.acted()
+        if isinstance(action, actions.Expect | actions.ChangeLanguage):
+            self.answering.declared = True  # whoever waits for the agent still waits
+        else:
+            self.answering.acted()
         if self.ending is not None or (self._kept and isinstance(self._kept[-1], actions.HangUp | actions.Transfer)):
             return []
         if isinstance(action, actions.ChangeLanguage):

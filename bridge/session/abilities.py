@@ -5,12 +5,13 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 
-from bridge.agents.base import Agent, CallInfo, Failure, accountable, attentive, talking
+from bridge.agents.base import Agent, CallInfo, accountable, attentive, talking
 from bridge.audio.formats import AudioFormat
 from bridge.call.account import AgentAccount
 from bridge.call.commands import Command
 from bridge.call.events import AgentWantsFloor, Event
 from bridge.call.machine import Call
+from bridge.session.failures import report_raised
 from bridge.session.ports import CallSpeaker
 from bridge.telemetry.metrics import Metrics
 
@@ -40,9 +41,9 @@ class AgentAbilities:
         try:
             if self._talking is not None:
                 self._talking.hear(ulaw, now)
-        except Exception:
+        except Exception as error:
             self.hears = False
-            self._failed("could not hear its caller")
+            self._failed("could not hear its caller", error)
 
     def attend(self, ask: Callable[[AgentWantsFloor], None]) -> None:
         """The call begins, or goes on here."""
@@ -55,9 +56,9 @@ class AgentAbilities:
             return
         try:
             self._follower.saw(event, commands, call)
-        except Exception:
+        except Exception as error:
             self._follower = None
-            self._failed("could not follow its call")
+            self._failed("could not follow its call", error)
 
     def left(self) -> None:
         """Tell the agent that the call is over here."""
@@ -68,10 +69,9 @@ class AgentAbilities:
         """What the agent has to tell of the call; nothing, where it fails at that."""
         try:
             return AgentAccount() if self._accountable is None else self._accountable.account()
-        except Exception:
-            self._failed("could not give an account of its call")
+        except Exception as error:
+            self._failed("could not give an account of its call", error)
             return AgentAccount()
 
-    def _failed(self, what: str) -> None:
-        self._metrics.agent_failures.labels(Failure.RAISED).inc()
-        logger.exception("agent %s, call=%s", what, self._info.call_id)
+    def _failed(self, what: str, error: Exception) -> None:
+        report_raised(self._metrics, self._info, error, what)

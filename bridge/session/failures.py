@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 import logging
+import traceback
 
-from bridge.agents.base import AgentError, CallInfo
+from bridge.agents.base import AgentError, CallInfo, Failure
 from bridge.agents.guard import folded
 from bridge.telemetry import logs
 from bridge.telemetry.metrics import Metrics
 
 logger = logging.getLogger(__name__)
+
+
+def report_raised(metrics: Metrics, info: CallInfo, error: Exception, what: str = "cannot answer") -> None:
+    """Count and log what an agent's own code has raised: what it is and where is told, what it says is private."""
+    frames = traceback.extract_tb(error.__traceback__)
+    where = f", {frames[-1].filename}:{frames[-1].lineno} in {frames[-1].name}" if frames else ""
+    why = f"its code {what}: {type(error).__name__}{where}"
+    report_agent_error(metrics, info, AgentError(Failure.RAISED, why, str(error)))
+    logger.warning("the agent raised here, call=%s\n%s", info.call_id, "".join(traceback.format_list(frames)).rstrip())
 
 
 def report_agent_error(metrics: Metrics, info: CallInfo, error: AgentError) -> None:

@@ -13,7 +13,7 @@ from bridge.call.actions import Prompt
 from bridge.call.commands import AskAgent, CancelAgent, ConfirmAnswer
 from bridge.call.events import AgentActed, AgentFailed, AgentFinished
 from bridge.errors import BadMessage
-from bridge.session.failures import report_agent_error
+from bridge.session.failures import report_agent_error, report_raised
 from bridge.session.ports import Deliver
 from bridge.telemetry import logs
 from bridge.telemetry.metrics import Metrics
@@ -97,9 +97,8 @@ class AgentReplies:
         except AgentError as error:
             report_agent_error(self._metrics, self._info, error)
             self._deliver(AgentFailed(turn, error.kind.value))
-        except Exception:
-            self._metrics.agent_failures.labels(Failure.RAISED).inc()
-            logger.exception("agent raised, call=%s", self._info.call_id)
+        except Exception as error:
+            report_raised(self._metrics, self._info, error)
             self._deliver(AgentFailed(turn, Failure.RAISED.value))
         else:
             self._deliver(AgentFinished(turn))
@@ -115,9 +114,8 @@ class AgentReplies:
             return
         try:
             self._expect(self._agent.likely())
-        except Exception:
-            self._metrics.agent_failures.labels(Failure.RAISED).inc()
-            logger.exception("agent could not name its next lines, call=%s", self._info.call_id)
+        except Exception as error:
+            report_raised(self._metrics, self._info, error, "could not name its next lines")
 
 
 def _start(work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:

@@ -21,7 +21,7 @@ from typing import Any
 
 import msgspec
 
-from bridge.agents.base import CallInfo, Failure
+from bridge.agents.base import CallInfo
 from bridge.agents.guard import folded
 from bridge.audio.formats import MULAW_8000
 from bridge.call import commands as order
@@ -41,6 +41,7 @@ from bridge.call.states import EndReason
 from bridge.carriers.base import Apologise, EndCall, ForwardCall, Outcome
 from bridge.session.abilities import AgentAbilities
 from bridge.session.books import NO_FOLLOWERS, CallBooks, CallFollowers
+from bridge.session.failures import report_raised
 from bridge.session.ports import PHONE_LINE, CallServices, KeptCall, Line, LineAudio
 from bridge.session.replies import AgentReplies
 from bridge.session.taps import CallTap, Taps
@@ -284,9 +285,8 @@ class CallSession:
             state = encode(self.state())
             costs = self._books.costs(self._voice.savings(), self._ear.costs())
             return KeptCall(state, info.from_number, info.to_number, info.parameters, costs=costs)
-        except Exception:
-            self._metrics.agent_failures.labels(Failure.RAISED).inc()
-            logger.exception("agent raised, call=%s", info.call_id)
+        except Exception as error:
+            report_raised(self._metrics, info, error, "could not tell its state")
             return None
 
     def _nothing(self, _command: order.Decided) -> None:

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 import msgspec
 import pytest
 
-from bridge.call.actions import SUPPLIED, Action, Expect, HangUp, Prompt, Say, Spoken, Transfer, Wait
+from bridge.call.actions import SUPPLIED, Action, ChangeLanguage, Expect, HangUp, Prompt, Say, Spoken, Transfer, Wait
 from bridge.call.answering import EMPTY, LATE
 from bridge.call.commands import AskAgent, CancelAgent, ConfirmAnswer, Decided, Disconnect, Redirect
-from bridge.call.events import AgentFailed, CallStarted, Word
+from bridge.call.events import AgentActed, AgentFailed, AgentWantsFloor, CallStarted, Word
 from bridge.call.settings import CallSettings, EndpointSettings, FallbackSettings
 from bridge.call.states import Bot, EndReason
 from tests.call.phone import Phone
@@ -415,6 +415,63 @@ def test_an_answer_of_which_no_sound_comes_is_asked_once_more_and_then_excused(a
     assert [prompt.again for prompt in phone.prompts] == [False, False, True]
     assert " ".join(phone.heard_words()) == f"{GREETING} {phone.settings.apology}"
     assert FOREIGN not in str(phone.call.transcript()), "what nobody heard is in no history"
+
+
+@pytest.mark.parametrize("declared", [Expect("digits:4"), ChangeLanguage("en")])
+@pytest.mark.parametrize("kinds", [("unreachable", "unreachable"), ("timeout",), ("nothing_said",)])
+def test_an_agent_that_fails_having_declared_what_comes_has_said_nothing(
+    kinds: Sequence[str], declared: Action
+) -> None:
+    """As every team does before it asks whoever has the caller."""
+
+    class Declaring(Failing):
+        def _reply(self, turn: int, prompt: Prompt) -> None:
+            self._tell(AgentActed(turn, declared))
+            super()._reply(turn, prompt)
+
+    phone = Declaring(*kinds)
+    phone.answers()
+    phone.wait(5)
+    assert len(phone.prompts) == len(kinds)
+    assert " ".join(phone.heard_words()).startswith("I'm sorry, something went wrong on our side.")
+
+    phone = Declaring(None, *kinds)
+    phone.answers()
+    phone.wait(4)
+    phone.says()
+    assert len(phone.prompts) == 1 + len(kinds)
+    assert " ".join(phone.heard_words()) == f"{GREETING} {phone.settings.apology}"
+
+
+def test_an_agent_that_declares_what_comes_and_then_nothing_more_is_late() -> None:
+    phone = Phone(receptionist)
+    phone.answers()
+    phone.wait(4)
+    phone._reply = lambda turn, prompt: phone._tell(AgentActed(turn, Expect("yes_no")))  # type: ignore[method-assign]
+    phone.caller_speaks(1.0)
+    phone.wait(14)
+    assert LATE in [c.why.get("reason") for c in phone.ordered(Decided) if isinstance(c, Decided)]
+
+
+def test_an_answer_that_only_declares_what_comes_is_silence_on_purpose() -> None:
+    phone = answered([Expect("yes_no")])
+    phone.caller_speaks(1.0)
+    phone.wait(6)
+    assert len(phone.prompts) == 2
+    assert " ".join(phone.heard_words()) == GREETING
+
+
+def test_an_agent_that_asks_for_the_floor_and_fails_before_anybody_has_spoken_is_dead() -> None:
+    """A relayed application, whose words come unasked."""
+    phone = Phone(lambda prompt: [Expect()])
+    phone.answers()
+    phone.wait(0.5)
+    phone._reply = lambda turn, prompt: phone._tell(AgentFailed(turn, "nothing_said"))  # type: ignore[method-assign]
+    phone.tell(AgentWantsFloor())
+    phone.wait(12)
+    assert [prompt.kind for prompt in phone.prompts] == ["call_started", "floor_given"]
+    assert " ".join(phone.heard_words()) == phone.settings.last_apology
+    assert phone.hung_up is not None
 
 
 def test_a_greeting_of_which_no_sound_comes_is_no_greeting() -> None:

@@ -242,6 +242,25 @@ async def test_an_agent_with_a_bug_is_logged_and_the_call_goes_on(caplog: pytest
     assert "a bug in the agent" in caplog.text
 
 
+async def test_what_an_agent_with_a_bug_says_of_the_caller_is_private(caplog: pytest.LogCaptureFixture) -> None:
+    def fails(prompt: Prompt) -> list[Action]:
+        return [Say(str(int(" ".join(["Ann", "4111"]))))]
+
+    phone = Phone(fails)
+    phone.session.start()
+    await phone.wait(0.3)
+    failed = next(record for record in caplog.records if record.getMessage() == "agent failed")
+    fields = failed.__dict__["bridge_fields"]
+    assert fields["kind"] == "raised"
+    assert fields["why"].startswith("its code cannot answer: ValueError, ")
+    assert fields["why"].endswith(" in fails")
+    assert isinstance(fields["quoted"], Private)
+    assert "Ann ####" in fields["quoted"]
+    assert "in fails" in caplog.text
+    assert "Ann 4111" not in caplog.text
+    assert 'bridge_agent_failures_total{kind="raised"} 1.0' in phone.page()
+
+
 async def test_an_agent_that_never_stops_talking_is_stopped_and_lets_others_run() -> None:
     def endless(prompt: Prompt) -> list[Action]:
         return [Wait(0.0)] * 100_000

@@ -78,3 +78,10 @@ def test_a_word_without_end_comes_in_parts() -> None:
 def test_a_piece_without_end_is_read_as_far_as_pieces_go() -> None:
     assert work("a" * 20_000) < 1.2 * work("a" * LONGEST_TEXT)
     assert len(READER.read("a" * 20_000 + " end", ["a" * 20_000, "end"]).words) == 2
+
+
+@pytest.mark.parametrize("text", ["\u60a8\u8981\u9884\u7ea6\u5417?", "\u4f60\u597d,", "...", "?"])
+def test_marks_among_letters_that_it_cannot_read_make_no_sound(text: str) -> None:
+    reading = EnglishReader().read(text, text.split())
+    assert reading.phonemes == ""
+    assert len(reading.words) == len(text.split())

@@ -75,6 +75,8 @@ class EnglishReader:
             starts.append(len(phonemes))
             phonemes += group
         phonemes = phonemes[:LONGEST]
+        if all(phoneme in SILENT for phoneme in phonemes):  # letters of another script, and their marks
+            return Reading("", tuple((0.0, 0.0) for _ in tokens))
         edges = [min(start, len(phonemes)) for start in starts] + [len(phonemes)]
         return Reading(phonemes, tuple(sound_within(phonemes, edges, span) for span in spans))
 
