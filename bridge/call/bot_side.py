@@ -10,6 +10,7 @@ from bridge.call.actions import Interruption
 from bridge.call.answering import EMPTY, FINAL, LATE
 from bridge.call.bot_words import BotWords
 from bridge.call.commands import CancelAgent, CancelSynthesis, Command, Disconnect, Redirect, decided
+from bridge.call.events import NO_SOUND
 from bridge.call.ledger import Utterance
 from bridge.call.state import BotState, latest
 from bridge.call.states import Bot, BotMove, Decision, EndReason
@@ -229,10 +230,12 @@ class BotSide(BotWords):
         """No more audio of this utterance will come."""
         if not self.utterances.broke_off(utterance):
             return []
-        return [
-            decided(Decision.SPEECH_FAILED, utterance=utterance, reason=reason),
-            *self._apologise(EndReason.SPEECH_FAILED, now),
-        ]
+        why = decided(Decision.SPEECH_FAILED, utterance=utterance, reason=reason)
+        said = self.ledger[utterance]
+        said.mute = reason == NO_SOUND and not said.audio_ms
+        if said.mute and not any(other.audio_ms for other in self._answer):
+            return [why]  # no fault of the voice's: if it stays at that, the answer is none
+        return [why, *self._apologise(EndReason.SPEECH_FAILED, now)]
 
     def _apologise(self, reason: EndReason, now: float) -> list[Command]:
         self._failures += 1

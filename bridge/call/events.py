@@ -158,6 +158,10 @@ class SpeechEnded(msgspec.Struct, frozen=True, omit_defaults=True, tag="speech_e
     """No more of it will come, though not all of its text was spoken: what counts as said are the words placed."""
 
 
+NO_SOUND = "the provider made no audio"
+"""Why speech failed of which nobody can make a sound: the voice is well, and the text is nothing to it."""
+
+
 class SpeechFailed(msgspec.Struct, frozen=True, tag="speech_failed"):
     """No more audio of the utterance will come, and it is not complete."""
 

@@ -79,7 +79,7 @@ class AgentReplies:
             self._agent.resume(state)
         except Exception as error:
             self._metrics.agent_failures.labels(Failure.RAISED).inc()
-            why = str(error) if isinstance(error, BadMessage) else repr(error)
+            why = str(error) if isinstance(error, BadMessage) else type(error).__name__
             logs.event(logger, "agent does not remember", logging.WARNING, call=self._info.call_id, why=why)
 
     async def _reply(self, turn: int, prompt: Prompt) -> None:

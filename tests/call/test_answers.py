@@ -10,7 +10,7 @@ import pytest
 from bridge.call.actions import SUPPLIED, Action, ChangeLanguage, Expect, HangUp, Prompt, Say, Spoken, Transfer, Wait
 from bridge.call.answering import EMPTY, LATE
 from bridge.call.commands import AskAgent, CancelAgent, ConfirmAnswer, Decided, Disconnect, Redirect
-from bridge.call.events import AgentActed, AgentFailed, AgentWantsFloor, CallStarted, Word
+from bridge.call.events import NO_SOUND, AgentActed, AgentFailed, AgentWantsFloor, CallStarted, SpeechFailed, Word
 from bridge.call.settings import CallSettings, EndpointSettings, FallbackSettings
 from bridge.call.states import Bot, EndReason
 from tests.call.phone import Phone
@@ -378,16 +378,25 @@ FOREIGN = "Qwmbl."  # stands for words in letters that the call's voice does not
 
 
 class Mute(Phone):
-    """A phone whose voice makes no sound of some words."""
+    """A phone whose voice makes no sound of some words, and says so or not."""
+
+    says_so = False
+
+    def _deliver(self, utterance: int) -> None:
+        if self.says_so and utterance in self._complete and not self.words_of(utterance):
+            self._complete.discard(utterance)
+            self.tell(SpeechFailed(utterance, NO_SOUND))
+        super()._deliver(utterance)
 
     def words_of(self, utterance: int) -> list[Word]:
         return [word for word in super().words_of(utterance) if not word.text.startswith(FOREIGN[:-1])]
 
 
-def mute(*answers: Sequence[Action]) -> Phone:
+def mute(*answers: Sequence[Action], says_so: bool) -> Phone:
     """A caller who asks something; the greeting comes first of these answers."""
     left = list(answers)
     phone = Mute(lambda prompt: left.pop(0))
+    phone.says_so = says_so
     phone.answers()
     phone.wait(5)
     phone.caller_speaks(1.0)
@@ -395,6 +404,7 @@ def mute(*answers: Sequence[Action]) -> Phone:
     return phone
 
 
+@pytest.mark.parametrize("says_so", [False, True])
 @pytest.mark.parametrize(
     "answer",
     [
@@ -405,13 +415,15 @@ def mute(*answers: Sequence[Action]) -> Phone:
         [Say("", more=True, voice=f"{SUPPLIED}1"), Say("", voice=f"{SUPPLIED}1")],
     ],
 )
-def test_an_answer_of_which_no_sound_comes_is_asked_once_more_and_then_excused(answer: Sequence[Action]) -> None:
+def test_an_answer_of_which_no_sound_comes_is_asked_once_more_and_then_excused(
+    answer: Sequence[Action], says_so: bool
+) -> None:
     greeting = [Say(GREETING)]
-    phone = mute(greeting, answer, [Say("Tuesday.")])
+    phone = mute(greeting, answer, [Say("Tuesday.")], says_so=says_so)
     assert [prompt.again for prompt in phone.prompts] == [False, False, True]
     assert " ".join(phone.heard_words()) == f"{GREETING} Tuesday."
 
-    phone = mute(greeting, answer, answer)
+    phone = mute(greeting, answer, answer, says_so=says_so)
     assert [prompt.again for prompt in phone.prompts] == [False, False, True]
     assert " ".join(phone.heard_words()) == f"{GREETING} {phone.settings.apology}"
     assert FOREIGN not in str(phone.call.transcript()), "what nobody heard is in no history"
@@ -474,8 +486,10 @@ def test_an_agent_that_asks_for_the_floor_and_fails_before_anybody_has_spoken_is
     assert phone.hung_up is not None
 
 
-def test_a_greeting_of_which_no_sound_comes_is_no_greeting() -> None:
+@pytest.mark.parametrize("says_so", [False, True])
+def test_a_greeting_of_which_no_sound_comes_is_no_greeting(says_so: bool) -> None:
     phone = Mute(lambda prompt: [Say(FOREIGN)])
+    phone.says_so = says_so
     phone.answers()
     phone.wait(12)
     assert len(phone.prompts) == 2
@@ -487,7 +501,7 @@ def test_a_greeting_of_which_no_sound_comes_is_no_greeting() -> None:
     "answer", [[Say(FOREIGN), Say("Tuesday.")], [Say("Tuesday."), Say(FOREIGN)], [Say(FOREIGN), Wait(1.0)]]
 )
 def test_an_answer_of_which_something_comes_is_an_answer(answer: Sequence[Action]) -> None:
-    phone = mute([Say(GREETING)], answer)
+    phone = mute([Say(GREETING)], answer, says_so=False)
     assert len(phone.prompts) == 2
     assert phone.call.bot is Bot.IDLE
 

@@ -15,7 +15,7 @@ from collections.abc import Awaitable, Callable, Sequence
 
 import msgspec
 
-from bridge.call.events import Word
+from bridge.call.events import NO_SOUND, Word
 from bridge.errors import VoiceError
 from bridge.speaking.phrases.buffer import PhraseBuffer
 from bridge.speaking.phrases.deadlines import Deadlines, WaitLimits
@@ -214,7 +214,7 @@ class Synthesis:
         """The stream has ended well."""
         asked, self._stream = self._asked, None
         if not self.buffer.finish():
-            made = "its words cannot be joined" if self.buffer.audio else "the provider made no audio"
+            made = "its words cannot be joined" if self.buffer.audio else NO_SOUND
             if self.buffer.audio:
                 self.failed(VoiceError(made))
             else:
