@@ -210,12 +210,12 @@ class SpeechApi:
                     wanted.input, voice, audio_format.audio_format, wanted.speed, language=wanted.language
                 )
                 spoken.begin(self.open(asked, spoken))
-                first = await self._next(request, spoken)
+                begun = await self._begun(request, spoken)
             except VoiceError as error:
                 raise _as_api_error(error) from None
-            if first is None:
+            if not begun:
                 raise ApiError(400, "nothing_to_say", "there is nothing in the input that can be spoken", param="input")
-            return await self._send(request, wanted, audio_format, spoken, first)
+            return await self._send(request, wanted, audio_format, spoken, begun)
         except _ClientGone:
             self.count("cancelled")
             return web.Response(status=499)  # to nobody
@@ -229,7 +229,7 @@ class SpeechApi:
         wanted: SpeechBody,
         audio_format: ResponseFormat,
         spoken: SpeechResponse,
-        first: Piece,
+        begun: list[Piece],
     ) -> web.StreamResponse:
         events = wanted.stream_format == "sse"
         response = web.StreamResponse(
@@ -242,7 +242,7 @@ class SpeechApi:
         )
         try:
             await response.prepare(request)
-            async with contextlib.aclosing(self._parts(request, wanted, audio_format, spoken, first)) as parts:
+            async with contextlib.aclosing(self._parts(request, wanted, audio_format, spoken, begun)) as parts:
                 async for part in parts:
                     async with asyncio.timeout(_SLOW_READER_S):
                         await response.write(part)
@@ -263,21 +263,19 @@ class SpeechApi:
         wanted: SpeechBody,
         audio_format: ResponseFormat,
         spoken: SpeechResponse,
-        first: Piece,
+        begun: list[Piece],
     ) -> AsyncGenerator[bytes, None]:
         """What goes into the body, as it is made. Raises VoiceError when the sound breaks off."""
         events = wanted.stream_format == "sse"
         if audio_format.header:
             yield _delta(audio_format.header) if events else audio_format.header
-        piece: Piece | None = first
         try:
-            while piece is not None:
+            while (piece := begun.pop(0) if begun else await self._next(request, spoken)) is not None:
                 if isinstance(piece, bytes):
                     yield _delta(piece) if events else piece
                     spoken.taken(len(piece))
                 elif events:
                     yield _event({"type": "speech.words", "words": piece})
-                piece = await self._next(request, spoken)
         except VoiceError as error:
             if not events:
                 raise
@@ -287,6 +285,16 @@ class SpeechApi:
         if events:
             usage = {"characters": len(wanted.input), "audio_ms": spoken.audio_ms}
             yield _event({"type": "speech.audio.done", "usage": usage})
+
+    async def _begun(self, request: web.Request, spoken: SpeechResponse) -> list[Piece]:
+        """What comes up to the first sound; nothing where there is none. Raises VoiceError, or _ClientGone."""
+        begun: list[Piece] = []
+        while not any(isinstance(piece, bytes) and piece for piece in begun):
+            piece = await self._next(request, spoken)
+            if piece is None:
+                return []
+            begun.append(piece)
+        return begun
 
     async def _next(self, request: web.Request, spoken: SpeechResponse) -> Piece | None:
         """The next piece, None after the last. Raises VoiceError, or _ClientGone."""

@@ -510,12 +510,15 @@ async def test_a_busy_worker_is_429_with_the_time_to_ask_again() -> None:
         assert (status, error["code"], error["type"]) == (503, "speech_failed", "server_error")
 
 
-async def test_a_text_without_a_sound_is_no_empty_file() -> None:
+@pytest.mark.parametrize("words", [(), (Word("\u4f60\u597d", 0, 0),)])
+async def test_a_text_without_a_sound_is_no_empty_file(words: tuple[Word, ...]) -> None:
     puppet = Puppet()
     async with serving(puppet) as service:
         asked = asyncio.create_task(service.refusal(input="…"))
         await puppet.opened.wait()
         assert puppet.listener
+        if words:
+            puppet.listener.words(words)
         puppet.listener.done()
         status, error = await asked
         assert (status, error["code"], error["param"]) == (400, "nothing_to_say", "input")
