@@ -18,6 +18,7 @@ _BOM = b"\xef\xbb\xbf"
 _DONE = re.compile(rb'"?\[DONE\]', re.IGNORECASE)
 _BEAT = re.compile(r"ping|pong|heart.?beat|keep.?alive|noop", re.IGNORECASE)
 """Names of events that keep a connection open, and say nothing whatever they hold."""
+_LONGEST_FIELD = 200
 _LONGEST_EVENT = 1024 * 1024
 _LONGEST_STRANGE = 64 * 1024
 
@@ -147,6 +148,23 @@ class EventReader:
             raise AgentError(Failure.TOO_MUCH, f"an event of more than {_LONGEST_EVENT} bytes")
         self._pending.append(data)
         return None
+
+
+def without_frame(line: bytes) -> bytes:
+    """A line of JSON lines without what frameworks for server-sent events put around it; empty where it says nothing.
+
+    That is so of comments, names of events but those of errors, `[DONE]` and `null`.
+    """
+    bare = line.strip().removeprefix(_BOM)
+    field, colon, rest = bare[:_LONGEST_FIELD].partition(b":")
+    match field.strip():
+        case b"data" if colon:
+            bare = bare.partition(b":")[2].strip()
+        case b"event" if colon and error_event(_text(rest).strip()):
+            return b'{"type": "error"}'
+        case b"" | b"event" | b"id" | b"retry" if colon:
+            return b""
+    return b"" if bare == b"null" or _DONE.match(bare) else bare
 
 
 def error_event(name: str) -> bool:

@@ -18,7 +18,7 @@ from bridge.agents.answers import understood
 from bridge.agents.base import AgentError, CallInfo, Failure, FixedLine, LikelyLine, Report, no_report
 from bridge.agents.chat_endings import reports_error, shown
 from bridge.agents.guard import Guard, checked_likely, speakable
-from bridge.agents.lines import error_event, readable
+from bridge.agents.lines import error_event, readable, without_frame
 from bridge.agents.outages import ServiceAway
 from bridge.agents.rest_of_answer import RestOfAnswer, may_go_on
 from bridge.agents.settings import WebSettings
@@ -136,7 +136,7 @@ class WebAgent:
         body = msgspec.json.encode(request)
         async with aclosing(factory.client.post(settings.url, body, factory.headers, patience)) as lines:
             async for line in lines:
-                if not line.strip():
+                if not (line := without_frame(line)):
                     continue
                 said = self._decode(line)
                 if _keeps_alive(said):

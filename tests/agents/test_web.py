@@ -163,6 +163,32 @@ async def test_null_is_the_default_of_what_may_be_left_out(line: str, action: An
         assert await ask(server) == [action]
 
 
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ["data: %s", "", "data: [DONE]"],
+        ["data:%s"],
+        ["event: message", "id: 1", "data: %s", "", "retry: 1000"],
+        [": ping", "%s", ":"],
+        ["%s", "[DONE]"],
+        ["%s", '"[DONE]"'],
+        ["null", "%s", "data: null"],
+        ["data:", "%s"],
+    ],
+)
+async def test_the_frame_of_server_sent_events_does_not_spoil_a_good_answer(lines: list[str]) -> None:
+    async with service("\r\n".join(lines).replace("%s", '{"type": "say", "text": "A"}') + "\r\n") as server:
+        assert await ask(server) == [Say("A")]
+
+
+@pytest.mark.parametrize("line", ["event: error\ndata: overloaded\n", "data: " * 40_000, "event: server_error\n"])
+async def test_a_frame_without_an_action_is_an_error(line: str) -> None:
+    async with service(line) as server:
+        with pytest.raises(AgentError) as broken:
+            await ask(server)
+    assert broken.value.kind in (Failure.SERVICE_ERROR, Failure.UNREADABLE_EVENT)
+
+
 async def test_half_a_character_does_not_spoil_the_rest() -> None:
     async with service('{"type": "say", "text": "Good \\ud83d day"}\n') as server:
         assert await ask(server) == [Say("Good  day")]
