@@ -16,6 +16,7 @@ import yaml
 from bridge.simulator.runner import place_call
 from bridge.simulator.scenario import parse
 from bridge.simulator.sound import to_ulaw
+from bridge.worker.client import connect
 from tests.processes.running import SERVE, Service, free_port, service, wait_until
 from tests.speaking.doubles import FakeWorker, heard
 from tests.worker.test_openai_speech import Server, server
@@ -113,14 +114,24 @@ async def test_each_number_of_the_readme_has_its_agent_and_its_voice(
                 assert worker.voice_of[words] == voice
 
 
-async def test_several_processes_share_a_worker_with_the_files_voices(tmp_path: Path, temporary: Path) -> None:
-    example = {"worker": {"voices": {"loud": HEART | {"gain_db": 9.0}, "soft": HEART}}, "speaking": {"voice": "soft"}}
+async def test_several_processes_share_a_worker_with_the_files_voices_and_limits(
+    tmp_path: Path, temporary: Path
+) -> None:
+    voices = {"loud": HEART | {"gain_db": 9.0}, "soft": HEART}
+    limits = {"text_chars": 700, "streams_per_socket": 77, "text_chars_per_s": 5000.0, "text_burst_chars": 6000}
+    example = {"worker": {"voices": voices, **limits}, "speaking": {"voice": "soft"}}
     port = free_port()
     command = [*served(tmp_path, example, SCRIPTS[0]), "--port", str(port), "--processes", "2"]
     with service(command, temporary, BRIDGE_API_KEYS=KEY) as running:
         await _ready(running, port)
         assert await _speak(port, "loud") > 0.3
         assert await _speak(port, "soft") > 0.3
+        (place,) = temporary.glob("**/worker.sock")
+        async with await connect(f"unix:{place}") as link:
+            ready = link.ready
+    assert ready.voices == ["loud", "soft"]
+    told = ready.limits
+    assert (told.text_chars, told.streams, told.text_chars_per_s, told.text_burst_chars) == tuple(limits.values())
 
 
 async def _ready(running: Service, port: int) -> None:
