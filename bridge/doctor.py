@@ -24,7 +24,14 @@ import msgspec
 
 from bridge import doctor_services as services
 from bridge.agents.base import AgentFactory
-from bridge.agents.settings import AgentSettings, MemberSettings
+from bridge.agents.settings import (
+    AgentSettings,
+    ChatSettings,
+    ConversationRelaySettings,
+    MemberSettings,
+    TeamSettings,
+    WebSettings,
+)
 from bridge.carriers.addresses import Addresses
 from bridge.carriers.base import CallReference, EndCall
 from bridge.carriers.catalogue import KINDS, Secrets, build_carrier, configured, kind_of, variable_of
@@ -105,7 +112,8 @@ def machine() -> Finding:
 async def agents(settings: Settings, directory: Path, *, offline: bool = False) -> list[Finding]:
     """Check the agents of all numbers; equal ones once."""
     seen: list[AgentSettings] = []
-    findings = []
+    findings: list[Finding] = []
+    asked: list[tuple[str, Settings]] = []
     for number, its in every_profile(settings):
         if not number and its.agent is None and settings.numbers:
             listed = ", ".join(settings.numbers)
@@ -115,8 +123,10 @@ async def agents(settings: Settings, directory: Path, *, offline: bool = False) 
             continue
         if its.agent is not None:
             seen.append(its.agent)
-        told = await agent(msgspec.structs.replace(settings, agent=its.agent), directory, offline=offline)
-        findings += [msgspec.structs.replace(one, about=f"{one.about} of {number}") if number else one for one in told]
+        asked.append((number, msgspec.structs.replace(settings, agent=its.agent)))
+    told = await asyncio.gather(*(agent(one, directory, offline=offline) for _, one in asked))
+    for (number, _), found in zip(asked, told, strict=True):
+        findings += [msgspec.structs.replace(one, about=f"{one.about} of {number}") if number else one for one in found]
     return findings
 
 
@@ -133,14 +143,14 @@ _KINDS = {
 async def agent(settings: Settings, directory: Path, *, offline: bool = False) -> list[Finding]:
     """Check that the agent which answers the calls can be opened."""
     from bridge.agents.factory import build_agents
-    from bridge.agents.settings import ScriptSettings, TeamSettings
+    from bridge.agents.settings import ScriptSettings
     from bridge.agents.team import TeamFactory
 
     if settings.agent is None:
         remedy = "add to the configuration, for example:\nagent: {kind: script, file: agents/appointment.yaml}"
         return [Finding("agent", "fail", "nobody answers the calls", remedy)]
     try:
-        agents = build_agents(settings.agent, directory, http=settings.http)
+        agents = build_agents(_without_patience(settings.agent), directory, http=settings.http)
     except ConfigError as error:
         remedy = "correct this line of the script" if isinstance(settings.agent, ScriptSettings) else ""
         return [Finding("agent", "fail", one, _remedy_for(one, remedy)) for one in str(error).splitlines()]
@@ -152,6 +162,23 @@ async def agent(settings: Settings, directory: Path, *, offline: bool = False) -
         told = await _opened(agents.members[name], member.agent, offline=offline)
         found += [msgspec.structs.replace(one, about=f"{one.about} {name}") for one in told]
     return found
+
+
+def _without_patience(settings: AgentSettings) -> AgentSettings:
+    """The same agent, but one that is away is away: callers would wait for it, whoever asks the doctor need not."""
+    if isinstance(settings, TeamSettings):
+        members = {
+            name: msgspec.structs.replace(member, agent=_at_once(member.agent))
+            for name, member in settings.members.items()
+        }
+        return msgspec.structs.replace(settings, members=members)
+    return _at_once(settings)
+
+
+def _at_once(settings: MemberSettings) -> MemberSettings:
+    if isinstance(settings, ChatSettings | WebSettings | ConversationRelaySettings):
+        return msgspec.structs.replace(settings, retry_s=0.0)
+    return settings
 
 
 def _remedy_for(mistake: str, otherwise: str) -> str:
@@ -170,7 +197,7 @@ async def _opened(agents: AgentFactory, settings: MemberSettings, *, offline: bo
     """Look at an agent that could be made of its settings."""
     from bridge.agents.relay import RelayFactory
     from bridge.agents.script import ScriptFactory
-    from bridge.agents.settings import ChatSettings, LiveSettings, PythonSettings, ScriptSettings
+    from bridge.agents.settings import LiveSettings, PythonSettings, ScriptSettings
 
     if isinstance(agents, ScriptFactory):
         assert isinstance(settings, ScriptSettings)

@@ -51,7 +51,8 @@ _REMEDIES = {
     Failure.UNREACHABLE: "start the service, or correct agent.url; for a proxy: http.proxy",
     Failure.TIMEOUT: "look why it is slow: callers would have been told that something went wrong",
     Failure.CUT_OFF: "raise agent.max_tokens",
-    Failure.REFUSED: "look at the key (agent.key_env), the account, agent.model and agent.voice",
+    Failure.REFUSED: "look at the key (agent.key_env), the account, agent.url, agent.model and agent.voice",
+    Failure.SERVICE_ERROR: "look at the log of that service, or correct agent.url",
 }
 _BY_STATUS = (
     (
@@ -80,13 +81,18 @@ async def tools(agents: AgentFactory, settings: ChatSettings | LiveSettings) -> 
 
     if not settings.functions or not isinstance(agents, ChatFactory | LiveFactory):
         return []
-    await agents.prepare()
-    if empty := [str(place) for place in agents.toolbox.empty()]:
-        places = ", ".join(f"agent.functions[{place}]" for place in empty)
-        return [
-            Finding("tools", "fail", f"{places}: no tool can be called", "start that server, or correct its address")
-        ]
-    return [Finding("tools", "ok", ", ".join(agents.toolbox.tools()))]
+    troubles = await agents.toolbox.troubles()
+    if not troubles:
+        return [Finding("tools", "ok", ", ".join(agents.toolbox.tools()))]
+    return [
+        Finding(
+            "tools",
+            "fail",
+            f"agent.functions[{place}]: no tool can be called: {why}",
+            "start that server, or correct its command, address or headers",
+        )
+        for place, why in troubles.items()
+    ]
 
 
 async def agent_answers(agents: AgentFactory) -> Finding:
@@ -156,6 +162,10 @@ async def after_call(
         return [Finding(about, "fail", why, "start the service, or correct after_call.url")]
     finally:
         await http.close()
+    if (status := answer.status) >= 500 or 300 <= status < 400 or status in (404, 410):
+        # Others refuse what is no report: without a body, without a signature, by this method.
+        remedy = "correct after_call.url: it must take reports itself, without redirects or log-in pages"
+        return [Finding(about, "fail", f"{wanted.url} answered {status}{left}", remedy)]
     return [Finding(about, "ok", f"to {wanted.url}, {len(keys)} signature(s) each{left}")]
 
 
@@ -224,6 +234,11 @@ async def traces(
     if answer.status >= 300:
         remedy = "correct telemetry.traces: the token (token_env), or the address (it ends in /v1/traces as a rule)"
         return [Finding(about, "fail", f"{where}: HTTP {answer.status}", remedy)]
+    if answer.content_type.startswith("text/"):
+        remedy = "correct telemetry.traces.url: it ends in /v1/traces as a rule"
+        return [
+            Finding(about, "fail", f"{where} answered with a page ({answer.content_type}), not as a collector", remedy)
+        ]
     return [Finding(about, "ok", f"{where} takes spans")]
 
 

@@ -182,6 +182,8 @@ def why_unreachable(error: BaseException) -> str:
         case aiohttp.ClientConnectorCertificateError():
             reason = getattr(error.certificate_error, "verify_message", "") or error.certificate_error
             return f"{error.host}:{error.port}: its certificate is not trusted ({reason})"
+        case ssl.SSLCertVerificationError():
+            return f"its certificate is not trusted ({error.verify_message or error.reason})"
         case aiohttp.ClientConnectorDNSError():
             return f"no address is known for {error.host}"
         case aiohttp.ClientConnectorError():

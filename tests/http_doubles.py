@@ -21,7 +21,7 @@ async def listening(handle: Handle, tls: ssl.SSLContext | None = None) -> AsyncI
         connections.add(task)
         try:
             await handle(reader, writer)
-        except (ConnectionError, asyncio.IncompleteReadError):
+        except (ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
             pass
         finally:
             writer.close()

@@ -392,7 +392,7 @@ async def _asked(answer_status: int, ahead_s: float) -> list[Finding]:
         import time
 
         date = email.utils.formatdate(time.time() - ahead_s, usegmt=True)
-        return web.Response(status=answer_status, headers={"Date": date})
+        return web.json_response({"alive": True}, status=answer_status, headers={"Date": date})
 
     application = web.Application()
     application.router.add_get("/prefix/healthz", healthz)

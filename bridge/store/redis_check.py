@@ -55,6 +55,7 @@ _TROUBLES = (
     ("without any password configured", "it has no password", "leave the password out of the address"),
     ("db index", "it has no database of that number", "correct the number behind HOST:PORT/"),
     ("certificate", "its certificate is not trusted", "rediss://HOST:PORT?ssl_ca_certs=FILE names who vouches for it"),
+    ("protocol error", "what answers there is no Redis", "correct the address"),
     ("timeout", "it does not answer in time", "look at its load, the way there, and whether it speaks TLS (rediss://)"),
 )
 """By words of Redis's messages, in small letters."""
@@ -104,10 +105,14 @@ async def _subscribe(client: redis.Redis, channel: str) -> None:
 
 
 def _trouble(command: str, error: Exception) -> RedisTrouble:
-    words = str(error) or "timeout"
+    theirs = str(error) or "timeout"
+    why = error.__cause__ or error.__context__
+    words = why_unreachable(why) if isinstance(why, OSError) else theirs
     for part, found, remedy in _TROUBLES:
-        if part in words.lower():
-            return RedisTrouble(f"{found} ({command}: {words})", remedy)
-    if isinstance(why := error.__cause__ or error.__context__, OSError):
-        words = why_unreachable(why)
+        if part in theirs.lower():
+            return RedisTrouble(
+                found if isinstance(error, redis.ConnectionError) else f"{found} ({command}: {words})", remedy
+            )
+    if "closed by server" in theirs:
+        words = "it closed the connection without an answer"
     return RedisTrouble(f"{command}: {words}", "start it, or correct the address")

@@ -555,18 +555,40 @@ agent:
     assert isinstance(settings.transfers, TransferSettings)
 
 
-async def test_the_doctor_says_which_tools_there_are_and_whose_server_is_away(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_doctor_says_which_tools_there_are_and_whose_server_is_away_without_waiting_for_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     from bridge import doctor_services
 
-    monkeypatch.setattr("bridge.agents.tools.mcp._START_S", 0.2)
+    monkeypatch.setattr("bridge.agents.tools.mcp._START_S", 3600.0)
+
+    away = "agent.functions[1]: no tool can be called"
     cases: list[tuple[list[ToolSettings], str, str]] = [
         ([FUNCTIONS], "ok", "find_order, book_visit, huge, broken, strange"),
-        ([FUNCTIONS, McpSettings(url="http://127.0.0.1:9/mcp")], "fail", "agent.functions[1]: no tool can be called"),
+        ([FUNCTIONS, McpSettings(url="http://127.0.0.1:9/mcp")], "fail", f"{away}: nobody listens there"),
+        ([FUNCTIONS, McpSettings(url="shop")], "fail", f"{away}: that is no address of a web server"),
+        (
+            [FUNCTIONS, McpSettings(command=["no-such-program"])],
+            "fail",
+            f"{away}: the program cannot be started: no such file or directory",
+        ),
+        (
+            [FUNCTIONS, McpSettings(command=[sys.executable, "-c", ""])],
+            "fail",
+            f"{away}: the program ended, or closed its output",
+        ),
+        ([STDIO], "ok", "find_order, book_visit, slow, die"),
+        (
+            [McpSettings(command=STDIO.command, tools=["other"])],
+            "fail",
+            f"{away[:16]}0]: no tool can be called: it has none of these tools",
+        ),
         ([], "", ""),
     ]
     for sources, status, what in cases:
         settings = ChatSettings(url="http://127.0.0.1:9", model="small", functions=sources)
         factory = ChatFactory(settings, toolbox=toolbox(*sources))
-        found = [(one.status, one.found) for one in await doctor_services.tools(factory, settings)]
+        async with asyncio.timeout(120):
+            found = [(one.status, one.found) for one in await doctor_services.tools(factory, settings)]
         await factory.close()
         assert found == ([(status, what)] if status else [])

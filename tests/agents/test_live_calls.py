@@ -152,6 +152,9 @@ class Desk:
 
     async def start(self) -> None: ...
 
+    async def trouble(self) -> str:
+        return ""
+
     async def close(self) -> None: ...
 
 

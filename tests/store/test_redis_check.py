@@ -48,7 +48,7 @@ def started(command: list[str], path: str) -> Iterator[None]:
     """A process that answers at a Unix socket as Redis does."""
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
     try:
-        deadline = time.monotonic() + 10.0
+        deadline = time.monotonic() + 120.0
         while True:
             try:
                 redis.Redis(unix_socket_path=path).ping()

@@ -63,6 +63,10 @@ class ToolSource(Protocol):
         """Get ready, as far as that is possible now. Never raises for a server that is away."""
         ...
 
+    async def trouble(self) -> str:
+        """Try once to get ready; in words why there are no tools, or nothing where there are."""
+        ...
+
     async def close(self) -> None:
         """Let go of processes and sockets."""
         ...

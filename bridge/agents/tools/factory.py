@@ -34,9 +34,10 @@ class Toolbox:
                     found.setdefault(tool.name, tool)
         return found
 
-    def empty(self) -> list[int]:
-        """Places of the sources that have no tool, as their server is away for one."""
-        return [place for place, source in enumerate(self._sources) if not source.tools]
+    async def troubles(self) -> dict[int, str]:
+        """Try once to reach the servers of tools; why there are none, by the places of their sources."""
+        found = await asyncio.gather(*(source.trouble() for source in self._sources))
+        return {place: why for place, why in enumerate(found) if why}
 
     async def start(self) -> None:
         """Connect to the servers of tools."""

@@ -45,6 +45,10 @@ class FunctionTools:
     async def start(self) -> None:
         """Start nothing: functions are there."""
 
+    async def trouble(self) -> str:
+        """Nothing can be away, but there may be no functions."""
+        return "" if self.tools else "no function is named"
+
     async def close(self) -> None:
         """Close without effect: functions hold nothing of ours."""
 

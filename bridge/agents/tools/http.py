@@ -69,6 +69,10 @@ class HttpTools:
     async def start(self) -> None:
         """Start nothing: connections are made for requests."""
 
+    async def trouble(self) -> str:
+        """Services are asked by the model alone, since a request may change something."""
+        return "" if self.tools else "no operation is described"
+
     async def close(self) -> None:
         """Close the connections to the services."""
         await self._http.close()

@@ -11,7 +11,7 @@ import contextlib
 import logging
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from typing import Any
 from bridge.agents.tools.base import Arguments, Tool, ToolFailed
 from bridge.agents.tools.settings import McpSettings
 from bridge.errors import ConfigError
-from bridge.http import HttpClient
+from bridge.http import HttpClient, why_unreachable
 
 logger = logging.getLogger(__name__)
 
@@ -53,16 +53,29 @@ class McpTools:
         self._client: Any = None
         self._lost = asyncio.Event()
         self._listed = asyncio.Event()
+        self._tried = asyncio.Event()
+        self._trouble = ""
+        self._status = 0
         self._task: asyncio.Task[None] | None = None
         self._closed = False
 
     async def start(self) -> None:
         """Connect and list the tools; a server that is not there in time goes on being looked for."""
+        await self._wait_for(self._listed)
+
+    async def trouble(self) -> str:
+        """Try once to connect and to list the tools; in words why that failed, or nothing."""
+        await self._wait_for(self._tried)
+        if self.tools or self._trouble:
+            return self._trouble
+        return "it has none of these tools" if self._listed.is_set() else f"no answer in {_START_S:g} s"
+
+    async def _wait_for(self, happened: asyncio.Event) -> None:
         if self._task is None:
             self._task = asyncio.get_running_loop().create_task(self._stay_connected())
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_START_S):
-                await self._listed.wait()
+                await happened.wait()
 
     async def close(self) -> None:
         """Disconnect, and end the program that was started."""
@@ -79,12 +92,16 @@ class McpTools:
                     self._client, tries = client, 0
                     self._lost.clear()
                     self.tools = await self._list(client)
+                    self._trouble = ""
                     self._listed.set()
+                    self._tried.set()
                     await self._lost.wait()
             except Exception as error:  # whatever a server does, it is only away
-                logger.warning("the MCP server %s is away: %s", self._name, _told(error))
+                self._trouble = self._told(error)
+                logger.warning("the MCP server %s is away: %s", self._name, self._trouble)
             finally:
                 self._client = None
+            self._tried.set()
             await asyncio.sleep(_AGAIN_S[min(tries, len(_AGAIN_S) - 1)])
             tries += 1
 
@@ -92,6 +109,7 @@ class McpTools:
     async def _opened(self) -> Any:
         settings = self._settings
         async with contextlib.AsyncExitStack() as stack:
+            self._status = 0
             if settings.url:
                 import httpx2
                 from mcp.client.streamable_http import streamable_http_client
@@ -106,6 +124,7 @@ class McpTools:
                         timeout=patience,
                         transport=way,
                         trust_env=False,  # `http:` says whether the environment counts, and has read it
+                        event_hooks={"response": [self._answered]},
                     )
                 )
                 server: Any = streamable_http_client(settings.url, http_client=http)
@@ -167,9 +186,44 @@ class McpTools:
     def _name(self) -> str:
         return self._settings.url or self._settings.command[0]
 
+    async def _answered(self, response: Any) -> None:
+        """Keep how the server answered, which the package does not tell."""
+        self._status = response.status_code
 
-def _told(error: BaseException) -> str:
-    """What went wrong, of however many things that went wrong at once."""
-    while isinstance(error, BaseExceptionGroup) and error.exceptions:
-        error = error.exceptions[0]
-    return f"{type(error).__name__}: {error}"[:200]
+    def _told(self, error: BaseException) -> str:
+        """In words what went wrong, of however many things that did at once."""
+        import httpx2
+
+        first, *_ = causes = list(_causes(error))
+        system = [one for one in causes if isinstance(one, OSError)]
+        if system and self._settings.url:
+            return why_unreachable(system[-1])
+        if system:
+            return f"the program cannot be started: {(system[-1].strerror or 'it cannot be found').lower()}"
+        if self._settings.url and self._status >= 300:
+            return f"it answered {self._status}"
+        match first:
+            case httpx2.UnsupportedProtocol() | httpx2.InvalidURL():
+                return "that is no address of a web server"
+            case TimeoutError() | httpx2.TimeoutException():
+                return "no answer in time"
+            case httpx2.RemoteProtocolError() if "disconnected" in str(first):
+                return "it closed the connection without an answer"
+            case httpx2.RemoteProtocolError() if "incomplete" in str(first):
+                return "its answer broke off"
+            case httpx2.RemoteProtocolError():
+                return "what answers there does not speak HTTP"
+            case self._mcp.MCPError() if first.error.code == _CLOSED:
+                return "it closed the connection" if self._settings.url else "the program ended, or closed its output"
+        return "what answers there does not speak MCP"
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """What went wrong, and what that came from; of several at once the first."""
+    seen: BaseException | None = error
+    while seen is not None:
+        if isinstance(seen, BaseExceptionGroup):
+            seen = seen.exceptions[0]
+            continue
+        yield seen
+        seen = seen.__cause__ or seen.__context__
