@@ -247,7 +247,9 @@ class Guard:
                     acted = acted or not isinstance(checked, Expect | ChangeLanguage)
                     if isinstance(checked, Transfer):
                         try:
-                            checked = msgspec.structs.replace(checked, target=self.transfers.dialled(checked.target))
+                            checked = msgspec.structs.replace(
+                                checked, target=self._dialled(checked.target, info, prompt)
+                            )
                         except TransferRefused as error:
                             refusal = error
                             break
@@ -268,6 +270,15 @@ class Guard:
             else:
                 empty = True
                 prompt = msgspec.structs.replace(prompt, again=True)
+
+    def _dialled(self, target: str, info: CallInfo, prompt: Prompt) -> str:
+        """Whom to dial, by what this caller has said, too. Raises TransferRefused."""
+        said = [one.text for one in prompt.history if one.speaker == "caller"]
+        if prompt.kind in ("caller_said", "digits"):
+            said.append(prompt.text)
+        return self.transfers.dialled(
+            target, self.transfers.origin(target, info.from_number, said, prompt.language or "en-US")
+        )
 
 
 def refusal_prompt(prompt: Prompt, refusal: TransferRefused, said: str) -> Prompt:

@@ -8,6 +8,7 @@ named it, or a caller did.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from enum import IntEnum, StrEnum
 from fnmatch import fnmatchcase
 
@@ -16,11 +17,19 @@ from phonenumbers import PhoneNumber, PhoneNumberType
 
 from bridge.agents.settings import COLLEAGUE, TransferSettings
 from bridge.errors import BridgeError, ConfigError
+from bridge.understanding.results import Hypothesis
+from bridge.understanding.understand import understand
 
 E164 = re.compile(r"\+[1-9]\d{6,14}", re.ASCII)
 SIP = re.compile(r"sips?:[^\s@<>\"]+@[^\s@<>\"]+", re.ASCII | re.IGNORECASE)
 _LONGEST_TARGET = 200
 _SHOWN = 40
+_TELLING = 6
+"""Digits that nobody has by chance in common with what a caller said."""
+_MOST_SAID = 40
+"""Of the caller's last turns: all that an agent is likely to remember a number from."""
+_MOST_READ, _LONGEST_READ = 8, 300
+"""Turns, and characters at the end of each, in which a number may be said in words: to read one takes 0.3 ms."""
 _COSTLY = {
     PhoneNumberType.PREMIUM_RATE: "a premium rate number",
     PhoneNumberType.SHARED_COST: "a shared cost number",
@@ -103,6 +112,30 @@ class Transfers:
             raise TransferRefused(Refusal.NOT_ALLOWED, "no entry of allow covers it", target)
         return dialled
 
+    def origin(self, target: str, caller: str, said: Iterable[str], language: str) -> Origin:
+        """Who named a target that an agent names: the caller, where it is the number that they said or call from.
+
+        `said` are the texts and keys of the caller's turns, the last one last.
+        """
+        if self._from_caller or _folded(target[:_LONGEST_TARGET]) in self._targets:
+            return Origin.AGENT
+        try:
+            dialled, number = self._normalised(target)
+        except TransferRefused:
+            return Origin.AGENT  # and refused for what it is
+        if number is None:
+            told = " ".join(list(said)[-_MOST_SAID:]).casefold()
+            return Origin.CALLER if dialled.partition(":")[2].casefold() in told else Origin.AGENT
+        digits = phonenumbers.national_significant_number(number)
+        if len(digits) < _TELLING:
+            return Origin.AGENT
+        heard = list(said)[-_MOST_SAID:]
+        if digits in _digits(caller) or digits in _digits("".join(heard)):
+            return Origin.CALLER
+        words = [one[-_LONGEST_READ:] for one in heard[-_MOST_READ:]]
+        spoken = [understand([Hypothesis(one, 1.0)], "phone", language) for one in words]
+        return Origin.CALLER if any(one and digits in _digits(str(one.value)) for one in spoken) else Origin.AGENT
+
     def _written(self, target: str, where: str) -> str:
         """A target of the operator's own, or a colleague in the team."""
         if target.startswith(COLLEAGUE):
@@ -168,6 +201,10 @@ class _Allowed:
         if self._is_region:
             return bool(phonenumbers.region_code_for_number(number) == self._entry.upper())
         return dialled.startswith(self._entry)
+
+
+def _digits(text: str) -> str:
+    return "".join(c for c in text if c in "0123456789")
 
 
 def _folded(name: str) -> str:

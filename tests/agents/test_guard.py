@@ -6,6 +6,7 @@ import asyncio
 import math
 from collections.abc import AsyncGenerator, Sequence
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -140,6 +141,40 @@ def test_any_text_folds_into_one_line(text: str) -> None:
 
 async def test_a_target_is_made_what_is_dialled() -> None:
     assert await one([HELLO, Transfer("Front desk")]) == ([HELLO, Transfer("+15550100")], None)
+
+
+CALLERS_OWN = {
+    "the number they call from": ("+12025550142", (), "Call me back on this number."),
+    "said in digits": ("+12025550123", (), "Put me through to 202-555-0123."),
+    "said in words": ("+12025550123", (), "It's two oh two five five five zero one two three."),
+    "said with its country": ("+12025550123", (), "Plus 1 202 555 0123 please."),
+    "said some time ago": ("+12025550123", ("My friend has 202 555 0123.", "Yes."), "Call him."),
+    "said in two turns": ("+12025550123", ("202.",), "555 0123."),
+    "pressed": ("(202) 555-0123", ("2025550123",), "Yes."),
+}
+
+
+@pytest.mark.parametrize(("target", "before", "text"), CALLERS_OWN.values(), ids=CALLERS_OWN)
+@pytest.mark.parametrize("from_caller", [False, True])
+async def test_a_number_that_the_caller_named_is_theirs_whichever_agent_repeats_it(
+    target: str, before: tuple[str, ...], text: str, from_caller: bool
+) -> None:
+    service = Service([HELLO, Transfer(target)], [Say("I can't.")])
+    rules = TransferSettings(allow=["+1202"], region="US", from_caller=from_caller)
+    guard = Guard(LIMITS, Transfers(rules), lambda info, error: service.reported.append(error))
+    history = (Spoken("bot", "How can I help?"), *(Spoken("caller", one) for one in before))
+    info = CallInfo(call_id="CA1", from_number="+12025550142", to_number="+12025550199")
+    prompt = Prompt("caller_said", text, history, turn=4)
+    last = [action async for action in guard.answer(info, prompt, service.ask)][-1]
+    assert isinstance(last, Transfer) is from_caller
+    assert [prompt.text for prompt in service.prompts[1:]] == ([] if from_caller else ["from_caller"])
+
+
+@pytest.mark.parametrize("text", ["Connect me.", "My order is 555019.", "My number is 202 555 0187."])
+async def test_a_number_of_the_agents_own_is_not_the_callers(text: str) -> None:
+    service = Service([Transfer("+12025550123")])
+    prompt = msgspec.structs.replace(PROMPT, text=text)
+    assert [action async for action in service.guard.answer(INFO, prompt, service.ask)] == [Transfer("+12025550123")]
 
 
 async def test_a_refused_transfer_is_told_to_the_agent_which_goes_on() -> None:
