@@ -7,14 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import errno
-import importlib.util
-import os
-import platform
 import re
-import shutil
 import socket
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -36,6 +30,7 @@ from bridge.carriers.addresses import Addresses
 from bridge.carriers.base import CallReference, EndCall
 from bridge.carriers.catalogue import KINDS, Secrets, build_carrier, configured, kind_of, variable_of
 from bridge.config import Settings, load_what_is_right, unset_variables
+from bridge.doctor_machine import accelerator, machine
 from bridge.doctor_network import Finding, public_address, redis, workers
 from bridge.errors import ConfigError
 from bridge.http import HttpClient, OpenClient
@@ -98,15 +93,6 @@ def _remedy(mistake: str) -> str:
     if mistake.startswith("environment variable"):
         return "correct this variable"
     return "name a file that can be read" if "cannot be read" in mistake else "correct this line"
-
-
-def machine() -> Finding:
-    """Look at Python, the system and its cores."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    found = f"Python {platform.python_version()} on {platform.system()} {platform.machine()}, {cores} cores"
-    if cores < 2:
-        return Finding("machine", "warn", found, "give the bridge and its speech worker a core each")
-    return Finding("machine", "ok", found)
 
 
 async def agents(settings: Settings, directory: Path, *, offline: bool = False) -> list[Finding]:
@@ -390,40 +376,3 @@ def _tried(about: str, load: Callable[[], object], remedy: str) -> Finding:
         return Finding(about, "fail", f"cannot be loaded: {what}", remedy)
     took_s = time.perf_counter() - started_at
     return Finding(about, "ok", f"{loaded + ', ' if isinstance(loaded, str) else ''}loaded and tried in {took_s:.1f} s")
-
-
-def accelerator() -> Finding:
-    """Whether the torch engines would find a GPU; none is needed."""
-    if importlib.util.find_spec("torch") is None:
-        if shutil.which("nvidia-smi"):
-            return Finding(
-                "accelerator",
-                "warn",
-                "there is an NVIDIA driver, but no torch",
-                "to use the GPU: pip install 'bridge[torch]'",
-            )
-        return Finding("accelerator", "ok", "none, none needed: the default voice runs on the CPU")
-    # In a process of its own: torch takes seconds to import and a broken driver may take the interpreter with it.
-    ask = (
-        "import torch; c = torch.cuda\n"
-        "print(torch.__version__, c.get_device_name(0) if c.is_available() else '', sep='|')"
-    )
-    try:
-        done = subprocess.run([sys.executable, "-c", ask], capture_output=True, text=True, timeout=120, check=False)
-    except subprocess.TimeoutExpired:
-        return Finding("accelerator", "warn", "torch does not answer", "run nvidia-smi; a hung driver needs a reboot")
-    version, _, name = done.stdout.strip().partition("|")
-    if done.returncode or not version:
-        what = (done.stderr.strip().splitlines() or ["it died"])[-1]
-        return Finding(
-            "accelerator",
-            "warn",
-            f"torch cannot be imported: {what}",
-            "reinstall it: pip install --force-reinstall torch",
-        )
-    if name:
-        return Finding("accelerator", "ok", f"{name}, torch {version}")
-    if shutil.which("nvidia-smi"):
-        remedy = "install a torch built for the driver's CUDA version: https://pytorch.org/get-started/locally/"
-        return Finding("accelerator", "warn", f"there is an NVIDIA driver, but torch {version} sees no GPU", remedy)
-    return Finding("accelerator", "ok", f"none, torch {version} on the CPU; the default voice needs none")
