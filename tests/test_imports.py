@@ -63,7 +63,8 @@ SHARED = {"http", "grpc_client", "google_account"}
 
 TOP = {
     "config", "config_convert", "config_ranges", "config_source", "numbers", "profiles",
-    "app", "ray_app", "service", "cli", "commands", "doctor", "doctor_machine", "doctor_network", "doctor_services", "warm_up",
+    "app", "ray_app", "service", "cli", "commands", "warm_up",
+    "doctor", "doctor_machine", "doctor_network", "doctor_services",
 }  # fmt: skip
 """The modules that may know everybody, and that nobody else knows."""
 
