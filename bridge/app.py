@@ -30,6 +30,7 @@ from bridge.http import HttpClient
 from bridge.listening.service import ListeningService
 from bridge.numbers import MULTILINGUAL, every_profile, not_understood
 from bridge.profiles import Agents, call_profiles, fixed_lines
+from bridge.session.detecting import open_detection
 from bridge.session.failures import report_agent_error
 from bridge.speaking.speech import SpeechService
 from bridge.store.base import Store
@@ -176,12 +177,13 @@ class Application:
         self._open_recorders()
         forks = open_forks(settings.telemetry.forks, self._environ, self.metrics, self._open_client)
         traces = self._open_traces()
+        detection = open_detection(settings.listening.detector, self._directory, self.metrics)
         self.gateway = Gateway(
             settings.gateway,
             call_profiles(settings, self.agents, self.listening, self.speech),
             self.carriers,
             metrics=self.metrics,
-            observers=CallObservers(self._recorder, self._sound_recorder, after_call, forks, traces),
+            observers=CallObservers(self._recorder, self._sound_recorder, after_call, forks, traces, detection),
             store=self.store,
             tallies=self._tallies,
             ticket_secret=self._secret,
@@ -199,6 +201,8 @@ class Application:
             ("agents", self._close_agents),
             ("gateway", self.gateway.stop),
         ]
+        if detection is not None:
+            self._closers.insert(0, ("detector of voices", detection.close))
         if traces is not None:
             self._closers.insert(0, ("traces", partial(asyncio.to_thread, traces.close)))
         for fork in forks:

@@ -19,6 +19,12 @@ Message = dict[str, Any]
 
 _BEGINNING = "[The call has begun.]"
 _LEFT_OUT = "[The call is long: its beginning is left out here.]"
+_SUSPICIOUS = 0.9
+"""Of a detector's score: below it a model is told nothing, since people are taken for machines now and then."""
+_SOUNDS_SYNTHETIC = (
+    "[A detector takes the caller's voice for a machine's. It is often wrong: be as helpful as to anybody, do not "
+    "mention it, and be careful with what is to be done or told for none but the person they claim to be.]"
+)
 _NOTHING_HEARD = "..."
 _BROKE_OFF = (
     "[The connection broke off after these words of yours, which the caller hears. Write only what comes after them; "
@@ -66,6 +72,8 @@ def as_messages(
         turns.append(_message("user", happening(prompt, info, settings.transfers.targets)))
     if prompt.hint:
         turns.append(_message("user", f"[Your supervisor whispers to you alone: {prompt.hint}]"))
+    if prompt.scores and max(prompt.scores.values()) >= _SUSPICIOUS:
+        turns.append(_message("user", _SOUNDS_SYNTHETIC))
     if note:
         turns.append(_message("user", note))
     for place, turn in enumerate(turns, told_from):

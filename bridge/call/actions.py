@@ -178,3 +178,5 @@ class Prompt(msgspec.Struct, frozen=True):
     say."""
     hint: str | UnsetType = UNSET
     """What a supervisor whispers, which is not for the caller's ears."""
+    scores: dict[str, float] | UnsetType = UNSET
+    """What detectors make of the caller's voice, 0 (a person) .. 1 (a machine), by their names. They may be wrong."""

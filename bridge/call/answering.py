@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from bridge.call.actions import Prompt, PromptKind, Spoken, TextAlternative
 from bridge.call.commands import AskAgent, CancelAgent, Command, ConfirmAnswer, ExpectSpeech
@@ -33,6 +34,8 @@ class Answering:
         """The answer has said what the caller will say, or in which language, and it may be that this is all of it."""
         self.unconfirmed = False
         """The prompt may still be replaced by a longer one, as little of its answer was heard."""
+        self.scores: dict[str, float] | UnsetType = UNSET
+        """What detectors make of the caller's voice."""
         self._again = False
         self._prompt = Prompt("call_started")
         self._asked_at = 0.0
@@ -74,6 +77,7 @@ class Answering:
         again, self._again = self._again, False
         self._repeated = False
         prompt = Prompt(kind, text, history, attempt, again, kind in ("caller_said", "digits"), readings=readings)
+        prompt = msgspec.structs.replace(prompt, scores=self.scores)
         if expected is not None:
             prompt = msgspec.structs.replace(
                 prompt, answer=expected.answer, language=expected.language, choices=expected.choices

@@ -217,6 +217,13 @@ class SpeculationAllowed(msgspec.Struct, frozen=True, tag="speculation_allowed")
     allowed: bool
 
 
+class CallerScored(msgspec.Struct, frozen=True, tag="caller_scored"):
+    """A detector has judged the caller's voice: 0 (a person) .. 1 (a machine). A hint, and no reason to act."""
+
+    detector: str
+    score: float
+
+
 class EndRequested(msgspec.Struct, frozen=True, tag="end_requested"):
     """Somebody on our side (operator, drain, admission) wants the call to end politely."""
 
@@ -263,6 +270,7 @@ Event = (
     | AgentFailed
     | AgentWantsFloor
     | SpeculationAllowed
+    | CallerScored
     | EndRequested
     | TransferRequested
     | StreamClosed

@@ -17,6 +17,7 @@ from bridge.call.events import (
     AgentFailed,
     AgentFinished,
     AgentWantsFloor,
+    CallerScored,
     CallResumed,
     CallStarted,
     DigitPressed,
@@ -250,6 +251,8 @@ class Call:
                 return caller.presses(digit, now)
             case SpeculationAllowed(allowed):
                 caller.may_speculate = allowed
+            case CallerScored(detector, score):
+                bot.answering.scores = {**(bot.answering.scores or {}), detector: score}
             case EndRequested(reason):
                 return self._asked_to_end(reason, now)
             case TransferRequested(target) if bot.ending is None and self._started_at is not None:

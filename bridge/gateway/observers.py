@@ -10,6 +10,7 @@ from bridge.call.state import CallState
 from bridge.carriers.base import Carrier
 from bridge.carriers.one_way import ForkedFacts
 from bridge.session.books import CallFollowers
+from bridge.session.detecting import VoiceDetection
 from bridge.session.profiles import CallProfile
 from bridge.session.taps import CallTap
 from bridge.telemetry.after_call.delivery import AfterCallPost
@@ -28,6 +29,8 @@ class CallObservers:
     after_call: AfterCallPost | None = None
     forks: tuple[MediaFork, ...] = ()
     traces: Traces | None = None
+    detection: VoiceDetection | None = None
+    """Judges callers' voices; its tap is opened once there is a call to be told (`CallSession.add_tap`)."""
 
     def open_call(
         self,

@@ -213,6 +213,8 @@ class StreamOpening:
         )
         socket.expect_audio()
         session.start()
+        if process.observers.detection is not None:
+            session.add_tap(process.observers.detection.open_call(session.tell))
         if process.admission.rung >= Rung.NO_SPECULATION:
             session.tell(SpeculationAllowed(False))
         if process.admission.ending:  # it was admitted while the others were not yet asked to end

@@ -42,6 +42,32 @@ class EchoSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     """How much inbound audio is compared."""
 
 
+class NoDetectorSettings(
+    msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, tag_field="kind", tag="none"
+):
+    """Nobody judges whether callers' voices are machines'."""
+
+
+class SpectralDetectorSettings(
+    msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, tag_field="kind", tag="spectral"
+):
+    """The simple detector that comes with the bridge (`bridge.listening.detectors.spectral`)."""
+
+
+class OnnxDetectorSettings(
+    msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, tag_field="kind", tag="onnx"
+):
+    """A model of yours (`bridge.listening.detectors.onnx_model`)."""
+
+    model: str
+    """The ONNX file; relative to the configuration file."""
+    name: str = "synthetic"
+    """Under which agents know its scores."""
+
+
+DetectorSettings = NoDetectorSettings | SpectralDetectorSettings | OnnxDetectorSettings
+
+
 class WhisperSettings(
     msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, tag_field="kind", tag="whisper"
 ):
@@ -140,6 +166,8 @@ class ListeningSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True,
     second_recogniser: RecogniserSettings = NoRecogniserSettings()
     """Listens along, to be compared: the record says where it understood something else (`heard_otherwise`), and the
     call never hears of it. `kind: none`: nobody does, at no cost."""
+    detector: DetectorSettings = NoDetectorSettings()
+    """Judges whether callers' voices are machines': a hint to agents and metrics. `kind: none`: nobody does."""
     prices_per_minute: dict[str, float] = {}
     """What services charge for a minute of audio, in any currency, by the `kind` of the recogniser; for the counters of
     cost."""

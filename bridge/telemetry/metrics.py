@@ -237,6 +237,9 @@ class Metrics:
         self.loop_lag = Histogram(
             "bridge_loop_lag_seconds", "How late the event loop runs", buckets=LAG_S, registry=self._registry
         )
+        self.tasks = Gauge(
+            "bridge_tasks", "Tasks on the event loop", registry=self._registry, multiprocess_mode="livesum"
+        )
         self.timer_lateness = Histogram(
             "bridge_timer_lateness_seconds", "How late calls are woken", buckets=LAG_S, registry=self._registry
         )
@@ -261,6 +264,18 @@ class Metrics:
         )
         self.connections = Gauge(
             "bridge_connections", "Connections to the port", registry=self._registry, multiprocess_mode="livesum"
+        )
+        self.voice_scores = Histogram(
+            "bridge_voice_score",
+            "What the detector makes of callers' voices after each window: 0 (a person) .. 1 (a machine)",
+            buckets=(0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0),
+            registry=self._registry,
+        )
+        self.detector_losses = Counter(
+            "bridge_detector_lost_windows",
+            "Windows of callers' speech that no detector judged: it was busy, or failed",
+            ["why"],
+            registry=self._registry,
         )
         self.recording_losses = Counter(
             "bridge_recording_lost_seconds",

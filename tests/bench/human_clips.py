@@ -119,11 +119,12 @@ def _read_clip(folder: Path, row: dict[str, str]) -> Clip:
         end_s,
         tuple((float(start), float(length)) for start, length in pauses),
         all(abs(edge) <= UNSURE_S for edge in edges),
-        _read_sound(folder / row["file"]),
+        read_sound(folder / row["file"]),
     )
 
 
-def _read_sound(path: Path) -> bytes:
+def read_sound(path: Path) -> bytes:
+    """A clip's samples as mu-law at 8 kHz. Raises ValueError for another rate."""
     data = path.read_bytes()
     if data[20:22] == b"\x07\x00":  # mu-law already
         return read_ulaw(path)
