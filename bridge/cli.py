@@ -34,6 +34,7 @@ GROUPS: dict[str, dict[str, str]] = {
         "new": "make a project for an agent of your own, with tests that ring it",
         "call": "place one simulated call at any server that speaks the carrier's protocol",
         "load": "place many simulated calls at once, and measure what callers hear",
+        "soak": "ring a service for hours, and see whether anything of it grows",
         "say": "speak a text into a WAV file",
         "replay": "run a call's record through the call machine again and compare",
         "transcript": "print a call's record as a conversation",

@@ -41,6 +41,7 @@ OPTIONS = {
         "TWILIO_AUTH",
     ],
     "load": ["URL", "--calls", "--search", "--hold", "--generators", "--say", "--output", "--server-pid"],
+    "soak": ["URL", "--calls", "--minutes", "--virtual-hours", "--kill-every", "--redeploy-every", "--output"],
     "say": ["TEXT", "--output", "--voice", "--speed", "--rate", "--worker", "--times", "--words"],
     "replay": ["FILE", "--settings", "--all"],
     "transcript": ["RECORD", "--decisions"],

@@ -184,6 +184,7 @@ class Gateway:
         """Show how full this process is, and give up what it cannot afford under this pressure."""
         admission = self.process.admission
         self.metrics.use.set(admission.use)
+        self.metrics.tasks.set(len(asyncio.all_tasks()))
         self.process.spending.meter({key: session.seconds for key, session in self.media.sessions().items()})
         before, rung = admission.rung, admission.feel()
         if rung is before:
