@@ -204,7 +204,7 @@ def _eldest(pid: int) -> int:
 
 
 def _used(pid: int) -> dict[str, float]:
-    """What a process and its descendants use together."""
+    """What a process and its descendants use together: of memory their own, as that of files depends on others."""
     from bridge.simulator import processes
 
     memory_mib = files = threads = 0.0
@@ -212,7 +212,9 @@ def _used(pid: int) -> dict[str, float]:
     for one in family:
         try:
             rollup = Path(f"/proc/{one}/smaps_rollup").read_text()
-            memory_mib += next(int(line.split()[1]) for line in rollup.splitlines() if line.startswith("Pss:")) / 1024
+            memory_mib += (
+                next(int(line.split()[1]) for line in rollup.splitlines() if line.startswith("Pss_Anon:")) / 1024
+            )
             files += len(os.listdir(f"/proc/{one}/fd"))
             threads += len(os.listdir(f"/proc/{one}/task"))
         except (OSError, StopIteration):
@@ -247,12 +249,14 @@ def _faults(arguments: argparse.Namespace, pid: int, port: int) -> list[Fault]:
     from bridge.system import sockets
 
     chance = random.Random(arguments.seed)
+    leaving: set[int] = set()
 
     def end(how: signal.Signals) -> Callable[[], None]:
         def bring_about() -> None:
-            serving = [one for one in sockets.listeners(port) if one != pid]
+            serving = [one for one in sockets.listeners(port) if one != pid and one not in leaving]
             if len(serving) > 1:  # somebody must be there who goes on with the calls
-                os.kill(chance.choice(serving), how)
+                leaving.add(chosen := chance.choice(serving))
+                os.kill(chosen, how)
 
         return bring_about
 

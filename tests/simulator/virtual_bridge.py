@@ -60,6 +60,7 @@ async def virtual_bridge(
     telemetry: TelemetrySettings | None = None,
     recogniser: RecogniserSettings | None = None,
     rest: str = "",
+    max_calls: int = 1000,
 ) -> AsyncIterator[tuple[Application, str]]:
     """A running service and its origin on the virtual network.
 
@@ -67,7 +68,7 @@ async def virtual_bridge(
     understood unless there is a `recogniser`. `rest` is the address of the carriers' APIs, where there is one.
     """
     settings = Settings(
-        gateway=GatewaySettings(public_url=PUBLIC, max_calls=1000, max_calls_per_number=1000),
+        gateway=GatewaySettings(public_url=PUBLIC, max_calls=max_calls, max_calls_per_number=1000),
         call=call or CallSettings(listens=recogniser is not None),
         listening=ListeningSettings(
             recogniser=recogniser or NoRecogniserSettings(),
