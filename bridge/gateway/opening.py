@@ -105,8 +105,10 @@ class StreamOpening:
         return None
 
     async def _has_begun(self) -> bool:
-        """Whether the call of a ticket that begins one goes on already: the store may have lost that it was spent."""
-        kept = None if self._returned else await self._process.kept_calls.ask(self._key)
+        """Whether this is another stream of a call that goes on already: the store may have lost its ticket's mark."""
+        if self._returned or not self._carrier.pacing.reconnects:
+            return False
+        kept = await self._process.kept_calls.ask(self._key)
         return kept is not None and bool(kept.state)
 
     async def _take(self, ticket: Ticket) -> None:
