@@ -380,7 +380,7 @@ async def test_the_doctor_asks_the_public_address_through_the_proxy(secured: tup
 
     async def healthy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await read_request(reader)
-        writer.write(answer("{}"))
+        writer.write(answer('{"alive": true}', "application/json"))
 
     async with listening(healthy, tls) as port:
         proxy = Proxy(port)
