@@ -296,7 +296,7 @@ def _spread(gaps: list[float]) -> dict[str, int]:
         return {}
     return {
         "p50": round(statistics.median(found)),
-        "p95": round(found[int(0.95 * (len(found) - 1))]),
+        "p95": round(found[round(0.95 * (len(found) - 1))]),
         "worst": round(found[-1]),
     }
 
