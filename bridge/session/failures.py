@@ -19,7 +19,7 @@ def report_raised(metrics: Metrics, info: CallInfo, error: Exception, what: str 
     where = f", {frames[-1].filename}:{frames[-1].lineno} in {frames[-1].name}" if frames else ""
     why = f"its code {what}: {type(error).__name__}{where}"
     report_agent_error(metrics, info, AgentError(Failure.RAISED, why, str(error)))
-    logger.warning("the agent raised here, call=%s\n%s", info.call_id, "".join(traceback.format_list(frames)).rstrip())
+    logs.raised(logger, f"the agent raised here, call={info.call_id}", error)
 
 
 def report_agent_error(metrics: Metrics, info: CallInfo, error: AgentError) -> None:

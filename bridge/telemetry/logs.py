@@ -11,6 +11,7 @@ import logging
 import sys
 import threading
 import time
+import traceback
 from collections import OrderedDict
 from collections.abc import Callable
 from types import TracebackType
@@ -20,6 +21,7 @@ from aiohttp.http_exceptions import HttpProcessingError
 from bridge.telemetry.settings import TelemetrySettings
 
 _FIELDS = "bridge_fields"
+_PRIVATE_ERROR = "bridge_private_error"
 _FLOOD_S = 1.0
 _KINDS_KEPT = 1024
 _NOT_OURS = (HttpProcessingError, ConnectionError, TimeoutError)
@@ -44,6 +46,11 @@ def event(logger: logging.Logger, what: str, /, level: int = logging.INFO, **fie
         logger.log(level, "%s", what, extra={_FIELDS: fields})
 
 
+def raised(logger: logging.Logger, what: str, error: Exception, /, **fields: Field) -> None:
+    """Log that somebody else's code raised this error, with its place; what it says may be what a caller said."""
+    logger.warning("%s", what, exc_info=error, extra={_FIELDS: fields, _PRIVATE_ERROR: True})
+
+
 def configure_logs(settings: TelemetrySettings) -> None:
     """Send this process's logs to standard error in the chosen form, with Python's warnings and what nobody caught."""
     handler = logging.StreamHandler(sys.stderr)
@@ -60,12 +67,12 @@ def configure_logs(settings: TelemetrySettings) -> None:
     )
 
 
-def _tell_uncaught(kind: type[BaseException], error: BaseException | None, traceback: TracebackType | None) -> None:
+def _tell_uncaught(kind: type[BaseException], error: BaseException | None, raised_at: TracebackType | None) -> None:
     """What ends a process, or a thread, is a line of the log like any other."""
     if issubclass(kind, Exception):
-        logging.getLogger("bridge").critical("not caught", exc_info=(kind, error or kind(), traceback))
+        logging.getLogger("bridge").critical("not caught", exc_info=(kind, error or kind(), raised_at))
     else:
-        sys.__excepthook__(kind, error or kind(), traceback)
+        sys.__excepthook__(kind, error or kind(), raised_at)
 
 
 class FloodGate(logging.Filter):
@@ -120,6 +127,15 @@ class _Formatter(logging.Formatter):
     def _shown(self, value: Field) -> Field:
         return "<private>" if isinstance(value, Private) and not self._show_private else value
 
+    def _traceback(self, record: logging.LogRecord) -> str:
+        """The traceback; of an error whose words may be a caller's, where it was raised and what it is."""
+        assert record.exc_info is not None
+        if self._show_private or not getattr(record, _PRIVATE_ERROR, False):
+            return self.formatException(record.exc_info)
+        kind, _, raised_at = record.exc_info
+        frames = "".join(traceback.format_tb(raised_at))
+        return f"Traceback (most recent call last):\n{frames}{getattr(kind, '__name__', kind)}: <private>"
+
     def _time(self, record: logging.LogRecord) -> str:
         whole = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created))
         return f"{whole}.{int(record.msecs):03d}Z"
@@ -132,7 +148,7 @@ class TextFormatter(_Formatter):
         parts = [self._time(record), record.levelname.lower(), record.getMessage()]
         parts += [f"{name}={_in_one_line(value)}" for name, value in self._fields(record).items()]
         line = " ".join(parts)
-        return f"{line}\n{self.formatException(record.exc_info)}" if record.exc_info else line
+        return f"{line}\n{self._traceback(record)}" if record.exc_info else line
 
 
 def _in_one_line(value: Field) -> Field:
@@ -152,5 +168,5 @@ class JsonFormatter(_Formatter):
         }
         line.update(self._fields(record))
         if record.exc_info:
-            line["exception"] = self.formatException(record.exc_info)
+            line["exception"] = self._traceback(record)
         return json.dumps(line, ensure_ascii=False)

@@ -30,7 +30,7 @@ from bridge.session.timers import TimerWheel
 from bridge.speaking.settings import SpeakingSettings
 from bridge.speaking.speech import SpeechService
 from bridge.telemetry.after_call.reporter import CallReporter
-from bridge.telemetry.logs import Private
+from bridge.telemetry.logs import JsonFormatter, Private, TextFormatter
 from bridge.telemetry.metrics import Metrics
 from bridge.telemetry.recorder import Recorder
 from tests.gateway.doubles import FRAME, Agents, Answer, PaperLine, ServiceDoubles, SetAgent, greet
@@ -256,8 +256,13 @@ async def test_what_an_agent_with_a_bug_says_of_the_caller_is_private(caplog: py
     assert fields["why"].endswith(" in fails")
     assert isinstance(fields["quoted"], Private)
     assert "Ann ####" in fields["quoted"]
-    assert "in fails" in caplog.text
-    assert "Ann 4111" not in caplog.text
+    raised = next(record for record in caplog.records if record.exc_info)
+    for formatter in (TextFormatter, JsonFormatter):
+        written = formatter(show_private=False).format(raised)
+        assert "in fails" in written
+        assert "ValueError: <private>" in written
+        assert "4111'" not in written
+        assert "Ann 4111" in formatter(show_private=True).format(raised)
     assert 'bridge_agent_failures_total{kind="raised"} 1.0' in phone.page()
 
 
