@@ -75,11 +75,16 @@ def _tell_uncaught(kind: type[BaseException], error: BaseException | None, raise
         sys.__excepthook__(kind, error or kind(), raised_at)
 
 
+_THEIRS = ("aiohttp", "mcp.")
+"""Beginnings of the names of loggers that tell what others sent, such as each line of a program that is no MCP server."""
+
+
 class FloodGate(logging.Filter):
     """Lets one line a second through of what outsiders can cause at will: of each kind and, where it is told, address.
 
-    The next line that passes says how many were left out. Such lines are those of the HTTP server, whose tracebacks are
-    about requests that nobody can mend and so become one line, and our own warnings that name a `remote`.
+    The next line that passes says how many were left out. Such lines are those of the HTTP server and of the client of
+    MCP servers, whose tracebacks are about what others sent and so become one line, and our own warnings that name a
+    `remote`.
     """
 
     def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:
@@ -90,7 +95,8 @@ class FloodGate(logging.Filter):
     def filter(self, record: logging.LogRecord) -> bool:
         """Whether this line is written."""
         fields: dict[str, Field] = getattr(record, _FIELDS, {})
-        if record.name.startswith("aiohttp"):
+        theirs = record.name.startswith(_THEIRS)
+        if theirs:
             kind = (record.name + str(record.msg), "")
         elif "remote" in fields:
             kind = (record.getMessage(), str(fields["remote"]))
@@ -104,10 +110,10 @@ class FloodGate(logging.Filter):
         self._kinds[kind] = now, 0
         while len(self._kinds) > _KINDS_KEPT:
             self._kinds.popitem(last=False)
-        if record.name.startswith("aiohttp") and record.exc_info and record.exc_info[1] is not None:
+        if theirs and record.exc_info and record.exc_info[1] is not None:
             error = str(record.exc_info[1]).splitlines()
             fields = fields | {"error": repr((error or [type(record.exc_info[1]).__name__])[0][:200])}
-            if isinstance(record.exc_info[1], _NOT_OURS):
+            if record.name.startswith("mcp") or isinstance(record.exc_info[1], _NOT_OURS):
                 record.exc_info = None
         if left_out:
             fields = fields | {"left_out": left_out}

@@ -111,6 +111,14 @@ def test_the_http_servers_tracebacks_about_bad_requests_are_one_line() -> None:
     assert ours.exc_info is not None
 
 
+def test_a_program_that_is_no_mcp_server_and_never_stops_talking_is_one_line() -> None:
+    gate = logs.FloodGate(clock=lambda: 0.0)
+    line = passed(gate, "mcp.client.stdio", ValueError("1 validation error\n  Invalid JSON"))
+    assert line is not None
+    assert "\n" not in logs.TextFormatter(show_private=False).format(line)
+    assert [passed(gate, "mcp.client.stdio", ValueError("y")) for _ in range(1000)] == [None] * 1000
+
+
 def test_our_own_lines_all_pass() -> None:
     gate = logs.FloodGate(clock=lambda: 0.0)
     assert all(passed(gate, "bridge", call="CA1") is not None for _ in range(10))
