@@ -76,7 +76,7 @@ def _tell_uncaught(kind: type[BaseException], error: BaseException | None, raise
 
 
 _THEIRS = ("aiohttp", "mcp.")
-"""Beginnings of the names of loggers that tell what others sent, such as each line of a program that is no MCP server."""
+"""Beginnings of the names of loggers that tell what others sent: each line of what is no MCP server, say."""
 
 
 class FloodGate(logging.Filter):
