@@ -289,7 +289,7 @@ def _conclude(arguments: argparse.Namespace, samples: Samples, happened: Counter
     found: dict[str, Trend] = {}
     for name, values in samples.values.items():
         try:
-            found[name] = trend(samples.at[-len(values) :], values)
+            found[name] = trend(samples.at[name], values)
         except ValueError as error:
             raise ConfigError(f"{name}: {error}; soak for longer") from None
     faults = ", ".join(f"{what} {number}" for what, number in happened.items())

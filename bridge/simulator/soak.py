@@ -39,13 +39,13 @@ class Samples:
     """What was used, by name, at which second."""
 
     def __init__(self) -> None:
-        self.at: list[float] = []
+        self.at: dict[str, list[float]] = {}
         self.values: dict[str, list[float]] = {}
 
     def take(self, at: float, used: dict[str, float]) -> None:
-        """Note what is used now."""
-        self.at.append(at)
+        """Note what is used now, as far as that could be learnt."""
         for name, value in used.items():
+            self.at.setdefault(name, []).append(at)
             self.values.setdefault(name, []).append(value)
 
 

@@ -58,6 +58,13 @@ def test_a_slope_is_given_with_an_error_that_holds_it() -> None:
     assert 0.1 < its.error_per_hour < 5.0
 
 
+def test_what_could_not_be_learnt_for_a_while_keeps_its_times() -> None:
+    samples = Samples()
+    for at in (0.0, 1.0, 2.0):
+        samples.take(at, {"memory": at} | ({} if at == 1.0 else {"tasks": at}))
+    assert samples.at == {"memory": [0.0, 1.0, 2.0], "tasks": [0.0, 2.0]} == samples.values
+
+
 def test_too_few_samples_tell_nothing() -> None:
     with pytest.raises(ValueError, match="3 samples are too few"):
         trend([0.0, 1.0, 2.0], [1.0, 1.0, 1.0])
@@ -96,7 +103,7 @@ def test_callers_ring_again_and_again_and_leave_nothing_behind(monkeypatch: pyte
             return samples, counted, callers.tally, application.gateway.calls
 
     samples, counted, tally, left = virtual.run(ring)
-    assert len(samples.at) == len(samples.values["tasks"]) == 20
+    assert len(samples.at["tasks"]) == len(samples.values["tasks"]) == 20
     assert counted["broken"] == len(happened) == 3
     assert tally.calls == tally.by_story.total() == tally.ended.total() > 4
     assert left == 0
