@@ -4,7 +4,6 @@
     python -m tests.bench.outlive --calls 50 --processes 3 --store redis --kill process process redis
     python -m tests.bench.outlive --calls 50 --processes 3 --agent web --kill agent worker process
     python -m tests.bench.outlive --calls 20 --processes 2 --agent chat --kill agent agent agent
-    python -m tests.bench.outlive --calls 12 --processes 2 --spoken --kill recogniser recogniser recogniser
 
 Each caller hears 44 words, each a tone of its own, and presses four keys, two of them after a pause; the sound in the
 caller's ear alone tells which words were lost, which were heard twice, and how long the silence at each seam was. The
@@ -37,14 +36,11 @@ from tests.processes.outliving import (
     ENVIRONMENT,
     PATIENCE_MS,
     SCRIPTED,
-    SPOKEN_STEPS,
-    STEPS,
     Account,
     EndedCall,
     busiest,
     command,
     dial,
-    recognisers,
     summary,
 )
 from tests.processes.running import Service, free_port, service, wait_until
@@ -169,9 +165,6 @@ class Killer:
                 self._database.start()
             case "redis_gone" if self._database is not None:
                 self._database.kill()
-            case "recogniser":
-                for one in recognisers(self._running.process.pid):
-                    os.kill(one, signal.SIGKILL)
             case "worker" | "agent":
                 await asyncio.to_thread(self._beside[what].restart)
             case _:
@@ -196,7 +189,6 @@ async def run(arguments: argparse.Namespace, folder: Path, more: str, database: 
                 arguments.processes,
                 more,
                 AGENTS[arguments.agent].format(port=agent.port),
-                spoken=arguments.spoken,
             ),
             folder / "t",
             **ENVIRONMENT,
@@ -218,7 +210,6 @@ async def run(arguments: argparse.Namespace, folder: Path, more: str, database: 
                     carrier,
                     1000 * number + turn,
                     arguments.round_trip_ms,
-                    steps=SPOKEN_STEPS if arguments.spoken else STEPS,
                     patience_ms=STUCK_PATIENCE_MS if "stuck" in arguments.kill else PATIENCE_MS,
                 )
                 ended.append(one)
@@ -314,7 +305,6 @@ def main() -> None:
     parser.add_argument("--processes", type=int, default=3)
     parser.add_argument("--store", choices=("sqlite", "redis"), default="sqlite")
     parser.add_argument("--agent", choices=AGENTS, default="script", help="all but script: a process of its own")
-    parser.add_argument("--spoken", action="store_true", help="callers say a sentence instead of pressing keys")
     parser.add_argument("--kill", nargs="+", default=["process"] * 3, metavar="WHAT")
     parser.add_argument("--away-s", type=float, default=1.5, help="how long a worker or agent that is killed is away")
     parser.add_argument("--round-trip-ms", type=float, default=40.0)

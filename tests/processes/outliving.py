@@ -28,7 +28,6 @@ from bridge.simulator.call_facts import CallFacts
 from bridge.simulator.caller import Caller, CallerAction
 from bridge.simulator.carriers.telnyx import public_key
 from bridge.simulator.phone_call import PhoneCall
-from bridge.simulator.processes import family
 from bridge.simulator.scenario import Scenario, parse
 from bridge.simulator.sound import RATE_HZ, Sound
 from bridge.simulator.trunk import Trunk, new_call
@@ -50,11 +49,9 @@ states:
     say: {THANKS}
     hang_up: done
 """
-SPOKEN_SCRIPT = SCRIPT.replace("expect: digits:4", "expect: open")
-"""The same for callers who say something instead of pressing keys: it is enough that they are heard at all."""
 CONFIG = """
 gateway: {{host: 127.0.0.1, max_loop_lag_ms: 10000, drain_deadline_s: 2.0, start_deadline_s: 60.0}}
-listening: {{recogniser: {{kind: {recogniser}}}, turn: {{kind: none}}}}
+listening: {{recogniser: {{kind: none}}, turn: {{kind: none}}}}
 speaking: {{workers: ["{worker}"]}}
 call: {{inter_digit_s: 30.0, no_input_s: 60.0}}
 agent: {agent}
@@ -74,13 +71,6 @@ STEPS = """
 name: four keys, two before and two after
 steps: [{{wait_for_silence: {{ms: {patience_ms}, timeout_s: 90}}}}, {{digits: "51"}}, {{silence: 800}},
   {{digits: "24"}}, {{wait_for_hang_up: 60}}]
-carrier: {{round_trip_ms: {round_trip_ms}}}
-longest_s: 240
-"""
-SPOKEN_STEPS = """
-name: a sentence
-steps: [{{wait_for_silence: {{ms: {patience_ms}, timeout_s: 90}}}}, {{say: I want to cancel my order.}},
-  {{wait_for_hang_up: 60}}]
 carrier: {{round_trip_ms: {round_trip_ms}}}
 longest_s: 240
 """
@@ -239,9 +229,9 @@ def account(carrier: str, facts: CallFacts, round_trip_ms: float) -> Account:
     return told
 
 
-def scenario(round_trip_ms: float, patience_ms: int = PATIENCE_MS, steps: str = STEPS) -> Scenario:
+def scenario(round_trip_ms: float, patience_ms: int = PATIENCE_MS) -> Scenario:
     """Every caller's story."""
-    return parse(steps.format(round_trip_ms=round_trip_ms, patience_ms=patience_ms))
+    return parse(STEPS.format(round_trip_ms=round_trip_ms, patience_ms=patience_ms))
 
 
 class EndedCall(NamedTuple):
@@ -269,7 +259,6 @@ async def dial(
     round_trip_ms: float,
     begun: Callable[[CallFacts], None] = lambda _: None,
     patience_ms: int = PATIENCE_MS,
-    steps: str = STEPS,
 ) -> EndedCall:
     """One call from the beginning to the end; `begun` is given its facts, to follow it meanwhile."""
     trunk = Trunk(
@@ -278,7 +267,7 @@ async def dial(
         carrier=carrier,
         connect_to=f"http://127.0.0.1:{port}",
     )
-    story = scenario(round_trip_ms, patience_ms, steps)
+    story = scenario(round_trip_ms, patience_ms)
     caller = await asyncio.to_thread(Caller, story)
     call = new_call(f"+1500555{number % 10_000:04}", story.caller.called, f"{carrier}/{number}", carrier)
     dialled_at = time.time()
@@ -298,20 +287,10 @@ async def ring(
     return await asyncio.to_thread(ended.account)
 
 
-def command(
-    folder: Path,
-    worker: str,
-    port: int,
-    processes: int,
-    more: str = "",
-    agent: str = SCRIPTED,
-    *,
-    spoken: bool = False,
-) -> list[str]:
-    """How the service is started, with its files written to this folder; `spoken`: with the recogniser of its own."""
-    (folder / "script.yaml").write_text(SPOKEN_SCRIPT if spoken else SCRIPT)
-    config = CONFIG.format(worker=worker, agent=agent, recogniser="whisper" if spoken else "none")
-    (folder / "bridge.yaml").write_text(config + more)
+def command(folder: Path, worker: str, port: int, processes: int, more: str = "", agent: str = SCRIPTED) -> list[str]:
+    """How the service is started, with its files written to this folder."""
+    (folder / "script.yaml").write_text(SCRIPT)
+    (folder / "bridge.yaml").write_text(CONFIG.format(worker=worker, agent=agent) + more)
     return [*SERVE, "-c", str(folder / "bridge.yaml"), "--port", str(port), "--processes", str(processes)]
 
 
@@ -323,18 +302,6 @@ def busiest(port: int) -> int:
 def calls_of(pid: int) -> int:
     """How many calls a process has: each has its recording open."""
     return sum(target.endswith(".wav") for target in _open_files(pid))
-
-
-def recognisers(service: int) -> list[int]:
-    """The processes in which those of a service recognise speech; not those that stand by."""
-    at_work: dict[int, tuple[int, int]] = {}
-    for pid in family(service):
-        with suppress(OSError):
-            if b"bridge.listening.engine_process" in Path(f"/proc/{pid}/cmdline").read_bytes():
-                fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-                parent, ticks = int(fields[1]), int(fields[11]) + int(fields[12])
-                at_work[parent] = max(at_work.get(parent, (0, 0)), (ticks, pid))
-    return [pid for _, pid in at_work.values()]
 
 
 def _open_files(pid: int) -> Iterator[str]:
