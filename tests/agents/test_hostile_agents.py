@@ -50,7 +50,7 @@ EXPECTED: dict[str, dict[str, Failure | str | None]] = {
     "conversation_relay": {**MODEL, "silence": None, "lively silence": None, "wrong types": None},
     "openai_realtime": LIVE,
     "gemini_live": LIVE,
-    "team": {**MODEL, "wrong types": "TypeError"},
+    "team": {**MODEL, "silence": None, "lively silence": None, "wrong types": "TypeError"},
 }
 """How the first answer of each must end: where there is no failure, it is whole, or the call has given it up."""
 
