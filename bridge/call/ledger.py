@@ -44,9 +44,15 @@ class Utterance:
         self.mute = False
         """It was to be said, and not a sound came of it."""
         self._cleaner = Cleaner()
-        self._of = self._cleaned = self._said = ""
-        """The text so far, what the cleaner gave out of it, and what of it is said: when more is written, nothing
-        is cleaned anew."""
+        self._of = self._cleaned = ""
+        """The text that the cleaner has seen, and what it gave out: when more is written, nothing is cleaned anew."""
+        self._said: str | None = ""
+        """What of that text is said, once somebody has asked."""
+
+    def write(self, text: str) -> None:
+        """Add to the text, and clean what is added while it is short: later it would be one long piece of work."""
+        self.text += text
+        self._follow()
 
     def place(self, words: tuple[Word, ...]) -> None:
         """Note words that synthesis has placed in time."""
@@ -65,12 +71,17 @@ class Utterance:
     @property
     def said(self) -> str:
         """What is said of the text: without tags, Markdown, pictures and all else that is nobody's to hear."""
-        if self._of != self.text:
-            if not self.text.startswith(self._of):
-                self._cleaner, self._of, self._cleaned = Cleaner(), "", ""
-            self._cleaned += self._cleaner.feed(self.text[len(self._of) :])
-            self._of, self._said = self.text, plain(self._cleaned + self._cleaner.would_finish())
+        if self._said is None or self._of != self.text:
+            self._follow()
+            self._said = plain(self._cleaned + self._cleaner.would_finish())
         return self._said
+
+    def _follow(self) -> None:
+        """Clean what was added to the text, or all of it where it is another one."""
+        if not self.text.startswith(self._of):
+            self._cleaner, self._of, self._cleaned = Cleaner(), "", ""
+        self._cleaned += self._cleaner.feed(self.text[len(self._of) :])
+        self._of, self._said = self.text, None
 
     @property
     def all_heard(self) -> bool:

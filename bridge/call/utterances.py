@@ -46,7 +46,7 @@ class Utterances:
             utterance = self._begin(say.interruption, by_bridge=by_bridge)
             utterance.voice, utterance.cacheable, utterance.by = say.voice, say.cacheable, say.by
             utterance.language = say.language
-        utterance.text += say.text
+        utterance.write(say.text)
         self._open = utterance if say.more else None
         return [*before, Synthesise(utterance.number, say.text, not say.more, say.voice, say.cacheable, say.language)]
 

@@ -54,9 +54,9 @@ def test_what_is_left_to_say_of_a_growing_text_is_asked_for_again_at_the_price_o
     def last_asked(count: int) -> int:
         one = Utterance(1)
         for _ in range(count):
-            one.text += delta
+            one.write(delta)
             one.rest_text()
-        one.text += delta
+        one.write(delta)
         return steps(one.rest_text)
 
     last_asked(10)
