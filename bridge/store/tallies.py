@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import random
 import secrets
 from collections.abc import Callable
 
@@ -19,8 +20,10 @@ from bridge.store.base import Store
 
 BUCKETS = 512
 MOST_IN_A_BUCKET = 64
-_TRIES = 20
-"""Another process has changed the bucket in between: so often it is read again."""
+_TRIES = 40
+"""Another process has changed the bucket in between: so often it is read again, each time after a longer moment."""
+_MOMENT_S = 0.0005
+_LONGEST_MOMENT_S = 0.05
 
 
 class Use(msgspec.Struct, frozen=True, array_like=True):
@@ -60,7 +63,9 @@ class Tallies:
         digest = hashlib.blake2b(who.encode(), digest_size=8)
         key = f"tally:{limit}:{window}:{int.from_bytes(digest.digest()) % BUCKETS}"
         async with self._turns[hash(key) % len(self._turns)]:
-            for _ in range(_TRIES):
+            for attempt in range(_TRIES):
+                if attempt:  # of any length, or the same two would meet again
+                    await asyncio.sleep(random.random() * min(_MOMENT_S * 2**attempt, _LONGEST_MOMENT_S))
                 kept = await self._store.get(key)
                 counts = _read(kept)
                 changed = change(counts.get(digest.hexdigest(), Use()))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 import struct
+import tempfile
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -114,19 +115,20 @@ async def test_each_number_of_the_readme_has_its_agent_and_its_voice(
                 assert worker.voice_of[words] == voice
 
 
-async def test_several_processes_share_a_worker_with_the_files_voices_and_limits(
-    tmp_path: Path, temporary: Path
-) -> None:
+async def test_several_processes_share_a_worker_with_the_files_voices_and_limits(tmp_path: Path) -> None:
     voices = {"loud": HEART | {"gain_db": 9.0}, "soft": HEART}
     limits = {"text_chars": 700, "streams_per_socket": 77, "text_chars_per_s": 5000.0, "text_burst_chars": 6000}
     example = {"worker": {"voices": voices, **limits}, "speaking": {"voice": "soft"}}
     port = free_port()
     command = [*served(tmp_path, example, SCRIPTS[0]), "--port", str(port), "--processes", "2"]
-    with service(command, temporary, BRIDGE_API_KEYS=KEY) as running:
+    with (
+        tempfile.TemporaryDirectory(prefix="bridge-test-", dir="/tmp") as short,  # where sockets may be, too
+        service(command, Path(short), BRIDGE_API_KEYS=KEY) as running,
+    ):
         await _ready(running, port)
         assert await _speak(port, "loud") > 0.3
         assert await _speak(port, "soft") > 0.3
-        (place,) = temporary.glob("**/worker.sock")
+        (place,) = Path(short).glob("**/worker.sock")
         async with await connect(f"unix:{place}") as link:
             ready = link.ready
     assert ready.voices == ["loud", "soft"]
