@@ -122,6 +122,7 @@ class Gateway:
         self._unwatch: list[Callable[[], None]] = []
         self._runner: web.AppRunner | None = None
         self._site: LimitedSite | None = None
+        self._connections: Connections | None = None
         self.relieve: Callable[[Rung], None] = lambda _rung: None
         """Told what this process gives up, when that changes."""
         self.port = 0
@@ -149,7 +150,7 @@ class Gateway:
         app.router.add_get(TUNE, serve_tune)
         app.router.add_get("/readyz", self._ready)
         self._metrics_page.add_to(app)
-        limits = Connections(
+        limits = self._connections = Connections(
             self._settings.connections,
             count=lambda why: self.metrics.connections_refused.labels(why).inc(),
             tell_open=self.metrics.connections.set,
@@ -242,13 +243,14 @@ class Gateway:
     async def _move_calls(self) -> None:
         """Leave the calls to the other processes, where their carriers find them once this port is closed.
 
-        So are connections that carriers keep for their next request, which would come here.
+        Connections that carriers keep are good for one more answer, and then come to another process: one that is
+        closed at this moment may have a request on it.
         """
         logs.event(logger, "moving calls", calls=self.calls)
         if self._site is not None:
             await self._site.stop()
-        if self._runner is not None and self._runner.server is not None:
-            self._runner.server.pre_shutdown()
+        if self._connections is not None:
+            self._connections.leaving = True
         await self.media.move_all()
 
     async def stop(self) -> None:

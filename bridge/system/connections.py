@@ -71,6 +71,8 @@ class Connections:
         self.turns = Turns()
         """In which connections begin and say what they want."""
         self.closed = False
+        self.leaving = False
+        """None is kept open after its answer any more: the next request is to find another process."""
         self._count = count
         self._tell_open = tell_open
         self._is_exempt = is_exempt
@@ -91,6 +93,8 @@ class Connections:
 
     def may_idle(self, address: str) -> bool:
         """Whether one more of this address may be kept open after its answer."""
+        if self.leaving:
+            return False
         return self.idle[address] < self.settings.most_idle_per_address or self._is_exempt(address)
 
     def turned_away(self, why: str) -> None:
@@ -170,7 +174,8 @@ class LimitedConnection(web.RequestHandler):
                 self._idles = True
                 self._limits.idle[self._peer] += 1
             else:
-                self._limits.turned_away("too_many_idle")
+                if not self._limits.leaving:
+                    self._limits.turned_away("too_many_idle")
                 resp.force_close()  # which the answer says, unless it has begun
                 self.close()
         return await super().finish_response(request, resp, start_time)

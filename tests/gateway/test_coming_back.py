@@ -163,20 +163,24 @@ async def test_a_process_at_its_deadline_moves_its_calls(example: Example, tmp_p
 
 
 @each
-async def test_a_process_that_has_moved_its_calls_is_asked_nothing_on_a_connection_that_was_kept(
+async def test_a_connection_that_was_kept_is_answered_once_more_by_a_process_that_has_moved_its_calls(
     example: Example, tmp_path: Path
 ) -> None:
     async with two_processes(tmp_path) as (one, other):
         phone = Phone(one, example)
-        await phone.call()  # the connection of the webhook is kept for the next one
+        await phone.call()
         await keyed(phone)
+        async with one.http.get(f"{one.base}/healthz") as answer:
+            await answer.read()  # the connection is kept for the next request
         draining = asyncio.create_task(one.gateway.drain(0.0))
         assert await phone.until_closed() == 1001
+        async with asyncio.timeout(1.0):
+            document = await asks(phone, one)
         with pytest.raises(aiohttp.ClientConnectorError):
             await asks(phone, one)
         await draining
         if not example.carrier.pacing.reconnects:
-            await goes_on(phone, other, await asks(phone, other))
+            await goes_on(phone, other, document)
 
 
 async def test_processes_that_stop_together_say_goodbye(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
