@@ -30,6 +30,7 @@ class Neighbours:
         self._process = process
         self._serves = serves
         self._clock = clock
+        self._leaving = False
         self._others: dict[str, float] = {}
         self._news = asyncio.Event()
         self._beating: asyncio.Task[None] | None = None
@@ -54,6 +55,11 @@ class Neighbours:
         self._others = {name: at for name, at in self._others.items() if now - at < _FRESH_S}
         return len(self._others)
 
+    def leave(self) -> None:
+        """Tell the others at once that no more calls are for this process, though it takes those that still come."""
+        self._leaving = True
+        self.changed()
+
     def changed(self) -> None:
         """Tell the others at once that this process takes calls now, or no more."""
         self._news.set()
@@ -61,7 +67,7 @@ class Neighbours:
     async def _beat(self) -> None:
         while True:
             self._news.clear()
-            value = _YES if self._serves() else _NO
+            value = _YES if self._serves() and not self._leaving else _NO
             await self._store.put(f"{_SERVING}{self._process}", value, 2 * _FRESH_S)
             try:
                 async with asyncio.timeout(BEAT_S):

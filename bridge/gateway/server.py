@@ -48,6 +48,8 @@ logger = logging.getLogger(__name__)
 _BACKLOG = 1024
 _NEWS_S = 0.3
 """By then processes that were told to stop at the same time know of each other."""
+_SURELY_S = 1.5
+"""Who takes calls now and is about to stop as well has told so by then: somebody must keep the port."""
 
 
 class Pages(Protocol):
@@ -123,6 +125,7 @@ class Gateway:
         self._runner: web.AppRunner | None = None
         self._site: LimitedSite | None = None
         self._connections: Connections | None = None
+        self._shares_port = self._left = False
         self.relieve: Callable[[Rung], None] = lambda _rung: None
         """Told what this process gives up, when that changes."""
         self.port = 0
@@ -170,7 +173,7 @@ class Gateway:
         except OSError as error:
             await self._runner.cleanup()
             raise ConfigError(f"cannot listen on {host}:{port}: {error.strerror or error}") from None
-        self.port = _port_of(self._runner)
+        self.port, self._shares_port = _port_of(self._runner), reuse_port
         self.process.lag.each_second = self._each_second
         self.process.lag.start()
         self.process.keeper.taken = self.media.moved
@@ -224,8 +227,9 @@ class Gateway:
         """
         admission = self.process.admission
         if not admission.draining:
-            admission.draining = True
             self.metrics.ready.set(0)
+            await self._leave_port()
+            admission.draining = True
             self.process.neighbours.changed()
             logs.event(logger, "draining", calls=self.calls)
         limit_s = self._settings.drain_deadline_s if deadline_s is None else deadline_s
@@ -247,11 +251,24 @@ class Gateway:
         closed at this moment may have a request on it.
         """
         logs.event(logger, "moving calls", calls=self.calls)
-        if self._site is not None:
+        await self._listen_no_more()
+        await self.media.move_all()
+
+    async def _leave_port(self) -> None:
+        """Leave new callers to the processes that share this port, if there are any that stay; nobody is told busy."""
+        neighbours = self.process.neighbours
+        if not self._shares_port or not neighbours.serving:
+            return
+        neighbours.leave()
+        if not await self._until(lambda: not neighbours.serving, _SURELY_S):
+            await self._listen_no_more()
+
+    async def _listen_no_more(self) -> None:
+        if self._site is not None and not self._left:
+            self._left = True
             await self._site.stop()
         if self._connections is not None:
             self._connections.leaving = True
-        await self.media.move_all()
 
     async def stop(self) -> None:
         """Close what is still open, and the port once the carrier knows what becomes of the calls that were."""

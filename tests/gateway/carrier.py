@@ -232,8 +232,9 @@ async def running(
     before: Callable[[Gateway], None] = lambda _gateway: None,
     headroom: Callable[[], float] = lambda: 1.0,
     store: Store | None = None,
+    shared_port: int | None = None,
 ) -> AsyncIterator[Carrier]:
-    """A gateway on a free port, and a carrier that knows it."""
+    """A gateway on a free port, or on one that it shares, and a carrier that knows it."""
     doubles = doubles or ServiceDoubles()
     carriers = [TwilioCarrier(tokens, api=api), *others]
     gateway = Gateway(
@@ -246,7 +247,7 @@ async def running(
         store=store,
     )
     before(gateway)
-    await gateway.start("127.0.0.1", 0)
+    await gateway.start("127.0.0.1", shared_port or 0, reuse_port=shared_port is not None)
     if doors_open:
         gateway.open_doors()
     async with aiohttp.ClientSession() as http:

@@ -16,6 +16,7 @@ from functools import cache
 from pathlib import Path
 from typing import TypeVar
 
+import aiohttp
 import msgspec
 import pytest
 from aiohttp import WSCloseCode
@@ -37,7 +38,7 @@ from bridge.system.process_name import own_name
 from tests.carriers.contract import Example
 from tests.carriers.test_telnyx import TestTelnyx as Telnyx
 from tests.carriers.test_twilio import TestTwilio as Twilio
-from tests.gateway.carrier import PATIENCE_S, SETTINGS, Carrier, running
+from tests.gateway.carrier import PATIENCE_S, RINGING, SETTINGS, Carrier, running
 from tests.gateway.doubles import ServiceDoubles
 from tests.gateway.test_carriers import EXAMPLES, Phone
 from tests.gateway.test_coming_back import CALL_SETTINGS, GREETING, LATER_S, asks, breaks, desk, keyed
@@ -418,3 +419,22 @@ async def test_late_news_of_a_process_that_died_takes_no_call_from_who_has_it_no
             await phone.press(key)
         await phone.until_ms(20 * (len(GREETING) + len("digits 5124")))
         await phone.hang_up()
+
+
+async def test_a_process_that_drains_leaves_new_callers_to_those_that_share_its_port(tmp_path: Path) -> None:
+    stores = [SqliteStore(tmp_path / "store") for _ in range(2)]
+    for store in stores:
+        await store.start()
+    async with (
+        running(store=stores[0], shared_port=0) as one,
+        running(store=stores[1], shared_port=one.gateway.port) as other,
+        aiohttp.ClientSession(connector=aiohttp.TCPConnector(force_close=True)) as http,
+    ):
+        await until(lambda: bool(one.gateway.process.neighbours.serving and other.gateway.process.neighbours.serving))
+        await one.gateway.drain()
+        carrier = Carrier(other.gateway, other.doubles, http)
+        for number in range(16):
+            document = await carrier.document("/twilio/voice", {**RINGING, "CallSid": f"CA{number:032x}"})
+            assert document.find(".//Stream") is not None, "told busy"
+    for store in stores:
+        await store.close()
