@@ -78,11 +78,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Exit status 0 when everything was flat, 1 when something grew."""
+    """Exit status 0 when callers were served and everything was flat, 1 when not; a service that ends is refused."""
     from bridge.errors import ConfigError
 
     if (arguments.url is None) == (arguments.virtual_hours is None):
         raise ConfigError("give the URL of a service that runs, or --virtual-hours")
+    if not Path("/proc/self/smaps_rollup").exists():
+        raise ConfigError("a soak reads what processes use from /proc, which this system does not have")
     if arguments.virtual_hours:
         from bridge.simulator import virtual
 
@@ -117,6 +119,8 @@ async def _real(arguments: argparse.Namespace) -> tuple[Samples, Counter[str], S
     callers = Callers(trunk, _recordings(), open_session, arguments.seed)
 
     async def look() -> dict[str, float]:
+        if not Path(f"/proc/{pid}").exists():
+            raise ConfigError(f"the service, process {pid}, has ended after {callers.tally.calls} calls: see its log")
         used = await asyncio.to_thread(_used, pid)
         return used | await _tasks(arguments.connect_to or arguments.url)
 
@@ -251,12 +255,14 @@ def _faults(arguments: argparse.Namespace, pid: int, port: int) -> list[Fault]:
     chance = random.Random(arguments.seed)
     leaving: set[int] = set()
 
-    def end(how: signal.Signals) -> Callable[[], None]:
-        def bring_about() -> None:
+    def end(how: signal.Signals) -> Callable[[], bool]:
+        def bring_about() -> bool:
             serving = [one for one in sockets.listeners(port) if one != pid and one not in leaving]
-            if len(serving) > 1:  # somebody must be there who goes on with the calls
-                leaving.add(chosen := chance.choice(serving))
-                os.kill(chosen, how)
+            if len(serving) < 2:  # somebody must be there who goes on with the calls
+                return False
+            leaving.add(chosen := chance.choice(serving))
+            os.kill(chosen, how)
+            return True
 
         return bring_about
 
@@ -303,8 +309,12 @@ def _conclude(arguments: argparse.Namespace, samples: Samples, happened: Counter
         slope = f"{its.slope_per_hour:+.3f} +- {its.error_per_hour:.3f} an hour"
         ends = f"{its.first:.1f} at first, {its.last:.1f} at last"
         print(f"{name:12} {its.mean:10.1f} on average, {ends}, {slope}: {verdict}")
+    if not tally.served:
+        print(f"NOT SERVED: {tally.unserved} of {tally.honest} calls of well-behaved carriers heard nothing")
     result: dict[str, Any] = {
         "calls": tally.calls,
+        "honest": tally.honest,
+        "unserved": tally.unserved,
         "by_story": tally.by_story,
         "ended": tally.ended,
         "faults": happened,
@@ -326,4 +336,4 @@ def _conclude(arguments: argparse.Namespace, samples: Samples, happened: Counter
     arguments.output.parent.mkdir(parents=True, exist_ok=True)
     arguments.output.write_text(json.dumps(result, indent=1) + "\n")
     print(f"written: {arguments.output}")
-    return 0 if all(its.flat for its in found.values()) else 1
+    return 0 if tally.served and all(its.flat for its in found.values()) else 1

@@ -33,6 +33,10 @@ _ENOUGH = 0.02
 """Of the mean, over the whole soak: less is no growth that anybody would ever see."""
 _PAUSE_S = 1.0
 _NOISY_S = 2.0
+_GREETED_S = 5.0
+"""Whoever has been on the line for so long has heard something, if anybody is there."""
+_FEW = 0.05
+"""Of calls may meet a process that has just been ended, or a busy line."""
 
 
 class Samples:
@@ -152,6 +156,15 @@ class SoakTally:
     calls: int = 0
     by_story: Counter[str] = field(default_factory=Counter)
     ended: Counter[str] = field(default_factory=Counter)
+    honest: int = 0
+    """Calls whose line and carrier did nothing wrong ..."""
+    unserved: int = 0
+    """... and which were not taken, or heard nothing."""
+
+    @property
+    def served(self) -> bool:
+        """Whether callers were served: what nobody rings does not grow either."""
+        return self.unserved <= _FEW * self.honest and self.honest > 0
 
 
 class Callers:
@@ -184,11 +197,16 @@ class Callers:
         call = new_call(
             f"+1500555{number % 10_000:04}", scenario.caller.called, f"{self._seed}/{seed}", self._trunk.carrier
         )
+        heard = False
         try:
             facts = await PhoneCall(self._trunk, call, scenario, Caller(scenario), session).run()
             how = facts.ended if facts.hung_up_by != "carrier" else "the carrier could not go on"
+            heard = bool(facts.streams) and (facts.duration_s < _GREETED_S or bool(facts.recording.bot.sound.any()))
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
             how = type(error).__name__
+        if not fields.keys() & {"line", "carrier"}:
+            self.tally.honest += 1
+            self.tally.unserved += not heard
         self.tally.calls += 1
         self.tally.by_story[story] += 1
         self.tally.ended[how[:60]] += 1
@@ -199,8 +217,8 @@ def _scenario(story: str, fields: dict[str, Any]) -> Scenario:
 
 
 Look = Callable[[], Awaitable[dict[str, float]]]
-Fault = tuple[str, float, Callable[[], None]]
-"""What goes wrong, how often in seconds, and how it is brought about."""
+Fault = tuple[str, float, Callable[[], bool]]
+"""What goes wrong, how often in seconds, and how it is brought about; False where it cannot be at this moment."""
 
 
 async def soak(
@@ -228,8 +246,7 @@ async def soak(
             for what, every, bring_about in faults:
                 if loop.time() >= due[what]:
                     due[what] += every
-                    happened[what] += 1
-                    bring_about()
+                    happened[what] += bring_about()
             used = await look()
             samples.take(loop.time() - began, used)
             tell(loop.time() - began, used, callers.tally)

@@ -18,6 +18,7 @@ from bridge.simulator.caller import Caller
 from bridge.simulator.scenario import parse
 from bridge.simulator.soak import Callers, Samples, SoakTally, Trend, soak, stories, trend
 from bridge.simulator.trunk import Trunk
+from bridge.speaking.call_speech import CallSpeech
 from tests.simulator.virtual_bridge import AGENTS, PUBLIC, TOKEN, session, virtual_bridge
 
 CALLERS = Path(__file__).parents[2] / "fixtures" / "callers"
@@ -80,6 +81,11 @@ def test_every_story_can_be_told(story: str) -> None:
 def test_callers_ring_again_and_again_and_leave_nothing_behind(monkeypatch: pytest.MonkeyPatch) -> None:
     """A whole soak in virtual time, on the real service."""
     happened: list[str] = []
+
+    def break_it() -> bool:
+        happened.append("broken")
+        return len(happened) > 1  # the first time nobody could be killed
+
     short = {
         "hangs up": lambda _: {"steps": [{"silence": 300}, "hang_up"]},
         "misbehaves": lambda _: {"steps": [{"silence": 300}, "hang_up"], "carrier": {"second_start": True}},
@@ -95,7 +101,7 @@ def test_callers_ring_again_and_again_and_leave_nothing_behind(monkeypatch: pyte
             async def look() -> dict[str, float]:
                 return {"tasks": float(len(asyncio.all_tasks()))}
 
-            faults = [("broken", 3.0, lambda: happened.append("broken"))]
+            faults = [("broken", 3.0, break_it)]
             samples, counted = await soak(
                 callers, calls=2, seconds=10.0, every_s=0.5, look=look, faults=faults, tell=lambda *_: None
             )
@@ -104,9 +110,36 @@ def test_callers_ring_again_and_again_and_leave_nothing_behind(monkeypatch: pyte
 
     samples, counted, tally, left = virtual.run(ring)
     assert len(samples.at["tasks"]) == len(samples.values["tasks"]) == 20
-    assert counted["broken"] == len(happened) == 3
+    assert (counted["broken"], len(happened)) == (2, 3)
+    assert tally.served
+    assert tally.honest == tally.by_story["hangs up"]
     assert tally.calls == tally.by_story.total() == tally.ended.total() > 4
     assert left == 0
+
+
+@pytest.mark.parametrize("what", ["refused", "mute"])
+def test_a_service_that_serves_nobody_is_not_said_to_be_well(what: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It uses nothing, and grows by nothing."""
+    waits = {"waits": lambda _: {"steps": [{"silence": 6000}, "hang_up"]}}
+    monkeypatch.setattr(soaking, "stories", lambda _recordings: waits)
+
+    async def ring() -> SoakTally:
+        async with virtual_bridge(AGENTS / "booth.yaml") as (application, origin):
+            if what == "mute":
+                monkeypatch.setattr(CallSpeech, "synthesise", lambda *_: None)
+            token = TOKEN if what == "mute" else "another"
+            trunk = Trunk(url=f"{PUBLIC}/twilio/voice", auth_token=token, connect_to=origin)
+            callers = Callers(trunk, RECORDINGS, session, seed=1)
+
+            async def look() -> dict[str, float]:
+                return {"calls": float(application.gateway.calls if application.gateway else 0)}
+
+            await soak(callers, calls=2, seconds=20.0, every_s=0.5, look=look, tell=lambda *_: None)
+            return callers.tally
+
+    tally = virtual.run(ring)
+    assert not tally.served
+    assert tally.unserved == tally.honest == tally.calls > 0
 
 
 def test_a_soak_needs_something_to_ring(capsys: pytest.CaptureFixture[str]) -> None:
