@@ -136,7 +136,7 @@ class CarrierLine:
         self._socket.close(WSCloseCode.OK)
 
     async def _allowed(self, forward: ForwardCall, kept: KeptCall | None) -> Outcome:
-        """This transfer; where there is no allowance for it, the caller is back with the agent, who is told so."""
+        """The same transfer; where no allowance is left for it, the caller comes back to the agent, which is told."""
         process, call = self._process, self._call
         caller = kept.from_number if kept is not None else ""
         if not await process.spending.forward(self.key, caller, call.account_id, forward.target):

@@ -121,7 +121,7 @@ class CarrierRoutes:
         return await self._affordable(outcome, call.call_id, call.from_number, call.account_id)
 
     async def _affordable(self, outcome: Outcome, call_id: str, number: str, account: str) -> Outcome:
-        """A caller for whom there is no room, and whom the allowances let ring the overflow number, or not."""
+        """The same outcome, but a busy line in place of an overflow number that no allowance covers any more."""
         if not isinstance(outcome, ForwardCall):
             return outcome
         key = call_key(self._carrier, call_id)

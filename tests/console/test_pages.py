@@ -205,7 +205,7 @@ class Silent:
     """A caller who is gone."""
 
     async def media(self) -> None:
-        """Nothing is sent any more."""
+        """Send nothing: nobody speaks any more."""
 
 
 async def test_an_operator_ends_a_call_with_a_goodbye(tmp_path: Path) -> None:

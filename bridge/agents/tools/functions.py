@@ -46,7 +46,7 @@ class FunctionTools:
         """Start nothing: functions are there."""
 
     async def trouble(self) -> str:
-        """Nothing can be away, but there may be no functions."""
+        """Return why there are no tools: functions are never away, but there may be none."""
         return "" if self.tools else "no function is named"
 
     async def close(self) -> None:

@@ -70,7 +70,7 @@ class HttpTools:
         """Start nothing: connections are made for requests."""
 
     async def trouble(self) -> str:
-        """Services are asked by the model alone, since a request may change something."""
+        """Return why there are no tools; no service is asked, since a request may change something."""
         return "" if self.tools else "no operation is described"
 
     async def close(self) -> None:
