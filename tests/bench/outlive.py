@@ -257,7 +257,7 @@ def report(everybody: list[Account], killed: list[dict[str, Any]], killed_at: li
         "calls": len(connected),
         "pressed_keys_into_nothing": len(connected) - len(accounts) - len(asked),
         "killed": killed,
-        "told_busy": len(everybody) - len(accounts),
+        "told_busy": len(everybody) - len(connected),
         "came_back": sum(one.streams > 1 for one in accounts),
         "lost_calls": sum(one.ended not in ("hung up", "no verb was left") for one in accounts),
         "asked_a_dying_process": len(asked),
