@@ -164,7 +164,7 @@ t ton ton f
 l|L liter liter m
 ml|mL milliliter milliliter m
 km/h|km/u kilometer_per_uur kilometer_per_uur m
-u|uur uur uur n
+u|uur|h uur uur n
 min minuut minuten f
 s|sec seconde seconden f
 ° graad graden m

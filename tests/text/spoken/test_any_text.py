@@ -23,7 +23,7 @@ LEFT = re.compile(r"[^\W\d_]|[ '’\-.,;:!?…()\"—]")
 
 pieces = st.sampled_from(
     "a I the St. Dr. no. No. Main code PIN call on in at $ € £ % + - * # @ / . , : ; ( ) [ ] < > & ' \" ½ ² 😀 – — … "
-    "0 1 5 12 42 305 0042 1984 12345 5551234567 1,200.50 12,50 9:30 9 a.m. pm am Jan. 5th 3/4 3/14/2024 km kg x A1B2 "
+    "0 1 5 12 42 305 0042 1984 12345 5551234567 1,200.50 12,50 9:30 2h30m 1h30 1m80 9 a.m. pm am Jan. 5th 3/4 3/14/2024 km kg x A1B2 "
     "FBI IV VIII john@example.com example.com www.a.b 192.168.0.1 v2.0 *67 #5 ext. USD million per h ~ ± ° _ ` | \\ ^ "
     "é ß ñ 中 文 ا".split()
 )
@@ -157,6 +157,19 @@ def test_tokens_that_differ_in_their_digits_alone_are_of_one_shape(code: str) ->
             assert getattr(shape, name) == getattr(own, name), (token, name)
         for following in (0, ~0):
             assert shape.rules(True, following) == own.rules(True, following), token
+
+
+@pytest.mark.parametrize("code", CODES)
+def test_no_figures_of_any_shape_are_more_than_a_language_knows(code: str) -> None:
+    signs, units = "-/:.,'x ", "h hr min m s u km kg in ft st nd th er e a o º am pm u k M % € $ ° ish er s p ext".split()
+    figures = ("1", "2", "12", "30", "100", "1980", "0042")
+    for first in figures:
+        for unit in units:
+            for text in (f"{first}{unit}", f"{first}{unit}30", f"{first}{unit}30m", f"{first} {unit} {first}"):
+                assert spoken_form(text, language(code)).text
+        for sign in signs:
+            for unit in ("", *units):
+                assert spoken_form(f"{first}{sign}30{unit}", language(code)).text
 
 
 def test_what_was_read_before_changes_nothing() -> None:
