@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
@@ -28,7 +29,32 @@ class Part(NamedTuple):
     """What it is, in lower case."""
 
 
+class Beside(enum.IntFlag):
+    """What stands beside a token: what the token after it may be to a number, and what words before tell of it."""
+
+    DIGITS = enum.auto()
+    """More digits of a telephone number."""
+    MONTH = enum.auto()
+    CLOCK = enum.auto()
+    """It makes the number an hour."""
+    COUNTED = enum.auto()
+    """What is counted or measured."""
+    DASH = enum.auto()
+    """The dash or the stroke before the other end of a range, or the sign before another factor."""
+    FRACTION = enum.auto()
+    NAMED = enum.auto()
+    """One of five words before says that codes follow."""
+    TOLD = enum.auto()
+    """One of five words before is of `told_by`."""
+    CALLED = enum.auto()
+    """One of seven words before says that a telephone number follows."""
+
+
+ANYTHING = ~Beside(0)
+
+
 _NOTHING = Part("", "", "", "")
+_NAMED, _TOLD, _CALLED = int(Beside.NAMED), int(Beside.TOLD), int(Beside.CALLED)
 _BEYOND = 12
 """How far rules look at most."""
 _MARGIN = [_NOTHING] * (2 * _BEYOND)
@@ -116,6 +142,12 @@ class Cursor:
     def may_be_told(self) -> bool:
         """Whether one of the five words before says what digits are."""
         return self._told[self.at] == 1
+
+    @property
+    def told_of(self) -> int:
+        """What words before tell of the token, as flags of `Beside`."""
+        at = self.at
+        return (self.named[at] and _NAMED) | (self._told[at] and _TOLD) | (self._calls[at] and _CALLED)
 
     def written(self, length: int) -> str:
         """So many tokens from the cursor, as they are written."""

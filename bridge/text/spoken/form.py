@@ -14,11 +14,11 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 from bridge.text import marks
-from bridge.text.spoken.cursor import LONGEST_TOKEN, Cursor, Part, Reading, part
+from bridge.text.spoken.cursor import LONGEST_TOKEN, Beside, Cursor, Part, Reading, part
 from bridge.text.spoken.dates import days_of_week
 from bridge.text.spoken.language import Language
 from bridge.text.spoken.lexicon import STRIPPED, Entry, KnownTokens, Shape, SpokenToken, lexicon, with_plain_marks
-from bridge.text.spoken.rules import CONTINUED, INFLECTED, After
+from bridge.text.spoken.rules import CONTINUED, INFLECTED
 from bridge.text.spoken.signs import sign_by_sign
 
 RULES_VERSION = 8
@@ -27,7 +27,7 @@ RULES_VERSION = 8
 LONGEST_CONTEXT = 80
 """Characters of what was said before that a text's reading may depend on."""
 _AMOUNT_BEGINS = frozenset("0123456789-+$€£")
-_CONTINUED, _DIGITS, _DASH, _ANY = int(CONTINUED), int(After.DIGITS), int(After.DASH), ~0
+_CONTINUED, _DIGITS, _DASH, _ANY = int(CONTINUED), int(Beside.DIGITS), int(Beside.DASH), ~0
 _TRIED = 200
 """After so many tokens that stand among others than before, a text does not repeat itself."""
 _LONGEST_LIST = 4
@@ -297,7 +297,7 @@ class _Reader:
         at = cursor.at
         entry = self._entries[at]
         shape, core = entry.shape, entry.part.core
-        reading = self._read(shape, core, self._entries[at + 1]) if core else self._marks(entry)
+        reading = self._read(shape, core, self._entries[at + 1].shape.after) if core else self._marks(entry)
         length, words, keep_stop, trail = reading
         if length == 1 and keep_stop and trail is None and shape.simple and words.isascii():
             return 1, SpokenToken(entry.written, words + shape.trail if words else "")
@@ -316,9 +316,9 @@ class _Reader:
             words = with_plain_marks(words)
         return length, SpokenToken(entry.written if length == 1 else cursor.written(length), words)
 
-    def _read(self, shape: Shape, core: str, following: Entry) -> Reading:
+    def _read(self, shape: Shape, core: str, following: int) -> Reading:
         c = self._cursor
-        for rule in shape.rules(c.may_be_named, following.shape.after if shape.digits else 0):
+        for rule in shape.rules(following | self._cursor.told_of):
             reading: Reading | None = rule(c)
             if reading is not None:
                 if c.language.inflected is not None and rule in INFLECTED:

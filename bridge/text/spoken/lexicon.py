@@ -11,13 +11,14 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from bridge.text.spoken.codes import CODE, is_no_code, lettered, named, telephone, whole_telephone
-from bridge.text.spoken.cursor import CLOSERS, OPENERS, Part, part
+from bridge.text.spoken.cursor import ANYTHING, CLOSERS, OPENERS, Beside, Part, part
 from bridge.text.spoken.dates import day_and_month, days_of_week
 from bridge.text.spoken.language import Language
 from bridge.text.spoken.lengths import length
 from bridge.text.spoken.measures import NOT_APART
 from bridge.text.spoken.names import acronym
 from bridge.text.spoken.numerals import PRIMES
+from bridge.text.spoken.parts import half
 from bridge.text.spoken.passwords import SECRETS, password
 from bridge.text.spoken.rules import (
     DIGIT,
@@ -27,7 +28,6 @@ from bridge.text.spoken.rules import (
     LOOKING_BACK,
     NEIGHBOURLESS,
     PLAIN_WORD,
-    After,
     Rule,
     after_digits,
     rules_for,
@@ -37,6 +37,8 @@ from bridge.text.spoken.rules import (
 
 TOKENS_REMEMBERED = 16_384
 """Tokens of a language, and shapes of them, that are remembered at a time."""
+_ALL = int(ANYTHING)
+_UNTOLD = int(ANYTHING & ~Beside.NAMED)
 STRIPPED = OPENERS + CLOSERS
 CLOSING = frozenset(",;!?")
 """Marks across which nothing is read together."""
@@ -87,7 +89,7 @@ class Shape:
         self._rules: dict[int, tuple[Rule, ...]] = {}
         self.simple = not lead and len(trail) <= 1 and trail in ".,;:!?"
         """Nothing opens it, and one mark at most that every voice knows closes it."""
-        rules = self.rules(False, 0)
+        rules = self.rules(_UNTOLD if not digits else 0)
         self.inflected = language.inflected is not None and not INFLECTED.isdisjoint(set(rules) - {day_and_month})
         """The word before it changes its ending."""
         self.neighbourless = not digits and NEIGHBOURLESS.issuperset(rules)
@@ -102,12 +104,12 @@ class Shape:
             self.figures and not digits and not core[0].isalpha() and not stop and LOOKING_BACK.issuperset(rules)
         )
         """Nothing that stands beside it matters but for what `told_by` has before it, and what continues it."""
-        self.phone = telephone in rules
+        self.phone = telephone in self.rules(_UNTOLD) and (not digits or len(core) >= 3)
         self.whole_phone = self.phone and whole_telephone(core)
         self.counted = (
             not self.figures
             and bool(self.after)
-            and self.after | After.COUNTED | After.CLOCK == After.COUNTED | After.CLOCK
+            and self.after | Beside.COUNTED | Beside.CLOCK == Beside.COUNTED | Beside.CLOCK
             and not stop
             and core not in NOT_APART
             and "." not in core
@@ -119,7 +121,7 @@ class Shape:
         self.loud = (1 if core.isupper() else 2) if len(core) >= 2 and core.isalpha() else 0
         """Capitals (1) or another word (2) to the capitals beside it."""
         code = self.figures and not digits and CODE.fullmatch(core) and not is_no_code(core)
-        asked = self.rules(True, 0) if code else ()
+        asked = self.rules(_ALL) if code else ()
         self.code = named in asked and NEIGHBOURLESS.issuperset(set(asked[: asked.index(named)]) - {password})
         """After a word that names codes it is nothing else, whatever follows it."""
         self.parted = core[-1:].isdecimal() and len(core.lstrip("-+−")) <= 6 and _begins_with_currency(core, language)
@@ -139,15 +141,16 @@ class Shape:
         self.heard = self.naming or self.calls or self.tells
         """It says something of tokens after it."""
 
-    def rules(self, named: bool, following: int) -> tuple[Rule, ...]:
-        """Which rules may know such a token, by whether it may name something and what the token after it is."""
-        key = following << 1 | named
-        rules = self._rules.get(key)
+    def rules(self, beside: int) -> tuple[Rule, ...]:
+        """Which rules may know such a token, by what stands beside it."""
+        rules = self._rules.get(beside)
         if rules is None:
-            rules = rules_for(self._core, self._language, named=named, after=key >> 1) if self._core else ()
-            if length in rules and self.trail[:1] not in PRIMES:
+            rules = rules_for(self._core, self._language, beside) if self._core else ()
+            if self.trail[:1] not in PRIMES:
                 rules = tuple(rule for rule in rules if rule is not length)
-            self._rules[key] = rules
+            if self.trail:
+                rules = tuple(rule for rule in rules if rule is not half)
+            self._rules[beside] = rules
         return rules
 
 

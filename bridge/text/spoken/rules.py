@@ -6,7 +6,6 @@ kind; what rules each of them needs is remembered. The order of a table is the o
 
 from __future__ import annotations
 
-import enum
 import functools
 import re
 from collections.abc import Callable
@@ -27,7 +26,7 @@ from bridge.text.spoken import (
     passwords,
     quantities,
 )
-from bridge.text.spoken.cursor import Cursor, Reading
+from bridge.text.spoken.cursor import ANYTHING, Beside, Cursor, Reading
 from bridge.text.spoken.language import Language
 
 Rule = Callable[[Cursor], Reading | None]
@@ -44,22 +43,7 @@ _CASE = str.maketrans(
 """Capitals of roman numerals look like `I` and others like `A`, but for the `X` of hidden digits."""
 
 
-class After(enum.IntFlag):
-    """What a token may be to a number before it."""
-
-    DIGITS = enum.auto()
-    """More digits of a telephone number."""
-    MONTH = enum.auto()
-    CLOCK = enum.auto()
-    """It makes the number an hour."""
-    COUNTED = enum.auto()
-    """What is counted or measured."""
-    DASH = enum.auto()
-    """The dash or the stroke before the other end of a range, or the sign before another factor."""
-    FRACTION = enum.auto()
-
-
-CONTINUED = After.MONTH | After.CLOCK | After.COUNTED | After.DASH
+CONTINUED = Beside.MONTH | Beside.CLOCK | Beside.COUNTED | Beside.DASH
 """What makes one reading of a number and the token after it."""
 
 
@@ -72,8 +56,8 @@ class _Asked(NamedTuple):
     """It only knows words of some tables of the language; given is the word in lower case."""
     fits: Callable[[str, Language], bool] = lambda shape, language: True
     """What else its shape needs to have."""
-    before: int = 0
-    """It only knows digits before a token that is one of these to them; 0: before any."""
+    needs: Beside = Beside(0)
+    """It knows nothing unless one of these stands beside it; 0: whatever does."""
 
 
 def _asked(rule: Rule, shape: str = ".+") -> _Asked:
@@ -98,6 +82,20 @@ def _is_abbreviation(word: str, language: Language) -> bool:
     return known or word.endswith(tuple(language.street_endings))
 
 
+def _is_number(shape: str) -> bool:
+    """Whether a shape has no letters nor the dashes of a code."""
+    return "-" not in shape and not any(map(str.isalpha, shape))
+
+
+def _many_digits(shape: str, language: Language) -> bool:
+    """Whether a shape may be a telephone number, whatever stands beside it."""
+    return sum(map(str.isdecimal, shape)) >= 7 or shape[-1:].isalpha()
+
+
+def _few_digits(shape: str, language: Language) -> bool:
+    return not _many_digits(shape, language)
+
+
 def _is_per_unit(word: str, language: Language) -> bool:
     return word in _per_units(language)
 
@@ -108,28 +106,33 @@ def _marked(shape: str, language: Language) -> bool:
 
 _EMAIL = _asked(addresses.email, ".*@.*")
 _URL = _asked(addresses.url, r".*[.:].*")
-_CODE = _asked(codes.code, codes.CODE.pattern)
-_NAMED = _asked(codes.named)
-_PASSWORD = _asked(passwords.password)
-_WHEN_NAMED = frozenset((codes.named, passwords.password))
-"""Those that know nothing without a word before that tells of names."""
+_CODE = _asked(codes.code, codes.CODE.pattern)._replace(fits=lambda shape, language: not _is_number(shape))
+_NAMED = _asked(codes.named)._replace(needs=Beside.NAMED)
+_PASSWORD = _asked(passwords.password)._replace(needs=Beside.NAMED)
 _AMOUNT = _asked(measures.amount, r"[^\d]{0,6}[.,]?\d.*")._replace(fits=measures.may_measure)
+_BARE = r"[-+−±~]?[.,]?\d[\d.,'’]*"
+"""A number that does not say itself what it measures."""
 _CARD = _asked(codes.card, r"(?:[*•·]{2}|[xX]{4}).*|\d{4}[-.]\d{4}.*")
 _OPERATOR = _asked(quantities.operator, "[*×xX·÷/+=−–—-]")
 _KEYS = _asked(keypad.keys, r"[*#\d]+")
 
+_DIALLED = Beside.DIGITS | Beside.DASH | Beside.CALLED
+"""What makes few digits a telephone number."""
+_CLOCKED = Beside.CLOCK | Beside.DASH | Beside.TOLD
+
 _INTEGERS = (
     _asked(lengths.length, r"\d{1,3}")._replace(fits=lambda shape, language: language.feet_and_inches),
-    _asked(codes.card, r"\d{4}")._replace(before=After.DIGITS),
+    _asked(codes.card, r"\d{4}")._replace(needs=Beside.DIGITS),
     _asked(codes.card, r"\d{15,16}"),
     _PASSWORD,
     _NAMED,
-    _asked(dates.day_and_month, r"\d{1,2}")._replace(before=After.MONTH),
-    _asked(dates.time, r"\d{1,2}")._replace(before=After.DASH | After.CLOCK),
-    _asked(codes.telephone, r"\d{1,2}")._replace(before=After.DASH | After.DIGITS),
-    _asked(codes.telephone, r"\d{3,}"),
-    _asked(quantities.mixed_fraction, r"\d{1,3}")._replace(before=After.FRACTION),
-    _asked(measures.amount)._replace(before=After.COUNTED),
+    _asked(dates.day_and_month, r"\d{1,2}")._replace(needs=Beside.MONTH),
+    _asked(dates.time, r"\d{1,2}")._replace(needs=Beside.DASH | Beside.CLOCK),
+    _asked(codes.telephone, r"\d{1,2}")._replace(needs=Beside.DASH | Beside.DIGITS),
+    _asked(codes.telephone, r"\d{3,6}")._replace(needs=_DIALLED),
+    _asked(codes.telephone, r"\d{7,}"),
+    _asked(quantities.mixed_fraction, r"\d{1,3}")._replace(needs=Beside.FRACTION),
+    _asked(measures.amount)._replace(needs=Beside.COUNTED),
     _asked(date_ranges.spaced_date, r"\d{1,2}")._replace(fits=lambda shape, language: language.ordinal_stop),
     _asked(quantities.ordinal, r"\d{1,2}")._replace(fits=lambda shape, language: language.ordinal_stop),
     _asked(codes.code),
@@ -156,18 +159,22 @@ _NUMERIC = (
     _asked(parts.section, r"\d[\d.]*[A-Za-z]?\(.*"),
     _asked(parts.half, r"\d/\d|½")._replace(fits=lambda shape, language: bool(language.halves)),
     _asked(parts.rating, r"\d{1,3}[.,]\d{1,2}/\d[\d.,]*"),
-    _asked(date_ranges.date_range, r"\d{1,2}[/.].{0,9}?[-–—]\d.*|\d{1,2}[/.]\d{1,2}(?:[/.]\d{2,4})?"),
+    _asked(date_ranges.date_range, r"\d{1,2}[/.].{0,9}?[-–—]\d.*"),
+    _asked(date_ranges.date_range, r"\d{1,2}[/.]\d{1,2}(?:[/.]\d{2,4})?")._replace(needs=Beside.DASH),
     _asked(dates.date, r"\d{1,4}([/.\-])\d{1,2}\1\d.*"),
     _asked(dates.date_without_year, r"\d{1,2}[/.]\d{1,2}"),
     _asked(dates.date_without_year, r"\d{1,2}-\d{1,2}")._replace(
         fits=lambda shape, language: language.dates_with_dashes
     ),
     _asked(dates.day_and_month, r"\d{1,2}(?:[-–—a-zº°ª].*)?"),
-    _asked(dates.time, r"\d{1,2}(?:[:.hHuUapAP].*|[-–—].*)?"),
-    _asked(codes.telephone, r"\+?\(?\d[\d()./ –-]*(?:[-. ][A-Z][A-Z.-]+)?"),
+    _asked(dates.time, r"\d{1,2}\.\d{1,2}")._replace(needs=_CLOCKED),
+    _asked(dates.time, r"\d{1,2}(?!\.\d{1,2}$)(?:[:.hHuUapAP].*|[-–—].*)?"),
+    _asked(codes.telephone, r"\+?\(?\d[\d()./ –-]*(?:[-. ][A-Z][A-Z.-]+)?")._replace(fits=_many_digits),
+    _asked(codes.telephone, r"\+?\(?\d[\d()./ –-]*")._replace(fits=_few_digits, needs=_DIALLED),
     _asked(quantities.ratio, r"\d[\d.,]*:\d[\d.,]*"),
     _asked(quantities.scientific, r".*\d[eE].*"),
-    _asked(machines.machine, r"[vV]?\d+\..*|[0-9a-fA-F:]*:[0-9a-fA-F]*:[0-9a-fA-F:]*"),
+    _asked(machines.machine, r"\d+\.\d+")._replace(needs=Beside.TOLD),
+    _asked(machines.machine, r"[vV]\d+\..*|\d+\.\d*[^\d].*|[0-9a-fA-F:]*:[0-9a-fA-F]*:[0-9a-fA-F:]*"),
     _asked(quantities.written_fraction, r".*[/⁄½¼¾⅓⅔⅛⅜⅝⅞⅕].*"),
     _asked(quantities.arithmetic, r"[-+−]?\d[\d.,]*(?:[*×xX·÷+=].*|[/−-].*=.*)"),
     _KEYS,
@@ -177,7 +184,8 @@ _NUMERIC = (
     _asked(compounds.about, r"\d{1,4}-?ish"),
     _asked(compounds.part_of, r"\d/\d{1,2}-[a-z]+"),
     _asked(quantities.duration, r"\d{1,2}(?:h\d{1,2}(?:m.*)?|m(?:\d\d)?)"),
-    _AMOUNT,
+    _asked(measures.amount, _BARE)._replace(fits=measures.may_measure, needs=Beside.COUNTED),
+    _asked(measures.amount, rf"(?!{_BARE}$)[^\d]{{0,6}}[.,]?\d.*")._replace(fits=measures.may_measure),
     _asked(quantities.marked_ordinal, r"\d.*[^\d]")._replace(fits=_marked),
     _asked(quantities.period, r"\d+[-–—/]\d+"),
     _asked(compounds.compound, r"\d{1,4}(?:st|nd|rd|th)?-[^\W\d_].*"),
@@ -215,7 +223,7 @@ _LETTERED = (
     _listed(measures.currency_first, _is_currency),
     _OPERATOR,
     _asked(codes.card, "[xX]{4}.*"),
-    _asked(codes.lettered, "[AEIX-]{1,12}"),
+    _asked(codes.lettered, "[AEIX-]{1,12}")._replace(needs=Beside.NAMED),
     _asked(names.acronym, r"[AEIXÀ-ÖØ-Þ]{2,8}(?:'?s)?|[AEIX]{1,3}&[AEIX]{1,3}"),
     _asked(names.joined, ".*/.*"),
     _asked(addresses.handle, "[@#].*"),
@@ -266,12 +274,8 @@ _TABLES = {
 }
 
 
-def rules_for(core: str, language: Language, *, named: bool = False, after: int = ~0) -> tuple[Rule, ...]:
-    """Which rules may know a token, by the token without its marks.
-
-    named   a word before it says that it names something
-    after   what the token after it is to digits
-    """
+def rules_for(core: str, language: Language, beside: int = ANYTHING) -> tuple[Rule, ...]:
+    """Which rules may know a token, by the token without its marks and what stands beside it."""
     if core.isdecimal():
         table, shape = "integer", core.translate(FIGURES)
     elif DIGIT.search(core):
@@ -284,28 +288,27 @@ def rules_for(core: str, language: Language, *, named: bool = False, after: int 
     return tuple(
         one.rule
         for one in _TABLES[table]
-        if (named or one.rule not in _WHEN_NAMED)
-        and (not one.before or one.before & after)
+        if (not one.needs or one.needs & beside)
         and (one.lists is None or one.lists(word, language))
         and one.shape.fullmatch(shape)
         and one.fits(shape, language)
     )
 
 
-def after_digits(core: str, language: Language) -> After:
+def after_digits(core: str, language: Language) -> Beside:
     """What a token may be to a number before it, by the token without its marks."""
-    word, found = core.lower(), After(0)
+    word, found = core.lower(), Beside(0)
     if core[:1].isdecimal():
-        found |= After.DIGITS
+        found |= Beside.DIGITS
     if dates.names_month(word, language):
-        found |= After.MONTH
+        found |= Beside.MONTH
     if dates.marks_time(word, language):
-        found |= After.CLOCK
+        found |= Beside.CLOCK
     if "€" in core or measures.may_count(core, language):
-        found |= After.COUNTED
+        found |= Beside.COUNTED
     if core[:1] and (core[0] in "-–—/xX" or word.startswith("ext") or word == language.range_to):
-        found |= After.DASH
-    return found | After.FRACTION if "/" in core or "⁄" in core else found
+        found |= Beside.DASH
+    return found | Beside.FRACTION if "/" in core or "⁄" in core else found
 
 
 @functools.cache
