@@ -60,14 +60,17 @@ def date(c: Cursor) -> Reading | None:
             return Reading(1, words + _offset(iso[7] or "", iso[8] or "", language))
         return None
     if (found := _DATE.fullmatch(core)) and not (found[2] == "/" and _unit_follows(c, 0)):
-        first, second = int(found[1]), int(found[3])
-        month_first = language.month_first and found[2] != "."
-        day, month = (second, first) if month_first else (first, second)
-        if month > 12:
-            day, month = month, day
-        words = _date(day, month, _full_year(found[4]), language)
+        words = date_in_figures(found[1], found[3], found[4], language.month_first and found[2] != ".", language)
         return Reading(1, words) if words is not None else None
     return None
+
+
+def date_in_figures(first: str, second: str, year: str, month_first: bool, language: Language) -> str | None:
+    """A date by its three numbers; None where they are none."""
+    day, month = (int(second), int(first)) if month_first else (int(first), int(second))
+    return (
+        _date(month, day, _full_year(year), language) if month > 12 else _date(day, month, _full_year(year), language)
+    )
 
 
 def date_without_year(c: Cursor) -> Reading | None:

@@ -226,7 +226,8 @@ class _Reader:
 
     def _alone(self, entry: Entry) -> SpokenToken:
         if entry.alone is None:
-            entry.alone = self.say()[1]
+            words = saying(entry.part.core) if (saying := entry.shape.saying) is not None else None
+            entry.alone = SpokenToken(entry.written, words + entry.shape.trail) if words else self.say()[1]
         return entry.alone
 
     def _called(self, entry: Entry) -> SpokenToken:

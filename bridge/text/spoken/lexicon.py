@@ -10,6 +10,7 @@ import functools
 from collections.abc import Iterable
 from typing import NamedTuple
 
+from bridge.text.spoken.by_shape import saying
 from bridge.text.spoken.codes import CODE, is_no_code, lettered, named, telephone, whole_telephone
 from bridge.text.spoken.cursor import ANYTHING, CLOSERS, OPENERS, Beside, Part, part
 from bridge.text.spoken.dates import day_and_month, days_of_week
@@ -68,8 +69,8 @@ class Shape:
     __slots__ = (
         "_core", "_language", "_rules", "after", "article", "begins", "calls", "capitals", "closed", "code", "counted",
         "digits", "ends", "exact", "figures", "heard", "inflected", "knowable", "lead", "listed", "looking_ahead",
-        "looking_back", "loud", "names", "naming", "neighbourless", "parted", "phone", "plain", "row", "simple",
-        "tells", "trail", "whole_phone", "width",
+        "looking_back", "loud", "names", "naming", "neighbourless", "parted", "phone", "plain", "row", "saying",
+        "simple", "tells", "trail", "whole_phone", "width",
     )  # fmt: skip
 
     def __init__(self, token: str, language: Language) -> None:
@@ -131,6 +132,9 @@ class Shape:
             self.row or self.neighbourless or self.looking_ahead or self.looking_back or self.capitals or self.code
         )
         """Something is remembered of it."""
+        stays = self.simple and (not stop or core[-1:].isdecimal())
+        self.saying = saying(self.rules(0), core, language) if stays and not digits and self.knowable else None
+        """Says such a token that stands by itself, without asking any rule."""
         self.naming = self.calls = self.tells = self.names = False
         self.article = word in language.articles
         if not self.figures:

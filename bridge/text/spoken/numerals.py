@@ -83,6 +83,7 @@ def digits(text: str, language: Language) -> str:
     return " ".join([names[int(char)] for char in text if char.isdecimal()])
 
 
+@functools.lru_cache(maxsize=16_384)
 def whole(text: str, language: Language, gender: Gender = "") -> str:
     """A whole number's words; zeros in front are not lost, and what is too long for a number is read by digits."""
     if len(text) > LONGEST_CARDINAL or (len(text) > 1 and text[0] == "0"):
@@ -96,6 +97,7 @@ def say(number: Number, language: Language, gender: Gender = "") -> str:
     return f"{words} {language.point} {decimals(number.fraction, language)}" if number.fraction else words
 
 
+@functools.lru_cache(maxsize=4096)
 def decimals(fraction: str, language: Language) -> str:
     """What follows the decimal mark."""
     if language.decimals_as_number and fraction[0] != "0" and len(fraction) <= 2:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from bridge.text.spoken.language import Currency, Gender, Language
+import functools
+
+from bridge.text.spoken.language import LONGEST_CARDINAL, Currency, Gender, Language
 from bridge.text.spoken.numerals import Number, digits, say, signed
 
 
@@ -23,23 +25,37 @@ def money(number: Number, currency: Currency, scale: str, language: Language) ->
             else " "
         )
         return f"{sign}{words} {scaled}{joiner}{currency.many}"
-    if number.fraction and (not currency.cent or len(number.fraction) > 2):
-        return f"{say(number, language)} {currency.many}"
-    cents = int(number.fraction.ljust(2, "0")) if number.fraction else 0
-    units = int(number.whole) if len(number.whole) <= 15 else -1
-    parts = []
-    if units or not cents or _could_be_others(currency, language):
-        joiner = (
-            _joined(currency.many, language)
-            if language.scale_joins_noun and units >= 10**6 and not units % 10**6
-            else " "
-        )
-        name = currency.one if units == 1 else currency.many
-        parts.append(f"{_counted(number.whole, units, language, currency.gender)}{joiner}{name}")
-    if cents:
-        name = currency.cent if cents == 1 else currency.cents
-        parts.append(f"{language.cardinal(cents, currency.cent_gender)} {name}")
-    return sign + language.and_cents.join(parts)
+    return sign + plain_sum(number.whole, number.fraction, currency, language)
+
+
+def plain_sum(whole: str, fraction: str, currency: Currency, language: Language) -> str:
+    """A sum without sign or scale, by the digits before and after its decimal mark."""
+    if fraction and (not currency.cent or len(fraction) > 2):
+        return f"{say(Number('', whole, fraction), language)} {currency.many}"
+    cents = _hundredths(fraction, currency, language) if fraction else ""
+    if not cents:
+        return _units(whole, currency, language)
+    if not whole.strip("0") and not _could_be_others(currency, language):
+        return cents
+    return f"{_units(whole, currency, language)}{language.and_cents}{cents}"
+
+
+@functools.lru_cache(maxsize=16_384)
+def _units(whole: str, currency: Currency, language: Language) -> str:
+    """So many of a currency's unit."""
+    units = int(whole) if len(whole) <= LONGEST_CARDINAL else -1
+    million = bool(language.scale_joins_noun) and units >= 10**6 and not units % 10**6
+    joiner = _joined(currency.many, language) if million else " "
+    counted = digits(whole, language) if units < 0 else language.cardinal(units, currency.gender)
+    return f"{counted}{joiner}{currency.one if units == 1 else currency.many}"
+
+
+@functools.lru_cache(maxsize=1024)
+def _hundredths(fraction: str, currency: Currency, language: Language) -> str:
+    """The hundredths that one or two digits after the decimal mark are; empty for none."""
+    cents = int(fraction.ljust(2, "0"))
+    name = currency.cent if cents == 1 else currency.cents
+    return f"{language.cardinal(cents, currency.cent_gender)} {name}" if cents else ""
 
 
 def _could_be_others(currency: Currency, language: Language) -> bool:
@@ -53,10 +69,6 @@ def _joined(noun: str, language: Language) -> str:
     """What joins a million to its noun: "millones de euros", "millions d'euros"."""
     elided = language.elides and noun[0] in "aeiouéhy"
     return f" {language.scale_joins_noun[0]}'" if elided else f" {language.scale_joins_noun} "
-
-
-def _counted(text: str, value: int, language: Language, gender: Gender) -> str:
-    return digits(text, language) if value < 0 else language.cardinal(value, gender)
 
 
 def of_currency(scale: str, after: str, language: Language) -> Currency | None:
