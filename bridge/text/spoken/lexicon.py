@@ -15,11 +15,8 @@ from bridge.text.spoken.codes import CODE, is_no_code, lettered, named, telephon
 from bridge.text.spoken.cursor import ANYTHING, CLOSERS, OPENERS, Beside, Part, part
 from bridge.text.spoken.dates import day_and_month, days_of_week
 from bridge.text.spoken.language import Language
-from bridge.text.spoken.lengths import length
 from bridge.text.spoken.measures import NOT_APART
 from bridge.text.spoken.names import acronym
-from bridge.text.spoken.numerals import PRIMES
-from bridge.text.spoken.parts import half
 from bridge.text.spoken.passwords import SECRETS, password
 from bridge.text.spoken.rules import (
     DIGIT,
@@ -149,11 +146,7 @@ class Shape:
         """Which rules may know such a token, by what stands beside it."""
         rules = self._rules.get(beside)
         if rules is None:
-            rules = rules_for(self._core, self._language, beside) if self._core else ()
-            if self.trail[:1] not in PRIMES:
-                rules = tuple(rule for rule in rules if rule is not length)
-            if self.trail:
-                rules = tuple(rule for rule in rules if rule is not half)
+            rules = rules_for(self._core, self.trail, self._language, beside) if self._core else ()
             self._rules[beside] = rules
         return rules
 

@@ -28,6 +28,7 @@ from bridge.text.spoken import (
 )
 from bridge.text.spoken.cursor import ANYTHING, Beside, Cursor, Reading
 from bridge.text.spoken.language import Language
+from bridge.text.spoken.numerals import PRIMES
 
 Rule = Callable[[Cursor], Reading | None]
 
@@ -56,6 +57,8 @@ class _Asked(NamedTuple):
     """It only knows words of some tables of the language; given is the word in lower case."""
     fits: Callable[[str, Language], bool] = lambda shape, language: True
     """What else its shape needs to have."""
+    closed: re.Pattern[str] = re.compile("")
+    """How the marks after it begin."""
     needs: Beside = Beside(0)
     """It knows nothing unless one of these stands beside it; 0: whatever does."""
 
@@ -105,7 +108,7 @@ def _marked(shape: str, language: Language) -> bool:
 
 
 _EMAIL = _asked(addresses.email, ".*@.*")
-_URL = _asked(addresses.url, r".*[.:].*")
+_URL = _asked(addresses.url, r".*[.:].*")._replace(fits=lambda shape, language: _LETTER.search(shape) is not None)
 _CODE = _asked(codes.code, codes.CODE.pattern)._replace(fits=lambda shape, language: not _is_number(shape))
 _NAMED = _asked(codes.named)._replace(needs=Beside.NAMED)
 _PASSWORD = _asked(passwords.password)._replace(needs=Beside.NAMED)
@@ -116,25 +119,30 @@ _CARD = _asked(codes.card, r"(?:[*•·]{2}|[xX]{4}).*|\d{4}[-.]\d{4}.*")
 _OPERATOR = _asked(quantities.operator, "[*×xX·÷/+=−–—-]")
 _KEYS = _asked(keypad.keys, r"[*#\d]+")
 
-_DIALLED = Beside.DIGITS | Beside.DASH | Beside.CALLED
-"""What makes few digits a telephone number."""
+_MORE_DIGITS = Beside.DIGITS | Beside.DASH
+_OPEN, _STOPPED, _PRIMED = re.compile("$"), re.compile(r"\."), re.compile(f"[{''.join(PRIMES)}]")
+_GOES_ON = re.compile(r"\)*$")
 _CLOCKED = Beside.CLOCK | Beside.DASH | Beside.TOLD
 
 _INTEGERS = (
-    _asked(lengths.length, r"\d{1,3}")._replace(fits=lambda shape, language: language.feet_and_inches),
-    _asked(codes.card, r"\d{4}")._replace(needs=Beside.DIGITS),
+    _asked(lengths.length, r"\d{1,3}")._replace(closed=_PRIMED, fits=lambda shape, language: language.feet_and_inches),
+    _asked(codes.card, r"\d{4}")._replace(closed=_OPEN, needs=Beside.DIGITS),
     _asked(codes.card, r"\d{15,16}"),
     _PASSWORD,
     _NAMED,
     _asked(dates.day_and_month, r"\d{1,2}")._replace(needs=Beside.MONTH),
     _asked(dates.time, r"\d{1,2}")._replace(needs=Beside.DASH | Beside.CLOCK),
-    _asked(codes.telephone, r"\d{1,2}")._replace(needs=Beside.DASH | Beside.DIGITS),
-    _asked(codes.telephone, r"\d{3,6}")._replace(needs=_DIALLED),
+    _asked(codes.telephone, r"\d{1,6}")._replace(closed=_GOES_ON, needs=_MORE_DIGITS),
+    _asked(codes.telephone, r"\d{3,6}")._replace(needs=Beside.CALLED),
     _asked(codes.telephone, r"\d{7,}"),
     _asked(quantities.mixed_fraction, r"\d{1,3}")._replace(needs=Beside.FRACTION),
     _asked(measures.amount)._replace(needs=Beside.COUNTED),
-    _asked(date_ranges.spaced_date, r"\d{1,2}")._replace(fits=lambda shape, language: language.ordinal_stop),
-    _asked(quantities.ordinal, r"\d{1,2}")._replace(fits=lambda shape, language: language.ordinal_stop),
+    _asked(date_ranges.spaced_date, r"\d{1,2}")._replace(
+        closed=re.compile(r"\.$"), fits=lambda shape, language: language.ordinal_stop
+    ),
+    _asked(quantities.ordinal, r"\d{1,2}")._replace(
+        closed=_STOPPED, fits=lambda shape, language: language.ordinal_stop
+    ),
     _asked(codes.code),
     _asked(quantities.number),
 )
@@ -147,7 +155,7 @@ _NUMERIC = (
         fits=lambda shape, language: language.ordinal_stop
     ),
     _asked(lengths.length, r"\d{1,3}[.½¼¾]\d*|\d{1,2}/\d{1,2}|[½¼¾⅛⅜⅝⅞]")._replace(
-        fits=lambda shape, language: language.feet_and_inches
+        closed=_PRIMED, fits=lambda shape, language: language.feet_and_inches
     ),
     _asked(dates.numbered_day, r"\d\.?ª")._replace(
         fits=lambda shape, language: "ter" in language.weekday_abbreviations
@@ -157,20 +165,23 @@ _NUMERIC = (
     _PASSWORD,
     _NAMED,
     _asked(parts.section, r"\d[\d.]*[A-Za-z]?\(.*"),
-    _asked(parts.half, r"\d/\d|½")._replace(fits=lambda shape, language: bool(language.halves)),
+    _asked(parts.half, r"\d/\d|½")._replace(closed=_OPEN, fits=lambda shape, language: bool(language.halves)),
     _asked(parts.rating, r"\d{1,3}[.,]\d{1,2}/\d[\d.,]*"),
     _asked(date_ranges.date_range, r"\d{1,2}[/.].{0,9}?[-–—]\d.*"),
     _asked(date_ranges.date_range, r"\d{1,2}[/.]\d{1,2}(?:[/.]\d{2,4})?")._replace(needs=Beside.DASH),
     _asked(dates.date, r"\d{1,4}([/.\-])\d{1,2}\1\d.*"),
-    _asked(dates.date_without_year, r"\d{1,2}[/.]\d{1,2}"),
+    _asked(dates.date_without_year, r"\d{1,2}/\d{1,2}"),
+    _asked(dates.date_without_year, r"\d{1,2}\.\d{1,2}")._replace(closed=_STOPPED),
     _asked(dates.date_without_year, r"\d{1,2}-\d{1,2}")._replace(
         fits=lambda shape, language: language.dates_with_dashes
     ),
-    _asked(dates.day_and_month, r"\d{1,2}(?:[-–—a-zº°ª].*)?"),
+    _asked(dates.day_and_month, r"\d{1,2}(?:[-–—a-zº°ª].*)?")._replace(needs=Beside.MONTH),
     _asked(dates.time, r"\d{1,2}\.\d{1,2}")._replace(needs=_CLOCKED),
-    _asked(dates.time, r"\d{1,2}(?!\.\d{1,2}$)(?:[:.hHuUapAP].*|[-–—].*)?"),
+    _asked(dates.time, r"\d{1,2}[-–—]\d{1,2}")._replace(needs=Beside.CLOCK),
+    _asked(dates.time, r"\d{1,2}(?![.–—-]\d{1,2}$)(?:[:.hHuUapAP].*|[-–—].*)?"),
     _asked(codes.telephone, r"\+?\(?\d[\d()./ –-]*(?:[-. ][A-Z][A-Z.-]+)?")._replace(fits=_many_digits),
-    _asked(codes.telephone, r"\+?\(?\d[\d()./ –-]*")._replace(fits=_few_digits, needs=_DIALLED),
+    _asked(codes.telephone, r"\+?\(?\d[\d()./ –-]*")._replace(closed=_GOES_ON, fits=_few_digits, needs=_MORE_DIGITS),
+    _asked(codes.telephone, r"\+?\(?\d[\d()./ –-]*")._replace(fits=_few_digits, needs=Beside.CALLED),
     _asked(quantities.ratio, r"\d[\d.,]*:\d[\d.,]*"),
     _asked(quantities.scientific, r".*\d[eE].*"),
     _asked(machines.machine, r"\d+\.\d+")._replace(needs=Beside.TOLD),
@@ -274,8 +285,8 @@ _TABLES = {
 }
 
 
-def rules_for(core: str, language: Language, beside: int = ANYTHING) -> tuple[Rule, ...]:
-    """Which rules may know a token, by the token without its marks and what stands beside it."""
+def rules_for(core: str, trail: str, language: Language, beside: int = ANYTHING) -> tuple[Rule, ...]:
+    """Which rules may know a token, by the token without its marks, the marks after it and what stands beside it."""
     if core.isdecimal():
         table, shape = "integer", core.translate(FIGURES)
     elif DIGIT.search(core):
@@ -290,6 +301,7 @@ def rules_for(core: str, language: Language, beside: int = ANYTHING) -> tuple[Ru
         for one in _TABLES[table]
         if (not one.needs or one.needs & beside)
         and (one.lists is None or one.lists(word, language))
+        and one.closed.match(trail)
         and one.shape.fullmatch(shape)
         and one.fits(shape, language)
     )
