@@ -110,7 +110,7 @@ def _number_words(text: str, numbers: list[str], language: Language) -> str:
         words = _one_run(numbers[0], language, abroad="+" in text)
     else:
         single = max(map(len, numbers)) == 1
-        words = (" " if single else language.digit_groups).join(digits(run, language) for run in numbers)
+        words = (" " if single else language.digit_groups).join([digits(run, language) for run in numbers])
     return _plus(text, language) + words
 
 
@@ -220,9 +220,9 @@ def _card_in_digits(c: Cursor, core: str) -> Reading | None:
     count = 3
     while count < 5 and c.core(count).isdecimal() and len(c.core(count)) <= 4 and c.joined(count - 1):
         count += 1
-    if not all(c.joined(k) for k in range(count - 1)):
+    if not all([c.joined(k) for k in range(count - 1)]):
         return None
-    return Reading(count, language.digit_groups.join(digits(c.core(k), language) for k in range(count)))
+    return Reading(count, language.digit_groups.join([digits(c.core(k), language) for k in range(count)]))
 
 
 def _ending(c: Cursor) -> str:

@@ -64,7 +64,7 @@ def _with_nineties(cardinal: Callable[[int, Gender], str]) -> Callable[[int, Gen
     named |= {f"quatre-vingt-{word}": f"nonante-{unit}" for word, unit in zip(there[1:], units[1:], strict=True)}
     longest_first = sorted(named, key=len, reverse=True)
 
-    @functools.lru_cache(maxsize=4096)
+    @functools.lru_cache(maxsize=16_384)
     def say(number: int, gender: Gender = "") -> str:
         said = cardinal(number, gender)
         for word in longest_first:

@@ -29,7 +29,7 @@ def _under_thousand(number: int, british: bool) -> str:
     return f"{words}{' and' if british else ''} {small}" if words else small
 
 
-@functools.lru_cache(maxsize=4096)
+@functools.lru_cache(maxsize=16_384)
 def _cardinal(number: int, british: bool) -> str:
     if number < 1000:
         return _under_thousand(number, british) or "zero"
@@ -53,6 +53,7 @@ def british(number: int, gender: Gender = "") -> str:
     return _cardinal(number, True)
 
 
+@functools.lru_cache(maxsize=16_384)
 def _ordinal_of(cardinal: str) -> str:
     head, cut, last = cardinal.rpartition("-" if "-" in cardinal.rsplit(" ", 1)[-1] else " ")
     if last in _ORDINALS:
@@ -74,6 +75,7 @@ def british_ordinal(number: int, gender: Gender = "") -> str:
     return _ordinal_of(_cardinal(number, True))
 
 
+@functools.lru_cache(maxsize=16_384)
 def spoken_year(number: int, british: bool = False) -> str:
     """Say a year as a year: `1984` is "nineteen eighty-four"."""
     century, rest = divmod(number, 100)

@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 from bridge.text import marks
+from bridge.text.spoken.codes import telephone
 from bridge.text.spoken.cursor import LONGEST_TOKEN, Beside, Cursor, Part, Reading, part
 from bridge.text.spoken.dates import days_of_week
 from bridge.text.spoken.language import Language
@@ -164,7 +165,7 @@ class _Reader:
             if told and at in told:
                 said = told[at]
             if said is None:
-                if entry.shape.row == 1 and at < cursor.no_phone_before and (row := self._row(at, told)):
+                if entry.shape.row == 1 and entries[at - 1].shape.goes_on and (row := self._row(at, told)):
                     spoken += row
                     at += len(row)
                     continue
@@ -216,18 +217,19 @@ class _Reader:
         goes_on = following.shape.after & (_DASH if shape.closed else _ANY)
         if goes_on & _CONTINUED or (shape.parted and goes_on & _DIGITS):
             return None
-        if not shape.phone:
+        if not shape.phone or entry.certain:
             return self._alone(entry)
         if cursor.at < cursor.no_phone_before:
             return self._called(entry)
-        if not shape.whole_phone and (goes_on & _DIGITS or cursor.may_be_called):
-            return None
-        return self._alone(entry)
+        if shape.whole_phone or not (goes_on & _DIGITS or cursor.may_be_called):
+            return self._alone(entry)
+        asked = shape.rules(following.shape.after)
+        first = not cursor.may_be_called and asked and asked[0] is telephone
+        return self._called(entry) if first and self._is_no_telephone() else None
 
     def _alone(self, entry: Entry) -> SpokenToken:
         if entry.alone is None:
-            words = saying(entry.part.core) if (saying := entry.shape.saying) is not None else None
-            entry.alone = SpokenToken(entry.written, words + entry.shape.trail) if words else self.say()[1]
+            entry.alone = self.say()[1]
         return entry.alone
 
     def _called(self, entry: Entry) -> SpokenToken:
@@ -262,6 +264,9 @@ class _Reader:
         if shape.phone and cursor.at >= cursor.no_phone_before and cursor.may_be_called:
             return None
         said = entry.counting.get(following.written)
+        if said is None and (saying := shape.saying_of(following.shape)) and (sum_ := saying(entry.part.core)):
+            said = SpokenToken(f"{entry.written} {following.written}", sum_ + following.shape.trail)
+            entry.counting[following.written] = said
         if said is None:
             before = cursor.no_phone_before
             length, words = self.say()
@@ -273,16 +278,31 @@ class _Reader:
 
     def _row(self, start: int, told: Mapping[int, SpokenToken]) -> list[SpokenToken]:
         """Short numbers from a place on, each among others, that are neither digits of a longer one nor of a code."""
-        entries, named = self._entries, self._cursor.named
+        entries, cursor, named = self._entries, self._cursor, self._cursor.named
         row: list[SpokenToken] = []
-        for place in range(start, min(self._cursor.no_phone_before, len(entries) - 2)):
+        for place in range(start, len(entries) - 2):
             entry, after = entries[place], entries[place + 1]
             if entry.shape.row != 1 or after.shape.row != 1 or entry.zeros or after.zeros or named[place]:
                 break
             if place in told or (self._parted and after.shape.width >= 3):
                 break
+            if place >= cursor.no_phone_before:
+                cursor.at = place
+                if cursor.may_be_called or not self._is_no_telephone():
+                    break
             row.append(entry.among or self._among(entry))
+            if not entry.shape.goes_on:
+                break
         return row
+
+    def _is_no_telephone(self) -> bool:
+        """Whether digits at the cursor with those after them are no telephone number: then none of these begins one."""
+        cursor = self._cursor
+        before = cursor.no_phone_before
+        if telephone(cursor) is None:
+            return True
+        cursor.no_phone_before = before
+        return False
 
     def _among(self, entry: Entry) -> SpokenToken:
         """How a short number or a single sign is said if the token after it is one, so that nothing else is meant."""

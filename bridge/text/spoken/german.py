@@ -34,7 +34,7 @@ def _under_thousand(number: int) -> str:
     return head + (_under_hundred(rest) if rest or not head else "")
 
 
-@functools.lru_cache(maxsize=4096)
+@functools.lru_cache(maxsize=16_384)
 def _cardinal(number: int, gender: Gender = "") -> str:
     if number == 1:
         return {"": "eins", "m": "ein", "n": "ein", "f": "eine"}[gender]

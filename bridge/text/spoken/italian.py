@@ -35,7 +35,7 @@ def _under_thousand(number: int) -> str:
     return head + (("tré" if rest == 3 and head else _under_hundred(rest)) if rest or not head else "")
 
 
-@functools.lru_cache(maxsize=4096)
+@functools.lru_cache(maxsize=16_384)
 def _cardinal(number: int, gender: Gender = "") -> str:
     if number == 1 and gender:
         return "una" if gender == "f" else "un"

@@ -10,12 +10,12 @@ import functools
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from bridge.text.spoken.by_shape import saying
+from bridge.text.spoken.by_shape import Saying, saying
 from bridge.text.spoken.codes import CODE, is_no_code, lettered, named, telephone, whole_telephone
 from bridge.text.spoken.cursor import ANYTHING, CLOSERS, OPENERS, Beside, Part, part
 from bridge.text.spoken.dates import day_and_month, days_of_week
 from bridge.text.spoken.language import Language
-from bridge.text.spoken.measures import NOT_APART
+from bridge.text.spoken.measures import NOT_APART, amount
 from bridge.text.spoken.names import acronym
 from bridge.text.spoken.passwords import SECRETS, password
 from bridge.text.spoken.rules import (
@@ -36,6 +36,7 @@ from bridge.text.spoken.rules import (
 TOKENS_REMEMBERED = 16_384
 """Tokens of a language, and shapes of them, that are remembered at a time."""
 _ALL = int(ANYTHING)
+_PHONED = int(Beside.DIGITS | Beside.CALLED)
 _UNTOLD = int(ANYTHING & ~Beside.NAMED)
 STRIPPED = OPENERS + CLOSERS
 CLOSING = frozenset(",;!?")
@@ -64,10 +65,10 @@ class Shape:
     """What all tokens have in common that differ in their digits alone."""
 
     __slots__ = (
-        "_core", "_language", "_rules", "after", "article", "begins", "calls", "capitals", "closed", "code", "counted",
-        "digits", "ends", "exact", "figures", "heard", "inflected", "knowable", "lead", "listed", "looking_ahead",
-        "looking_back", "loud", "names", "naming", "neighbourless", "parted", "phone", "plain", "row", "saying",
-        "simple", "tells", "trail", "whole_phone", "width",
+        "_core", "_language", "_rules", "_sums", "after", "article", "begins", "calls", "capitals", "certain",
+        "closed", "code", "counted", "digits", "ends", "exact", "figures", "goes_on", "heard", "inflected",
+        "knowable", "lead", "listed", "looking_ahead", "looking_back", "loud", "names", "naming", "neighbourless",
+        "parted", "phone", "plain", "row", "saying", "simple", "tells", "trail", "whole_phone", "width",
     )  # fmt: skip
 
     def __init__(self, token: str, language: Language) -> None:
@@ -83,6 +84,8 @@ class Shape:
         self.width = len(core)
         self.row = 1 if number else 2 if len(core) <= 1 and not core.isalnum() else 0
         """Short numbers (1) and single signs (2) are said in one way among others of their kind."""
+        self.goes_on = self.row == 1 and not trail.strip(")")
+        """Digits after it may belong to it."""
         self._core, self._language = core, language
         self._rules: dict[int, tuple[Rule, ...]] = {}
         self.simple = not lead and len(trail) <= 1 and trail in ".,;:!?"
@@ -113,6 +116,7 @@ class Shape:
             and "." not in core
             and word not in ("a", "p")
             and (word != "am" or self.closed)
+            and core not in _begun(language)
         )
         """What is counted or measured, and nothing else, where nothing that goes on follows it."""
         self.capitals = not self.figures and acronym in rules and {acronym, lettered}.issuperset(rules)
@@ -132,6 +136,9 @@ class Shape:
         stays = self.simple and (not stop or core[-1:].isdecimal())
         self.saying = saying(self.rules(0), core, language) if stays and not digits and self.knowable else None
         """Says such a token that stands by itself, without asking any rule."""
+        self.certain = self.saying is not None and self.rules(_PHONED)[0] is self.rules(0)[0] is not telephone
+        """It does so whatever digits follow."""
+        self._sums: dict[str, Saying | None] = {}
         self.naming = self.calls = self.tells = self.names = False
         self.article = word in language.articles
         if not self.figures:
@@ -141,6 +148,15 @@ class Shape:
             self.names = bare in language.code_words and bare not in SECRETS and trail in ("", ":")
         self.heard = self.naming or self.calls or self.tells
         """It says something of tokens after it."""
+
+    def saying_of(self, counted: Shape) -> Saying | None:
+        """What says such a number with its currency after it; None: the rules must."""
+        sign = counted._core
+        if sign not in self._sums:
+            simple = self.simple and counted.simple and not self.digits and not self.trail
+            amounts = simple and sign in self._language.currencies and self.rules(int(Beside.COUNTED))[:1] == (amount,)
+            self._sums[sign] = saying((amount,), f"{self._core}{sign}", self._language) if amounts else None
+        return self._sums[sign]
 
     def rules(self, beside: int) -> tuple[Rule, ...]:
         """Which rules may know such a token, by what stands beside it."""
@@ -154,7 +170,20 @@ class Shape:
 class Entry:
     """A token taken apart, and how it is said where that is known."""
 
-    __slots__ = ("alone", "among", "called", "code", "counting", "loud", "part", "said", "shape", "written", "zeros")
+    __slots__ = (
+        "alone",
+        "among",
+        "called",
+        "certain",
+        "code",
+        "counting",
+        "loud",
+        "part",
+        "said",
+        "shape",
+        "written",
+        "zeros",
+    )
 
     def __init__(self, token: str, shape: Shape) -> None:
         self.written, self.shape = token, shape
@@ -166,8 +195,11 @@ class Entry:
         """It begins with zeros, so that it is no quantity."""
         self.among: SpokenToken | None = None
         """How it is said among others of its kind."""
-        self.alone: SpokenToken | None = None
+        words = shape.saying(core) if shape.saying is not None else None
+        self.alone = SpokenToken(token, words + shape.trail) if words else None
         """How it is said where the token after it does not continue it."""
+        self.certain = shape.certain and self.alone is not None
+        """It is so whatever digits follow it."""
         self.called: SpokenToken | None = None
         """The same where it can be no telephone number."""
         self.code: SpokenToken | None = None
@@ -239,6 +271,17 @@ def _is_word(bare: str) -> bool:
 def _naming(language: Language) -> frozenset[str]:
     """Words after which codes may follow."""
     return language.code_words | language.weak_code_words | {two.split()[0] for two in language.endings}
+
+
+@functools.cache
+def _begun(language: Language) -> frozenset[str]:
+    """Signs of currencies to which a country after them belongs: `$ CA`."""
+    return frozenset(
+        sign
+        for sign in language.currencies
+        for name in language.currencies
+        if name[len(sign) :].isalpha() and name.startswith(sign) and not sign.isalpha()
+    )
 
 
 @functools.cache

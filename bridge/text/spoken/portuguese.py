@@ -48,7 +48,7 @@ def _under_thousand(number: int, gender: Gender) -> str:
     return " e ".join(parts)
 
 
-@functools.lru_cache(maxsize=4096)
+@functools.lru_cache(maxsize=16_384)
 def _cardinal(number: int, gender: Gender = "", european: bool = False) -> str:
     if number == 0:
         return "zero"

@@ -58,7 +58,7 @@ def _under_million(number: int, gender: Gender) -> str:
     return " ".join(parts)
 
 
-@functools.lru_cache(maxsize=4096)
+@functools.lru_cache(maxsize=16_384)
 def _cardinal(number: int, gender: Gender = "") -> str:
     if number == 0:
         return "cero"
