@@ -220,7 +220,7 @@ def _card_in_digits(c: Cursor, core: str) -> Reading | None:
     count = 3
     while count < 5 and c.core(count).isdecimal() and len(c.core(count)) <= 4 and c.joined(count - 1):
         count += 1
-    if not all([c.joined(k) for k in range(count - 1)]):
+    if not all(c.joined(k) for k in range(count - 1)):
         return None
     return Reading(count, language.digit_groups.join([digits(c.core(k), language) for k in range(count)]))
 

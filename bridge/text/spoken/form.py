@@ -148,6 +148,8 @@ class _Reader:
         self._cursor, self._lexicon = cursor, lexicon
         self._entries = [*entries, lexicon[""], lexicon[""]]
         self._signs: dict[str, str] = {}
+        self._telephone: tuple[int, Reading] | None = None
+        """A telephone number that was found at a place, where no other rule comes before it."""
         self._parted = " " in lexicon.language.group_marks
 
     def all(self, told: Mapping[int, SpokenToken]) -> list[SpokenToken]:
@@ -207,7 +209,7 @@ class _Reader:
         if before.article:
             return None
         if shape.inflected and (not before.figures or before.listed):
-            return None
+            return self._listed(entry, following) if shape.listed and before.listed else None
         if shape.neighbourless:
             return self._alone(entry)
         if shape.capitals:
@@ -236,6 +238,17 @@ class _Reader:
         if entry.called is None:
             entry.called = self.say()[1]
         return entry.called
+
+    def _listed(self, entry: Entry, following: Entry) -> SpokenToken | None:
+        """How an ordinal is said in the middle of a list of them: the word before the list is out of sight."""
+        at = self._cursor.at
+        around = self._entries[at - _LONGEST_LIST - 1 : at] if at > _LONGEST_LIST else ()
+        goes_on = entry.shape.trail == ".," and following.shape.digits and following.shape.trail[:1] == "."
+        if not goes_on or not around or False in [one.shape.listed for one in around]:
+            return None
+        if entry.listed is None:
+            entry.listed = self.say()[1]
+        return entry.listed
 
     def _code(self, entry: Entry) -> SpokenToken:
         if entry.code is None:
@@ -299,8 +312,9 @@ class _Reader:
         """Whether digits at the cursor with those after them are no telephone number: then none of these begins one."""
         cursor = self._cursor
         before = cursor.no_phone_before
-        if telephone(cursor) is None:
+        if (reading := telephone(cursor)) is None:
             return True
+        self._telephone = cursor.at, reading
         cursor.no_phone_before = before
         return False
 
@@ -339,7 +353,9 @@ class _Reader:
 
     def _read(self, shape: Shape, core: str, following: int) -> Reading:
         c = self._cursor
-        for rule in shape.rules(following | self._cursor.told_of):
+        if self._telephone is not None and self._telephone[0] == c.at:
+            return self._telephone[1]
+        for rule in shape.rules(following | c.told_of):
             reading: Reading | None = rule(c)
             if reading is not None:
                 if c.language.inflected is not None and rule in INFLECTED:

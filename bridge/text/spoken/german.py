@@ -54,6 +54,7 @@ def _cardinal(number: int, gender: Gender = "") -> str:
     return " ".join([*parts, word] if word else parts)
 
 
+@functools.lru_cache(maxsize=4096)
 def _stem(number: int) -> str:
     known = {1: "erst", 3: "dritt", 7: "siebt", 8: "acht"}
     below = number % 100
@@ -95,6 +96,7 @@ _DATIVE = words(
 )
 
 
+@functools.lru_cache(maxsize=4096)
 def _year(number: int) -> str:
     if 1100 <= number < 2000:
         century, rest = divmod(number, 100)

@@ -96,7 +96,8 @@ class Shape:
         self.neighbourless = not digits and NEIGHBOURLESS.issuperset(rules)
         self.listed = digits and trail in (".", ".,")
         """It may be one of a list of ordinals."""
-        self.looking_ahead = not digits and LOOKING_AHEAD.issuperset(rules)
+        shortened = trail[:1] == "." and amount in rules and not core[-1:].isdecimal()  # "5 Std. 30"
+        self.looking_ahead = not digits and not shortened and LOOKING_AHEAD.issuperset(rules)
         self.closed = not CLOSING.isdisjoint(trail)
         """A mark parts it from what follows."""
         stop = trail[:1] == "."
@@ -171,19 +172,9 @@ class Entry:
     """A token taken apart, and how it is said where that is known."""
 
     __slots__ = (
-        "alone",
-        "among",
-        "called",
-        "certain",
-        "code",
-        "counting",
-        "loud",
-        "part",
-        "said",
-        "shape",
-        "written",
+        "alone", "among", "called", "certain", "code", "counting", "listed", "loud", "part", "said", "shape", "written",
         "zeros",
-    )
+    )  # fmt: skip
 
     def __init__(self, token: str, shape: Shape) -> None:
         self.written, self.shape = token, shape
@@ -202,6 +193,8 @@ class Entry:
         """It is so whatever digits follow it."""
         self.called: SpokenToken | None = None
         """The same where it can be no telephone number."""
+        self.listed: SpokenToken | None = None
+        """How it is said among ordinals."""
         self.code: SpokenToken | None = None
         """How it is said just after a word that names codes."""
         self.loud: SpokenToken | None = None

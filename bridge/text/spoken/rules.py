@@ -316,7 +316,7 @@ def after_digits(core: str, language: Language) -> Beside:
         found |= Beside.MONTH
     if dates.marks_time(word, language):
         found |= Beside.CLOCK
-    if "€" in core or measures.may_count(core, language):
+    if "€" in core or (not core[:1].isdecimal() and measures.may_count(core, language)):
         found |= Beside.COUNTED
     if core[:1] and (core[0] in "-–—/xX" or word.startswith("ext") or word == language.range_to):
         found |= Beside.DASH

@@ -173,6 +173,13 @@ def test_no_figures_of_any_shape_are_more_than_a_language_knows(code: str) -> No
                 assert spoken_form(f"{first}{sign}30{unit}", language(code)).text
 
 
+def test_a_stop_after_a_unit_is_read_by_what_follows_it_each_time() -> None:
+    said = [spoken_form(f"It has 100Mbps. {after}", language("en")).text for after in ("and more", "Then", "5/6/24")]
+
+    assert said[0].startswith("It has one hundred megabits per second and")
+    assert all(one.startswith("It has one hundred megabits per second. ") for one in said[1:])
+
+
 def test_what_was_read_before_changes_nothing() -> None:
     texts = [varied(kind, 600) for kind in VARIED]
     before = [spoken_form(text, language("en")) for text in texts]
