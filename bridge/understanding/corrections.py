@@ -102,6 +102,8 @@ def amended(before: str, after: str, because: Strength, wanted: int = 0) -> str:
     tail = before[: max(rest - len(after), 0)] + after
     aligned = [before[:place] + after for place in places]
     ways = aligned if alike > 1 else []
+    if len(after) == rest and after[0] == before[0]:
+        ways.insert(0, after)  # "five five six, no, five six six"
     ways += [after, tail] if len(after) >= rest else [tail, *aligned, after]
     if because == "strong":
         ways.append(before + after)  # "one two three, hold on, four five six"

@@ -111,7 +111,7 @@ def _harmless(lexicon: Lexicon) -> Words:
     repeats = {word for phrase in lexicon.repeats for word in phrase}
     links = lexicon.links - lexicon.counted
     words = lexicon.beside | links | lexicon.fillers | lexicon.extension | lexicon.joiners | lexicon.points
-    words |= lexicon.unsure_digits.keys() | lexicon.plural_digits.keys() | lexicon.closing
+    words |= lexicon.ones | lexicon.unsure_digits.keys() | lexicon.plural_digits.keys() | lexicon.closing
     return frozenset(words | numbers | corrections | repeats | lexicon.plus | lexicon.negations)
 
 

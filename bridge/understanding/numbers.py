@@ -81,7 +81,7 @@ def groups(words: Sequence[Token], lexicon: Lexicon, *, nothing_else: bool = Fal
             place = group.end
     enough = len(found) >= _FEWEST_UNSURE or sum(group.sure for group in found) > 1
     if nothing_else and enough and _all_numbers(found, words, lexicon):
-        return found
+        return [group for index, group in enumerate(found) if not _introduces(found, index, words, lexicon)]
     return [group for index, group in enumerate(found) if group.sure or _among_digits(found, index, words, lexicon)]
 
 
@@ -99,6 +99,8 @@ def _all_numbers(found: list[Group], words: Sequence[Token], lexicon: Lexicon) -
 def _among_digits(found: list[Group], index: int, words: Sequence[Token], lexicon: Lexicon) -> bool:
     """Whether a doubtful digit stands beside a certain one; a common word needs them on both sides."""
     text = words[found[index].start].text
+    if _introduces(found, index, words, lexicon):
+        return False
     if text in lexicon.ones and text != lexicon.spoken.digits[1] and index + 1 < len(found):
         behind = found[index + 1]
         if behind.sure and behind.start == found[index].end and len(behind.digits) == 1:
@@ -115,6 +117,17 @@ def _among_digits(found: list[Group], index: int, words: Sequence[Token], lexico
         for offset, group in enumerate(found[index + 1 : index + 4])
     )
     return (before or after) if zero else (before and after)
+
+
+def _introduces(found: list[Group], index: int, words: Sequence[Token], lexicon: Lexicon) -> bool:
+    """Whether an article that is the number one as well stands before one last digit: "and then a seven"."""
+    article = found[index]
+    if index + 1 == len(found) or words[article.start].text not in lexicon.ones or not index:
+        return False
+    digit, before = found[index + 1], words[article.start - 1]
+    alone = digit.start == article.end and len(digit.digits) == 1 and digit.sure
+    last = index + 2 == len(found) or not _touch(found[index + 1 : index + 3], words)
+    return alone and last and not before.is_sign and found[index - 1].end < article.start
 
 
 def _touch(groups_: list[Group], words: Sequence[Token]) -> bool:
