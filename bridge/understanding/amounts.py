@@ -50,6 +50,8 @@ def _one_sum(words: list[Token], lexicon: Lexicon) -> _Sum | None:
         share = shares(lexicon).get((words[place - 2].text,)) if place > 1 else None
         if share and word.text in lexicon.money and words[place - 1].text in lexicon.articles:
             return _Sum(round(share * 100), lexicon.money[word.text], LIKELY)  # "half a dollar"
+        if (many := _many_before(words, place, lexicon)) and (coin := lexicon.money.get(word.text, "")):
+            return _Sum(many * 100, coin, LIKELY) if not coin.startswith("cent") else None
         parts = lexicon.amounts.get((words[place - 1].text,), 0)
         if parts > 1 and parts % 1 and (unit := lexicon.money.get(word.text, "cent")) and not unit.startswith("cent"):
             return _Sum(round(parts * 100), unit, LIKELY)  # German "anderthalb Euro"
@@ -75,6 +77,14 @@ def _one_sum(words: list[Token], lexicon: Lexicon) -> _Sum | None:
         )
         return _Sum(first.hundredths + round(share * 100) if unit else first.hundredths, unit, first.confidence)
     return None if _counts_else(words, first, lexicon) else _as_price(first)
+
+
+def _many_before(words: Sequence[Token], place: int, lexicon: Lexicon) -> int:
+    """How many coins a word for so many tells: "a dozen dollars", French "une centaine d'euros"; 0 for none."""
+    end = place - (place > 1 and words[place - 1].text in lexicon.date_links)
+    plain = [word.text for word in words[:end]]
+    found = (lexicon.amounts.get(tuple(plain[-length:]), 0) for length in (3, 2) if length <= len(plain))
+    return next((int(number) for number in found if number > 1 and not number % 1), 0)
 
 
 def _counts_else(words: list[Token], quantity: Quantity, lexicon: Lexicon) -> bool:
@@ -119,11 +129,14 @@ def _unit(words: Sequence[Token], quantity: Quantity, lexicon: Lexicon) -> tuple
     if before in _SYMBOLS:
         country = words[quantity.start - 2].text if quantity.start > 1 and words[quantity.start - 1].joined else ""
         return _DOLLARS.get(country, "USD") if before == "$" else _SYMBOLS[before], quantity.end
-    after = words[quantity.end].text if quantity.end < len(words) else ""
+    end = quantity.end
+    if end + 1 < len(words) and words[end].text in lexicon.date_links and words[end + 1].text in lexicon.money:
+        end += 1  # Italian "un milione di euro"
+    after = words[end].text if end < len(words) else ""
     if after in _SYMBOLS:
-        return _SYMBOLS[after], quantity.end + 1
+        return _SYMBOLS[after], end + 1
     if after in lexicon.money:
-        return lexicon.money[after], quantity.end + 1
+        return lexicon.money[after], end + 1
     unit = lexicon.money.get(before, "")
     return "" if unit.startswith("cent") else unit, quantity.end
 

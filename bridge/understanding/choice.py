@@ -17,6 +17,8 @@ from bridge.understanding.words import Token, at, split, spoken
 Choices = Mapping[str, Sequence[str]]
 """What may be chosen, in the order offered, each with other ways to say it."""
 
+_FEWEST_TURNED = 3
+"""Words of a phrase that is known in another order."""
 _CLEARLY = 0.25
 """So much better than the second the first must fit."""
 
@@ -70,8 +72,8 @@ def _chosen(words: list[Token], lexicon: Lexicon, choices: Choices) -> Interpret
     ranked = sorted(scores.items(), key=lambda entry: -entry[1])
     if ranked and ranked[0][1] > 0:
         second = ranked[1][1] if len(ranked) > 1 else 0.0
-        if ranked[0][1] - second < _CLEARLY:
-            return None
+        if ranked[0][1] - second < _CLEARLY or (second and any(word.text in lexicon.ranges for word in words)):
+            return None  # two do equally well, or "the balance or the outage"
         exact = ranked[0][1] >= int(ranked[0][1]) and ranked[0][1] % 1 == 0
         return Interpretation(ranked[0][0], (CERTAIN if exact else LIKELY) if not second else FAIR)
     return _not_denied(words, lexicon, choices) or _by_place(words, lexicon, list(choices))
@@ -80,11 +82,14 @@ def _chosen(words: list[Token], lexicon: Lexicon, choices: Choices) -> Interpret
 def _not_denied(words: list[Token], lexicon: Lexicon, choices: Choices) -> Interpretation | None:
     """ "Not the red one, the blue one": what a comma parts is read alone."""
     pieces: list[list[Token]] = [[]]
-    for word in words:
+    articles = lexicon.determiners | lexicon.date_links
+    for place, word in enumerate(words):
         if word.text in ",;." or word.text in lexicon.contrasts:
             pieces.append([])
-        else:
-            pieces[-1].append(word)
+            continue
+        if place > 2 and words[0].text in lexicon.negations and words[1].text in articles and word.text in articles:
+            pieces.append([])  # "not the red one the blue one"
+        pieces[-1].append(word)
     if len(pieces) == 1:
         return None
     found = {chosen.value for piece in pieces if piece and (chosen := _chosen(piece, lexicon, choices))}
@@ -93,20 +98,36 @@ def _not_denied(words: list[Token], lexicon: Lexicon, choices: Choices) -> Inter
 
 def _one_form(words: Sequence[Token], lexicon: Lexicon) -> tuple[str, ...]:
     """Words in the form that phrases are compared in, whose word for a denial is "not"."""
-    plain = " ".join(word.text for word in words).split()
+    plain = [_without_article(word) for word in " ".join(word.text for word in words).split()]
     return normalise(" ".join("not" if word in lexicon.negations else word for word in plain))
+
+
+def _without_article(word: str) -> str:
+    """A word without the article that is written together with it: Italian "l'ultimo"."""
+    return word.removeprefix("l'")
 
 
 def _score(said: tuple[str, ...], name: str, others: Sequence[str], lexicon: Lexicon) -> float:
     ways = (_one_form(split(way), lexicon) for way in (name.replace("_", " "), *others))
     phrases = [phrase for phrase in ways if phrase]
     match = Intent(phrases=tuple(phrases)).match(said) if phrases else None
-    return match.score if match else 0.0
+    turned = max((_turned(said, phrase) for phrase in phrases), default=0.0)
+    return max(match.score if match else 0.0, turned)
+
+
+def _turned(said: tuple[str, ...], phrase: tuple[str, ...]) -> float:
+    """The score of a phrase whose words stand together in another order: German "ist der Strom weg"."""
+    if len(phrase) < _FEWEST_TURNED or "not" in phrase:
+        return 0.0
+    length = len(phrase) + 1
+    parts = (said[place : place + length] for place in range(len(said)))
+    matches = (Intent(word_sets=(phrase,)).match(part) for part in parts if "not" not in part)
+    return max((match.score for match in matches if match), default=0.0)
 
 
 def _by_place(words: list[Token], lexicon: Lexicon, names: list[str]) -> Interpretation | None:
     """ "The second one", "number two", "option B", "the last one"."""
-    plain = spoken(words)
+    plain = [_without_article(word) for word in spoken(words)]
     if any(word in lexicon.questions for word in plain):
         return None  # "what was the second one"
     places = {lexicon.ordinals[word] for word in plain if word in lexicon.ordinals}

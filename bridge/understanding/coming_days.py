@@ -113,9 +113,10 @@ def _weekday(plain: Sequence[str], lexicon: Lexicon, today: Day) -> ToldDate | N
     ahead_of_it = any(
         at(plain, start, lexicon.week_after) == place - start for start in range(max(place - 4, 0), place)
     )
-    later = any(lexicon.days.get(tuple(plain[place + 1 : place + 1 + length])) == 7 for length in (4, 3, 2))
+    behind = (lexicon.days.get(tuple(plain[place + 1 : place + 1 + length]), 0) for length in (4, 3, 2))
+    later = next((days for days in behind if days in (7, 14)), 0)  # French "lundi en quinze"
     if ahead_of_it or later or after in lexicon.week_behind:
-        return _exactly(today.plus(ahead + 7), LIKELY)
+        return _exactly(today.plus(ahead + (later or 7)), LIKELY)
     if before in lexicon.offsets and (more := _span_beside(plain[:place], plain[place + 1 :], lexicon)):
         back = (before,) in lexicon.to  # "two days before Monday"
         return _exactly(today.plus(ahead - more if back else ahead + more), LIKELY)

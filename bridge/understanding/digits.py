@@ -204,4 +204,5 @@ def _denies(plain: Sequence[str], place: int, lexicon: Lexicon, ruled_out: Phras
 
 def _linked(words: Sequence[Token], lexicon: Lexicon) -> bool:
     """Whether what stands between two runs only joins them: "area code 555, and then 1234567"."""
-    return len(words) <= 10 and all(word.is_sign or word.text in lexicon.links | lexicon.fillers | lexicon.ones for word in words)
+    known = lexicon.links | lexicon.fillers | lexicon.ones
+    return len(words) <= 10 and all(word.is_sign or word.text in known for word in words)

@@ -53,15 +53,20 @@ def _is_either(words: Sequence[Token], lexicon: Lexicon) -> bool:
 
 
 def _joined(pieces: list[Segment], lexicon: Lexicon) -> list[Segment]:
-    """Weak corrections inside the first half of an address are none: "no at example dot com"."""
+    """The pieces with what belongs to one address together.
+
+    A weak correction inside its first half is none ("no at example dot com"), and one of the other half alone leaves
+    the first: "paul at orange, no, at free dot fr".
+    """
     joined: list[Segment] = []
     for piece in pieces:
-        if (
-            joined
-            and piece.because == "weak"
-            and not any(_at(joined[-1].words, p, lexicon) for p in range(len(joined[-1].words)))
-        ):
+        before = joined[-1].words if joined else []
+        ats = [place for place in range(len(before)) if _at(before, place, lexicon)]
+        start = next((place for place, word in enumerate(piece.words) if not word.is_sign), 0)
+        if joined and piece.because == "weak" and not ats:
             joined[-1] = Segment(joined[-1].because, piece.words)
+        elif ats and _at(piece.words, start, lexicon):
+            joined.append(piece._replace(words=before[: ats[0]] + piece.words[start:]))
         else:
             joined.append(piece)
     return joined
@@ -163,12 +168,18 @@ def _without_remarks(words: Sequence[Token], lexicon: Lexicon) -> list[Token]:
     place = 0
     while place < len(words):
         length = at([word.text for word in words[place : place + 4]], 0, lexicon.remarks)
-        if length:
+        if length and not (length == 1 and _is_part(words, place, lexicon)):
             place += length
         else:
             kept.append(words[place])
             place += 1
     return kept
+
+
+def _is_part(words: Sequence[Token], place: int, lexicon: Lexicon) -> bool:
+    """Whether a sign makes a word a part of the address: "uwe punkt klein at"."""
+    before = place > 0 and _sign(words, place - 1, lexicon) is not None and words[place - 1].text != ","
+    return before or _dot(words, place + 1, lexicon) > 0
 
 
 def _domain(words: Sequence[Token], place: int, lexicon: Lexicon) -> tuple[str, float]:

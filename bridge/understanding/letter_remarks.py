@@ -2,15 +2,29 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from bridge.understanding.letters import named_letter
 from bridge.understanding.lexicon import Lexicon
+from bridge.understanding.numbers import digit_named, repeats_at
 from bridge.understanding.words import Token, at
 
 _MOST_LETTERS = 2
 """More are a spelling: "with a C A T H"."""
+_LONGEST_PHRASE = 7
+_ACCENTS = {
+    "acute": "\u0301", "grave": "\u0300", "diaeresis": "\u0308", "circumflex": "\u0302", "tilde": "\u0303",
+}  # fmt: skip
+
+
+class Accented(NamedTuple):
+    """A letter that has an accent."""
+
+    letter: str
+    accent: str
+    which: int
+    """Of those alike: 1 is the first, -1 the last."""
 
 
 class Remarks(NamedTuple):
@@ -18,11 +32,22 @@ class Remarks(NamedTuple):
 
     has: frozenset[str]
     has_not: frozenset[str]
+    accented: tuple[Accented, ...] = ()
 
     def contradict(self, name: str) -> bool:
         """Whether a name as it was written cannot be the one that was meant."""
         letters = name.lower()
         return not all(part in letters for part in self.has) or any(part in letters for part in self.has_not)
+
+    def put_accents(self, name: str) -> str:
+        """The name with the accents that it is said to have."""
+        for letter, accent, which in self.accented:
+            places = [place for place, other in enumerate(name.lower()) if other == letter]
+            if accent in _ACCENTS and -len(places) <= which <= len(places) and places:
+                place = places[which - (which > 0)]
+                marked = unicodedata.normalize("NFC", name[place] + _ACCENTS[accent])
+                name = name[:place] + marked + name[place + 1 :]
+        return name
 
 
 def without_remarks(words: Sequence[Token], lexicon: Lexicon) -> tuple[list[Token], Remarks]:
@@ -30,28 +55,66 @@ def without_remarks(words: Sequence[Token], lexicon: Lexicon) -> tuple[list[Toke
     plain = [word.text for word in words]
     kept: list[Token] = []
     found: dict[bool, set[str]] = {True: set(), False: set()}
+    accented: list[Accented] = []
+    counting = {phrase[0] for phrase in lexicon.letter_with}
     place = 0
     while place < len(words):
+        if accent := at(plain, place, frozenset(lexicon.accented), _LONGEST_PHRASE):
+            behind = place + accent
+            which = lexicon.ordinals.get(plain[behind], 0) if behind < len(plain) else 0
+            letter = _letter_at(words, behind + bool(which), lexicon)
+            if letter is not None:
+                named = lexicon.accented[tuple(plain[place:behind])]
+                accented.append(Accented(letter[0], named, which or -1))
+                place = behind + bool(which) + letter[1]
+                continue
         has = at(plain, place, lexicon.letter_with)
-        length = has or at(plain, place, lexicon.letter_without)
-        letters = _letters_at(words, place + length, lexicon) if length else []
+        if not has and plain[place] in counting and _count_at(words, place + 1, lexicon)[0]:
+            has = 1  # "with two Ls"
+        led = has or at(plain, place, lexicon.letter_without)
+        letters, length = _letters_at(words, place + led, lexicon) if led else ([], 0)
         if 0 < len(letters) <= _MOST_LETTERS:
             found[bool(has)].add("".join(letters))
-            place += length + len(letters)
+            place += led + length
+            place += at(plain, place, lexicon.letter_places)
         else:
             kept.append(words[place])
             place += 1
-    return kept, Remarks(frozenset(found[True]), frozenset(found[False]))
+    return kept, Remarks(frozenset(found[True]), frozenset(found[False]), tuple(accented))
 
 
-def _letters_at(words: Sequence[Token], place: int, lexicon: Lexicon) -> list[str]:
-    """The letters that follow each other here."""
+def _letters_at(words: Sequence[Token], place: int, lexicon: Lexicon) -> tuple[list[str], int]:
+    """The letters that follow each other here, and how many words they are; "two S" are two."""
     letters: list[str] = []
-    while place < len(words):
-        word = words[place]
-        letter = word.text if word.is_letter else named_letter(word.text, lexicon)
-        if not letter:
-            break
-        letters.append(letter)
-        place += 1
-    return letters
+    start = place
+    times, behind = _count_at(words, place, lexicon)
+    if times and (letter := _letter_at(words, behind, lexicon)):
+        return [letter[0]] * times, behind + letter[1] - start
+    plain = [word.text for word in words]
+    while not at(plain, place, lexicon.letter_places) and (letter := _letter_at(words, place, lexicon)):
+        letters.append(letter[0])
+        place += letter[1]
+    return letters, place - start
+
+
+def _count_at(words: Sequence[Token], place: int, lexicon: Lexicon) -> tuple[int, int]:
+    """How many of the letter behind there are ("two", "double"; 0 where that is not told), and where that begins."""
+    times, behind = repeats_at(words, place, lexicon)
+    if not times and place < len(words) and (digit := digit_named(words[place], lexicon)) in ("1", "2", "3"):
+        times, behind = int(digit), place + 1
+    return times, behind
+
+
+def _letter_at(words: Sequence[Token], place: int, lexicon: Lexicon) -> tuple[str, int] | None:
+    """The letter here and how many words it has: "S", "esse", Dutch "lange ij", English "Ss"."""
+    for length in (3, 2):
+        phrase = tuple(word.text for word in words[place : place + length])
+        if len(phrase) == length and phrase in lexicon.letter_phrases:
+            return lexicon.letter_phrases[phrase], length
+    if place >= len(words):
+        return None
+    word = words[place]
+    several = word.raw[:1].isupper() and (word.text[1:] == "s" or word.text[1:] == "'s")
+    letter = word.text[0] if word.is_letter or several else lexicon.letters.get(word.text, "")
+    letter = letter or lexicon.plural_letters.get(word.text, "")
+    return (letter, 1) if letter else None

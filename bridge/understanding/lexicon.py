@@ -155,6 +155,8 @@ class Lexicon:
     """What makes twelve of each one before it: "three dozen"."""
     compared: Phrases = frozenset()
     """What makes a number before it a difference: "two more", "ten less"."""
+    roughly: Phrases = frozenset()
+    """What says that a value is not exact, with words in it that would else mean something: "more or less"."""
     links: Words = frozenset()
     """Words that may stand between the parts of one number: "area", "code", "then"."""
     extension: Words = frozenset()
@@ -258,6 +260,8 @@ class Lexicon:
     # ---- names and choices
     name_leads: Phrases = frozenset()
     """What stands before a name: "my name is"."""
+    name_tails: Phrases = frozenset()
+    """What stands behind one: "is my last name"."""
     weak_leads: Words = frozenset()
     """Those of them that much else is said after: "under"."""
     lead_verbs: Words = frozenset()
@@ -272,6 +276,10 @@ class Lexicon:
     """Before a letter that a name has: "with a Y"."""
     letter_without: Phrases = frozenset()
     """Before one that it has not."""
+    letter_places: Phrases = frozenset()
+    """Behind such a letter: "at the end"."""
+    accented: Mapping[Phrase, str] = field(default_factory=dict)
+    """Before a letter of a name that has an accent, to which one: `acute`, `grave`, ..., `unknown`."""
     no_names: Words = frozenset()
     """Words that no name holds, so that a sentence is not taken for one."""
     closing: Words = frozenset()

@@ -27,7 +27,9 @@ def read_name(words: Sequence[Token], lexicon: Lexicon) -> Interpretation | None
     """
     words, remarks = without_remarks(words, lexicon)
     reading = _told(words, lexicon)
-    return None if reading is None or remarks.contradict(str(reading.value)) else reading
+    if reading is None or remarks.contradict(str(reading.value)):
+        return None
+    return reading._replace(value=remarks.put_accents(str(reading.value)))
 
 
 def _told(words: Sequence[Token], lexicon: Lexicon) -> Interpretation | None:
@@ -81,7 +83,7 @@ def _in_segment(words: list[Token], lexicon: Lexicon) -> tuple[list[str], float]
     for piece in pieces:
         for part in _parts(piece, lexicon):
             led += _name(part, lexicon)
-        after = _after_lead(piece, lexicon)
+        after = _before_tail(piece, lexicon) or _after_lead(piece, lexicon)
         if after is not None and (name := _name(after, lexicon)):
             led = [*name, *led] if turned and led else [*led, *name]
             introduced = introduced or not _weakly_led(piece[: len(piece) - len(after)], lexicon)
@@ -98,7 +100,7 @@ def _in_segment(words: list[Token], lexicon: Lexicon) -> tuple[list[str], float]
     if led and parts[-len(led) :] == led:
         led = parts  # "the name is Bond, James Bond"
     if led:
-        return led[:_MOST_WORDS], CERTAIN if introduced else LIKELY
+        return led, CERTAIN if introduced else LIKELY
     if not parts:
         return None
     greeted = len(pieces) <= 2
@@ -188,6 +190,13 @@ def _after_lead(words: list[Token], lexicon: Lexicon) -> list[Token] | None:
     return after
 
 
+def _before_tail(words: list[Token], lexicon: Lexicon) -> list[Token] | None:
+    """What stands before "is my name" at the end of a piece; None where that does not end it."""
+    plain = [word.text for word in words]
+    start = next((n for n in range(1, len(plain)) if at(plain, n, lexicon.name_tails) == len(plain) - n), 0)
+    return _without_fillers(words[:start], lexicon) if start else None
+
+
 def _without_fillers(words: list[Token], lexicon: Lexicon) -> list[Token]:
     """The words from the first that says something: "it's uh Maria"."""
     begin = next((place for place, word in enumerate(words) if word.text not in lexicon.fillers), 0)
@@ -235,7 +244,8 @@ def _name(words: Sequence[Token], lexicon: Lexicon) -> list[str]:
         place += 1
     rest = [word for word in words[place:] if not word.is_sign]
     ends_with_sentence = bool(rest) and rest[0].text not in lexicon.fillers | lexicon.closing | lexicon.negations
-    if not name or len(name) > _MOST_WORDS or ends_with_sentence or len("".join(name)) == 1:
+    large = sum(part.lower() not in _SMALL for part in name)
+    if not name or large > _MOST_WORDS or ends_with_sentence or len("".join(name)) == 1:
         return []
     if len(name) > 2 and len({part.lower() for part in name}) < len(name):
         return []  # "Jackson like Michael Jackson"

@@ -8,9 +8,11 @@ from collections.abc import Iterable
 from functools import cache
 
 from bridge.understanding.languages.all import UNDERSTOOD, lexicon
-from bridge.understanding.lexicon import Lexicon, Phrase
+from bridge.understanding.lexicon import Lexicon, Phrase, Words
 
 _YEARS = range(1900, 2100)
+_FEWEST_BROKEN, _MOST_BROKEN = 7, 40
+"""Letters of a word that may be numbers run together."""
 
 
 @cache
@@ -85,11 +87,42 @@ def number_inside(word: str, lexicon: Lexicon) -> int | None:
     for thousand in lexicon.inside:
         head, found, tail = word.partition(thousand)
         if found and len(word) <= 80:
+            if not tail and (share := lexicon.amounts.get((head,), 0)) > 1 and share % 1:
+                return round(share * 1000)  # German "zweieinhalbtausend"
             times = 1 if not head else _below_thousand(head, lexicon)
             rest = 0 if not tail else _below_thousand(tail, lexicon)
             if times and rest is not None:
                 return times * 1000 + rest
-    return _hundreds_inside(word, lexicon) if lexicon.ones_first else None
+    if not lexicon.ones_first:
+        return None
+    year = _year_inside(word, lexicon)
+    return _hundreds_inside(word, lexicon) if year is None else year
+
+
+def _year_inside(word: str, lexicon: Lexicon) -> int | None:
+    """Read a year without its hundred: Dutch "negentienvijfenzeventig" is 1975."""
+    names = names_of_numbers(lexicon)
+    for (head, *more), century in names.items():
+        if century in (19, 20) and not more and word.startswith(head):
+            rest = names.get((word[len(head) :],), 0)
+            if 10 <= rest <= 99:
+                return century * 100 + rest
+    return None
+
+
+def is_broken(word: str, lexicon: Lexicon) -> bool:
+    """Whether a word begins and ends as numbers do and is none: what was said is not known then, "zevenzeventig"."""
+    names = _single_names(lexicon)
+    if not _FEWEST_BROKEN <= len(word) <= _MOST_BROKEN or (word,) in names_of_numbers(lexicon):
+        return False
+    begins = next((end for end in range(3, len(word) - 2) if word[:end] in names), 0)
+    ends = bool(begins) and any(word[start:] in names for start in range(begins, len(word) - 2))
+    return ends and number_inside(word, lexicon) is None
+
+
+@cache
+def _single_names(lexicon: Lexicon) -> Words:
+    return frozenset(name[0] for name in names_of_numbers(lexicon) if len(name) == 1 and len(name[0]) > 2)
 
 
 def _hundreds_inside(word: str, lexicon: Lexicon) -> int | None:

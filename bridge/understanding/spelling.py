@@ -23,7 +23,8 @@ def read_spelling(words: Sequence[Token], lexicon: Lexicon) -> Interpretation | 
     words, remarks = without_remarks(unhyphenated(words), lexicon)
     value = spell(words, lexicon)
     if value is not None:
-        return None if remarks.contradict(str(value.value)) else value
+        spelled = remarks.put_accents(str(value.value))
+        return None if remarks.contradict(spelled) else value._replace(value=spelled)
     plain = [word for word in words if not word.is_sign and word.text not in lexicon.fillers]
     lone = plain[0].text if len(plain) == 1 else _code(plain)
     refused = (

@@ -19,6 +19,7 @@ from bridge.understanding.former import current
 from bridge.understanding.languages.all import lexicon
 from bridge.understanding.lexicon import Lexicon
 from bridge.understanding.names import read_name
+from bridge.understanding.number_names import is_broken
 from bridge.understanding.phrases import opened
 from bridge.understanding.quantities import read_number
 from bridge.understanding.results import LEAST, Hypothesis, Interpretation, Understood
@@ -35,6 +36,8 @@ ANSWER = re.compile(rf"open|{'|'.join(KINDS)}|digits:[1-9]\d?", re.ASCII)
 """Answers that may be expected: one of `KINDS`, `digits:N` with 1 to 99, or `open`, which has no value."""
 ANSWERS = f"open, {', '.join(KINDS)} or digits:N"
 MOST_HYPOTHESES = 8
+_IN_NUMBERS = frozenset({"digits", "phone", "number", "amount", "date", "time"})
+"""Kinds whose values are told in numbers."""
 _PAUSES = frozenset(",.;")
 _FAR_LESS = 0.1
 """A hypothesis that is so much less likely than the likeliest was hardly said: a value in it is a guess."""
@@ -104,6 +107,18 @@ def _is_taken_back(words: Sequence[Token], lexicon: Lexicon) -> bool:
     return len(plain) > 1 and (plain[-1],) in lexicon.no and (plain[-1],) in lexicon.weak_corrections
 
 
+def _without_roughly(words: list[Token], lexicon: Lexicon) -> list[Token]:
+    """The words without "more or less", in which no "less" is meant."""
+    plain = [word.text for word in words]
+    kept: list[Token] = []
+    place = 0
+    while place < len(words):
+        length = at(plain, place, lexicon.roughly)
+        kept += [] if length else [words[place]]
+        place += length or 1
+    return kept
+
+
 def _agreed(kind: str, found: list[tuple[Interpretation, float]]) -> Understood | None:
     """The best of what the hypotheses say."""
     if not found:
@@ -122,6 +137,10 @@ def _read(
     said = current(_without_hesitation(split(text), words), words, kind)
     if kind not in ("yes_no", "email") and _is_taken_back(said, words):
         return None
+    if kind in _IN_NUMBERS:
+        said = _without_roughly(said, words)
+        if any(is_broken(word.text, words) for word in said):
+            return None
     match kind:
         case "yes_no":
             plain = "".join(word.raw if word.joined else f" {word.raw}" for word in said)

@@ -146,11 +146,23 @@ def _both(first: _Sign, others: Sequence[_Sign], plain: list[str], lexicon: Lexi
     return first.yes or any(word in lexicon.contrasts for word in plain[first.place : others[0].place])
 
 
+def _undecided(plain: list[str], lexicon: Lexicon) -> set[int]:
+    """The places of what decides nothing, but where it is part of a longer answer: Spanish "cómo no"."""
+    answers = lexicon.yes | lexicon.no
+    held = [range(place, place + at(plain, place, answers, _LONGEST_PHRASE)) for place in range(len(plain))]
+    found: set[int] = set()
+    for place in range(len(plain)):
+        phrase = set(range(place, place + at(plain, place, lexicon.neither)))
+        if not any(phrase < set(answer) for answer in held):
+            found |= phrase
+    return found
+
+
 def _signs(words: Sequence[Token], lexicon: Lexicon) -> list[_Sign]:
     """All that agrees or declines, in order; the longest phrase at each place decides."""
     plain = [word.text for word in words if not word.is_sign]
     found: list[_Sign] = []
-    undecided = {place + offset for place in range(len(plain)) for offset in range(at(plain, place, lexicon.neither))}
+    undecided = _undecided(plain, lexicon)
     place = 0
     while place < len(plain):
         lengths = {
