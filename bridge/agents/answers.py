@@ -7,10 +7,23 @@ import datetime
 import msgspec
 
 from bridge.call.actions import Prompt
+from bridge.text.readback import FORMATS, read_back
 from bridge.understanding.calendar_days import Day
 from bridge.understanding.choice import Choices
 from bridge.understanding.results import Hypothesis, Understood
 from bridge.understanding.understand import understand
+
+_WAYS = {"spelling": "spelled", "name": "", "time": "", "number": "", "choice": ""}
+"""How values are read back whose kind is no format of that name."""
+
+
+def said_back(found: Understood, language: str) -> str:
+    """A value in the words in which it is read back to the caller."""
+    way = _WAYS.get(found.kind, found.kind)
+    try:
+        return read_back(found.text, way, language or "en-US") if way in FORMATS else found.text
+    except KeyError:  # a language that is recognised and that we have no words of
+        return found.text
 
 
 def today() -> Day:

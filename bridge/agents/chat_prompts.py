@@ -13,6 +13,7 @@ from bridge.agents.base import CallInfo
 from bridge.agents.settings import ChatSettings
 from bridge.agents.transfers import Transfers
 from bridge.call.actions import ChangeLanguage, Expect, Prompt, Spoken
+from bridge.understanding.results import LEAST
 from bridge.understanding.understand import KINDS
 
 Message = dict[str, Any]
@@ -207,7 +208,8 @@ def understood_note(prompt: Prompt) -> str:
     if found is None:
         return f" [Not understood as {_words(kind)}.]"
     parts = "".join(f", {name} {value}" for name, value in found.parts.items() if value)
-    return f" [Understood as {_words(kind)}: {found.text}{parts}.]"
+    doubt = "; this is not certain, have it confirmed" if found.confidence < LEAST else ""
+    return f" [Understood as {_words(kind)}: {found.text}{parts}{doubt}.]"
 
 
 def _words(label: str) -> str:

@@ -9,18 +9,15 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Literal, NamedTuple
 
-from bridge.agents.answers import today
+from bridge.agents.answers import said_back, today
 from bridge.agents.dialogue_journal import CallerReaction
 from bridge.call.actions import Expect
 from bridge.errors import BridgeError
-from bridge.text.readback import FORMATS, read_back
 from bridge.understanding.results import LIKELY, Hypothesis, Understood
 from bridge.understanding.understand import understand
 
 Confirm = Literal["always", "if_unsure", "never"]
 """Whether an answer is read back, and the caller asked whether it is right."""
-_WAYS = {"spelling": "spelled", "name": "", "time": "", "number": "", "choice": ""}
-"""How values are read back whose kind is no format of that name."""
 
 
 class AnswerNotGiven(BridgeError):
@@ -162,7 +159,7 @@ class Questions(ABC):
             if sure and asked.manner.confirm != "always":
                 return found
             text = asked.manner.read_back or self.texts.read_back
-            await self.say(text.replace("{value}", asked.read_back(found)))
+            await self.say(text.replace("{value}", said_back(found, asked.language)))
             turn = await self.listen(Expect("yes_no"))
             if turn.understood is not None and turn.understood.value is True:
                 return found
@@ -204,7 +201,3 @@ class _Question(NamedTuple):
             return None
         said = [Hypothesis(turn.text)]
         return understand(said, self.answer, self.language, choices=self.choices, today=today())
-
-    def read_back(self, found: Understood) -> str:
-        way = _WAYS.get(self.kind, self.kind)
-        return read_back(found.text, way, self.language) if way in FORMATS else found.text

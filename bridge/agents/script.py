@@ -7,18 +7,20 @@ the same turn of the event loop as the question, and a broken-off reply leaves t
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Iterable, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Mapping
 from contextlib import aclosing
 from datetime import UTC, datetime
 
 from bridge.agents import script_answers, script_memory
+from bridge.agents.answers import said_back
 from bridge.agents.base import AgentError, CallInfo, Failure, FixedLine, LikelyLine, Report, no_report
 from bridge.agents.script_memory import ScriptMemory
 from bridge.agents.script_requests import ScriptRequests, ScriptServices
-from bridge.agents.script_states import HoursCheck, HttpStep, Script, ScriptLine, State, Step, Switch
+from bridge.agents.script_states import VALUE, HoursCheck, HttpStep, Script, ScriptLine, State, Step, Switch
 from bridge.agents.transfers import Origin, TransferRefused
 from bridge.call.account import AgentAccount
-from bridge.call.actions import Action, ChangeLanguage, HangUp, Prompt, Say, Transfer, Wait
+from bridge.call.actions import Action, ChangeLanguage, Expect, HangUp, Prompt, Say, Transfer, Wait
+from bridge.understanding.results import Understood
 
 _LONGEST_SUMMARY = 2000
 _LONGEST_CHAIN = 64
@@ -110,7 +112,7 @@ class ScriptAgent:
             _count(chances, self._take(step), chance)
             self._now = before.copy()
         for lines, attempt in ((state.no_input, 1), (state.not_understood, self._now.misses + 1)):
-            _count(chances, self._reprompt(state, lines, attempt), _NOT_ANSWERED)
+            _count(chances, self._reprompt(Prompt("no_input"), lines, attempt), _NOT_ANSWERED)
             self._now = before.copy()
         self._refusals.clear()
         return [LikelyLine(text, min(chance, 1.0), voice) for (text, voice), chance in chances.items()]
@@ -182,21 +184,40 @@ class ScriptAgent:
             case "transfer_refused" | "transfer_failed":
                 return list(self._transfer_failed(self._now.state))
             case _:
-                return list(self._reprompt(self._now.state, self._now.state.no_input, max(1, prompt.attempt)))
+                return list(self._reprompt(prompt, self._now.state.no_input, max(1, prompt.attempt)))
         if step is None:
-            self._now.misses += 1
-            return list(self._reprompt(self._now.state, self._now.state.not_understood, self._now.misses))
+            return list(self._not_sure(prompt, self._now.state))
         self._now.misses = 0
         return list(self._take(step))
 
-    def _reprompt(self, state: State, lines: tuple[ScriptLine, ...], attempt: int) -> Iterator[Action]:
+    def _not_sure(self, prompt: Prompt, state: State) -> Iterator[Action]:
+        """Read back what was understood without certainty, which is no failure yet, or ask again."""
+        doubt, before = self._now.doubt, self._before.doubt if self._before else None
+        if doubt and doubt != before and state.reads_back(doubt):
+            return self._read_back(state, doubt, prompt.language)
+        self._now.misses += 1
+        return self._reprompt(prompt, state.not_understood, self._now.misses)
+
+    def _read_back(
+        self, state: State, doubt: Understood, language: str, before: tuple[ScriptLine, ...] = ()
+    ) -> Iterator[Action]:
+        yield Expect("yes_no")
+        yield from self._say((*before, *state.read_back), {VALUE: said_back(doubt, language)})
+
+    def _reprompt(self, prompt: Prompt, lines: tuple[ScriptLine, ...], attempt: int) -> Iterator[Action]:
         """Ask again, in the words for this attempt, or give up."""
+        state, doubt = self._now.state, self._now.doubt
+        if state is None:
+            return
         leave = state.onward or (state.give_up if attempt >= state.attempts else None)
         if leave:
             self._now.misses = 0
             yield from self._take(leave)
             return
         said = lines[min(attempt, len(lines)) - 1 :][:1]
+        if doubt and state.reads_back(doubt):
+            yield from self._read_back(state, doubt, prompt.language, said)
+            return
         yield state.expectation()
         yield from self._say((*said, *state.ask))
 
@@ -218,6 +239,7 @@ class ScriptAgent:
             if step.hang_up:
                 yield HangUp(step.hang_up)
                 return
+            self._now.doubt = None
             state = self._script.states[step.goto] if step.goto else self._now.state
             if state is None:
                 return
@@ -269,15 +291,15 @@ class ScriptAgent:
             line.fill(self._now.slots), Origin.CALLER if self._now.was_told(slots) else origin
         )
 
-    def _say(self, lines: Iterable[ScriptLine]) -> Iterator[Action]:
-        """Say lines; neighbours with the same manners are one utterance."""
-        spoken = [(line, line.fill(self._now.slots)) for line in lines]
+    def _say(self, lines: Iterable[ScriptLine], told: Mapping[str, str] | None = None) -> Iterator[Action]:
+        """Say lines; neighbours with the same manners are one utterance. `told` are slots of this moment alone."""
+        spoken = [(line, line.fill({**self._now.slots, **(told or {})})) for line in lines]
         spoken = [(line, text) for line, text in spoken if text or line.pause_s]
         for place, (line, text) in enumerate(spoken):
             if line.pause_s:
                 yield Wait(line.pause_s)
                 continue
-            cacheable = self._now.wrote(line.slots)
+            cacheable = self._now.wrote(line.slots) and not set(line.slots) & set(told or ())
             following = spoken[place + 1][0] if place + 1 < len(spoken) else None
             more = following is not None and self._joins(line, following, cacheable)
             text = f"{text} " if more else text  # what follows is put right behind it

@@ -30,6 +30,7 @@ from bridge.agents.script_schema import (
 )
 from bridge.agents.script_states import (
     READ_OUT,
+    VALUE,
     HoursCheck,
     HttpStep,
     Script,
@@ -164,6 +165,8 @@ class _Compiler:
                 spec.not_understood or whole.not_understood, f"{where}, not_understood", interruption
             ),
             attempts=spec.attempts or max(1, whole.attempts),
+            sure_from=self._sure_from(spec, where),
+            read_back=self._read_back(spec, where, interruption),
             give_up=self._step(spec.give_up or whole.give_up, f"{where}, give_up"),
             onward=self._onward(spec, where),
             check=self._check(spec, where),
@@ -173,6 +176,18 @@ class _Compiler:
                 spec.on_transfer_failed or whole.on_transfer_failed, f"{where}, on_transfer_failed"
             ),
         )
+
+    def _sure_from(self, spec: StateSpec, where: str) -> float:
+        value = self._spec.sure_from if spec.sure_from is None else spec.sure_from
+        if not 0 <= value <= 1:
+            self._mistakes.note(f"{where}, sure_from", value, "expected a number from 0 to 1")
+        return value
+
+    def _read_back(self, spec: StateSpec, where: str, interruption: Interruption) -> tuple[ScriptLine, ...]:
+        lines = self._lines(spec.read_back or self._spec.read_back, f"{where}, read_back", interruption)
+        if lines and not any(VALUE in line.slots for line in lines):
+            self._mistakes.note(f"{where}, read_back", lines[0].text, "expected `{value}` in it")
+        return lines
 
     def _language(self, code: str, where: str) -> str:
         try:

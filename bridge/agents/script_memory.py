@@ -12,6 +12,7 @@ import msgspec
 
 from bridge.agents.script_states import Script, ScriptLine, State
 from bridge.errors import BadMessage
+from bridge.understanding.results import Understood
 
 
 @dataclass(slots=True)
@@ -28,6 +29,8 @@ class ScriptMemory:
     """Slots that hold what the caller said, or was made of it."""
     misses: int = 0
     """Answers in a row that the script did not understand."""
+    doubt: Understood | None = None
+    """What was understood of the last answer, without certainty."""
     begun: bool = False
     """A request of this state, which changes the world, was begun, and its answer is not known yet."""
 
@@ -73,6 +76,7 @@ class _Kept(msgspec.Struct, frozen=True):
     told: set[str]
     misses: int
     begun: bool = False
+    doubt: Understood | None = None
 
 
 class _Moved(msgspec.Struct, frozen=True):
@@ -110,6 +114,7 @@ def _kept(memory: ScriptMemory) -> _Kept:
         memory.told,
         memory.misses,
         memory.begun,
+        memory.doubt,
     )
 
 
@@ -119,4 +124,4 @@ def _read(kept: _Kept, script: Script) -> ScriptMemory:
             raise BadMessage(f"a script's state from elsewhere: this script has no state {name!r}")
     states = script.states
     at, asked = states.get(kept.state), states.get(kept.asked)
-    return ScriptMemory(at, asked, kept.slots, kept.fixed, kept.told, kept.misses, kept.begun)
+    return ScriptMemory(at, asked, kept.slots, kept.fixed, kept.told, kept.misses, kept.doubt, kept.begun)

@@ -132,6 +132,8 @@ class StateSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
     not_understood: Lines = ""
     attempts: int = 0
     """Failures in a row before `give_up`; 0 means the script's own number."""
+    sure_from: float | None = None
+    read_back: Lines = ""
     give_up: Go = ""
     goto: str = ""
     transfer: str = ""
@@ -176,6 +178,13 @@ class ScriptSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     no_input: Lines = "Are you still there?"
     not_understood: Lines = "Sorry, I didn't get that."
     attempts: int = 3
+    sure_from: float = 0.4
+    """Confidence, of recogniser and reading together, from which an answer counts at once; half of it for yes and no.
+
+    One that is less certain is read back, or asked for again, and counts when it is confirmed or given a second time.
+    """
+    read_back: Lines = ""
+    """How a doubtful answer is read back: "I have {value}. Is that right?"; empty: it is asked for again."""
     give_up: Go = ""
     transfer_failed: Lines = "I'm sorry, I could not connect you."
     """Said when a transfer does not come about; then the last question is asked again."""

@@ -15,7 +15,10 @@ from bridge.agents.transfers import Transfers
 from bridge.call.actions import Expect, Interruption
 from bridge.text.readback import FORMATS, read_back
 from bridge.understanding.phrases import Intent
+from bridge.understanding.results import Understood
 
+VALUE = "value"
+"""The slot that holds a doubtful answer in the line that reads it back."""
 _SLOT = re.compile(r"\{(\w+)(?::(\w+))?\}")
 
 
@@ -176,6 +179,9 @@ class State:
     no_input: tuple[ScriptLine, ...]
     not_understood: tuple[ScriptLine, ...]
     attempts: int
+    sure_from: float
+    """An answer that is less certain is read back, in these words, or asked for again."""
+    read_back: tuple[ScriptLine, ...]
     give_up: Step | None
     onward: Step | None
     """What follows at once, without waiting for the caller."""
@@ -197,6 +203,10 @@ class State:
     def expectation(self) -> Expect:
         """What the caller is about to answer, for the call."""
         return Expect(self.expect, self.hints, choices=dict(self.choices), keys=tuple(self.digits))
+
+    def reads_back(self, doubt: Understood) -> bool:
+        """Whether a doubtful answer is read back here; else it is asked for again."""
+        return bool(self.read_back) and doubt.kind != "yes_no"
 
     def steps(self) -> Iterator[Step]:
         """Every step that can be taken from here."""

@@ -22,14 +22,15 @@ class Conversation:
     def starts(self) -> str:
         return self._asks(Prompt("call_started"))
 
-    def says(self, text: str, *others: str, heard: bool = True) -> str:
+    def says(self, text: str, *others: str, heard: bool = True, sure: float = 0.8) -> str:
         """The caller speaks; `heard` is false when nothing of the bot's answer reaches their ear.
 
         The call then takes their turn back, and presents the whole of it again with what they say next. `others` is
-        what the recogniser may have heard instead.
+        what the recogniser may have heard instead, `sure` how sure it is of the first.
         """
         again, self.unheard = self.unheard, not heard
-        readings = tuple(TextAlternative(one, 0.8 - 0.2 * place) for place, one in enumerate((text, *others)) if others)
+        told = others or sure != 0.8
+        readings = tuple(TextAlternative(one, sure - 0.2 * place) for place, one in enumerate((text, *others)) if told)
         prompt = Prompt("caller_said", text, history=tuple(self.history), again=again, readings=readings)
         answer = self._asks(prompt, heard=heard)
         if not heard:

@@ -34,6 +34,11 @@ def test_the_reading_that_is_an_answer_is_believed() -> None:
     assert told(prompt).endswith("[Understood as digits: 8125.]")
 
 
+def test_a_model_is_told_that_a_value_is_doubtful() -> None:
+    prompt = Prompt("caller_said", "8125", answer="digits:4", readings=(TextAlternative("8125", 0.3),))
+    assert told(prompt).endswith("[Understood as digits: 8125; this is not certain, have it confirmed.]")
+
+
 def test_an_answer_is_understood_in_the_language_of_the_question() -> None:
     asked = {"en-US": None, "de-DE": "23", "nl-NL": None}
     for language, value in asked.items():
