@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator
 
+import msgspec
+from msgspec import UNSET
+
 from bridge.agents.base import Agent, AgentFactory, CallInfo, FixedLine, LikelyLine
 from bridge.call.actions import Action, Prompt, Say
 
@@ -37,9 +40,13 @@ class _AnnouncedAgent:
         self.resume = agent.resume
 
     async def reply(self, prompt: Prompt) -> AsyncGenerator[Action, None]:
+        announces = prompt.kind == "call_started"
+        if announces and prompt.so_far:
+            announces = False
+            prompt = msgspec.structs.replace(prompt, so_far=prompt.so_far[1:] or UNSET)
         reply = self.inner.reply(prompt)
         try:
-            if prompt.kind == "call_started":
+            if announces:
                 yield Say(self._announcement, interruption="protected", cacheable=True)
             async for action in reply:
                 yield action

@@ -132,7 +132,8 @@ class Agent(Protocol):
     def resume(self, state: bytes) -> None:
         """Go on from what `state` gave elsewhere, before the first prompt. Raises BadMessage where that cannot be read.
 
-        The first prompt may be one that was put before, with its `turn`: whatever came of it then was not heard.
+        The first prompt may be one that was put before, with its `turn`. Whatever came of it then was not heard, but
+        for the words in `so_far`: of that answer only the rest is wanted.
         """
         ...
 

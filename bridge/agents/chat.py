@@ -62,7 +62,8 @@ class ChatAgent:
     async def reply(self, prompt: Prompt) -> AsyncGenerator[Action, None]:
         """Stream the model's answer as it is written, then what its tools ask for. Raises AgentError."""
         if prompt.kind == "call_started" and self._settings.greeting:
-            yield Say(self._settings.greeting, cacheable=True)
+            if not prompt.so_far:
+                yield Say(self._settings.greeting, cacheable=True)
             return
         async with aclosing(self._factory.guard.answer(self._info, prompt, self._ask)) as actions:
             async for action in actions:
@@ -76,10 +77,11 @@ class ChatAgent:
         if not prompt.guess:
             self._counts.set()
         progress = AnswerInProgress(self._counts)
-        note = ""
+        note, so_far = "", memory.untold(prompt, factory.fillers)
+        progress.said = bool(prompt.so_far)
         for _ in range(settings.tool_rounds + 1):
             tools = factory.toolbox.tools()
-            contest, words, word = self._asked(prompt, tools, note), "", FirstWord()
+            contest, words, word = self._asked(prompt, tools, note, so_far), so_far, FirstWord()
             async with aclosing(self._counted(contest)) as pieces:
                 async for piece in pieces:
                     words, progress.said = words + piece, word.feed(piece) or progress.said
@@ -98,20 +100,21 @@ class ChatAgent:
             for action in actions:
                 yield action
             declared = [action for action in actions if isinstance(action, Expect | ChangeLanguage)]
-            if len(declared) == len(actions) > 0 and not (word.came or note):
+            if len(declared) == len(actions) > 0 and not (word.came or so_far or note):
                 note = wordless(declared)
                 continue
             if not wanted or any(isinstance(action, HangUp | Transfer) for action in actions):
-                self._judge(answer, spoke=word.came)
+                self._judge(answer, spoke=word.came or bool(so_far))
                 return
+            so_far = ""
         raise AgentError(Failure.TOO_MUCH, f"called tools more than {settings.tool_rounds} times in one answer")
 
-    def _asked(self, prompt: Prompt, tools: Mapping[str, Tool], note: str) -> Contest:
+    def _asked(self, prompt: Prompt, tools: Mapping[str, Tool], note: str, so_far: str) -> Contest:
         """One request with all that is known. Raises AgentError when the call may cost no more."""
         self._memory.check()
         memory = self._memory
         messages = as_messages(self._settings, self._info, prompt, memory.exchanges, note, memory.told_from)
-        return self._factory.contest(messages, tools, self._info)
+        return self._factory.contest(messages, tools, self._info, so_far)
 
     async def _counted(self, contest: Contest) -> AsyncGenerator[str, None]:
         """Give the words of an answer, and count what it costs, however it ends."""
@@ -180,11 +183,18 @@ class ChatFactory:
         self.toolbox = toolbox or Toolbox([], OWN_TOOLS)
         self.background = Background()
 
-    def contest(self, messages: list[dict[str, Any]], tools: Mapping[str, Tool], info: CallInfo) -> Contest:
-        """One request, of whichever model answers it."""
+    def contest(
+        self, messages: list[dict[str, Any]], tools: Mapping[str, Tool], info: CallInfo, so_far: str = ""
+    ) -> Contest:
+        """One request, of whichever model answers it; `so_far` was said of the answer already."""
         late = self.settings.second.late_ms / 1000 if self.settings.second else 0.0
         offered = [*self._own_tools, *(tool.offered() for tool in tools.values())]
-        return Contest(self._models, late, messages, offered, lambda error: self.report(info, error))
+        return Contest(self._models, late, messages, offered, lambda error: self.report(info, error), so_far)
+
+    @property
+    def fillers(self) -> list[str]:
+        """What is said while tools are at work."""
+        return [self.settings.filler, *(tool.filler for tool in self.toolbox.tools().values())]
 
     @property
     def headers(self) -> dict[str, str]:
@@ -203,8 +213,7 @@ class ChatFactory:
 
     def phrases(self) -> list[FixedLine]:
         """The fixed greeting, if there is one, and what is said while tools are at work."""
-        fillers = [self.settings.filler, *(tool.filler for tool in self.toolbox.tools().values())]
-        lines = [self.settings.greeting, *(fillers if self.settings.functions else [])]
+        lines = [self.settings.greeting, *(self.fillers if self.settings.functions else [])]
         return [FixedLine(text) for text in dict.fromkeys(lines) if text]
 
     async def close(self) -> None:

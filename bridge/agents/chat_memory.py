@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 
 import msgspec
 
@@ -53,7 +53,7 @@ class ChatMemory:
         beginning of requests stays as it is, and with it what servers keep of them.
         """
         put_before = 0 < prompt.turn == self.turn and prompt.kind != "transfer_refused"
-        if prompt.again or put_before:
+        if (prompt.again or put_before) and not prompt.so_far:
             self.exchanges = [each for each in self.exchanges if each.turn != self.turn or each.kept]
         self.turn = prompt.turn
         if self._most and self._told(prompt) > self._most:
@@ -67,6 +67,14 @@ class ChatMemory:
         """How many characters are told of the conversation; what has changed the world is told in any case."""
         turns = sum(len(turn.text) for turn in prompt.history[self.told_from :])
         return turns + sum(each.characters for each in self.exchanges if each.place >= self.told_from)
+
+    def untold(self, prompt: Prompt, fillers: Collection[str] = ()) -> str:
+        """The words that an answer has brought before its call was moved, but for those that an exchange holds."""
+        words = "".join(say.text for say in prompt.so_far or () if say.text not in fillers)
+        for exchange in self.exchanges:
+            if exchange.turn == prompt.turn:
+                words = words.removeprefix(exchange.messages[0]["content"] or "")
+        return words
 
     def add(self, exchange: Exchange) -> None:
         """Keep an exchange for the rest of the call, or as long as the history goes back to it."""

@@ -159,7 +159,8 @@ async def _close(running: _Running) -> None:
 class Contest:
     """An answer of the first of two models that has a word, a tool call, or an end; without a second, of the only one.
 
-    `failed` is told of a model whose failure nobody hears of, as the other one answered.
+    `failed` is told of a model whose failure nobody hears of, as the other one answered. `so_far` are words of this
+    very answer that were said already.
     """
 
     def __init__(
@@ -169,11 +170,13 @@ class Contest:
         messages: list[Message],
         tools: list[dict[str, Any]],
         failed: Callable[[AgentError], None],
+        so_far: str = "",
     ) -> None:
         self._models = models
         self._messages = messages
         self._tools = tools
-        self._answers = self._ask()
+        self._so_far = so_far
+        self._answers = self._ask(so_far)
         self._late_s = late_s
         self._failed = failed
         self.asked: list[ModelAnswer] = []
@@ -190,9 +193,9 @@ class Contest:
 
         Raises AgentError when nobody has any, or the winner not to the end.
         """
-        so_far = ""
+        so_far = self._so_far
         try:
-            async with aclosing(self._words()) as pieces:
+            async with aclosing(self._rest(so_far)) as pieces:
                 async for piece in pieces:
                     so_far += piece
                     yield piece
@@ -201,7 +204,14 @@ class Contest:
             if not (self.answer.model.settings.retry_s and may_go_on(error)):
                 raise
             self._failed(error)
-        self._answers, rest = self._ask(so_far), RestOfWords(so_far)
+        self._answers = self._ask(so_far)
+        async with aclosing(self._rest(so_far)) as pieces:
+            async for piece in pieces:
+                yield piece
+
+    async def _rest(self, so_far: str) -> AsyncGenerator[str, None]:
+        """What is new in the winner's words after these."""
+        rest = RestOfWords(so_far)
         async with aclosing(self._words()) as pieces:
             async for piece in pieces:
                 if new := rest.new(piece):

@@ -27,7 +27,7 @@ _SOUNDS_SYNTHETIC = (
     "mention it, and be careful with what is to be done or told for none but the person they claim to be.]"
 )
 _NOTHING_HEARD = "..."
-_BROKE_OFF = (
+BROKE_OFF = (
     "[The connection broke off after these words of yours, which the caller hears. Write only what comes after them; "
     "repeat none of them.]"
 )
@@ -98,7 +98,7 @@ def _exchanged(exchanges: Sequence[Exchange], first: int, last: int) -> list[Mes
 
 def going_on(words: str) -> list[Message]:
     """What is told besides, so that an answer that broke off after these words is gone on with."""
-    return [_message("assistant", words), _message("user", _BROKE_OFF)] if words.strip() else []
+    return [_message("assistant", words), _message("user", BROKE_OFF)] if words.strip() else []
 
 
 def _message(role: str, content: str) -> Message:

@@ -226,7 +226,8 @@ class Guard:
         language, is an answer by itself, but excuses no text of which nothing can be said. Raises AgentError.
         """
         budget, refused, empty = _Budget(self.limits), False, False
-        words: list[str] = []
+        words = [say.text for say in prompt.so_far or ()]
+        begun = bool(words)
         while True:
             refusal: TransferRefused | None = None
             unspoken, acted, declared = _Unspoken(), False, False
@@ -263,7 +264,7 @@ class Guard:
                 refused = True
                 self._report(info, AgentError(Failure.TRANSFER_REFUSED, str(refusal), refusal.target))
                 prompt = refusal_prompt(prompt, refusal, "".join(words))
-            elif acted or unspoken.spoke or (declared and not unspoken.written):
+            elif begun or acted or unspoken.spoke or (declared and not unspoken.written):
                 return
             elif empty:
                 raise AgentError(Failure.NOTHING_SAID, "neither a word nor an action, twice")

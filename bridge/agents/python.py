@@ -13,6 +13,7 @@ from bridge.agents.dialogue_questions import AnswerNotGiven
 from bridge.agents.dialogue_run import DialogueRun
 from bridge.agents.guard import Guard
 from bridge.agents.python_load import AgentClass
+from bridge.agents.rest_of_answer import only_the_rest
 from bridge.agents.settings import PythonSettings
 from bridge.agents.transfers import Transfers
 from bridge.call.account import AgentAccount
@@ -101,7 +102,8 @@ class PythonAgent:
 
     async def reply(self, prompt: Prompt) -> AsyncGenerator[Action, None]:
         """Tell the dialogue what happened, and pass on what it does. Raises AgentError, and what its code raises."""
-        async with aclosing(self._factory.guard.answer(self._info, prompt, self._ask)) as actions:
+        answer = self._factory.guard.answer(self._info, prompt, self._ask)
+        async with aclosing(only_the_rest(prompt, answer)) as actions:
             async for action in actions:
                 yield action
 

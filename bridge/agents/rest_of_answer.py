@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import AsyncGenerator, Iterable
+from contextlib import aclosing
 
 import msgspec
 
 from bridge.agents.base import AgentError, Failure
 from bridge.agents.outages import ServiceAway
-from bridge.call.actions import Action, HangUp, Say, Transfer, is_supplied
+from bridge.call.actions import Action, ChangeLanguage, Expect, HangUp, Prompt, Say, Transfer, Wait, is_supplied
 
 LAST = (HangUp, Transfer)
 """After one of these there is no rest that matters."""
@@ -45,6 +46,10 @@ class RestOfAnswer:
         if not self._given:
             return action
         given = self._given[0]
+        if isinstance(given, str) and isinstance(action, Wait):
+            return None  # between what was said and what was said
+        if isinstance(given, str) and isinstance(action, Expect | ChangeLanguage):
+            return action  # which means the same a second time
         if not isinstance(given, str):
             if _is_text(action) and not _words(action):
                 return None
@@ -65,6 +70,23 @@ class RestOfAnswer:
             raise _another()
         self._given.clear()
         return _after(action, words[len(given) :])
+
+
+async def only_the_rest(prompt: Prompt, actions: AsyncGenerator[Action, None]) -> AsyncGenerator[Action, None]:
+    """The actions of an answer but for the words that the prompt's earlier answer has brought (`Prompt.so_far`).
+
+    One that has become another answer meanwhile is given from where it differs.
+    """
+    rest = RestOfAnswer(prompt.so_far or ())
+    async with aclosing(actions):
+        async for action in actions:
+            try:
+                new = rest.new(action)
+            except AgentError:
+                rest.only()
+                new = action
+            if new is not None:
+                yield new
 
 
 def _after(action: Action, rest: str) -> Action | None:

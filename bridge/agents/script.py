@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from bridge.agents import script_answers, script_memory
 from bridge.agents.answers import said_back
 from bridge.agents.base import AgentError, CallInfo, Failure, FixedLine, LikelyLine, Report, no_report
+from bridge.agents.rest_of_answer import only_the_rest
 from bridge.agents.script_memory import ScriptMemory
 from bridge.agents.script_requests import ScriptRequests, ScriptServices
 from bridge.agents.script_states import VALUE, HoursCheck, HttpStep, Script, ScriptLine, State, Step, Switch
@@ -124,11 +125,16 @@ class ScriptAgent:
 
     async def reply(self, prompt: Prompt) -> AsyncGenerator[Action, None]:
         """Answer a prompt; all actions are there at once, but for what services have to say."""
+        async with aclosing(only_the_rest(prompt, self._reply(prompt))) as actions:
+            async for action in actions:
+                yield action
+
+    async def _reply(self, prompt: Prompt) -> AsyncGenerator[Action, None]:
         requests = self._requests
         requests.counts = asyncio.Event()
         if not prompt.guess:
             requests.counts.set()
-        actions, said = self.answer(prompt), False
+        actions, said = self.answer(prompt), bool(prompt.so_far)
         for _ in range(_MOST_REQUESTS):
             for action in actions:
                 said = said or isinstance(action, Say)
@@ -163,6 +169,8 @@ class ScriptAgent:
     def _answer(self, prompt: Prompt) -> list[Action]:
         put_before = 0 < prompt.turn == self._turn
         self._turn = prompt.turn
+        if put_before and prompt.so_far and self._now.state and isinstance(self._now.state.check, HttpStep):
+            return []  # all that was said before it is known
         # People who know a menu press the next key before they hear anything: that replaces nothing.
         if self._before and not self._now.begun and (put_before or (prompt.again and prompt.kind != "digits")):
             self._now = self._before.copy()

@@ -13,6 +13,7 @@ from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing
 
 import msgspec
+from msgspec import UNSET
 
 from bridge.agents.base import (
     Agent,
@@ -132,11 +133,13 @@ class TeamAgent:
         waiting, self._waiting = self._waiting, None
         if waiting is not None and prompt.kind == "floor_given":
             prompt = self._hands_over(waiting, prompt, [])
+        elif prompt.so_far:
+            prompt = self._rest_of(prompt, prompt.so_far)
         elif self._supervisor is not None and (hint := self._supervisor.take_hint()):
             prompt = msgspec.structs.replace(prompt, hint=hint)
-        said: list[Spoken] = []
+        said = [Spoken("bot", say.text.strip(), by=self.at_work) for say in prompt.so_far or ()]
         for _ in range(_MOST_HANDOVERS + 1):
-            if prompt.kind in ("call_started", "handed_over", "transfer_failed"):
+            if prompt.kind in ("call_started", "handed_over", "transfer_failed") and not prompt.so_far:
                 yield self._marked(Expect())
             handover = None
             async with aclosing(self._seat.agent.reply(prompt)) as actions:
@@ -186,11 +189,28 @@ class TeamAgent:
             self._before = left
         else:
             self._part_with(left)
+        return self._handed_over(prompt, said)
+
+    def _handed_over(self, prompt: Prompt, said: list[Spoken]) -> Prompt:
+        """What the agent at work is asked, to whom the caller was handed over."""
         history = prompt.history
         if prompt.kind in ("caller_said", "digits") and prompt.text:
             history += (Spoken("caller", prompt.text),)
         history += tuple(one for one in said if one.text)
-        return Prompt("handed_over", handover.summary, history, guess=prompt.guess, turn=prompt.turn)
+        summary = self._seat.parameters.get("summary", "")
+        return Prompt("handed_over", summary, history, guess=prompt.guess, turn=prompt.turn)
+
+    def _rest_of(self, prompt: Prompt, so_far: tuple[Say, ...]) -> Prompt:
+        """What to ask for the rest of an answer that was begun elsewhere: the agent at work knows its own words."""
+        ours = tuple(
+            msgspec.structs.replace(say, voice=None if say.voice == self._member.voice else say.voice, by=UNSET)
+            for say in so_far
+            if say.by == self.at_work
+        )
+        said = [Spoken("bot", say.text.strip(), by=say.by) for say in so_far if say.by != self.at_work]
+        if said:  # a colleague's, who has handed over since
+            prompt = self._handed_over(prompt, said)
+        return msgspec.structs.replace(prompt, so_far=ours or UNSET)
 
     def _return_if_replaced(self, prompt: Prompt) -> None:
         """The caller goes on speaking, and nothing of the handover was heard: it has not been."""

@@ -101,7 +101,8 @@ class WebAgent:
     async def reply(self, prompt: Prompt) -> AsyncGenerator[Action, None]:
         """Stream the service's actions as they arrive. Raises AgentError."""
         self._likely = []
-        if 0 < prompt.turn == self._turn:  # put before the call was moved here, and nothing of the answer was heard
+        if 0 < prompt.turn == self._turn and not prompt.so_far:
+            # put before the call was moved here, and nothing of the answer has come
             prompt = msgspec.structs.replace(prompt, again=True)
         self._turn = prompt.turn
         async with aclosing(self._factory.guard.answer(self._info, prompt, self._ask)) as actions:
@@ -110,10 +111,11 @@ class WebAgent:
 
     async def _ask(self, prompt: Prompt) -> AsyncGenerator[Action, None]:
         """The actions of the answer; where it breaks off in the middle, its rest is asked for once."""
-        request = _Request(self._info, prompt, understood(prompt))
-        so_far: list[Action] = []
+        so_far: list[Action] = list(prompt.so_far or ())  # which came before the call was moved here
+        prompt = msgspec.structs.replace(prompt, so_far=UNSET)
+        request = _Request(self._info, prompt, understood(prompt), so_far or UNSET)
         try:
-            async with aclosing(self._post(request, RestOfAnswer([]))) as actions:
+            async with aclosing(self._post(request, RestOfAnswer(so_far))) as actions:
                 async for action in actions:
                     so_far.append(action)
                     yield action

@@ -180,3 +180,6 @@ class Prompt(msgspec.Struct, frozen=True):
     """What a supervisor whispers, which is not for the caller's ears."""
     scores: dict[str, float] | UnsetType = UNSET
     """What detectors make of the caller's voice, 0 (a person) .. 1 (a machine), by their names. They may be wrong."""
+    so_far: tuple[Say, ...] | UnsetType = UNSET
+    """The words that the answer has brought already, in the process that the call was in before: the caller hears
+    them, and only the rest is wanted."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from bridge.call.actions import Prompt, PromptKind, Spoken, TextAlternative
+from bridge.call.actions import Prompt, PromptKind, Say, Spoken, TextAlternative
 from bridge.call.commands import AskAgent, CancelAgent, Command, ConfirmAnswer, ExpectSpeech
 
 LATE = "no answer in time"
@@ -132,7 +132,7 @@ class Answering:
     @property
     def prompt(self) -> Prompt:
         """The last prompt, without its history; a guess as long as it may be replaced."""
-        return msgspec.structs.replace(self._prompt, history=(), guess=self.unconfirmed)
+        return msgspec.structs.replace(self._prompt, history=(), guess=self.unconfirmed, so_far=UNSET)
 
     @property
     def replaces(self) -> bool:
@@ -144,7 +144,16 @@ class Answering:
         self.turn, self._again, self.unconfirmed = turn, replaces, unconfirmed
         self._repeated = True  # which prompt that was, is not known here
 
-    def put_again(self, prompt: Prompt, history: tuple[Spoken, ...], now: float) -> list[Command]:
-        """Put a prompt once more under its own number: nobody knows how far it got before the call was moved."""
+    def put_again(
+        self, prompt: Prompt, history: tuple[Spoken, ...], now: float, so_far: tuple[Say, ...] = ()
+    ) -> list[Command]:
+        """Put a prompt once more under its own number: nobody knows how far it got before the call was moved.
+
+        `so_far` is what had come of its answer by then, of which the rest is wanted.
+        """
         self.turn, self._repeated = prompt.turn - 1, False
-        return self._put(msgspec.structs.replace(prompt, history=history), now)
+        prompt = msgspec.structs.replace(prompt, history=history, so_far=so_far or UNSET)
+        commands = self._put(prompt, now)
+        if so_far:
+            self.acted()
+        return commands

@@ -12,7 +12,7 @@ from bridge.call.bot_words import BotWords
 from bridge.call.commands import CancelAgent, CancelSynthesis, Command, Disconnect, Redirect, decided
 from bridge.call.events import NO_SOUND
 from bridge.call.ledger import Utterance
-from bridge.call.state import BotState, latest
+from bridge.call.state import BotState, UnfinishedAnswer, latest
 from bridge.call.states import Bot, BotMove, Decision, EndReason
 
 _ANSWERS = ("caller_said", "digits")
@@ -36,11 +36,18 @@ class BotSide(BotWords):
         """
         heard_ms = self.utterances.playout.heard_if_lost(now)
         history = self.ledger.history(heard_ms)
-        rest, pending = self.utterances.unheard(heard_ms), None
+        rest, pending, unfinished = self.utterances.unheard(heard_ms), None, None
         if guessing:
             history, rest = history[:-1], []
-        elif self.answering.busy and self.ending is None and not self._answer_noticed(heard_ms):
-            rest, pending = [], self.answering.prompt
+        elif self.answering.busy and self.ending is None:
+            so_far = (*self._before_move, *self.utterances.written(self._new_from, heard_ms))
+            if so_far:
+                before = self.ledger.history(heard_ms, end=self._answer_entry)
+                answer = self.ledger.history(heard_ms, first=self._answer_entry)
+                history = (*before, *answer)
+                unfinished = UnfinishedAnswer(self.answering.prompt, so_far, len(answer))
+            else:
+                pending = self.answering.prompt
         return BotState(
             history=latest(history),
             rest=tuple(rest),
@@ -48,6 +55,7 @@ class BotSide(BotWords):
             utterance=self.utterances.number,
             turn=self.answering.turn,
             pending=pending,
+            unfinished=unfinished,
             replaces=self.answering.replaces or guessing,
             unconfirmed=self.answering.unconfirmed and not guessing,
             expected=self.expected,
@@ -61,7 +69,7 @@ class BotSide(BotWords):
         return any(said.heard_words(heard_ms.get(said.number)) for said in self._answer)
 
     def resume(self, state: BotState, now: float) -> list[Command]:
-        """Go on where another process was: say what is unheard, and put a prompt again that has no answer."""
+        """Go on where another process was: say what is unheard, and have an answer written that is not whole."""
         self.ledger.restore(state.history)
         self.utterances.resume(state.utterance, state.cut)
         self.answering.restore(state.turn, replaces=state.replaces, unconfirmed=state.unconfirmed)
@@ -70,15 +78,23 @@ class BotSide(BotWords):
         self.language = state.language or self.language
         if state.expected is not None:
             self.expected = state.expected
+        unfinished = state.unfinished
+        if unfinished is None:
+            self._answer_begins(len(self.ledger))
+        else:
+            self._answer_begins(max(len(self.ledger) - unfinished.turns, 0), unfinished.so_far)
         for rest in state.rest:
             commands += self.say(rest.say(), now, by_bridge=rest.by_bridge)
+        self._new_from = self.utterances.number + 1
         if state.ending is not None:
             return commands + self.close(state.ending)
-        if state.pending is not None:
-            self._moves(BotMove.ASKED)
-            self._asked_expecting, self._answered_it = self.expected, state.pending.kind in _ANSWERS
-            history = self._history_for(state.pending.kind, state.pending.text)
-            commands += self.answering.put_again(state.pending, history, now)
+        prompt = state.pending if unfinished is None else unfinished.prompt
+        if prompt is not None:
+            if self.state is Bot.IDLE:
+                self._moves(BotMove.ASKED)
+            self._asked_expecting, self._answered_it = self.expected, unfinished is None and prompt.kind in _ANSWERS
+            history = self._history_for(prompt.kind, prompt.text)
+            commands += self.answering.put_again(prompt, history, now, self._before_move)
         return commands
 
     def agent_done(self, now: float) -> list[Command]:
@@ -293,7 +309,7 @@ class BotSide(BotWords):
     def _say_otherwise(self, now: float) -> list[Command]:
         """Nothing of the answer could be said, as in a script that the voice does not know: it counts as none."""
         self._fell_silent(now)
-        self._answer_from = self.utterances.number + 1
+        self._answer_begins(len(self.ledger))
         self.answering.came_to_nothing(now)
         return self.agent_failed(EMPTY, now)
 

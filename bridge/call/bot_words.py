@@ -60,6 +60,12 @@ class BotWords:
         """The last prompt is an answer to that: the next words of the agent are about something else."""
         self._answer_from = 1
         """The first utterance of the answer of the moment."""
+        self._answer_entry = 0
+        """Its place in the ledger."""
+        self._before_move: tuple[Say, ...] = ()
+        """The words that had come of it in the process that the call was in before."""
+        self._new_from = 1
+        """The first utterance of it that came here."""
 
     def _moves(self, move: BotMove) -> None:
         """Change state as the table says. Raises UnexpectedEvent for a move that is not in it."""
@@ -80,7 +86,7 @@ class BotWords:
         """Have the agent answer; `held`: the caller's turn may not be over yet."""
         self._moves(BotMove.ASKED)
         self.floor_wanted = False
-        self._answer_from = self.utterances.number + 1
+        self._answer_begins(len(self.ledger))
         self._asked_in = self.language
         self._asked_expecting, self._answered_it = self.expected, kind in _ANSWERS
         expected = self.expected if self._answered_it else None
@@ -99,9 +105,14 @@ class BotWords:
         self.idle_since = now
         return commands
 
+    def _answer_begins(self, entry: int, before_move: tuple[Say, ...] = ()) -> None:
+        """Take note that what is said from now on is an answer, whose place in the ledger this is."""
+        self._answer_from = self._new_from = self.utterances.number + 1
+        self._answer_entry, self._before_move = entry, before_move
+
     def _history_for(self, kind: PromptKind, text: str) -> tuple[Spoken, ...]:
-        """What was said before a prompt; what the caller says now is the prompt's text."""
-        history = self.ledger.history()
+        """What was said before the answer to a prompt; what the caller says now is the prompt's text."""
+        history = self.ledger.history(end=self._answer_entry)
         return history[:-1] if kind in _ANSWERS and text else history
 
     def cancel_agent(self, *, taken_back: bool) -> list[Command]:

@@ -78,6 +78,13 @@ class PlayoutClock:
             return self.sent_ms
         return played_ms if played_ms > self.acked_ms else self.acked_ms
 
+    def surely_played_ms(self, at: float) -> float:
+        """The axis position that was surely played by the time `at`: after a while, all that was sent."""
+        earlier = at - self.error_ms / 1000
+        if earlier > self._anchor_s:
+            return self.ear_ms(earlier)
+        return max(self.acked_ms, self.ear_ms(at) - self.error_ms)
+
     def lead_ms(self, now: float) -> float:
         """Audio that will still be unplayed at the carrier when something sent now arrives there."""
         return self.sent_ms - self.ear_ms(now + self.way_s)

@@ -153,6 +153,9 @@ class Ledger:
         """Our utterances and the caller's turns in order, and first what was heard in another process."""
         return tuple(self._entries)
 
+    def __len__(self) -> int:
+        return len(self._entries)
+
     def __getitem__(self, number: int) -> Utterance:
         return self._utterances[number]
 
@@ -175,18 +178,21 @@ class Ledger:
         """Begin with what was heard before another process took the call over."""
         self._entries = list(history)
 
-    def history(self, heard_ms: Mapping[int, float] = {}, *, wordless: str = "") -> tuple[Spoken, ...]:
+    def history(
+        self, heard_ms: Mapping[int, float] = {}, *, wordless: str = "", first: int = 0, end: int | None = None
+    ) -> tuple[Spoken, ...]:
         """What was really heard, both ways, neighbouring utterances of ours joined.
 
         `heard_ms` overrides how much of an utterance was heard: to ask what would have been, had the call ended now.
         `wordless` stands for a turn of the caller's of which not a word was understood; empty: such turns are left out.
+        `first` and `end` are the entries between which it is told.
         """
         unknown = Spoken("caller", wordless)
         return joined(
             _heard(entry, heard_ms.get(entry.number))
             if isinstance(entry, Utterance)
             else (entry if entry.text or entry.speaker == "bot" else unknown)
-            for entry in self._entries
+            for entry in self._entries[first:end]
         )
 
 

@@ -325,7 +325,7 @@ class Playout:
 
     def heard_if_lost(self, now: float) -> dict[int, float]:
         """How much of each queued utterance will surely have been heard if the stream ends now, in milliseconds."""
-        sure_ms = max(self.clock.acked_ms, self.clock.ear_ms(now + self.clock.way_s) - self.clock.error_ms)
+        sure_ms = self.clock.surely_played_ms(now + self.clock.way_s)
         heard = {track.utterance: track.heard_ms for track in self._tracks}
         for span in self._spans:
             number = span.track.utterance

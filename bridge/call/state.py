@@ -45,6 +45,17 @@ class UnheardRest(msgspec.Struct, frozen=True, omit_defaults=True):
         return Say(self.text, False, self.interruption, self.voice, self.cacheable, self.by, self.language)
 
 
+class UnfinishedAnswer(msgspec.Struct, frozen=True, omit_defaults=True):
+    """An answer that is still being written, and has brought words: whoever goes on has its rest written."""
+
+    prompt: Prompt
+    """What is answered; its history is left out, being the state's."""
+    so_far: tuple[Say, ...]
+    """The words that have come of it: heard, or among what is still to be said."""
+    turns: int = 0
+    """How many of the last turns in the history belong to it."""
+
+
 class BotState(msgspec.Struct, frozen=True, omit_defaults=True):
     """Our side: what was heard, what is still to be said, and what the agent was asked."""
 
@@ -58,7 +69,9 @@ class BotState(msgspec.Struct, frozen=True, omit_defaults=True):
     turn: int = 0
     """The number of the last prompt."""
     pending: Prompt | None = None
-    """A prompt of whose answer nothing was heard; its history is left out, being the state's."""
+    """A prompt of whose answer nothing has come; its history is left out, being the state's."""
+    unfinished: UnfinishedAnswer | None = None
+    """The answer of which something has come, and not all."""
     replaces: bool = False
     """The next prompt replaces the last one."""
     unconfirmed: bool = False
@@ -132,7 +145,7 @@ class _Versioned(msgspec.Struct):
 
 def returned(state: CallState) -> CallState:
     """The state of a call that was transferred, for the caller who comes back: it has not ended, and all was said."""
-    bot = msgspec.structs.replace(state.bot, ending=None, rest=(), cut=(), pending=None)
+    bot = msgspec.structs.replace(state.bot, ending=None, rest=(), cut=(), pending=None, unfinished=None)
     return msgspec.structs.replace(state, bot=bot, caller=msgspec.structs.replace(state.caller, turn=None))
 
 
@@ -144,7 +157,9 @@ def played_on(state: CallState, seconds: float) -> CallState:
     if seconds <= 0 or state.caller.turn is not None:
         return state
     past_ms = seconds * 1000
-    history, rest = list(state.bot.history), state.bot.rest
+    rest, unfinished = state.bot.rest, state.bot.unfinished
+    own = 0 if unfinished is None else max(len(state.bot.history) - unfinished.turns, 0)
+    before, history = state.bot.history[:own], list(state.bot.history[own:])
     while rest:
         heard, left = _split(rest[0], past_ms)
         if heard:
@@ -153,7 +168,10 @@ def played_on(state: CallState, seconds: float) -> CallState:
             rest = (left, *(_sooner(one, past_ms) for one in rest[1:]))
             break
         rest = rest[1:]
-    bot = msgspec.structs.replace(state.bot, history=joined(history), rest=rest)
+    answer = joined(history)
+    if unfinished is not None:
+        unfinished = msgspec.structs.replace(unfinished, turns=len(answer))
+    bot = msgspec.structs.replace(state.bot, history=(*before, *answer), rest=rest, unfinished=unfinished)
     return msgspec.structs.replace(state, bot=bot, length_s=state.length_s + seconds)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from bridge.audio.formats import AudioFormat
 from bridge.call.actions import Interruption, Say, is_supplied
@@ -185,13 +185,31 @@ class Utterances:
         for track in self.playout.tracks:
             entry, heard = self._ledger[track.utterance], heard_ms[track.utterance]
             text = entry.rest_text(heard)
-            if entry is self._open and text and entry.text[-1].isalnum():
-                text = text.rpartition(" ")[0]  # the last word may be half written
+            if text and self._ends_in_half_a_word(entry):
+                text = text.rpartition(" ")[0]
             words = () if at_ms is None else _shifted(entry.words, heard, at_ms - heard)
             if text:
                 rests.append(rest_of(entry, text, words, heard))
             at_ms = at_ms + entry.audio_ms - heard if at_ms is not None and entry.complete else None
         return rests
+
+    def written(self, first: int, heard_ms: Mapping[int, float]) -> Iterator[Say]:
+        """What the agent has said from this utterance on, as far as it is heard or among what is `unheard`."""
+        for number in range(first, self._number + 1):
+            if number not in self._ledger:
+                continue
+            entry, text = self._ledger[number], self._ledger[number].text
+            if entry.by_bridge:
+                continue
+            if self._ends_in_half_a_word(entry) and entry.rest_text(heard_ms.get(number)):
+                text = text.rpartition(" ")[0]
+            if text.strip():
+                more = entry is self._open
+                yield Say(text, more, entry.interruption, entry.voice, entry.cacheable, entry.by, entry.language)
+
+    def _ends_in_half_a_word(self, entry: Utterance) -> bool:
+        """Whether the last word may be half written."""
+        return entry is self._open and entry.text[-1:].isalnum()
 
     def broken_off(self) -> list[UnheardRest]:
         """What the caller broke off last, as words."""

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from random import Random
 
+from bridge.agents.rest_of_answer import RestOfAnswer
 from bridge.audio.formats import MULAW_8000, AudioFormat
 from bridge.call.actions import Action, Prompt, Say, TextAlternative
 from bridge.call.commands import (
@@ -47,7 +48,7 @@ from bridge.call.events import (
 )
 from bridge.call.machine import Call
 from bridge.call.settings import CallSettings
-from bridge.call.state import CallState, decode, encode
+from bridge.call.state import CallState, decode, encode, played_on
 from bridge.carriers.base import DEFAULT_PACING, Pacing
 
 WORD_MS = 300
@@ -200,12 +201,20 @@ class Phone:
                 break
         self.now = until
 
-    def moves(self, gap_s: float = 0.3, settings: CallSettings | None = None) -> CallState:
+    def crashes(self, stale_s: float) -> CallState:
+        """The process is killed so long after it has written the call down for the last time."""
+        state = decode(encode(self.call.state(self.now - self.clock_began)))
+        self.wait(stale_s)
+        return self.moves(state=played_on(state, stale_s))
+
+    def moves(
+        self, gap_s: float = 0.3, settings: CallSettings | None = None, *, state: CallState | None = None
+    ) -> CallState:
         """The process stops, whatever was going on; another reads the call's state and goes on with it.
 
         The old stream closes, what lies in the carrier's buffer is gone, and after a gap the new stream begins.
         """
-        state = decode(encode(self.call.state(self.now - self.clock_began)))
+        state = state or decode(encode(self.call.state(self.now - self.clock_began)))
         self._process += 1
         closes_at = max(self.now + self._way_s, self._out_until)
         self._world_does(closes_at - self.now, self._stream_closes)
@@ -377,7 +386,9 @@ class Phone:
             self.tell(SpeechEnded(utterance))
 
     def _reply(self, turn: int, prompt: Prompt) -> None:
-        events: list[Event] = [AgentActed(turn, action) for action in self._script(prompt)]
+        rest = RestOfAnswer(prompt.so_far or ())
+        actions = [new for action in self._script(prompt) if (new := rest.new(action)) is not None]
+        events: list[Event] = [AgentActed(turn, action) for action in actions]
         self._next_of(iter([*events, AgentFinished(turn)]))
 
     def _next_of(self, events: Iterator[Event]) -> None:

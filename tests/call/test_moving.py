@@ -277,16 +277,76 @@ def test_an_answer_that_had_not_come_is_asked_for_again_under_its_number(thinks_
     assert [s.speaker for s in phone.call.transcript()] == ["bot", "caller", "bot"]
 
 
-def test_an_answer_that_was_half_heard_is_not_asked_for_again() -> None:
-    phone = Phone(tells)
-    phone.thinks_s = 1.0
+def tells_in_tokens(prompt: Prompt) -> list[Action]:
+    """A model, which writes word by word, and then says what it expects."""
+    return [*(Say(f" {word}" if n else word, more=True) for n, word in enumerate(STORY.split())), Expect("digits:4")]
+
+
+PACES_S = [0.05, 0.3, 0.7]
+"""A word takes 0.3 s to say: the model is faster, as fast, or slower than the voice."""
+
+
+@pytest.mark.parametrize("pace_s", PACES_S)
+@pytest.mark.parametrize("token", range(13))
+def test_an_answer_that_is_still_being_written_is_written_to_its_end(token: int, pace_s: float) -> None:
+    phone = Phone(tells_in_tokens, CallSettings(no_input_s=60.0))
+    phone.thinks_s = pace_s
+    phone.answers()
+    phone.wait((token + 1.5) * pace_s)
+    phone.moves()
+    phone.wait(1.3)
+    phone.moves()  # the second move finds some of it heard before, some in this process, and some of it unwritten
+    phone.wait(15.0)
+    check_whole(phone, STORY.split(), "")
+    assert [s.text for s in phone.call.transcript()] == [STORY]
+    expected = phone.ordered(ExpectSpeech)[-1]
+    assert isinstance(expected, ExpectSpeech)
+    assert expected.answer == "digits:4"
+
+
+@pytest.mark.parametrize("stale_s", [0.1, 0.35, 0.6])
+@pytest.mark.parametrize("pace_s", PACES_S)
+@pytest.mark.parametrize("token", range(0, 13, 2))
+def test_a_model_whose_reader_is_killed_loses_no_word(token: int, pace_s: float, stale_s: float) -> None:
+    phone = Phone(tells_in_tokens, CallSettings(no_input_s=60.0))
+    phone.thinks_s = pace_s
+    phone.answers()
+    phone.wait((token + 1.5) * pace_s)
+    phone.crashes(stale_s)
+    phone.wait(15.0)
+    heard = Hearing(phone).heard()
+    assert [word for word in STORY.split() if word not in heard] == []
+    assert [s.text for s in phone.call.transcript()] == [STORY]
+
+
+def test_the_history_of_the_rest_is_the_one_of_the_answer() -> None:
+    phone = Phone(tells_in_tokens, CallSettings(no_input_s=60.0))
+    phone.answers()
+    phone.wait(5.0)
+    phone.thinks_s = 0.3
+    phone.caller_speaks(1.0)
+    phone.wait(3.0)
+    unfinished = phone.moves().bot.unfinished
+    assert unfinished is not None
+    assert unfinished.so_far[0].text.startswith("one two")
+    asked = [c.prompt for c in phone.ordered(AskAgent) if isinstance(c, AskAgent)]
+    assert asked[-1].history == asked[-2].history
+    assert asked[-1].so_far == unfinished.so_far
+    assert asked[-2].so_far is msgspec.UNSET
+
+
+def test_what_a_caller_breaks_off_after_a_move_is_asked_no_more() -> None:
+    phone = Phone(tells_in_tokens, CallSettings(no_input_s=60.0))
+    phone.thinks_s = 0.3
     phone.answers()
     phone.wait(2.0)
-    state = phone.moves()
-    assert state.bot.pending is None
-    assert state.bot.rest
-    phone.wait(5.0)
-    assert len(phone.prompts) == 1
+    phone.moves()
+    phone.wait(0.5)
+    phone.caller_speaks(1.5)
+    phone.wait(3.0)
+    assert phone.prompts[-1].kind == "caller_said"
+    assert phone.prompts[-1].so_far is msgspec.UNSET
+    assert phone.prompts[-1].history[-1].text in STORY
 
 
 def test_keys_and_the_expected_answer_are_kept() -> None:

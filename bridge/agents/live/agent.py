@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from bridge.agents.base import AgentError, CallInfo, Failure, LikelyLine
 from bridge.agents.chat_calls import ToolCall
 from bridge.agents.chat_memory import FAILED
-from bridge.agents.chat_prompts import happening, understood_note
+from bridge.agents.chat_prompts import BROKE_OFF, happening, understood_note
 from bridge.agents.chat_tools import AnswerInProgress, ToolRound
 from bridge.agents.live.account import LiveMemory, memory_of
 from bridge.agents.live.answer import LiveAnswer, Voice
@@ -180,6 +180,9 @@ class LiveAgent:
         self._take_back(session)
         if session.recalled and owed:
             session.send(wire.results([call.result() for call in owed], go_on=False))
+        if prompt.so_far:
+            session.send(wire.ask(spoken=False, text=self._rest_of(session, prompt), notes=[]))
+            return session
         notes = self._notes(session, prompt)
         if prompt.kind == "caller_said":
             spoken = self._hand_in(session, again=prompt.again)
@@ -200,6 +203,15 @@ class LiveAgent:
         if prompt.kind == "call_started" and self._settings.greeting:
             return f"[The caller is on the line. Say exactly this, and no more: {self._settings.greeting}]"
         return happening(prompt, self._info, self._settings.transfers.targets)
+
+    def _rest_of(self, session: LiveSession, prompt: Prompt) -> str:
+        """What to ask for the rest of an answer that was begun elsewhere, whose words the model is told of."""
+        history = prompt.history
+        if prompt.kind in ("caller_said", "digits") and prompt.text:
+            history += (Spoken("caller", prompt.text),)
+        said = " ".join(say.text.strip() for say in prompt.so_far or ())
+        self._recall(session, (*history, Spoken("bot", said)))
+        return BROKE_OFF
 
     def _notes(self, session: LiveSession, prompt: Prompt) -> list[str]:
         """What the model is told besides the question, and has not been told yet."""
