@@ -290,6 +290,8 @@ class RestAnswer(msgspec.Struct, frozen=True):
     outcome: Literal["done", "gone", "busy", "refused"]
     why: str = ""
     """What the carrier says about it, else the HTTP status; empty when done."""
+    call_id: str = ""
+    """The name of the call that was placed, where the answer tells it: what `Carrier.cancel_party` takes."""
 
 
 class NotGenuine(BadMessage):
@@ -366,6 +368,10 @@ class Carrier(Protocol):
 
         None where credentials are missing, or the carrier has no rooms.
         """
+        ...
+
+    def cancel_party(self, call: CallReference) -> RestRequest | None:
+        """A REST request that stops a telephone from ringing: one that `call_party` has called, and nobody answered."""
         ...
 
     def read_answer(self, status: int, body: bytes) -> RestAnswer:

@@ -1,6 +1,7 @@
 """A transfer by conference: the caller waits in a room with music while somebody is called, told, and asked.
 
     HoldCall -> the caller waits in a room of their own      CallParty -> a second call, from us to somebody
+    PartyRings: the name of the second call                  (some carriers tell it in their answer to CallParty)
     PartyAnswered -> AskParty: the summary, and a key        PartyChose -> JoinRoom, or EndCall
     PartyOver: the second call has ended                     HoldOver: the caller's wait has
 
@@ -16,6 +17,7 @@ import msgspec
 
 ROOM_ROUTES = ("accept", "party-status", "after-hold")
 """What a carrier with rooms asks and reports, by `RoomWebhook`; who has answered is asked at `announce`."""
+_RINGS = frozenset({"queued", "initiated", "ringing"})
 PartyResult = Literal["answered", "busy", "no_answer", "failed"]
 
 
@@ -55,6 +57,13 @@ class CallParty(msgspec.Struct, frozen=True):
     rings_s: int
 
 
+class PartyRings(msgspec.Struct, frozen=True):
+    """The call to somebody is under way, and nobody has answered yet."""
+
+    call_id: str
+    transfer: str
+
+
 class PartyAnswered(msgspec.Struct, frozen=True):
     """Somebody has answered a forwarded call: what are they to be told? Answered with a document."""
 
@@ -89,5 +98,12 @@ class HoldOver(msgspec.Struct, frozen=True):
     """The caller has gone."""
 
 
+def party_report(call_id: str, transfer: str, status: str, ended: PartyResult | None) -> PartyRings | PartyOver | None:
+    """What a report about the call to somebody says, in the words that carriers share; `ended`: how, if it has."""
+    if ended is not None:
+        return PartyOver(call_id, transfer, ended)
+    return PartyRings(call_id, transfer) if status in _RINGS else None
+
+
 RoomOutcome = HoldCall | HoldMusic | AskParty | JoinRoom
-RoomWebhook = PartyAnswered | PartyChose | PartyOver | HoldOver
+RoomWebhook = PartyRings | PartyAnswered | PartyChose | PartyOver | HoldOver

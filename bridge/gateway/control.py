@@ -44,31 +44,44 @@ class CallControl:
         Raises ValueError for what the carrier would refuse.
         """
         request = carrier.request(outcome, call, addresses, now=time.time(), nonce=secrets.token_hex(16))
-        return await self._carried_out(carrier, request, call, _words(outcome))
+        result, _called = await self._carried_out(carrier, request, call, _words(outcome))
+        return result
 
-    async def call_party(self, party: CallParty, carrier: Carrier, call: CallReference, addresses: Addresses) -> bool:
-        """Call somebody for this call. False when nobody is called; of a request without an answer we do not know."""
+    async def call_party(
+        self, party: CallParty, carrier: Carrier, call: CallReference, addresses: Addresses
+    ) -> str | None:
+        """Call somebody for this call. The name of the call to them, if it is told already; None: nobody is called.
+
+        Of a request without an answer we do not know.
+        """
         request = carrier.call_party(party, call, addresses)
-        return await self._carried_out(carrier, request, call, "call party") in ("done", "timeout")
+        result, called = await self._carried_out(carrier, request, call, "call party")
+        return called if result in ("done", "timeout") else None
 
-    async def _carried_out(self, carrier: Carrier, request: RestRequest | None, call: CallReference, what: str) -> str:
-        """How it ended, as a metrics label; empty where there is nothing to send."""
+    async def cancel_party(self, carrier: Carrier, call: CallReference) -> None:
+        """Let a telephone ring no longer that was called for somebody."""
+        await self._carried_out(carrier, carrier.cancel_party(call), call, "cancel party")
+
+    async def _carried_out(
+        self, carrier: Carrier, request: RestRequest | None, call: CallReference, what: str
+    ) -> tuple[str, str]:
+        """How it ended, as a metrics label, and the call that was placed; both empty where there is nothing to send."""
         if request is None:
-            return ""
-        result, why = await self._send(carrier, request)
+            return "", ""
+        result, why, called = await self._send(carrier, request)
         self._metrics.rest_requests.labels(what, result).inc()
         if result not in ("done", "gone"):
             logs.event(
                 logger, "REST request failed", logging.WARNING, call=call.call_id, what=what, result=result, why=why
             )
-        return result
+        return result, called
 
     async def close(self) -> None:
         """Let go of the connections."""
         await self._client.close()
 
-    async def _send(self, carrier: Carrier, request: RestRequest) -> tuple[str, str]:
-        """How it ended, as a metrics label, and what the carrier said about it."""
+    async def _send(self, carrier: Carrier, request: RestRequest) -> tuple[str, str, str]:
+        """How it ended, as a metrics label; what the carrier said about it; the call that was placed, if it says."""
         method, url, body = request.method, request.url, request.body or None
         try:
             async with (
@@ -78,11 +91,11 @@ class CallControl:
                 ) as response,
             ):
                 answer: RestAnswer = carrier.read_answer(response.status, await response.content.read(_ANSWER_BYTES))
-                return answer.outcome, answer.why
+                return answer.outcome, answer.why, answer.call_id
         except TimeoutError:
-            return "timeout", f"no answer in {self._timeout_s:g} s"
+            return "timeout", f"no answer in {self._timeout_s:g} s", ""
         except (aiohttp.ClientError, OSError) as error:
-            return "unreachable", str(error) or type(error).__name__
+            return "unreachable", str(error) or type(error).__name__, ""
 
 
 def _words(outcome: Outcome) -> str:

@@ -31,7 +31,7 @@ from bridge.carriers.base import (
     StreamReport,
     Webhook,
 )
-from bridge.carriers.conference import HoldCall, HoldOver, PartyAnswered, PartyChose, PartyOver
+from bridge.carriers.conference import HoldCall, HoldOver, PartyAnswered, PartyChose, PartyOver, PartyRings
 from bridge.carriers.web import UnreadableRequest
 from bridge.gateway.endpoint import MediaEndpoint
 from bridge.gateway.hold_music import music_of
@@ -99,6 +99,9 @@ class CarrierRoutes:
                 return self._document(await self._forward_over(route, webhook), addresses)
             case PartyAnswered() | PartyChose() | HoldOver():
                 return self._document(await self._in_a_transfer(route, webhook), addresses)
+            case PartyRings():
+                self._count(route, "party rings")
+                await self._process.warm_transfers.rings(self._carrier, webhook)
             case PartyOver():
                 self._count(route, "party over")
                 await self._process.warm_transfers.over(self._carrier, webhook)

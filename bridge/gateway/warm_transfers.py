@@ -6,6 +6,8 @@ webhook   somebody has answered -> the summary, and which key to press
           they have pressed it  -> they join the caller                        decided: joined
           their call is over, or nobody decides in time -> the caller is back  decided: the reason, such as `busy`
           the caller has hung up -> so do we, on whoever was called            decided: gone
+
+A telephone that rings for a transfer that is decided is called off.
 ```
 
 Webhooks come to any process and in any order, so what becomes of a transfer is decided once, in the store.
@@ -32,6 +34,7 @@ from bridge.carriers.conference import (
     PartyAnswered,
     PartyChose,
     PartyOver,
+    PartyRings,
 )
 from bridge.gateway.control import CallControl
 from bridge.gateway.departures import Departures
@@ -129,13 +132,17 @@ class WarmTransfers:
         """Call somebody, and take the caller back when nobody answers or decides, whatever the carrier reports."""
         name, settings = party.transfer, self._settings
         call = CallReference(transfer.call_id, transfer.account_id)
-        if not await self._control.call_party(party, carrier, call, Addresses(transfer.base)):
+        called = await self._control.call_party(party, carrier, call, Addresses(transfer.base))
+        if called is None:
             await asyncio.sleep(_BETWEEN_S)  # some carriers are only now asking what to do with the caller
             await self._back(carrier, name, transfer, "failed")
             return
+        if called:
+            await self.rings(carrier, PartyRings(called, name))
         await asyncio.sleep(settings.rings_s + _LATE_S)
         if await self._store.get(_party(name)) is None:
             await self._back(carrier, name, transfer, "no_answer")
+            await self._dismiss(carrier, name, transfer)
             return
         await asyncio.sleep(settings.decides_s + _LATE_S)
         await self._back(carrier, name, transfer, "declined")
@@ -151,6 +158,7 @@ class WarmTransfers:
             return EndCall()
         if await self._store.add(_decision(hold.transfer), b"failed", _KEPT_S):
             await self._note_back(transfer, "failed")
+            self._watch(self._dismiss(carrier, hold.transfer, transfer))
         elif await self._decide(hold.transfer, _GONE) in (_JOINED, _GONE):
             return EndCall()
         return None
@@ -162,12 +170,27 @@ class WarmTransfers:
             return
         self._departures.rang(transfer.key)
         await self._decide(name, _GONE)
-        party = await self._store.get(_party(name))
+        await self._dismiss(carrier, name, transfer)
+
+    async def _dismiss(self, carrier: Carrier, name: str, transfer: Transferred) -> None:
+        """End the call to whoever was called: they have answered, or it still rings."""
+        party, rings = await self._store.get(_party(name)), await self._store.get(_rings(name))
         if party is not None:
             call = CallReference(party.decode(), transfer.account_id)
             await self._control.carry_out(EndCall(), carrier, call, Addresses(transfer.base))
+        elif rings is not None:
+            await self._control.cancel_party(carrier, CallReference(rings.decode(), transfer.account_id))
 
     # -- the other side ------------------------------------------------------------------------------
+
+    async def rings(self, carrier: Carrier, party: PartyRings) -> None:
+        """A telephone rings: it may be called off from now on, and is, when nobody waits any more."""
+        transfer = await self._find(party.transfer)
+        if transfer is None or not transfer.key:
+            return
+        await self._store.put(_rings(party.transfer), party.call_id.encode(), _KEPT_S)
+        if await self._store.get(_decision(party.transfer)) not in (None, _JOINED.encode()):
+            await self._dismiss(carrier, party.transfer, transfer)
 
     async def answered(self, party: PartyAnswered) -> Outcome:
         """Somebody has answered: tell them what it is about, and nobody else."""
@@ -276,6 +299,11 @@ def _named(name: str) -> str:
 def _party(name: str) -> str:
     """The store's key of the id of the call with whoever has answered."""
     return f"party:{name}"
+
+
+def _rings(name: str) -> str:
+    """The store's key of the name of the call to somebody who has not answered."""
+    return f"rings:{name}"
 
 
 def _decision(name: str) -> str:

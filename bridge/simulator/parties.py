@@ -148,10 +148,13 @@ async def _first(seconds: float | None, *what: object) -> None:
 class PersonCall:
     """A call to somebody that the server asked for by REST, for the caller of another."""
 
-    def __init__(self, phone: PhoneCall, target: str, url: str, told: str) -> None:
+    def __init__(self, phone: PhoneCall, target: str, url: str, told: str, *, events: str = "completed") -> None:
+        """`events` are those of the call that are told, apart from its end, which always is."""
         self.company = phone.company
         self.call = phone.company.new_call(phone.call.called, target, f"{phone.call.seed}/person")
         self.over = False
+        self.answered = False
+        self._events = events.split()
         self._phone = phone
         self._url = url
         self._told = told
@@ -161,13 +164,15 @@ class PersonCall:
     def order(self, what: Sequence[Verb] | Webhook) -> None:
         """The server ends this call: all that it may do to it here."""
         if not isinstance(what, Webhook) and any(isinstance(one, Hangup) for one in what) and not self._ended.done():
-            self._phone.note("person_hung_up_on", self.call.called)
+            self._phone.note("person_hung_up_on" if self.answered else "ringing_stopped", self.call.called)
             self._ended.set_result(None)
 
     async def run(self) -> None:
         """Ring, and do what this person does about it; then report how it ended."""
         person, phone = self._phone.scenario.person, self._phone
         phone.note("person_rings", self.call.called)
+        if "initiated" in self._events:
+            await self._report("initiated")
         await asyncio.wait([self._ended], timeout=person.after_ms / 1000.0)
         status = "canceled"
         if not self._ended.done():
@@ -176,11 +181,15 @@ class PersonCall:
                 phone.note("not_answered", person.does)
                 status = person.does.replace("_", "-")
             else:
+                self.answered = True
                 talk = asyncio.ensure_future(self._answered())
                 await asyncio.wait([talk, self._ended], return_when=asyncio.FIRST_COMPLETED)
                 talk.cancel()
         self.over = True
-        if not phone.scenario.carrier.status_callbacks:
+        await self._report(status)
+
+    async def _report(self, status: str) -> None:
+        if not self._phone.scenario.carrier.status_callbacks:
             return
         await self._webhooks.notify(self.company.outgoing(self.company.document(self.call, self._told, "POST", status)))
 

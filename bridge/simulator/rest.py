@@ -46,18 +46,21 @@ class RestApi:
         self._calls[phone.call.call_sid] = phone
         phone.rooms = self._rooms
 
-    def _call(self, from_number: object, target: object, url: object, told: object) -> PersonCall | None:
-        """Call somebody for the caller who has dialled this number; None where something is missing."""
-        what = [one for one in (from_number, target, url, told) if isinstance(one, str) and one]
-        if len(what) < 4:
+    def _call(self, *what: object, events: str = "completed") -> PersonCall | None:
+        """Call somebody for the caller who has dialled a number: that, theirs, the document, where the end is told.
+
+        None where something is missing.
+        """
+        given = [one for one in what if isinstance(one, str) and one]
+        if len(given) < 4:
             return None
-        number, target, url, told = what
+        number, target, url, told = given
         for phone in list(self._calls.values()):
             if not isinstance(phone, PhoneCall) or phone.person is not None or phone.over:
                 continue
             if phone.call.called.lstrip("+") == number.lstrip("+"):
                 named = f"+{target}" if target.isdigit() else target
-                person = phone.person = PersonCall(phone, named, url, told)
+                person = phone.person = PersonCall(phone, named, url, told, events=events)
                 self._calls[person.call.call_sid] = person
                 phone.spawn(person.run())
                 return person
@@ -74,6 +77,7 @@ class RestApi:
         app.router.add_put("/v1/calls/{call}", self._vonage)
         app.router.add_post("/v1/Account/{account}/Call/", self._plivo_calls)
         app.router.add_delete("/v1/Account/{account}/Call/{call}/", self._plivo)
+        app.router.add_delete("/v1/Account/{account}/Request/{call}/", self._plivo_request)
         app.router.add_post("/v1/Account/{account}/Call/{call}/", self._plivo)
         return app
 
@@ -115,7 +119,8 @@ class RestApi:
         if not self._authorised(request, "bearer"):
             return _telnyx_error(401, "10009", "Authentication failed")
         body = await _json(request)
-        person = self._call(*(body.get(name) for name in ("From", "To", "Url", "StatusCallback")))
+        events = str(body.get("StatusCallbackEvent", "completed"))
+        person = self._call(*(body.get(name) for name in ("From", "To", "Url", "StatusCallback")), events=events)
         if person is None or not body.get("ApplicationSid"):
             return _telnyx_error(422, "10015", "expected ApplicationSid, From, To, Url and StatusCallback")
         return web.json_response({"from": body["From"], "to": body["To"], "status": "queued"})
@@ -210,11 +215,21 @@ class RestApi:
             case _:
                 return None
 
+    async def _plivo_request(self, request: web.Request) -> web.Response:
+        """A request for a call that nobody has answered is taken back."""
+        if not self._authorised(request, "basic"):
+            return web.json_response({"error": "could not verify your access"}, status=401)
+        person = self._running(request)
+        if not isinstance(person, PersonCall) or person.answered:
+            return web.json_response({"error": "not found"}, status=404)
+        person.order([Hangup()])
+        return web.Response(status=204)
+
     async def _plivo(self, request: web.Request) -> web.Response:
         if not self._authorised(request, "basic"):
             return web.json_response({"error": "could not verify your access"}, status=401)
         phone = self._running(request)
-        if phone is None:
+        if phone is None or (isinstance(phone, PersonCall) and not phone.answered):
             return web.json_response({"error": "not found"}, status=404)
         if request.method == "DELETE":
             phone.order([Hangup()])

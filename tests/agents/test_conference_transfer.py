@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import pytest
@@ -38,6 +39,8 @@ class Desk:
         self._agents = ScriptFactory(load_script(folder / "desk.yaml"))
         self.rest = RestApi()
         self.drains_after_s = 0.0
+        self.stays_s = 0.0
+        """How long it runs on when the call is over."""
         monkeypatch.setattr(aiohttp, "TCPConnector", lambda **_how: MemoryConnector())  # the APIs are in this network
 
     async def _stop(self, application: Application) -> None:
@@ -60,6 +63,7 @@ class Desk:
                 yield f"{PUBLIC}/{carrier}/{CARRIERS[carrier].dial_path}", origin
                 if self.drains_after_s:
                     await stopping
+                await asyncio.sleep(self.stays_s)
             await api.cleanup()
 
         (heard,) = city(
@@ -79,10 +83,13 @@ def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Desk:
     return Desk(tmp_path, monkeypatch)
 
 
+TOLD = {"on_hold", "music", "person_rings", "announced", "person_presses", "not_answered", "connected"}
+ENDED = {"ringing_stopped", "person_hung_up_on"}
+
+
 def happened(heard: Heard) -> list[str]:
     """What came of the transfer, in order."""
-    told = ("on_hold", "music", "person_rings", "announced", "person_presses", "not_answered", "connected")
-    return [one.kind for one in heard.placed.facts.happenings if one.kind in (*told, "person_hung_up_on")]
+    return [one.kind for one in heard.placed.facts.happenings if one.kind in TOLD | ENDED]
 
 
 @pytest.mark.parametrize("carrier", WITH_ROOMS)
@@ -121,10 +128,58 @@ def test_a_caller_who_hangs_up_meanwhile_leaves_nobody_listening(city: CityFixtu
     assert happened(heard)[-1] == "person_hung_up_on"
 
 
+RINGS_ON = "person: {does: %s, after_ms: 100000, caller_waits_ms: %d}\nlongest_s: 240"
+
+
+@pytest.mark.parametrize("carrier", WITH_ROOMS)
+def test_a_telephone_that_still_rings_when_the_caller_hangs_up_is_called_off(
+    city: CityFixture, desk: Desk, carrier: str
+) -> None:
+    heard = desk.ring(city, carrier, f"name: x\n{STEPS % '{wait_for_hang_up: 40}'}\n{RINGS_ON % ('answered', 4000)}")
+    assert heard.hung_up_by == "caller"
+    assert happened(heard)[-1] == "ringing_stopped"
+
+
+@pytest.mark.parametrize("carrier", WITH_ROOMS)
+def test_a_telephone_that_rings_for_too_long_is_called_off_and_the_caller_is_back(
+    city: CityFixture, desk: Desk, carrier: str
+) -> None:
+    heard = desk.ring(city, carrier, f"name: x\n{BACK}\n{RINGS_ON % ('answered', 200000)}").check()
+    assert heard.says("nobody is free")
+    assert happened(heard)[-1] == "ringing_stopped"
+
+
+class Late(RestApi):
+    """An API that places calls at once, and says so when the caller has long hung up."""
+
+    @web.middleware
+    async def _late(self, request: web.Request, handler: Any) -> web.StreamResponse:
+        answer: web.StreamResponse = await handler(request)
+        if request.path.rstrip("/").endswith(("Calls", "Calls.json", "Call")):
+            await asyncio.sleep(4.0)
+        return answer
+
+    def application(self) -> web.Application:
+        app = super().application()
+        app.middlewares.append(self._late)
+        return app
+
+
+@pytest.mark.parametrize("carrier", WITH_ROOMS)
+def test_a_telephone_of_which_we_learn_when_nobody_waits_any_more_is_called_off(
+    city: CityFixture, desk: Desk, carrier: str
+) -> None:
+    desk.rest, desk.stays_s = Late(), 5.0
+    heard = desk.ring(city, carrier, f"name: x\n{STEPS % '{wait_for_hang_up: 40}'}\n{RINGS_ON % ('answered', 1000)}")
+    assert heard.hung_up_by == "caller"
+    party = "/Request/" if carrier == "plivo" else "/Calls/"
+    assert "ringing_stopped" in happened(heard) or party in desk.rest.log[-1], desk.rest.log
+
+
 class Refusing(RestApi):
     """An API that calls nobody."""
 
-    def _call(self, *_what: object) -> None:
+    def _call(self, *_what: object, events: str = "") -> None:
         return None
 
 

@@ -21,6 +21,7 @@ from bridge.carriers.conference import (
     PartyChose,
     PartyOver,
     PartyResult,
+    PartyRings,
     RoomOutcome,
 )
 from bridge.carriers.plivo.carrier import CallApi, PlivoCarrier
@@ -61,6 +62,7 @@ REQUESTS = {
             "From": "+15005550010",
             "Url": ANNOUNCE,
             "StatusCallback": STATUS,
+            "StatusCallbackEvent": "initiated completed",
         },
     ),
     "plivo": (
@@ -86,6 +88,36 @@ def test_somebody_is_called_by_the_api(carrier: str) -> None:
     is_form = request.headers["Content-Type"] == FORM
     told = dict(parse_qsl(request.body.decode())) if is_form else json.loads(request.body)
     assert (request.method, request.url, told) == ("POST", url, what)
+
+
+CALLED_OFF = {
+    "twilio": ("POST", "https://api.twilio.com/2010-04-01/Accounts/AC1/Calls/a%2Fb.json", b"Status=completed"),
+    "telnyx": ("POST", "https://api.telnyx.com/v2/texml/Accounts/account-1/Calls/a%2Fb", b"Status=completed"),
+    "plivo": ("DELETE", "https://api.plivo.com/v1/Account/MA1/Request/a%2Fb/", b""),
+}
+
+
+@each
+def test_a_telephone_that_rings_is_called_off_by_the_api(carrier: str) -> None:
+    request = CARRIERS[carrier].cancel_party(CallReference("a/b", "account-1"))
+    assert request is not None
+    assert (request.method, request.url, request.body) == CALLED_OFF[carrier]
+
+
+@pytest.mark.parametrize(
+    ("carrier", "body", "called"),
+    [
+        ("twilio", b'{"sid": "CA1", "status": "queued"}', "CA1"),
+        ("twilio", b"<html>", ""),
+        ("twilio", b'{"sid": 17}', ""),
+        ("plivo", b'{"message": "call fired", "request_uuid": "r-1"}', "r-1"),
+        ("plivo", b'{"request_uuid": ["r-1"]}', ""),
+        ("plivo", b"[]", ""),
+        ("telnyx", b'{"from": "+1", "to": "+2", "status": "queued"}', ""),
+    ],
+)
+def test_some_carriers_answer_with_the_name_of_the_call_that_they_place(carrier: str, body: bytes, called: str) -> None:
+    assert CARRIERS[carrier].read_answer(201, body).call_id == called
 
 
 @pytest.mark.parametrize(
@@ -149,8 +181,10 @@ def test_what_webhooks_of_both_sides_mean(carrier: str) -> None:
     assert read(carrier, "accept", running) == PartyChose("c", "a-name", "")
     assert read(carrier, "after-hold", running) == HoldOver("c", "a-name")
     assert read(carrier, "after-hold", {"CallSid": "c", "CallStatus": "completed"}) == HoldOver("c", "a-name", True)
-    assert read(carrier, "party-status", {"CallSid": "c", "CallStatus": "ringing"}) is None
-    for route in ("announce", "accept", "after-hold"):
+    for status in ("queued", "initiated", "ringing"):
+        assert read(carrier, "party-status", {"CallSid": "c", "CallStatus": status}) == PartyRings("c", "a-name")
+    assert read(carrier, "party-status", running) is None
+    for route in ("announce", "accept", "after-hold", "party-status"):
         with pytest.raises(UnreadableRequest):
             read(carrier, route, running, "")
 

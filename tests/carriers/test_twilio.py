@@ -369,7 +369,7 @@ def test_rest_requests_about_a_call() -> None:
 @pytest.mark.parametrize(
     ("status", "body", "answer"),
     [
-        (200, b'{"sid":"CA1"}', RestAnswer("done")),
+        (200, b'{"sid":"CA1"}', RestAnswer("done", call_id="CA1")),
         (404, b'{"code":20404,"message":"not found","status":404}', RestAnswer("gone", "20404 not found")),
         (400, b'{"code":"21220","message":"not in progress"}', RestAnswer("refused", "21220 not in progress")),
         (401, b"<html>", RestAnswer("refused", "HTTP status 401")),

@@ -113,6 +113,10 @@ class BrowserCarrier:
         """None: nobody is met in a room here."""
         return None
 
+    def cancel_party(self, call: CallReference) -> RestRequest | None:
+        """None: nobody is called from here."""
+        return None
+
     def read_answer(self, status: int, body: bytes) -> RestAnswer:
         """What the answer to a request means; there is none here."""
         return RestAnswer("done" if status < 300 else "refused", "" if status < 300 else f"HTTP {status}")

@@ -28,7 +28,7 @@ from bridge.carriers.base import (
     first,
     with_plus,
 )
-from bridge.carriers.conference import ROOM_ROUTES, CallParty, HoldOver, PartyAnswered, PartyChose, PartyOver
+from bridge.carriers.conference import ROOM_ROUTES, CallParty, HoldOver, PartyAnswered, PartyChose, party_report
 from bridge.carriers.documents import document_of
 from bridge.carriers.json_text import text_of
 from bridge.carriers.plivo import documents as xml
@@ -63,12 +63,17 @@ class CallApi(msgspec.Struct, frozen=True):
 
     def request(self, method: str, call_id: str, what: Mapping[str, str | int] | None = None) -> RestRequest:
         """A request about one call; about a new one where `call_id` is empty."""
+        return self._asked(method, f"Call/{quote(call_id, safe='')}/" if call_id else "Call/", what)
+
+    def cancel(self, request_id: str) -> RestRequest:
+        """Take back the request for a call that still rings."""
+        return self._asked("DELETE", f"Request/{quote(request_id, safe='')}/")
+
+    def _asked(self, method: str, path: str, what: Mapping[str, str | int] | None = None) -> RestRequest:
         credentials = b64encode(f"{self.auth_id}:{self.auth_token}".encode()).decode()
-        account, call = quote(self.auth_id, safe=""), quote(call_id, safe="")
-        calls = f"{self.base_url.rstrip('/')}/v1/Account/{account}/Call/"
         return RestRequest(
             method,
-            f"{calls}{call}/" if call_id else calls,
+            f"{self.base_url.rstrip('/')}/v1/Account/{quote(self.auth_id, safe='')}/{path}",
             {"Authorization": f"Basic {credentials}"} | ({"Content-Type": JSON} if what else {}),
             msgspec.json.encode(what) if what else b"",
         )
@@ -117,8 +122,8 @@ class PlivoCarrier:
             case "accept":
                 return PartyChose(call_id, announcement_of(request), fields.get("Digits", ""))
             case "party-status":
-                ended = _DIALLED.get(status, "failed")
-                return PartyOver(call_id, announcement_of(request), ended) if status in OVER else None
+                ended = _DIALLED.get(status, "failed") if status in OVER else None
+                return party_report(call_id, announcement_of(request), status, ended)
             case "after-hold":
                 return HoldOver(call_id, announcement_of(request), call_over=status in OVER)
             case "stream-status":
@@ -171,15 +176,23 @@ class PlivoCarrier:
         }
         return self._api.request("POST", "", what)
 
+    def cancel_party(self, call: CallReference) -> RestRequest | None:
+        """The REST request that stops a telephone from ringing; None without credentials.
+
+        Until somebody answers there is only the request for a call, and that is what is taken back.
+        Source: https://docs.plivo.com/docs/voice/api/call/hangup-a-call
+        """
+        return None if self._api is None else self._api.cancel(call.call_id)
+
     def read_answer(self, status: int, body: bytes) -> RestAnswer:
         """What Plivo's answer to such a request means."""
-        if 200 <= status < 300:
-            return RestAnswer("done")
         try:
-            why = text_of(msgspec.json.decode(body), "error")
+            told = msgspec.json.decode(body)
         except (ValueError, RecursionError):
-            why = ""
-        why = why or f"HTTP status {status}"
+            told = None
+        if 200 <= status < 300:
+            return RestAnswer("done", call_id=text_of(told, "request_uuid"))
+        why = text_of(told, "error") or f"HTTP status {status}"
         if status == 404:
             return RestAnswer("gone", why)
         return RestAnswer("busy" if status == 429 or status >= 500 else "refused", why)

@@ -32,7 +32,7 @@ from bridge.carriers.base import (
     Webhook,
     first,
 )
-from bridge.carriers.conference import ROOM_ROUTES, CallParty, HoldOver, PartyAnswered, PartyChose, PartyOver
+from bridge.carriers.conference import ROOM_ROUTES, CallParty, HoldOver, PartyAnswered, PartyChose, party_report
 from bridge.carriers.documents import document_of
 from bridge.carriers.telnyx import signatures
 from bridge.carriers.telnyx.messages import FRAME_MS, TelnyxStream
@@ -137,9 +137,8 @@ class TelnyxCarrier:
             case "accept":
                 return PartyChose(call_id, announcement_of(request), fields.get("Digits", ""))
             case "party-status":
-                return (
-                    PartyOver(call_id, announcement_of(request), texml.call_result(status)) if status in OVER else None
-                )
+                ended = texml.call_result(status) if status in OVER else None
+                return party_report(call_id, announcement_of(request), status, ended)
             case "after-hold":
                 return HoldOver(call_id, announcement_of(request), call_over=status in OVER)
             case "stream-status":
@@ -186,8 +185,13 @@ class TelnyxCarrier:
             "From": self._caller_id or party.from_number,
             "Url": addresses.announcement(party.transfer),
             "StatusCallback": addresses.transfer("party-status", party.transfer),
+            "StatusCallbackEvent": "initiated completed",  # the answer to this is not documented to name the call
         }
         return self._api.call(call, what)
+
+    def cancel_party(self, call: CallReference) -> RestRequest | None:
+        """The REST request that stops a telephone from ringing; None without credentials."""
+        return None if self._api is None else self._api.update(call, {"Status": "completed"})
 
     def read_answer(self, status: int, body: bytes) -> RestAnswer:
         """What Telnyx's answer to such a request means."""

@@ -22,7 +22,7 @@ from bridge.carriers.base import (
     StreamReport,
     Webhook,
 )
-from bridge.carriers.conference import ROOM_ROUTES, CallParty, HoldOver, PartyAnswered, PartyChose, PartyOver
+from bridge.carriers.conference import ROOM_ROUTES, CallParty, HoldOver, PartyAnswered, PartyChose, party_report
 from bridge.carriers.documents import document_of
 from bridge.carriers.twilio import documents as twiml
 from bridge.carriers.twilio import signatures
@@ -87,9 +87,8 @@ class TwilioCarrier:
             case "accept":
                 return PartyChose(call_sid, announcement_of(request), fields.get("Digits", ""))
             case "party-status":
-                return (
-                    PartyOver(call_sid, announcement_of(request), twiml.call_result(status)) if status in OVER else None
-                )
+                ended = twiml.call_result(status) if status in OVER else None
+                return party_report(call_sid, announcement_of(request), status, ended)
             case "after-hold":
                 return HoldOver(call_sid, announcement_of(request), call_over=status in OVER)
             case "stream-status":
@@ -136,6 +135,10 @@ class TwilioCarrier:
             told=addresses.transfer("party-status", party.transfer),
             rings_s=party.rings_s,
         )
+
+    def cancel_party(self, call: CallReference) -> RestRequest | None:
+        """The REST request that stops a telephone from ringing; None without credentials."""
+        return None if self._api is None else self._api.hang_up(call.call_id)
 
     def read_answer(self, status: int, body: bytes) -> RestAnswer:
         """What Twilio's answer to such a request means."""

@@ -11,6 +11,7 @@ from urllib.parse import quote, urlencode
 import msgspec
 
 from bridge.carriers.base import RestAnswer
+from bridge.carriers.json_text import text_of
 from bridge.carriers.web import FORM, Document, RestRequest
 
 LONGEST_DOCUMENT = 4000
@@ -28,7 +29,7 @@ class CallsApi(msgspec.Struct, frozen=True):
     password: str
 
     def hang_up(self, call_sid: str) -> RestRequest:
-        """Build the request that ends a call."""
+        """Build the request that ends a call, whether it rings or goes on."""
         return self._update(call_sid, {"Status": "completed"})
 
     def replace_document(self, call_sid: str, document: Document) -> RestRequest:
@@ -69,6 +70,14 @@ class CallsApi(msgspec.Struct, frozen=True):
         )
 
 
+def sid_of(body: bytes) -> str:
+    """The SID of the call that an answer is about; empty where it tells none."""
+    try:
+        return text_of(msgspec.json.decode(body), "sid")
+    except (ValueError, RecursionError):
+        return ""
+
+
 class _Error(msgspec.Struct):
     code: int = 0
     message: str = ""
@@ -80,7 +89,7 @@ _decode_error = msgspec.json.Decoder(_Error, strict=False).decode
 def read_answer(status: int, body: bytes) -> RestAnswer:
     """What an HTTP answer to one of these requests means; the body may be anything."""
     if 200 <= status < 300:
-        return RestAnswer("done")
+        return RestAnswer("done", call_id=sid_of(body))
     try:
         error = _decode_error(body)
     except (ValueError, RecursionError):

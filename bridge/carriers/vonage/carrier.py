@@ -200,6 +200,10 @@ class VonageCarrier:
         """None: nobody is met in a room here."""
         return None
 
+    def cancel_party(self, call: CallReference) -> RestRequest | None:
+        """None: nobody is called from here."""
+        return None
+
     def read_answer(self, status: int, body: bytes) -> RestAnswer:
         """What Vonage's answer to such a request means."""
         if 200 <= status < 300:
