@@ -24,7 +24,7 @@ from bridge.listening.recognisers.base import (
     StreamFailed,
 )
 from bridge.listening.recognisers.chain import RankedRecogniser, RecogniserChain
-from bridge.listening.requests import LongTurn, RecognitionCounters, RecognitionRequest
+from bridge.listening.requests import NOTHING_HEARD, LongTurn, RecognitionCounters, RecognitionRequest
 from bridge.listening.settings import ListeningSettings
 from bridge.listening.sound import AudioMemory, quietest
 from bridge.listening.turn_text import HeardText, TurnText, joined
@@ -85,6 +85,8 @@ class CallRecognition:
         self._text = TurnText()
         self._deadline: asyncio.TimerHandle | None = None
         self._closed = False
+        self.voice_at = -1.0
+        """When the caller's voice was last heard, as far as known: who says nothing after it may be at fault."""
         self.heard_s: defaultdict[str, float] = defaultdict(float)
         """Audio that each recogniser was given on this call, by its name; what was given again included."""
 
@@ -187,7 +189,7 @@ class CallRecognition:
     def _told(self, stream: int, event: StreamEvent) -> None:
         if self._closed or stream != self._streams or self._ranked is None:
             return
-        if not (isinstance(event, Finalised) and event.presumed):
+        if not (isinstance(event, Finalised | FinalText) and event.presumed):
             self._spoke_at = self._memory.until
         match event:
             case PartialText() | FinalText() if self._ranked.live:
@@ -200,7 +202,7 @@ class CallRecognition:
             case TurnOpinion():
                 self._deliver(event)
             case Finalised(number) if number == self._asked:
-                if self._doubtful():
+                if self._doubtful(event.presumed):
                     self._ask_another()
                     return
                 self._ranked.breaker.succeeded()
@@ -218,15 +220,22 @@ class CallRecognition:
             self._follow()
             return
         request.tried.append(lost)
-        self._ask(failure.reason)
+        if request.its_words.text:
+            self._answer(request.its_words)  # whoever was asked besides knows no better
+        else:
+            self._ask(failure.reason)
 
-    def _doubtful(self) -> bool:
+    def _doubtful(self, presumed: bool) -> bool:
         """Whether the silence of an engine that follows the audio may mean that it does not work any more."""
         request = self._request
         if request is None or request.so_far or request.tried or not self.wants_audio:
             return False
-        enough_s = _DOUBT_S if self._has_others(request) else _HUNG_S
-        return self._spoke_at <= request.since and self._memory.until - request.since >= enough_s
+        others = self._has_others(request)
+        if presumed and others and request.since < self._spoke_at < self.voice_at:
+            return True  # it can know nothing of what was said after its last message
+        return self._spoke_at <= request.since and self._memory.until - request.since >= (
+            _DOUBT_S if others else _HUNG_S
+        )
 
     def _has_others(self, request: RecognitionRequest) -> bool:
         """Whether somebody else can still be asked."""
@@ -236,8 +245,9 @@ class CallRecognition:
         """Let somebody else hear the turn: it may have been no speech, so this is no failure yet."""
         assert self._request is not None
         assert self._ranked is not None
-        self._request.doubted = self._ranked
+        self._request.doubted, self._request.its_words = self._ranked, self._text.since(self._request.since)
         self._request.tried.append(self._ranked)
+        self._text.doubt(self._request.since)
         self._drop()
         self._ask()
 
@@ -284,7 +294,7 @@ class CallRecognition:
         assert self._stream is not None
         if request.so_far:
             heard = self._text.since(request.since)
-            if heard.text:
+            if len(heard.text.split()) > len(had.text.split()):
                 self._answer(heard)
             else:
                 self._wait(self._settings.final_ms / 1000)  # its first words may be on their way
@@ -337,7 +347,7 @@ class CallRecognition:
         if request is None:
             self._asked = 0
             return
-        heard = self._text.since(request.since) if self.wants_audio else HeardText("", 0.0)
+        heard = self._text.since(request.since) if self.wants_audio else NOTHING_HEARD
         long = self._memory.until - request.since >= _HUNG_S
         silent = self._spoke_at < 0.0 or (long and self._spoke_at <= request.since)
         deserted = self._spoke_at <= self._asked_at and self._has_others(request)
@@ -372,15 +382,17 @@ class CallRecognition:
         self._wait(None)
         self._counters.transcription_s += asyncio.get_running_loop().time() - request.began
         if request.doubted is not None:
-            self._believe(request.doubted, heard)
+            self._believe(request.doubted, request.its_words, heard)
+            heard = heard if heard.text else request.its_words
         self._deliver(Recognised(request.revision, heard.text, heard.confidence, heard.alternatives))
         if not self.wants_audio and self._chain.live:
             self._follow()  # a better one may be back
 
-    def _believe(self, doubted: RankedRecogniser, heard: HeardText) -> None:
-        """An engine's silence was right if nobody heard a word: then it goes on."""
-        if heard.text:
-            doubted.failed(StreamFailed("idle", "it said nothing of what another heard"), self._chain.clock())
+    def _believe(self, doubted: RankedRecogniser, had: HeardText, heard: HeardText) -> None:
+        """An engine's silence was right if nobody heard a word more: then it goes on."""
+        if len(heard.text.split()) > len(had.text.split()):
+            what = "it said nothing, or not all, of what another heard"
+            doubted.failed(StreamFailed("idle", what), self._chain.clock())
             doubted.counters.replaced += 1
         else:
             doubted.breaker.abandoned()

@@ -9,6 +9,8 @@ import msgspec
 from bridge.listening.recognisers.chain import RankedRecogniser
 from bridge.listening.turn_text import HeardText
 
+NOTHING_HEARD = HeardText("", 0.0)
+
 
 class RecognitionCounters(msgspec.Struct):
     """Counters of this process, summed over all calls."""
@@ -33,7 +35,9 @@ class RecognitionRequest:
     began: float
     tried: list[RankedRecogniser] = field(default_factory=list)
     doubted: RankedRecogniser | None = None
-    """Who said nothing; if another hears words, it has failed."""
+    """Who said nothing, or no more after the caller's last sound; if another hears more words, it has failed."""
+    its_words: HeardText = NOTHING_HEARD
+    """What it had said, which counts where nobody else says anything."""
 
 
 @dataclass(slots=True)

@@ -300,6 +300,8 @@ class CallListening:
             if echo > 0.0:
                 event = msgspec.structs.replace(event, echo=echo)
                 self._listening.counters.echoes += echo >= 0.5
+            if event.probability >= 0.5 > echo:
+                self.recognition.voice_at = event.at
         self._deliver(event)
 
     def _audio_before(self, at: float) -> bytes:

@@ -106,6 +106,12 @@ class TurnText:
         self._asked_at = None
         return max((segment.until_at for segment in self._segments.values() if segment.final), default=0.0)
 
+    def doubt(self, since: float) -> None:
+        """Take what was said after this moment for final no more: somebody else is to hear that audio, too."""
+        for segment in self._segments.values():
+            if segment.until_at > since:
+                segment.final = False
+
     def _forget_unsettled(self) -> None:
         for number in self._unsettled:
             self._segments.pop(number, None)

@@ -90,12 +90,16 @@ def failures() -> Iterator[tuple[str, float]]:
 Misconduct = Callable[[ListeningDouble], None]
 
 
-async def call(vendor: str, orders: Misconduct | None, folder: Path) -> tuple[PlacedCall, list[str]]:
-    """One call whose recogniser's service has these orders, and every text that was spoken."""
+async def call(
+    vendor: str, orders: Misconduct | None, folder: Path, others: Misconduct | None = None
+) -> tuple[PlacedCall, list[str]]:
+    """One call whose recogniser's service has these orders, its second one's others, and every text that was spoken."""
     first: ListeningDouble = DOUBLES[vendor]()
     second = SonioxDouble() if isinstance(first, DeepgramDouble) else DeepgramDouble()
     if orders is not None:
         orders(first)
+    if others is not None:
+        others(second)
     (folder / "shop.yaml").write_text(SCRIPT)
     voice = ElevenLabsDouble()
     async with first.serve() as first_url, second.serve() as second_url, voice.serve() as voice_url:
@@ -141,9 +145,21 @@ def test_a_turn_in_which_the_recogniser_fails_is_answered_to_the_word(
     assert reply_ms("deepgram", way, at, tmp_path) - well <= MOST_MS
 
 
-@pytest.mark.parametrize("vendor", ["deepgram", "speechmatics", "gladia"])
+@pytest.mark.parametrize(
+    ("vendor", "at"),
+    [
+        *((vendor, 2.2) for vendor in ("deepgram", "speechmatics", "gladia", "cartesia_ink")),
+        *((vendor, 2.6) for vendor in ("deepgram_flux", "deepgram_flux_forced", "cartesia_ink")),
+        ("speechmatics", 1.6),
+    ],
+)
 def test_a_service_that_says_no_more_in_mid_sentence_costs_no_word(
-    vendor: str, virtual_network: None, tmp_path: Path
+    vendor: str, at: float, virtual_network: None, tmp_path: Path
 ) -> None:
     """The connection stands, and nothing comes: the words so far are no answer while somebody else can be asked."""
-    assert reply_ms(vendor, "falls silent", 2.2, tmp_path) > 0
+    assert reply_ms(vendor, "falls silent", at, tmp_path) > 0
+
+
+def test_what_it_had_said_counts_where_nobody_else_can_be_heard(virtual_network: None, tmp_path: Path) -> None:
+    _, said = virtual.run(lambda: call("cartesia_ink", WAYS["falls silent"](2.6), tmp_path, refuses(503)))
+    assert any(text.startswith("you said i want to cancel my") for text in said)

@@ -24,6 +24,7 @@ from tests.doubles.listening.catalogue import DOUBLES
 from tests.doubles.listening.deepgram import DeepgramDouble, DeepgramSide
 from tests.doubles.listening.flux import FluxDouble
 from tests.doubles.listening.gladia import GladiaDouble
+from tests.doubles.listening.ink import InkTurnsDouble
 from tests.doubles.listening.soniox import SonioxDouble
 from tests.listening.recogniser_contract import ORDER, QUIET, SATURDAY, Conversation, loaded, plain, until
 from tests.listening.sounds import line, silence
@@ -236,6 +237,29 @@ async def test_the_vendors_opinions_of_a_turn_reach_the_call() -> None:
         opinions = [event.opinion for event in call.told if isinstance(event, TurnOpinion)]
         assert opinions == [Opinion.SPEECH, Opinion.OVER_EARLY, Opinion.OVER]
         assert plain(await call.words()) == "i want to cancel my order"
+        call.ear.close()
+
+
+async def test_a_service_that_had_said_all_before_a_noise_is_believed_and_goes_on() -> None:
+    """Ink says nothing of a noise: another is asked, hears no word more, and the call stays with Ink."""
+    ink, deepgram = InkTurnsDouble(), DeepgramDouble()
+    async with (
+        ink.serve() as url,
+        deepgram.serve() as other,
+        listens(ink.settings(url), deepgram.settings(other)) as room,
+    ):
+        call = Line(room)
+        await call.says(ORDER)
+        await until(lambda: any(plain(heard.pieces[-1].text) == "i want to cancel my order" for heard in call.heard))
+        call.ear.recognition.voice_at = call.now + 0.02
+        assert await call.words() == "i want to cancel my order"
+        assert len(deepgram.sessions) == 1
+        first = room.recognisers.chain(room.settings.recogniser).ranked[0]
+        assert first.counters.failed == 0
+        await until(lambda: len(ink.sessions) == 2)
+        second = call.now
+        await call.says(SATURDAY)
+        assert await call.words(second) == "when do you open on saturday"
         call.ear.close()
 
 

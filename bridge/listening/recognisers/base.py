@@ -100,6 +100,8 @@ class FinalText(msgspec.Struct, frozen=True):
     words: tuple[RecognisedWord, ...] = ()
     alternatives: tuple[TextAlternative, ...] = ()
     """Other readings, the likeliest first."""
+    presumed: bool = False
+    """The service said nothing, and its newest text is taken for its answer."""
 
 
 class Finalised(msgspec.Struct, frozen=True):

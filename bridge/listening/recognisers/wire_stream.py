@@ -308,8 +308,10 @@ class WireStream:
                 if not number or number >= self._asked:
                     self._answered(number, presumed=presumed)
             case PartialText() | FinalText():
-                at, words = self._at(event.at), tuple(map(self._placed, event.words))
-                self._tell(msgspec.structs.replace(event, at=at, words=words))
+                its: dict[str, object] = {"at": self._at(event.at), "words": tuple(map(self._placed, event.words))}
+                if presumed and isinstance(event, FinalText):
+                    its["presumed"] = True
+                self._tell(msgspec.structs.replace(event, **its))
             case TurnOpinion():
                 self._tell(msgspec.structs.replace(event, at=self._at(event.at)))
 
