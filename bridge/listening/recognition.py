@@ -294,7 +294,7 @@ class CallRecognition:
         assert self._stream is not None
         if request.so_far:
             heard = self._text.since(request.since)
-            if len(heard.text.split()) > len(had.text.split()):
+            if heard.text:
                 self._answer(heard)
             else:
                 self._wait(self._settings.final_ms / 1000)  # its first words may be on their way
