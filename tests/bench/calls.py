@@ -26,7 +26,7 @@ import re
 import resource
 import statistics
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from random import Random
 from typing import Any
@@ -241,11 +241,20 @@ def clips() -> list[bytes]:
     return found
 
 
-async def run(base: str, pid: int, calls: int, seconds: float, seed: int, *, floor: bool) -> dict[str, Any]:
-    """Ring, let things settle, measure, hang up."""
+async def run(
+    base: str,
+    pid: int,
+    calls: int,
+    seconds: float,
+    seed: int,
+    *,
+    floor: bool,
+    used: Callable[[int], tuple[float, float]] = lambda pid: (cpu_s(pid), rss_mb(pid)),
+) -> dict[str, Any]:
+    """Ring, let things settle, measure, hang up. `used` tells CPU seconds and MB of the server with this process id."""
     felt = Felt()
     callers = [Caller(i + 1 + seed * 10_000, clips(), felt, seed) for i in range(calls)]
-    before_mb = rss_mb(pid)
+    _, before_mb = used(pid)
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
         listeners = []
         warmup = asyncio.create_task(asyncio.sleep(0))
@@ -258,14 +267,14 @@ async def run(base: str, pid: int, calls: int, seconds: float, seed: int, *, flo
         await asyncio.sleep(2.0)
         for caller in callers:
             caller.measured = True
-        cpu_before, own_before = cpu_s(pid), resource.getrusage(resource.RUSAGE_SELF)
+        (cpu_before, _), own_before = used(pid), resource.getrusage(resource.RUSAGE_SELF)
         began = time.perf_counter()
         await asyncio.sleep(seconds - 0.5)
         took = time.perf_counter() - began
-        cpu = cpu_s(pid) - cpu_before
+        cpu, memory_mb = used(pid)
+        cpu -= cpu_before
         own = resource.getrusage(resource.RUSAGE_SELF)
         own_cpu = own.ru_utime + own.ru_stime - own_before.ru_utime - own_before.ru_stime
-        memory_mb = rss_mb(pid)
         await talking
         for caller in callers:
             assert caller.socket is not None

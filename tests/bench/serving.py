@@ -1,4 +1,4 @@
-"""A server pinned to one core for as long as it is measured, and what it has used."""
+"""A server pinned to cores for as long as it is measured, and what it has used."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 
 from bridge.system.lifetime import die_with_parent
@@ -33,12 +33,12 @@ def rss_mb(pid: int) -> float:
     return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
 
 
-def _begins(core: int) -> Callable[[], None]:
-    """What the server does first: it keeps to its core, and ends when the benchmark does, even one that is killed."""
+def _begins(cores: Collection[int]) -> Callable[[], None]:
+    """What the server does first: it keeps to its cores, and ends when the benchmark does, even one that is killed."""
     end_with_parent = die_with_parent()
 
     def begin() -> None:
-        os.sched_setaffinity(0, {core})
+        os.sched_setaffinity(0, cores)
         if end_with_parent is not None:
             end_with_parent()
 
@@ -46,10 +46,12 @@ def _begins(core: int) -> Callable[[], None]:
 
 
 @contextlib.contextmanager
-def server(core: int, *, floor: bool, job: Path = PEER_JOB, **secrets: str) -> Iterator[tuple[int, str]]:
-    """The service with this configuration, or the floor, pinned to one core; its process and address.
+def server(
+    *cores: int, floor: bool, job: Path = PEER_JOB, processes: int = 1, **secrets: str
+) -> Iterator[tuple[int, str]]:
+    """The service with this configuration, or the floor, pinned to these cores; its process and address.
 
-    `secrets` are further variables of its environment.
+    With several `processes` it is the one that watches them. `secrets` are further variables of its environment.
     """
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -57,6 +59,7 @@ def server(core: int, *, floor: bool, job: Path = PEER_JOB, **secrets: str) -> I
     command = [sys.executable, "-m", "tests.bench.floor", str(port)]
     if not floor:
         command = [sys.executable, "-m", "bridge.cli", "serve", "-c", str(job), "--port", str(port)]
+        command += ["--processes", str(processes)]
     environment = {**os.environ, "TWILIO_AUTH_TOKEN": TOKEN, "PUBLIC_URL": PUBLIC_URL, **secrets}
     process = subprocess.Popen(
         command,
@@ -64,7 +67,7 @@ def server(core: int, *, floor: bool, job: Path = PEER_JOB, **secrets: str) -> I
         env=environment,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
-        preexec_fn=_begins(core),
+        preexec_fn=_begins(cores),
     )
     base = f"http://127.0.0.1:{port}"
     try:
