@@ -18,6 +18,8 @@ _ENOUGH_BEATS = 20
 """Fewer say nothing: one hiccup among three is no lateness."""
 _FOR_OTHERS = 5
 """One place of so many is kept for other accounts than the one that has all others."""
+_MORE_THAN_ITS_SHARE = 5
+"""A full process takes one call more for each so many, while others have places free."""
 RESERVED_S = 15.0
 """A call that was admitted but has brought no media stream by now went elsewhere, or gave up."""
 
@@ -119,6 +121,9 @@ class Admission:
 
     A call is counted from the webhook that admits it (a reservation, which lapses when no stream comes) to
     the end of its media stream. `headroom` is 0 when listening or speech could not serve one more.
+
+    Where processes share a port, `elsewhere` says how many places the others have free. Webhooks and streams do not
+    fall on them evenly, so a full process takes up to a fifth more as long as another has a place for each.
     """
 
     def __init__(
@@ -128,6 +133,7 @@ class Admission:
         max_loop_lag_ms: float,
         lag: LoopLag,
         headroom: Callable[[], float] = lambda: 1.0,
+        elsewhere: Callable[[], int] = lambda: 0,
         clock: Callable[[], float] = time.monotonic,
         limits: CallLimits | None = None,
         pressure: PressureSettings | None = None,
@@ -138,6 +144,8 @@ class Admission:
         self._max_loop_lag_ms = max_loop_lag_ms
         self._lag = lag
         self._headroom = headroom
+        self._elsewhere = elsewhere
+        self._more_calls = max_calls // _MORE_THAN_ITS_SHARE
         self._clock = clock
         self._reserved: dict[str, float] = {}
         self._running: set[str] = set()
@@ -184,9 +192,11 @@ class Admission:
         return self.refusing is None
 
     @property
-    def takes_calls(self) -> bool:
-        """Whether the process is up and is not about to leave, however full it is at the moment."""
-        return self.started and not self.draining
+    def places(self) -> int | None:
+        """How many more calls are this process's share; None while it is not up, or leaves."""
+        if not self.started or self.draining:
+            return None
+        return 0 if self.refusing else max(0, self._max_calls - len(self._running) - len(self._reserved))
 
     @property
     def refusing(self) -> Verdict | None:
@@ -196,7 +206,7 @@ class Admission:
         if self.draining:
             return "draining"
         self._lapse()
-        if len(self._running) + len(self._reserved) >= self._max_calls:
+        if len(self._running) + len(self._reserved) >= self._max_calls + min(self._more_calls, self._elsewhere()):
             return "full"
         if self._lag.p90_ms > self._max_loop_lag_ms:
             return "late"
@@ -243,7 +253,7 @@ class Admission:
     def begin(self, call: str, *, returning: bool = False) -> bool:
         """The call's media stream has started. False when there is no room: its webhook was another process's."""
         self._reserved.pop(call, None)
-        if len(self._running) >= self._max_calls and not returning:
+        if len(self._running) >= self._max_calls + self._more_calls and not returning:
             self._limits.drop(call)
             return False
         self._running.add(call)

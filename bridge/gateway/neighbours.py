@@ -1,6 +1,7 @@
-"""Who else takes calls: processes that share a store tell each other once a second whether a call can go to them.
+"""Who else takes calls: processes that share a store tell each other once a second how many calls could go to them.
 
-A process that is about to stop moves its calls when somebody else is there, and says goodbye to them when not.
+A process that is about to stop moves its calls when somebody else is there, and says goodbye to them when not. A full
+one takes a few more while others have places free, since a port is not shared out evenly.
 """
 
 from __future__ import annotations
@@ -15,23 +16,25 @@ BEAT_S = 1.0
 _FRESH_S = 3.5
 _SERVING = "serving:"
 _YES, _NO = b"1", b"0"
+"""Whether a process takes calls; behind a yes and a colon stands how many places it has free."""
 
 
 class Neighbours:
     """The processes that share a store, as one of them sees the others; `start` on a running loop, `close` at the end.
 
-    `serves` is asked whether this one takes calls; `told` is to be called when that has changed.
+    `places` is asked how many more calls this one could take, None when calls are not for it at all; `changed` is to be
+    called when that they are has changed.
     """
 
     def __init__(
-        self, store: Store, process: str, serves: Callable[[], bool], clock: Callable[[], float] = time.monotonic
+        self, store: Store, process: str, places: Callable[[], int | None], clock: Callable[[], float] = time.monotonic
     ) -> None:
         self._store = store
         self._process = process
-        self._serves = serves
+        self._places = places
         self._clock = clock
         self._leaving = False
-        self._others: dict[str, float] = {}
+        self._others: dict[str, tuple[float, int]] = {}
         self._news = asyncio.Event()
         self._beating: asyncio.Task[None] | None = None
         self._unwatch: Callable[[], None] = lambda: None
@@ -51,9 +54,17 @@ class Neighbours:
     @property
     def serving(self) -> int:
         """How many others take calls now."""
+        return len(self._fresh())
+
+    @property
+    def places(self) -> int:
+        """How many more calls all the others together could take, as they said within the last seconds."""
+        return sum(places for _, places in self._fresh().values())
+
+    def _fresh(self) -> dict[str, tuple[float, int]]:
         now = self._clock()
-        self._others = {name: at for name, at in self._others.items() if now - at < _FRESH_S}
-        return len(self._others)
+        self._others = {name: heard for name, heard in self._others.items() if now - heard[0] < _FRESH_S}
+        return self._others
 
     def leave(self) -> None:
         """Tell the others at once that no more calls are for this process, though it takes those that still come."""
@@ -67,7 +78,8 @@ class Neighbours:
     async def _beat(self) -> None:
         while True:
             self._news.clear()
-            value = _YES if self._serves() and not self._leaving else _NO
+            places = None if self._leaving else self._places()
+            value = _NO if places is None else b"%b:%d" % (_YES, places)
             await self._store.put(f"{_SERVING}{self._process}", value, 2 * _FRESH_S)
             try:
                 async with asyncio.timeout(BEAT_S):
@@ -79,7 +91,8 @@ class Neighbours:
         name = key.removeprefix(_SERVING)
         if name == self._process:
             return
-        if value == _YES:
-            self._others[name] = self._clock()
+        serves, _, places = value.partition(b":")
+        if serves == _YES:
+            self._others[name] = (self._clock(), int(places) if places.isdigit() else 0)
         else:
             self._others.pop(name, None)

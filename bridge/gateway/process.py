@@ -70,11 +70,13 @@ def open_process(
         max_loop_lag_ms=settings.max_loop_lag_ms,
         lag=lag,
         headroom=headroom,
+        elsewhere=lambda: neighbours.places,
         limits=CallLimits(settings.calls_of_a_number, settings.max_calls_per_account, settings.max_calls),
         pressure=settings.pressure,
     )
     kept_calls = KeptCalls(store, ttl_s=settings.after_stream_ttl_s)
     keeper = CallKeeper(store, kept_calls, ttl_s=settings.after_stream_ttl_s)
+    neighbours = Neighbours(store, keeper.process, lambda: admission.places)
     outcomes = Outcomes(store, ttl_s=settings.after_stream_ttl_s)
     control = CallControl(timeout_s=settings.rest_timeout_s, metrics=metrics, open_client=open_client)
     departures = Departures(settings.after_stream_s)
@@ -89,7 +91,7 @@ def open_process(
         outcomes=outcomes,
         kept_calls=kept_calls,
         keeper=keeper,
-        neighbours=Neighbours(store, keeper.process, lambda: admission.takes_calls),
+        neighbours=neighbours,
         tickets=TicketIssuer((ticket_secret,), ttl_s=settings.ticket_ttl_s),
         signatures=Signatures(settings, metrics),
         control=control,

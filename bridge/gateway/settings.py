@@ -89,7 +89,8 @@ class GatewaySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, k
     """Accept requests that nobody signed. Never on a public address."""
 
     max_calls: Count = 200
-    """Per process. Beyond it, or while the process is late, callers hear `busy_text` or ring `overflow_number`."""
+    """Per process. Beyond it, or while the process is late, callers hear `busy_text` or ring `overflow_number`. A fifth
+    more is taken while other processes that share the store have as many places free."""
     max_loop_lag_ms: Positive = 40.0
     """No new call while the event loop runs later than this (90th percentile over the last seconds)."""
     max_calls_per_number: Count | None = None

@@ -16,9 +16,9 @@ class Clock:
         return self.now
 
 
-def door(max_calls: int = 2) -> tuple[Admission, LoopLag, Clock]:
+def door(max_calls: int = 2, elsewhere: int = 0) -> tuple[Admission, LoopLag, Clock]:
     clock, lag = Clock(), LoopLag()
-    admission = Admission(max_calls=max_calls, max_loop_lag_ms=40.0, lag=lag, clock=clock)
+    admission = Admission(max_calls=max_calls, max_loop_lag_ms=40.0, lag=lag, clock=clock, elsewhere=lambda: elsewhere)
     admission.started = True
     return admission, lag, clock
 
@@ -55,6 +55,43 @@ def test_a_stream_that_another_process_admitted_is_refused_when_there_is_no_room
     assert not admission.begin("CA2")
     admission.end("CA2")
     assert admission.calls == 1
+
+
+@pytest.mark.parametrize(
+    ("max_calls", "elsewhere", "taken"),
+    [(10, 0, 10), (10, 1, 11), (10, 2, 12), (10, 50, 12), (200, 50, 240), (200, 13, 213), (4, 50, 4)],
+)
+def test_a_full_process_takes_up_to_a_fifth_more_while_others_have_places_free(
+    max_calls: int, elsewhere: int, taken: int
+) -> None:
+    admission, _, _ = door(max_calls, elsewhere)
+    verdicts = [admission.ask(f"CA{call}") for call in range(2 * max_calls)]
+    assert verdicts == ["admitted"] * taken + ["full"] * (2 * max_calls - taken)
+    assert admission.places == 0
+    assert admission.use == 1.0
+
+
+def test_streams_that_others_admitted_fall_unevenly_and_still_find_a_place() -> None:
+    """Ten of ours and ten of another process were let in; twelve of the streams come here."""
+    admission, _, _ = door(max_calls=10)
+    ours = [f"ours{call}" for call in range(10)]
+    assert {admission.ask(call) for call in ours} == {"admitted"}
+    assert all(admission.begin(call) for call in [*ours, "theirs1", "theirs2"])
+    assert not admission.begin("theirs3")
+    assert admission.calls == 12
+
+
+def test_what_a_process_tells_the_others_is_its_own_share() -> None:
+    admission, lag, _ = door(max_calls=3, elsewhere=100)
+    assert admission.places == 3
+    admission.ask("CA1")
+    assert admission.begin("CA2")
+    assert admission.places == 1
+    for _ in range(60):
+        lag.note(0.09)
+    assert admission.places == 0  # late: a call that came here would be refused
+    admission.draining = True
+    assert admission.places is None
 
 
 def test_a_late_process_takes_no_new_call_and_keeps_those_it_has() -> None:
