@@ -253,9 +253,18 @@ class Cleaner(InlineMarks):
             elif control.group() == "[THINK]":
                 self._until = re.compile(r"\[/THINK\]")
             return True
+        if markup.CITATIONS_BEGUN.match(held, at) and not final:
+            return False
+        if citations := markup.CITATIONS.match(held, at):
+            self._at = citations.end()
+            return True
         citation = markup.CITATION.match(held, at)
         if citation and (
-            held[at] == "【" or not citation.group()[1].isdigit() or not self._apart or self._last in ".!?,;"
+            held[at] == "【"
+            or not citation.group()[1].isdigit()
+            or not self._apart
+            or self._last in ".!?,;"
+            or held[citation.end() :][:1] == "["
         ):
             self._at = citation.end()
             return True

@@ -56,6 +56,9 @@ NESTED_LINK_BEGUN = re.compile(rf"{_TARGET}(?:\)[^()\s]{{0,100}})?\Z")
 CITATION = re.compile(
     r"\[(?!0\])(?:\^?\d{1,3}(?:[,–-] ?\d{1,3}){0,5}|\^[\w-]{1,20}|citation:\d{1,3}|source)\]|【[^】\n]{0,60}】"
 )
+CITATIONS = re.compile(r"(?:\[\d{1,3}\]){2,8}+")
+CITATIONS_BEGUN = re.compile(r"(?:\[\d{1,3}\]){1,8}+(?:\[\d{0,3})?\Z")
+"""Several marks of sources in a row, of which the first is no key even where it stands apart: `[1][2]`."""
 CITATION_BEGUN = re.compile(r"【[^】\n]{0,60}+\Z")
 CONTROL = re.compile(r"\[(?:/?INST|/?SYS|TOOL_CALLS|/?THINK|EOS|BOS)\]|<</?SYS>>")
 """Control signs of chat templates in brackets; `LINK_BEGUN` waits for them too."""

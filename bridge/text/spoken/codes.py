@@ -70,6 +70,10 @@ def telephone(c: Cursor) -> Reading | None:
     if part.lead.startswith("(") and count == 1 and ")" in part.trail and not called and total == 3:
         return None
     words = _number_words(text, numbers, language)
+    apart = c.core(count) in ("x", "X") and c.core(count + 1).isdecimal() and len(c.core(count + 1)) <= 6
+    if apart and total >= 7:  # "555-1234 x 12"
+        said = digits(c.core(count + 1), language)
+        return Reading(count + 2, f"{words}{language.digit_groups}{language.extension} {said}")
     extension = _EXTENSION.fullmatch(c.core(count))
     if extension is not None and total >= 7:
         return Reading(
@@ -215,7 +219,7 @@ def _card_in_digits(c: Cursor, core: str) -> Reading | None:
     if len(core) != 4:
         return None
     second, third = c.core(1), c.core(2)
-    if len(second) != 4 or len(third) != 4 or not (second + third).isdecimal():
+    if not (second + third).isdecimal() or (len(second), len(third)) not in ((4, 4), (6, 5)):
         return None
     count = 3
     while count < 5 and c.core(count).isdecimal() and len(c.core(count)) <= 4 and c.joined(count - 1):

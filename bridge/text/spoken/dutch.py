@@ -153,6 +153,7 @@ CHF Zwitserse_frank Zwitserse_frank rappen rappen m m
 """),
     and_cents=" en ",
     units=units("""
+mmHg millimeter_kwik millimeter_kwik m
 km kilometer kilometer m
 m meter meter m
 cm centimeter centimeter m
@@ -220,7 +221,7 @@ pers persoon personen m
         "nr nummer | no nummer | art artikel | blz bladzijde | p pagina | pp pagina's | hfst hoofdstuk | "
         "afb afbeelding | "
         "tel telefoon | "
-        "v versie | kmr kamer"
+        "v versie | kmr kamer | tst toestel"
     ),
     street_endings={"str": "straat", "nr": "nummer"},
     capitals=words(
@@ -250,6 +251,15 @@ pers persoon personen m
         "je wij "
         "een nu vandaag morgen niet met aan"
     ),
+    score_words=words(
+        "won wonnen wint winnen gewonnen verloor verloren verliest versloeg "
+        "uitslag stand eindstand gelijkspel winst nederlaag"
+    ),
+    grade_words=words("cijfer beoordeling beoordeeld score"),
+    grade_nouns=words("sterren punten"),
+    pressure_words=words("bloeddruk"),
+    over="over",
+    ledger_words=words("saldo resultaat winst balans"),
     ending_in="eindigend op",
     endings=words_of("eindigt op | eindigend op | eindigen op"),
     roman_names=words("lodewijk willem karel hendrik filips frederik paulus johannes pius benedictus leopold albert"),

@@ -323,6 +323,16 @@ AMERICAN = Language(
         "copay minimum maximum limit fine ticket tickets tip bonus prize surcharge charge donation gift deal".split()
     ),
     forms=frozenset(("form", "forms")),
+    score_words=frozenset(
+        "won win wins winning lost lose loses losing beat beats beaten defeated defeat victory score scored "
+        "tied draw drew lead leads led trail trails final result".split()
+    ),
+    score_to="to",
+    grade_words=frozenset("rated rate rating score scored scores grade graded gave give gives review".split()),
+    grade_nouns=frozenset("stars star points marks".split()),
+    pressure_words=frozenset("bp pressure systolic".split()),
+    over="over",
+    ledger_words=frozenset("balance net income profit earnings ebitda equity flow result position".split()),
     hyphened={"st": "Saint", "ste": "Sainte", "mt": "Mount", "ft": "Fort"},
     version_words=frozenset("version v release python ios android macos ubuntu windows firmware build".split()),
     press_words=frozenset("press presses pressing dial hit push enter key keys use type or and then".split()),

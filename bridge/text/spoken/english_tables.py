@@ -94,6 +94,7 @@ bpm beat_per_minute beats_per_minute
 rpm revolution_per_minute revolutions_per_minute
 fps frame_per_second frames_per_second
 hPa hectopascal hectopascals
+mmHg millimeter_of_mercury millimeters_of_mercury
 kPa kilopascal kilopascals
 psi P_S_I P_S_I
 kcal kilocalorie kilocalories

@@ -22,7 +22,7 @@ from bridge.text.spoken.lexicon import STRIPPED, Entry, KnownTokens, Shape, Spok
 from bridge.text.spoken.rules import CONTINUED, INFLECTED
 from bridge.text.spoken.signs import sign_by_sign
 
-RULES_VERSION = 8
+RULES_VERSION = 9
 """Raised when anything is said in other words than before: phrases that were made under other rules are not played."""
 
 LONGEST_CONTEXT = 80
@@ -389,7 +389,8 @@ def _governing(c: Cursor) -> str:
 
 def _opening(first: Part, reading: Reading) -> str:
     """What opens a token, unless the rule has read what closes it: `(555) 123-4567`."""
-    read = "(" in first.lead and (")" in first.core or (reading.length > 1 and ")" in first.trail))
+    told = reading.trail is not None and ")" not in reading.trail and (")" in first.trail or reading.length > 1)
+    read = "(" in first.lead and (")" in first.core or told or (reading.length > 1 and ")" in first.trail))
     return first.lead.replace("(", "") if read else first.lead
 
 

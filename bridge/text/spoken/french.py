@@ -185,6 +185,7 @@ CAD|C$|$CA|$CAN|$CAD|CA$ dollar_canadien dollars_canadiens cent cents m m
 """),
     and_cents=" et ",
     units=units("""
+mmHg millimètre_de_mercure millimètres_de_mercure m
 km kilomètre kilomètres m
 m mètre mètres m
 cm centimètre centimètres m
@@ -278,8 +279,18 @@ x fois fois f
     counted_stops=words(
         "est sont était et ou à pour si quand de depuis en avec mais alors parce qui que sera a ont je vous le la "
         "un une "
-        "aujourd'hui demain maintenant ne pas s'il"
+        "aujourd'hui demain maintenant ne pas s'il au aux du"
     ),
+    score_words=words(
+        "gagné gagne gagnent gagner perdu perd perdent battu bat battent score résultat mène "
+        "mènent victoire défaite nul"
+    ),
+    score_to="à",
+    grade_words=words("note noté notée noter moyenne acuité eu obtenu score avis"),
+    grade_nouns=words("étoiles étoile points"),
+    pressure_words=words("tension artérielle"),
+    over="sur",
+    ledger_words=words("solde résultat bénéfice bilan trésorerie"),
     ending_in="se terminant par",
     endings=words_of("terminant par | termine par | terminent par | finissant par | finit par"),
     expiry_words=words("exp expire expiration expirant valable jusqu'au jusqu'en"),

@@ -161,6 +161,8 @@ def _date(day: int, month: int, year: int | None) -> str:
 
 
 _UNITS = units("""
+Zi Zimmer Zimmer n
+mmHg Millimeter_Quecksilbersäule Millimeter_Quecksilbersäule m
 km Kilometer Kilometer m
 m Meter Meter m
 cm Zentimeter Zentimeter m
@@ -303,7 +305,8 @@ CAD kanadischer_Dollar kanadische_Dollar Cent Cent m m
         "u.a unter anderem | o.ä oder ähnlich | vgl vergleiche | mfg mit freundlichen Grüßen | mwst Mehrwertsteuer | "
         "s.o siehe oben | s.u siehe unten | v.a vor allem | i.d.r in der Regel | abs Absatz | tel Telefon | "
         "max maximal | min minimal | mind mindestens | zw zwischen | u und | bzgl bezüglich | jh Jahrhundert | "
-        "jhs Jahrhunderts | tägl täglich | whg Wohnung | "
+        "jhs Jahrhunderts | tägl täglich | whg Wohnung | kü Küche | z.hd zu Händen | "
+        "z.zt zur Zeit | "
         "ust-idnr Umsatzsteuer-Identifikationsnummer | "
         "kd.-nr Kundennummer | kd.nr Kundennummer | best.-nr Bestellnummer | rg.-nr Rechnungsnummer | "
         "re.-nr Rechnungsnummer | "
@@ -311,10 +314,10 @@ CAD kanadischer_Dollar kanadische_Dollar Cent Cent m m
         "fa Firma | geb geboren | §§ Paragrafen | 3mal dreimal | 2mal zweimal | "
         "gmbh G M B H | kg K G | ag A G | plz Postleitzahl | und/oder und oder | 24/7 rund um die Uhr | str Straße"
     ),
-    needs_stop=words("abs kg tel str ca max min u zw fa geb"),
+    needs_stop=words("kü abs kg tel str ca max min u zw fa geb"),
     never_last=words(
         "fa geb kd.-nr kd.nr best.-nr rg.-nr re.-nr art.-nr tel.-nr vers.-nr dipl.-ing max min mind zw u bzgl z.b "
-        "jh jhs tägl whg ust-idnr d.h ca bzw evtl ggf inkl exkl zzgl u.a vgl s.o s.u v.a i.d.r"
+        "jh jhs tägl whg z.hd z.zt ust-idnr d.h ca bzw evtl ggf inkl exkl zzgl u.a vgl s.o s.u v.a i.d.r"
     ),
     titles=pairs("hr Herr | fr Frau | dr Doktor | prof Professor | st Sankt | ing Ingenieur | dipl Diplom"),
     always_titles=words("dr prof hr"),
@@ -368,6 +371,20 @@ CAD kanadischer_Dollar kanadische_Dollar Cent Cent m m
         "ich du sie wir er es ein eine jetzt heute morgen nicht mit an am"
     ),
     ending_in="endet auf",
+    score_words=words(
+        "gewann gewonnen gewinnt gewinnen verlor verloren verliert siegte siegt besiegte schlug führt führte endstand "
+        "ergebnis spielstand unentschieden sieg niederlage halbzeitstand"
+    ),
+    score_to="zu",
+    grade_words=words("bewertung bewertet note punkte wertung sehschärfe"),
+    grade_nouns=words("sterne sternen punkte punkten"),
+    pressure_words=words("blutdruck rr"),
+    over="zu",
+    ledger_words=words("saldo kontostand ergebnis gewinn jahresergebnis überschuss bilanz eigenkapital cashflow"),
+    beside_sums=pairs(
+        "KM Kaltmiete | WM Warmmiete | NK Nebenkosten | HK Heizkosten | OG Obergeschoss | UG Untergeschoss | "
+        "EG Erdgeschoss | DG Dachgeschoss | TG Tiefgarage | EBK Einbauküche"
+    ),
     expiry_words=words("gültig gültigkeit ablaufdatum läuft abläuft verfällt bis"),
     time_words=words("von um ab bis gegen zwischen und vor nach seit"),
     scale_gender="f",

@@ -165,6 +165,7 @@ CHF franco_svizzero franchi_svizzeri centesimo centesimi m m
 """),
     and_cents=" e ",
     units=units("""
+mmHg millimetro_di_mercurio millimetri_di_mercurio m
 km chilometro chilometri m
 m metro metri m
 cm centimetro centimetri m
@@ -262,8 +263,19 @@ x volta volte f
     phone_links=words("al allo a ci ora per favore noi il"),
     year_words=words("nel dal del al anno anni fino in verso estate inverno autunno primavera dopo prima"),
     counted_stops=words(
-        "è sono era e o a per se quando di da in con ma poi perché che sarà ha io lei il la un una oggi domani ora non"
+        "è sono era e o a per se quando di da in con ma poi perché che sarà ha io lei il la un una oggi domani "
+        "ora non al dal"
     ),
+    score_words=words(
+        "vinto vince vincono vinse perso perde perdono perse battuto batte risultato "
+        "punteggio pareggio vittoria sconfitta"
+    ),
+    score_to="a",
+    grade_words=words("voto valutazione punteggio giudizio"),
+    grade_nouns=words("stelle punti"),
+    pressure_words=words("pressione arteriosa"),
+    over="su",
+    ledger_words=words("saldo risultato utile bilancio netto"),
     ending_in="che termina con",
     expiry_words=words("scad scade scadenza valida valido fino"),
     time_words=words("h alle dalle ore le fino"),

@@ -241,6 +241,22 @@ class Language:
     """That of a million."""
     hyphened: Mapping[str, str] = field(default_factory=dict)
     """What stands shortened before a hyphen and a name, lower case: French `St-Michel`."""
+    score_words: frozenset[str] = frozenset()
+    """Lower-case words before the result of a game: `won`."""
+    score_to: str = ""
+    """Between the points of the two."""
+    grade_words: frozenset[str] = frozenset()
+    """Lower-case words before a grade: `rated`."""
+    grade_nouns: frozenset[str] = frozenset()
+    """Lower-case words after one: `stars`."""
+    pressure_words: frozenset[str] = frozenset()
+    """Lower-case words before a blood pressure."""
+    over: str
+    """Between its two numbers."""
+    ledger_words: frozenset[str] = frozenset()
+    """Lower-case words for what may be below zero, before a sum in brackets: `balance`."""
+    beside_sums: Mapping[str, str] = field(default_factory=dict)
+    """Capitals that adverts write after a sum, a floor's number or each other: German `KM`."""
     version_words: frozenset[str]
     """Lower-case words after which `3.11` is a version."""
     ending_in: str

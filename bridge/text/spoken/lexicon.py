@@ -65,14 +65,15 @@ class Shape:
     """What all tokens have in common that differ in their digits alone."""
 
     __slots__ = (
-        "_core", "_language", "_rules", "_sums", "after", "article", "begins", "calls", "capitals", "certain",
+        "_core", "_language", "_part", "_rules", "_sums", "after", "article", "begins", "calls", "capitals", "certain",
         "closed", "code", "counted", "digits", "ends", "exact", "figures", "goes_on", "heard", "inflected",
         "knowable", "lead", "listed", "looking_ahead", "looking_back", "loud", "names", "naming", "neighbourless",
         "parted", "phone", "plain", "row", "saying", "simple", "tells", "trail", "whole_phone", "width",
     )  # fmt: skip
 
     def __init__(self, token: str, language: Language) -> None:
-        lead, core, trail, word = part(token)
+        self._part = part(token)
+        lead, core, trail, word = self._part
         self.lead, self.trail = lead, trail
         self.begins, self.ends = len(lead), len(token) - len(trail)
         self.figures = DIGIT.search(token) is not None
@@ -163,7 +164,7 @@ class Shape:
         """Which rules may know such a token, by what stands beside it."""
         rules = self._rules.get(beside)
         if rules is None:
-            rules = rules_for(self._core, self.trail, self._language, beside) if self._core else ()
+            rules = rules_for(self._part, self._language, beside) if self._core else ()
             self._rules[beside] = rules
         return rules
 

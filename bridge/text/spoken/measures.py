@@ -115,6 +115,12 @@ def _counted_things(c: Cursor, number: Number) -> Reading | None:
     return Reading(count, _say(_described(c, count, measure), c.language), _ends(c, count))
 
 
+def measured(c: Cursor, number: Number, count: int) -> Reading:
+    """So many of what stands after a number of several tokens, if it counts anything: `1 234,56 €/mois`."""
+    done = _after(c, _Measure(number), "", count - 1) or (count, _Measure(number))
+    return Reading(done[0], _say(done[1], c.language), done[0] == count or _ends(c, done[0]))
+
+
 def _ends(c: Cursor, count: int) -> bool:
     """Whether the stop after a measure ends a sentence: not that of `5 Mio.`, nor that of `1 Std. 30 Min.`"""
     if c.core(count)[:1].islower() and not c.part(count).lead and not c.core(count - 1)[-1:].isdecimal():
@@ -140,7 +146,7 @@ def _after_numbers(language: Language) -> frozenset[str]:
     """What makes a number before it a measure, and the dashes of a range."""
     return frozenset((
         *language.units, *language.currencies, *language.scales, *language.counted_in_millions, *language.described,
-        "sq", "%", "pct", "percent", "-", "–", "—",
+        *language.grade_nouns, "sq", "%", "pct", "percent", "-", "–", "—",
     ))  # fmt: skip
 
 

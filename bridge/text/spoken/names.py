@@ -16,6 +16,8 @@ _VALUES = {"I": 1, "V": 5, "X": 10, "L": 50, "C": 100, "D": 500, "M": 1000}
 _CAPITALS = re.compile(r"([A-ZÀ-ÖØ-Þ]{2,8})('?s)?")
 _ORDINAL_STREET = re.compile(r"\d{1,3}(?:st|nd|rd|th)")
 _AND = re.compile(r"([A-Z]{1,3})&([A-Z]{1,3})")
+_PLATE = re.compile(r"[A-Z]{1,3}")
+_SHORTENED = re.compile(r"(?:\d{1,3}|[^\W\d_]+\.?)(?:-[^\W\d_]+\.?)+")
 _VOWELS = re.compile(r"[AEIOUYÄÖÜÁÉÍÓÚÀÈÂÊÎÔÛÃÕ]")
 
 
@@ -31,6 +33,8 @@ def abbreviation(c: Cursor) -> Reading | None:
         return _words(c, language.before_numbers.get(word, part.core), keep_stop=False)  # "the policy no. is"
     if word in ("fl", "flr") and _ORDINAL_STREET.fullmatch(c.core(-1)) and word in language.before_numbers:
         return Reading(1, language.before_numbers[word], keep_stop=not stopped or c.ends_sentence(0))
+    if word in _NUMBERS and known and c.word(-1) in language.code_words and _PLATE.fullmatch(following.core):
+        return _words(c, language.before_numbers[word], keep_stop=False)  # "flight no. AA 12"
     known = known and not (part.core.isupper() and len(word) > 2 and not stopped)  # "CAP 00184"
     after = following.core.lstrip("#(+")
     if known and (after[:1].isdecimal() or (word in _NUMBERS and after.isupper() and DIGIT.search(after))):
@@ -93,6 +97,36 @@ def hyphened(c: Cursor) -> Reading | None:
     if words is None or not head[0].isupper() or not name[:1].isupper() or not name[1:2].islower():
         return None
     return Reading(1, f"{words}-{name}")
+
+
+def shortened(c: Cursor) -> Reading | None:
+    """Read words with hyphens of which some are shortened, such as German `3-Zi.-Whg.`."""
+    language, core = c.language, c.core()
+    if "." not in core or not _SHORTENED.fullmatch(core):
+        return None
+    words = []
+    for piece in core.split("-"):
+        word = piece.rstrip(".").lower()
+        known = language.before_numbers.get(word) or language.abbreviations.get(word)
+        words.append(whole(piece, language) if piece.isdecimal() else known or piece.rstrip("."))
+        if not known and piece.endswith("."):
+            return None
+    return Reading(1, "-".join(words), keep_stop=c.ends_sentence(0))
+
+
+def beside_sum(c: Cursor) -> Reading | None:
+    """Read capitals that adverts write after a sum, a floor's number or one another: German `1.200 € KM + NK`."""
+    language, before = c.language, c.core(-1)
+    words = language.beside_sums.get(c.core())
+    if words is None or c.part(-1).trail.strip(".,"):
+        return None
+    joined = c.core(-2) if before in _JOINERS else before
+    beside = joined in language.currencies or joined in language.beside_sums or joined[-1:].isdecimal()
+    return Reading(1, words) if beside or c.word(-1) in _WITH else None
+
+
+_JOINERS = frozenset("+ / & und u".split())
+_WITH = frozenset("zzgl inkl exkl plus zuzüglich inklusive im vom".split())
 
 
 def _is_initial(following: Part) -> bool:
@@ -221,7 +255,8 @@ def _ordinal_of_a_name(c: Cursor, value: int) -> Reading:
     if value > language.roman_ordinals_to:
         return Reading(1, language.cardinal(value, ""))
     stop = not language.ordinal_stop or not c.part().trail.startswith(".") or c.ends_sentence(0)
-    return Reading(1, f"{language.roman_ordinal} {language.ordinal(value, '')}".strip(), keep_stop=stop)
+    article = "" if c.word(-1) == language.roman_ordinal else language.roman_ordinal  # "Karl der V."
+    return Reading(1, f"{article} {language.ordinal(value, '')}".strip(), keep_stop=stop)
 
 
 def initials(c: Cursor) -> Reading | None:

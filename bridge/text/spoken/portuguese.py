@@ -209,6 +209,7 @@ CHF franco_suíço francos_suíços cêntimo cêntimos m m
     home="R$",
     and_cents=" e ",
     units=units("""
+mmHg milímetro_de_mercúrio milímetros_de_mercúrio m
 km quilômetro quilômetros m
 m metro metros m
 cm centímetro centímetros m
@@ -303,8 +304,18 @@ x vez vezes f
     counted_stops=words(
         "é são era e ou a para se quando por de desde em com mas então porque que será tem eu você o um uma hoje "
         "amanhã "
-        "agora não"
+        "agora não ao à do"
     ),
+    score_words=words(
+        "ganhou ganharam ganha ganhamos perdeu perderam perde venceu venceram vence placar resultado empate empataram "
+        "vitória derrota"
+    ),
+    score_to="a",
+    grade_words=words("nota avaliação pontuação classificação"),
+    grade_nouns=words("estrelas pontos"),
+    pressure_words=words("pressão arterial tensão"),
+    over="por",
+    ledger_words=words("saldo resultado lucro balanço líquido"),
     ending_in="com final",
     endings=words_of("cartão final | final em | termina em | terminado em | terminada em | terminam em | com final"),
     roman_ordinals_to=10,

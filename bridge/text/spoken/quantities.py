@@ -6,9 +6,8 @@ import re
 
 from bridge.text.spoken.cursor import Cursor, Reading
 from bridge.text.spoken.language import Gender, Language
-from bridge.text.spoken.measures import unit_genders
+from bridge.text.spoken.measures import measured, unit_genders
 from bridge.text.spoken.numerals import PRIMES, Number, digits, parse, say, signed, whole
-from bridge.text.spoken.sums import money
 
 _FRACTION = re.compile(r"([-+−]?)(\d{1,3})[/⁄](\d{1,2})(?:rds|ths|rd|th)?")
 _VULGAR = {
@@ -348,11 +347,7 @@ def _spaced_groups(c: Cursor) -> Reading | None:
     town = town and c.word(2) not in language.currencies
     if count == 2 and len(text) == 5 and not rest and town:  # "75 008 Paris"
         return Reading(2, language.digit_groups.join(digits(c.core(place), language) for place in range(2)))
-    mark = c.core(count)
-    if mark in language.currencies and c.joined(count - 1):
-        currency = language.currencies[mark]
-        return Reading(count + 1, money(Number("", text, rest), currency, "", language))
-    return Reading(count, say(Number("", text, rest), language))
+    return measured(c, Number("", text, rest), count)
 
 
 def _is_year(c: Cursor, core: str) -> bool:

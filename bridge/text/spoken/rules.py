@@ -25,8 +25,9 @@ from bridge.text.spoken import (
     parts,
     passwords,
     quantities,
+    results,
 )
-from bridge.text.spoken.cursor import ANYTHING, Beside, Cursor, Reading
+from bridge.text.spoken.cursor import ANYTHING, Beside, Cursor, Part, Reading
 from bridge.text.spoken.language import Language
 from bridge.text.spoken.numerals import PRIMES
 
@@ -57,6 +58,8 @@ class _Asked(NamedTuple):
     """It only knows words of some tables of the language; given is the word in lower case."""
     fits: Callable[[str, Language], bool] = lambda shape, language: True
     """What else its shape needs to have."""
+    opened: re.Pattern[str] = re.compile("")
+    """How the marks before it begin."""
     closed: re.Pattern[str] = re.compile("")
     """How the marks after it begin."""
     needs: Beside = Beside(0)
@@ -121,7 +124,7 @@ _KEYS = _asked(keypad.keys, r"[*#\d]+")
 
 _MORE_DIGITS = Beside.DIGITS | Beside.DASH
 _OPEN, _STOPPED, _PRIMED = re.compile("$"), re.compile(r"\."), re.compile(f"[{''.join(PRIMES)}]")
-_GOES_ON = re.compile(r"\)*$")
+_OPENED, _GOES_ON = re.compile(r"\($"), re.compile(r"\)*$")
 _CLOCKED = Beside.CLOCK | Beside.DASH | Beside.TOLD
 
 _INTEGERS = (
@@ -166,6 +169,12 @@ _NUMERIC = (
     _NAMED,
     _asked(parts.section, r"\d[\d.]*[A-Za-z]?\(.*"),
     _asked(parts.half, r"\d/\d|½")._replace(closed=_OPEN, fits=lambda shape, language: bool(language.halves)),
+    _asked(results.in_brackets)._replace(opened=_OPENED, needs=Beside.TOLD, fits=measures.may_measure),
+    _asked(results.score, r"\d{1,3}[-–:]\d{1,3}")._replace(needs=Beside.TOLD),
+    _asked(results.grade, r"\d{1,3}/\d{1,3}")._replace(needs=Beside.TOLD | Beside.COUNTED),
+    _asked(results.grade, r"\d\d/\d{2,3}")._replace(fits=lambda shape, language: language.feet_and_inches),
+    _asked(results.pressure, r"\d{1,3}/\d{1,3}")._replace(needs=Beside.TOLD | Beside.COUNTED),
+    _asked(results.pressure, r"\d{3}/\d{2,3}"),
     _asked(parts.rating, r"\d{1,3}[.,]\d{1,2}/\d[\d.,]*"),
     _asked(date_ranges.date_range, r"\d{1,2}[/.].{0,9}?[-–—]\d.*"),
     _asked(date_ranges.date_range, r"\d{1,2}[/.]\d{1,2}(?:[/.]\d{2,4})?")._replace(needs=Beside.DASH),
@@ -194,11 +203,15 @@ _NUMERIC = (
     _asked(compounds.percent_word, r"\d{1,3}%-?ig[a-z]*"),
     _asked(compounds.about, r"\d{1,4}-?ish"),
     _asked(compounds.part_of, r"\d/\d{1,2}-[a-z]+"),
+    _asked(results.lumber, r"\d{1,2}[xX×]\d{1,2}s|\d{1,2}s")._replace(
+        fits=lambda shape, language: language.feet_and_inches
+    ),
     _asked(quantities.duration, r"\d{1,2}(?:h\d{1,2}(?:m.*)?|m(?:\d\d)?)"),
     _asked(measures.amount, _BARE)._replace(fits=measures.may_measure, needs=Beside.COUNTED),
     _asked(measures.amount, rf"(?!{_BARE}$)[^\d]{{0,6}}[.,]?\d.*")._replace(fits=measures.may_measure),
     _asked(quantities.marked_ordinal, r"\d.*[^\d]")._replace(fits=_marked),
     _asked(quantities.period, r"\d+[-–—/]\d+"),
+    _asked(names.shortened, r"\d{1,3}-.*\..*"),
     _asked(compounds.compound, r"\d{1,4}(?:st|nd|rd|th)?-[^\W\d_].*"),
     _CODE,
     _asked(quantities.marked_number, r"[-+−±~≈]?[\d.,'’]+"),
@@ -221,6 +234,8 @@ _MIXED = (
     _CODE,
 )
 """For one that begins with a letter."""
+_IN_BRACKETS = _listed(results.in_brackets, _is_currency)._replace(opened=_OPENED, needs=Beside.TOLD)
+
 _LETTERED = (
     _EMAIL,
     _URL,
@@ -228,9 +243,12 @@ _LETTERED = (
     _asked(names.hyphened, "[^-]{2,4}-.+"),
     _listed(dates.month_name, lambda word, language: word in language.month_abbreviations),
     _listed(dates.weekday, _is_day),
+    _listed(names.beside_sum, lambda word, language: word.upper() in language.beside_sums),
+    _asked(names.shortened, r".+-.*\..*|.*\.-.+"),
     _asked(names.roman, r"[IX]+(?:ea?|['’]s)?"),
     _listed(names.abbreviation, _is_abbreviation),
     _asked(names.initials, r"\w|.*\..*"),
+    _IN_BRACKETS,
     _listed(measures.currency_first, _is_currency),
     _OPERATOR,
     _asked(codes.card, "[xX]{4}.*"),
@@ -241,6 +259,7 @@ _LETTERED = (
 )
 """For one without a digit that is no plain word."""
 _SIGNS = (
+    _IN_BRACKETS,
     _CARD,
     _asked(measures.currency_first)._replace(fits=lambda shape, language: shape.lstrip("-+−") in language.currencies),
     _OPERATOR,
@@ -267,7 +286,7 @@ LOOKING_AHEAD = NEIGHBOURLESS | {
 also at words before it that are about telephones."""
 LOOKING_BACK = LOOKING_AHEAD | {
     codes.card, keypad.keys, machines.machine, compounds.decade, compounds.prefixed, dates.date_without_year,
-    names.numeric_abbreviation, quantities.arithmetic, lengths.feet,
+    names.numeric_abbreviation, quantities.arithmetic, lengths.feet, results.score, results.grade, results.pressure,
 }  # fmt: skip
 """Those that look besides at words of `told_by` before a token that has a digit, if it is not of digits alone."""
 INFLECTED = frozenset((
@@ -285,8 +304,9 @@ _TABLES = {
 }
 
 
-def rules_for(core: str, trail: str, language: Language, beside: int = ANYTHING) -> tuple[Rule, ...]:
-    """Which rules may know a token, by the token without its marks, the marks after it and what stands beside it."""
+def rules_for(part: Part, language: Language, beside: int = ANYTHING) -> tuple[Rule, ...]:
+    """Which rules may know a token, by the token taken apart and what stands beside it."""
+    core = part.core
     if core.isdecimal():
         table, shape = "integer", core.translate(FIGURES)
     elif DIGIT.search(core):
@@ -301,7 +321,8 @@ def rules_for(core: str, trail: str, language: Language, beside: int = ANYTHING)
         for one in _TABLES[table]
         if (not one.needs or one.needs & beside)
         and (one.lists is None or one.lists(word, language))
-        and one.closed.match(trail)
+        and one.opened.match(part.lead)
+        and one.closed.match(part.trail)
         and one.shape.fullmatch(shape)
         and one.fits(shape, language)
     )
@@ -329,7 +350,8 @@ def told_by(language: Language) -> frozenset[str]:
     return frozenset((
         *language.version_words, *language.date_words, *language.expiry_words, *language.decade_words,
         *language.press_words, *language.year_words, *language.forms, *language.hour_articles, *language.time_words,
-        *language.month_abbreviations, *dates.days_of_week(language), language.range_to,
+        *language.month_abbreviations, *dates.days_of_week(language), language.range_to, *language.score_words,
+        *language.grade_words, *language.pressure_words, *language.ledger_words,
     ))  # fmt: skip
 
 

@@ -190,6 +190,7 @@ CHF franco_suizo francos_suizos céntimo céntimos m m
 """),
     and_cents=" con ",
     units=units("""
+mmHg milímetro_de_mercurio milímetros_de_mercurio m
 km kilómetro kilómetros m
 m metro metros m
 cm centímetro centímetros m
@@ -282,8 +283,18 @@ x vez veces f
     counted_stops=words(
         "es son era y o a para si cuando por de desde en con pero entonces porque que por se será tiene ha yo "
         "usted el la "
-        "un una hoy mañana ahora no"
+        "un una hoy mañana ahora no al del"
     ),
+    score_words=words(
+        "ganó ganaron gana ganan ganado perdió perdieron pierde perdido venció vencieron marcador resultado empate "
+        "empataron empató derrotó victoria derrota"
+    ),
+    score_to="a",
+    grade_words=words("nota calificación puntuación valoración valorado"),
+    grade_nouns=words("estrellas puntos"),
+    pressure_words=words("tensión presión arterial"),
+    over="sobre",
+    ledger_words=words("saldo resultado beneficio balance neto"),
     ending_in="terminada en",
     endings=words_of(
         "terminación en | tarjeta terminación | acabado en | termina en | terminada en | terminado en | "

@@ -12,7 +12,7 @@ from bridge.text.spoken.languages import CODES, language
 
 TABLES: list[dict[str, dict[str, str]]] = [
     yaml.safe_load((Path(__file__).parent / name).read_text(encoding="utf-8"))
-    for name in ("languages.yaml", "hard.yaml", "odd.yaml", "agents.yaml", "written_by_models.yaml")
+    for name in ("languages.yaml", "hard.yaml", "odd.yaml", "agents.yaml", "written_by_models.yaml", "results.yaml")
 ]
 """What is said by the classes of each language, and what is said of sentences as users and agents write them."""
 ROWS = [(code, written, said) for table in TABLES for code, rows in table.items() for written, said in rows.items()]
