@@ -315,6 +315,8 @@ def _after_full_stop(word: str, following: str, first: str, known: bool, sentenc
     named = lower in _BEFORE_NUMBERS or lower in _FOREIGN_BEFORE_NUMBERS
     if named and following[:1].isupper() and _begins_with_figures(following[:_COMPLETE_ENOUGH]):
         return Kind.GLUED  # "serial no. SN12"
+    if named and following.isupper() and following.isalpha() and 2 <= len(following) <= 3:
+        return Kind.GLUED  # "flight no. AA 12"
     if (number and first.isupper() and not _starts(following)) or (
         _DAY_RANGE.fullmatch(word) and following.rstrip(".,;:!?").lower() in _MONTHS
     ):

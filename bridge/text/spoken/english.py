@@ -272,7 +272,9 @@ AMERICAN = Language(
         "iban policy invoice box member membership claim case vin imei sku license licence routing passport badge "
         "locker plate cvv cvc csc id login token key combination unit rm".split()
     ),
-    weak_code_words=frozenset("order number no nr case digits visa mastercard amex bus route highway po box".split())
+    weak_code_words=frozenset(
+        "port order number no nr case digits visa mastercard amex bus route highway po box".split()
+    )
     - {"in"},
     phone_words=frozenset(
         "call dial phone telephone tel fax mobile cell number ring text sms callback hotline helpline whatsapp".split()

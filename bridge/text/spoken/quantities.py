@@ -52,9 +52,10 @@ def ordinal(c: Cursor) -> Reading | None:
 def marked_ordinal(c: Cursor) -> Reading | None:
     """Read digits with the letters of an ordinal, such as `1st`, `22nd`, `3º` or `1st-3rd`."""
     language, core = c.language, c.core()
-    first, dash, last = core.partition("-")
-    if dash and (ends := [marked(end, language) for end in (first, last)]) and all(ends):
-        return Reading(1, f" {language.range_to} ".join(end for end in ends if end))
+    for mark, joiner in (("-", language.range_to), ("/", language.symbols["/"])):
+        ends = [marked(end, language) for end in core.split(mark)] if core.count(mark) == 1 else []
+        if ends and all(ends):
+            return Reading(1, f" {joiner} ".join(end for end in ends if end))
     words = marked(core, language)
     return Reading(1, words) if words else None
 
@@ -96,12 +97,14 @@ def written_fraction(c: Cursor) -> Reading | None:
 def mixed_fraction(c: Cursor) -> Reading | None:
     """Read a whole number with the fraction after it, such as `1 1/2`."""
     language = c.language
-    found = _FRACTION.fullmatch(c.core(1)) if "/" in c.core(1) or "⁄" in c.core(1) else None
+    percent = "%" if c.core(1)[-1:] == "%" else ""
+    found = _FRACTION.fullmatch(c.core(1).removesuffix("%")) if "/" in c.core(1) or "⁄" in c.core(1) else None
     if found is None or found[1] or not c.joined(0) or not 1 <= int(found[2]) < int(found[3]) <= 16:
         return None
     part = _article(language.fraction(int(found[2]), int(found[3])), language)
     both = f"{whole(c.core(), language)} {language.half_after_whole} {part}"
-    return _with_unit(c, 2, _mixed(c.core(), int(found[1 + 1]), int(found[3]), both, language))
+    words = _mixed(c.core(), int(found[2]), int(found[3]), both, language)
+    return Reading(2, f"{words} {language.percent}") if percent else _with_unit(c, 2, words)
 
 
 def _mixed(figures: str, top: int, bottom: int, words: str, language: Language) -> str:
@@ -333,11 +336,13 @@ def _described(adjective: str, noun: str) -> str:
 def _spaced_groups(c: Cursor) -> Reading | None:
     """`1 234 567` where thousands are parted by a space."""
     language = c.language
-    if " " not in language.group_marks or len(c.core()) > 3 or c.core()[0] == "0":
+    if len(c.core()) > 3 or c.core()[0] == "0":
         return None
     count, text = 1, c.core()
     while count < 5 and len(c.core(count)) == 3 and c.core(count).isdecimal() and c.joined(count - 1):
         text, count = text + c.core(count), count + 1
+    if " " not in language.group_marks and (count == 1 or c.core(count - 1) != "000"):
+        return None  # whoever parts thousands in another way may yet write "10 000"
     rest = ""
     if (last := _LAST_GROUP.fullmatch(c.core(count))) and c.joined(count - 1):
         text, rest, count = text + last[1], last[2], count + 1

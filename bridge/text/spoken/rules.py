@@ -107,7 +107,7 @@ def _is_per_unit(word: str, language: Language) -> bool:
 
 
 def _marked(shape: str, language: Language) -> bool:
-    return shape.partition("-")[0].endswith((*language.ordinal_marks, "º", "ª"))
+    return re.split("[-/]", shape)[0].endswith((*language.ordinal_marks, "º", "ª"))
 
 
 _EMAIL = _asked(addresses.email, ".*@.*")
