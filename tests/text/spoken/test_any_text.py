@@ -114,6 +114,25 @@ def test_no_kind_of_text_is_much_work(kind: str) -> None:
     assert steps(lambda: spoken_form(text, language("en"))) <= 12 * len(text)
 
 
+ROWS_OF_FIGURES = (
+    "digits", "numbers below 100", "money", "prices with commas", "prices apart", "decimals", "fractions", "dates",
+    "ordinals", "numbers with stops", "telephone numbers", "times", "ranges", "years",
+)  # fmt: skip
+"""Kinds of which each token is said by its shape, or as its neighbours are."""
+
+
+@pytest.mark.parametrize("code", CODES)
+def test_few_calls_are_enough_for_a_token_that_was_not_met_before(code: str) -> None:
+    known = language(code)
+    for kind in VARIED:
+        for seed in "ab":
+            spoken_form(varied(kind, 3000, seed), known)
+        text = varied(kind, 3000, "c")
+        calls = steps(lambda text=text: spoken_form(text, known)) / len(text.split())  # type: ignore[misc]
+
+        assert calls <= (32 if kind in ROWS_OF_FIGURES else 100), (kind, calls)
+
+
 CONTEXTS = (
     "code room call No. 5 12 4111 0042 - (1 1) +1 +49 (30 555 * 3 a.m. am 9am-5pm Mon Mon-Fri Jan. May 5th "
     "km km/h % $ € $1.50 1,200 3.5 million Mio. 1/2 3/2 12:30 14h30 Uhr x X12 A B IV e Dr. and is St. Main 3. Mai "
