@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from bridge.text.spoken.cursor import Cursor, Reading
+from bridge.text.spoken.measures import each
 from bridge.text.spoken.numerals import whole
 from bridge.text.spoken.quantities import marked
 
@@ -62,7 +63,7 @@ def pace(c: Cursor) -> Reading | None:
     minute = language.units["min"]
     minutes = f"{whole(str(int(found[1])), language, minute.gender)} {minute.one if found[1] == '1' else minute.many}"
     seconds = f" {language.cardinal(int(found[2]), '')}" if found[2] != "00" else ""
-    return Reading(1, f"{minutes}{seconds} {language.per} {unit}")
+    return Reading(1, f"{minutes}{seconds} {each(unit, language)}")
 
 
 def about(c: Cursor) -> Reading | None:

@@ -92,7 +92,8 @@ def _after(before: str, spoken: str) -> str:
 
 _ARTICLES = words("am vom zum dem den beim im ihrem ihren meinem unserem einem zur zwischen zw")
 _DATIVE = words(
-    "am vom zum dem den bis ab seit im beim auf für und oder ihrem ihren meinem unserem einem nach vor zwischen zw"
+    "des eines dieses am vom zum dem den bis ab seit im beim auf für und oder ihrem ihren meinem unserem einem nach "
+    "vor zwischen zw"
 )
 
 

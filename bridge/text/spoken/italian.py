@@ -204,6 +204,13 @@ x volta volte f
         "min minuto | "
         "s secondo"
     ),
+    per_each={
+        "ora": "all'ora",
+        "anno": "all'anno",
+        "settimana": "alla settimana",
+        "notte": "a notte",
+        "persona": "a persona",
+    },
     months=_MONTHS,
     month_abbreviations=_MONTH_NUMBERS,
     weekday_abbreviations=pairs(

@@ -122,6 +122,8 @@ class Language:
     ratio_to: str
     """Between the parts of a ratio: "to"."""
     per: str
+    per_each: Mapping[str, str] = field(default_factory=dict)
+    """How "per" and a unit are said together where that is not one after the other: Italian "all'ora"."""
     out_of: str
     """Between a grade and the best there is: `4.5/5`."""
     symbols: Mapping[str, str]

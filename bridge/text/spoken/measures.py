@@ -281,7 +281,7 @@ def _twice(per: str, language: Language) -> str | None:
     first, stroke, second = per.partition("/")
     if not stroke or first not in language.per_units or second not in language.per_units:
         return None
-    return f"{language.per_units[first]} {language.per} {language.per_units[second]}"
+    return f"{language.per_units[first]} {each(language.per_units[second], language)}"
 
 
 def _goes_on(c: Cursor, offset: int) -> bool:
@@ -351,7 +351,12 @@ def _say(measure: _Measure, language: Language) -> str:
             words += " " + measure.unit
     if measure.plus:
         words += f" {language.plus}"
-    return f"{words} {language.per} {measure.per}" if measure.per else words
+    return f"{words} {each(measure.per, language)}" if measure.per else words
+
+
+def each(unit: str, language: Language) -> str:
+    """Say that a sum is for each of a unit, such as "per month" or "all'ora"."""
+    return language.per_each.get(unit) or f"{language.per} {unit}"
 
 
 def _gender(measure: _Measure, language: Language) -> Gender:

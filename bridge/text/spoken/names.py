@@ -7,6 +7,7 @@ import re
 from bridge.text.spoken.codes import letters
 from bridge.text.spoken.cursor import Cursor, Part, Reading
 from bridge.text.spoken.language import Language
+from bridge.text.spoken.measures import each
 from bridge.text.spoken.numerals import whole
 
 _DOTTED = re.compile(r"(?:[^\W\d_]\.)+[^\W\d_]")
@@ -333,7 +334,7 @@ def joined(c: Cursor) -> Reading | None:
     if c.core(-1).isdecimal() and c.joined(-1) and tail in language.per_units and head.rstrip(".").isalpha():
         unit = language.units.get(head.rstrip("."))
         counted = unit.many if unit is not None else head
-        return Reading(1, f"{counted} {language.per} {language.per_units[tail]}")  # "7 Tage/Woche"
+        return Reading(1, f"{counted} {each(language.per_units[tail], language)}")  # "7 Tage/Woche"
     if stroke and head.isalpha() and tail.isalpha():
         days = language.weekday_abbreviations
         if head.lower() in days and tail.lower() in days and head[:1].isupper() == tail[:1].isupper():
