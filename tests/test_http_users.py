@@ -246,7 +246,7 @@ async def test_what_is_asked_of_an_mcp_server_over_a_connection_that_just_closed
     async with listening(server.handle) as port:
         settings = McpSettings(url=f"http://127.0.0.1:{port}/mcp", deadline_s=PATIENCE_S)
         box = build_tools([settings], frozenset(), Path(), {}, partial(HttpClient, environ={}))
-        await box.start()
+        assert await box.troubles() == {}
         assert [await box.tools()["greet"].call({}) for _ in range(3)] == ["hello"] * 3
         await box.close()
     assert server.asked.count("tools/call") == 3

@@ -17,6 +17,7 @@ from bridge.agents.base import AgentError, CallInfo, Failure
 from bridge.agents.chat import ChatAgent, ChatFactory
 from bridge.agents.own_tools import OWN_TOOLS
 from bridge.agents.settings import ChatSettings, TransferSettings
+from bridge.agents.tools import mcp
 from bridge.agents.tools.base import ToolFailed, as_text
 from bridge.agents.tools.factory import Toolbox, build_tools
 from bridge.agents.tools.settings import (
@@ -73,6 +74,7 @@ async def agent(server: Server, *settings: ToolSettings, **more: Any) -> AsyncIt
     chat = ChatSettings(url=f"{server.url}/v1", model="small", functions=list(settings), **more)
     factory = ChatFactory(chat, toolbox=toolbox(*settings))
     await factory.prepare()
+    await factory.toolbox.troubles()  # those that come later are there
     try:
         yield factory.open_call(INFO)
     finally:
@@ -423,7 +425,7 @@ STDIO = McpSettings(command=[sys.executable, "-m", "tests.agents.orders"], deadl
 
 async def test_tools_of_an_mcp_server_that_is_a_program() -> None:
     box = toolbox(STDIO)
-    await box.start()
+    assert await box.troubles() == {}
     try:
         tools = box.tools()
         assert {name: each.changes for name, each in tools.items()} == {
@@ -451,6 +453,28 @@ async def test_tools_of_an_mcp_server_that_is_a_program() -> None:
                     await asyncio.sleep(0.1)
     finally:
         await box.close()
+
+
+SILENT = McpSettings(command=[sys.executable, "-c", "import time; time.sleep(600)"])
+"""It runs, and says nothing."""
+
+
+async def test_the_service_does_not_start_later_for_an_mcp_server_that_is_silent(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(mcp, "_START_S", 0.3)
+    box = toolbox(FUNCTIONS, SILENT)
+    missing = "has not answered in 0.3 s: its tools are missing"
+    try:
+        await box.start()
+        assert "find_order" in box.tools()
+        assert missing not in caplog.text
+        async with asyncio.timeout(60):
+            while missing not in caplog.text:
+                await asyncio.sleep(0.01)
+    finally:
+        async with asyncio.timeout(60):  # and the program is ended, which would sleep for longer
+            await box.close()
 
 
 async def test_tools_of_an_mcp_server_over_http_in_a_whole_answer() -> None:
@@ -501,7 +525,7 @@ async def test_an_mcp_server_over_https_is_reached_through_the_proxy_and_our_own
             http = HttpSettings(ca_bundle="ours.pem", proxy=f"http://127.0.0.1:{port}")
             sources: list[ToolSettings] = [McpSettings(url="https://elsewhere.test/mcp")]
             box = build_tools(sources, OWN_TOOLS, HERE, {}, lambda: HttpClient(http, directory=tmp_path, environ={}))
-            await box.start()
+            assert await box.troubles() == {}
             try:
                 assert (await box.tools()["find_order"].call({"number": "123456"}))["state"] == "on its way"
             finally:

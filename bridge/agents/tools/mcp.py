@@ -25,7 +25,8 @@ logger = logging.getLogger(__name__)
 
 _START_S = 10.0
 _AGAIN_S = (0.5, 2.0, 10.0, 30.0)
-_CANCEL_AGAIN_S = 0.2
+_CANCEL_AGAIN_S = 5.0
+"""The package needs up to 4 s to end a program that does not end by itself, and must not be interrupted in that."""
 _CLOSED, _ENDED = -32000, "Session terminated"
 """How the package says that a connection is closed, and that a server over HTTP has forgotten us."""
 _MOST_TOOLS = 64
@@ -57,29 +58,39 @@ class McpTools:
         self._trouble = ""
         self._status = 0
         self._task: asyncio.Task[None] | None = None
+        self._patience: asyncio.TimerHandle | None = None
         self._closed = False
 
     async def start(self) -> None:
-        """Connect and list the tools; a server that is not there in time goes on being looked for."""
-        await self._wait_for(self._listed)
+        """Begin to connect, and wait for nothing: the tools are there when the server is, which may be never."""
+        self._begin()
+
+    def _begin(self) -> None:
+        if self._task is None:
+            loop = asyncio.get_running_loop()
+            self._task = loop.create_task(self._stay_connected())
+            self._patience = loop.call_later(_START_S, self._name_missing)
+
+    def _name_missing(self) -> None:
+        """A server that refuses is logged as it does; one that is silent is, too."""
+        if not self._tried.is_set():
+            logger.warning("the MCP server %s has not answered in %g s: its tools are missing", self._name, _START_S)
 
     async def trouble(self) -> str:
         """Try once to connect and to list the tools; in words why that failed, or nothing."""
-        await self._wait_for(self._tried)
+        self._begin()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_START_S):
+                await self._tried.wait()
         if self.tools or self._trouble:
             return self._trouble
         return "it has none of these tools" if self._listed.is_set() else f"no answer in {_START_S:g} s"
 
-    async def _wait_for(self, happened: asyncio.Event) -> None:
-        if self._task is None:
-            self._task = asyncio.get_running_loop().create_task(self._stay_connected())
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(_START_S):
-                await happened.wait()
-
     async def close(self) -> None:
         """Disconnect, and end the program that was started."""
         self._closed = True
+        if self._patience is not None:
+            self._patience.cancel()
         while self._task is not None and not self._task.done():
             self._task.cancel()  # whoever connects may take one for a failure of their own
             await asyncio.wait({self._task}, timeout=_CANCEL_AGAIN_S)
@@ -102,6 +113,8 @@ class McpTools:
             finally:
                 self._client = None
             self._tried.set()
+            if self._closed:
+                return
             await asyncio.sleep(_AGAIN_S[min(tries, len(_AGAIN_S) - 1)])
             tries += 1
 
