@@ -9,7 +9,6 @@ answer is told in words with the next turn. That text in an activity is taken fo
 from __future__ import annotations
 
 import base64
-import binascii
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -26,12 +25,12 @@ from bridge.agents.live.wire import (
     Message,
     SessionReady,
     SpeechOver,
-    SpeechPart,
     TextPart,
     TokensUsed,
     ToolCalled,
     ToolResult,
     ToolsWithdrawn,
+    speech,
 )
 from bridge.agents.settings import GeminiLiveSettings
 from bridge.audio import mulaw
@@ -305,8 +304,7 @@ class GeminiWire(LiveWire):
             self._turn_open = True
             if part.inline_data is not None and self._listened_to:
                 rate = _RATE.search(part.inline_data.mime_type)
-                audio = binascii.a2b_base64(part.inline_data.data)
-                events.append(SpeechPart(item, audio, int(rate[1]) if rate else _OUT_HZ))
+                events.append(speech(item, part.inline_data.data, int(rate[1]) if rate else _OUT_HZ))
         if content.output_transcription is not None and content.output_transcription.text and self._listened_to:
             events.append(TextPart(item, content.output_transcription.text))
         self._turn_open = self._turn_open or content.generation_complete  # with nothing in it, its end still comes

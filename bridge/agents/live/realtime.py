@@ -9,7 +9,6 @@ interrupt nothing, and nobody is answered who only says "mm-hm".
 from __future__ import annotations
 
 import base64
-import binascii
 from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import urlencode
@@ -25,13 +24,13 @@ from bridge.agents.live.wire import (
     Message,
     SessionReady,
     SpeechOver,
-    SpeechPart,
     TextPart,
     TokensUsed,
     ToolCalled,
     ToolResult,
     Trouble,
     kind_of_words,
+    speech,
 )
 from bridge.agents.settings import RealtimeAgentSettings
 from bridge.audio.formats import AudioFormat
@@ -254,9 +253,9 @@ class RealtimeWire(LiveWire):
             return ()
         match event.type:
             case "response.output_audio.delta":
-                audio = binascii.a2b_base64(event.delta)
+                sound = speech(event.item_id, event.delta, 0 if self._mulaw else _RATE_HZ)
                 self._sounded.add(event.item_id)
-                return (SpeechPart(event.item_id, audio, 0 if self._mulaw else _RATE_HZ),)
+                return (sound,)
             case "response.output_audio_transcript.delta":
                 self._sounded.add(event.item_id)
                 return (TextPart(event.item_id, event.delta),)

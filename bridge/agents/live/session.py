@@ -16,11 +16,11 @@ import msgspec
 from bridge.agents.base import AgentError, Failure
 from bridge.agents.live.wire import (
     AnswerNow,
+    EncodedSpeech,
     LiveEvent,
     LiveWire,
     Message,
     SessionReady,
-    SpeechPart,
     Trouble,
 )
 from bridge.errors import FailureKind, kind_of_status
@@ -36,8 +36,6 @@ _MOST_ASIDES = 50
 """Errors that concern no answer and are told of."""
 _CLOSE_S = 2.0
 _HEARTBEAT_S = 20.0
-_AT_ONCE = 9_600
-"""Bytes of audio that are passed on in one go: a fifth of a second, linear at 24 kHz."""
 _SHOWN = 100
 
 FAILURES: dict[FailureKind, Failure] = {
@@ -159,10 +157,13 @@ class LiveSession:
         try:
             return self.wire.receive(raw)
         except (msgspec.MsgspecError, ValueError, RecursionError) as error:
-            self._nonsense += 1
-            fatal = self._nonsense > _MOST_NONSENSE
-            what = f"sent what cannot be understood: {str(error)[:_SHOWN]}"
-            return (Trouble("internal", what, fatal=fatal, aside=not fatal),)
+            return (self._nonsensical(error),)
+
+    def _nonsensical(self, error: Exception) -> Trouble:
+        self._nonsense += 1
+        fatal = self._nonsense > _MOST_NONSENSE
+        what = f"sent what cannot be understood: {str(error)[:_SHOWN]}"
+        return Trouble("internal", what, fatal=fatal, aside=not fatal)
 
     async def _give(self, event: LiveEvent) -> None:
         match event:
@@ -171,11 +172,8 @@ class LiveSession:
                     self._ready.set_result(None)
             case AnswerNow(messages):
                 self.send(messages)
-            case SpeechPart(item, audio, rate_hz):
-                for start in range(0, len(audio), _AT_ONCE):
-                    if start:
-                        await asyncio.sleep(0)
-                    self._tell(SpeechPart(item, audio[start : start + _AT_ONCE], rate_hz))
+            case EncodedSpeech() as encoded:
+                await self._decode(encoded)
             case Trouble(fatal=True) as trouble:
                 self._lose(trouble)
             case Trouble(aside=False) as trouble if not self._ready.done():
@@ -186,6 +184,19 @@ class LiveSession:
                     self._tell(trouble)
             case _:
                 self._tell(event)
+
+    async def _decode(self, encoded: EncodedSpeech) -> None:
+        parts = encoded.parts()
+        while True:
+            await asyncio.sleep(0)
+            try:
+                part = next(parts, None)
+            except ValueError as error:
+                await self._give(self._nonsensical(error))
+                return
+            if part is None:
+                return
+            self._tell(part)
 
     async def _write(self, socket: aiohttp.ClientWebSocketResponse) -> None:
         try:
