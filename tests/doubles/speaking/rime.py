@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
+from functools import partial
 from typing import Any
 
 from aiohttp import web
@@ -54,7 +55,8 @@ class RimeDouble(SpeakingDouble):
             async for index, word in self.spoken(text, orders):
                 start = index * self.word_ms / 1000
                 times = {"words": [word], "start": [start], "end": [start + self.word_ms / 1000]}
-                await socket.send_json({"type": "timestamps", "word_timestamps": times, "contextId": context})
+                told = {"type": "timestamps", "word_timestamps": times, "contextId": context}
+                await self.place(partial(socket.send_json, told))
                 await self._say(socket, request, context, word)
         except Misbehaves as misbehaving:
             match misbehaving.fault:
