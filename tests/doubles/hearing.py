@@ -81,6 +81,11 @@ class Hearing:
         """Where the audio begins that was not settled."""
         return self._from / 8000
 
+    @property
+    def quiet(self) -> bool:
+        """Whether the audio ends in silence."""
+        return not self._speaks or self._quiet_s > 0.0
+
     def hears(self, ulaw: bytes) -> Iterator[Heard]:
         """What is noticed; what the listener settles meanwhile is not noticed again."""
         self.audio += ulaw

@@ -243,6 +243,7 @@ async def test_the_vendors_opinions_of_a_turn_reach_the_call() -> None:
 async def test_a_service_that_had_said_all_before_a_noise_is_believed_and_goes_on() -> None:
     """Ink says nothing of a noise: another is asked, hears no word more, and the call stays with Ink."""
     ink, deepgram = InkTurnsDouble(), DeepgramDouble()
+    ink._misconduct = [[Says(1.99)]]
     async with (
         ink.serve() as url,
         deepgram.serve() as other,

@@ -223,6 +223,25 @@ def test_a_pause_is_an_early_opinion_that_can_be_taken_back() -> None:
     assert [e.opinion for e in said if isinstance(e, TurnOpinion)] == [Opinion.OVER_EARLY, Opinion.RESUMED]
 
 
+def test_ink_is_given_time_to_hear_the_silence_after_the_last_word() -> None:
+    one = wire(InkSettings())
+    told(one, {"type": "turn.update", "transcript": "pay my"})
+    one.audio(bytes(8000))
+    one.finalise(1, 1.0)
+    assert one.unanswered() == ()
+    one.audio(bytes(8000))
+    assert [type(event).__name__ for event in one.unanswered()] == ["FinalText", "Settled"]
+
+
+def test_an_eager_end_of_inks_answers_a_request_at_once() -> None:
+    one = wire(InkSettings())
+    told(one, {"type": "turn.update", "transcript": "pay my"})
+    one.finalise(1, 1.0)
+    said = told(one, {"type": "turn.eager_end", "transcript": "pay my bill"})
+    assert [type(event).__name__ for event in said] == ["PartialText", "TurnOpinion", "FinalText", "Settled"]
+    assert said[2].text == "pay my bill"
+
+
 def flux(event: str, text: str, until: float, **more: Any) -> dict[str, Any]:
     return {"type": "TurnInfo", "event": event, "transcript": text, "audio_window_end": until, **more}
 

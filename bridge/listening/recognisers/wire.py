@@ -68,6 +68,9 @@ class WireTraits(msgspec.Struct, frozen=True, kw_only=True):
     """A message with less audio than this is filled up with silence."""
     keep_alive_s: float = 0.0
     """After so long without anything to send `keep_alive` is sent; 0: never."""
+    silence_s: float = 0.0
+    """While words are open and no audio comes, silence of this length is sent in its place, for services that take
+    nothing else for the end of what was said; 0: none."""
     awaits_ready: bool = False
     """Nothing but the opening may be sent before `Accepted`."""
     settle_s: float = 0.3

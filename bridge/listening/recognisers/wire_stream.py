@@ -197,21 +197,32 @@ class WireStream:
         return self._full if self._traits.catch_up else max(self._full, mulaw.RATE_HZ)
 
     async def _woken(self, channel: Channel) -> None:
-        quiet_s = self._traits.keep_alive_s
+        traits, quiet_s = self._traits, 0.0
+        step_s = traits.silence_s or traits.keep_alive_s
         while not self._wake.is_set():
             try:
-                async with asyncio.timeout(quiet_s or None):
+                async with asyncio.timeout(step_s or None):
                     await self._wake.wait()
             except TimeoutError:
-                await self._send_something(channel)
+                quiet_s += step_s
+                if traits.silence_s and self._wire.outstanding:
+                    await self._send_silence(channel, traits.silence_s)
+                elif traits.keep_alive_s and quiet_s >= traits.keep_alive_s:
+                    quiet_s = 0.0
+                    await self._send_something(channel)
         self._wake.clear()
 
     async def _send_something(self, channel: Channel) -> None:
         if silence_ms := self._wire.idle_silence_ms:
-            self._padded_s += silence_ms / 1000
-            await _send_all(channel, self._wire.audio(bytes([mulaw.SILENCE]) * (silence_ms * 8)))
+            await self._send_silence(channel, silence_ms / 1000)
         else:
             await _send_all(channel, self._wire.keep_alive())
+
+    async def _send_silence(self, channel: Channel, seconds: float) -> None:
+        if self._audio:
+            await self._send_audio(channel, len(self._audio))
+        self._padded_s += seconds
+        await _send_all(channel, self._wire.audio(bytes([mulaw.SILENCE]) * round(seconds * mulaw.RATE_HZ)))
 
     async def _send_audio(self, channel: Channel, size: int) -> None:
         audio = bytes(self._audio[:size])

@@ -59,7 +59,9 @@ class FluxSide(Side):
                     told.append(self._info("EagerEndOfTurn", heard, sure=0.55))
                 told.append(self._end("model", heard))
         if self._last is not None and self.hearing.position_s >= self._told_s + UPDATE_S:
-            told.append(self._info("Update", replace(self._last, at_s=self.hearing.position_s)))
+            if self._last.kind == "lull" and self.hearing.quiet:
+                self._last = replace(self._last, at_s=self.hearing.position_s)
+            told.append(self._info("Update", self._last))
         return told
 
     def _begin(self, heard: Heard) -> dict[str, Any]:
@@ -73,7 +75,7 @@ class FluxSide(Side):
         return told
 
     def _info(self, event: str, heard: Heard, sure: float = 0.02) -> dict[str, Any]:
-        self._told_s = heard.at_s
+        self._told_s = self.hearing.position_s
         return self._numbered(
             {
                 "type": "TurnInfo",

@@ -11,6 +11,7 @@ from urllib.parse import urlencode
 
 import msgspec
 
+from bridge.audio import mulaw
 from bridge.call.events import Opinion, TurnOpinion
 from bridge.listening.hosted_settings import FluxSettings
 from bridge.listening.recognisers.base import Capabilities, ExpectedSpeech, RecognisedWord, StreamFailed
@@ -69,7 +70,7 @@ class FluxWire(RecogniserWire):
         self._expected = expected
         self._turn = GrowingTurn()
         self._asked_s = -1.0
-        self._heard_s = 0.0
+        self._heard_s = self._sent_s = 0.0
         self._configuring = False
         self._terms = self._wanted = key_terms(expected.hints)
         self.traits = WireTraits(
@@ -79,6 +80,7 @@ class FluxWire(RecogniserWire):
             ),
             message_ms=80,
             awaits_ready=True,
+            silence_s=0.25,
         )
 
     @property
@@ -115,14 +117,19 @@ class FluxWire(RecogniserWire):
         self._terms, self._configuring = self._wanted, True
         return (msgspec.json.encode({"type": "Configure", "keyterms": self._terms}).decode(),)
 
+    def audio(self, ulaw: bytes) -> Sequence[Message]:
+        """Audio goes as it is; how much of it there was tells how far the service should have heard."""
+        self._sent_s += len(ulaw) / mulaw.RATE_HZ
+        return (ulaw,)
+
     def finalise(self, number: int, at_s: float) -> Sequence[Message]:
         """End the turn if that is wanted; otherwise the next text that reaches so far is the answer."""
         self._asked_s = at_s
         return ('{"type":"ForceEndTurn"}',) if self._settings.force_end else ()
 
     def unanswered(self) -> Sequence[WireEvent]:
-        """Take the newest text: its updates stop when audio does. If they stopped long before, it is not well."""
-        if self._turn.open and self._asked_s > self._heard_s + _BEHIND_S:
+        """Take the newest text: its updates stop when audio does. If they stop while audio comes, it is not well."""
+        if self._turn.open and self._sent_s > self._heard_s + _BEHIND_S:
             return ()
         return (*_given(self._turn.settle()), Settled())
 

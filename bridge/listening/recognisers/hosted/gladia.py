@@ -87,6 +87,7 @@ class GladiaWire(RecogniserWire):
                 longest_session_s=_LONGEST_SESSION_S,
             ),
             message_ms=100,
+            silence_s=0.25,
             settle_s=0.3 + settings.endpointing_s,
         )
 

@@ -11,6 +11,7 @@ from urllib.parse import urlencode
 
 import msgspec
 
+from bridge.audio import mulaw
 from bridge.call.events import Opinion, TurnOpinion
 from bridge.errors import kind_of_status
 from bridge.listening.hosted_settings import InkSettings
@@ -94,16 +95,20 @@ class InkTurnsWire(_InkWire):
     """Ink with turns: text that grows within each, no times, no way to settle it when asked."""
 
     path = "turns/websocket"
+    idle_silence_ms = 100
 
     def __init__(self, settings: InkSettings, expected: ExpectedSpeech) -> None:
         super().__init__(settings, expected)
         self._turn = GrowingTurn()
         self._asked = False
+        self._asked_s = self._sent_s = 0.0
         self.traits = WireTraits(
             name="cartesia_ink",
             capabilities=Capabilities(live=True, turn_ends=True, forced_finals=False, live_hints=False),
             message_ms=100,
             awaits_ready=True,
+            keep_alive_s=60.0,
+            silence_s=0.25,
         )
 
     @property
@@ -119,15 +124,25 @@ class InkTurnsWire(_InkWire):
             "turn_end_threshold": f"{settings.end_threshold:g}",
         }
 
+    def audio(self, ulaw: bytes) -> Sequence[Message]:
+        """Audio goes as it is; how much of it there was tells how far the service can have heard."""
+        self._sent_s += len(ulaw) / mulaw.RATE_HZ
+        return (ulaw,)
+
     def finalise(self, number: int, at_s: float) -> Sequence[Message]:
-        """There is no message for it: the answer is the end of the turn, or its newest text after a while."""
-        self._asked = True
+        """There is no message for it: the answer is an end of the turn, eager or not, or its newest text in a while."""
+        self._asked, self._asked_s = True, at_s
         return ()
 
     def unanswered(self) -> Sequence[WireEvent]:
-        """Nothing settles a turn but its end, so its newest text counts."""
+        """Take the newest text, once the service has heard enough silence after it to have said more."""
+        if self._turn.open and self._sent_s < self._asked_s + self.traits.settle_s:
+            return ()
+        return self._settled()
+
+    def _settled(self) -> list[WireEvent]:
         text, self._asked = self._turn.settle(), False
-        return (Settled(),) if text is None else (text, Settled())
+        return [Settled()] if text is None else [text, Settled()]
 
     def goodbye(self) -> Sequence[Message]:
         """Say that the call is over."""
@@ -153,6 +168,8 @@ class InkTurnsWire(_InkWire):
         if told.type in _OPINIONS:
             opinion, strength = _OPINIONS[told.type]
             events.append(TurnOpinion(opinion, strength, UNKNOWN))
+        if self._asked and told.type in ("turn.eager_end", "turn.end"):
+            events += self._settled()
         return events
 
 
