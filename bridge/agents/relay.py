@@ -51,8 +51,11 @@ _KEYS = tuple("0123456789*#")
 """Each key is an answer by itself, and ends no number."""
 _MOST_TIMES = 20
 """That a recording is played in a row."""
-_MOST_COMPLAINTS = 50
-"""About one call's application."""
+_MOST_REPORTED = 50
+"""Mistakes of one call's application, so that a flood of them fills no log."""
+_MOST_MISTAKES = 20
+"""In a row, with nothing from the caller between them: an application that answers each error by another mistake would
+do so for ever."""
 _SHOWN = 100
 
 _INTERRUPTIONS: dict[Interruptible | bool, Interruption] = {
@@ -82,7 +85,9 @@ class RelayAgent:
         """Set unless the caller's turn, which a prompt is a guess at, may go on."""
         self._turn_over.set()
         self._handoff = ""
-        self._complaints = 0
+        self._reported = 0
+        self._mistakes = 0
+        """Since the caller last spoke or pressed a key."""
         self._began_at = time.monotonic()
         self._speaking = False
         self._ask: Callable[[AgentWantsFloor], None] = _nobody
@@ -129,6 +134,8 @@ class RelayAgent:
         await self._reach(prompt)
         if prompt.kind != "floor_given":
             self._written = ApplicationWords()
+        if prompt.kind in ("caller_said", "digits"):
+            self._mistakes = 0
         match prompt.kind:
             case "call_started" | "handed_over" if self._settings.welcome_greeting:
                 self._written.spoken = True
@@ -246,8 +253,8 @@ class RelayAgent:
         try:
             language(spoken)
         except KeyError as error:
-            self._complain(AgentError(Failure.BAD_ACTION, str(error.args[0]), spoken[:_SHOWN]))
-            self._link.send(self._session.error(f"invalid message: ttsLanguage: {error.args[0]}"))
+            wrong = f"invalid message: ttsLanguage: {error.args[0]}"
+            self._complain(AgentError(Failure.BAD_ACTION, wrong, spoken[:_SHOWN]))
             return []
         return [ChangeLanguage(spoken)]
 
@@ -257,7 +264,6 @@ class RelayAgent:
         if name is None:
             what = "invalid message: source: no recording is set for it"
             self._complain(AgentError(Failure.BAD_ACTION, what, play.source[:_SHOWN]))
-            self._link.send(self._session.error(what))
             return []
         times = min(play.loop or _MOST_TIMES, _MOST_TIMES)
         return [Say(name, False, self._interruption(play), RECORDING + name)] * times
@@ -275,7 +281,6 @@ class RelayAgent:
         except BadMessage as error:
             quoted = raw[:_SHOWN] if isinstance(raw, str) else raw[:_SHOWN].decode("utf-8", "replace")
             self._complain(AgentError(Failure.UNREADABLE_EVENT, str(error), quoted))
-            self._link.send(self._session.error(str(error)))
             return
         if message is None:
             return
@@ -283,10 +288,15 @@ class RelayAgent:
         await self._unsaid.room()
 
     def _complain(self, error: AgentError) -> None:
-        """Report what the application got wrong, so that a flood of it fills no log: the application hears it all."""
-        self._complaints += 1
-        if self._complaints <= _MOST_COMPLAINTS:
+        """Report what the application got wrong, and tell it; one that gets nothing right any more has failed."""
+        self._reported += 1
+        if self._reported <= _MOST_REPORTED:
             self._factory.report(self._info, error)
+        self._mistakes += 1
+        if self._mistakes > _MOST_MISTAKES:
+            self._link.give_up("answers every error with another mistake", orderly=False)
+        else:
+            self._link.send(self._session.error(str(error)))
 
     def reopened(self) -> list[str]:
         """The application was lost, and is there again: it is told of the call anew, under the same session.

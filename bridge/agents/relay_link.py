@@ -122,7 +122,7 @@ class RelayLink:
         try:
             self._unsent.put_nowait(message)
         except asyncio.QueueFull:
-            self._give_up("does not read what it is sent", orderly=False)
+            self.give_up("does not read what it is sent", orderly=False)
 
     def close(self) -> None:
         """Say goodbye in the background; nothing is told of this link any more."""
@@ -148,7 +148,7 @@ class RelayLink:
         finally:
             await _say_goodbye(socket)
         why = "closed" if socket.close_code in _ORDERLY else f"broke off with close code {socket.close_code}"
-        self._give_up(f"{why} the session", orderly=socket.close_code in _ORDERLY)
+        self.give_up(f"{why} the session", orderly=socket.close_code in _ORDERLY)
 
     async def _serve(self, socket: aiohttp.ClientWebSocketResponse, first: list[str]) -> None:
         """Read and write until the socket is closed."""
@@ -169,7 +169,8 @@ class RelayLink:
         except (aiohttp.ClientError, OSError):
             pass  # whoever reads notices, too
 
-    def _give_up(self, why: str, *, orderly: bool) -> None:
+    def give_up(self, why: str, *, orderly: bool) -> None:
+        """Close the link, since the application does this: the session is over, and whoever holds it is told."""
         if self.closed:
             return
         self.close()

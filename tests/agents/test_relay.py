@@ -324,6 +324,41 @@ async def test_a_message_that_cannot_be_read_is_named_to_the_application_and_the
         assert [error.kind for error in call.reported] == [Failure.UNREADABLE_EVENT]  # type: ignore[attr-defined]
 
 
+MISTAKES = [
+    "nonsense",
+    "{}",
+    '{"type":"text","token":null}',
+    '{"type":"play","source":"https://example.com/none.wav"}',
+    '{"type":"language","ttsLanguage":"xx-XX"}',
+]
+
+
+@pytest.mark.parametrize("raw", MISTAKES)
+async def test_an_application_that_answers_every_error_with_another_mistake_has_failed(raw: str) -> None:
+    async def garbage(caller: Caller, told: Told) -> None:
+        if told["type"] in ("setup", "error"):
+            await caller.socket.send_str(raw)
+
+    async with rings(handle=garbage) as (application, call):
+        await call.until(lambda: call.ended)
+        assert 10 < len(application.caller.of("error")) < 100
+        assert "something went wrong" in call.texts[-1], "as when any agent has failed"
+
+
+@pytest.mark.parametrize("raw", MISTAKES)
+async def test_a_mistake_or_two_in_every_turn_of_a_long_call_end_nothing(raw: str) -> None:
+    async def careless(caller: Caller, told: Told) -> None:
+        if told["type"] == "prompt":
+            await caller.socket.send_str(raw)
+            await caller.says("Yes?")
+
+    async with rings(handle=careless) as (_application, call):
+        for turn in range(1, 30):
+            await call.says(f"This is number {turn}.")
+            await call.until(lambda turn=turn: len(call.texts) == turn)  # type: ignore[misc]
+        assert not call.ended
+
+
 async def test_the_application_that_closes_its_socket_ends_the_session() -> None:
     async with rings() as (application, call):
         await application.caller.says("Goodbye.")

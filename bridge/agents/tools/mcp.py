@@ -113,9 +113,8 @@ class McpTools:
             finally:
                 self._client = None
             self._tried.set()
-            if self._closed:
-                return
-            await asyncio.sleep(_AGAIN_S[min(tries, len(_AGAIN_S) - 1)])
+            if not self._closed:
+                await asyncio.sleep(_AGAIN_S[min(tries, len(_AGAIN_S) - 1)])
             tries += 1
 
     @contextlib.asynccontextmanager
