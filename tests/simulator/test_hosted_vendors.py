@@ -6,12 +6,14 @@ import asyncio
 import json
 import re
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import aiohttp
+import msgspec
 import pytest
 
 from bridge.agents.settings import ScriptSettings
+from bridge.call.settings import CallSettings, EndpointSettings
 from bridge.call.transcript import transcript
 from bridge.config import Settings
 from bridge.gateway.settings import GatewaySettings
@@ -45,8 +47,21 @@ PAIRS = [
 ]  # more recognisers than voices: each is there at least once
 
 
+WITH_TURNS = ("deepgram_flux", "assemblyai", "soniox", "cartesia_ink")
+
+
+def deciding(its: Any, decided_by: str) -> Any:
+    """These settings, whose service ends its turns by itself where its opinion counts."""
+    forced = decided_by == "ours" or "force_end" not in type(its).__struct_fields__
+    return its if forced else msgspec.structs.replace(its, force_end=False)
+
+
 async def call(
-    recogniser: str, voice: str, folder: Path, along: ListeningDouble | None = None
+    recogniser: str,
+    voice: str,
+    folder: Path,
+    along: ListeningDouble | None = None,
+    decided_by: Literal["ours", "engine", "either"] = "ours",
 ) -> tuple[PlacedCall, Any, Any, dict[str, float]]:
     ear, mouth = RECOGNISERS[recogniser](), VOICES[voice]()
     async with ear.serve() as ear_url, mouth.serve() as mouth_url, (along or ListeningDouble()).serve() as along_url:
@@ -54,12 +69,13 @@ async def call(
         settings = Settings(
             gateway=GatewaySettings(public_url=PUBLIC),
             listening=ListeningSettings(
-                recogniser=ear.settings(ear_url),
+                recogniser=deciding(ear.settings(ear_url), decided_by),
                 second_recogniser=second,
                 turn=NoTurnModelSettings(),
                 prices_per_minute={"deepgram": 0.6},
             ),
             telemetry=TelemetrySettings(record_directory="records"),
+            call=CallSettings(endpoint=EndpointSettings(decided_by=decided_by)),
             agent=ScriptSettings(file="shop.yaml"),
         )
         application = hosted_application(settings, folder, mouth.settings(mouth_url, price_per_million_chars=1e6))
@@ -89,6 +105,22 @@ def test_a_call_is_heard_and_answered(
     assert len(ear.sessions) >= 1
     assert ear.sessions[0].audio_s > 3.0
     assert stats["vendor0_characters"] >= len("Hello there.")
+
+
+@pytest.mark.parametrize("decided_by", ["ours", "engine", "either"])
+@pytest.mark.parametrize("recogniser", WITH_TURNS)
+def test_a_vendors_end_of_a_turn_counts_as_ours_or_beside_ours(
+    recogniser: str, decided_by: Literal["ours", "engine", "either"], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("VENDOR_KEY", KEY)
+    monkeypatch.setattr(aiohttp, "TCPConnector", lambda **_how: virtual.MemoryConnector())
+    (tmp_path / "shop.yaml").write_text(SCRIPT)
+    placed, _, mouth, _ = virtual.run(lambda: call(recogniser, "elevenlabs", tmp_path, decided_by=decided_by))
+    assert placed.result.hung_up_by == "server", placed.result
+    assert any(plain(text).endswith("i want to cancel my order") for text in mouth.texts), mouth.texts
+    [record] = (tmp_path / "records").rglob("*.jsonl")
+    if decided_by != "ours":  # an end that we forced is no opinion of the vendor's
+        assert '"opinion":"over"' in record.read_text()
 
 
 def test_a_second_recogniser_and_what_all_of_it_cost_are_in_the_record(
