@@ -15,6 +15,8 @@ import time
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 
+import msgspec
+
 from bridge.agents.base import AgentError, CallInfo, Failure, FixedLine, LikelyLine, Report, no_report
 from bridge.agents.guard import Guard
 from bridge.agents.outages import Outage
@@ -22,7 +24,16 @@ from bridge.agents.relay_action import SessionAction
 from bridge.agents.relay_follower import RelayFollower
 from bridge.agents.relay_link import RelayLink, connect
 from bridge.agents.relay_memory import RelayMemory, decode
-from bridge.agents.relay_unsaid import ApplicationLost, ApplicationWords, CycleLost, Unsaid, UnsaidMessages, preempts
+from bridge.agents.relay_rest import REST_S, RestOfCycle
+from bridge.agents.relay_unsaid import (
+    INTERRUPTIONS,
+    ApplicationLost,
+    ApplicationWords,
+    CycleLost,
+    Unsaid,
+    UnsaidMessages,
+    preempts,
+)
 from bridge.agents.settings import ConversationRelaySettings
 from bridge.agents.streaming import AnswerTimeouts
 from bridge.agents.transfers import Transfers
@@ -38,7 +49,6 @@ from bridge.carriers.conversation_relay import (
     AppLanguage,
     AppPlay,
     AppText,
-    Interruptible,
     RelaySession,
     handshake_headers,
 )
@@ -58,15 +68,6 @@ _MOST_MISTAKES = 20
 do so for ever."""
 _SHOWN = 100
 
-_INTERRUPTIONS: dict[Interruptible | bool, Interruption] = {
-    "any": "interruptible",
-    True: "interruptible",
-    "none": "protected",
-    False: "protected",
-    "dtmf": "digits_only",
-    "speech": "speech_only",
-}
-
 
 class RelayAgent:
     """One call's session with the application."""
@@ -84,6 +85,7 @@ class RelayAgent:
         self._turn_over = asyncio.Event()
         """Set unless the caller's turn, which a prompt is a guess at, may go on."""
         self._turn_over.set()
+        self._rest = RestOfCycle(self._session)
         self._handoff = ""
         self._reported = 0
         self._mistakes = 0
@@ -97,20 +99,29 @@ class RelayAgent:
 
     def state(self) -> bytes:
         """The session as another process goes on with it."""
-        session, unsaid = self._session, self._unsaid.all
+        session = self._session
         return RelayMemory(
-            session.session_id, self._spoken, self._heard, unsaid, session.unanswered, session.cycle_open
+            session.session_id,
+            self._spoken,
+            self._heard,
+            self._unsaid.all,
+            session.unanswered,
+            session.cycle_open,
+            session.said if session.cycle_open else "",
+            self._rest.turn,
+            self._rest.begun,
         ).encode()
 
     def resume(self, state: bytes) -> None:
         """Go on with the same session on a new socket. Raises BadMessage for what is no state of a session."""
         memory = decode(state)
-        self._session.resume(memory.session_id, memory.unanswered)
+        self._session.resume(memory.session_id, memory.unanswered, memory.said)
+        self._rest.resume(memory.turn, memory.begun)
         self._spoken, self._heard = memory.spoken, memory.heard
         for message in memory.unsaid:
             self._unsaid.put(message)
         if memory.in_cycle:
-            self._unsaid.put(CycleLost())
+            self._rest.ask(self._unsaid.put)
 
     def likely(self) -> list[LikelyLine]:
         """Nothing: what an application says next is its own business."""
@@ -131,17 +142,19 @@ class RelayAgent:
 
     async def _answer(self, prompt: Prompt) -> AsyncGenerator[Action, None]:
         await self._turn_over.wait()
+        if lost := self._rest.lost_to_move(prompt, self._settings.welcome_greeting):
+            self._unsaid.put_first(AppText(token=lost))
         await self._reach(prompt)
         if prompt.kind != "floor_given":
             self._written = ApplicationWords()
         if prompt.kind in ("caller_said", "digits"):
             self._mistakes = 0
         match prompt.kind:
-            case "call_started" | "handed_over" if self._settings.welcome_greeting:
+            case "call_started" | "handed_over" if self._settings.welcome_greeting and not prompt.so_far:
                 self._written.spoken = True
-                interruption = _INTERRUPTIONS[self._settings.welcome_interruptible]
+                interruption = INTERRUPTIONS[self._settings.welcome_interruptible]
                 yield Say(self._settings.welcome_greeting, False, interruption, cacheable=True)
-            case "caller_said" if prompt.text:
+            case "caller_said" if prompt.text and not self._session.owes(prompt.text, self._heard):
                 self._drop_unsaid(tell=True)
                 self._link.send(self._session.prompt(prompt.text, self._heard))
         yield Expect("open", tuple(self._settings.hints), self._heard, keys=_KEYS)
@@ -177,7 +190,7 @@ class RelayAgent:
 
     async def _speak(self) -> AsyncGenerator[Action, None]:
         """What the application has written, and what it writes until its cycle is over."""
-        self._speaking, said = True, False
+        self._speaking, said, self._rest.due = True, False, False
         settings = self._settings
         patience = AnswerTimeouts(settings.token_deadline_s, settings.token_deadline_s, settings.limits.answer_s)
         try:
@@ -185,6 +198,8 @@ class RelayAgent:
                 if not isinstance(message, AppText) or message.token.strip():
                     patience.lively()
                 self._unsaid.forget_first()
+                if isinstance(message, CycleLost):
+                    patience.at_most(REST_S)
                 if self._factory.action.url and isinstance(message, AppEnd | ApplicationLost):
                     for action in await self._after_session(message):
                         yield action
@@ -193,6 +208,8 @@ class RelayAgent:
                     said = True
                     yield action
                 self._written.add(message)
+            if self._rest.due and not self._unsaid:
+                raise self._rest.given_up(self._factory.name)
             if self._written.in_vain and not self._unsaid:
                 self._written = ApplicationWords()
                 raise AgentError(Failure.NOTHING_SAID, f"{self._factory.name} wrote nothing that can be spoken")
@@ -226,6 +243,7 @@ class RelayAgent:
         match message:
             case AppText(token=token, last=last):
                 self._unsaid.in_cycle = not last
+                self._rest.said(message)
                 voice = self._settings.voices.get(message.lang or self._spoken)
                 return [Say(token, not last, self._interruption(message), voice)]
             case AppLanguage(tts_language=spoken, transcription_language=heard):
@@ -242,9 +260,11 @@ class RelayAgent:
                 return [Say(f"keys {digits}", False, "protected", KEYS + digits, cacheable=False)]
             case ApplicationLost(why):
                 raise AgentError(Failure.SESSION_OVER, why)
-            case CycleLost():
-                self._unsaid.in_cycle = False
-                raise AgentError(Failure.BROKEN_STREAM, f"{self._factory.name} broke off in the middle of its words")
+            case CycleLost(asked):
+                self._unsaid.in_cycle = self._rest.due = asked
+                if not asked:
+                    raise self._rest.given_up(self._factory.name)
+                return []
 
     def _changes(self, spoken: str | None) -> list[Action]:
         """Have figures and our own sentences said in another language, where that can be spoken."""
@@ -270,7 +290,7 @@ class RelayAgent:
 
     def _interruption(self, message: AppText | AppPlay) -> Interruption:
         chosen = self._settings.interruptible if message.interruptible is None else message.interruptible
-        return _INTERRUPTIONS[chosen]
+        return INTERRUPTIONS[chosen]
 
     # -- what the application does -------------------------------------------------------------------
 
@@ -284,6 +304,8 @@ class RelayAgent:
             return
         if message is None:
             return
+        if isinstance(message, AppText):
+            message = msgspec.structs.replace(message, token=self._rest.new(message.token))
         self._put(message)
         await self._unsaid.room()
 
@@ -303,8 +325,7 @@ class RelayAgent:
 
         What it has written is said all the same; what it was told last and has not answered, it is told once more.
         """
-        if self._session.cycle_open:
-            self._put(CycleLost())
+        self._rest.lost(self._put)
         return [self._setup({**self._settings.parameters, **self._info.parameters}), *self._session.again()]
 
     def lost(self, why: str, *, orderly: bool) -> None:

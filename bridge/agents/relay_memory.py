@@ -19,7 +19,13 @@ class RelayMemory(msgspec.Struct, frozen=True, omit_defaults=True):
     unanswered: tuple[str, ...] = ()
     """What it was told and has not answered, as it is told once more."""
     in_cycle: bool = False
-    """It was in the middle of what it says: the rest never comes."""
+    """It was in the middle of what it says: the rest comes with what it answers now, or never."""
+    said: str = ""
+    """What it had written of that, said or unsaid."""
+    turn: int = 0
+    """The prompt that was answered last."""
+    begun: str = ""
+    """What of its words was said in that answer."""
 
     def encode(self) -> bytes:
         """The memory as bytes, for a call's state."""

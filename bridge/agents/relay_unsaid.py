@@ -12,13 +12,25 @@ from collections import deque
 import msgspec
 
 from bridge.agents.streaming import AnswerTimeouts, within
-from bridge.carriers.conversation_relay import AppEnd, AppMessage, AppPlay, AppText
+from bridge.call.actions import Interruption
+from bridge.carriers.conversation_relay import AppEnd, AppMessage, AppPlay, AppText, Interruptible
 from bridge.text.first_word import FirstWord
 
 MOST_WAITING = 20_000
 """Characters of unsaid text; the application is not read further until there is room."""
 _MESSAGE_COST = 50
 """What a message costs besides its text."""
+
+
+INTERRUPTIONS: dict[Interruptible | bool, Interruption] = {
+    "any": "interruptible",
+    True: "interruptible",
+    "none": "protected",
+    False: "protected",
+    "dtmf": "digits_only",
+    "speech": "speech_only",
+}
+"""What may break off words of the application's, as it says and as a call does."""
 
 
 class ApplicationLost(msgspec.Struct, frozen=True, tag="application_lost"):
@@ -28,7 +40,12 @@ class ApplicationLost(msgspec.Struct, frozen=True, tag="application_lost"):
 
 
 class CycleLost(msgspec.Struct, frozen=True, tag="cycle_lost"):
-    """The application was lost in the middle of what it said, and is there again: the rest never comes."""
+    """The application was lost in the middle of what it said, and is there again: it is asked once more, if it can be.
+
+    `asked`: it was told something that it may answer once more, and the rest is in that answer.
+    """
+
+    asked: bool = False
 
 
 Unsaid = AppMessage | ApplicationLost | CycleLost
@@ -74,6 +91,12 @@ class UnsaidMessages:
         self.size += _size(message)
         if self.size > MOST_WAITING:
             self._room.clear()
+        self._news.set()
+
+    def put_first(self, message: Unsaid) -> None:
+        """Put back what nobody has said after all."""
+        self._waiting.appendleft(message)
+        self.size += _size(message)
         self._news.set()
 
     def forget_first(self) -> None:

@@ -23,7 +23,9 @@ def may_go_on(error: ServiceAway, so_far: Iterable[Action] = ()) -> bool:
 class RestOfAnswer:
     """Leaves out of a repeated answer what was given before it broke off; words may be cut into other pieces now."""
 
-    def __init__(self, so_far: Iterable[Action]) -> None:
+    def __init__(self, so_far: Iterable[Action], *, words_alone: bool = False) -> None:
+        self._words_alone = words_alone
+        """So far is told without the pauses and declarations between the words."""
         self._given: list[str | Action] = []
         """What is still to be repeated: words that follow each other are one text."""
         for action in so_far:
@@ -46,10 +48,8 @@ class RestOfAnswer:
         if not self._given:
             return action
         given = self._given[0]
-        if isinstance(given, str) and isinstance(action, Wait):
-            return None  # between what was said and what was said
-        if isinstance(given, str) and isinstance(action, Expect | ChangeLanguage):
-            return action  # which means the same a second time
+        if self._words_alone and isinstance(action, Wait | Expect | ChangeLanguage):
+            return None if isinstance(action, Wait) else action  # a declaration means the same a second time
         if not isinstance(given, str):
             if _is_text(action) and not _words(action):
                 return None
@@ -77,7 +77,7 @@ async def only_the_rest(prompt: Prompt, actions: AsyncGenerator[Action, None]) -
 
     One that has become another answer meanwhile is given from where it differs.
     """
-    rest = RestOfAnswer(prompt.so_far or ())
+    rest = RestOfAnswer(prompt.so_far or (), words_alone=True)
     async with aclosing(actions):
         async for action in actions:
             try:

@@ -112,10 +112,11 @@ class WebAgent:
     async def _ask(self, prompt: Prompt) -> AsyncGenerator[Action, None]:
         """The actions of the answer; where it breaks off in the middle, its rest is asked for once."""
         so_far: list[Action] = list(prompt.so_far or ())  # which came before the call was moved here
+        moved = bool(so_far)
         prompt = msgspec.structs.replace(prompt, so_far=UNSET)
         request = _Request(self._info, prompt, understood(prompt), so_far or UNSET)
         try:
-            async with aclosing(self._post(request, RestOfAnswer(so_far))) as actions:
+            async with aclosing(self._post(request, RestOfAnswer(so_far, words_alone=True))) as actions:
                 async for action in actions:
                     so_far.append(action)
                     yield action
@@ -125,7 +126,7 @@ class WebAgent:
                 raise
             self._factory.report(self._info, error)
         request = msgspec.structs.replace(request, so_far=so_far)
-        async with aclosing(self._post(request, RestOfAnswer(so_far))) as actions:
+        async with aclosing(self._post(request, RestOfAnswer(so_far, words_alone=moved))) as actions:
             async for action in actions:
                 yield action
 

@@ -33,6 +33,8 @@ _LONGEST_SOURCE = 2000
 _LONGEST_TAG = 35
 _MOST_UNANSWERED = 50
 """Prompts and keys; an application that has answered none of so many is told of the last ones."""
+_MOST_SAID = 4_000
+"""Characters of an answer that are told apart from its repetition."""
 _SHOWN = 120
 
 
@@ -110,6 +112,10 @@ class RelaySession:
         """The last cycle allows the next one to cut it short."""
         self._unanswered: deque[str] = deque(maxlen=_MOST_UNANSWERED)
         """What the application was told since it sent anything, as it would be told once more."""
+        self._answering: tuple[str, ...] = ()
+        """What it was told before that, and has begun to answer, or has answered."""
+        self._said = self._said_before = ""
+        """Its words since; and what they were before it was lost, while it may repeat them."""
 
     @property
     def cycle_open(self) -> bool:
@@ -118,13 +124,23 @@ class RelaySession:
 
     @property
     def unanswered(self) -> tuple[str, ...]:
-        """What the application was told and has not answered, as it would be told once more."""
-        return tuple(self._unanswered)
+        """What the application was told and has not answered, or not to the end, as it would be told once more."""
+        return (*(self._answering if self._cycle_open else ()), *self._unanswered)
 
-    def resume(self, session_id: str, unanswered: tuple[str, ...]) -> None:
+    @property
+    def said(self) -> str:
+        """The words of the answer that it is in the middle of, if it was told anything to be answered."""
+        return self._said_before if self._said_before.startswith(self._said) else self._said
+
+    def owes(self, words: str, language: str) -> bool:
+        """Whether the application was told that the caller said this, and has not answered it to the end."""
+        return _once_more(words, language) in self.unanswered
+
+    def resume(self, session_id: str, unanswered: tuple[str, ...], said: str = "") -> None:
         """Be the session of this name, to go on with it on a socket of its own."""
         self.session_id = session_id
         self._unanswered.extend(unanswered)
+        self._said_before = said
 
     # -- to the application ------------------------------------------------------------------------
 
@@ -158,8 +174,8 @@ class RelaySession:
     def prompt(self, words: str, language: str, *, last: bool = True) -> str:
         """What the caller said; without `last` a first version of it, while they speak."""
         if last:
-            self._awaited, self._dropping = True, False
-            self._unanswered.append(_text(type="prompt", voicePrompt=words, lang=language, last=True, again=True))
+            self._awaited, self._dropping, self._said_before = True, False, ""
+            self._unanswered.append(_once_more(words, language))
         return _text(type="prompt", voicePrompt=words, lang=language, last=last)
 
     def dtmf(self, digit: str) -> str:
@@ -177,15 +193,19 @@ class RelaySession:
         self._dropping = self._cycle_open or self._awaited
         self._awaited = self._may_be_cut = False
         self._unanswered.clear()
+        self._answering, self._said_before = (), ""
         return _text(type="interrupt", utteranceUntilInterrupt=heard, durationUntilInterruptMs=heard_ms)
 
     def again(self) -> list[str]:
         """What an application that was lost has not answered, told once more: `again` marks it (ours, on no page).
 
-        Of a cycle that it has begun nothing more comes.
+        Of a cycle that it has begun nothing more comes, so what that answered is told once more, too.
         """
+        unanswered, self._said_before = self.unanswered, self.said if self._cycle_open else self._said_before
+        self._unanswered.clear()
+        self._unanswered.extend(unanswered)
         self._cycle_open = self._dropping = self._may_be_cut = False
-        return list(self._unanswered)
+        return list(unanswered)
 
     def error(self, description: str) -> str:
         """Tell the application what it did wrong."""
@@ -207,8 +227,13 @@ class RelaySession:
         Raises BadMessage saying what is wrong with a message, which then counts for nothing.
         """
         message = self._read(raw)
-        if message is not None:
+        if message is None:
+            return None
+        if self._unanswered:
+            self._answering, self._said = tuple(self._unanswered), ""
             self._unanswered.clear()
+        if isinstance(message, AppText) and len(self._said) < _MOST_SAID:
+            self._said += message.token
         return message
 
     def _read(self, raw: str | bytes) -> AppMessage | None:
@@ -256,6 +281,10 @@ class RelaySession:
 def _check_tag(name: str, tag: str | None) -> None:
     if tag is not None and not (0 < len(tag) <= _LONGEST_TAG and all(c.isalnum() or c == "-" for c in tag)):
         raise BadMessage(f"invalid message: {name}: expected a language such as en-US")
+
+
+def _once_more(words: str, language: str) -> str:
+    return _text(type="prompt", voicePrompt=words, lang=language, last=True, again=True)
 
 
 def _text(**fields: Any) -> str:

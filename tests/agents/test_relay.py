@@ -422,16 +422,17 @@ async def test_what_an_application_has_written_before_it_dies_is_said() -> None:
 
 async def test_an_application_that_dies_in_the_middle_of_its_words_is_excused() -> None:
     settings = CallSettings(no_input_s=0.0, endpoint=HEARING.endpoint, apology="Sorry, again?")
-    async with rings(application_reconnect=True, settings=settings) as (application, call):
+    async with rings(application_reconnect=True, token_deadline_s=0.3, settings=settings) as (application, call):
         await call.says("Tuesday, please.")
         await call.until(lambda: application.caller.of("prompt"))
         await application.caller.says("I have an opening at", last=False)
         await call.until(lambda: call.texts)
         application.breaks(application.caller)
+        await call.until(lambda: len(application.callers) == 2 and application.caller.of("prompt"), passing=False)
+        assert [told["type"] for told in application.caller.told] == ["setup", "prompt"]
+        assert application.caller.of("prompt")[0]["again"]
         await call.until(lambda: call.texts[-1] == "Sorry, again?")
         assert 'bridge_agent_failures_total{kind="broken_stream"} 1.0' in call.page()
-        await call.until(lambda: len(application.callers) == 2 and application.caller.told)
-        assert [told["type"] for told in application.caller.told] == ["setup"], "it is not said a second time"
         await application.caller.says("I'm back.")
         await call.until(lambda: call.texts[-1] == "I'm back.")
 
@@ -555,6 +556,74 @@ async def test_an_application_that_was_in_the_middle_of_its_words_is_not_waited_
         with pytest.raises(AgentError, match="broke off in the middle of its words"):
             [one async for one in other.reply(Prompt("floor_given", turn=9))]
         other.left()
+
+
+ANSWER = "I have an opening at nine. Shall I book it for you?"
+TOKENS = [f" {word}" if number else word for number, word in enumerate(ANSWER.split())]
+WHOLE = ANSWER.split()
+
+
+def in_the_middle(begun: int, then: str) -> Handle:
+    """An application that is lost after so many tokens of its answer to two keys, and what it says when told again."""
+    keys: dict[int, int] = {}
+
+    async def handle(caller: Caller, told: Told) -> None:
+        if told["type"] != "dtmf":
+            return
+        keys[id(caller)] = keys.get(id(caller), 0) + 1
+        if keys[id(caller)] < 2:
+            return  # it remembers nothing: one key is no answer
+        if not told.get("again"):
+            await caller.says(*TOKENS[:begun], last=False)
+        elif then == "repeats":
+            await caller.says(*TOKENS)
+        elif then == "repeats, otherwise cut":
+            await caller.says(ANSWER[:9], ANSWER[9:30], ANSWER[30:])
+        elif then == "goes on":
+            await caller.says(*TOKENS[begun:], "")
+
+    return handle
+
+
+TOLD_AGAIN = ["repeats", "repeats, otherwise cut", "goes on"]
+
+
+@pytest.mark.parametrize("then", TOLD_AGAIN)
+@pytest.mark.parametrize("begun", range(1, 12))
+async def test_an_application_that_is_lost_in_the_middle_says_the_rest(begun: int, then: str) -> None:
+    async with rings(in_the_middle(begun, then), application_reconnect=True) as (application, call):
+        for digit in "51":
+            call.session.tell(DigitPressed(digit))
+        await call.until(lambda: " ".join(call.texts).split() == WHOLE[:begun])
+        application.breaks(application.caller)
+        await call.until(lambda: " ".join(call.texts).split()[-1] == WHOLE[-1] and call.session.call.bot is Bot.IDLE)
+        assert " ".join(call.texts).split() == WHOLE
+        assert "bridge_agent_failures_total{" not in call.page()
+
+
+@pytest.mark.parametrize("seconds", [0.0, 0.7])
+@pytest.mark.parametrize("then", TOLD_AGAIN)
+@pytest.mark.parametrize("begun", range(1, 12))
+async def test_the_rest_comes_in_another_process_too(begun: int, then: str, seconds: float) -> None:
+    async with rings(in_the_middle(begun, then), application_reconnect=True) as (application, call):
+        for digit in "51":
+            call.session.tell(DigitPressed(digit))
+        await call.until(lambda: " ".join(call.texts).split() == WHOLE[:begun])
+        await call.wait(seconds)
+        state = call.session.state()
+        agent: Any = call.session._replies._agent
+        call.session.stream_closed(EndReason.DRAIN)
+        goes_on = RelayedCall(agent._factory, HEARING, resume=state)
+        heard = [word for turn in state.bot.history if turn.speaker == "bot" for word in turn.text.split()]
+        goes_on.session.start()
+
+        def words() -> list[str]:
+            return [*heard, *" ".join(goes_on.texts).split()]
+
+        await goes_on.until(lambda: len(application.callers) == 2 and words() and words()[-1] == WHOLE[-1])
+        await goes_on.wait(0.5)
+        assert words() == WHOLE
+        goes_on.session.stream_closed(EndReason.CALLER)
 
 
 async def test_a_session_goes_on_in_another_process_under_its_name() -> None:

@@ -386,7 +386,7 @@ class Phone:
             self.tell(SpeechEnded(utterance))
 
     def _reply(self, turn: int, prompt: Prompt) -> None:
-        rest = RestOfAnswer(prompt.so_far or ())
+        rest = RestOfAnswer(prompt.so_far or (), words_alone=True)
         actions = [new for action in self._script(prompt) if (new := rest.new(action)) is not None]
         events: list[Event] = [AgentActed(turn, action) for action in actions]
         self._next_of(iter([*events, AgentFinished(turn)]))
