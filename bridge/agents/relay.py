@@ -99,17 +99,10 @@ class RelayAgent:
 
     def state(self) -> bytes:
         """The session as another process goes on with it."""
-        session = self._session
+        session, rest = self._session, self._rest
+        told = (session.unanswered, session.cycle_open, session.said if session.cycle_open else "")
         return RelayMemory(
-            session.session_id,
-            self._spoken,
-            self._heard,
-            self._unsaid.all,
-            session.unanswered,
-            session.cycle_open,
-            session.said if session.cycle_open else "",
-            self._rest.turn,
-            self._rest.begun,
+            session.session_id, self._spoken, self._heard, self._unsaid.all, *told, rest.turn, rest.begun
         ).encode()
 
     def resume(self, state: bytes) -> None:

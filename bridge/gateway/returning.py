@@ -45,7 +45,7 @@ meanwhile that the stream is lost."""
 _LAST_WORD_S = 0.5
 """A process of this machine whose stream is gone has so long to write down what it knew last."""
 _LOOKS = 10
-_STOPPED_S = 10.0
+_STOPPED_S = 2.5
 """A process of this machine that was silent for so long was stopped before it was killed, and its streams were open."""
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import subprocess
 import sys
 import threading
 import time
@@ -12,7 +13,10 @@ from contextlib import suppress
 from ctypes import c_double
 from pathlib import Path
 
-from bridge.gateway.processes import ProcessGroup, say_starting
+import pytest
+
+from bridge.gateway.processes import ProcessGroup, Watch, say_starting
+from bridge.system.main_thread import STOPPED, MainThread, main_thread
 
 
 def stay(directory: str, _place: int, _beat: object, replaces: bool) -> None:
@@ -118,3 +122,68 @@ async def end(group: ProcessGroup, running: asyncio.Task[None]) -> None:
         with suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
     await asyncio.wait_for(running, 20.0)
+
+
+def looked_at(state: str, cpu_share: float, *, looks_every_s: float = 0.25, beats_until_s: float = 4.25) -> float | None:
+    """How long a process that beats until then, and is seen like this afterwards, is silent when it is given up."""
+    watch, now, beat_at, cpu_s = Watch(15.0), 0.0, 0.0, 0.0
+    while now < beats_until_s + 30.0:
+        now += looks_every_s
+        healthy = now < beats_until_s
+        beat_at = float(int(now)) if healthy else beat_at
+        cpu_s += looks_every_s * (0.1 if healthy else cpu_share)
+        if watch.is_stuck(beat_at, MainThread("S" if healthy else state, cpu_s), now):
+            return now - beat_at
+    return None
+
+
+@pytest.mark.parametrize(
+    ("what", "state", "cpu_share", "within_s"),
+    [
+        ("was stopped by a signal", "T", 0.0, 3.5),
+        ("waits for a lock", "S", 0.0, 3.5),
+        ("runs in a loop of its own", "R", 1.0, 3.5),
+        ("runs beside one other process", "R", 0.9, 3.5),
+        ("is let run now and then by a busy machine", "R", 0.2, 15.5),
+        ("is not let run at all", "R", 0.0, 15.5),
+        ("waits for a disk", "D", 0.0, 15.5),
+        ("runs a little and waits, as one that shares Python's lock", "S", 0.2, 15.5),
+    ],
+)
+def test_who_is_seen_to_be_stuck_is_given_up_sooner_than_who_may_be_kept_waiting(
+    what: str, state: str, cpu_share: float, within_s: float
+) -> None:
+    silent_s = looked_at(state, cpu_share)
+    assert silent_s is not None
+    assert (3.0 if within_s < 10 else 15.0) < silent_s <= within_s, what
+
+
+def test_who_looks_late_has_been_kept_waiting_and_judges_nobody_by_that() -> None:
+    watch = Watch(15.0)
+    assert not watch.is_stuck(10.0, MainThread("S", 1.0), 10.2)
+    assert not watch.is_stuck(10.0, MainThread("S", 1.0), 14.0), "nobody knows what the process did meanwhile"
+    assert not watch.is_stuck(14.1, MainThread("S", 1.1), 14.25)
+    assert Watch(15.0).is_stuck(10.0, MainThread("R", 1.0), 25.1), "but not for ever"
+
+
+def test_where_the_system_tells_nothing_the_beat_alone_counts() -> None:
+    watch = Watch(15.0)
+    assert not watch.is_stuck(10.0, None, 24.9)
+    assert watch.is_stuck(10.0, None, 25.1)
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="only Linux tells what another process does")
+def test_a_process_that_was_stopped_is_seen_to_be() -> None:
+    child = subprocess.Popen([sys.executable, "-c", "import time; print(1, flush=True); time.sleep(60)"], stdout=-1)
+    try:
+        assert child.stdout is not None
+        child.stdout.readline()
+        os.kill(child.pid, signal.SIGSTOP)
+        os.waitid(os.P_PID, child.pid, os.WSTOPPED | os.WNOWAIT)
+        seen = main_thread(child.pid)
+        assert seen is not None
+        assert seen.state == STOPPED
+    finally:
+        child.kill()
+        child.wait()
+    assert main_thread(child.pid) is None
