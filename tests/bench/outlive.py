@@ -246,16 +246,19 @@ def keep_stories(
 def report(everybody: list[Account], killed: list[dict[str, Any]], killed_at: list[float]) -> dict[str, Any]:
     """What the callers made of it; those who were told that all lines are busy were not lost.
 
-    Who pressed a key into a process that was dead already is asked again: that is counted apart. So is a webhook that
-    the system had put into the queue of a process that died, as the simulator's carriers ask but once.
+    Calls whose caller pressed a key into a process that was dead or stopped already are judged like all others, words
+    and all: what such a key costs is a loss. A webhook that the system had put into the queue of a process that died is
+    counted apart, as the simulator's carriers ask but once.
     """
     connected = [one for one in everybody if one.streams]
     asked = [one for one in connected if any(what in one.ended for what in _DYING)]
-    accounts = [one for one in connected if one.fine or not (one in asked or one.pressed_into_nothing(killed_at))]
+    accounts = [one for one in connected if one.fine or one not in asked]
+    into_nothing = [one for one in accounts if one.pressed_into_nothing(killed_at)]
     gaps = [gap for one in accounts for gap in one.gaps_ms]
     found: dict[str, Any] = {
         "calls": len(connected),
-        "pressed_keys_into_nothing": len(connected) - len(accounts) - len(asked),
+        "pressed_keys_into_nothing": len(into_nothing),
+        "with_lost_keys": sum(not one.fine for one in into_nothing),
         "killed": killed,
         "told_busy": len(everybody) - len(connected),
         "came_back": sum(one.streams > 1 for one in accounts),

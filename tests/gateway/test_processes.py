@@ -124,7 +124,9 @@ async def end(group: ProcessGroup, running: asyncio.Task[None]) -> None:
     await asyncio.wait_for(running, 20.0)
 
 
-def looked_at(state: str, cpu_share: float, *, looks_every_s: float = 0.25, beats_until_s: float = 4.25) -> float | None:
+def looked_at(
+    state: str, cpu_share: float, *, looks_every_s: float = 0.25, beats_until_s: float = 4.25
+) -> float | None:
     """How long a process that beats until then, and is seen like this afterwards, is silent when it is given up."""
     watch, now, beat_at, cpu_s = Watch(15.0), 0.0, 0.0, 0.0
     while now < beats_until_s + 30.0:
@@ -161,6 +163,7 @@ def test_who_is_seen_to_be_stuck_is_given_up_sooner_than_who_may_be_kept_waiting
 def test_who_looks_late_has_been_kept_waiting_and_judges_nobody_by_that() -> None:
     watch = Watch(15.0)
     assert not watch.is_stuck(10.0, MainThread("S", 1.0), 10.2)
+    assert not watch.is_stuck(10.0, MainThread("S", 1.0), 10.45)
     assert not watch.is_stuck(10.0, MainThread("S", 1.0), 14.0), "nobody knows what the process did meanwhile"
     assert not watch.is_stuck(14.1, MainThread("S", 1.1), 14.25)
     assert Watch(15.0).is_stuck(10.0, MainThread("R", 1.0), 25.1), "but not for ever"
