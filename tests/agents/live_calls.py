@@ -19,7 +19,7 @@ from bridge.call.account import ToolUse
 from bridge.call.actions import Action, Prompt, Spoken
 from bridge.call.settings import CallSettings
 from bridge.http import HttpClient
-from bridge.simulator.pytest_plugin import CityFixture, Heard
+from bridge.simulator.calls_in_tests import CityFixture, Heard
 from bridge.simulator.scenario import parse
 from bridge.simulator.spelled import HeardWord, read, reader, words_of
 from bridge.simulator.virtual import MemoryConnector

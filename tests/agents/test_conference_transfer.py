@@ -18,8 +18,8 @@ from aiohttp import web
 from bridge.agents.script import ScriptFactory
 from bridge.agents.script_load import load_script
 from bridge.app import Application
+from bridge.simulator.calls_in_tests import CityFixture, Heard
 from bridge.simulator.carriers import CARRIERS
-from bridge.simulator.pytest_plugin import CityFixture, Heard
 from bridge.simulator.rest import RestApi
 from bridge.simulator.scenario import parse
 from bridge.simulator.spelled import reader, words_of

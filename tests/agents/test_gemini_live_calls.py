@@ -7,7 +7,7 @@ import pytest
 from bridge.agents.base import Failure
 from bridge.agents.tools.factory import Toolbox
 from bridge.call.settings import CallSettings, FallbackSettings
-from bridge.simulator.pytest_plugin import CityFixture
+from bridge.simulator.calls_in_tests import CityFixture
 from tests.agents.live_calls import ASKS, INTERRUPTS, LISTENS, Telephone
 from tests.agents.test_live_calls import GREETING, LONG, Desk
 from tests.doubles.live.base import Answer

@@ -20,7 +20,7 @@ from bridge.agents.script_load import load_script
 from bridge.call.actions import Action, Prompt
 from bridge.call.settings import CallSettings
 from bridge.errors import ConfigError
-from bridge.simulator.pytest_plugin import CityFixture
+from bridge.simulator.calls_in_tests import CityFixture
 from bridge.simulator.scenario import Scenario, parse
 from bridge.simulator.spelled import read, reader, words_of
 from bridge.simulator.virtual import MemoryConnector

@@ -18,7 +18,7 @@ from bridge.agents.team import TeamFactory
 from bridge.agents.tools.base import Arguments, Tool
 from bridge.agents.tools.factory import Toolbox
 from bridge.call.settings import CallSettings, FallbackSettings
-from bridge.simulator.pytest_plugin import CityFixture
+from bridge.simulator.calls_in_tests import CityFixture
 from tests.agents.live_calls import ASKS, INTERRUPTS, LISTENS, LiveCall, Telephone
 from tests.doubles.live.base import Answer
 from tests.doubles.live.realtime import RealtimeDouble

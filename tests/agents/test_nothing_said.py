@@ -19,7 +19,7 @@ from bridge.agents.factory import build_agents
 from bridge.agents.settings import AgentSettings, ChatSettings, PythonSettings, TeamMember, TeamSettings, WebSettings
 from bridge.call.actions import Action, Prompt, Say
 from bridge.call.states import EndReason
-from bridge.simulator.pytest_plugin import CityFixture
+from bridge.simulator.calls_in_tests import CityFixture
 from bridge.text.cleaning import clean
 from tests.agents.doubles import Line, Server
 from tests.agents.live_calls import ASKS, LISTENS, Telephone

@@ -18,7 +18,7 @@ from bridge.agents.base import AgentFactory
 from bridge.agents.python import PythonFactory
 from bridge.agents.python_load import AgentClass
 from bridge.agents.settings import PythonSettings
-from bridge.simulator.pytest_plugin import CityFixture, Heard
+from bridge.simulator.calls_in_tests import CityFixture, Heard
 from bridge.simulator.scenario import parse
 from bridge.simulator.spelled import read, reader, words_of
 from bridge.simulator.virtual import MemoryConnector

@@ -11,7 +11,7 @@ import pytest
 from bridge.agents.python import PythonFactory
 from bridge.agents.python_load import AgentClass
 from bridge.agents.settings import PythonSettings
-from bridge.simulator.pytest_plugin import CityFixture, Heard
+from bridge.simulator.calls_in_tests import CityFixture, Heard
 from bridge.simulator.scenario import parse
 from bridge.simulator.spelled import read, reader, words_of
 from tests.agents.dialogues import World

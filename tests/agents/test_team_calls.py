@@ -17,7 +17,7 @@ from bridge.agents.team import TeamFactory
 from bridge.call.account import AgentAccount
 from bridge.call.actions import Action, HangUp, Prompt, Say
 from bridge.call.events import Word
-from bridge.simulator.pytest_plugin import CityFixture
+from bridge.simulator.calls_in_tests import CityFixture
 from bridge.simulator.scenario import parse
 from bridge.simulator.spelled import HeardWord, SpelledVoice, read, reader, words_of
 from tests.simulator.virtual_bridge import AGENTS, PUBLIC, TOKEN, virtual_bridge

@@ -10,8 +10,8 @@ import pytest
 
 from bridge.agents.script import ScriptFactory
 from bridge.agents.script_load import load_script
+from bridge.simulator.calls_in_tests import CityFixture, Heard
 from bridge.simulator.carriers import CARRIERS
-from bridge.simulator.pytest_plugin import CityFixture, Heard
 from bridge.simulator.scenario import parse
 from bridge.simulator.spelled import reader, words_of
 from tests.simulator.virtual_bridge import AGENTS, PUBLIC, TOKEN, virtual_bridge

@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from bridge.simulator.pytest_plugin import CityFixture, Heard
+from bridge.simulator.calls_in_tests import CityFixture, Heard
 from bridge.simulator.scenario import Scenario, parse
 from bridge.simulator.spelled import HeardWord, read, reader, words_of
 from tests.simulator.virtual_bridge import AGENTS, PUBLIC, TOKEN, virtual_bridge

@@ -21,8 +21,8 @@ from bridge.listening.recognisers.base import Capabilities, ExpectedSpeech, Stre
 from bridge.listening.recognisers.utterances import Transcription, WholeUtterances
 from bridge.listening.recognisers.whisper import Whisper
 from bridge.listening.settings import OpenAITranscriptionSettings, WhisperSettings
+from bridge.simulator.calls_in_tests import CityFixture, Heard
 from bridge.simulator.carriers import CARRIERS
-from bridge.simulator.pytest_plugin import CityFixture, Heard
 from bridge.simulator.spelled import reader, words_of
 from tests.simulator.virtual_bridge import PUBLIC, TOKEN, virtual_bridge
 

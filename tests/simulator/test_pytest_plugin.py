@@ -15,7 +15,8 @@ from pathlib import Path
 
 import pytest
 
-from bridge.simulator.pytest_plugin import CallFixture, CityFixture, report_folder
+from bridge.simulator.calls_in_tests import CallFixture, CityFixture
+from bridge.simulator.pytest_plugin import report_folder
 from bridge.simulator.scenario import parse
 from tests.simulator.media_server import MediaServer, serve
 
@@ -51,35 +52,53 @@ steps:
 def server() -> Iterator[MediaServer]:
     """Serves from a thread: the plugin under test runs an event loop of its own."""
     made = MediaServer(greeting="Hello and welcome to the line.", answer="Type now.")
-    ready, stop = threading.Event(), asyncio.Event()
-    loop = asyncio.new_event_loop()
+    ready, over = threading.Event(), threading.Event()
 
     async def main() -> None:
         runner = await serve(made)
         ready.set()
-        await stop.wait()
+        await asyncio.to_thread(over.wait)
         await runner.cleanup()
 
-    thread = threading.Thread(target=loop.run_until_complete, args=(main(),))
+    thread = threading.Thread(target=lambda: asyncio.run(main()))
     thread.start()
     assert ready.wait(10.0)
     yield made
-    loop.call_soon_threadsafe(stop.set)
+    over.set()
     thread.join(10.0)
-    loop.close()
+
+
+def pytest_with_the_plugin(*arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *arguments]
+    if not any(point.value == PLUGIN for point in entry_points(group="pytest11")):
+        command += ["-p", PLUGIN]
+    places = os.pathsep.join([str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH", "")])
+    environment = os.environ | {"TWILIO_AUTH_TOKEN": "secret", "PYTHONPATH": places}
+    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize("heavy", ["numpy", "scipy", "aiohttp", "bridge.simulator.ear", "bridge.simulator.runner"])
+def test_tests_that_place_no_calls_do_not_wait_for_the_simulator(heavy: str, tmp_path: Path) -> None:
+    (tmp_path / "test_other.py").write_text(f"import sys\n\ndef test_it():\n    assert {heavy!r} not in sys.modules\n")
+    (tmp_path / "pytest.ini").write_text("[pytest]\n")
+    done = pytest_with_the_plugin("test_other.py", folder=tmp_path)
+    assert done.returncode == 0, done.stdout
+
+
+def test_a_carrier_that_nobody_knows_is_refused_before_any_test_runs(tmp_path: Path) -> None:
+    (tmp_path / "pytest.ini").write_text("[pytest]\n")
+    done = pytest_with_the_plugin("--bridge-carrier=twillio", folder=tmp_path)
+    assert done.returncode == pytest.ExitCode.USAGE_ERROR
+    assert "--bridge-carrier: carrier 'twillio' is unknown, expected one of twilio, telnyx" in done.stderr
 
 
 def test_a_users_test_reads_like_a_phone_call(server: MediaServer, tmp_path: Path) -> None:
     (tmp_path / "test_line.py").write_text(EXAMPLE)
     (tmp_path / "interrupting.yaml").write_text(SCENARIO)
     (tmp_path / "pytest.ini").write_text("[pytest]\n")
-    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "test_line.py"]
-    if not any(point.value == PLUGIN for point in entry_points(group="pytest11")):
-        command += ["-p", PLUGIN]
-    command += [f"--bridge-url={server.url}", "--bridge-report=report"]
-    places = os.pathsep.join([str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH", "")])
-    environment = os.environ | {"TWILIO_AUTH_TOKEN": "secret", "PYTHONPATH": places}
-    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=120)
+    done = pytest_with_the_plugin(
+        "test_line.py", f"--bridge-url={server.url}", "--bridge-report=report", folder=tmp_path
+    )
     assert "1 failed, 1 passed" in done.stdout, done.stdout + done.stderr
     assert done.returncode == 1
     assert "says 'unicorn'" in done.stdout

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from bridge.call.clock import PlayoutClock
 from bridge.cli import main
 from bridge.session.taps import Taps
-from bridge.simulator.pytest_plugin import CityFixture, Heard
+from bridge.simulator.calls_in_tests import CityFixture, Heard
 from bridge.simulator.scenario import parse
 from bridge.simulator.spelled import read, words_of
 from bridge.telemetry import recording as recording_module

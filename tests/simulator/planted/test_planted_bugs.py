@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
+from bridge.simulator.calls_in_tests import CityFixture, Heard
 from bridge.simulator.carriers import CARRIERS
 from bridge.simulator.ear import Understand
-from bridge.simulator.pytest_plugin import CityFixture, Heard
 from bridge.simulator.scenario import Scenario, load
 from tests.simulator.planted import interruption, playout, sound, turns, wire
 from tests.simulator.planted.catalogue import BUGS, CALLS_LEFT, SERVED, exists
