@@ -76,9 +76,13 @@ class CarrierRequest:
 
     @cached_property
     def fields(self) -> dict[str, str]:
-        """The first value of each name, from query string, form and JSON body; what is no string is written as JSON."""
+        """The first value of each name, from query string, form and JSON body: of JSON, texts and whole numbers alone.
+
+        Anything else there says nothing: a null for the caller's number is a number that was withheld, not `null`.
+        """
         told = {name: _written(value) for name, value in self.json.items()}
-        return dict(reversed(self.query)) | dict(reversed(self.form)) | told
+        texts = {name: text for name, text in told.items() if text is not None}
+        return dict(reversed(self.query)) | dict(reversed(self.form)) | texts
 
 
 class Document(msgspec.Struct, frozen=True):
@@ -111,5 +115,9 @@ def _pairs(text: str, what: str) -> Pairs:
         raise UnreadableRequest(f"the {what} has more than {MOST_FIELDS} fields") from None
 
 
-def _written(value: object) -> str:
-    return value if isinstance(value, str) else msgspec.json.encode(value).decode()
+def _written(value: object) -> str | None:
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)  # as some write numbers of a telephone
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
+    return value if isinstance(value, str) else None

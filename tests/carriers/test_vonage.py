@@ -274,6 +274,54 @@ def test_a_body_needs_its_hash() -> None:
     assert refusal(bearing(f"Bearer {token(odd)}", b"{}")) == "wrong_body_hash"
 
 
+NOTHING: list[Any] = [None, True, False, 5.5, [], ["15005550006"], {}, {"type": "phone", "number": "15005550006"}, ""]
+"""What a field of a webhook may hold that says nothing."""
+
+
+@pytest.mark.parametrize("odd", NOTHING, ids=repr)
+@pytest.mark.parametrize("name", ["from", "to", "conversation_uuid"])
+def test_a_call_rings_whatever_is_in_a_field_beside_its_name(name: str, odd: object) -> None:
+    call = CARRIER.read_webhook("answer", posted(RINGING | {name: odd}))
+    assert isinstance(call, Ringing)
+    assert call.call_id == CALL
+    assert call.from_number == ("" if name == "from" else "+15005550006")  # withheld, and nobody else's number
+    assert call.to_number == ("" if name == "to" else "+15005550010")
+
+
+@pytest.mark.parametrize("written", [15005550006, 15005550006.0, "15005550006"])
+def test_a_number_may_be_written_as_one(written: object) -> None:
+    call = CARRIER.read_webhook("answer", posted(RINGING | {"from": written}))
+    assert isinstance(call, Ringing)
+    assert call.from_number == "+15005550006"
+
+
+@pytest.mark.parametrize("odd", NOTHING, ids=repr)
+def test_calls_without_a_name_are_not_all_one_call(odd: object) -> None:
+    with pytest.raises(UnreadableRequest, match="uuid is required"):
+        CARRIER.read_webhook("answer", posted(RINGING | {"uuid": odd}))
+
+
+@pytest.mark.parametrize("odd", NOTHING, ids=repr)
+@pytest.mark.parametrize("name", ["uuid", "status", "timestamp", "reason", "headers", "rate"])
+def test_an_event_with_something_odd_in_it_says_the_rest(name: str, odd: object) -> None:
+    event = {
+        "uuid": "leg",
+        "status": "ringing",
+        "timestamp": "t",
+        "reason": "r",
+        "headers": {"call_id": CALL},
+        "rate": 1,
+    }
+    read = CARRIER.read_webhook("event", posted(event | {name: odd}, "event"))
+    if name == "headers":
+        assert isinstance(read, CallReport)
+        return
+    assert isinstance(read, StreamReport)
+    assert read.call_id == CALL
+    assert read.problem == ("" if name == "reason" else "r")
+    assert read.status == ("unknown" if name == "status" else "ringing")
+
+
 def test_a_call_may_ring_by_get() -> None:
     headers = {"authorization": f"Bearer {token(claims(b''))}"}
     request = CarrierRequest("GET", f"{BASE}/answer?{urlencode(RINGING)}", headers)
