@@ -166,6 +166,11 @@ async def after_call(
         # Others refuse what is no report: without a body, without a signature, by this method.
         remedy = "correct after_call.url: it must take reports itself, without redirects or log-in pages"
         return [Finding(about, "fail", f"{wanted.url} answered {status}{left}", remedy)]
+    if status < 300 and answer.content_type == "text/html":
+        remedy = (
+            "look whether after_call.url is where a program takes reports: a page answers them with 200 and keeps none"
+        )
+        return [Finding(about, "warn", f"{wanted.url} answered {status} with a page{left}", remedy)]
     return [Finding(about, "ok", f"to {wanted.url}, {len(keys)} signature(s) each{left}")]
 
 

@@ -110,14 +110,10 @@ ODD = {
     "a wrong key": Odd(_status("401 Unauthorized"), "(answered|HTTP) 401|is no Redis", takes_reports=True),
     "another path": Odd(_status("404 Not Found"), "(answered|HTTP) 404|is no Redis"),
     "a broken service": Odd(_status("500 Oops"), "(answered|HTTP) 500|is no Redis"),
-    "a log-in page": Odd(
-        _says(answer("<html><form>Please sign in</form></html>", "text/html")), _PAGE, takes_reports=True
-    ),
-    "an empty answer": Odd(_says(answer("", "text/html")), _PAGE, takes_reports=True),
+    "a log-in page": Odd(_says(answer("<html><form>Please sign in</form></html>", "text/html")), _PAGE),
+    "an empty answer": Odd(_says(answer("", "text/html")), _PAGE),
     "another service": Odd(_says(answer("{}", "text/json")), _PAGE, takes_reports=True),
-    "half an answer": Odd(
-        _says(b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 99\r\n\r\n<"), _PAGE, takes_reports=True
-    ),
+    "half an answer": Odd(_says(b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 99\r\n\r\n<"), _PAGE),
     "a redirect": Odd(
         _says(b"HTTP/1.1 302 Found\r\nLocation: /login\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"),
         "redirects in circles|(answered|HTTP) 302|is no Redis",
