@@ -19,6 +19,12 @@ WITHHELD = "withheld"
 """The prefix of everybody who calls without a number, or with one that is none."""
 _NUMBER = re.compile(r"(?:sips?:|tel:)?(?:\+|00)?([0-9]{3,15})(?:[@;]\S{0,200})?", re.IGNORECASE)
 _SIP = re.compile(r"sips?:[!-~]{1,200}", re.IGNORECASE)
+_NAMELESS = ("anonymous", "restricted", "blocked", "unknown", "unavailable")
+_KEYS = str.maketrans("abcdefghijklmnopqrstuvwxyz", "22233344455566677778889999")
+_SPELLED = frozenset(word.translate(_KEYS) for word in _NAMELESS)
+"""What stands for a number that was withheld, as a keypad has the letters: a carrier's `+266696687` is `anonymous`."""
+_NAMELESS_SIP = re.compile(rf"sips?:(?:(?:{'|'.join(_NAMELESS)})(?:@.*)?|.*@anonymous\.invalid\b.*)", re.IGNORECASE)
+"""RFC 3323, 4.1.1.3."""
 _PREFIX = re.compile(r"\+?[0-9]{1,15}|" + WITHHELD)
 _SECONDS = {"hour": 3600, "day": 86_400}
 
@@ -107,8 +113,8 @@ def plain_number(number: str) -> str:
     """The digits of a number however it is written, a SIP address in small letters, `withheld` of anything else."""
     found = _NUMBER.fullmatch(number)
     if found:
-        return found[1]
-    return number.lower() if _SIP.fullmatch(number) else WITHHELD
+        return WITHHELD if found[1] in _SPELLED else found[1]
+    return number.lower() if _SIP.fullmatch(number) and not _NAMELESS_SIP.fullmatch(number) else WITHHELD
 
 
 def longest_prefix(number: str, prefixes: Iterator[str] | Mapping[str, object] | tuple[str, ...]) -> str | None:

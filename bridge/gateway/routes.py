@@ -7,7 +7,6 @@ a stream is the same each time it is asked, and a status that was told before is
 from __future__ import annotations
 
 import logging
-import re
 from collections import OrderedDict
 from functools import partial
 
@@ -33,6 +32,7 @@ from bridge.carriers.base import (
 )
 from bridge.carriers.conference import HoldCall, HoldOver, PartyAnswered, PartyChose, PartyOver, PartyRings
 from bridge.carriers.web import UnreadableRequest
+from bridge.gateway.allowances import WITHHELD, plain_number
 from bridge.gateway.endpoint import MediaEndpoint
 from bridge.gateway.hold_music import music_of
 from bridge.gateway.media import MediaSocket
@@ -45,8 +45,6 @@ from bridge.telemetry import logs
 logger = logging.getLogger(__name__)
 
 _REMEMBERED = 4096
-_NUMBER = re.compile(r"\+?[0-9]{3,15}|sips?:\S{1,200}", re.IGNORECASE)
-"""What is none of these, such as `anonymous`, is a number withheld."""
 _OPENS_S = 8.0
 """A caller who comes back to a process that is just starting waits this long for it; carriers wait for 10 and more."""
 _TOLD_S = 10.0
@@ -159,10 +157,10 @@ class CarrierRoutes:
         dialled = call.parameters.get("to", "")
         if self._process.profiles.find(dialled) is None:
             return self._refused(route, call.call_id, "no agent", dialled, returning=returning)
-        caller = call.parameters.get("from", "")
+        caller = plain_number(call.parameters.get("from", ""))
         verdict = self._process.admission.ask(
             call_key(self._carrier, call.call_id),
-            number=caller if _NUMBER.fullmatch(caller) else "",
+            number="" if caller == WITHHELD else caller,
             account=call.account_id,
             returning=returning,
         )

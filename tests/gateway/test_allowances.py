@@ -80,6 +80,18 @@ class Desk:
         ("sip:" + "a" * 600, WITHHELD),
         ("sip:a\x00b", WITHHELD),
         ("withheld", WITHHELD),
+        ("+266696687", WITHHELD),  # ANONYMOUS on a keypad
+        ("266696687", WITHHELD),
+        ("+7378742833", WITHHELD),  # RESTRICTED
+        ("+2562533", WITHHELD),  # BLOCKED
+        ("+8656696", WITHHELD),  # UNKNOWN
+        ("+86282452253", WITHHELD),  # UNAVAILABLE
+        ("sip:+266696687@host.example", WITHHELD),
+        ("sip:anonymous@anonymous.invalid", WITHHELD),
+        ("SIP:Unknown@host.example", WITHHELD),
+        ("sip:x@anonymous.invalid;transport=tls", WITHHELD),
+        ("sip:anonymous.jones@host.example", "sip:anonymous.jones@host.example"),
+        ("+12666966870", "12666966870"),
     ],
 )
 def test_a_number_is_one_however_it_is_written(number: str, plain: str) -> None:
@@ -339,3 +351,20 @@ async def test_a_transfer_s_minutes_count_when_the_carrier_tells_that_it_is_over
         fields = {**RINGING, "CallStatus": "completed", "DialCallStatus": "completed"}
         await carrier.document("/twilio/after-dial", fields)
         assert await carrier.gateway.process.store.get(f"forwarded:twilio/{CALL}") is None
+
+
+@pytest.mark.parametrize("withheld", ["", "anonymous", "+266696687", "+7378742833", "sip:anonymous@anonymous.invalid"])
+async def test_callers_who_withhold_their_number_are_not_one_caller(withheld: str) -> None:
+    settings = msgspec.structs.replace(SETTINGS, max_calls_per_number=1, busy_text="Busy.")
+    async with running(settings) as carrier:
+        assert [(await rings(carrier, f"CA{one}", withheld))[0][0] for one in range(3)] == ["Connect"] * 3
+        assert [(await rings(carrier, f"CB{one}", CALLER))[0][0] for one in range(2)] == ["Connect", "Say"]
+
+
+async def test_a_caller_is_one_however_their_number_is_written() -> None:
+    settings = msgspec.structs.replace(SETTINGS, max_calls_per_number=1, busy_text="Busy.")
+    async with running(settings) as carrier:
+        written = (CALLER, CALLER.removeprefix("+"), f"sip:{CALLER}@host.example")
+        assert [(await rings(carrier, f"CA{place}", one))[0][0] for place, one in enumerate(written)] == [
+            "Connect", "Say", "Say",
+        ]  # fmt: skip
