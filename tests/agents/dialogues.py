@@ -60,6 +60,16 @@ class Reception(PhoneAgent):
         await call.hang_up("booked")
 
 
+class Dials(PhoneAgent):
+    """Transfers to whatever the caller's first words are."""
+
+    async def call_started(self, call: Conversation) -> None:
+        await call.say("Whom shall I ring?")
+        why = await call.transfer((await call.listen()).text)
+        await call.say(f"They are {why}.")
+        await call.hang_up("not reached")
+
+
 class Chatty(PhoneAgent):
     """Answers anything with a stream of words, as a model would."""
 

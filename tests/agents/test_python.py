@@ -323,6 +323,20 @@ async def test_a_dialogue_that_is_handed_a_call_knows_why() -> None:
     assert (await line.asks(Prompt("handed_over", "", turn=line.next()))).startswith("Riverside Dental.")
 
 
+@pytest.mark.parametrize(
+    "target", ["+19005550000", "back office", "0049 30 123456", "sip:anna@example.com", "+1202555010"]
+)
+async def test_a_dialogue_is_told_of_a_target_that_is_not_allowed_and_goes_on(target: str) -> None:
+    line = PhoneLine("Dials")
+    await line.starts()
+    assert (await line.says(target)).startswith("They are ")
+    assert [type(action) for action in line.actions] == [Say, HangUp]
+    line = PhoneLine("Dials")
+    await line.starts()
+    await line.says("front desk")
+    assert line.actions[-1] == Transfer("+12025550100")
+
+
 async def test_a_recording_is_played_with_its_words_for_the_history() -> None:
     line = PhoneLine("Recorded")
     await line.starts()
