@@ -11,7 +11,7 @@ import wave
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, get_args
 
 import aiohttp
 import msgspec
@@ -39,7 +39,7 @@ from bridge.listening.settings import WhisperSettings
 from bridge.session.profiles import CallProfiles
 from bridge.speaking.settings import SpeakingSettings
 from bridge.speaking.speech import SpeechService
-from bridge.speaking.voices.base import SpeechListener, SpeechRequest, SpeechStream
+from bridge.speaking.voices.base import Priority, SpeechListener, SpeechRequest, SpeechStream
 from bridge.worker import protocol
 from bridge.worker.protocol import (
     Cancel,
@@ -464,6 +464,7 @@ class Puppet:
     """A source whose streams do what the test says."""
 
     refusal: VoiceError | None = None
+    request: SpeechRequest | None = None
     listener: SpeechListener | None = None
     sent: list[str] = field(default_factory=list)
     opened: asyncio.Event = field(default_factory=asyncio.Event)
@@ -475,7 +476,7 @@ class Puppet:
     def open_stream(self, request: SpeechRequest, listener: SpeechListener) -> SpeechStream:
         if self.refusal:
             raise self.refusal
-        self.listener = listener
+        self.request, self.listener = request, listener
         self.opened.set()
         return self
 
@@ -508,6 +509,25 @@ async def test_a_busy_worker_is_429_with_the_time_to_ask_again() -> None:
     async with serving(Puppet(VoiceError("no worker"))) as service:
         status, error = await service.refusal(input="Hi.")
         assert (status, error["code"], error["type"]) == (503, "speech_failed", "server_error")
+
+
+@pytest.mark.parametrize("asked", ["over HTTP", *get_args(Priority)])
+async def test_a_program_is_served_behind_all_callers_whatever_it_asks_for(asked: Any) -> None:
+    puppet = Puppet()
+    async with serving(puppet) as service, connected(service) as caller:
+        posted = None
+        if asked == "over HTTP":
+            posted = asyncio.create_task(service.refusal(input="Hi."))
+        else:
+            await caller.say(protocol.Open(stream=1, priority=asked))
+        async with asyncio.timeout(PATIENCE_S):
+            await puppet.opened.wait()
+        assert puppet.request
+        assert puppet.request.priority == "tenant"
+        assert puppet.listener
+        puppet.listener.done()
+        if posted:
+            await posted
 
 
 @pytest.mark.parametrize("words", [(), (Word("\u4f60\u597d", 0, 0),)])
