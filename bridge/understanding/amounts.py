@@ -112,6 +112,9 @@ def _one_coin(words: list[Token], lexicon: Lexicon) -> list[Token]:
     """ "a buck fifty" as "one buck fifty"."""
     one, ones = Token("1", "1", joined=False), lexicon.articles | lexicon.ones
     inside = {place for group in groups(words, lexicon) for place in range(group.start, group.end)}
+    plain = tuple(word.text for word in words[1:4])
+    if words and words[0].text in lexicon.money and any(plain[:length] in lexicon.halves for length in (2, 3)):
+        return [one, *words]  # Spanish "euro y medio"
     return [
         one
         if place not in inside

@@ -83,11 +83,13 @@ def _not_denied(words: list[Token], lexicon: Lexicon, choices: Choices) -> Inter
     """ "Not the red one, the blue one": what a comma parts is read alone."""
     pieces: list[list[Token]] = [[]]
     articles = lexicon.determiners | lexicon.date_links
+    begin = int(len(words) > 2 and (words[0].text,) in lexicon.no and words[1].text in lexicon.negations)
+    denied = len(words) > begin + 1 and words[begin].text in lexicon.negations and words[begin + 1].text in articles
     for place, word in enumerate(words):
         if word.text in ",;." or word.text in lexicon.contrasts:
             pieces.append([])
             continue
-        if place > 2 and words[0].text in lexicon.negations and words[1].text in articles and word.text in articles:
+        if place > begin + 2 and denied and word.text in articles:
             pieces.append([])  # "not the red one the blue one"
         pieces[-1].append(word)
     if len(pieces) == 1:

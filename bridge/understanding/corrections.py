@@ -29,6 +29,10 @@ def segments(
     cut: list[Segment] = [Segment("", [])]
     place = 0
     while place < len(words):
+        if nothing := _nothing_at(words, place, lexicon):
+            cut[-1].words.extend(words[place : place + nothing])
+            place += nothing
+            continue
         strength, length = _marker(words, place, lexicon)
         plain = tuple(word.text for word in words[place : place + length] if not word.is_sign)
         begins = len(cut) == 1 and not any(not word.is_sign for word in cut[0].words)
@@ -47,6 +51,13 @@ def segments(
             cut[-1].words.append(words[place])
             place += 1
     return cut
+
+
+def _nothing_at(words: Sequence[Token], place: int, lexicon: Lexicon) -> int:
+    """How many words here say nothing, such as German "einen Moment", in which no "Moment" corrects."""
+    if words[place].text not in lexicon.articles | lexicon.ones:
+        return 0
+    return at([word.text for word in words[place : place + 4]], 0, lexicon.not_numbers)
 
 
 def _is_denied(words: Sequence[Token], place: int, lexicon: Lexicon) -> bool:

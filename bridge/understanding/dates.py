@@ -128,7 +128,7 @@ def _feast(words: list[Token], lexicon: Lexicon) -> ToldDate | None:
     """Read a day that has a name, such as "Christmas Day"; None for other words."""
     plain = [word.text for word in words if not word.is_sign]
     for place in range(len(plain)):
-        for length in (3, 2, 1):
+        for length in (5, 4, 3, 2, 1):
             date = lexicon.feasts.get(tuple(plain[place : place + length]))
             if date and place and plain[place - 1] in lexicon.offsets:
                 return None  # "two days before Christmas"

@@ -298,7 +298,7 @@ def _local(words: Sequence[Token], lexicon: Lexicon) -> tuple[str, bool]:
             if not (single or before[1] in ("sign", "spelled") or (taken and atoms[place + 1][1] == "sign")):
                 break
             bound = bound or before[1] == "sign"
-        elif kind == "stop" or (not bound and _leads(text, lexicon) and not _in_spelling(atoms, place)):
+        elif kind == "stop" or (not bound and _leads(text, lexicon) and not _is_inside(atoms, place)):
             break
         else:
             joined = joined or not (
@@ -310,8 +310,10 @@ def _local(words: Sequence[Token], lexicon: Lexicon) -> tuple[str, bool]:
     return "".join(reversed(taken)).strip("._-+"), joined
 
 
-def _in_spelling(atoms: Sequence[tuple[str, str]], place: int) -> bool:
-    """Whether this is a letter of a row that was spelled: a letter, and another one after it."""
+def _is_inside(atoms: Sequence[tuple[str, str]], place: int) -> bool:
+    """Whether this goes on with what a sign joins to it ("martin punt de wit"), or with letters that are spelled."""
+    if place and atoms[place - 1][1] == "sign":
+        return True
     single = [len(text) == 1 and text.isalpha() for text, _ in atoms[max(place - 1, 0) : place + 2]]
     return sum(single) > 1 and len(atoms[place][0]) == 1
 

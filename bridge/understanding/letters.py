@@ -29,11 +29,13 @@ def letters(words: Sequence[Token], lexicon: Lexicon, *, digits: bool = True) ->
     found = []
     place = 0
     shouted = all(word.raw.isupper() for word in words if word.text[0].isalpha())
+    singles = sum(word.is_letter for word in words)
     while place < len(words):
         if nothing := at([word.text for word in words[place : place + 3]], 0, lexicon.not_letters, 3):
             place += nothing
             continue
-        letter = _letter(words, place, lexicon, digits=digits, shouted=shouted)
+        glued = singles > 1 and len(words[place].text) == 2  # Dutch "K UI P E R S"
+        letter = _letter(words, place, lexicon, digits=digits, shouted=shouted and not glued)
         if letter is None:
             place += 1
         else:
@@ -78,6 +80,9 @@ def _letter(words: Sequence[Token], place: int, lexicon: Lexicon, *, digits: boo
         return Letter(lexicon.unsure_letters[word.text], place, place + 1, sure=False)
     if digits:
         digit = word.text if word.is_digits else digit_named(word, lexicon)
+        after = words[place + 1] if place + 1 < len(words) else None
+        if word.text == lexicon.spoken.digits[1] and after is not None and digit_named(after, lexicon):
+            digit = "1"  # French "A B tiret un deux"
         if digit:
             return Letter(digit, place, place + 1, sure=False)
     if word.raw.isupper() and word.text.isalpha() and 1 < len(word.raw) <= _LONGEST_CAPITALS and not shouted:

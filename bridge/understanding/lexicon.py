@@ -184,6 +184,8 @@ class Lexicon:
     """Between a letter and a word that begins with it: "as in"."""
     signs: Mapping[Phrase, str] = field(default_factory=dict)
     """Signs in addresses and names, said: "dot", "underscore"."""
+    spaces: Words = frozenset()
+    """Between two words that are spelled: "space"."""
     passed_over: Words = frozenset()
     """Words in a spelling that say nothing: "capital", "letter"."""
 

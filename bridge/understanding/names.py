@@ -25,11 +25,18 @@ def read_name(words: Sequence[Token], lexicon: Lexicon) -> Interpretation | None
 
     The part `spelled` says that it was.
     """
-    words, remarks = without_remarks(words, lexicon)
+    words, remarks = without_remarks(_contrasted(words, lexicon), lexicon)
     reading = _told(words, lexicon)
     if reading is None or remarks.contradict(str(reading.value)):
         return None
     return reading._replace(value=remarks.put_accents(str(reading.value)))
+
+
+def _contrasted(words: Sequence[Token], lexicon: Lexicon) -> Sequence[Token]:
+    """What follows the "but" of "not Maier but Mayer"; all words where nothing is told so."""
+    but = next((place for place, word in enumerate(words) if word.text in lexicon.contrasts), 0)
+    denied = any(word.text in lexicon.negations for word in words[:but])
+    return words[but + 1 :] if denied and but + 1 < len(words) else words
 
 
 def _told(words: Sequence[Token], lexicon: Lexicon) -> Interpretation | None:
@@ -81,9 +88,10 @@ def _in_segment(words: list[Token], lexicon: Lexicon) -> tuple[list[str], float]
     introduced = False
     turned = _tells_surname_first([word for piece in pieces for word in piece], lexicon)
     for piece in pieces:
-        for part in _parts(piece, lexicon):
+        told_behind = _before_tail(piece, lexicon)
+        for part in [] if told_behind else _parts(piece, lexicon):
             led += _name(part, lexicon)
-        after = _before_tail(piece, lexicon) or _after_lead(piece, lexicon)
+        after = told_behind or _after_lead(piece, lexicon)
         if after is not None and (name := _name(after, lexicon)):
             led = [*name, *led] if turned and led else [*led, *name]
             introduced = introduced or not _weakly_led(piece[: len(piece) - len(after)], lexicon)

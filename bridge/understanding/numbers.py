@@ -105,6 +105,9 @@ def _among_digits(found: list[Group], index: int, words: Sequence[Token], lexico
         behind = found[index + 1]
         if behind.sure and behind.start == found[index].end and len(behind.digits) == 1:
             return False  # Spanish "un siete" is a seven
+    point = words[found[index].end].text if found[index].end < len(words) else ""
+    if text in lexicon.ones and point in lexicon.points and index + 1 < len(found):
+        return found[index + 1].start == found[index].end + 1  # French "un virgule cinq"
     zero = found[index].digits == "0" or text in lexicon.ones
     if text in lexicon.ones and len(found) == 1 and _all_numbers(found, words, lexicon):
         return True  # "un" is one where nothing else is said
@@ -125,7 +128,8 @@ def _introduces(found: list[Group], index: int, words: Sequence[Token], lexicon:
     if index + 1 == len(found) or words[article.start].text not in lexicon.ones or not index:
         return False
     digit, before = found[index + 1], words[article.start - 1]
-    alone = digit.start == article.end and len(digit.digits) == 1 and digit.sure
+    alone = digit.start == article.end and len(digit.digits) == 1
+    alone = alone and (digit.sure or words[digit.start].text == words[article.start].text)
     last = index + 2 == len(found) or not _touch(found[index + 1 : index + 3], words)
     return alone and last and not before.is_sign and found[index - 1].end < article.start
 

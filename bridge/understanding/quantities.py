@@ -259,7 +259,8 @@ def is_hour(words: Sequence[Token], quantity: Quantity, lexicon: Lexicon) -> boo
         return True
     if at(plain, end, lexicon.morning | lexicon.afternoon | lexicon.night):
         return True
-    return led_by(plain, start, lexicon.clock_leads)
+    days = frozenset(lead for lead in lexicon.day_leads if len(lead) > 1)
+    return led_by(plain, start, lexicon.clock_leads | days)
 
 
 def led_by(plain: Sequence[str], start: int, phrases: Phrases) -> bool:

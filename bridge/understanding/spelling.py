@@ -13,6 +13,8 @@ from bridge.understanding.results import CERTAIN, FAIR, LIKELY, Interpretation
 from bridge.understanding.words import Token, at, spoken, unhyphenated
 
 _FEWEST_LETTERS_OF_NAME = 2
+_LONGEST_LETTER = 4
+"""Letters of a word that may be a letter's name as somebody has heard it."""
 
 
 def read_spelling(words: Sequence[Token], lexicon: Lexicon) -> Interpretation | None:
@@ -51,7 +53,7 @@ def spell(words: list[Token], lexicon: Lexicon) -> Interpretation | None:
     text, confidence = "", CERTAIN
     for because, said in segments(words, lexicon):
         rows = [row for row in spellings(said, lexicon) if not _denied(row, said, lexicon)]
-        if any(_lost_its_beginning(row, said, lexicon) for row in rows):
+        if any(_lost_its_beginning(row, said, lexicon) or _is_broken_off(row, said, lexicon) for row in rows):
             rows = []
         here, sure = _chosen(rows, said, lexicon)
         if not here and because and text:
@@ -113,6 +115,15 @@ def _lost_its_beginning(row: Spelled, words: Sequence[Token], lexicon: Lexicon) 
     return not known and not alike(before.text, row.text)
 
 
+def _is_broken_off(row: Spelled, words: Sequence[Token], lexicon: Lexicon) -> bool:
+    """Whether a word that nobody knows stands between a row and one last letter: it was a letter, too."""
+    behind = [word for word in words[row.end :] if not word.is_sign]
+    if len(behind) != 2 or not behind[0].text.isalpha() or len(behind[0].text) > _LONGEST_LETTER:
+        return False
+    known = lexicon.no_names | lexicon.beside | lexicon.fillers | lexicon.passed_over | lexicon.closing
+    return behind[0].text not in known and (behind[1].is_letter or bool(named_letter(behind[1].text, lexicon)))
+
+
 def _is_said(words: Sequence[Token], row: Spelled) -> bool:
     """Whether the last word before a row is the one that it spells: "John, J O H N, Smith, S M I T H"."""
     plain = spoken(words)
@@ -132,7 +143,7 @@ def _is_known(words: Sequence[Token], lexicon: Lexicon) -> bool:
 
 def _names_a_part(words: Sequence[Token], lexicon: Lexicon) -> bool:
     plain = spoken(words)
-    return any(at(plain, place, lexicon.name_parts) for place in range(len(plain))) or "space" in plain
+    return any(at(plain, place, lexicon.name_parts) for place in range(len(plain))) or bool(set(plain) & lexicon.spaces)
 
 
 def _amended(before: str, after: str, because: Strength) -> str:

@@ -227,8 +227,10 @@ def _named(words: Sequence[Token], found: list[Group], lexicon: Lexicon) -> _Clo
         named = _table_at(plain, place, lexicon.clock)
         if named:
             (hour, minute), length = named
-            after = next((group for group in found if group.start == place + length), None)
-            if after is not None and not minute and len(after.digits) == 2:
+            end = place + length
+            end += end + 1 < len(plain) and plain[end] in lexicon.hour_and
+            after = next((group for group in found if group.start == end), None)
+            if after is not None and not minute and len(after.digits) <= 2 and after.value < 60:
                 return _Clock(hour, after.value, LIKELY, of_day=True)  # "noon thirty"
             return _Clock(hour, minute, CERTAIN if not found else FAIR, of_day=True)
     return None

@@ -19,7 +19,7 @@ from bridge.understanding.former import current
 from bridge.understanding.languages.all import lexicon
 from bridge.understanding.lexicon import Lexicon
 from bridge.understanding.names import read_name
-from bridge.understanding.number_names import is_broken
+from bridge.understanding.number_names import is_broken, names_of_numbers
 from bridge.understanding.phrases import opened
 from bridge.understanding.quantities import read_number
 from bridge.understanding.results import LEAST, Hypothesis, Interpretation, Understood
@@ -119,6 +119,16 @@ def _without_roughly(words: list[Token], lexicon: Lexicon) -> list[Token]:
     return kept
 
 
+def _unelided(words: list[Token], lexicon: Lexicon) -> list[Token]:
+    """The words, numbers and feasts without the article that is written together with them: Italian "l'otto marzo"."""
+    names, feasts = names_of_numbers(lexicon), {word for feast in lexicon.feasts for word in feast}
+    parted = [(word, word.text.rpartition("'")[2]) for word in words]
+    return [
+        word._replace(text=rest) if word.text not in feasts and ((rest,) in names or rest in feasts) else word
+        for word, rest in parted
+    ]
+
+
 def _agreed(kind: str, found: list[tuple[Interpretation, float]]) -> Understood | None:
     """The best of what the hypotheses say."""
     if not found:
@@ -138,7 +148,7 @@ def _read(
     if kind not in ("yes_no", "email") and _is_taken_back(said, words):
         return None
     if kind in _IN_NUMBERS:
-        said = _without_roughly(said, words)
+        said = _unelided(_without_roughly(said, words), words)
         if any(is_broken(word.text, words) for word in said):
             return None
     match kind:
