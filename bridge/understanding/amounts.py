@@ -82,7 +82,7 @@ def _one_sum(words: list[Token], lexicon: Lexicon) -> _Sum | None:
 def _many_before(words: Sequence[Token], place: int, lexicon: Lexicon) -> int:
     """How many coins a word for so many tells: "a dozen dollars", French "une centaine d'euros"; 0 for none."""
     end = place - (place > 1 and words[place - 1].text in lexicon.date_links)
-    plain = [word.text for word in words[:end]]
+    plain = [word.text for word in words[max(end - 3, 0) : end]]
     found = (lexicon.amounts.get(tuple(plain[-length:]), 0) for length in (3, 2) if length <= len(plain))
     return next((int(number) for number in found if number > 1 and not number % 1), 0)
 

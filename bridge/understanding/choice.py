@@ -136,11 +136,13 @@ def _by_place(words: list[Token], lexicon: Lexicon, names: list[str]) -> Interpr
     places |= {day for place in range(len(words)) if (day := ordinal_at(words, place, lexicon))}
     if not places:
         numbers = [group for group in groups(words, lexicon) if group.sure]
+        polite = lexicon.beside | lexicon.closing | lexicon.fillers
+        short = len(plain) <= 2 or sum(word not in polite for word in plain) == 1
         led = len(plain) == 1 or (len(plain) > 1 and plain[-2] in lexicon.numbered)
         if not numbers and led and plain[-1] == lexicon.spoken.digits[1]:
             numbers = groups([words[-1]], lexicon)  # French "numéro un"
         named = any(word in lexicon.numbered for word in plain)
-        if len(numbers) == 1 and (named or len(plain) <= 2) and len(numbers[0].digits) <= 2:
+        if len(numbers) == 1 and (named or short) and len(numbers[0].digits) <= 2:
             places = {numbers[0].value}
         elif named and len(plain[-1]) == 1 and plain[-1].isalpha():
             places = {ord(plain[-1]) - ord("a") + 1}

@@ -12,6 +12,7 @@ from bridge.understanding.words import Token, at
 
 _MOST_LETTERS = 2
 """More are a spelling: "with a C A T H"."""
+_FEWEST_SPELLED, _MOST_SPELLED = 4, 40
 _LONGEST_PHRASE = 7
 _ACCENTS = {
     "acute": "\u0301", "grave": "\u0300", "diaeresis": "\u0308", "circumflex": "\u0302", "tilde": "\u0303",
@@ -57,9 +58,10 @@ def without_remarks(words: Sequence[Token], lexicon: Lexicon) -> tuple[list[Toke
     found: dict[bool, set[str]] = {True: set(), False: set()}
     accented: list[Accented] = []
     counting = {phrase[0] for phrase in lexicon.letter_with}
+    accents = frozenset(lexicon.accented)
     place = 0
     while place < len(words):
-        if accent := at(plain, place, frozenset(lexicon.accented), _LONGEST_PHRASE):
+        if accent := at(plain, place, accents, _LONGEST_PHRASE):
             behind = place + accent
             which = lexicon.ordinals.get(plain[behind], 0) if behind < len(plain) else 0
             letter = _letter_at(words, behind + bool(which), lexicon)
@@ -71,6 +73,9 @@ def without_remarks(words: Sequence[Token], lexicon: Lexicon) -> tuple[list[Toke
         has = at(plain, place, lexicon.letter_with)
         if not has and plain[place] in counting and _count_at(words, place + 1, lexicon)[0]:
             has = 1  # "with two Ls"
+        if not has and (again := _told_again(words, place, kept, lexicon)):
+            place += again  # "M A L L E T, deux L et un T"
+            continue
         led = has or at(plain, place, lexicon.letter_without)
         letters, length = _letters_at(words, place + led, lexicon) if led else ([], 0)
         if 0 < len(letters) <= _MOST_LETTERS:
@@ -83,6 +88,22 @@ def without_remarks(words: Sequence[Token], lexicon: Lexicon) -> tuple[list[Toke
     return kept, Remarks(frozenset(found[True]), frozenset(found[False]), tuple(accented))
 
 
+def _told_again(words: Sequence[Token], place: int, before: Sequence[Token], lexicon: Lexicon) -> int:
+    """How many words here only tell how often letters stand in what was spelled before."""
+    end = place
+    if _count_at(words, place, lexicon)[0] < 2:
+        return 0
+    spelled = "".join(word.text for word in before[-_MOST_SPELLED:] if word.is_letter)
+    while end < len(words):
+        start = end + (end > place and words[end].text in lexicon.joiners)
+        times, behind = _count_at(words, start, lexicon)
+        letter = _letter_at(words, behind, lexicon) if times else None
+        if letter is None or letter[0] * times not in spelled or (end == place and times == 1):
+            break
+        end = behind + letter[1]
+    return end - place if len(spelled) >= _FEWEST_SPELLED else 0
+
+
 def _letters_at(words: Sequence[Token], place: int, lexicon: Lexicon) -> tuple[list[str], int]:
     """The letters that follow each other here, and how many words they are; "two S" are two."""
     letters: list[str] = []
@@ -90,11 +111,14 @@ def _letters_at(words: Sequence[Token], place: int, lexicon: Lexicon) -> tuple[l
     times, behind = _count_at(words, place, lexicon)
     if times and (letter := _letter_at(words, behind, lexicon)):
         return [letter[0]] * times, behind + letter[1] - start
-    plain = [word.text for word in words]
-    while not at(plain, place, lexicon.letter_places) and (letter := _letter_at(words, place, lexicon)):
+    while not _is_place(words, place, lexicon) and (letter := _letter_at(words, place, lexicon)):
         letters.append(letter[0])
         place += letter[1]
     return letters, place - start
+
+
+def _is_place(words: Sequence[Token], place: int, lexicon: Lexicon) -> bool:
+    return at([word.text for word in words[place : place + 5]], 0, lexicon.letter_places) > 0
 
 
 def _count_at(words: Sequence[Token], place: int, lexicon: Lexicon) -> tuple[int, int]:

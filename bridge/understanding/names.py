@@ -16,7 +16,7 @@ from bridge.understanding.words import Token, at, spoken, unhyphenated
 _MOST_WORDS = 4
 _FEWEST_SPELLED = 3
 """Fewer letters are a remark about a name ("Schmidt, with D T"), or two names that are words of an alphabet, too."""
-_SMALL = frozenset("de da do dos del della di van von der den la le du el al bin ben y ter ten zu".split())
+_SMALL = frozenset("de da do das dos los las del della di van von der den la le du el al bin ben y ter ten zu".split())
 """Parts of names that stay small."""
 
 
@@ -98,7 +98,8 @@ def _in_segment(words: list[Token], lexicon: Lexicon) -> tuple[list[str], float]
     for piece in pieces:
         if any(word.text in lexicon.joiners - _SMALL for word in piece[1:-1]):
             continue  # "Tom and Jerry"
-        plain = _alone([word for word in piece if word.text not in lexicon.fillers], lexicon)
+        said = [word for n, word in enumerate(piece) if word.text not in lexicon.fillers or _is_capital(piece, n)]
+        plain = _alone(said, lexicon)
         name = _name(plain, lexicon)
         if len(name) == len(parts) == 1 and not led and name[0].lower() != parts[0].lower():
             return None  # "Smith, John": which is the last name?
@@ -202,7 +203,8 @@ def _before_tail(words: list[Token], lexicon: Lexicon) -> list[Token] | None:
     """What stands before "is my name" at the end of a piece; None where that does not end it."""
     plain = [word.text for word in words]
     start = next((n for n in range(1, len(plain)) if at(plain, n, lexicon.name_tails) == len(plain) - n), 0)
-    return _without_fillers(words[:start], lexicon) if start else None
+    begin = max((n + 1 for n in range(start) if plain[n] in lexicon.no_names - _SMALL), default=0)
+    return _without_fillers(words[begin:start], lexicon) if begin < start else None
 
 
 def _without_fillers(words: list[Token], lexicon: Lexicon) -> list[Token]:
@@ -234,7 +236,7 @@ def _name(words: Sequence[Token], lexicon: Lexicon) -> list[str]:
             name[-1] += "-" + words[place + 1].raw  # "Smith hyphen Jones"
             place += 2
             continue
-        if not text[0].isalpha() or text in lexicon.fillers:
+        if not text[0].isalpha() or (text in lexicon.fillers and not _is_capital(words, place)):
             break
         if text.endswith("'s") and place + 1 < len(words) and not words[place + 1].is_sign:
             return []  # "John's wife"
@@ -258,6 +260,11 @@ def _name(words: Sequence[Token], lexicon: Lexicon) -> list[str]:
     if len(name) > 2 and len({part.lower() for part in name}) < len(name):
         return []  # "Jackson like Michael Jackson"
     return name
+
+
+def _is_capital(words: Sequence[Token], place: int) -> bool:
+    """Whether a word inside a name is written as a part of it, whatever it means else: "Ana Catalina Bueno"."""
+    return place > 0 and all(word.raw[:1].isupper() for word in words[place - 1 : place + 1])
 
 
 def _is_written_as_name(words: Sequence[Token]) -> bool:

@@ -117,8 +117,13 @@ def _lost_its_beginning(row: Spelled, words: Sequence[Token], lexicon: Lexicon) 
 
 def _is_broken_off(row: Spelled, words: Sequence[Token], lexicon: Lexicon) -> bool:
     """Whether a word that nobody knows stands between a row and one last letter: it was a letter, too."""
-    behind = [word for word in words[row.end :] if not word.is_sign]
-    if len(behind) != 2 or not behind[0].text.isalpha() or len(behind[0].text) > _LONGEST_LETTER:
+    behind = [word for word in words[row.end : row.end + 6] if not word.is_sign]
+    if (
+        len(words) > row.end + 6
+        or len(behind) != 2
+        or not behind[0].text.isalpha()
+        or len(behind[0].text) > _LONGEST_LETTER
+    ):
         return False
     known = lexicon.no_names | lexicon.beside | lexicon.fillers | lexicon.passed_over | lexicon.closing
     return behind[0].text not in known and (behind[1].is_letter or bool(named_letter(behind[1].text, lexicon)))

@@ -153,7 +153,8 @@ def _undecided(plain: list[str], lexicon: Lexicon) -> set[int]:
     found: set[int] = set()
     for place in range(len(plain)):
         phrase = set(range(place, place + at(plain, place, lexicon.neither)))
-        if not any(phrase < set(answer) for answer in held):
+        near = held[max(place - _LONGEST_PHRASE, 0) : place + 1]
+        if phrase and not any(phrase < set(answer) for answer in near):
             found |= phrase
     return found
 
