@@ -311,7 +311,12 @@ class PhraseSource:
         )
         synthesis.claimed = True
         news = asyncio.Event()
-        reader = PhraseReader(news.set)
+
+        def more() -> None:
+            reader.position = synthesis.available  # or nobody would be waiting for the rest of a phrase that has begun
+            news.set()
+
+        reader = PhraseReader(more)
         reader.wanted = math.inf
         synthesis.attach(reader)
         try:
