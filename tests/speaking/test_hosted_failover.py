@@ -94,15 +94,12 @@ class Listener:
         assert not any(isinstance(event, SpeechFailed) for event in self.ear.events), self.ear.events[-1]
 
 
-async def answered(
-    vendor: str, *schedule: Orders, does: Callable[[Any], None] = lambda _: None, quiet_s: float = 0.0
-) -> tuple[Listener, Any, Any, dict[str, float]]:
-    """One answer of a voice whose texts are treated so, with ElevenLabs behind it; `does`: what else it does wrong."""
+async def answered(vendor: str, *schedule: Orders) -> tuple[Listener, Any, Any, dict[str, float]]:
+    """One answer of a voice whose texts are treated so, with ElevenLabs behind it."""
     primary, second = DOUBLES[vendor](), ElevenLabsDouble()
     primary.slow_s = second.slow_s = LATENCY_S
     primary.orders = second.orders = Orders(manner="slow")
     primary.schedule = list(schedule)
-    does(primary)
     async with primary.serve() as first_url, second.serve() as second_url:
         first = primary.settings(first_url)
         settings = SpeakingSettings(
@@ -114,7 +111,6 @@ async def answered(
         async with asyncio.timeout(60):
             while len([one for one in speech._pool.providers if one.usable]) < 3:
                 await asyncio.sleep(0.01)
-        await asyncio.sleep(quiet_s)
         listener = Listener(speech)
         await listener.hears(" ".join(SENTENCES))
         listener.call.close()

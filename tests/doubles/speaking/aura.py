@@ -30,9 +30,6 @@ class AuraDouble(SpeakingDouble):
             return "No such model"
         return "" if request.query.get("encoding") in ("mulaw", "linear16") else "Unsupported audio format"
 
-    async def hang_up_idle(self, socket: web.WebSocketResponse) -> None:
-        await socket.close(code=1011, message=b"NET-0001")
-
     async def converse(self, socket: web.WebSocketResponse, request: web.Request) -> None:
         model = {"model_name": request.query["model"], "model_version": "1", "model_uuid": "m"}
         await socket.send_json({"type": "Metadata", "request_id": "r", **model})

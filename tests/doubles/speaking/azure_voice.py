@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import struct
-from functools import partial
 from typing import Any
 
 from aiohttp import WSMsgType, web
@@ -77,7 +76,7 @@ class AzureVoiceDouble(SpeakingDouble):
                 start = index * self.word_ms * _TICKS_PER_MS
                 data = {"Offset": start, "Duration": self.word_ms * _TICKS_PER_MS, "text": spoken}
                 mark = {"Metadata": [{"Type": "WordBoundary", "Data": data}]}
-                await self.place(partial(self._tell, socket, turn, "audio.metadata", mark))
+                await self._tell(socket, turn, "audio.metadata", mark)
                 await self._say(socket, turn, form, word)
         except Misbehaves as misbehaving:
             match misbehaving.fault:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
-from aiohttp import WSMessage, WSMsgType, web
+from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from bridge.audio.mulaw import decode
@@ -26,9 +26,6 @@ Manner = Literal["well", "slow", "silent", "gap"]
 Ending = Literal["once", "missing", "twice", "late"]
 """How often it says that a text was spoken, or that it sends more audio after saying so."""
 
-
-Placing = Literal["well", "missing", "late"]
-"""When it says where words lie in the audio: with them, never, or when all of a text was spoken."""
 
 Saying = Callable[[], Coroutine[Any, Any, None]]
 
@@ -61,26 +58,6 @@ def sound(word: str, encoding: Literal["mulaw", "pcm"] = "mulaw", rate_hz: int =
     return linear
 
 
-class _ImpatientSocket(web.WebSocketResponse):
-    """Hangs up on a client that says nothing for too long."""
-
-    def __init__(self, double: SpeakingDouble) -> None:
-        super().__init__(max_msg_size=0)
-        self._double = double
-
-    async def receive(self, timeout: float | None = None) -> WSMessage:
-        try:
-            return await super().receive(timeout=self._double.idle_s)
-        except TimeoutError:
-            self._double.idled += 1
-            await self._double.hang_up_idle(self)
-            return WSMessage(WSMsgType.CLOSED, None, None)
-
-
-async def _closes(socket: web.WebSocketResponse, code: int, reason: str) -> None:
-    await socket.close(code=code, message=reason.encode())
-
-
 class SpeakingDouble:
     """A vendor's service on a port of its own, which says each word in 200 ms."""
 
@@ -92,13 +69,6 @@ class SpeakingDouble:
         self.schedule: list[Orders] = []
         """For the texts that come next, one each, before `orders` count."""
         self.ending: Ending = "once"
-        self.times: Placing = "well"
-        self.goodbye: tuple[int, str] | None = None
-        """Close code and reason in place of a cut; where there is no WebSocket it is a cut still."""
-        self.idle_s: float | None = None
-        """It hangs up on whoever says nothing for so long."""
-        self.idled = 0
-        """How often it did."""
         self.slow_s = 0.6
         self.piece = WORD_BYTES
         """Bytes of audio in one message."""
@@ -109,8 +79,6 @@ class SpeakingDouble:
         self.cancelled = 0
         self.opened = 0
         self._halve = self._halved = False
-        self._places: list[Saying] = []
-        self._goodbyes: list[asyncio.Task[None]] = []
         self._hold: asyncio.Event | None = None
         self._sockets: set[web.WebSocketResponse] = set()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -174,12 +142,11 @@ class SpeakingDouble:
         if wrong := self.refusal(request):
             return web.Response(status=400, text=wrong, headers={"dg-error": wrong})
         self.opened += 1
-        socket = _ImpatientSocket(self)
+        socket = web.WebSocketResponse(max_msg_size=0)
         await socket.prepare(request)
         self._sockets.add(socket)
         try:
             await self.converse(socket, request)
-            await asyncio.gather(*self._goodbyes)  # or the connection would be closed without one
         except ConnectionError:
             pass
         finally:
@@ -187,21 +154,12 @@ class SpeakingDouble:
         return socket
 
     async def dies(self) -> None:
-        """Cut every connection, and refuse new ones."""
+        """Cut every connection without a goodbye, and refuse new ones."""
         self.refuses = 503
         for socket in list(self._sockets):
             self.cut(socket)
 
-    async def hang_up_idle(self, socket: web.WebSocketResponse) -> None:
-        """Say goodbye to somebody who says nothing, as this vendor does."""
-        await socket.close(code=1000)
-
     def cut(self, socket: web.WebSocketResponse) -> None:
-        """End a connection in the middle: with the goodbye that was ordered, or without any."""
-        if self.goodbye is not None:
-            code, reason = self.goodbye
-            self._goodbyes.append(self.spawn(_closes(socket, code, reason)))
-            return
         assert socket._req is not None
         if socket._req.transport is not None:
             socket._req.transport.abort()
@@ -243,18 +201,8 @@ class SpeakingDouble:
             audio = audio[: len(audio) // 2]
         return [audio[at : at + self.piece] for at in range(0, len(audio), self.piece)]
 
-    async def place(self, say: Saying) -> None:
-        """Say where a word lies: now, never, or when its text was spoken."""
-        if self.times == "well":
-            await say()
-        elif self.times == "late":
-            self._places.append(say)
-
     async def ends(self, done: Saying, late: Saying) -> None:
         """Say that a text was spoken: once, not at all, twice, or with more audio after it."""
-        placed, self._places = self._places, []
-        for say in placed:
-            await say()
         if self.ending == "missing":
             return
         await done()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
-from functools import partial
 from typing import Any
 
 from aiohttp import web
@@ -41,9 +40,6 @@ class ElevenLabsDouble(SpeakingDouble):
 
     def authorised(self, request: web.Request) -> bool:
         return True  # it answers 101 even with a bad key, and says so in a message
-
-    async def hang_up_idle(self, socket: web.WebSocketResponse) -> None:
-        await self._refuse(socket, "input_timeout_exceeded", "Input timed out")
 
     async def converse(self, socket: web.WebSocketResponse, request: web.Request) -> None:
         if request.headers.get("xi-api-key") != KEY:
@@ -115,12 +111,7 @@ class ElevenLabsDouble(SpeakingDouble):
             alignment = self._alignment(word)
         for piece in self.cut_up(audio):
             told = {"audio": base64.b64encode(piece).decode(), "isFinal": None, "alignment": alignment}
-            if self.times == "well" or alignment is None:
-                await socket.send_json(self._named({**told, "normalizedAlignment": alignment}, name))
-            else:
-                await socket.send_json(self._named({**told, "alignment": None, "normalizedAlignment": None}, name))
-                its = {"audio": None, "isFinal": None, "alignment": alignment, "normalizedAlignment": alignment}
-                await self.place(partial(socket.send_json, self._named(its, name)))
+            await socket.send_json(self._named({**told, "normalizedAlignment": alignment}, name))
             alignment = None
 
     def _alignment(self, text: str) -> dict[str, object]:

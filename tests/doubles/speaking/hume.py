@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-from functools import partial
 from typing import Any
 
 from aiohttp import web
@@ -48,7 +47,7 @@ class HumeDouble(SpeakingDouble):
                 time = {"begin": index * self.word_ms, "end": (index + 1) * self.word_ms}
                 stamp = {"type": "word", "text": word, "time": time}
                 named = {"snippet_id": "s", "generation_id": "g", "request_id": "r"}
-                await self.place(partial(socket.send_json, {"type": "timestamp", "timestamp": stamp, **named}))
+                await socket.send_json({"type": "timestamp", "timestamp": stamp, **named})
                 for number, piece in enumerate(self.cut_up(sound(word, "pcm", 48_000))):
                     told: dict[str, object] = {
                         "type": "audio",
@@ -65,6 +64,6 @@ class HumeDouble(SpeakingDouble):
             await socket.send_json({"error": said, "code": code, "message": said})
             return
         if self.ending == "missing":
-            self.cut(socket)  # the end of the connection is the end of the text
-            return
-        await self.ends(partial(socket.close, code=1000), partial(socket.close, code=1000))  # type: ignore[arg-type]
+            self.cut(socket)
+        else:
+            await socket.close(code=1000)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
-from functools import partial
 from typing import Any
 
 from aiohttp import web
@@ -105,10 +104,7 @@ class InworldDouble(SpeakingDouble):
         }  # fmt: skip
         for piece in self.cut_up(sound(word, encoding, wanted["sampleRateHertz"])):  # type: ignore[arg-type]
             chunk: dict[str, object] = {"audioContent": base64.b64encode(piece).decode()}
-            if alignment is not None and self.times == "well":
+            if alignment is not None:
                 chunk["timestampInfo"] = {"wordAlignment": alignment}
-            elif alignment is not None:
-                told: dict[str, object] = {"audioContent": "", "timestampInfo": {"wordAlignment": alignment}}
-                await self.place(partial(socket.send_json, {"result": {"contextId": name, "audioChunk": told}}))
             alignment = None
             await socket.send_json({"result": {"contextId": name, "audioChunk": chunk}})

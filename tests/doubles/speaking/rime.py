@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
-from functools import partial
 from typing import Any
 
 from aiohttp import web
@@ -55,8 +54,7 @@ class RimeDouble(SpeakingDouble):
             async for index, word in self.spoken(text, orders):
                 start = index * self.word_ms / 1000
                 times = {"words": [word], "start": [start], "end": [start + self.word_ms / 1000]}
-                told = {"type": "timestamps", "word_timestamps": times, "contextId": context}
-                await self.place(partial(socket.send_json, told))
+                await socket.send_json({"type": "timestamps", "word_timestamps": times, "contextId": context})
                 await self._say(socket, request, context, word)
         except Misbehaves as misbehaving:
             match misbehaving.fault:

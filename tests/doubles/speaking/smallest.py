@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-from functools import partial
 from typing import Any
 
 from aiohttp import web
@@ -27,10 +26,6 @@ class SmallestDouble(SpeakingDouble):
             return web.json_response({"error": "too many", "message": "concurrency"}, status=429)
         return await super().handle(request)
 
-    async def hang_up_idle(self, socket: web.WebSocketResponse) -> None:
-        await socket.send_json({"status": "error", "message": "connection timed out due to inactivity"})
-        await socket.close()
-
     async def converse(self, socket: web.WebSocketResponse, request: web.Request) -> None:
         text = ""
         async for message in socket:
@@ -49,7 +44,7 @@ class SmallestDouble(SpeakingDouble):
                 if order.get("word_timestamps"):
                     start = index * self.word_ms / 1000
                     data = {"id": index, "word": word, "start": start, "end": start + self.word_ms / 1000}
-                    await self.place(partial(socket.send_json, {**named, "status": "word_timestamp", "data": data}))
+                    await socket.send_json({**named, "status": "word_timestamp", "data": data})
                 await self._say(socket, order, named, word)
         except Misbehaves as misbehaving:
             if misbehaving.fault == "lost":

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
-from functools import partial
 from typing import Any
 
 from aiohttp import web
@@ -91,7 +90,7 @@ class SonicDouble(SpeakingDouble):
             start = context.words * self.word_ms / 1000
             times = {"words": [word], "start": [start], "end": [start + self.word_ms / 1000]}
             told = {"type": "timestamps", "context_id": name, "done": False, "status_code": 206}
-            await self.place(partial(socket.send_json, {**told, "word_timestamps": times}))
+            await socket.send_json({**told, "word_timestamps": times})
         context.words += 1
         for piece in self.cut_up(audio):
             told = {"type": "chunk", "context_id": name, "data": base64.b64encode(piece).decode(), "done": False}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-from functools import partial
 from typing import Any
 
 from aiohttp import web
@@ -52,8 +51,7 @@ class SpeechifyDouble(SpeakingDouble):
                 mark = {"type": "word", "value": word, "start": at, "end": at + len(word)}
                 mark |= {"start_time": index * self.word_ms, "end_time": (index + 1) * self.word_ms}
                 at += len(word) + 1
-                told = {"type": "speech.chunk", "audio": None, "speech_marks": [mark]}
-                await self.place(partial(self._event, response, told))
+                await self._event(response, {"type": "speech.chunk", "audio": None, "speech_marks": [mark]})
                 for piece in self.cut_up(sound(word, "mulaw" if encoding == "ulaw" else "pcm", int(rate))):
                     audio = base64.b64encode(piece).decode()
                     await self._event(response, {"type": "speech.chunk", "audio": audio, "speech_marks": []})
