@@ -21,7 +21,7 @@ from bridge.call.settings import PlayoutSettings
 from bridge.simulator import virtual
 from bridge.speaking.settings import SpeakingSettings, VoiceRoute
 from bridge.speaking.speech import SpeechService
-from tests.doubles.speaking.base import KEY, Orders
+from tests.doubles.speaking.base import KEY, Orders, SpeakingDouble
 from tests.doubles.speaking.catalogue import DOUBLES, LATE_REFUSALS, NATIVE, REFUSES_CONNECTIONS, UNTIMED, VIRTUAL
 from tests.doubles.speaking.elevenlabs import ElevenLabsDouble
 from tests.speaking.doubles import Ear, heard
@@ -94,12 +94,15 @@ class Listener:
         assert not any(isinstance(event, SpeechFailed) for event in self.ear.events), self.ear.events[-1]
 
 
-async def answered(vendor: str, *schedule: Orders) -> tuple[Listener, Any, Any, dict[str, float]]:
+async def answered(
+    vendor: str, *schedule: Orders, arrange: Callable[[SpeakingDouble], None] = lambda _: None
+) -> tuple[Listener, Any, Any, dict[str, float]]:
     """One answer of a voice whose texts are treated so, with ElevenLabs behind it."""
     primary, second = DOUBLES[vendor](), ElevenLabsDouble()
     primary.slow_s = second.slow_s = LATENCY_S
     primary.orders = second.orders = Orders(manner="slow")
     primary.schedule = list(schedule)
+    arrange(primary)
     async with primary.serve() as first_url, second.serve() as second_url:
         first = primary.settings(first_url)
         settings = SpeakingSettings(

@@ -14,6 +14,8 @@ from tests.doubles.speaking.base import Misbehaves, Orders, SpeakingDouble, soun
 
 class AuraDouble(SpeakingDouble):
     path = "/v1/speak"
+    its_idle_s = 60.0
+    """Not documented: that it closes with NET-0001 is."""
     flushes_a_minute = 20
 
     def settings(self, url: str, **others: Any) -> AuraSettings:
@@ -21,9 +23,12 @@ class AuraDouble(SpeakingDouble):
         return AuraSettings(**{**its, "warm": 0, **others})
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
-        if self.orders.fault == "busy":
+        if self.orders.fault == "busy" or (self.most is not None and len(self._sockets) >= self.most):
             return web.Response(status=429, headers={"Retry-After": "2", "dg-error": "Too many requests"})
         return await super().handle(request)
+
+    async def idle(self, socket: web.WebSocketResponse) -> None:
+        await socket.close(code=1011, message=b"NET-0001: no message within the time limit")
 
     def refusal(self, request: web.Request) -> str:
         if not request.query.get("model", "").startswith("aura-"):
@@ -35,7 +40,7 @@ class AuraDouble(SpeakingDouble):
         await socket.send_json({"type": "Metadata", "request_id": "r", **model})
         text, flushes = "", 0
         speaking: asyncio.Task[None] | None = None
-        async for message in socket:
+        async for message in self.messages(socket):
             order = json.loads(message.data)
             match order.get("type"):
                 case "Speak":

@@ -7,7 +7,7 @@ import json
 import struct
 from typing import Any
 
-from aiohttp import WSMsgType, web
+from aiohttp import web
 
 from bridge.speaking.hosted_settings import AzureVoiceSettings
 from tests.doubles.speaking.base import KEY, Misbehaves, Orders, SpeakingDouble, sound
@@ -31,9 +31,7 @@ class AzureVoiceDouble(SpeakingDouble):
         seen: set[str] = set()
         speaking: asyncio.Task[None] | None = None
         orders = Orders()
-        async for message in socket:
-            if message.type is not WSMsgType.TEXT:
-                break
+        async for message in self.messages(socket):
             head, _, body = message.data.partition("\r\n\r\n")
             parted = (line.partition(":") for line in head.split("\r\n"))
             headers = {name.lower(): value.strip() for name, _, value in parted}
@@ -71,13 +69,15 @@ class AzureVoiceDouble(SpeakingDouble):
         await self._tell(socket, turn, "turn.start", {"context": {"serviceTag": "s"}})
         await self._tell(socket, turn, "response", {"context": {}, "audio": {"type": "inline", "streamId": "1"}})
         try:
-            async for index, word in self.spoken(text, orders):
+            async for index, word, placed, sounded in self.parts(text, orders):
                 spoken = {"Text": word, "Length": len(word), "BoundaryType": "WordBoundary"}
                 start = index * self.word_ms * _TICKS_PER_MS
                 data = {"Offset": start, "Duration": self.word_ms * _TICKS_PER_MS, "text": spoken}
                 mark = {"Metadata": [{"Type": "WordBoundary", "Data": data}]}
-                await self._tell(socket, turn, "audio.metadata", mark)
-                await self._say(socket, turn, form, word)
+                if placed:
+                    await self._tell(socket, turn, "audio.metadata", mark)
+                if sounded:
+                    await self._say(socket, turn, form, word)
         except Misbehaves as misbehaving:
             match misbehaving.fault:
                 case "lost":

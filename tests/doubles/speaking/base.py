@@ -9,9 +9,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable, Coroutine
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any, Literal
 
+import aiohttp
 import numpy as np
 from aiohttp import web
 from aiohttp.test_utils import TestServer
@@ -23,9 +25,16 @@ from tests.speaking.provider_contract import Fault
 KEY = "vendor-key"
 Manner = Literal["well", "slow", "silent", "gap"]
 """When it speaks: as it should, `slow_s` late, never, or never again after some words."""
-Ending = Literal["once", "missing", "twice", "late"]
-"""How often it says that a text was spoken, or that it sends more audio after saying so."""
+Ending = Literal["once", "missing", "twice", "slow", "late"]
+"""How often it says that a text was spoken, `slow_s` after the audio, or that it sends more audio after saying so."""
+Placing = Literal["with", "early", "late", "never"]
+"""When it says where words lie: each with its audio, all before any audio, all after it, or not at all."""
 
+
+_socket: ContextVar[web.WebSocketResponse] = ContextVar("socket")
+"""That on which the text under way was asked for."""
+_head: ContextVar[bytes] = ContextVar("head", default=b"")
+"""What is to come before the samples of the text under way."""
 
 Saying = Callable[[], Coroutine[Any, Any, None]]
 
@@ -47,6 +56,8 @@ class Orders:
     manner: Manner = "well"
     mid_word: bool = False
     """With `lost`: half of the next word is still heard."""
+    close: tuple[int, str] | None = None
+    """Where there is a socket: it is closed with this code and reason after so many words."""
 
 
 def sound(word: str, encoding: Literal["mulaw", "pcm"] = "mulaw", rate_hz: int = 8000) -> bytes:
@@ -63,12 +74,23 @@ class SpeakingDouble:
 
     path = "/"
     word_ms = WORD_MS
+    its_idle_s = 0.0
+    """The vendor's limit, where one is documented."""
 
     def __init__(self) -> None:
         self.orders = Orders()
         self.schedule: list[Orders] = []
         """For the texts that come next, one each, before `orders` count."""
         self.ending: Ending = "once"
+        self.placing: Placing = "with"
+        self.pace = 0.0
+        """Words come so many times as fast as they are spoken; 0: as fast as they can be sent."""
+        self.head = b""
+        """Put before the samples of a text."""
+        self.idle_s = self.its_idle_s
+        """A socket on which nothing is said to it for so long is closed; 0: never."""
+        self.most: int | None = None
+        """More at once are refused: texts, or connections where each has but one."""
         self.slow_s = 0.6
         self.piece = WORD_BYTES
         """Bytes of audio in one message."""
@@ -77,7 +99,7 @@ class SpeakingDouble:
         self.texts: list[str] = []
         """Every text that was to be spoken, in order."""
         self.cancelled = 0
-        self.opened = 0
+        self.opened = self.idled = 0
         self._halve = self._halved = False
         self._hold: asyncio.Event | None = None
         self._sockets: set[web.WebSocketResponse] = set()
@@ -145,6 +167,7 @@ class SpeakingDouble:
         socket = web.WebSocketResponse(max_msg_size=0)
         await socket.prepare(request)
         self._sockets.add(socket)
+        _socket.set(socket)
         try:
             await self.converse(socket, request)
         except ConnectionError:
@@ -152,6 +175,23 @@ class SpeakingDouble:
         finally:
             self._sockets.discard(socket)
         return socket
+
+    async def messages(self, socket: web.WebSocketResponse) -> AsyncIterator[aiohttp.WSMessage]:
+        """What the client says, until it hangs up or has said nothing for too long."""
+        while True:
+            try:
+                message = await socket.receive(timeout=self.idle_s or None)
+            except TimeoutError:
+                self.idled += 1
+                await self.idle(socket)
+                return
+            if message.type not in (aiohttp.WSMsgType.TEXT, aiohttp.WSMsgType.BINARY):
+                return
+            yield message
+
+    async def idle(self, socket: web.WebSocketResponse) -> None:
+        """Say goodbye to a client that says nothing."""
+        await socket.close(code=1000)
 
     async def dies(self) -> None:
         """Cut every connection without a goodbye, and refuse new ones."""
@@ -180,7 +220,14 @@ class SpeakingDouble:
             await asyncio.sleep(self.slow_s)
         if orders.manner == "silent":
             await self._forever.wait()
+        _head.set(self.head)
         for index, word in enumerate(text.split()):
+            if self.pace and index:
+                await asyncio.sleep(self.word_ms / 1000 / self.pace)
+            if orders.close is not None and index >= orders.after_words:
+                code, reason = orders.close
+                await _socket.get().close(code=code, message=reason.encode())
+                raise ConnectionResetError
             if orders.fault != "well" and orders.manner == "slow":
                 await asyncio.sleep(0.02)  # or what was sent already would be lost, too
             if self._halved:
@@ -195,7 +242,19 @@ class SpeakingDouble:
             if self._hold is not None and not index:
                 await self._hold.wait()
 
+    async def parts(self, text: str, orders: Orders) -> AsyncIterator[tuple[int, str, bool, bool]]:
+        """Its words, each with whether to say where it lies and whether to sound it. Raises Misbehaves."""
+        words = list(enumerate(text.split()))
+        for index, word in words if self.placing == "early" else ():
+            yield index, word, True, False
+        async for index, word in self.spoken(text, orders):
+            yield index, word, self.placing == "with", True
+        for index, word in words if self.placing == "late" else ():
+            yield index, word, True, False
+
     def cut_up(self, audio: bytes) -> list[bytes]:
+        audio = _head.get() + audio
+        _head.set(b"")
         if self._halve:
             self._halve, self._halved = False, True
             audio = audio[: len(audio) // 2]
@@ -205,6 +264,8 @@ class SpeakingDouble:
         """Say that a text was spoken: once, not at all, twice, or with more audio after it."""
         if self.ending == "missing":
             return
+        if self.ending == "slow":
+            await asyncio.sleep(self.slow_s)
         await done()
         if self.ending == "twice":
             await done()

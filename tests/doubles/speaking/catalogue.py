@@ -40,3 +40,7 @@ LATE_REFUSALS = frozenset({"openai"})
 """Those that can only break off once audio has come: the status is sent by then."""
 REFUSES_CONNECTIONS = frozenset({"deepgram", "rime", "smallest", "hume"})
 """Those that are busy when a connection is asked for, not when a text is."""
+ON_REQUEST = frozenset({"openai", "speechify", "google"})
+"""Those with a request for each sentence and no socket."""
+PLACES_WITH_AUDIO = frozenset({"elevenlabs"})
+"""Those that say where words lie in the message that brings their audio, which therefore cannot come after it."""

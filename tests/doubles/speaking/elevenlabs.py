@@ -30,6 +30,8 @@ class _Context:
 
 class ElevenLabsDouble(SpeakingDouble):
     path = "/v1/text-to-speech/{voice}/multi-stream-input"
+    its_idle_s = 20.0
+    """Where the address does not say otherwise."""
     snake = False
     """Say `is_final` and `context_id`, as other versions of the documentation do."""
     whole_segments = False
@@ -49,7 +51,8 @@ class ElevenLabsDouble(SpeakingDouble):
             await self._refuse(socket, "voice_id_does_not_exist", "A voice with this id does not exist")
             return
         contexts: dict[str, _Context] = {}
-        async for message in socket:
+        self.idle_s = float(request.query.get("inactivity_timeout", self.idle_s))
+        async for message in self.messages(socket):
             order = json.loads(message.data)
             if order.get("close_socket"):
                 break
@@ -68,6 +71,9 @@ class ElevenLabsDouble(SpeakingDouble):
             if order.get("close_context") and not context.closing:
                 context.closing = True
                 context.flushed.put_nowait(None)
+
+    async def idle(self, socket: web.WebSocketResponse) -> None:
+        await self._refuse(socket, "input_timeout_exceeded", "Have not received a new text input within the timeout")
 
     async def _refuse(self, socket: web.WebSocketResponse, error: str, message: str) -> None:
         await socket.send_json({"message": message, "error": error, "code": 1008})
@@ -105,7 +111,9 @@ class ElevenLabsDouble(SpeakingDouble):
         encoding, _, rate = wanted.partition("_")
         audio = sound(word, "mulaw" if encoding == "ulaw" else "pcm", int(rate))
         alignment = None
-        if self.whole_segments:
+        if self.placing == "never":
+            pass
+        elif self.whole_segments or self.placing == "early":
             alignment = self._alignment(" ".join(text.split())) if not index else None
         elif request.query.get("sync_alignment") == "true":
             alignment = self._alignment(word)

@@ -18,7 +18,7 @@ _VOICES = ("en-US-Chirp3-HD-Ada", "en-US-Chirp3-HD-Bob")
 class GoogleVoiceDouble(SpeakingDouble):
     public_key: bytes | None = None
     """Of the service account that may speak; None: whoever brings the doubles' key."""
-    idle_s = 5.0
+    its_idle_s = 5.0
     header = b""
     """Put before the samples, as its other method does."""
 

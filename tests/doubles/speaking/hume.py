@@ -33,7 +33,7 @@ class HumeDouble(SpeakingDouble):
 
     async def converse(self, socket: web.WebSocketResponse, request: web.Request) -> None:
         text, orders = "", self.next_orders()
-        async for message in socket:
+        async for message in self.messages(socket):
             order = json.loads(message.data)
             text += order.get("text", "")
             if order.get("close"):
@@ -43,12 +43,13 @@ class HumeDouble(SpeakingDouble):
     async def _speak(self, socket: web.WebSocketResponse, text: str, orders: Orders) -> None:
         self.texts.append(" ".join(text.split()))
         try:
-            async for index, word in self.spoken(text, orders):
+            async for index, word, placed, sounded in self.parts(text, orders):
                 time = {"begin": index * self.word_ms, "end": (index + 1) * self.word_ms}
                 stamp = {"type": "word", "text": word, "time": time}
                 named = {"snippet_id": "s", "generation_id": "g", "request_id": "r"}
-                await socket.send_json({"type": "timestamp", "timestamp": stamp, **named})
-                for number, piece in enumerate(self.cut_up(sound(word, "pcm", 48_000))):
+                if placed:
+                    await socket.send_json({"type": "timestamp", "timestamp": stamp, **named})
+                for number, piece in enumerate(self.cut_up(sound(word, "pcm", 48_000)) if sounded else ()):
                     told: dict[str, object] = {
                         "type": "audio",
                         "audio": base64.b64encode(piece).decode(),

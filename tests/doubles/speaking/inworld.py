@@ -38,7 +38,7 @@ class InworldDouble(SpeakingDouble):
 
     async def converse(self, socket: web.WebSocketResponse, request: web.Request) -> None:
         contexts: dict[str, _Context] = {}
-        async for message in socket:
+        async for message in self.messages(socket):
             order = json.loads(message.data)
             name = order["contextId"]
             if "create" in order:
@@ -75,8 +75,8 @@ class InworldDouble(SpeakingDouble):
         try:
             while (text := await context.flushed.get()) is not None:
                 self.texts.append(" ".join(text.split()))
-                async for index, word in self.spoken(text, context.orders):
-                    await self._say(socket, context, name, index, word)
+                async for index, word, placed, sounded in self.parts(text, context.orders):
+                    await self._say(socket, context, name, index, word, placed=placed, sounded=sounded)
                 await socket.send_json({"result": {"contextId": name, "flushCompleted": {}}})
         except Misbehaves as misbehaving:
             contexts.pop(name, None)
@@ -95,14 +95,26 @@ class InworldDouble(SpeakingDouble):
 
         await self.ends(done, late)
 
-    async def _say(self, socket: web.WebSocketResponse, context: _Context, name: str, index: int, word: str) -> None:
+    async def _say(
+        self,
+        socket: web.WebSocketResponse,
+        context: _Context,
+        name: str,
+        index: int,
+        word: str,
+        *,
+        placed: bool = True,
+        sounded: bool = True,
+    ) -> None:
         wanted = context.create["audioConfig"]
         encoding = "mulaw" if wanted["audioEncoding"] == "MULAW" else "pcm"
         start = index * self.word_ms / 1000  # counted from the latest flush
         alignment: dict[str, object] | None = {
             "words": [word], "wordStartTimeSeconds": [start], "wordEndTimeSeconds": [start + self.word_ms / 1000]
         }  # fmt: skip
-        for piece in self.cut_up(sound(word, encoding, wanted["sampleRateHertz"])):  # type: ignore[arg-type]
+        audio = sound(word, encoding, wanted["sampleRateHertz"])  # type: ignore[arg-type]
+        alignment = alignment if placed else None
+        for piece in self.cut_up(audio) if sounded else [b""]:
             chunk: dict[str, object] = {"audioContent": base64.b64encode(piece).decode()}
             if alignment is not None:
                 chunk["timestampInfo"] = {"wordAlignment": alignment}

@@ -34,7 +34,7 @@ class RimeDouble(SpeakingDouble):
     async def converse(self, socket: web.WebSocketResponse, request: web.Request) -> None:
         text = context = ""
         speaking: asyncio.Task[None] | None = None
-        async for message in socket:
+        async for message in self.messages(socket):
             order = json.loads(message.data)
             match order.get("operation"):
                 case None:
@@ -51,11 +51,13 @@ class RimeDouble(SpeakingDouble):
     ) -> None:
         self.texts.append(" ".join(text.split()))
         try:
-            async for index, word in self.spoken(text, orders):
+            async for index, word, placed, sounded in self.parts(text, orders):
                 start = index * self.word_ms / 1000
                 times = {"words": [word], "start": [start], "end": [start + self.word_ms / 1000]}
-                await socket.send_json({"type": "timestamps", "word_timestamps": times, "contextId": context})
-                await self._say(socket, request, context, word)
+                if placed:
+                    await socket.send_json({"type": "timestamps", "word_timestamps": times, "contextId": context})
+                if sounded:
+                    await self._say(socket, request, context, word)
         except Misbehaves as misbehaving:
             match misbehaving.fault:
                 case "lost":

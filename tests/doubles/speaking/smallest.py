@@ -14,6 +14,7 @@ from tests.doubles.speaking.base import Misbehaves, Orders, SpeakingDouble, soun
 
 class SmallestDouble(SpeakingDouble):
     path = "/waves/v1/tts/live"
+    its_idle_s = 60.0
     nested = False
     """Say errors as its package does, in place of the form that is in use."""
 
@@ -28,7 +29,7 @@ class SmallestDouble(SpeakingDouble):
 
     async def converse(self, socket: web.WebSocketResponse, request: web.Request) -> None:
         text = ""
-        async for message in socket:
+        async for message in self.messages(socket):
             order = json.loads(message.data)
             text += order["text"]
             if order.get("flush") or not order.get("continue"):
@@ -36,16 +37,22 @@ class SmallestDouble(SpeakingDouble):
                     self.spawn(self._speak(socket, order, text, self.next_orders()))
                 text = ""
 
+    async def idle(self, socket: web.WebSocketResponse) -> None:
+        said = {"status": "error", "message": "connection timed out due to inactivity"}
+        await socket.send_json({"session_id": "s", "request_id": "", **said})
+        await socket.close(code=1000)
+
     async def _speak(self, socket: web.WebSocketResponse, order: dict[str, Any], text: str, orders: Orders) -> None:
         self.texts.append(" ".join(text.split()))
         named = {"session_id": "s", "request_id": "r", "external_request_id": order.get("request_id", "")}
         try:
-            async for index, word in self.spoken(text, orders):
-                if order.get("word_timestamps"):
+            async for index, word, placed, sounded in self.parts(text, orders):
+                if placed and order.get("word_timestamps"):
                     start = index * self.word_ms / 1000
                     data = {"id": index, "word": word, "start": start, "end": start + self.word_ms / 1000}
                     await socket.send_json({**named, "status": "word_timestamp", "data": data})
-                await self._say(socket, order, named, word)
+                if sounded:
+                    await self._say(socket, order, named, word)
         except Misbehaves as misbehaving:
             if misbehaving.fault == "lost":
                 self.cut(socket)

@@ -44,17 +44,19 @@ class SpeechifyDouble(SpeakingDouble):
         response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
         at = 0
         try:
-            async for index, word in self.spoken(body["input"], orders):
+            async for index, word, placed, sounded in self.parts(body["input"], orders):
                 if not response.prepared:
                     await response.prepare(request)
                     await response.write(b": keep-alive\n\n")
                 mark = {"type": "word", "value": word, "start": at, "end": at + len(word)}
                 mark |= {"start_time": index * self.word_ms, "end_time": (index + 1) * self.word_ms}
                 at += len(word) + 1
-                await self._event(response, {"type": "speech.chunk", "audio": None, "speech_marks": [mark]})
-                for piece in self.cut_up(sound(word, "mulaw" if encoding == "ulaw" else "pcm", int(rate))):
-                    audio = base64.b64encode(piece).decode()
-                    await self._event(response, {"type": "speech.chunk", "audio": audio, "speech_marks": []})
+                if placed:
+                    await self._event(response, {"type": "speech.chunk", "audio": None, "speech_marks": [mark]})
+                audio = sound(word, "mulaw" if encoding == "ulaw" else "pcm", int(rate))
+                for piece in self.cut_up(audio) if sounded else ():
+                    data = base64.b64encode(piece).decode()
+                    await self._event(response, {"type": "speech.chunk", "audio": data, "speech_marks": []})
         except ConnectionError:
             self.cancelled += 1
             return response

@@ -184,7 +184,7 @@ class VoiceConnection:
             if user is None:
                 continue
             if error is None and context in self._ended:
-                user.output.done()
+                user.output.closed()
             else:
                 user.output.failed(self.failure)
             user.ended()

@@ -6,7 +6,7 @@ import struct
 
 from bridge.audio.encoder import Encoder, LinearDecoder
 from bridge.audio.formats import AudioFormat
-from bridge.errors import VoiceError
+from bridge.errors import VoiceError, VoiceLost
 from bridge.speaking.voices.base import SpeechListener
 from bridge.speaking.voices.hosted.placing import WordPlacer
 from bridge.speaking.voices.hosted.wire import TimedText
@@ -16,6 +16,8 @@ _UNTIMED_MS = 2000.0
 _LONGEST_MS, _LONGEST_MS_PER_CHAR = 20_000.0, 400.0
 """More audio than a text can be means that the service does not know its end."""
 _HEADER_BYTES = 4096
+_MOST_MISSING = 1
+"""Words at the end of a text that a service which has closed the connection may have said and not placed."""
 
 
 class HeaderCutter:
@@ -136,6 +138,13 @@ class StreamOutput:
             self._listener.words(rest)
         listener, self._listener = self._listener, None
         listener.done()
+
+    def closed(self) -> None:
+        """Take a closed connection for the end of the text, unless words were placed and the last of them were not."""
+        if self._placer.begun and self._placer.missing > _MOST_MISSING:
+            self.failed(VoiceLost("closed the connection in the midst of a text"))
+        else:
+            self.done()
 
     def failed(self, error: VoiceError) -> VoiceError:
         """No more will come: place what was probably said, so that nobody says it again."""

@@ -47,6 +47,11 @@ class WordPlacer:
         """Whether every word so far is placed."""
         return self._next == len(self._words)
 
+    @property
+    def missing(self) -> int:
+        """How many words are not placed."""
+        return len(self._words) - self._next
+
     def add(self, text: str) -> None:
         """Add text that is being said, which ends between two words."""
         for word in text.split():
