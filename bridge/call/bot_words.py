@@ -149,7 +149,7 @@ class BotWords:
             case actions.HangUp(reason):
                 return self.close(Disconnect(EndReason.AGENT, reason))
             case actions.Transfer(target, summary):
-                return self.close(Redirect(target, summary))
+                return self.close(Redirect(target, summary, self.language if summary else ""))
 
     @property
     def answer(self) -> str:

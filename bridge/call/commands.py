@@ -113,6 +113,8 @@ class Redirect(msgspec.Struct, frozen=True, omit_defaults=True, tag="transfer"):
     target: str
     summary: str = ""
     """What whoever takes over is told first."""
+    language: str = ""
+    """The language of the summary, as `de-DE`."""
 
 
 class Decided(msgspec.Struct, frozen=True, tag="decided"):

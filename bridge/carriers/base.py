@@ -70,12 +70,15 @@ class ForwardCall(msgspec.Struct, frozen=True, tag="forward_call"):
     """What that party is told before they hear the caller, where the carrier can; it stays with us until then."""
     announcement: str = ""
     """The name under which we are asked for the summary (`PartyAnswered`); empty: nothing is told."""
+    language: str = ""
+    """The language of the summary, as `de-DE`; empty: whatever the carrier's own voice speaks."""
 
 
 class Announce(msgspec.Struct, frozen=True, tag="announce"):
     """The carrier's own voice tells the party who has answered a forwarded call, and then connects them."""
 
     text: str
+    language: str = ""
 
 
 class Apologise(msgspec.Struct, frozen=True, tag="apologise"):

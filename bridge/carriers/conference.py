@@ -38,6 +38,8 @@ class AskParty(msgspec.Struct, frozen=True, tag="ask_party"):
 
     transfer: str
     text: str
+    language: str = ""
+    """As `de-DE`; empty: whatever the carrier's own voice speaks."""
 
 
 class JoinRoom(msgspec.Struct, frozen=True, tag="join_room"):
@@ -45,6 +47,7 @@ class JoinRoom(msgspec.Struct, frozen=True, tag="join_room"):
 
     transfer: str
     text: str = ""
+    language: str = ""
 
 
 class CallParty(msgspec.Struct, frozen=True):

@@ -46,8 +46,8 @@ class Verbs(Protocol):
         """Put the caller through; whoever answers hears the document at `announce` first, and `then` is asked after."""
         ...
 
-    def say(self, words: str) -> Document:
-        """Let the carrier's own voice speak, and go on with what the call was at."""
+    def say(self, words: str, language: str = "") -> Document:
+        """Let the carrier's own voice speak, in a language such as `de-DE`, and go on with what the call was at."""
         ...
 
     def say_and_hang_up(self, words: str) -> Document:
@@ -62,7 +62,7 @@ class Verbs(Protocol):
         """Wait in a room with the music of the document at `music`; `then` is asked when that is over."""
         ...
 
-    def join(self, room: str, words: str) -> Document:
+    def join(self, room: str, words: str, language: str = "") -> Document:
         """Let the carrier's own voice speak, then meet who waits in a room; whoever leaves it ends it."""
         ...
 
@@ -70,7 +70,7 @@ class Verbs(Protocol):
         """Play a sound over and over."""
         ...
 
-    def ask_for_key(self, words: str, then: str) -> Document:
+    def ask_for_key(self, words: str, then: str, language: str = "") -> Document:
         """Let the carrier's own voice speak, twice, until a key is pressed: `then` is told which. Else hang up."""
         ...
 
@@ -95,17 +95,17 @@ def document_of(
             then = addresses.webhook("after-dial") if come_back else ""
             announce = addresses.announcement(announcement)
             return verbs.dial(target, caller_id=caller_id, then=then, announce=announce)
-        case Announce(text):
-            return verbs.say(text)
+        case Announce(text, language):
+            return verbs.say(text, language)
         case Apologise(text):
             return verbs.say_and_hang_up(text)
         case HoldCall(name):
             return verbs.hold(name, music=addresses.hold_music, then=addresses.transfer("after-hold", name))
         case HoldMusic(url):
             return verbs.play_for_ever(url)
-        case AskParty(name, text):
-            return verbs.ask_for_key(text, addresses.transfer("accept", name))
-        case JoinRoom(name, text):
-            return verbs.join(name, text)
+        case AskParty(name, text, language):
+            return verbs.ask_for_key(text, addresses.transfer("accept", name), language)
+        case JoinRoom(name, text, language):
+            return verbs.join(name, text, language)
         case LineBusy(text):
             return verbs.say_and_hang_up(text) if text else verbs.reject()

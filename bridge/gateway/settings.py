@@ -57,8 +57,8 @@ class WarmTransferSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=Tr
 
     accept_key: str = "1"
     """What they press to take the call, so that no answering machine does; empty: they are connected at once."""
-    accept_text: str = "To take the call, press {key}."
-    """Said after the summary, by the carrier's voice."""
+    accept_text: str = ""
+    """Said after the summary, by the carrier's voice; empty: our own sentence, in the language of the call."""
     rings_s: Annotated[float, msgspec.Meta(ge=5, le=60)] = 30.0
     """Then nobody has answered, and the caller is back."""
     decides_s: Annotated[float, msgspec.Meta(ge=5, le=300)] = 60.0

@@ -44,6 +44,8 @@ from bridge.store.base import Store
 from bridge.store.kept_calls import KeptCalls
 from bridge.store.outcomes import Outcomes
 from bridge.telemetry import logs
+from bridge.text.sentences import sentences
+from bridge.text.spoken.languages import language
 
 logger = logging.getLogger(__name__)
 
@@ -68,6 +70,8 @@ class Transferred(msgspec.Struct, frozen=True, omit_defaults=True):
     to_number: str = ""
     base: str = ""
     """Where the carrier reaches us."""
+    language: str = ""
+    """The language of the summary, with its country: carriers' voices need one."""
 
 
 class WarmTransfers:
@@ -96,7 +100,7 @@ class WarmTransfers:
     async def named(self, forward: ForwardCall) -> ForwardCall:
         """Keep the summary of a transfer that the carrier carries out itself: it does not travel in addresses."""
         name = secrets.token_urlsafe(24)
-        await self._keep(name, Transferred(forward.summary))
+        await self._keep(name, Transferred(forward.summary, language=_with_country(forward.language)))
         return msgspec.structs.replace(forward, summary="", announcement=name)
 
     async def begun(
@@ -114,7 +118,14 @@ class WarmTransfers:
         if carrier.call_party(party, call, addresses) is None:
             return False
         transfer = Transferred(
-            forward.summary, key, call.call_id, call.account_id, kept.from_number, kept.to_number, addresses.base
+            forward.summary,
+            key,
+            call.call_id,
+            call.account_id,
+            kept.from_number,
+            kept.to_number,
+            addresses.base,
+            _with_country(forward.language),
         )
         await self._keep(name, transfer)
         hold = HoldCall(name)
@@ -197,13 +208,14 @@ class WarmTransfers:
         name, settings = party.announcement, self._settings
         transfer = await self._find(name)
         if transfer is None or not transfer.key:
-            return Announce("" if transfer is None else transfer.summary)
+            return Announce("") if transfer is None else Announce(transfer.summary, transfer.language)
         await self._store.put(_party(name), party.call_id.encode(), _KEPT_S)
         if await self._store.get(_decision(name)) is not None:
             return EndCall()
         if settings.accept_key:
-            text = settings.accept_text.replace("{key}", settings.accept_key)
-            return AskParty(name, f"{transfer.summary} {text}")
+            text = settings.accept_text or sentences(transfer.language)["accept"]
+            text = text.replace("{key}", settings.accept_key)
+            return AskParty(name, f"{transfer.summary} {text}", transfer.language)
         return await self._joins(name, transfer, transfer.summary)
 
     async def chose(self, carrier: Carrier, party: PartyChose) -> Outcome:
@@ -228,7 +240,7 @@ class WarmTransfers:
             return EndCall()
         self._departures.rang(transfer.key)
         logs.event(logger, "transfer accepted", call=transfer.call_id)
-        return JoinRoom(name, text)
+        return JoinRoom(name, text, transfer.language if text else "")
 
     # -- what becomes of it --------------------------------------------------------------------------
 
@@ -290,6 +302,14 @@ class WarmTransfers:
         for task in self._watching:
             task.cancel()
         await asyncio.gather(*self._watching, return_exceptions=True)
+
+
+def _with_country(code: str) -> str:
+    """A language as carriers' voices name it: `de` is `de-DE`; one that we have no words of stays as it is."""
+    try:
+        return code if "-" in code or not code else language(code).code
+    except KeyError:
+        return code
 
 
 def _named(name: str) -> str:

@@ -275,7 +275,13 @@ class CallSession:
         self._end(EndCall(), command.reason)
 
     def _transfer(self, command: order.Redirect) -> None:
-        outcome = ForwardCall(command.target, come_back=True, call_id=self.info.call_id, summary=command.summary)
+        outcome = ForwardCall(
+            command.target,
+            come_back=True,
+            call_id=self.info.call_id,
+            summary=command.summary,
+            language=command.language,
+        )
         self._end(outcome, EndReason.TRANSFER, self.kept())
 
     def kept(self) -> KeptCall | None:

@@ -35,13 +35,18 @@ class Desk:
     """A service with the carriers' REST APIs, and what was seen of one call."""
 
     def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        (folder / "desk.yaml").write_text(SCRIPT)
-        self._agents = ScriptFactory(load_script(folder / "desk.yaml"))
+        self._script = folder / "desk.yaml"
+        self.speaks("")
         self.rest = RestApi()
         self.drains_after_s = 0.0
         self.stays_s = 0.0
         """How long it runs on when the call is over."""
         monkeypatch.setattr(aiohttp, "TCPConnector", lambda **_how: MemoryConnector())  # the APIs are in this network
+
+    def speaks(self, language: str) -> None:
+        """Have the agent change to this language when the call begins."""
+        self._script.write_text(SCRIPT.replace("  hello:\n", f"  hello:\n    language: '{language}'\n"))
+        self._agents = ScriptFactory(load_script(self._script))
 
     async def _stop(self, application: Application) -> None:
         """Tell the service to stop while somebody is rung."""
@@ -105,6 +110,27 @@ def test_the_caller_hears_music_the_person_the_summary_and_then_they_are_connect
     assert not heard.says("bill")
     kinds = happened(heard)
     assert kinds.index("music") < kinds.index("announced") < kinds.index("person_presses") < kinds.index("connected")
+
+
+@pytest.mark.parametrize("carrier", WITH_ROOMS)
+@pytest.mark.parametrize(
+    ("language", "asked"),
+    [
+        ("de", "drücken sie die 1"),
+        ("es-MX", "pulse 1"),
+        ("fr", "appuyez sur 1"),
+        ("it", "prema 1"),
+        ("nl", "druk op 1"),
+        ("pt-BR", "pressione 1"),
+    ],
+)
+def test_the_person_is_asked_for_the_key_in_the_language_of_the_call(
+    city: CityFixture, desk: Desk, carrier: str, language: str, asked: str
+) -> None:
+    desk.speaks(language)
+    expect = f"expect: {{transferred_to: '+15550100', announced: ['wants to pay a bill', '{asked}']}}"
+    heard = desk.ring(city, carrier, "name: x\n" + STEPS % "{wait_for_hang_up: 40}" + "\n" + expect).check()
+    assert "press 1" not in heard.placed.facts.announced.lower()
 
 
 @pytest.mark.parametrize("carrier", WITH_ROOMS)

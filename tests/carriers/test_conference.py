@@ -9,7 +9,7 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from bridge.carriers.addresses import Addresses
-from bridge.carriers.base import CallReference, Carrier, Webhook
+from bridge.carriers.base import Announce, CallReference, Carrier, Outcome, Webhook
 from bridge.carriers.conference import (
     AskParty,
     CallParty,
@@ -22,7 +22,6 @@ from bridge.carriers.conference import (
     PartyOver,
     PartyResult,
     PartyRings,
-    RoomOutcome,
 )
 from bridge.carriers.plivo.carrier import CallApi, PlivoCarrier
 from bridge.carriers.telnyx.carrier import TelnyxCarrier, TexmlApi
@@ -133,7 +132,7 @@ def test_without_credentials_nobody_is_called(carrier: Carrier) -> None:
     assert carrier.call_party(PARTY, CALL, ADDRESSES) is None
 
 
-def told(carrier: str, outcome: RoomOutcome) -> ET.Element:
+def told(carrier: str, outcome: Outcome) -> ET.Element:
     return ET.fromstring(CARRIERS[carrier].document(outcome, ADDRESSES).text)
 
 
@@ -164,6 +163,21 @@ def test_whoever_answers_is_asked_twice_and_then_hung_up_on(carrier: str) -> Non
         assert one.attrib["numDigits"] == "1"
         assert [child.text for child in one] == ["Anna wants to pay. Press 1."]
     assert last.tag == "Hangup"
+
+
+@each
+@pytest.mark.parametrize("language", ["de-DE", "pt-BR", ""])
+def test_the_carriers_voice_speaks_the_language_of_the_summary(carrier: str, language: str) -> None:
+    """Source: https://www.twilio.com/docs/voice/twiml/say, which TeXML follows; Plivo calls the verb Speak."""
+    wanted = {"language": language} if language else {}
+    for outcome in (
+        Announce("Anna möchte zahlen.", language),
+        AskParty("a-name", "Anna möchte zahlen.", language),
+        JoinRoom("a-name", "Anna möchte zahlen.", language),
+    ):
+        spoken = [one for one in told(carrier, outcome).iter() if one.tag in ("Say", "Speak")]
+        assert spoken
+        assert all(one.attrib == wanted for one in spoken)
 
 
 def read(carrier: str, route: str, fields: dict[str, str], query: str = "?of=a-name") -> Webhook | None:

@@ -66,14 +66,18 @@ def reject() -> Document:
     return response(element("Hangup", {"reason": "busy"}))
 
 
-def say(words: str) -> Document:
+def say(words: str, language: str = "") -> Document:
     """Let the carrier's own voice speak, and go on with what the call was at."""
-    return response(*([element("Speak", None, words)] if words else []))
+    return response(*([_spoken(words, language)] if words else []))
 
 
 def say_and_hang_up(words: str) -> Document:
     """Let the carrier's own voice speak, and end the call."""
-    return response(element("Speak", None, words), element("Hangup"))
+    return response(_spoken(words), element("Hangup"))
+
+
+def _spoken(words: str, language: str = "") -> Element:
+    return element("Speak", {"language": language}, words)
 
 
 def hold(room: str, *, music: str, then: str) -> Document:
@@ -82,9 +86,9 @@ def hold(room: str, *, music: str, then: str) -> Document:
     return response(_room(room, waiting))
 
 
-def join(room: str, words: str) -> Document:
+def join(room: str, words: str, language: str = "") -> Document:
     """Let the carrier's own voice speak, then meet who waits in a room; whoever leaves it ends it."""
-    spoken = [element("Speak", None, words)] if words else []
+    spoken = [_spoken(words, language)] if words else []
     return response(*spoken, _room(room, {"startConferenceOnEnter": "true"}))
 
 
@@ -97,10 +101,10 @@ def play_for_ever(url: str) -> Document:
     return response(element("Play", {"loop": "0"}, url))
 
 
-def ask_for_key(words: str, then: str) -> Document:
+def ask_for_key(words: str, then: str, language: str = "") -> Document:
     """Let the carrier's own voice speak, twice, until a key is pressed: `then` is told which. Else hang up."""
     wanted = {"action": then, "method": "POST", "inputType": "dtmf", "numDigits": "1", "executionTimeout": str(KEY_S)}
-    asked = [element("GetInput", wanted, "", element("Speak", None, words)) for _ in range(2)]
+    asked = [element("GetInput", wanted, "", _spoken(words, language)) for _ in range(2)]
     return response(*asked, element("Hangup"))
 
 

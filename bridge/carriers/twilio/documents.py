@@ -105,14 +105,18 @@ def redirect(address: str) -> Document:
     return response(redirection(address))
 
 
-def say(words: str) -> Document:
+def say(words: str, language: str = "") -> Document:
     """Let the carrier's own voice speak, and go on with what the call was at."""
-    return response(*([element("Say", None, words)] if words else []))
+    return response(*([_spoken(words, language)] if words else []))
 
 
 def say_and_hang_up(words: str) -> Document:
     """Let the carrier's own voice speak, and end the call: for when ours is not to be had."""
-    return response(element("Say", None, words), element("Hangup"))
+    return response(_spoken(words), element("Hangup"))
+
+
+def _spoken(words: str, language: str = "") -> Element:
+    return element("Say", {"language": language}, words)
 
 
 def hold(room: str, *, music: str, then: str) -> Document:
@@ -124,9 +128,9 @@ def hold(room: str, *, music: str, then: str) -> Document:
     return response(element("Dial", {"action": then, "method": "POST"}, "", _room(room, waiting)))
 
 
-def join(room: str, words: str) -> Document:
+def join(room: str, words: str, language: str = "") -> Document:
     """Let the carrier's own voice speak, then meet who waits in a room; whoever leaves it ends it."""
-    spoken = [element("Say", None, words)] if words else []
+    spoken = [_spoken(words, language)] if words else []
     return response(*spoken, element("Dial", None, "", _room(room, {"startConferenceOnEnter": "true"})))
 
 
@@ -140,13 +144,13 @@ def play_for_ever(url: str) -> Document:
     return response(element("Play", {"loop": "0"}, url))
 
 
-def ask_for_key(words: str, then: str) -> Document:
+def ask_for_key(words: str, then: str, language: str = "") -> Document:
     """Let the carrier's own voice speak, twice, until a key is pressed: `then` is told which. Else hang up.
 
     Source: https://www.twilio.com/docs/voice/twiml/gather
     """
     gather = {"action": then, "method": "POST", "numDigits": "1", "timeout": str(KEY_S)}
-    asked = [element("Gather", gather, "", element("Say", None, words)) for _ in range(2)]
+    asked = [element("Gather", gather, "", _spoken(words, language)) for _ in range(2)]
     return response(*asked, element("Hangup"))
 
 
