@@ -24,6 +24,7 @@ from bridge.agents.relay_action import SessionAction
 from bridge.agents.relay_follower import RelayFollower
 from bridge.agents.relay_link import RelayLink, connect
 from bridge.agents.relay_memory import RelayMemory, decode
+from bridge.agents.relay_mistakes import ApplicationMistakes
 from bridge.agents.relay_rest import REST_S, RestOfCycle
 from bridge.agents.relay_unsaid import (
     INTERRUPTIONS,
@@ -61,11 +62,6 @@ _KEYS = tuple("0123456789*#")
 """Each key is an answer by itself, and ends no number."""
 _MOST_TIMES = 20
 """That a recording is played in a row."""
-_MOST_REPORTED = 50
-"""Mistakes of one call's application, so that a flood of them fills no log."""
-_MOST_MISTAKES = 20
-"""In a row, with nothing from the caller between them: an application that answers each error by another mistake would
-do so for ever."""
 _SHOWN = 100
 
 
@@ -87,9 +83,11 @@ class RelayAgent:
         self._turn_over.set()
         self._rest = RestOfCycle(self._session)
         self._handoff = ""
-        self._reported = 0
-        self._mistakes = 0
-        """Since the caller last spoke or pressed a key."""
+        self._mistakes = ApplicationMistakes(
+            lambda error: factory.report(info, error),
+            lambda wrong: self._link.send(self._session.error(wrong)),
+            lambda why: self._link.give_up(why, orderly=False),
+        )
         self._began_at = time.monotonic()
         self._speaking = False
         self._ask: Callable[[AgentWantsFloor], None] = _nobody
@@ -141,7 +139,7 @@ class RelayAgent:
         if prompt.kind != "floor_given":
             self._written = ApplicationWords()
         if prompt.kind in ("caller_said", "digits"):
-            self._mistakes = 0
+            self._mistakes.begin_anew()
         match prompt.kind:
             case "call_started" | "handed_over" if self._settings.welcome_greeting and not prompt.so_far:
                 self._written.spoken = True
@@ -267,7 +265,7 @@ class RelayAgent:
             language(spoken)
         except KeyError as error:
             wrong = f"invalid message: ttsLanguage: {error.args[0]}"
-            self._complain(AgentError(Failure.BAD_ACTION, wrong, spoken[:_SHOWN]))
+            self._mistakes.made(AgentError(Failure.BAD_ACTION, wrong, spoken[:_SHOWN]))
             return []
         return [ChangeLanguage(spoken)]
 
@@ -276,7 +274,7 @@ class RelayAgent:
         name = self._settings.recordings.get(play.source)
         if name is None:
             what = "invalid message: source: no recording is set for it"
-            self._complain(AgentError(Failure.BAD_ACTION, what, play.source[:_SHOWN]))
+            self._mistakes.made(AgentError(Failure.BAD_ACTION, what, play.source[:_SHOWN]))
             return []
         times = min(play.loop or _MOST_TIMES, _MOST_TIMES)
         return [Say(name, False, self._interruption(play), RECORDING + name)] * times
@@ -293,7 +291,7 @@ class RelayAgent:
             message = self._session.read(raw)
         except BadMessage as error:
             quoted = raw[:_SHOWN] if isinstance(raw, str) else raw[:_SHOWN].decode("utf-8", "replace")
-            self._complain(AgentError(Failure.UNREADABLE_EVENT, str(error), quoted))
+            self._mistakes.made(AgentError(Failure.UNREADABLE_EVENT, str(error), quoted))
             return
         if message is None:
             return
@@ -301,17 +299,6 @@ class RelayAgent:
             message = msgspec.structs.replace(message, token=self._rest.new(message.token))
         self._put(message)
         await self._unsaid.room()
-
-    def _complain(self, error: AgentError) -> None:
-        """Report what the application got wrong, and tell it; one that gets nothing right any more has failed."""
-        self._reported += 1
-        if self._reported <= _MOST_REPORTED:
-            self._factory.report(self._info, error)
-        self._mistakes += 1
-        if self._mistakes > _MOST_MISTAKES:
-            self._link.give_up("answers every error with another mistake", orderly=False)
-        else:
-            self._link.send(self._session.error(str(error)))
 
     def reopened(self) -> list[str]:
         """The application was lost, and is there again: it is told of the call anew, under the same session.

@@ -50,7 +50,7 @@ class EncodedSpeech(msgspec.Struct, frozen=True):
     rate_hz: int = 0
 
     def parts(self) -> Iterator[SpeechPart]:
-        """It in pieces, each decoded when it is asked for. Raises ValueError where it is no base64."""
+        """The audio in pieces, each decoded when it is asked for. Raises ValueError where it is no base64."""
         for start in range(0, len(self.encoded), _AT_ONCE):
             audio = binascii.a2b_base64(self.encoded[start : start + _AT_ONCE])
             yield SpeechPart(self.item, audio, self.rate_hz)
