@@ -29,10 +29,22 @@ import pytest
 from bridge.errors import ConfigError
 
 if TYPE_CHECKING:
-    from bridge.simulator.calls_in_tests import CallFixture, CityFixture, Heard, Number
+    from bridge.simulator.calls_in_tests import CallFixture as CallFixture
+    from bridge.simulator.calls_in_tests import CityFixture as CityFixture
+    from bridge.simulator.calls_in_tests import Heard as Heard
+    from bridge.simulator.calls_in_tests import Number as Number
 
 _PUBLIC_URL = "https://test.example.com"
 """The address that a carrier believes in of a service which was started for the tests."""
+
+
+def __getattr__(name: str) -> object:
+    """What tests import for their types (`CallFixture`), loaded once one of them does."""
+    if name in ("CallFixture", "CityFixture", "Heard", "Number"):
+        from bridge.simulator import calls_in_tests
+
+        return getattr(calls_in_tests, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
