@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,8 @@ from tests.gateway.doubles import FRAME, ServiceDoubles
 
 NOON = 1_800_000_000.0 // 86_400 * 86_400 + 43_200
 ACCOUNT, MOBILE = "AC1", "+4915112345678"
+_calls = itertools.count()
+"""Every call of every process has a name of its own."""
 
 
 class Clock:
@@ -50,12 +53,10 @@ class Desk:
     def __init__(self, settings: AllowanceSettings, store: Store | None = None, clock: Clock | None = None) -> None:
         self.store, self.clock, self.metrics = store or MemoryStore(), clock or Clock(), Metrics()
         self.spending = Spending(settings, self.store, self.store, self.metrics, self.clock)
-        self._calls = 0
 
     async def rings(self, number: str = CALLER, account: str = ACCOUNT) -> str:
         """Another call; the allowance that refuses it."""
-        self._calls += 1
-        return await self.spending.admit(f"twilio/{id(self)}-{self._calls}", number, account)
+        return await self.spending.admit(f"twilio/CA{next(_calls)}", number, account)
 
 
 # Numbers
