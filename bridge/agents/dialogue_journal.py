@@ -141,6 +141,10 @@ class Journal:
         """Whether a method was begun after the request of this number."""
         return any(isinstance(entry, Begun) and each > number for each, entry in self.entries.items())
 
+    def ends_with(self, number: int) -> bool:
+        """Whether nothing was given after the request of this number."""
+        return number == max(self.entries, default=0)
+
     def uses(self) -> Iterator[ToolUse]:
         """The functions that were called, and what they gave."""
         for entry in self.entries.values():

@@ -77,6 +77,7 @@ class DialogueRun:
         self._moment = moment
         self._filler_after_s = filler_after_s
         self.written = written | {moment}
+        self._in_answer = False
         self._number = 0
         self._quiet = bool(journal.entries)
         self._actions: deque[Action] = deque()
@@ -120,12 +121,7 @@ class DialogueRun:
         A dialogue that is busy, and has no method for words, goes on as if nothing had been said; `busy_at` is where
         it was when this prompt, or the one that it replaces, was put the first time.
         """
-        self.prompt, self._said = prompt, False
-        self._asked.set()
-        self._asked = asyncio.Event()
-        self._counts = asyncio.Event()
-        if not prompt.guess:
-            self._counts.set()
+        self._takes(prompt)
         turn = caller_reaction(prompt)
         if busy_at:
             self.journal.busy_at = busy_at
@@ -142,6 +138,19 @@ class DialogueRun:
             self._next = turn
         else:
             self.journal.busy_at = self._number
+
+    def goes_on(self, prompt: Prompt) -> None:
+        """Finish the answer to this prompt, within which the journal ends: what is said behind its end is unsaid."""
+        self._in_answer = True
+        self._takes(prompt)
+
+    def _takes(self, prompt: Prompt) -> None:
+        self.prompt, self._said = prompt, bool(prompt.so_far)
+        self._asked.set()
+        self._asked = asyncio.Event()
+        self._counts = asyncio.Event()
+        if not prompt.guess:
+            self._counts.set()
 
     def confirmed(self, turn: int) -> None:
         """Take note that the prompt counts."""
@@ -327,7 +336,7 @@ class DialogueRun:
             if kinds != (Started, Result):
                 self._live()
             return self._number, None
-        if self._number == self.journal.busy_at:
+        if self._number == self.journal.busy_at or (self._in_answer and self.journal.ends_with(self._number)):
             self._live()
         named = entry.name if isinstance(entry, Raised | Result | Started) else what
         if named != what or not (isinstance(entry, kinds) or (isinstance(entry, Raised) and Result in kinds)):

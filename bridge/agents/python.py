@@ -132,6 +132,8 @@ class PythonAgent:
         if self._run is None:
             self._run = self._begun()
         run = self._run
+        if not new:
+            run.goes_on(prompt)
         await run.caught_up()
         if new:
             self._journal.mark(prompt.turn)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Iterable
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, Iterable, Sequence
+from contextlib import aclosing, suppress
 
 import msgspec
 
@@ -75,18 +75,29 @@ class RestOfAnswer:
 async def only_the_rest(prompt: Prompt, actions: AsyncGenerator[Action, None]) -> AsyncGenerator[Action, None]:
     """The actions of an answer but for the words that the prompt's earlier answer has brought (`Prompt.so_far`).
 
-    One that has become another answer meanwhile is given from where it differs.
+    One that has become another answer meanwhile is given from where it differs. What was said while something took
+    long, and is not this time, makes no other answer of it.
     """
-    rest = RestOfAnswer(prompt.so_far or (), words_alone=True)
+    so_far = prompt.so_far or ()
+    rest = RestOfAnswer(so_far, words_alone=True)
     async with aclosing(actions):
         async for action in actions:
             try:
                 new = rest.new(action)
             except AgentError:
-                rest.only()
-                new = action
+                rest, new = _found_later(so_far, action)
             if new is not None:
                 yield new
+
+
+def _found_later(so_far: Sequence[Say], action: Action) -> tuple[RestOfAnswer, Action | None]:
+    """What is left to be repeated from a later utterance on that this one repeats, and what is new in it, if any is."""
+    if isinstance(action, Say) and action.text and not action.more:
+        for place in range(1, len(so_far)):
+            with suppress(AgentError):
+                rest = RestOfAnswer(so_far[place:], words_alone=True)
+                return rest, rest.new(action)
+    return RestOfAnswer(()), action
 
 
 def _after(action: Action, rest: str) -> Action | None:
