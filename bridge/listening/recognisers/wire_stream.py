@@ -37,6 +37,8 @@ _MOST_UNSENT = 16 * mulaw.RATE_HZ
 _BURST_S = 1.0
 _DIGESTS = 4.0
 """A service that hears much audio at once works through it at least this many times as fast as it was spoken."""
+_MOST_SILENCE_S = 15.0
+"""Silence that is sent in place of audio at a time: a service that has not settled the last words by then never will."""
 _FORESIGHT_S = 1.0
 """By how much a service may speak of audio that it was not sent yet: segments are rounded up."""
 
@@ -197,7 +199,7 @@ class WireStream:
         return self._full if self._traits.catch_up else max(self._full, mulaw.RATE_HZ)
 
     async def _woken(self, channel: Channel) -> None:
-        traits, quiet_s = self._traits, 0.0
+        traits, quiet_s, silent_s = self._traits, 0.0, 0.0
         step_s = traits.silence_s or traits.keep_alive_s
         while not self._wake.is_set():
             try:
@@ -205,7 +207,8 @@ class WireStream:
                     await self._wake.wait()
             except TimeoutError:
                 quiet_s += step_s
-                if traits.silence_s and self._wire.outstanding:
+                if traits.silence_s and self._wire.outstanding and silent_s < _MOST_SILENCE_S:
+                    silent_s += traits.silence_s
                     await self._send_silence(channel, traits.silence_s)
                 elif traits.keep_alive_s and quiet_s >= traits.keep_alive_s:
                     quiet_s = 0.0
