@@ -38,7 +38,7 @@ _BURST_S = 1.0
 _DIGESTS = 4.0
 """A service that hears much audio at once works through it at least this many times as fast as it was spoken."""
 _MOST_SILENCE_S = 15.0
-"""Silence that is sent in place of audio at a time: a service that has not settled the last words by then never will."""
+"""Silence that is sent in place of audio: a service that has not settled the last words by then never will."""
 _FORESIGHT_S = 1.0
 """By how much a service may speak of audio that it was not sent yet: segments are rounded up."""
 
