@@ -93,7 +93,7 @@ class WarmTransfers:
         self._kept_calls = kept_calls
         self._control = control
         self._departures = departures
-        self._watching: set[asyncio.Task[None]] = set()
+        self._watching: set[asyncio.Task[object]] = set()
 
     # -- the caller's side ---------------------------------------------------------------------------
 
@@ -152,8 +152,8 @@ class WarmTransfers:
             await self.rings(carrier, PartyRings(called, name))
         await asyncio.sleep(settings.rings_s + _LATE_S)
         if await self._store.get(_party(name)) is None:
-            await self._back(carrier, name, transfer, "no_answer")
-            await self._dismiss(carrier, name, transfer)
+            if await self._back(carrier, name, transfer, "no_answer"):
+                await self._dismiss(carrier, name, transfer)
             return
         await asyncio.sleep(settings.decides_s + _LATE_S)
         await self._back(carrier, name, transfer, "declined")
@@ -244,19 +244,20 @@ class WarmTransfers:
 
     # -- what becomes of it --------------------------------------------------------------------------
 
-    async def _back(self, carrier: Carrier, name: str, transfer: Transferred, why: str) -> None:
-        """Take the caller out of the room and back to the agent, if nothing else was decided before."""
+    async def _back(self, carrier: Carrier, name: str, transfer: Transferred, why: str) -> bool:
+        """Take the caller out of the room and back to the agent; False where something else was decided before."""
         if not await self._store.add(_decision(name), why.encode(), _KEPT_S):
-            return
+            return False
         logs.event(logger, "transfer failed", call=transfer.call_id, why=why)
         await self._note_back(transfer, why)
         call, addresses = CallReference(transfer.call_id, transfer.account_id), Addresses(transfer.base)
         for left in reversed(range(_TRIES)):
             if await self._control.carry_out(self._come_back(transfer, why), carrier, call, addresses):
-                return
+                return True
             if left:
                 await asyncio.sleep(_BETWEEN_S)
         logs.event(logger, "caller cannot be taken back", logging.ERROR, call=transfer.call_id)
+        return True
 
     async def _note_back(self, transfer: Transferred, why: str) -> None:
         """The carrier's next question about the caller is answered by the agent."""
@@ -292,7 +293,7 @@ class WarmTransfers:
         except msgspec.DecodeError:  # by a process of another version
             return None
 
-    def _watch(self, work: Coroutine[Any, Any, None]) -> None:
+    def _watch(self, work: Coroutine[Any, Any, object]) -> None:
         task = asyncio.get_running_loop().create_task(work)
         self._watching.add(task)
         task.add_done_callback(self._watching.discard)
