@@ -74,12 +74,10 @@ def test_who_picks_up_just_then_is_joined_or_let_go_and_never_both(accept_key: s
             control=cast(CallControl, line),
             departures=Departures(600),
         )
-        carrier, _forward = cast(Carrier, Exchange()), ForwardCall("+15550100", summary="A bill.")
+        carrier, forward = cast(Carrier, Exchange()), ForwardCall("+15550100", summary="A bill.")
         caller, where = CallReference("CA1", "AC1"), Addresses("https://bridge.example")
         kept = KeptCall(b"", "+15550142", "+15550199", {})
-        assert await rooms.begun(
-            ForwardCall("+15550100", summary="A bill."), carrier, caller, where, "twilio:CA1", kept
-        )
+        assert await rooms.begun(forward, carrier, caller, where, "twilio:CA1", kept)
         await asyncio.sleep(60)
         await rooms.close()
         return store.told, line.done
