@@ -211,6 +211,8 @@ class LiveAgent:
             history += (Spoken("caller", prompt.text),)
         said = " ".join(say.text.strip() for say in prompt.so_far or ())
         self._recall(session, (*history, Spoken("bot", said)))
+        if prompt.kind == "call_started" and self._settings.greeting:
+            return f"{BROKE_OFF} [They are the beginning of exactly this, and no more: {self._settings.greeting}]"
         return BROKE_OFF
 
     def _notes(self, session: LiveSession, prompt: Prompt) -> list[str]:
