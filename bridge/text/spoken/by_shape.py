@@ -36,7 +36,7 @@ def saying(rules: Sequence[Rule], shape: str, language: Language) -> Saying | No
 
 
 def _decimal(shape: str, language: Language) -> Saying | None:
-    """`3.14`, `-0,5`, but not what may be thousands."""
+    """What says decimals such as `3.14` and `-0,5`, but nothing that may be thousands."""
     found = _DECIMAL.fullmatch(shape)
     if found is None or (len(found[4]) == 3 and found[3] in language.group_marks):
         return None
@@ -49,7 +49,7 @@ def _decimal(shape: str, language: Language) -> Saying | None:
 
 
 def _sum(shape: str, language: Language) -> Saying | None:
-    """`$45.20`, `-12,50€`, `70%`, `5km`."""
+    """What says sums, shares and measures in one token, such as `$45.20`, `-12,50€`, `70%` and `5km`."""
     found = _SUM.fullmatch(shape)
     if found is None or (found[1] and found[3]):
         return None
@@ -70,7 +70,7 @@ def _sum(shape: str, language: Language) -> Saying | None:
 
 
 def _counting(found: re.Match[str], one: str, many: str, gender: Gender, language: Language) -> Saying:
-    """So many of a unit, or parts of it."""
+    """What says so many of a unit, or a decimal number of it."""
     sign, (start, mark), end = signed(found[1] or found[3], language), found.span(4), found.end(6)
     if end < 0:
         return lambda core: (
@@ -83,7 +83,7 @@ def _counting(found: re.Match[str], one: str, many: str, gender: Gender, languag
 
 
 def _telephone(shape: str, language: Language) -> Saying | None:
-    """`555-123-4567`: a whole number, group by group."""
+    """What says a whole telephone number in one token, such as `555-123-4567`, group by group."""
     if not whole_telephone(shape) or shape[0] in "+(" or not shape[0].isdecimal():
         return None
     groups = [found.span() for found in _FIGURES.finditer(shape)]
@@ -94,7 +94,7 @@ def _telephone(shape: str, language: Language) -> Saying | None:
 
 
 def _date(shape: str, language: Language) -> Saying | None:
-    """`3/14/2024`, `24.12.2024`."""
+    """What says a date in figures with its year, such as `3/14/2024` and `24.12.2024`."""
     found = _DATE.fullmatch(shape)
     if found is None:
         return None

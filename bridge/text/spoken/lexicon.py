@@ -141,15 +141,19 @@ class Shape:
         self.certain = self.saying is not None and self.rules(_PHONED)[0] is self.rules(0)[0] is not telephone
         """It does so whatever digits follow."""
         self._sums: dict[str, Saying | None] = {}
-        self.naming = self.calls = self.tells = self.names = False
         self.article = word in language.articles
+        self.naming = self.calls = self.tells = self.names = False
         if not self.figures:
-            bare = word.rstrip(":#").removesuffix("'s")
-            self.naming, self.calls = bare in _naming(language), bare in language.phone_words
-            self.tells = word.rstrip(":") in told_by(language)
-            self.names = bare in language.code_words and bare not in SECRETS and trail in ("", ":")
+            self._tell_of_others(word)
         self.heard = self.naming or self.calls or self.tells
         """It says something of tokens after it."""
+
+    def _tell_of_others(self, word: str) -> None:
+        """Find out what this word says of the tokens that follow it: codes, telephone numbers, or something else."""
+        language, bare = self._language, word.rstrip(":#").removesuffix("'s")
+        self.naming, self.calls = bare in _naming(language), bare in language.phone_words
+        self.tells = word.rstrip(":") in told_by(language)
+        self.names = bare in language.code_words and bare not in SECRETS and self.trail in ("", ":")
 
     def saying_of(self, counted: Shape) -> Saying | None:
         """What says such a number with its currency after it; None: the rules must."""
